@@ -1,0 +1,55 @@
+# The verbs. CI calls the same ones. Each works as the first command in a fresh clone.
+PYTHON ?= python3
+JOBS ?= 8
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: setup run test test-slow test-data check format schema bench clean
+.DEFAULT_GOAL := setup
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "lesionmap needs Python 3.11 or newer; found: $$($(PYTHON) --version 2>&1)."; \
+	  echo "Name another one: make setup PYTHON=/path/to/python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+run: setup                 ## the whole way on the built-in samples
+	$(BIN)/snakemake -j$(JOBS) all
+	@echo "Look at results/index.html"
+
+test: setup                ## the quick tests
+	$(BIN)/python -m pytest -m "not slow and not data"
+
+test-slow: setup           ## whole runs of the workflow
+	$(BIN)/python -m pytest -m slow
+
+test-data: setup           ## the real images beside the project (or in LESIONMAP_DATA)
+	$(BIN)/python -m pytest -m data
+
+check: setup               ## style, types, layers, workflow
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile stages
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest --quiet tests/workflow/test_lint.py
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile stages
+
+schema: setup              ## stages/config.schema.json from pipeline/config.py
+	$(BIN)/python -c 'import json; from pipeline.settings import run_schema; print(json.dumps(run_schema(), indent=1))' \
+	  > stages/config.schema.json
+
+bench: setup               ## our figures beside the peers', as ratios in one run
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf results .snakemake

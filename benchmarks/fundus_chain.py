@@ -1,0 +1,48 @@
+"""CLAHE, Gaussian and difference of a fundus photograph in strips, against the bare OpenCV calls on the whole image."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import skimage.data
+from numpy.typing import NDArray
+
+from benchmarks.timing import Pair, paired
+from pipeline.config import NormalizedConfig
+from pipeline.geometry import strips
+from pipeline.normalized.chain import Region, block_chain
+
+HEIGHT, WIDTH = 2848, 4288
+ROWS = 2048
+
+
+def picture() -> NDArray[np.uint8]:
+    """The retina of scikit-image at the size of an IDRiD image."""
+    return np.asarray(cv2.resize(skimage.data.retina(), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def bare(image: NDArray[np.uint8], config: NormalizedConfig) -> NDArray[np.uint8]:
+    """What a person writes with OpenCV."""
+    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
+    lab[:, :, 0] = cv2.createCLAHE(config.clahe.clip_limit, config.clahe.tiles[::-1]).apply(lab[:, :, 0])
+    equalised = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
+    blurred = cv2.GaussianBlur(equalised, (0, 0), config.gaussian.sigma)
+    return np.asarray(cv2.addWeighted(equalised, 4, blurred, -4, 128), np.uint8)
+
+
+def in_strips(image: NDArray[np.uint8], config: NormalizedConfig) -> NDArray[np.uint8]:
+    """Our chain, a strip at a time."""
+    everywhere = Region(np.ones((8, 8), np.bool_), HEIGHT, WIDTH)
+    block = block_chain(image, region=everywhere, config=config)
+    return np.concatenate([block(box) for box in strips(HEIGHT, WIDTH, ROWS)])
+
+
+def run(folder: Path) -> tuple[str, Pair, str]:
+    """Check that both give the same pixels, then time them."""
+    del folder
+    image, config = picture(), NormalizedConfig(outside="keep")
+    different = int(np.count_nonzero(bare(image, config) != in_strips(image, config)))
+    pair = paired(lambda: in_strips(image, config), lambda: bare(image, config))
+    megapixels = HEIGHT * WIDTH / 1e6
+    note = f"{megapixels / pair.ours:.0f} Mpx/s against {megapixels / pair.peer:.0f}; {different} values differ"
+    return "CLAHE + Gaussian + difference, 4288×2848, strips of 2048 rows / bare OpenCV, whole image", pair, note

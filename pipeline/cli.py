@@ -1,0 +1,117 @@
+"""What can be done without a workflow? The ``lesionmap`` command for single things; the only module that prints."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.disk import projected_disk
+from pipeline.errors import ConfigurationError, PipelineError, explain
+from pipeline.provenance import versions
+from pipeline.raw.entry import ImageEntry
+from pipeline.raw.headers import header_problems, header_size
+from pipeline.raw.listing import list_images
+from pipeline.settings import DatasetRun, load_yaml, merge, plan_run
+
+__all__ = ["main"]
+
+PROJECT = Path(__file__).parent.parent
+GIGABYTE = 1e9
+
+
+def _given(pairs: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise ConfigurationError(explain("A value is missing.", where="--config", found=pair, expected="key=value",
+                                             remedy="Write it without spaces around the equals sign."))  # fmt: skip
+        found[key] = yaml.safe_load(value)
+    return found
+
+
+def _configuration(arguments: argparse.Namespace) -> dict[str, Any]:
+    tree = load_yaml(PROJECT / "stages" / "config.yaml")
+    for path in arguments.configfile:
+        tree = merge(tree, load_yaml(Path(path)))
+    return merge(tree, _given(arguments.config))
+
+
+def _roles(entries: Sequence[ImageEntry]) -> str:
+    test = sum(entry.official_test and entry.annotated for entry in entries)
+    predict = sum(not entry.annotated for entry in entries)
+    return f"{len(entries) - test - predict} to train and validate, {test} official test, {predict} to predict"
+
+
+def _size(run: DatasetRun, entry: ImageEntry) -> tuple[int, int] | None:
+    if run.record.phantom is not None:
+        return run.record.phantom.size, run.record.phantom.size
+    return header_size(entry.image) if entry.image else None
+
+
+def _describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry]) -> float:
+    sizes = [size for entry in entries if (size := _size(run, entry))]
+    share = sum(e.official_test or not e.annotated for e in entries) / len(entries)
+    share += run.config.raw.validation_share * (1 - share)
+    disk = projected_disk(sizes, classes=len(run.record.codes), evaluated_share=share, config=run.config)
+    table = Table(title=f"{run.entry}: {run.record.title}", title_justify="left", show_header=False)
+    table.add_row("images", f"{len(entries)}: {_roles(entries)}")
+    if sizes:
+        table.add_row("size", f"{min(sizes)[1]}×{min(sizes)[0]} to {max(sizes)[1]}×{max(sizes)[0]} pixels")
+    for code in run.record.codes if run.root else ():
+        count = sum(code in dict(entry.masks) for entry in entries)
+        table.add_row(f"masks {code}", str(count) if not any(entry.label for entry in entries) else "in label images")
+    table.add_row("samplings", ", ".join(run.config.index.samplings))
+    table.add_row(
+        "models", ", ".join(f"{k} ({m.network}, {m.epochs} epochs)" for k, m in run.config.model.models.items())
+    )
+    table.add_row("fusions", ", ".join(run.config.probability.fusions))
+    table.add_row("disk", ", ".join(f"{name} {size / GIGABYTE:.2f} GB" for name, size in disk.items()))
+    console.print(table)
+    return sum(disk.values())
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    console = Console(soft_wrap=True)
+    run, datasets = plan_run(_configuration(arguments), shipped_manifest=PROJECT / "datasets_manifest.yaml")
+    problems, total = [], 0.0
+    for each in datasets:
+        entries = list_images(each.record, dataset=each.name, root=each.root)
+        total += _describe(console, each, entries)
+        problems += [f"{each.entry}/{problem}" for entry in entries for problem in header_problems(entry)]
+    console.print(f"Results go to {run.results}; at most {total / GIGABYTE:.2f} GB of arrays before compression.")
+    for problem in problems:
+        console.print(f"would be left out: {problem}", style="red")
+    console.print(f"{len(problems)} images would be left out." if problems else "Manifest, configuration and data fit.")
+    return 1 if problems else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lesionmap", description="Single things beside the workflow (snakemake).")
+    parser.add_argument("--version", action="version", version=f"lesionmap {versions()['lesionmap']}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    check = commands.add_parser("check", help="validate manifest, configuration and data; say what a run will do")
+    check.add_argument("--configfile", nargs="+", default=[], metavar="FILE", help="as for snakemake")
+    check.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
+    check.set_defaults(run=_check)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code. Errors raised on purpose are one message, not a traceback."""
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+    except PipelineError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

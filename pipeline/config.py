@@ -1,0 +1,290 @@
+"""What may a run be told? One strict, frozen model per stage; the texts of the fields are the texts of the schema.
+
+An unknown key, a wrong type or an impossible combination is a ``ConfigurationError`` (see ``resolve.py``). A model
+holds values only: it is dumped to a plain dict for provenance and validated again inside a job.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from pipeline.words import safe_name
+
+__all__ = [
+    "Augmentation",
+    "Clahe",
+    "Difference",
+    "Gaussian",
+    "GridSampling",
+    "GuidedSampling",
+    "IndexConfig",
+    "LossTerm",
+    "ModelConfig",
+    "ModelSettings",
+    "NormalizedConfig",
+    "ProbabilityConfig",
+    "RawConfig",
+    "ReportConfig",
+    "Rescale",
+    "SafeName",
+    "Sampling",
+    "SegmentationConfig",
+    "StageConfig",
+    "Storage",
+]
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+SafeName = Annotated[str, AfterValidator(safe_name)]
+Fusion = Literal["none", "max", "mean", "gaussian"]
+
+
+class Strict(BaseModel):
+    """No unknown keys, no change after construction."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Storage(Strict):
+    """How arrays lie on disk."""
+
+    chunk: Count = Field(512, description="Side of a chunk in pixels: the smallest piece that is read.")
+    shard: Count = Field(2048, description="Side of a shard (one file) in pixels: a multiple of the chunk.")
+    codec: Literal["lz4", "zstd"] = Field("lz4", description="Blosc codec, always with bitshuffle.")
+    level: Annotated[int, Field(ge=1, le=9)] = Field(5, description="Compression level of the codec.")
+
+    @model_validator(mode="after")
+    def _whole_chunks(self) -> Self:
+        if self.shard % self.chunk or self.shard & (self.shard - 1):
+            raise ValueError(f"shard {self.shard} must be a power of two and a multiple of chunk {self.chunk}")
+        return self
+
+
+class RawConfig(Strict):
+    """Stage raw: fact sheets and splits."""
+
+    validation_share: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.2, description="Share of the groups (patients) outside the official test set that validate."
+    )
+    folds: Annotated[int, Field(ge=0, le=100)] = Field(
+        0, description="Number of folds for cross-validation; 0 for none. Fills the column `fold`."
+    )
+    splits_csv: str | None = Field(
+        None, description="CSV with columns image_id, split that fixes the splits; relative to the working folder."
+    )
+
+
+class Rescale(Strict):
+    """Resampling before everything else; null for both keeps the original pixels."""
+
+    factor: Positive | None = Field(None, description="Factor on both sides, such as 0.25.")
+    fov_diameter: Count | None = Field(None, description="Wanted diameter of the field of view in pixels (fundus).")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.factor is not None and self.fov_diameter is not None:
+            raise ValueError("give factor or fov_diameter, not both")
+        return self
+
+
+class Clahe(Strict):
+    """Contrast-limited adaptive histogram equalisation (Zuiderveld 1994)."""
+
+    apply: bool = Field(True, description="Whether this step runs.")
+    space: Literal["lab", "green", "rgb"] = Field("lab", description="Lightness of Lab, the green channel, or each.")
+    clip_limit: Positive = Field(2.0, description="Clip limit in OpenCV's units (multiples of a flat histogram).")
+    tiles: tuple[Count, Count] = Field((8, 8), description="Tiles along y and x.")
+    statistics: Literal["image", "roi"] = Field(
+        "image", description="Pixels that fill the histograms: all (as OpenCV), or the field of view only."
+    )
+
+
+class Gaussian(Strict):
+    """Gaussian blur G(I); alone, it is the result; with the difference, it is what is subtracted."""
+
+    apply: bool = Field(True, description="Whether this step runs.")
+    sigma: Positive = Field(10.0, description="Standard deviation in pixels of the normalised image.")
+
+
+class Difference(Strict):
+    """Difference enhancement I_d = omega * I + theta * G(I) + offset, saturated to 0…255."""
+
+    apply: bool = Field(True, description="Whether this step runs; it needs the Gaussian.")
+    omega: float = Field(4.0, description="Weight of the image.")
+    theta: float = Field(-4.0, description="Weight of its blur.")
+    offset: float = Field(128.0, description="Grey level added (the paper's varsigma).")
+    of: Literal["equalised", "original"] = Field("equalised", description="Image that I stands for.")
+
+
+class NormalizedConfig(Strict):
+    """Stage normalized: one chain per image world."""
+
+    chain: Literal["fundus", "histology"] = Field("fundus", description="Fundus enhancement, or stain normalisation.")
+    rescale: Rescale = Field(Rescale(), description="Optional resampling; the mapping back is recorded.")
+    clahe: Clahe = Field(Clahe(), description="Fundus: first step.")
+    gaussian: Gaussian = Field(Gaussian(), description="Fundus: second step.")
+    difference: Difference = Field(Difference(), description="Fundus: third step.")
+    outside: Literal["keep", "black"] = Field("black", description="Fundus: pixels outside the field of view.")
+    method: Literal["none"] = Field("none", description="Histology: stain normalisation.")
+    strip_rows: Count = Field(2048, description="Rows held in memory at a time; a multiple of the shard.")
+    storage: Storage = Field(Storage(), description="Chunks, shards, compression.")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.difference.apply and not self.gaussian.apply:
+            raise ValueError("difference.apply needs gaussian.apply: the difference is taken to the blurred image")
+        if self.strip_rows % self.storage.shard:
+            raise ValueError(f"strip_rows {self.strip_rows} must be a multiple of storage.shard {self.storage.shard}")
+        return self
+
+
+class _Patches(Strict):
+    patch: Count = Field(512, description="Side of a patch in pixels of the normalised image.")
+    overlap: Annotated[float, Field(ge=0, lt=1)] = Field(0.25, description="Overlap of neighbouring grid patches.")
+
+
+class GridSampling(_Patches):
+    """The plain sliding window."""
+
+    strategy: Literal["grid"] = Field("grid", description="Plain sliding grid.")
+
+
+class GuidedSampling(_Patches):
+    """Class-guided, class-frequency-compensated, jittered centres for training; the grid for the rest."""
+
+    strategy: Literal["guided"] = Field("guided", description="Anchors drawn among the truth pixels of each class.")
+    total: Count = Field(1000, description="Training patches drawn, background included, coverage rows not.")
+    beta: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="Compensation: 0 keeps natural class frequency, 1 gives each class the same number."
+    )
+    frequency: Literal["components", "pixels", "images"] = Field("components", description="What beta acts on.")
+    anchors: Literal["components", "pixels"] = Field(
+        "components", description="Anchors uniform over lesions (a tiny one counts as much), or over pixels."
+    )
+    least_area: Annotated[int, Field(ge=0)] = Field(0, description="Components below this many pixels give no anchor.")
+    most_area: Count | None = Field(None, description="Components above this many pixels give no anchor.")
+    jitter: Annotated[int, Field(ge=0)] = Field(128, description="Largest shift of the centre from the anchor, pixels.")
+    background_share: Share = Field(0.0, description="Share of the total drawn from roi without any truth.")
+    cover: Literal["none", "all"] = Field("none", description="all: every training lesion lies in some patch.")
+
+
+Sampling = Annotated[GridSampling | GuidedSampling, Field(discriminator="strategy")]
+
+
+class IndexConfig(Strict):
+    """Stage index: named samplings, each one a file `index/{name}.parquet`."""
+
+    samplings: dict[SafeName, Sampling] = Field({"guided": GuidedSampling()}, description="Name → sampling.")
+
+
+class LossTerm(Strict):
+    """One term of the weighted sum that is minimised."""
+
+    name: Literal["dice", "focal", "tversky", "bce", "cross_entropy"] = Field(description="The loss.")
+    weight: Positive = Field(1.0, description="Its factor.")
+    alpha: Share = Field(0.5, description="Tversky: weight of false positives.")
+    beta: Share = Field(0.5, description="Tversky: weight of false negatives.")
+    gamma: Annotated[float, Field(ge=0)] = Field(2.0, description="Focal: exponent.")
+
+
+class Augmentation(Strict):
+    """Random changes of training patches."""
+
+    kind: Literal["fundus", "histology", "none"] = Field("fundus", description="Which set of transforms.")
+    probability: Share = Field(0.5, description="Probability of each transform.")
+    brightness: Share = Field(0.15, description="Largest relative change of brightness and contrast.")
+    scale: Share = Field(0.1, description="Fundus: largest relative change of size.")
+    rotate: Annotated[float, Field(ge=0, le=180)] = Field(30.0, description="Largest rotation, degrees.")
+    noise: Share = Field(0.03, description="Fundus: largest standard deviation of noise, of the full range.")
+
+
+class ModelSettings(Strict):
+    """One named network and how it is trained; its results lie in `model/{name}/`."""
+
+    network: Literal["unet", "unetplusplus", "deeplabv3plus"] = Field("unet", description="Architecture.")
+    encoder: str = Field("efficientnet-b0", description="Encoder of segmentation-models-pytorch.")
+    encoder_weights: str = Field("none", description="none, imagenet (fetched from a hub), or a state-dict file.")
+    sampling: str = Field("guided", description="Name of the sampling that it learns from.")
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="Added to the run's seed: another initialisation.")
+    fold: Annotated[int, Field(ge=-1)] = Field(-1, description="Fold that validates; -1 for the split validation.")
+    loss: tuple[LossTerm, ...] = Field(
+        (LossTerm(name="dice"), LossTerm(name="focal")), min_length=1, description="Terms of the loss."
+    )
+    augmentation: Augmentation = Field(Augmentation(), description="Random changes of training patches.")
+    learning_rate: Positive = Field(1e-3, description="AdamW: initial learning rate.")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(1e-2, description="AdamW: weight decay.")
+    plateau_factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.5, description="ReduceLROnPlateau: factor.")
+    plateau_patience: Annotated[int, Field(ge=0)] = Field(3, description="ReduceLROnPlateau: epochs to wait.")
+    epochs: Count = Field(30, description="Passes over the training patches.")
+    patches_per_epoch: Count | None = Field(None, description="Training patches of one epoch; null for all.")
+    batch_size: Count = Field(8, description="Patches per step.")
+    precision: Literal["float32", "bfloat16", "float16"] = Field("float32", description="Autocast precision.")
+    threads: Count = Field(2, description="Torch threads on a CPU; they change results, so -j does not set them.")
+    readers: Annotated[int, Field(ge=0)] = Field(0, description="Processes that read patches; 0 reads in the loop.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where it trains.")
+    select_by: Literal["dice_miou", "dice"] = Field("dice_miou", description="Validation score of the best epoch.")
+
+
+class ModelConfig(Strict):
+    """Stage model: named models."""
+
+    models: dict[SafeName, ModelSettings] = Field({"unet": ModelSettings()}, description="Name → settings.")
+
+
+class ProbabilityConfig(Strict):
+    """Stage probability: sliding-window inference."""
+
+    window: Count | None = Field(None, description="Side of the window; null for the patch of the model's sampling.")
+    overlap: Annotated[float, Field(gt=0, lt=1)] = Field(0.25, description="Overlap for max, mean and gaussian.")
+    fusions: tuple[Fusion, ...] = Field(("none", "max", "mean", "gaussian"), min_length=1, description="Maps to write.")
+    batch_size: Count = Field(4, description="Windows per forward pass.")
+    precision: Literal["float32", "bfloat16", "float16"] = Field("float32", description="Autocast precision.")
+    threads: Count = Field(2, description="Torch threads on a CPU.")
+    workers: Count = Field(1, description="Dask workers (threads) of one job.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the network runs.")
+    skip_outside_roi: bool = Field(True, description="Do not evaluate windows without any roi pixel.")
+    storage: Storage = Field(Storage(), description="Chunks, shards, compression.")
+
+
+class SegmentationConfig(Strict):
+    """Stage segmentation: thresholds and clean regions."""
+
+    fit_thresholds: bool = Field(True, description="Fit each threshold on the validation images (pooled Dice).")
+    threshold: Share = Field(0.5, description="Threshold where none is fitted or can be.")
+    minimum_area: Annotated[int, Field(ge=0)] = Field(0, description="Regions below this many pixels are removed.")
+    minimum_areas: dict[str, Annotated[int, Field(ge=0)]] = Field({}, description="The same, per class code.")
+    fill_holes: bool = Field(True, description="Fill holes inside regions.")
+    largest_hole: Count | None = Field(None, description="Holes above this many pixels stay; null fills all.")
+    storage: Storage = Field(Storage(), description="Chunks, shards, compression.")
+
+
+class ReportConfig(Strict):
+    """Stage report: the page to look at."""
+
+    images: Count = Field(6, description="Images shown as overlays, test images first.")
+    picture_side: Count = Field(900, description="Longest side of a picture in the page, pixels.")
+    bootstrap: Annotated[int, Field(ge=0)] = Field(1000, description="Bootstrap samples over groups; 0 for none.")
+
+
+class StageConfig(Strict):
+    """Everything that one data set runs with."""
+
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="Seed of the run.")
+    raw: RawConfig = RawConfig()
+    normalized: NormalizedConfig = NormalizedConfig()
+    index: IndexConfig = IndexConfig()
+    model: ModelConfig = ModelConfig()
+    probability: ProbabilityConfig = ProbabilityConfig()
+    segmentation: SegmentationConfig = SegmentationConfig()
+    report: ReportConfig = ReportConfig()
+
+    @model_validator(mode="after")
+    def _known_samplings(self) -> Self:
+        for name, model in self.model.models.items():
+            if model.sampling not in self.index.samplings:
+                known = ", ".join(sorted(self.index.samplings))
+                raise ValueError(f"model.models.{name}.sampling {model.sampling!r} is not in index.samplings ({known})")
+            if model.fold >= max(self.raw.folds, 0) and model.fold != -1:
+                raise ValueError(f"model.models.{name}.fold {model.fold} needs raw.folds > {model.fold}")
+        return self

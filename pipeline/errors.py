@@ -1,0 +1,84 @@
+"""Everything that this package raises on purpose, as one tree.
+
+PipelineError
+├── ConfigurationError   (ValueError)         a parameter that cannot be meant
+├── ManifestError        (ValueError)         a fact about a data set that cannot be true
+├── MissingDataError     (FileNotFoundError)  a folder or file that a data set needs
+├── ImageRejected        (ValueError)         one image that cannot be used; the rest goes on
+├── GeometryError        (ValueError)         boxes, grids or windows that do not fit
+├── StoreError           (OSError)            a Zarr store or Parquet file that is not what it should be
+│   └── UnalignedWrite   (ValueError)         a write that would share a shard with another
+├── SamplingError        (ValueError)         a patch index that cannot be drawn
+└── ModelError           (ValueError)         a network that does not fit its data or its weights
+"""
+
+__all__ = [
+    "ConfigurationError",
+    "GeometryError",
+    "ImageRejected",
+    "ManifestError",
+    "MissingDataError",
+    "ModelError",
+    "PipelineError",
+    "SamplingError",
+    "StoreError",
+    "UnalignedWrite",
+    "explain",
+]
+
+
+class PipelineError(Exception):
+    """Base of every error raised on purpose; its text says what, where, found, expected and what to do."""
+
+
+class ConfigurationError(PipelineError, ValueError):
+    """A configuration key, value or combination that is not allowed."""
+
+
+class ManifestError(PipelineError, ValueError):
+    """A statement of the data set manifest that is wrong or contradicts the files."""
+
+
+class MissingDataError(PipelineError, FileNotFoundError):
+    """A root folder or a file that the manifest promises and that is not there."""
+
+
+class ImageRejected(PipelineError, ValueError):
+    """An image that cannot be used. It is recorded and left out; the other images go on."""
+
+
+class GeometryError(PipelineError, ValueError):
+    """A box, grid or window that does not fit."""
+
+
+class StoreError(PipelineError, OSError):
+    """A Zarr store or Parquet file that is missing, incomplete or of another shape than expected."""
+
+
+class UnalignedWrite(StoreError, ValueError):
+    """A write whose edges do not fall on shard borders: two of them at once would lose data."""
+
+
+class SamplingError(PipelineError, ValueError):
+    """A patch index that cannot be drawn as configured."""
+
+
+class ModelError(PipelineError, ValueError):
+    """A network, its weights or its inputs that do not fit together."""
+
+
+def explain(what: str, *, where: object, found: object, expected: object, remedy: str) -> str:
+    """One message of five parts, in the order in which a reader asks for them.
+
+    Examples
+    --------
+    >>> print(explain("Unknown key.", where="model.losss", found="losss", expected="loss",
+    ...               remedy="Rename the key."))
+    Unknown key.
+      where:    model.losss
+      found:    losss
+      expected: loss
+      to do:    Rename the key.
+    """
+    rows = (("where", where), ("found", found), ("expected", expected), ("to do", remedy))
+    return "\n".join([what, *(f"  {name + ':':<9} {text}" for name, text in rows)])

@@ -1,0 +1,133 @@
+"""Which pixels? Half-open boxes, the grid of boxes that covers an image, and halos around them.
+
+All coordinates are pixels, origin top-left, ``y`` before ``x``; a box holds ``y0 <= y < y1`` and ``x0 <= x < x1``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline.errors import GeometryError, explain
+
+__all__ = ["Box", "aligned_boxes", "clip_start", "starts_1d", "strips"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Box:
+    """A half-open rectangle of pixels; an empty one is allowed, a negative one is not."""
+
+    y0: int
+    """First row inside."""
+    x0: int
+    """First column inside."""
+    y1: int
+    """First row after."""
+    x1: int
+    """First column after."""
+
+    def __post_init__(self) -> None:
+        if self.y1 < self.y0 or self.x1 < self.x0:
+            found = f"y {self.y0}…{self.y1}, x {self.x0}…{self.x1}"
+            raise GeometryError(
+                explain("A box ends before it starts.", where="geometry.Box", found=found,
+                        expected="y0 <= y1 and x0 <= x1", remedy="Check the order of the coordinates.")
+            )  # fmt: skip
+
+    @classmethod
+    def of_shape(cls, height: int, width: int) -> "Box":
+        """The box of a whole image."""
+        return cls(0, 0, height, width)
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.y1 - self.y0
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.x1 - self.x0
+
+    @property
+    def area(self) -> int:
+        """Pixels."""
+        return self.height * self.width
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Index of this box into an array ``(y, x)``."""
+        return slice(self.y0, self.y1), slice(self.x0, self.x1)
+
+    def intersect(self, other: "Box") -> "Box":
+        """The common part; where there is none, an empty box on the border of ``other``."""
+        return Box(
+            min(max(self.y0, other.y0), other.y1),
+            min(max(self.x0, other.x0), other.x1),
+            max(min(self.y1, other.y1), other.y0),
+            max(min(self.x1, other.x1), other.x0),
+        )
+
+    def contains(self, other: "Box") -> bool:
+        """Whether every pixel of the other box is inside this one."""
+        return self.y0 <= other.y0 and self.x0 <= other.x0 and other.y1 <= self.y1 and other.x1 <= self.x1
+
+    def grow(self, halo: int, within: "Box") -> "Box":
+        """The box with a halo on each side, cut at the borders of ``within``."""
+        return Box(self.y0 - halo, self.x0 - halo, self.y1 + halo, self.x1 + halo).intersect(within)
+
+    def shift(self, dy: int, dx: int) -> "Box":
+        """The box moved by whole pixels."""
+        return Box(self.y0 + dy, self.x0 + dx, self.y1 + dy, self.x1 + dx)
+
+
+def starts_1d(length: int, window: int, stride: int) -> tuple[int, ...]:
+    """Window starts along one axis: every ``stride``, the last one moved back inside, so that all is covered.
+
+    Parameters
+    ----------
+    length
+        Pixels along the axis, at least 1.
+    window
+        Pixels of a window, at least 1. Where the axis is shorter there is one start, 0.
+    stride
+        Pixels between starts, from 1 to ``window``.
+
+    Raises
+    ------
+    GeometryError
+        For a stride that would leave gaps, or sizes below 1.
+
+    Examples
+    --------
+    >>> starts_1d(1000, 512, 384)
+    (0, 384, 488)
+    >>> starts_1d(300, 512, 384)
+    (0,)
+    """
+    if length < 1 or window < 1 or not 1 <= stride <= window:
+        raise GeometryError(
+            explain("Windows cannot cover the axis.", where="geometry.starts_1d",
+                    found=f"length {length}, window {window}, stride {stride}",
+                    expected="length >= 1, window >= 1, 1 <= stride <= window",
+                    remedy="Choose an overlap of at least 0 and below 1, and a window of at least one pixel.")
+        )  # fmt: skip
+    last = max(length - window, 0)
+    starts = list(range(0, last + 1, stride))
+    return tuple(starts if starts[-1] == last else [*starts, last])
+
+
+def clip_start(start: int, size: int, length: int) -> int:
+    """The start nearest to the wish at which ``size`` pixels lie inside ``length``; 0 where they do not fit."""
+    return max(0, min(start, length - size))
+
+
+def aligned_boxes(height: int, width: int, step: int) -> Iterator[Box]:
+    """Boxes of ``step`` × ``step`` from the top-left corner in row-major order, cut at the image border."""
+    for y0 in range(0, height, step):
+        for x0 in range(0, width, step):
+            yield Box(y0, x0, min(y0 + step, height), min(x0 + step, width))
+
+
+def strips(height: int, width: int, rows: int) -> Iterator[Box]:
+    """Full-width boxes of ``rows`` rows from the top, the last one cut."""
+    for y0 in range(0, height, rows):
+        yield Box(y0, 0, min(y0 + rows, height), width)

@@ -1,0 +1,144 @@
+"""What could be drawn? Every lesion component of every class of one image, as a table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.components import component_table
+from pipeline.errors import StoreError, explain
+from pipeline.geometry import Box, strips
+from pipeline.index.image import NormalizedImage, open_image
+from pipeline.partial import file_in_progress
+from pipeline.provenance import Provenance
+from pipeline.stores import read_table, table_metadata, write_table
+
+__all__ = ["Candidates", "Lesions", "candidate_table", "read_candidates", "write_candidates"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesions:
+    """The 8-connected components of one class in one image; arrays of equal length in raster order."""
+
+    component: NDArray[np.int64]
+    """Number in raster order of the first pixel."""
+    area: NDArray[np.int64]
+    """Pixels."""
+    y0: NDArray[np.int64]
+    x0: NDArray[np.int64]
+    y1: NDArray[np.int64]
+    x1: NDArray[np.int64]
+    """Bounding box, half-open."""
+    first_y: NDArray[np.int64]
+    first_x: NDArray[np.int64]
+    """First pixel in raster order."""
+
+    def __len__(self) -> int:
+        return len(self.component)
+
+    @classmethod
+    def of_frame(cls, frame: pd.DataFrame) -> "Lesions":
+        """From rows of a candidate table."""
+        return cls(*(frame[each.name].to_numpy(np.int64) for each in fields(cls)))
+
+    def select(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> "Lesions":
+        """Only the marked components, or those at the given places."""
+        return Lesions(*(getattr(self, each.name)[which] for each in fields(self)))
+
+    def box(self, at: int) -> Box:
+        """Bounding box of the component at a place."""
+        return Box(int(self.y0[at]), int(self.x0[at]), int(self.y1[at]), int(self.x1[at]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """Everything that the draw needs to know of one image."""
+
+    image_id: str
+    """Name of the image."""
+    height: int
+    """Rows."""
+    width: int
+    """Columns."""
+    roi_pixels: int
+    """Pixels of field of view or tissue."""
+    lesions: Mapping[str, Lesions]
+    """Class code → components, for every class."""
+
+
+def candidate_table(image: NormalizedImage) -> pd.DataFrame:
+    """One row per component, classes in order and components in raster order.
+
+    Parameters
+    ----------
+    image
+        An opened store; its truth is read in strips.
+    """
+    parts = []
+    for code in image.classes:
+        table = component_table(image.class_mask(code), height=image.height, width=image.width, rows=image.rows)
+        columns = {"class_code": code, "component": np.arange(len(table.area), dtype=np.int32), **table.columns()}
+        parts.append(pd.DataFrame(columns))
+    frame = pd.concat(parts, ignore_index=True)
+    return frame.assign(class_code=pd.Categorical(frame["class_code"], categories=list(image.classes)))
+
+
+def write_candidates(normalized: Path, *, output: Path, provenance: Provenance) -> None:
+    """Write ``index/candidates/{image}.parquet`` from a store of stage normalized.
+
+    Parameters
+    ----------
+    normalized
+        Folder of the store; it must hold ``truth`` and ``roi``.
+    output
+        The Parquet file. Its metadata note ``image`` holds image_id, height, width, roi_pixels and class_pixels.
+    provenance
+        Record of origin.
+
+    Raises
+    ------
+    StoreError
+        Where the store is not one of stage normalized.
+    """
+    image = open_image(normalized)
+    frame = candidate_table(image)
+    boxes = strips(image.height, image.width, image.rows)
+    area = frame.groupby("class_code", observed=False)["area"].sum()
+    note = {
+        "image_id": image.image_id,
+        "height": image.height,
+        "width": image.width,
+        "roi_pixels": sum(int(np.count_nonzero(image.roi_mask(box))) for box in boxes),
+        "class_pixels": {code: int(area[code]) for code in image.classes},
+    }
+    with file_in_progress(output) as partial:
+        write_table(frame, partial, provenance=provenance.as_attributes(), extra={"image": note})
+
+
+def read_candidates(path: Path, *, codes: tuple[str, ...]) -> Candidates:
+    """Read the table of one image.
+
+    Parameters
+    ----------
+    path
+        A file of ``write_candidates``.
+    codes
+        Class codes expected.
+
+    Raises
+    ------
+    StoreError
+        Where the file is none of ours or holds other classes.
+    """
+    frame, note = read_table(path), table_metadata(path).get("image")
+    if note is None or tuple(note["class_pixels"]) != codes:
+        found = "no note `image`" if note is None else f"classes {', '.join(note['class_pixels'])}"
+        raise StoreError(
+            explain("The candidate table does not fit.", where=path, found=found, expected=f"classes {', '.join(codes)}",
+                    remedy="Delete it and run the stage index again.")
+        )  # fmt: skip
+    lesions = {code: Lesions.of_frame(frame[frame["class_code"] == code]) for code in codes}
+    return Candidates(note["image_id"], note["height"], note["width"], note["roi_pixels"], lesions)

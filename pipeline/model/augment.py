@@ -1,0 +1,108 @@
+"""How may a training patch look instead? Two sets of random changes, each addressed by a seed and never consumed.
+
+Image and target move together: the image by linear interpolation, the target by the nearest pixel. Pixels that come
+from outside the patch are mirrored in both, so that truth stays true and nothing is lost from the loss.
+"""
+
+import os
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import Augmentation
+from pipeline.seeds import stream
+
+# albumentations asks the package index for a newer version when it is imported, unless told otherwise like this: there
+# is no other way. A job may have no network, and waits for none.
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # noqa: TID251
+
+import albumentations as A  # noqa: N812 its usual name
+
+__all__ = ["Changes", "build_changes"]
+
+TRANSLATION = 0.05
+"""Largest shift, of the side of a patch."""
+
+
+class Changes:
+    """A sequence of random changes."""
+
+    def __init__(self, transforms: list[Any]) -> None:
+        self._composed = A.Compose(transforms)
+
+    def __call__(
+        self, image: NDArray[np.uint8], target: NDArray[np.uint8], *, seed: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Change a patch; the same seed does the same.
+
+        Parameters
+        ----------
+        image
+            ``(3, y, x)``.
+        target
+            ``(y, x)`` or ``(class, y, x)``.
+        seed
+            At least 0.
+
+        Returns
+        -------
+        tuple
+            New arrays of the same shapes.
+        """
+        self._reseed(seed)
+        planes = target.ndim == 3
+        changed = self._composed(
+            image=np.ascontiguousarray(image.transpose(1, 2, 0)),
+            mask=np.ascontiguousarray(target.transpose(1, 2, 0)) if planes else target,
+        )
+        mask = changed["mask"].transpose(2, 0, 1) if planes else changed["mask"]
+        return np.ascontiguousarray(changed["image"].transpose(2, 0, 1)), np.ascontiguousarray(mask)
+
+    def _reseed(self, seed: int) -> None:
+        # Compose.set_random_seed gives every transform the same seed, and then a patch that is flipped one way is
+        # always flipped the other way too. Each transform has its own here.
+        own = stream(seed, "transforms").integers(2**31, size=len(self._composed.transforms) + 1)
+        self._composed.set_random_seed(int(own[-1]))
+        for transform, number in zip(self._composed.transforms, own, strict=False):
+            transform.set_random_seed(int(number))
+
+
+def build_changes(settings: Augmentation) -> Changes | None:
+    """The set of changes that the configuration names; None where nothing changes."""
+    if settings.kind == "none" or settings.probability == 0:
+        return None
+    build = _fundus if settings.kind == "fundus" else _histology
+    return Changes(build(settings, settings.probability))
+
+
+def _fundus(settings: Augmentation, p: float) -> list[Any]:
+    scale = (1 - settings.scale, 1 + settings.scale)
+    noise = [A.GaussNoise(std_range=(0, settings.noise), p=p)] if settings.noise else []
+    shift = (-TRANSLATION, TRANSLATION)
+    return [*_flips(p), *_brightness(settings, p), _affine(settings, p, scale=scale, translate_percent=shift), *noise]
+
+
+def _histology(settings: Augmentation, p: float) -> list[Any]:
+    return [A.RandomRotate90(p=p), _affine(settings, p), *_flips(p), *_brightness(settings, p)]
+
+
+def _flips(p: float) -> list[Any]:
+    return [A.HorizontalFlip(p=p), A.VerticalFlip(p=p)]
+
+
+def _brightness(settings: Augmentation, p: float) -> list[Any]:
+    limit = (-settings.brightness, settings.brightness)
+    return [A.RandomBrightnessContrast(brightness_limit=limit, contrast_limit=limit, p=p)]
+
+
+def _affine(settings: Augmentation, p: float, **more: Any) -> Any:  # noqa: ANN401 untyped library
+    return A.Affine(
+        rotate=(-settings.rotate, settings.rotate),
+        interpolation=cv2.INTER_LINEAR,
+        mask_interpolation=cv2.INTER_NEAREST,
+        border_mode=cv2.BORDER_REFLECT_101,
+        p=p,
+        **more,
+    )

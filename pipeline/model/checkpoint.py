@@ -1,0 +1,178 @@
+"""How does a trained model come back? ``card.json`` says what it is, ``weights.pt`` holds the plain state of the network.
+
+The card is all that is needed to build the network again and to treat a new image alike: network, task, classes,
+side of a patch, scaling of the input, and the configuration of the normalisation that it was trained on.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.config import ModelSettings
+from pipeline.errors import ModelError, explain
+from pipeline.model.network import ScaledNetwork, Task, build_network
+
+__all__ = ["CARD", "WEIGHTS", "Card", "InputScaling", "load_model", "read_card"]
+
+CARD = "card.json"
+WEIGHTS = "weights.pt"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CardClass(_Frozen):
+    """One class that the model knows."""
+
+    code: str
+    """Identifier."""
+    name: str
+    """Name for people."""
+
+
+class InputScaling(_Frozen):
+    """``(pixels / divide_by - mean) / std`` per channel; done inside the network."""
+
+    divide_by: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+class Card(_Frozen):
+    """What a trained model is, and what it was trained on; no time, host or absolute path."""
+
+    schema_version: Literal[1] = 1
+    """Version of this record."""
+    model: str
+    """Its name."""
+    dataset: str
+    """Data set that it learned from."""
+    task: Task
+    """Meaning of the outputs."""
+    classes: tuple[CardClass, ...]
+    """In the order of the class axis; background is implied."""
+    outputs: int
+    """Channels of the logits: one more than classes for multiclass, background first."""
+    channels: int
+    """Channels of the input."""
+    patch: int
+    """Side of the patches in pixels of the normalised image."""
+    scaling: InputScaling
+    """Scaling of the input."""
+    pixel_size_um: float | None
+    """Side of a pixel that it was trained on, where known."""
+    normalisation: dict[str, Any]
+    """Configuration of the normalisation of its images."""
+    settings: ModelSettings
+    """Network and training; encoder weights from a file appear as ``file`` with their digest in ``encoder_digest``."""
+    encoder_digest: str | None
+    """SHA-256 of the file of encoder weights."""
+    index_digest: str
+    """SHA-256 of the patch index."""
+    rows: dict[str, int]
+    """Patches that train and that validate."""
+    best_epoch: int
+    """Epoch of the weights, from 1."""
+    selected_by: str
+    """The named score that chose it, or ``last epoch``."""
+    metrics: dict[str, float | None]
+    """History of that epoch; averages over the manifest classes, without background; null where undefined."""
+    warnings: tuple[str, ...]
+    """What a reader must know before trusting it."""
+    seed: int
+    """Seed of the run plus that of the model."""
+    versions: dict[str, str]
+    """Versions of the libraries that decide the numbers."""
+    provenance: dict[str, Any] = Field(repr=False)
+    """Record of origin."""
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Class codes in order."""
+        return tuple(each.code for each in self.classes)
+
+    @property
+    def network_settings(self) -> ModelSettings:
+        """Settings that build the same network without fetching anything: its weights come from the state."""
+        return self.settings.model_copy(update={"encoder_weights": "none"})
+
+
+def read_card(folder: Path) -> Card:
+    """Read and check ``card.json``.
+
+    Raises
+    ------
+    ModelError
+        Where it is missing or of another form.
+    """
+    path = folder / CARD
+    try:
+        return Card.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(
+            explain("There is no trained model.", where=folder, found=f"no {CARD}", expected=f"{CARD} and {WEIGHTS}",
+                    remedy="Train it: run snakemake model.")
+        ) from error  # fmt: skip
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ModelError(
+            explain("The card of the model cannot be understood.", where=path,
+                    found=f"{'.'.join(map(str, first['loc']))}: {first['msg']}", expected="a card of this version",
+                    remedy="Train the model again with this version, or read it with the version that wrote it.")
+        ) from error  # fmt: skip
+
+
+def load_model(
+    folder: Path, *, device: torch.device | str, codes: Sequence[str] | None = None, channels: int | None = None
+) -> tuple[ScaledNetwork, Card]:
+    """Load a trained network, ready for inference.
+
+    Parameters
+    ----------
+    folder
+        ``model/{model}/``.
+    device
+        Where it shall run.
+    codes
+        Class codes that the caller expects, in order; not checked where not given.
+    channels
+        Channels of the images; not checked where not given.
+
+    Returns
+    -------
+    tuple
+        The network in evaluation mode, uint8 ``(n, 3, h, w)`` in and logits out, and its card.
+
+    Raises
+    ------
+    ModelError
+        Where files are missing, or classes, channels or weights do not match.
+    """
+    card = read_card(folder)
+    _expect(folder, "classes", found=card.codes, expected=None if codes is None else tuple(codes))
+    _expect(folder, "channels", found=card.channels, expected=channels)
+    network = build_network(card.network_settings, classes=len(card.classes), task=card.task)
+    _load_weights(network, folder / WEIGHTS)
+    return network.to(device).eval(), card
+
+
+def _expect(folder: Path, what: str, *, found: object, expected: object) -> None:
+    if expected is not None and found != expected:
+        raise ModelError(
+            explain(f"The model knows other {what}.", where=folder, found=found, expected=expected,
+                    remedy="Use a model that was trained for this data set, or train one.")
+        )  # fmt: skip
+
+
+def _load_weights(network: ScaledNetwork, path: Path) -> None:
+    try:
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except (OSError, RuntimeError, EOFError) as error:
+        raise ModelError(
+            explain("The weights cannot be loaded.", where=path, found=str(error).splitlines()[-1].strip(),
+                    expected="the state of the network that card.json describes", remedy="Train the model again.")
+        ) from error  # fmt: skip

@@ -1,0 +1,288 @@
+"""How is a model trained? The door: patch index and normalised stores in; weights, card and history out.
+
+After each epoch the whole state lies in ``last.ckpt`` inside the unfinished folder. A run that was killed continues
+after its last finished epoch and ends with the same weights as one that was not (on a CPU; to rounding on a GPU).
+"""
+
+import logging
+import math
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from pipeline.config import ModelSettings
+from pipeline.errors import ModelError, explain
+from pipeline.manifest import DatasetRecord
+from pipeline.model.augment import build_changes
+from pipeline.model.checkpoint import CARD, WEIGHTS, Card, CardClass, InputScaling
+from pipeline.model.module import Best, Training
+from pipeline.model.network import CHANNELS, MEAN, STD, build_network, check_side, output_count
+from pipeline.model.operators import prepare_torchvision
+from pipeline.model.order import EpochBatches, InOrder
+from pipeline.model.patches import PatchDataset, check_rows, loader
+from pipeline.model.rows import Rows, choose_rows, truth_pixels
+from pipeline.model.session import choose_device, session
+from pipeline.partial import folder_in_progress
+from pipeline.provenance import Provenance, file_digest, versions
+from pipeline.seeds import derived_seed
+from pipeline.stores import input_digest, open_group, read_table, write_table
+
+prepare_torchvision()  # lightning imports it
+from lightning.pytorch import Callback, Trainer  # noqa: E402
+from lightning.pytorch.callbacks import Checkpoint, RichProgressBar  # noqa: E402
+from lightning.pytorch.plugins.environments import LightningEnvironment  # noqa: E402
+
+__all__ = ["train"]
+
+log = logging.getLogger(__name__)
+
+LAST = "last.ckpt"
+HISTORY = "history.parquet"
+PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
+LIBRARIES = ("torch", "lightning", "segmentation-models-pytorch", "albumentations", "opencv-python-headless", "numpy")
+SCORES = {
+    "dice_miou": "mean of mean Dice and mean IoU over the classes, without background, pooled over validation patches",
+    "dice": "mean Dice over the classes, without background, pooled over validation patches",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """Everything that one training is about."""
+
+    name: str
+    record: DatasetRecord
+    settings: ModelSettings
+    side: int
+    seed: int
+    rows: Rows
+    normalized: Mapping[str, Path]
+
+    @property
+    def selects(self) -> bool:
+        """Whether validation can tell one epoch from another."""
+        return truth_pixels(self.rows.validation) > 0
+
+
+def train(
+    index: Path,
+    *,
+    normalized: Mapping[str, Path],
+    record: DatasetRecord,
+    name: str,
+    settings: ModelSettings,
+    patch: int,
+    seed: int,
+    output: Path,
+    provenance: Provenance,
+) -> None:
+    """Train a network on the rows of a patch index and write the folder ``model/{name}/``.
+
+    Parameters
+    ----------
+    index
+        Patch index.
+    normalized
+        Image id → normalised store, at least those of the index.
+    record
+        Classes, priority and task.
+    name
+        Name of the model; part of the address of its random numbers.
+    settings
+        Network and training.
+    patch
+        Side of a patch in pixels, a multiple of 32.
+    seed
+        Seed of the run; the model's own is added.
+    output
+        The folder: ``weights.pt``, ``card.json``, ``history.parquet``.
+    provenance
+        Record of origin.
+
+    Raises
+    ------
+    ModelError
+        For sizes, rows, classes, losses, weights or devices that do not fit together, and where training diverges.
+    """
+    check_side(patch, where="index.samplings.*.patch")
+    frame = read_table(index)
+    task = _Task(
+        name, record, settings, patch, seed + settings.seed, choose_rows(frame, fold=settings.fold), normalized
+    )
+    for rows in (task.rows.training, task.rows.validation):
+        if len(rows):
+            check_rows(rows, normalized=normalized, record=record, side=patch)
+    _check_batch(task)
+    with folder_in_progress(output, digest=provenance.digest) as folder:
+        if not (folder / CARD).is_file():  # the card is written last: with it, only the renaming was missing
+            trained = _trained(task, folder)
+            _write(folder, task, trained, index_digest=input_digest(index), provenance=provenance)
+        (folder / LAST).unlink(missing_ok=True)
+
+
+def _check_batch(task: _Task) -> None:
+    length = task.settings.patches_per_epoch or len(task.rows.training)
+    if task.settings.network == "deeplabv3plus" and min(task.settings.batch_size, length) < 2:
+        raise ModelError(
+            explain("DeepLabV3+ cannot learn from single patches.", where=f"model.models.{task.name}.batch_size",
+                    found=f"batches of {min(task.settings.batch_size, length)}",
+                    expected="at least 2: it normalises features that are one pixel a patch",
+                    remedy="Set batch_size and patches_per_epoch to at least 2.")
+        )  # fmt: skip
+
+
+def _trained(task: _Task, folder: Path) -> Training:
+    for message in _warnings(task):
+        log.warning("model %s: %s", task.name, message)
+    device = choose_device(task.settings)
+    with session(task.settings, seed=derived_seed(task.seed, "model", task.name, "weights")):
+        training = _training(task)
+        resume = folder / LAST if (folder / LAST).is_file() else None
+        first = _finished_epochs(resume)
+        _trainer(task, folder, device).fit(
+            training,
+            _training_loader(task, first=first, pin=device.type == "cuda"),
+            _validation_loader(task, pin=device.type == "cuda"),
+            ckpt_path=resume,
+            weights_only=True,
+        )
+    if len(training.history) != task.settings.epochs:
+        raise ModelError(
+            explain("Training stopped early.", where=f"model {task.name}", found=f"{len(training.history)} epochs",
+                    expected=f"{task.settings.epochs} epochs", remedy="Run again: it continues where it stopped.")
+        )  # fmt: skip
+    return training
+
+
+def _training(task: _Task) -> Training:
+    record, settings = task.record, task.settings
+    network = build_network(settings, classes=len(record.codes), task=record.task)
+    return Training(
+        network,
+        settings=settings,
+        codes=record.codes,
+        task=record.task,
+        address=(task.seed, task.name),
+        selects=task.selects,
+    )
+
+
+def _finished_epochs(checkpoint: Path | None) -> int:
+    if checkpoint is None:
+        return 0
+    return len(torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["lesionmap"]["history"])
+
+
+def _training_loader(task: _Task, *, first: int, pin: bool) -> Any:  # noqa: ANN401 lightning takes anything
+    settings, rows = task.settings, task.rows.training
+    address = (task.seed, task.name)
+    dataset = PatchDataset(
+        rows, normalized=task.normalized, record=task.record, side=task.side,
+        changes=build_changes(settings.augmentation), address=address,
+    )  # fmt: skip
+    batches = EpochBatches(
+        rows=len(rows), size=settings.batch_size, per_epoch=settings.patches_per_epoch, seed=task.seed, name=task.name,
+        first=first,
+    )  # fmt: skip
+    return loader(dataset, batches=batches, readers=settings.readers, pin=pin)
+
+
+def _validation_loader(task: _Task, *, pin: bool) -> Any:  # noqa: ANN401 lightning takes anything
+    settings, rows = task.settings, task.rows.validation
+    if rows.empty:
+        return None
+    dataset = PatchDataset(rows, normalized=task.normalized, record=task.record, side=task.side)
+    batches = InOrder(len(rows), size=settings.batch_size)
+    return loader(dataset, batches=batches, readers=settings.readers, pin=pin)
+
+
+class _SaveEpoch(Checkpoint):
+    """Lightning's checkpoint after every epoch, at once: a kill leaves the one before or this one, whole."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_epoch_end(self, trainer: Trainer, _: Any) -> None:  # noqa: ANN401 untyped library
+        """Runs after the module has closed the epoch, as lightning calls checkpoints last."""
+        unfinished = self.path.with_name(self.path.name + ".new")
+        trainer.save_checkpoint(unfinished, weights_only=False)
+        os.replace(unfinished, self.path)
+
+
+def _trainer(task: _Task, folder: Path, device: torch.device) -> Trainer:
+    interactive = sys.stderr.isatty()
+    callbacks: list[Callback] = [_SaveEpoch(folder / LAST), *([RichProgressBar()] if interactive else [])]
+    return Trainer(
+        accelerator="gpu" if device.type == "cuda" else "cpu",
+        devices=1,
+        precision=PRECISION[task.settings.precision],
+        max_epochs=task.settings.epochs,
+        callbacks=callbacks,
+        enable_progress_bar=interactive,
+        enable_model_summary=False,
+        logger=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        default_root_dir=folder,
+        plugins=[LightningEnvironment()],  # a job of a cluster's scheduler is still one process
+    )
+
+
+def _warnings(task: _Task) -> tuple[str, ...]:
+    if task.rows.validation.empty:
+        return ("there are no validation patches: the last epoch was taken, and nothing says how good it is",)
+    if not task.selects:
+        return ("the validation patches hold no truth: the last epoch was taken, and its scores mean nothing",)
+    return ()
+
+
+def _write(folder: Path, task: _Task, trained: Training, *, index_digest: str, provenance: Provenance) -> None:
+    best = trained.best
+    assert best is not None, "an epoch has ended"
+    torch.save(best.weights, folder / WEIGHTS)
+    history = pd.DataFrame(trained.history).astype({"epoch": "int32"})
+    write_table(history, folder / HISTORY, provenance=provenance.as_attributes())
+    card = _card(task, best, metrics=trained.history[best.epoch - 1], index_digest=index_digest, provenance=provenance)
+    unfinished = folder / (CARD + ".new")
+    unfinished.write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    os.replace(unfinished, folder / CARD)
+
+
+def _origin(store: Path) -> dict[str, Any]:
+    attributes: dict[str, Any] = dict(open_group(store).attrs)
+    return dict(attributes["provenance"])
+
+
+def _card(task: _Task, best: Best, *, metrics: Mapping[str, float], index_digest: str, provenance: Provenance) -> Card:
+    record, settings = task.record, task.settings
+    from_file = settings.encoder_weights not in ("none", "imagenet")
+    trained_on = _origin(task.normalized[str(task.rows.training["image_id"].iloc[0])])
+    return Card(
+        model=task.name,
+        dataset=str(task.rows.training["dataset"].iloc[0]),
+        task=record.task,
+        classes=tuple(CardClass(code=each.code, name=each.name) for each in record.classes),
+        outputs=output_count(len(record.codes), task=record.task),
+        channels=CHANNELS,
+        patch=task.side,
+        scaling=InputScaling(divide_by=255, mean=MEAN, std=STD),
+        pixel_size_um=trained_on.get("pixel_size_um"),
+        normalisation=trained_on.get("config", {}),
+        settings=settings.model_copy(update={"encoder_weights": "file"}) if from_file else settings,
+        encoder_digest=file_digest(Path(settings.encoder_weights)) if from_file else None,
+        index_digest=index_digest,
+        rows={"training": len(task.rows.training), "validation": len(task.rows.validation)},
+        best_epoch=best.epoch,
+        selected_by=SCORES[settings.select_by] if task.selects else "last epoch",
+        metrics={key: None if math.isnan(value) else value for key, value in metrics.items() if key != "epoch"},
+        warnings=_warnings(task),
+        seed=task.seed,
+        versions=versions(LIBRARIES),
+        provenance=provenance.as_attributes(),
+    )

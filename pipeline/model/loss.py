@@ -1,0 +1,124 @@
+"""What is minimised? A weighted sum of named losses, where pixels that do not exist count nothing.
+
+Dice and Tversky pool the pixels of a batch per class and leave out classes without truth in it; what is predicted of
+those is punished by the term per pixel (focal, cross-entropy) beside them.
+
+References
+----------
+Milletari et al., V-Net, 3DV 2016 (Dice); Salehi et al., MLMI 2017 (Tversky); Lin et al., ICCV 2017 (focal).
+"""
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+import torch.nn.functional as F  # noqa: N812 its usual name
+from torch import Tensor, nn
+
+from pipeline.config import LossTerm
+from pipeline.errors import ModelError, explain
+from pipeline.model.network import Task
+from pipeline.model.operators import prepare_torchvision
+from pipeline.model.targets import IGNORE
+
+__all__ = ["WeightedLoss", "build_loss"]
+
+
+class WeightedLoss(nn.Module):
+    """The weighted sum of terms, in float32 whatever the precision of the network."""
+
+    def __init__(self, terms: Sequence[nn.Module], *, weights: Sequence[float]) -> None:
+        super().__init__()
+        self.terms = nn.ModuleList(terms)
+        self.weights = tuple(weights)
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Loss of a batch.
+
+        Parameters
+        ----------
+        logits
+            ``(n, outputs, h, w)``, float.
+        target
+            uint8 with 255 for pixels to ignore: ``(n, h, w)`` labels for multiclass, ``(n, classes, h, w)`` otherwise.
+
+        Returns
+        -------
+        Tensor
+            A scalar, float32.
+        """
+        with torch.autocast(device_type=logits.device.type, enabled=False):
+            exact = logits.float()
+            wanted = target.long() if target.ndim == 3 else target.float()
+            values = [weight * term(exact, wanted) for weight, term in zip(self.weights, self.terms, strict=True)]
+        return cast("Tensor", sum(values))
+
+
+class Focal(nn.Module):
+    """Mean of ``-(1 - p)^gamma log p`` over the pixels that exist, with p the probability of what is true there.
+
+    The forms of segmentation_models_pytorch do not serve: for multiclass it fits one sigmoid per label, which does
+    not belong to outputs that are read through a softmax, and for multilabel it cannot ignore pixels.
+    """
+
+    def __init__(self, gamma: float, *, task: Task) -> None:
+        super().__init__()
+        self.gamma, self.task = gamma, task
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Labels ``(n, h, w)`` for multiclass, planes ``(n, classes, h, w)`` otherwise."""
+        exists = target != IGNORE
+        if self.task == "multiclass":
+            surprise = F.cross_entropy(logits, target, reduction="none", ignore_index=IGNORE)
+        else:
+            surprise = F.binary_cross_entropy_with_logits(logits, target * exists, reduction="none") * exists
+        focus = (-torch.expm1(-surprise)).clamp_min(1e-6) ** self.gamma  # a power below 1 has no slope at 0
+        return (focus * surprise).sum() / exists.sum().clamp_min(1)
+
+
+class Bce(nn.Module):
+    """Binary cross-entropy with logits, a mean over the pixels that exist."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from segmentation_models_pytorch.losses import SoftBCEWithLogitsLoss
+
+        self.total = SoftBCEWithLogitsLoss(ignore_index=IGNORE, reduction="sum")
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Planes ``(n, classes, h, w)``."""
+        return cast("Tensor", self.total(logits, target)) / (target != IGNORE).sum().clamp_min(1)
+
+
+def build_loss(terms: Sequence[LossTerm], *, task: Task) -> WeightedLoss:
+    """The loss that the configuration names.
+
+    Raises
+    ------
+    ModelError
+        For a term that has no meaning for the task.
+    """
+    prepare_torchvision()
+    return WeightedLoss([_term(term, task=task) for term in terms], weights=[term.weight for term in terms])
+
+
+def _term(term: LossTerm, *, task: Task) -> nn.Module:
+    from segmentation_models_pytorch import losses
+
+    mode = "multiclass" if task == "multiclass" else "multilabel"
+    match term.name, mode:
+        case "dice", _:
+            return cast("nn.Module", losses.DiceLoss(mode, ignore_index=IGNORE))
+        case "tversky", _:
+            return cast("nn.Module", losses.TverskyLoss(mode, ignore_index=IGNORE, alpha=term.alpha, beta=term.beta))
+        case "focal", _:
+            return Focal(term.gamma, task=task)
+        case "cross_entropy", "multiclass":
+            return nn.CrossEntropyLoss(ignore_index=IGNORE)
+        case "bce", "multilabel":
+            return Bce()
+    other = "cross_entropy" if task == "multiclass" else "bce"
+    raise ModelError(
+        explain("A loss does not fit the task.", where="model.models.*.loss", found=f"{term.name} for task {task}",
+                expected=f"dice, tversky, focal or {other}", remedy=f"Use {other} instead.")
+    )  # fmt: skip

@@ -1,0 +1,203 @@
+"""What happens in a step and at the end of an epoch? The part of training that lightning's loop calls.
+
+All random numbers of an epoch follow from its seed, and everything else that the next epoch depends on (weights,
+optimizer, learning rate, history, best weights) is in the checkpoint: an interrupted run ends with the same weights.
+"""
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from pipeline.config import ModelSettings
+from pipeline.errors import ModelError, explain
+from pipeline.metrics import Counts, selection_score
+from pipeline.model.loss import build_loss
+from pipeline.model.network import ScaledNetwork, Task
+from pipeline.model.operators import prepare_torchvision
+from pipeline.model.scores import PooledCounts
+from pipeline.seeds import derived_seed
+
+prepare_torchvision()  # lightning imports it
+import lightning  # noqa: E402
+
+__all__ = ["Best", "Training"]
+
+log = logging.getLogger(__name__)
+
+Batch = tuple[Tensor, Tensor, Tensor]
+MEASURES = {"dice_miou": "dice_and_miou", "dice": "dice"}
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The epoch whose weights are kept."""
+
+    epoch: int
+    """From 1."""
+    score: float
+    """Its validation score; NaN where there was nothing to validate with."""
+    weights: dict[str, Tensor]
+    """State of the network, on the CPU."""
+
+
+class _Mean:
+    """A mean over patches, in double precision."""
+
+    def __init__(self) -> None:
+        self.total, self.patches = 0.0, 0
+
+    def add(self, value: float, patches: int) -> None:
+        self.total += value * patches
+        self.patches += patches
+
+    def take(self) -> float:
+        value = self.total / self.patches if self.patches else math.nan
+        self.total, self.patches = 0.0, 0
+        return value
+
+
+class Training(lightning.LightningModule):
+    """Network, loss, optimizer, validation, and the memory of the best epoch."""
+
+    def __init__(
+        self,
+        network: ScaledNetwork,
+        *,
+        settings: ModelSettings,
+        codes: tuple[str, ...],
+        task: Task,
+        address: tuple[int, str],
+        selects: bool,
+    ) -> None:
+        """Prepare training.
+
+        Parameters
+        ----------
+        network
+            What is trained, in place.
+        settings
+            Loss, optimizer, selection.
+        codes
+            Class codes in manifest order.
+        task
+            Meaning of the logits.
+        address
+            Seed and name of the model.
+        selects
+            Whether validation can choose the best epoch; the last one is taken otherwise.
+        """
+        super().__init__()
+        self.network, self.settings, self.codes = network, settings, codes
+        self.loss = build_loss(settings.loss, task=task)
+        self.address, self.selects = address, selects
+        self.counts = PooledCounts(len(codes), task=task)
+        self.history: list[dict[str, float]] = []
+        self.best: Best | None = None
+        self._train_loss, self._validation_loss = _Mean(), _Mean()
+        self._plateau: ReduceLROnPlateau | None = None
+        self._plateau_state: dict[str, Any] | None = None
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW; the learning rate falls when the score stays on a plateau."""
+        settings = self.settings
+        optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self._plateau = ReduceLROnPlateau(
+            optimizer, mode="max", factor=settings.plateau_factor, patience=settings.plateau_patience
+        )
+        if self._plateau_state is not None:
+            self._plateau.load_state_dict(self._plateau_state)
+        return optimizer
+
+    def on_train_epoch_start(self) -> None:
+        """Address the random numbers of dropout and of dropped connections."""
+        seed, name = self.address
+        torch.manual_seed(derived_seed(seed, "model", name, "torch", self.current_epoch))
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        """Loss of a batch."""
+        pixels, target, epochs = batch
+        assert bool((epochs == self.current_epoch).all()), "the loader is at another epoch than the loop"
+        loss: Tensor = self.loss(self.network(pixels), target)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            self._diverged(value)
+        self._train_loss.add(value, len(pixels))
+        return loss
+
+    def _diverged(self, value: float) -> None:
+        raise ModelError(
+            explain("Training diverged.", where=f"model {self.address[1]}, epoch {self.current_epoch + 1}",
+                    found=f"loss {value}", expected="a finite loss",
+                    remedy="Lower learning_rate, or train with precision float32.")
+        )  # fmt: skip
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        """Loss and counts of a batch."""
+        pixels, target, _epochs = batch
+        logits = self.network(pixels)
+        self._validation_loss.add(float(self.loss(logits, target)), len(pixels))
+        self.counts.update(logits, target)
+
+    def on_train_epoch_end(self) -> None:
+        """Close the epoch: a row of history, the best weights, the learning rate (validation has run before)."""
+        row = self._row(self.counts.per_class() if self._validation_loss.patches else [Counts()] * len(self.codes))
+        self.counts.reset()
+        self.history.append(row)
+        self._keep_best(row["score"])
+        if self.selects and self._plateau is not None and not math.isnan(row["score"]):
+            self._plateau.step(row["score"])
+        self._tell(row)
+
+    def _row(self, counts: list[Counts]) -> dict[str, float]:
+        named = list(zip(self.codes, counts, strict=True))
+        dice, both = (selection_score(counts, measure=measure) for measure in ("dice", "dice_and_miou"))
+        return {
+            "epoch": self.current_epoch + 1,
+            "train_loss": self._train_loss.take(),
+            "validation_loss": self._validation_loss.take(),
+            "learning_rate": self.optimizers().param_groups[0]["lr"],
+            "score": dice if self.settings.select_by == "dice" else both,
+            "mean_dice": dice,
+            "mean_iou": 2 * both - dice,
+            **{f"dice_{code}": count.dice for code, count in named},
+            **{f"iou_{code}": count.iou for code, count in named},
+        }
+
+    def _keep_best(self, score: float) -> None:
+        if self.selects and self.best is not None and not score > self.best.score:
+            return
+        weights = {key: value.detach().cpu().contiguous().clone() for key, value in self.network.state_dict().items()}
+        # An epoch without a score is worse than any with one, but better than none.
+        self.best = Best(self.current_epoch + 1, -math.inf if self.selects and math.isnan(score) else score, weights)
+
+    def _tell(self, row: Mapping[str, float]) -> None:
+        log.info(
+            "epoch %d/%d: train loss %.4f, validation loss %.4f, mean Dice %.4f, mIoU %.4f, learning rate %.2g",
+            row["epoch"], self.settings.epochs, row["train_loss"], row["validation_loss"], row["mean_dice"],
+            row["mean_iou"], row["learning_rate"],
+        )  # fmt: skip
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what lightning does not know of."""
+        assert self.best is not None
+        assert self._plateau is not None
+        checkpoint["lesionmap"] = {
+            "history": self.history,
+            "best": [self.best.epoch, self.best.score, self.best.weights],
+            "plateau": self._plateau.state_dict(),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take it back."""
+        state = checkpoint["lesionmap"]
+        self.history = list(state["history"])
+        self.best = Best(*state["best"])
+        self._plateau_state = state["plateau"]

@@ -1,0 +1,253 @@
+"""Which network, and what goes in and out? uint8 patches in, logits out; scaling and shape checks are part of it.
+
+The same object serves training and inference, so both scale alike: ``(pixels / 255 - mean) / std`` with the constants
+of ImageNet, which pretrained encoders expect and which do no harm to others. They are buffers, hence part of the
+weights.
+"""
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, cast
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.config import ModelSettings
+from pipeline.errors import ModelError, explain
+from pipeline.model.operators import prepare_torchvision
+
+__all__ = ["CHANNELS", "DIVISOR", "MEAN", "STD", "ScaledNetwork", "Task", "build_network", "check_side", "output_count",
+           "probabilities"]  # fmt: skip
+
+Task: TypeAlias = Literal["multiclass", "multilabel", "binary"]
+
+CHANNELS = 3
+"""Channels of an image: red, green, blue."""
+DIVISOR = 32
+"""Encoders halve a patch five times."""
+MEAN = (0.485, 0.456, 0.406)
+"""Mean of ImageNet's channels, of the range 0…1."""
+STD = (0.229, 0.224, 0.225)
+"""Standard deviation of ImageNet's channels."""
+
+STATISTICS_MOMENTUM = 0.1
+"""Share of a batch in the running statistics of batch normalisation."""
+
+
+class ScaledNetwork(nn.Module):
+    """A segmentation network together with the scaling of its input."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, body: nn.Module, *, outputs: int) -> None:
+        super().__init__()
+        self.body = body
+        self.outputs = outputs
+        self.register_buffer("mean", torch.tensor(MEAN).reshape(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(STD).reshape(1, -1, 1, 1))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Logits of patches.
+
+        Parameters
+        ----------
+        pixels
+            ``(n, 3, h, w)``, 0…255, uint8 or float; h and w are multiples of 32.
+
+        Returns
+        -------
+        Tensor
+            ``(n, outputs, h, w)``, float.
+
+        Raises
+        ------
+        ModelError
+            For another number of channels, or sides that cannot be halved five times.
+        """
+        _check_input(pixels)
+        scaled = (pixels.to(self.mean.dtype) / 255 - self.mean) / self.std
+        return cast("Tensor", self.body(scaled.contiguous(memory_format=_memory_format(pixels.device))))
+
+
+def _memory_format(device: torch.device) -> torch.memory_format:
+    # Measured on a CPU without bfloat16 matrix units: channels last makes a float32 step a quarter faster, and a
+    # bfloat16 step five times slower (its convolutions then leave the fast path).
+    slow = device.type == "cpu" and torch.is_autocast_enabled("cpu")
+    return torch.contiguous_format if slow else torch.channels_last
+
+
+def _check_input(pixels: Tensor) -> None:
+    if pixels.ndim != 4 or pixels.shape[1] != CHANNELS:
+        raise ModelError(
+            explain("The network cannot take these patches.", where="model.network", found=tuple(pixels.shape),
+                    expected=f"(n, {CHANNELS}, h, w)", remedy="Give RGB patches, channels before rows.")
+        )  # fmt: skip
+    for side in pixels.shape[-2:]:
+        check_side(side, where="model.network")
+
+
+def check_side(side: int, *, where: str) -> None:
+    """Refuse the side of a patch or window that the network cannot halve five times.
+
+    Raises
+    ------
+    ModelError
+        Names the divisor and the nearest sides that fit.
+    """
+    if side < DIVISOR or side % DIVISOR:
+        below = side // DIVISOR * DIVISOR
+        fitting = [str(near) for near in (below, below + DIVISOR) if near]
+        raise ModelError(
+            explain("The side of a patch does not fit the network.", where=where, found=f"{side} pixels",
+                    expected=f"a multiple of {DIVISOR}", remedy=f"Use {' or '.join(fitting)}.")
+        )  # fmt: skip
+
+
+def output_count(classes: int, *, task: Task) -> int:
+    """Channels of the logits: background first and then the classes for multiclass; the classes otherwise."""
+    return classes + 1 if task == "multiclass" else classes
+
+
+def probabilities(logits: Tensor, task: Task) -> Tensor:
+    """Probability of each class, without background.
+
+    Parameters
+    ----------
+    logits
+        ``(n, outputs, h, w)``, of any float type.
+    task
+        Softmax over background and classes for multiclass, a sigmoid per class otherwise.
+
+    Returns
+    -------
+    Tensor
+        ``(n, classes, h, w)`` float32 in 0…1.
+    """
+    exact = logits.float()  # a softmax in bfloat16 would keep two digits
+    return exact.softmax(dim=1)[:, 1:] if task == "multiclass" else exact.sigmoid()
+
+
+def build_network(settings: ModelSettings, *, classes: int, task: Task) -> ScaledNetwork:
+    """Build a network; random weights come from torch's global generator, which the caller seeds.
+
+    Parameters
+    ----------
+    settings
+        Names network, encoder and encoder weights.
+    classes
+        Number of classes without background, at least 1.
+    task
+        Decides whether background is an output of its own.
+
+    Raises
+    ------
+    ModelError
+        For an unknown encoder, or encoder weights that are out of reach or do not fit.
+    """
+    prepare_torchvision()
+    import segmentation_models_pytorch as smp
+
+    _check_encoder(settings.encoder, known=[*smp.encoders.get_encoder_names()])
+    outputs = output_count(classes, task=task)
+    hub = settings.encoder_weights == "imagenet"
+    body = _from_hub(settings, outputs=outputs) if hub else _created(settings, outputs=outputs, weights=None)
+    if settings.encoder_weights not in ("none", "imagenet"):
+        _load_encoder(body, Path(settings.encoder_weights))
+    _quicken_statistics(body)
+    return ScaledNetwork(body, outputs=outputs)
+
+
+def _quicken_statistics(body: nn.Module) -> None:
+    # EfficientNet keeps 1 % of a batch in its running statistics, made for hundreds of thousands of steps. After the
+    # few hundred of a small data set they still lag so far behind that validation was near zero (measured: mean Dice
+    # 0.01 after 200 steps while the training loss fell), so every encoder keeps the usual 10 %.
+    for module in body.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = STATISTICS_MOMENTUM
+
+
+def _created(settings: ModelSettings, *, outputs: int, weights: str | bool | None) -> Any:  # noqa: ANN401 untyped library
+    import segmentation_models_pytorch as smp
+
+    return smp.create_model(
+        settings.network,
+        encoder_name=settings.encoder,
+        encoder_weights=weights,
+        in_channels=CHANNELS,
+        classes=outputs,
+    )
+
+
+def _check_encoder(encoder: str, *, known: list[str]) -> None:
+    if encoder in known or encoder.startswith("tu-"):
+        return
+    near = difflib.get_close_matches(encoder, known, n=3) or ["efficientnet-b0", "resnet34"]
+    raise ModelError(
+        explain("There is no such encoder.", where="model.models.*.encoder", found=encoder,
+                expected=f"an encoder of segmentation-models-pytorch, such as {', '.join(near)}",
+                remedy="Correct the name; `tu-` followed by a timm model also works.")
+    )  # fmt: skip
+
+
+def _from_hub(settings: ModelSettings, *, outputs: int) -> Any:  # noqa: ANN401 untyped library
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        return _created(settings, outputs=outputs, weights=True if settings.encoder.startswith("tu-") else "imagenet")
+    except (OSError, RuntimeError, HfHubHTTPError) as error:
+        raise ModelError(
+            explain("Pretrained weights cannot be fetched.", where="model.models.*.encoder_weights",
+                    found=f"imagenet for {settings.encoder}: {type(error).__name__}", expected="a hub within reach",
+                    remedy="Set encoder_weights to a state-dict file of this encoder, or to none; or fetch once where "
+                           "there is a network, and keep the cache.")
+        ) from error  # fmt: skip
+    except KeyError as error:
+        raise ModelError(
+            explain("This encoder has no such weights.", where="model.models.*.encoder_weights",
+                    found=f"imagenet for {settings.encoder}", expected=error.args[0],
+                    remedy="Choose another encoder, a state-dict file, or none.")
+        ) from error  # fmt: skip
+
+
+def _load_encoder(body: nn.Module, path: Path) -> None:
+    state = _encoder_state(path)
+    encoder = cast("nn.Module", body.encoder)
+    missing = [key for key in encoder.state_dict() if key not in state]
+    if missing:
+        raise ModelError(
+            explain("The file holds weights of another encoder.", where=path, found=f"no {missing[0]}",
+                    expected=f"{len(encoder.state_dict())} tensors of this encoder, {len(missing)} are missing",
+                    remedy="Check encoder and encoder_weights; they belong together.")
+        )  # fmt: skip
+    try:
+        encoder.load_state_dict(state)
+    except RuntimeError as error:
+        raise ModelError(
+            explain("The weights of the encoder do not fit.", where=path, found=str(error).splitlines()[-1].strip(),
+                    expected="tensors of the same shapes", remedy="Check encoder and encoder_weights.")
+        ) from error  # fmt: skip
+
+
+def _encoder_state(path: Path) -> dict[str, Tensor]:
+    # Weights of a whole network, such as those this package writes, hold the encoder's under a prefix.
+    if not path.is_file():
+        raise ModelError(
+            explain("Encoder weights are missing.", where="model.models.*.encoder_weights", found=path,
+                    expected="none, imagenet, or a state-dict file (.pt, .pth, .safetensors)",
+                    remedy="Correct the path: it is relative to the working folder.")
+        )  # fmt: skip
+    state = _read_state(path)
+    for prefix in ("body.encoder.", "encoder."):
+        below = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+        if below:
+            return below
+    return state
+
+
+def _read_state(path: Path) -> dict[str, Tensor]:
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(path)
+    return cast("dict[str, Tensor]", torch.load(path, map_location="cpu", weights_only=True))

@@ -1,0 +1,96 @@
+"""Which patch when? An order that is a function of seed, model and epoch, not of what was drawn before.
+
+Rows are gone through cycle by cycle, each cycle a permutation of all rows of its own; an epoch is the next piece of
+that sequence. With fewer patches per epoch than rows, successive epochs take what the ones before left, so that all
+rows are used evenly.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.seeds import stream
+
+__all__ = ["EpochBatches", "InOrder", "batches", "epoch_rows"]
+
+
+def epoch_rows(epoch: int, *, rows: int, per_epoch: int | None, seed: int, name: str) -> NDArray[np.int64]:
+    """Row numbers of an epoch, in the order of training.
+
+    Parameters
+    ----------
+    epoch
+        From 0.
+    rows
+        Number of rows, at least 1.
+    per_epoch
+        Length of an epoch, at least 1; None for ``rows``.
+    seed, name
+        Address of the order.
+
+    Returns
+    -------
+    ndarray
+        ``(per_epoch,)``.
+    """
+    length = per_epoch or rows
+    first, last = epoch * length // rows, ((epoch + 1) * length - 1) // rows
+    cycles = [stream(seed, "model", name, "cycle", at).permutation(rows) for at in range(first, last + 1)]
+    start = epoch * length - first * rows
+    return np.concatenate(cycles)[start : start + length]
+
+
+def batches(order: NDArray[np.int64], *, size: int) -> list[list[int]]:
+    """Cut an order into batches; a single row left at the end joins the batch before.
+
+    Batch normalisation over one patch whose deepest features are one pixel has nothing to take a variance of.
+
+    Examples
+    --------
+    >>> batches(np.arange(5), size=2)
+    [[0, 1], [2, 3, 4]]
+    """
+    cut = [order[at : at + size].tolist() for at in range(0, len(order), size)]
+    if size > 1 and len(cut) > 1 and len(cut[-1]) == 1:
+        cut[-2:] = [cut[-2] + cut[-1]]
+    return cut
+
+
+class EpochBatches:
+    """Batches of ``(epoch, row)`` for a data loader: each time they are gone through, those of the next epoch.
+
+    It counts by itself because a loader may ask for the first batches before the training loop has said which epoch
+    it resumes; the step checks that both agree. The epoch travels with the row, so reading processes need no state.
+    """
+
+    def __init__(self, *, rows: int, size: int, per_epoch: int | None, seed: int, name: str, first: int) -> None:
+        self._rows, self._size, self._per_epoch = rows, size, per_epoch
+        self._seed, self._name = seed, name
+        self._next = first
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        # A generator, so that an iterator that is made and thrown away does not count: a loader with reading processes
+        # makes two for its first epoch.
+        epoch, self._next = self._next, self._next + 1
+        order = epoch_rows(epoch, rows=self._rows, per_epoch=self._per_epoch, seed=self._seed, name=self._name)
+        for batch in batches(order, size=self._size):
+            yield [(epoch, row) for row in batch]
+
+    def __len__(self) -> int:
+        """Batches of any epoch."""
+        return len(batches(np.arange(self._per_epoch or self._rows), size=self._size))
+
+
+class InOrder:
+    """Batches of ``(0, row)`` in the order of the rows, the same each time: for validation."""
+
+    def __init__(self, rows: int, *, size: int) -> None:
+        self._batches = batches(np.arange(rows), size=size)
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        return iter([[(0, row) for row in batch] for batch in self._batches])
+
+    def __len__(self) -> int:
+        """Batches."""
+        return len(self._batches)

@@ -1,0 +1,145 @@
+"""How does a row of the index become a patch? Read straight from the normalised Zarr, padded, changed, in any process.
+
+Stores are opened when first read and belong to the process that opened them: Zarr's event loop does not survive a
+fork, so reading processes start from a fork server, and what they are given holds paths only.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import zarr
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset
+
+from pipeline.errors import ModelError, explain
+from pipeline.geometry import Box
+from pipeline.manifest import DatasetRecord
+from pipeline.model.augment import Changes
+from pipeline.model.order import EpochBatches, InOrder
+from pipeline.model.targets import build_target, pad_image, pad_target
+from pipeline.seeds import derived_seed
+from pipeline.stores import open_array, read_box
+
+__all__ = ["PatchDataset", "Sample", "check_rows", "loader"]
+
+Sample = tuple[NDArray[np.uint8], NDArray[np.uint8], int]
+"""Image ``(3, side, side)``, target ``(side, side)`` or ``(class, side, side)``, epoch."""
+
+
+class PatchDataset(Dataset[Sample]):
+    """Patches by ``(epoch, row)``."""
+
+    def __init__(
+        self,
+        rows: pd.DataFrame,
+        *,
+        normalized: Mapping[str, Path],
+        record: DatasetRecord,
+        side: int,
+        changes: Changes | None = None,
+        address: tuple[int, str] = (0, ""),
+    ) -> None:
+        """Take over the rows; no store is opened yet.
+
+        Parameters
+        ----------
+        rows
+            Rows of the index.
+        normalized
+            Image id → store.
+        record
+            Classes and task.
+        side
+            Side of a patch in pixels; smaller boxes are padded to it.
+        changes
+            Random changes, or None for patches as they are.
+        address
+            Seed and name of the model, which address the changes.
+        """
+        self._images = rows["image_id"].astype(str).tolist()
+        self._ids = rows["patch_id"].astype(str).tolist()
+        self._boxes = rows[["y", "x", "height", "width"]].to_numpy(dtype=np.int64)
+        self._paths = {image: normalized[image] for image in sorted(set(self._images))}
+        self._record, self._side = record, side
+        self._changes, self._address = changes, address
+        self._open: dict[str, tuple[zarr.Array[Any], zarr.Array[Any]]] = {}
+
+    def __len__(self) -> int:
+        """Rows."""
+        return len(self._ids)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the open stores: another process opens its own."""
+        return {**self.__dict__, "_open": {}}
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        epoch, row = key
+        image, target = self._padded(row)
+        if self._changes is not None:
+            seed, name = self._address
+            seed = derived_seed(seed, "augment", name, epoch, self._ids[row])
+            image, target = self._changes(image, target, seed=seed)
+        return image, target, epoch
+
+    def _padded(self, row: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        y, x, height, width = self._boxes[row].tolist()
+        box = Box(y, x, y + height, x + width)
+        pixels, truth = self._arrays(self._images[row])
+        target = build_target(read_box(truth, box), record=self._record)
+        return pad_image(read_box(pixels, box), self._side), pad_target(target, self._side)
+
+    def _arrays(self, image: str) -> tuple[zarr.Array[Any], zarr.Array[Any]]:
+        if image not in self._open:
+            path = self._paths[image]
+            self._open[image] = open_array(path, "0"), open_array(path, "truth")
+        return self._open[image]
+
+
+def loader(
+    dataset: PatchDataset, *, batches: EpochBatches | InOrder, readers: int, pin: bool = False
+) -> DataLoader[Sample]:
+    """A loader of batches; ``readers`` processes read ahead, none reads in the loop.
+
+    Its own generator keeps it from drawing on torch's global one, whose state decides the training step.
+    """
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=readers,
+        persistent_workers=readers > 0,
+        multiprocessing_context="forkserver" if readers else None,
+        generator=torch.Generator(),
+        pin_memory=pin,
+    )
+
+
+def check_rows(rows: pd.DataFrame, *, normalized: Mapping[str, Path], record: DatasetRecord, side: int) -> None:
+    """Refuse rows that the stores or the network cannot serve, before any work.
+
+    Raises
+    ------
+    ModelError
+        For images without a store, boxes larger than the patch, or an index of other classes.
+    """
+    absent = sorted(set(rows["image_id"].astype(str)) - set(normalized))
+    if absent:
+        raise ModelError(
+            explain("Images of the index have no normalised store.", where="model.patches", found=", ".join(absent[:5]),
+                    expected="one store per image", remedy="Run the stage normalized, then index, again.")
+        )  # fmt: skip
+    largest = int(rows[["height", "width"]].to_numpy().max())
+    if largest > side:
+        raise ModelError(
+            explain("The index was drawn for larger patches.", where="model.patches", found=f"boxes of {largest} pixels",
+                    expected=f"at most {side}", remedy="Run the stage index again.")
+        )  # fmt: skip
+    found = {name.removeprefix("pixels_") for name in rows.columns if name.startswith("pixels_")}
+    if found != set(record.codes):
+        raise ModelError(
+            explain("The index knows other classes.", where="model.patches", found=", ".join(sorted(found)),
+                    expected=", ".join(record.codes), remedy="Run the stage index again.")
+        )  # fmt: skip

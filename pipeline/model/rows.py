@@ -1,0 +1,86 @@
+"""Which rows of the patch index train, and which validate?
+
+Training takes the rows that were drawn for the split ``train``, validation the grid of the split ``validation``; rows
+of a grid without field of view or tissue are left out, as inference leaves them out.
+
+With a fold k, the rows of fold k validate, and all other rows of both splits train. That needs grid rows in both
+splits: a guided or balanced sampling has none for the images of ``train``, so it is refused with a fold.
+"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from pipeline.errors import ModelError, explain
+
+__all__ = ["Rows", "choose_rows", "truth_pixels"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of the index, in its order."""
+
+    training: pd.DataFrame
+    """At least one."""
+    validation: pd.DataFrame
+    """May be empty: then the last epoch is taken."""
+
+
+def choose_rows(index: pd.DataFrame, *, fold: int) -> Rows:
+    """Divide the index.
+
+    Parameters
+    ----------
+    index
+        Table of patches.
+    fold
+        Fold that validates; -1 for the split ``validation``.
+
+    Raises
+    ------
+    ModelError
+        Where nothing can train, or where the sampling has no rows that could validate the fold.
+    """
+    rows = index[_useful(index)]
+    chosen = _by_split(rows) if fold < 0 else _by_fold(rows, fold)
+    if chosen.training.empty:
+        counts = index["split"].value_counts().to_dict()
+        raise ModelError(
+            explain("No patch to learn from.", where="model.rows", found=f"rows per split: {counts}",
+                    expected="at least one row to train on",
+                    remedy="Check the splits (raw), the sampling (index), and the fold of this model.")
+        )  # fmt: skip
+    return chosen
+
+
+def _useful(index: pd.DataFrame) -> pd.Series:
+    return (index["roi_fraction"] > 0) | (index["strategy"] != "grid")
+
+
+def _by_split(rows: pd.DataFrame) -> Rows:
+    return Rows(rows[rows["split"] == "train"], rows[rows["split"] == "validation"])
+
+
+def _by_fold(rows: pd.DataFrame, fold: int) -> Rows:
+    mine = rows[rows["split"].isin(["train", "validation"])]
+    drawn = mine[mine["strategy"] != "grid"]
+    if len(drawn):
+        raise ModelError(
+            explain("This sampling cannot be divided by folds.", where="model.models.*.fold",
+                    found=f"fold {fold}, and {len(drawn)} rows of strategy {drawn['strategy'].iloc[0]}",
+                    expected="grid rows only, which can train as well as validate",
+                    remedy="Use a sampling of strategy grid for this model, or fold -1.")
+        )  # fmt: skip
+    held = mine["fold"] == fold
+    if not held.any():
+        raise ModelError(
+            explain("No patch belongs to the fold.", where="model.models.*.fold", found=f"fold {fold}",
+                    expected=f"one of {sorted(set(mine['fold']))}", remedy="Set raw.folds, or fold -1 for the splits.")
+        )  # fmt: skip
+    return Rows(mine[~held], mine[held])
+
+
+def truth_pixels(rows: pd.DataFrame) -> int:
+    """Truth pixels of all classes and rows together."""
+    columns = [name for name in rows.columns if name.startswith("pixels_")]
+    return int(rows[columns].clip(lower=0).to_numpy(dtype="int64").sum())

@@ -1,0 +1,87 @@
+"""How is torch set up while a model trains? By the configuration alone, quietly, and put back afterwards.
+
+The number of torch threads changes the last digits of a step, so it is a parameter of the model and never taken from
+the scheduler or the machine.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from pipeline.config import ModelSettings
+from pipeline.errors import ModelError, explain
+
+__all__ = ["choose_device", "session"]
+
+LOUD = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
+"""Loggers that advertise and repeat the configuration on the terminal."""
+
+HARMLESS = (
+    r".*isinstance\(treespec, LeafSpec\).*",  # lightning against a newer torch
+    r".*does not have many workers.*",  # readers = 0 is a choice: the network keeps the cores busy
+    r".*[Cc]onsider increasing the value of the `num_workers`.*",
+    r".*have no `val_dataloader`.*",  # no validation patches: said once, in our own words
+    r".*GPU available but not used.*",  # device: cpu is a choice
+    r".*does not have a deterministic implementation.*",  # on a GPU; on a CPU all operators have one
+    r".*Deterministic behavior was enabled with either.*",
+)
+
+
+def choose_device(settings: ModelSettings) -> torch.device:
+    """The device that the configuration means.
+
+    Raises
+    ------
+    ModelError
+        For cuda without a GPU, or float16 on a CPU.
+    """
+    gpu = torch.cuda.is_available()
+    if settings.device == "cuda" and not gpu:
+        raise ModelError(
+            explain("There is no GPU.", where="model.models.*.device", found="cuda, and torch sees no CUDA device",
+                    expected="a GPU and a torch built for it", remedy="Set device to auto or cpu.")
+        )  # fmt: skip
+    device = torch.device("cuda" if gpu and settings.device != "cpu" else "cpu")
+    if device.type == "cpu" and settings.precision == "float16":
+        raise ModelError(
+            explain("A CPU cannot train in float16.", where="model.models.*.precision", found="float16 on a CPU",
+                    expected="float32 or bfloat16", remedy="Set precision to float32 or bfloat16, or use a GPU.")
+        )  # fmt: skip
+    return device
+
+
+@contextmanager
+def session(settings: ModelSettings, *, seed: int) -> Iterator[None]:
+    """Threads, deterministic operators and the global generator of torch, for one training.
+
+    Parameters
+    ----------
+    settings
+        Gives the threads.
+    seed
+        Where the global generator starts: the initial weights follow from it.
+    """
+    deterministic: Any = torch.utils.deterministic  # its attribute is hidden from type checkers
+    threads, loud = torch.get_num_threads(), {name: logging.getLogger(name).level for name in LOUD}
+    exact, filled = torch.are_deterministic_algorithms_enabled(), deterministic.fill_uninitialized_memory
+    torch.set_num_threads(settings.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    deterministic.fill_uninitialized_memory = False  # only costs time: nothing reads such memory
+    for name in LOUD:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        with torch.random.fork_rng(), warnings.catch_warnings():
+            for message in HARMLESS:
+                warnings.filterwarnings("ignore", message=message)
+            torch.manual_seed(seed)
+            yield
+    finally:
+        for name, level in loud.items():
+            logging.getLogger(name).setLevel(level)
+        deterministic.fill_uninitialized_memory = filled
+        torch.use_deterministic_algorithms(exact)
+        torch.set_num_threads(threads)

@@ -1,0 +1,80 @@
+"""What is learned at a pixel? Truth planes, where classes may overlap, become the target of the task."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.manifest import DatasetRecord
+
+__all__ = ["IGNORE", "build_target", "label_map", "pad_image", "pad_target", "precedence"]
+
+IGNORE = 255
+"""Target value of pixels that do not exist: neither loss nor score counts them."""
+
+
+def precedence(record: DatasetRecord) -> tuple[int, ...]:
+    """Planes of the classes by overlap priority, the winner first.
+
+    Examples
+    --------
+    Codes ``("MA", "OD")`` with priority ``("OD", "MA")`` give ``(1, 0)``.
+    """
+    return tuple(record.codes.index(code) for code in record.order)
+
+
+def label_map(truth: NDArray[np.uint8], *, winners: Sequence[int]) -> NDArray[np.uint8]:
+    """One label a pixel: 0 for background, 1 + plane of the class otherwise.
+
+    Parameters
+    ----------
+    truth
+        ``(class, y, x)``, 0 or 1.
+    winners
+        Planes by priority, the winner first.
+
+    Returns
+    -------
+    ndarray
+        ``(y, x)`` uint8.
+    """
+    labels = np.zeros(truth.shape[1:], np.uint8)
+    for plane in reversed(winners):  # the winner is painted last
+        labels[truth[plane] > 0] = plane + 1
+    return labels
+
+
+def build_target(truth: NDArray[np.uint8], *, record: DatasetRecord) -> NDArray[np.uint8]:
+    """The target of a data set's task.
+
+    Parameters
+    ----------
+    truth
+        ``(class, y, x)``, 0 or 1, classes in manifest order.
+    record
+        Task, classes and priority.
+
+    Returns
+    -------
+    ndarray
+        uint8: a label map ``(y, x)`` for multiclass, ``(class, y, x)`` of 0 and 1 otherwise.
+    """
+    if record.task == "multiclass":
+        return label_map(truth, winners=precedence(record))
+    return (truth > 0).astype(np.uint8)
+
+
+def pad_image(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Mirror an image ``(c, y, x)`` below and to the right up to ``side``, so that its statistics stay its own."""
+    return np.pad(image, [(0, 0), *_missing(image, side)], mode="reflect")
+
+
+def pad_target(target: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Fill a target ``(…, y, x)`` below and to the right up to ``side`` with ``IGNORE``."""
+    leading = [(0, 0)] * (target.ndim - 2)
+    return np.pad(target, [*leading, *_missing(target, side)], constant_values=IGNORE)
+
+
+def _missing(array: NDArray[Any], side: int) -> list[tuple[int, int]]:
+    return [(0, max(side - length, 0)) for length in array.shape[-2:]]

@@ -1,0 +1,201 @@
+"""At which size is an image processed, and where does a pixel of it lie in the original?"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import ConfigurationError, GeometryError, explain
+
+__all__ = ["Rescaling", "rescale_image", "rescale_mask", "vanished"]
+
+# Coverage is summed in double precision; a pixel that is covered by exactly one half may miss it by rounding.
+_HALF = 0.5 - 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Rescaling:
+    """From a source grid to a grid of another size over the same field; the border of both is the same line."""
+
+    factor: float
+    """Factor on both sides that was asked for."""
+    source_height: int
+    """Rows of the original."""
+    source_width: int
+    """Columns of the original."""
+    height: int
+    """Rows after rescaling, at least 1."""
+    width: int
+    """Columns after rescaling, at least 1."""
+
+    def __post_init__(self) -> None:
+        if min(self.source_height, self.source_width, self.height, self.width) < 1 or not 0 < self.factor < np.inf:
+            raise ConfigurationError(
+                explain("An image cannot be rescaled.", where="normalized.rescale.Rescaling",
+                        found=f"{self.source_height}×{self.source_width} by {self.factor}",
+                        expected="at least one pixel along each axis, a factor above 0", remedy="Correct the rescaling.")
+            )  # fmt: skip
+
+    @classmethod
+    def of_factor(cls, height: int, width: int, factor: float) -> Self:
+        """Both sides times a factor, rounded to whole pixels, at least one."""
+        wanted = [max(1, round(length * factor)) if 0 < factor < np.inf else 0 for length in (height, width)]
+        return cls(factor, height, width, *wanted)
+
+    @classmethod
+    def of_diameter(cls, height: int, width: int, *, fov_diameter: float, target: float) -> Self:
+        """The size at which a field of view of ``fov_diameter`` source pixels is ``target`` pixels across.
+
+        Raises
+        ------
+        ConfigurationError
+            Where the image has no field of view, or the target is not above 0.
+        """
+        if not (0 < fov_diameter < np.inf and 0 < target < np.inf):
+            raise ConfigurationError(
+                explain("The field of view cannot be brought to a diameter.",
+                        where="normalized.rescale.Rescaling.of_diameter",
+                        found=f"diameter {fov_diameter}, wanted {target}", expected="both above 0 pixels",
+                        remedy="Rescale this data set by a factor instead, or leave out images without field of view.")
+            )  # fmt: skip
+        return cls.of_factor(height, width, target / fov_diameter)
+
+    @classmethod
+    def identity(cls, height: int, width: int) -> Self:
+        """The source grid itself."""
+        return cls(1.0, height, width, height, width)
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the two grids are one and the same."""
+        return (self.source_height, self.source_width) == (self.height, self.width)
+
+    @property
+    def factor_y(self) -> float:
+        """Rows per source row, after rounding to whole pixels."""
+        return self.height / self.source_height
+
+    @property
+    def factor_x(self) -> float:
+        """Columns per source column, after rounding to whole pixels."""
+        return self.width / self.source_width
+
+    def to_source(self, y: float, x: float) -> tuple[float, float]:
+        """A place in the original. Coordinates are continuous: pixel ``i`` reaches from ``i`` to ``i + 1``."""
+        return y * self.source_height / self.height, x * self.source_width / self.width
+
+    def from_source(self, y: float, x: float) -> tuple[float, float]:
+        """A place of the original in the rescaled image, in the same continuous coordinates."""
+        return y * self.height / self.source_height, x * self.width / self.source_width
+
+    def as_attributes(self) -> dict[str, float | list[int] | list[float]]:
+        """What is stored beside the image: plain numbers and lists, ``y`` before ``x``."""
+        return {
+            "factor": self.factor,
+            "source_shape": [self.source_height, self.source_width],
+            "shape": [self.height, self.width],
+            "factors": [self.factor_y, self.factor_x],
+        }
+
+
+def rescale_image(rgb: NDArray[np.uint8], rescaling: Rescaling) -> NDArray[np.uint8]:
+    """The image at its new size: means over areas where it shrinks, cubic interpolation where it grows.
+
+    Parameters
+    ----------
+    rgb
+        ``(y, x, channel)`` or ``(y, x)`` of the source size.
+    rescaling
+        From which size to which.
+
+    Returns
+    -------
+    NDArray
+        Of the new size, of the same type.
+
+    Raises
+    ------
+    GeometryError
+        Where the image is not of the source size.
+    """
+    _check(rgb, rescaling)
+    if rescaling.is_identity:
+        return rgb
+    shrinks = rescaling.height <= rescaling.source_height and rescaling.width <= rescaling.source_width
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    small = cv2.resize(rgb, (rescaling.width, rescaling.height), interpolation=method)
+    return np.asarray(small, rgb.dtype).reshape(rescaling.height, rescaling.width, *rgb.shape[2:])
+
+
+def rescale_mask(mask: NDArray[np.bool_], rescaling: Rescaling) -> NDArray[np.bool_]:
+    """The mask at its new size: a pixel is set where at least half of its area is covered.
+
+    Parameters
+    ----------
+    mask
+        ``(y, x)`` of the source size.
+    rescaling
+        From which size to which.
+
+    Returns
+    -------
+    NDArray
+        ``(y, x)`` of the new size. Lesions thinner than half a new pixel may be lost: see `vanished`.
+
+    Raises
+    ------
+    GeometryError
+        Where the mask is not of the source size.
+    """
+    _check(mask, rescaling)
+    if rescaling.is_identity:
+        return mask
+    return _coverage(_coverage(mask, rescaling.height).T, rescaling.width).T >= _HALF
+
+
+def vanished(mask: NDArray[np.bool_], small: NDArray[np.bool_], rescaling: Rescaling) -> int:
+    """How many 8-connected components of a mask have no set pixel left after rescaling.
+
+    Parameters
+    ----------
+    mask
+        ``(y, x)`` of the source size.
+    small
+        ``(y, x)`` of the new size, the rescaled mask.
+    rescaling
+        From which size to which.
+
+    Returns
+    -------
+    int
+        Components none of whose pixels lies, with its centre, in a set pixel of the rescaled mask.
+    """
+    _check(mask, rescaling)
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    rows, columns = (
+        ((np.arange(source) + 0.5) * target / source).astype(np.intp)
+        for source, target in ((rescaling.source_height, rescaling.height), (rescaling.source_width, rescaling.width))
+    )
+    kept = np.unique(labels[mask & small[np.ix_(rows, columns)]])
+    return int(count - 1 - kept.size)
+
+
+def _check(image: NDArray[np.generic], rescaling: Rescaling) -> None:
+    expected = (rescaling.source_height, rescaling.source_width)
+    if image.shape[:2] != expected:
+        raise GeometryError(
+            explain("The image is not of the size that is rescaled.", where="normalized.rescale", found=image.shape[:2],
+                    expected=expected, remedy="Make the rescaling from this image's size.")
+        )  # fmt: skip
+
+
+def _coverage(values: NDArray[np.generic], size: int) -> NDArray[np.float64]:
+    # Mean over equal pieces of the first axis: differences of its running sum, read between rows where an edge falls.
+    length = values.shape[0]
+    edges = np.arange(size + 1) * (length / size)
+    rows = np.minimum(edges.astype(np.intp), length - 1)
+    before = np.cumsum(values, axis=0, dtype=np.float64 if values.dtype.kind == "f" else np.int32)
+    below = np.where(rows[:, None] > 0, before[rows - 1], 0) + (edges - rows)[:, None] * values[rows]
+    return np.asarray(np.diff(below, axis=0) * (size / length), np.float64)

@@ -1,0 +1,213 @@
+"""How do overlapping windows become one map? Sums in float32, one division at the end.
+
+``none`` and ``mean`` add probabilities and divide by how many windows were added; ``gaussian`` adds them weighted by
+their distance to the centre of the window and divides by the sum of those weights; ``max`` keeps the largest value of
+each class and divides by nothing, so that its classes need not sum to one. A pixel that no window reached is 0. The
+sum of weights follows from the plan alone: it is computed, not carried along.
+"""
+
+from functools import lru_cache
+from typing import TypeAlias
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from pipeline.geometry import Box
+from pipeline.probability.plan import WindowPlan
+
+__all__ = ["accumulate", "are_probabilities", "divide", "gaussian_weights", "merge", "to_float16", "weight_sum"]
+
+Floats: TypeAlias = NDArray[np.float32]
+
+LEAST_WEIGHT = 1e-3
+MOST = np.float32(1.001)
+"""Probabilities may exceed 1 by rounding, never by this much."""
+
+
+@lru_cache(maxsize=8)
+def gaussian_weights(window: int) -> Floats:
+    """Weights of the pixels of a window.
+
+    Parameters
+    ----------
+    window
+        Side in pixels.
+
+    Returns
+    -------
+    NDArray
+        ``(window, window)``, read-only: the outer product of a Gaussian of unit peak with itself, with standard
+        deviation ``window / 8`` and centre ``(window − 1) / 2``, but at least 0.001.
+    """
+    distance = (np.arange(window) - (window - 1) / 2) / (window / 8)
+    profile = np.exp(-0.5 * distance**2)
+    weights = np.maximum(np.outer(profile, profile), LEAST_WEIGHT).astype(np.float32)
+    weights.setflags(write=False)
+    return weights
+
+
+@lru_cache(maxsize=8)
+def _equal_weights(window: int) -> Floats:
+    weights = np.ones((window, window), dtype=np.float32)
+    weights.setflags(write=False)
+    return weights
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _add(sums: Floats, tile: Floats, height: int, width: int, y: int, x: int) -> None:
+    rows, columns = min(height, sums.shape[1] - y), min(width, sums.shape[2] - x)
+    for c in range(tile.shape[0]):
+        for row in range(rows):
+            target, source = sums[c, y + row], tile[c, row]
+            for column in range(columns):
+                target[x + column] += source[column]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _add_weighted(sums: Floats, tile: Floats, weights: Floats, y: int, x: int) -> None:
+    rows, columns = min(tile.shape[1], sums.shape[1] - y), min(tile.shape[2], sums.shape[2] - x)
+    for c in range(tile.shape[0]):
+        for row in range(rows):
+            target, source, weight = sums[c, y + row], tile[c, row], weights[row]
+            for column in range(columns):
+                target[x + column] += weight[column] * source[column]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _raise(sums: Floats, tile: Floats, y: int, x: int) -> None:
+    rows, columns = min(tile.shape[1], sums.shape[1] - y), min(tile.shape[2], sums.shape[2] - x)
+    for c in range(tile.shape[0]):
+        for row in range(rows):
+            target, source = sums[c, y + row], tile[c, row]
+            for column in range(columns):
+                target[x + column] = max(target[x + column], source[column])
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _add_weights(total: Floats, weights: Floats, height: int, width: int, y: int, x: int) -> None:
+    for row in range(max(y, 0), min(y + height, total.shape[0])):
+        target, source = total[row], weights[row - y]
+        for column in range(max(x, 0), min(x + width, total.shape[1])):
+            target[column] += source[column - x]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _divide(sums: Floats, total: Floats) -> None:
+    for c in range(sums.shape[0]):
+        for y in range(total.shape[0]):
+            values, weights = sums[c, y], total[y]
+            for x in range(total.shape[1]):
+                values[x] = values[x] / weights[x] if weights[x] > 0 else np.float32(0)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _largest_bits(bits: NDArray[np.uint32]) -> np.uint32:
+    largest = np.uint32(0)
+    for at in range(bits.size):
+        largest = max(largest, bits[at])
+    return largest
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _round(values: Floats, halves: NDArray[np.uint16], rows: Floats, bits: NDArray[np.uint32]) -> None:
+    # IEEE 754, to nearest, ties to even: by adding to the bits where float16 is normal; below that, adding 0.5 leaves
+    # just the bits of a subnormal float16 at the end of the sum, rounded by the addition itself.
+    for c in range(values.shape[0]):
+        for y in range(values.shape[1]):
+            rows[0] = values[c, y]
+            for x in range(values.shape[2]):
+                rows[1, x] = rows[0, x] + np.float32(0.5)
+            for x in range(values.shape[2]):
+                b = bits[0, x]
+                normal = (
+                    b + np.uint32(0xFFF) + ((b >> np.uint32(13)) & np.uint32(1)) - np.uint32(112 << 23)
+                ) >> np.uint32(13)
+                subnormal = bits[1, x] - np.uint32(126 << 23)
+                halves[c, y, x] = np.uint16(normal) if b >= np.uint32(113 << 23) else np.uint16(subnormal)
+
+
+def are_probabilities(values: Floats) -> bool:
+    """Whether all values of a contiguous array are numbers from 0 to 1, up to rounding."""
+    # Bits of non-negative floats order like the floats; negative ones, infinity and NaN have larger bits.
+    return bool(_largest_bits(values.reshape(-1).view(np.uint32)) <= MOST.view(np.uint32))
+
+
+def to_float16(values: Floats) -> NDArray[np.float16]:
+    """Probabilities ``(class, y, x)`` rounded as NumPy does it, several times as fast; only for values from 0 to 2."""
+    halves, rows = np.empty(values.shape, np.uint16), np.empty((2, values.shape[-1]), np.float32)
+    _round(values, halves, rows, rows.view(np.uint32))
+    return halves.view(np.float16)
+
+
+def accumulate(fusion: str, sums: Floats, tile: Floats, *, y: int, x: int, owned: tuple[int, int]) -> None:
+    """Add one window to the sums of a block, in place; what lies beyond the sums is left out.
+
+    Parameters
+    ----------
+    fusion
+        ``none``, ``mean``, ``max`` or ``gaussian``.
+    sums
+        ``(class, y, x)``, changed.
+    tile
+        ``(class, window, window)`` probabilities.
+    y, x
+        Where the window's first pixel goes in the sums.
+    owned
+        For ``none``: rows and columns of the window that count.
+    """
+    if fusion == "gaussian":
+        _add_weighted(sums, tile, gaussian_weights(tile.shape[-1]), y, x)
+    elif fusion == "max":
+        _raise(sums, tile, y, x)
+    else:
+        _add(sums, tile, *(owned if fusion == "none" else tile.shape[1:]), y, x)
+
+
+def merge(fusion: str, sums: Floats, overhang: Floats, *, y: int, x: int) -> None:
+    """Join the overhang of a neighbour ``(class, y, x)`` to the sums of a block, in place, at ``y, x``."""
+    if fusion == "max":
+        _raise(sums, overhang, y, x)
+    else:
+        _add(sums, overhang, *overhang.shape[1:], y, x)
+
+
+def weight_sum(fusion: str, plan: WindowPlan, *, evaluated: NDArray[np.bool_], box: Box) -> Floats:
+    """The sum of the weights of all evaluated windows at each pixel of a box.
+
+    Parameters
+    ----------
+    fusion
+        ``none``, ``mean`` or ``gaussian``; for ``max`` there is none.
+    plan
+        The windows.
+    evaluated
+        One flag per window of ``plan.grid``.
+    box
+        Pixels wanted.
+
+    Returns
+    -------
+    NDArray
+        ``(height, width)`` of the box; 0 where no window was evaluated.
+    """
+    total = np.zeros((box.height, box.width), dtype=np.float32)
+    weights = (gaussian_weights if fusion == "gaussian" else _equal_weights)(plan.window)
+    for window in plan.touching(box):
+        if evaluated[window.row, window.column]:
+            rows, columns = plan.owned(window) if fusion == "none" else weights.shape
+            _add_weights(total, weights, rows, columns, window.y - box.y0, window.x - box.x0)
+    return total
+
+
+def divide(fusion: str, sums: Floats, *, plan: WindowPlan, evaluated: NDArray[np.bool_], box: Box) -> Floats:
+    """The fused map of a box, whose first pixel is that of the sums of all its windows; the sums are overwritten.
+
+    Returns
+    -------
+    NDArray
+        ``(class, height, width)`` of the box, a view of the sums; 0 where there was no window.
+    """
+    if fusion != "max":
+        _divide(sums, weight_sum(fusion, plan, evaluated=evaluated, box=box))
+    return sums[:, : box.height, : box.width]

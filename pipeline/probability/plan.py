@@ -1,0 +1,163 @@
+"""Which windows does the network see, and which block of the output does each belong to? Integers only.
+
+A window belongs to the block in which it starts. It may reach over the block's border to the right and below by less
+than a window, hence into the next block and never further, because a block is at least as large as a window. Windows
+of a block are taken in row-major order, in batches of a fixed size; the last batch of a block holds what is left. So
+the composition of every batch follows from the plan and never from the number of workers.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import ConfigurationError, explain
+from pipeline.geometry import Box, starts_1d
+
+__all__ = ["Block", "Window", "WindowPlan", "stride_of"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Block:
+    """The place of an output shard: row and column, counted in shards."""
+
+    row: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Window:
+    """One square that the network sees."""
+
+    row: int
+    column: int
+    """Place in the grid of windows."""
+    y: int
+    x: int
+    """First pixel."""
+
+
+@lru_cache(maxsize=64)
+def _starts(length: int, window: int, stride: int) -> tuple[int, ...]:
+    return starts_1d(length, window, stride)
+
+
+def stride_of(window: int, *, overlap: float) -> int:
+    """Pixels between window starts for a share of overlap, at least 1.
+
+    Examples
+    --------
+    >>> stride_of(512, overlap=0.25)
+    384
+    """
+    return max(1, round(window * (1 - overlap)))
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPlan:
+    """All windows over one image, and the blocks that hold them. It can be walked any number of times.
+
+    Raises
+    ------
+    ConfigurationError
+        For a block smaller than the window, or a batch below 1.
+    GeometryError
+        For sizes below 1, or a stride that leaves gaps.
+    """
+
+    height: int
+    width: int
+    """Pixels of the image."""
+    window: int
+    """Side of a window. A smaller image is padded below and to the right, and the result is cut."""
+    stride: int
+    """Pixels between window starts; the last row and column of windows are moved back inside."""
+    block: int
+    """Side of a block, which is a shard of the output."""
+    batch: int = 1
+    """Windows of one forward pass."""
+
+    def __post_init__(self) -> None:
+        if self.block < self.window or self.batch < 1:
+            raise ConfigurationError(
+                explain("The windows do not fit the shards.", where="probability: window, storage.shard, batch_size",
+                        found=f"window {self.window}, shard {self.block}, batch {self.batch}",
+                        expected="shard >= window, batch >= 1",
+                        remedy="Choose a larger probability.storage.shard or a smaller window.")
+            )  # fmt: skip
+        _starts(self.height, self.window, self.stride), _starts(self.width, self.window, self.stride)
+
+    @property
+    def starts_y(self) -> tuple[int, ...]:
+        """First rows of the windows."""
+        return _starts(self.height, self.window, self.stride)
+
+    @property
+    def starts_x(self) -> tuple[int, ...]:
+        """First columns of the windows."""
+        return _starts(self.width, self.window, self.stride)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Windows along y and along x."""
+        return len(self.starts_y), len(self.starts_x)
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """Blocks in row-major order."""
+        rows, columns = -(-self.height // self.block), -(-self.width // self.block)
+        return tuple(Block(row, column) for row in range(rows) for column in range(columns))
+
+    def core(self, block: Block) -> Box:
+        """The pixels of a block, cut at the image border."""
+        y0, x0 = block.row * self.block, block.column * self.block
+        return Box(y0, x0, min(y0 + self.block, self.height), min(x0 + self.block, self.width))
+
+    def windows(self, block: Block) -> tuple[Window, ...]:
+        """The windows that start in a block, in row-major order; a narrow last block may have none."""
+        core = self.core(block)
+        return tuple(self._between(core.y0, core.y1, core.x0, core.x1))
+
+    def reach(self, block: Block) -> Box:
+        """The core and all that its windows reach over its border, cut at the image border."""
+        core, windows = self.core(block), self.windows(block)
+        if not windows:
+            return core
+        last = windows[-1]
+        y1, x1 = min(last.y + self.window, self.height), min(last.x + self.window, self.width)
+        return Box(core.y0, core.x0, max(core.y1, y1), max(core.x1, x1))
+
+    def touching(self, box: Box) -> tuple[Window, ...]:
+        """The windows that hold a pixel of a box, in row-major order."""
+        before = self.window - 1
+        return tuple(self._between(box.y0 - before, box.y1, box.x0 - before, box.x1))
+
+    def owned(self, window: Window) -> tuple[int, int]:
+        """Rows and columns, from its first pixel, before the next window starts: what is its own where none overlap.
+
+        Where the last row or column was moved back inside, the later window owns the common pixels, as if each
+        window were written over the ones before.
+        """
+        return self._before_next(self.starts_y, window.row), self._before_next(self.starts_x, window.column)
+
+    def batches(self, windows: tuple[Window, ...]) -> Iterator[tuple[Window, ...]]:
+        """Windows in groups of the batch size, the last group as it comes."""
+        for at in range(0, len(windows), self.batch):
+            yield windows[at : at + self.batch]
+
+    def all_evaluated(self) -> NDArray[np.bool_]:
+        """The mask, one flag per window of the grid, that skips none."""
+        return np.ones(self.grid, dtype=bool)
+
+    def _before_next(self, starts: tuple[int, ...], at: int) -> int:
+        return starts[at + 1] - starts[at] if at + 1 < len(starts) else self.window
+
+    def _between(self, y0: int, y1: int, x0: int, x1: int) -> Iterator[Window]:
+        rows = range(bisect_left(self.starts_y, y0), bisect_left(self.starts_y, y1))
+        columns = range(bisect_left(self.starts_x, x0), bisect_left(self.starts_x, x1))
+        for row in rows:
+            for column in columns:
+                yield Window(row, column, self.starts_y[row], self.starts_x[column])

@@ -1,0 +1,82 @@
+"""How are images and masks found in any folder? By patterns with a place for the image's name."""
+
+import re
+from pathlib import Path
+
+from pipeline.errors import ManifestError, explain
+from pipeline.manifest import FolderLayout
+from pipeline.raw.entry import ImageEntry, safe_id
+
+__all__ = ["expression", "list_folder"]
+
+TOKENS = re.compile(r"\{image\}|\*\*/|\*|\?")
+MEANINGS = {"{image}": r"(?P<image>[^/]+)", "**/": r"(?:[^/]+/)*", "*": r"[^/]*", "?": r"[^/]"}
+
+
+def expression(pattern: str) -> re.Pattern[str]:
+    """The regular expression of a pattern over POSIX paths relative to the root.
+
+    Examples
+    --------
+    >>> expression("masks/{image}_MA.*").fullmatch("masks/eye 1_MA.png")["image"]
+    'eye 1'
+    """
+    text, at = "", 0
+    for token in TOKENS.finditer(pattern):
+        text += re.escape(pattern[at : token.start()]) + MEANINGS[token[0]]
+        at = token.end()
+        if token[0] == "{image}" and "(?P<image>" in text.removesuffix(MEANINGS["{image}"]):
+            text = text.removesuffix(MEANINGS["{image}"]) + "(?P=image)"
+    return re.compile(text + re.escape(pattern[at:]))
+
+
+def _matches(paths: list[str], pattern: str) -> dict[str, list[str]]:
+    compiled = expression(pattern)
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        match = compiled.fullmatch(path)
+        if match:
+            found.setdefault(match["image"], []).append(path)
+    return found
+
+
+def _one_each(paths: list[str], pattern: str, *, what: str) -> dict[str, str]:
+    found = _matches(paths, pattern)
+    for name, several in found.items():
+        if len(several) > 1:
+            raise ManifestError(
+                explain(f"Several files are the {what} of one image.", where=pattern, found=", ".join(several),
+                        expected=f"one file for {name!r}", remedy="Narrow the pattern, or rename files.")
+            )  # fmt: skip
+    return {name: several[0] for name, several in found.items()}
+
+
+def _is_visible(path: Path) -> bool:
+    return not any(part.startswith(".") for part in path.parts)
+
+
+def list_folder(root: Path, *, layout: FolderLayout) -> list[ImageEntry]:
+    """List the images that match, each with its masks or its label image.
+
+    An image without any mask file and without a label image is not annotated: it goes to ``predict``.
+
+    Raises
+    ------
+    ManifestError
+        Two files for one image, or one class of one image.
+    """
+    below = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
+    paths = sorted(path.as_posix() for path in below if _is_visible(path))
+    labels = _one_each(paths, layout.label, what="label image") if layout.label else {}
+    masks = {code: _one_each(paths, each, what=f"{code} mask") for code, each in layout.masks.items()}
+    truths = {*labels.values(), *(path for each in masks.values() for path in each.values())}
+    # A wide pattern of the images must not take the masks beside them for images.
+    images = _one_each([path for path in paths if path not in truths], layout.images, what="image")
+    entries = []
+    for name, path in images.items():
+        own = tuple((code, root / each[name]) for code, each in masks.items() if name in each)
+        label = root / labels[name] if name in labels else None
+        test = layout.test is not None and re.search(layout.test, path) is not None
+        entry = ImageEntry(safe_id(name), root / path, own, label, official_test=test, annotated=bool(own or label))
+        entries.append(entry)
+    return entries

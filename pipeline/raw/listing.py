@@ -1,0 +1,114 @@
+"""Which images does a data set have? Asks the adaptor, then adds patient and centre; opens no image."""
+
+import csv
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.errors import ManifestError, explain
+from pipeline.manifest import DatasetRecord, Lookup, PhantomLayout
+from pipeline.raw.entry import ImageEntry, checked, existing_root, safe_id
+from pipeline.raw.folder import list_folder
+from pipeline.raw.idrid import LAYOUT, list_idrid
+
+__all__ = ["list_images", "lookup_column"]
+
+
+def _phantoms(layout: PhantomLayout, *, dataset: str) -> list[ImageEntry]:
+    digits, first_test = max(len(str(layout.images)), 2), layout.images - layout.test
+    names = [f"{dataset}_{number + 1:0{digits}}" for number in range(layout.images)]
+    return [ImageEntry(name, None, number=at, official_test=at >= first_test) for at, name in enumerate(names)]
+
+
+def _adaptor(record: DatasetRecord, *, root: Path | None, dataset: str) -> tuple[list[ImageEntry], str]:
+    if record.phantom is not None:
+        return _phantoms(record.phantom, dataset=dataset), "phantom"
+    if record.folder is not None:
+        layout = f"a folder with files like {record.folder.images}"
+        folder = existing_root(root, dataset=dataset, source=record.source, layout=layout)
+        return list_folder(folder, layout=record.folder), f"{folder}: {record.folder.images}"
+    folder = existing_root(root, dataset=dataset, source=record.source, layout=LAYOUT)
+    return list_idrid(folder, codes=record.codes), str(folder)
+
+
+def lookup_column(path: Path, *, column: str) -> dict[str, str]:
+    """Read ``image_id`` → value from a CSV file.
+
+    Raises
+    ------
+    ManifestError
+        The file or a column is missing, an id stands twice, or an id is not safe in a path.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            rows = list(csv.DictReader(stream))
+    except OSError as error:
+        raise ManifestError(explain("The table cannot be read.", where=path, found=error, expected="a CSV file",
+                                    remedy="Check the path.")) from error  # fmt: skip
+    found: dict[str, str] = {}
+    for number, row in enumerate(rows, start=2):
+        if row.get("image_id") is None or row.get(column) is None:
+            raise ManifestError(explain("A column is missing.", where=f"{path}, line {number}", found=", ".join(row),
+                                        expected=f"columns image_id and {column}", remedy="Add the column."))  # fmt: skip
+        name = row["image_id"].strip()
+        if "/" in name or "\\" in name or name.startswith(".") or safe_id(name) in found:
+            raise ManifestError(
+                explain("An image id cannot be used.", where=f"{path}, line {number}", found=repr(name),
+                        expected="an id once, without path separators and not beginning with a dot",
+                        remedy="Write the name of the image file without folder and suffix, once.")
+            )  # fmt: skip
+        found[safe_id(name)] = row[column].strip()
+    return found
+
+
+def _answers(lookup: Lookup | None, *, fact: str, root: Path | None, ids: list[str]) -> dict[str, str]:
+    if lookup is None:
+        return {}
+    if lookup.csv is not None:
+        table = lookup_column((root or Path()) / lookup.csv, column=lookup.column or fact)
+        return {image: table[image] for image in ids if image in table}
+    found = {image: re.search(lookup.pattern or "", image) for image in ids}
+    return {image: match[1] if match.groups() else match[0] for image, match in found.items() if match}
+
+
+def list_images(record: DatasetRecord, *, dataset: str, root: Path | None) -> tuple[ImageEntry, ...]:
+    """List the images of a data set in text order of their ids.
+
+    Parameters
+    ----------
+    record
+        Facts of the data set.
+    dataset
+        Its name.
+    root
+        Its folder; None for phantoms.
+
+    Raises
+    ------
+    MissingDataError
+        The root is not there or lacks a folder of the layout.
+    ManifestError
+        No images, colliding ids, a class without any file, a table that does not fit.
+    """
+    entries, where = _adaptor(record, root=root, dataset=dataset)
+    entries = list(checked(entries, dataset=dataset, codes=record.codes, where=where))
+    ids = [entry.image_id for entry in entries]
+    groups = _answers(record.group, fact="group", root=root, ids=ids)
+    centres = _answers(record.centre, fact="centre", root=root, ids=ids)
+    return tuple(
+        replace(
+            entry,
+            group=groups.get(entry.image_id) or entry.image_id,
+            centre=centres.get(entry.image_id, ""),
+            annotated=entry.annotated and _fully_known(entry, record=record),
+        )
+        for entry in entries
+    )
+
+
+def _fully_known(entry: ImageEntry, *, record: DatasetRecord) -> bool:
+    # Where an absent file means that nobody looked, an image that lacks one has no complete truth to learn from or to
+    # be judged by, so it is only predicted.
+    if record.missing_mask == "negative" or entry.label or entry.image is None:
+        return True
+    return len(entry.masks) == len(record.codes)

@@ -1,0 +1,117 @@
+"""Which images does a data set have, and what is each one for? ``raw/images.parquet`` from the fact sheets."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.config import RawConfig
+from pipeline.errors import ImageRejected
+from pipeline.manifest import DatasetRecord
+from pipeline.partial import file_in_progress
+from pipeline.provenance import Provenance, file_digest
+from pipeline.raw.facts import read_sheet
+from pipeline.raw.listing import lookup_column
+from pipeline.raw.splits import assign_splits, fixed_splits
+from pipeline.stores import read_table, write_table
+
+__all__ = ["images_table", "refuse_rejections", "write_images"]
+
+TEXT = ("dataset", "image_id", "group_id", "centre", "split", "sha256", "stored", "file", "rejected")
+
+
+def _row(sheet: Mapping[str, Any], *, dataset: str) -> dict[str, Any]:
+    kept = (
+        "image_id",
+        "group_id",
+        "centre",
+        "height",
+        "width",
+        "sha256",
+        "stored",
+        "rejected",
+        "official_test",
+        "annotated",
+    )
+    size = sheet["pixel_size_um"]
+    row = {"dataset": dataset, "file": sheet["file"] or "", **{key: sheet[key] for key in kept}}
+    return row | {"pixel_size_um": float("nan") if size is None else size} | {
+        f"pixels_{code}": count for code, count in sheet["pixels"].items()
+    }  # fmt: skip
+
+
+def images_table(
+    sheets: Sequence[Mapping[str, Any]],
+    *,
+    dataset: str,
+    record: DatasetRecord,
+    config: RawConfig,
+    seed: int,
+    given: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """One row per image in text order of the ids; see README for the columns.
+
+    Parameters
+    ----------
+    sheets
+        Fact sheets, in any order.
+    dataset
+        Name of the data set.
+    record
+        Its facts.
+    config
+        Validation share and folds.
+    seed
+        Seed of the run.
+    given
+        Splits that a user fixed, image id → split.
+    """
+    rows = [_row(sheet, dataset=dataset) for sheet in sorted(sheets, key=lambda sheet: sheet["image_id"])]
+    frame = pd.DataFrame(rows)
+    counts = [f"pixels_{code}" for code in record.codes]
+    frame = frame.astype(
+        {"height": "int32", "width": "int32", "pixel_size_um": "float64"} | dict.fromkeys(counts, "int64")
+    )
+    share, folds = config.validation_share, config.folds
+    frame = assign_splits(frame, codes=record.codes, share=share, folds=folds, seed=seed)
+    if given:
+        frame = fixed_splits(frame, given=given, where=str(config.splits_csv))
+    first = ["dataset", "image_id", "group_id", "centre", "split", "fold", "height", "width", "pixel_size_um"]
+    frame = frame[[*first, "sha256", "rejected", *counts, "file", "stored", "official_test", "annotated"]]
+    return frame.astype(dict.fromkeys(TEXT, "str")).reset_index(drop=True)
+
+
+def write_images(
+    sheets: Sequence[Path],
+    *,
+    dataset: str,
+    record: DatasetRecord,
+    config: RawConfig,
+    seed: int,
+    output: Path,
+    provenance: Provenance,
+) -> None:
+    """Write ``raw/images.parquet``."""
+    given = lookup_column(Path(config.splits_csv), column="split") if config.splits_csv else None
+    frame = images_table(
+        [read_sheet(path) for path in sheets], dataset=dataset, record=record, config=config, seed=seed, given=given
+    )
+    inputs = {path.stem: file_digest(path) for path in sheets}
+    with file_in_progress(output) as partial:
+        write_table(frame, partial, provenance={**provenance.as_attributes(), "inputs": dict(sorted(inputs.items()))})
+
+
+def refuse_rejections(images: Path, *, dataset: str) -> None:
+    """End a run with the list of the images that it had to leave out.
+
+    Raises
+    ------
+    ImageRejected
+        Where there are any; everything else has gone through by then.
+    """
+    frame = read_table(images)
+    left_out = frame[frame["rejected"] != ""]
+    if len(left_out):
+        reasons = "\n".join(f"{row.image_id}: {row.rejected}" for row in left_out.itertuples())
+        raise ImageRejected(f"{len(left_out)} of {len(frame)} images of {dataset} were left out:\n{reasons}")

@@ -1,0 +1,1 @@
+"""What came out of a run? Metrics per image and class, pictures, plots, and one page that opens from disk."""

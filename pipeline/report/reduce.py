@@ -1,0 +1,113 @@
+"""How does an image of any size become a picture of a few hundred pixels? Block by block, without losing a lesion.
+
+A pixel of the picture stands for a rectangle of pixels of the image. Masks are reduced by *any*: a lesion of one pixel
+stays one pixel of the picture. Errors are reduced by counting, so that a thin rim of errors does not swallow a hit.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.geometry import Box, aligned_boxes
+
+__all__ = ["ERRORS", "ReadMasks", "Reduced", "picture_shape", "reduce_masks"]
+
+ReadMasks: TypeAlias = Callable[[Box], NDArray[np.bool_]]
+"""Gives the masks ``(class, y, x)`` of a box."""
+
+ERRORS = ("hit", "false_positive", "false_negative", "other_class")
+"""Kinds of pixels: right, predicted without truth, truth that was missed, and truth that got another class."""
+
+BLOCK = 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reduced:
+    """Truth, prediction and errors on the pixels of a picture."""
+
+    truth: NDArray[np.bool_] | None
+    """``(class, h, w)``; None where there is no truth."""
+    masks: NDArray[np.bool_] | None
+    """``(class, h, w)``; None where there is no prediction."""
+    errors: NDArray[np.int64] | None
+    """``(4, h, w)``: pixels of the image of each kind of ``ERRORS``; None unless there are both."""
+
+
+def picture_shape(height: int, width: int, *, side: int) -> tuple[int, int]:
+    """Rows and columns of the picture of an image: at most ``side`` each, never enlarged.
+
+    Examples
+    --------
+    >>> picture_shape(2848, 4288, side=900)
+    (598, 900)
+    """
+    factor = min(1.0, side / max(height, width))
+    return max(round(height * factor), 1), max(round(width * factor), 1)
+
+
+def error_kinds(truth: NDArray[np.bool_], masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which of ``ERRORS`` a pixel is, over all classes together: ``(class, y, x)`` twice → ``(4, y, x)``.
+
+    Of a pixel with several errors the missed truth counts, unless another class was predicted in its place.
+    """
+    missed, false = (truth & ~masks).any(axis=0), (masks & ~truth).any(axis=0)
+    hit = (truth & masks).any(axis=0) & ~missed & ~false
+    return np.stack([hit, false & ~missed, missed & ~false, missed & false])
+
+
+def _targets(start: int, stop: int, *, length: int, size: int) -> tuple[slice, NDArray[np.int64]]:
+    # Source pixel s lies in target s·size // length; both grow together, so a target is one unbroken piece.
+    target = np.arange(start, stop) * size // length
+    first, last = int(target[0]), int(target[-1])
+    starts = np.searchsorted(target, np.arange(first, last + 1))
+    return slice(first, last + 1), starts
+
+
+def _into(ufunc: np.ufunc, picture: NDArray[np.generic], block: NDArray[np.generic], box: Box, shape: Box) -> None:
+    rows, row_starts = _targets(box.y0, box.y1, length=shape.height, size=picture.shape[-2])
+    columns, column_starts = _targets(box.x0, box.x1, length=shape.width, size=picture.shape[-1])
+    part = ufunc.reduceat(ufunc.reduceat(block, row_starts, axis=-2), column_starts, axis=-1)
+    target = picture[:, rows, columns]
+    ufunc(target, part, out=target)
+
+
+def reduce_masks(
+    shape: tuple[int, int],
+    *,
+    classes: int,
+    picture: tuple[int, int],
+    truth: ReadMasks | None,
+    masks: ReadMasks | None,
+    judged: Sequence[int],
+) -> Reduced:
+    """Reduce truth and prediction to a picture, and count the kinds of errors, reading blocks of bounded size.
+
+    Parameters
+    ----------
+    shape
+        ``(height, width)`` of the image.
+    classes
+        Length of the class axis.
+    picture
+        ``(h, w)``, at most as large as the image; see ``picture_shape``.
+    truth, masks
+        Readers; None where there is none.
+    judged
+        Numbers of the classes that count as errors: those that somebody annotated.
+    """
+    whole = Box.of_shape(*shape)
+    seen = [np.zeros((classes, *picture), dtype=bool) for _ in range(2)]
+    errors = np.zeros((len(ERRORS), *picture), dtype=np.int64)
+    for box in aligned_boxes(*shape, BLOCK):
+        blocks = [None if read is None else read(box) for read in (truth, masks)]
+        for target, block in zip(seen, blocks, strict=True):
+            if block is not None:
+                _into(np.logical_or, target, block, box, whole)
+        if blocks[0] is not None and blocks[1] is not None:
+            kinds = error_kinds(blocks[0][[*judged]], blocks[1][[*judged]])
+            _into(np.add, errors, kinds.astype(np.int64), box, whole)
+    both = truth is not None and masks is not None
+    return Reduced(None if truth is None else seen[0], None if masks is None else seen[1], errors if both else None)

@@ -1,0 +1,126 @@
+"""Which predicted regions are kept? Small ones go, then holes are filled, on masks of any height.
+
+Regions are 8-connected, the background between them 4-connected. The order is fixed: what lies in a hole and is too
+small is gone before the hole is filled, and a region is never kept because its hole was filled.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.components import ComponentTable, Mask, ReadMask, component_table, select
+from pipeline.errors import ConfigurationError, explain
+from pipeline.geometry import Box, strips
+
+__all__ = ["CleanMask", "clean"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Selection:
+    """Some of the components of a mask."""
+
+    table: ComponentTable
+    keep: NDArray[np.bool_]
+
+    def of(self, index: int, mask: Mask) -> NDArray[np.bool_]:
+        return select(self.table, index, mask, keep=self.keep)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CleanMask:
+    """The cleaned mask, computed again from its source whenever it is read."""
+
+    source: ReadMask
+    boxes: tuple[Box, ...]
+    """The strips in which it is computed."""
+    regions: _Selection | None = None
+    """What is kept of the source; all of it where there is none."""
+    holes: _Selection | None = None
+    """What is filled."""
+
+    @property
+    def removed_regions(self) -> int:
+        """Regions of the source that were too small."""
+        return 0 if self.regions is None else int(np.count_nonzero(~self.regions.keep))
+
+    @property
+    def filled_holes(self) -> int:
+        """Holes that were filled."""
+        return 0 if self.holes is None else int(np.count_nonzero(self.holes.keep))
+
+    def read(self, box: Box) -> NDArray[np.bool_]:
+        """The cleaned mask of a box, ``(height, width)``.
+
+        Notes
+        -----
+        Whole strips are computed: cheapest with full-width boxes that begin and end where strips do.
+        """
+        parts = [
+            self._strip(index)[max(box.y0 - strip.y0, 0) : box.y1 - strip.y0, box.x0 : box.x1]
+            for index, strip in enumerate(self.boxes)
+            if strip.y0 < box.y1 and box.y0 < strip.y1
+        ]
+        return np.concatenate(parts) if parts else np.zeros((box.height, box.width), dtype=bool)
+
+    def _strip(self, index: int) -> NDArray[np.bool_]:
+        mask = self.source(self.boxes[index]).astype(bool, copy=False)
+        kept = mask if self.regions is None else self.regions.of(index, mask)
+        return kept if self.holes is None else kept | self.holes.of(index, ~kept)
+
+
+def clean(
+    read: ReadMask,
+    *,
+    height: int,
+    width: int,
+    minimum_area: int,
+    fill_holes: bool,
+    largest_hole: int | None = None,
+    rows: int = 1024,
+) -> CleanMask:
+    """Remove the regions below a minimum area, then fill the holes of the others.
+
+    Parameters
+    ----------
+    read
+        Gives the mask of a strip, ``(height, width)``. It is asked twice here, and again whenever the result is read.
+    height, width
+        Pixels of the whole mask.
+    minimum_area
+        Pixels. 8-connected regions of fewer are removed; 0 and 1 keep all.
+    fill_holes
+        Whether holes are filled: 4-connected background that does not touch the image border.
+    largest_hole
+        Pixels. Larger holes stay; none is too large where this is not given. Regions inside a hole do not count.
+    rows
+        Rows of a strip. It changes the memory needed, never the result.
+
+    Raises
+    ------
+    ConfigurationError
+        For a negative area.
+    """
+    if minimum_area < 0 or (largest_hole is not None and largest_hole < 0):
+        raise ConfigurationError(
+            explain("An area is negative.", where="segmentation.clean",
+                    found=f"minimum area {minimum_area}, largest hole {largest_hole}", expected="at least 0 pixels",
+                    remedy="Give areas in pixels of the image that was segmented.")
+        )  # fmt: skip
+    size = {"height": height, "width": width, "rows": rows}
+    cleaned = CleanMask(read, tuple(strips(height, width, rows)))
+    if minimum_area > 1:
+        table = component_table(read, **size, connectivity=8)
+        cleaned = CleanMask(read, cleaned.boxes, _Selection(table, table.area >= minimum_area))
+    if not fill_holes:
+        return cleaned
+    return CleanMask(read, cleaned.boxes, cleaned.regions, _holes(cleaned, largest_hole=largest_hole, **size))
+
+
+def _holes(mask: CleanMask, *, largest_hole: int | None, height: int, width: int, rows: int) -> _Selection:
+    def background(box: Box) -> NDArray[np.bool_]:
+        return ~mask.read(box)
+
+    table = component_table(background, height=height, width=width, rows=rows, connectivity=4)
+    fill = ~table.touches_border(height, width)
+    return _Selection(table, fill if largest_hole is None else fill & (table.area <= largest_hole))

@@ -1,0 +1,131 @@
+"""Which threshold does each class get? From the validation images alone, written once and read by all."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from pipeline.config import SegmentationConfig
+from pipeline.errors import StoreError, explain
+from pipeline.geometry import strips
+from pipeline.manifest import DatasetRecord
+from pipeline.metrics import HISTOGRAM_BINS, probability_histogram
+from pipeline.partial import file_in_progress
+from pipeline.provenance import Provenance
+from pipeline.segmentation.threshold import ThresholdFit, fit_thresholds
+from pipeline.stores import open_array, read_box, read_table
+
+__all__ = ["check_grid", "read_thresholds", "write_thresholds"]
+
+
+def check_grid(path: Path, maps: zarr.Array[Any], *, expected: tuple[int, ...]) -> None:
+    """Refuse a map ``(class, y, x)`` that is not of the size of its image."""
+    if maps.shape != expected:
+        raise StoreError(
+            explain("The probability map does not fit its image.", where=path, found=maps.shape, expected=expected,
+                    remedy="Delete the store and run stage probability again.")
+        )  # fmt: skip
+
+
+def _histogram(
+    probability: zarr.Array[Any], truth: zarr.Array[Any], *, rows: int, annotated: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Histograms ``(class, 2, bins)`` over all pixels; zeros for classes that nobody looked for."""
+    total = np.zeros((len(annotated), 2, HISTOGRAM_BINS), dtype=np.int64)
+    for box in strips(probability.shape[1], probability.shape[2], rows):
+        values, inside = read_box(probability, box), read_box(truth, box) != 0
+        for number in np.flatnonzero(annotated):
+            total[number] += probability_histogram(values[number], inside[number])
+    return total
+
+
+def _validation_histograms(
+    images: Path, *, probability: Mapping[str, Path], normalized: Mapping[str, Path], codes: tuple[str, ...], rows: int
+) -> dict[str, NDArray[np.int64]]:
+    table = read_table(images)
+    total = np.zeros((len(codes), 2, HISTOGRAM_BINS), dtype=np.int64)
+    for row in table[table["split"] == "validation"].sort_values("image_id").to_dict("records"):
+        image = str(row["image_id"])
+        if image not in probability or image not in normalized:
+            raise StoreError(
+                explain("A validation image has no map.", where=image, found="no probability or no normalised image",
+                        expected="both, for every image of split validation", remedy="Run stage probability again.")
+            )  # fmt: skip
+        annotated = np.array([row[f"pixels_{code}"] >= 0 for code in codes])
+        if annotated.any():
+            maps, truth = open_array(probability[image], "0"), open_array(normalized[image], "truth")
+            check_grid(probability[image], maps, expected=truth.shape)
+            total += _histogram(maps, truth, rows=rows, annotated=annotated)
+    return dict(zip(codes, total, strict=True))
+
+
+def write_thresholds(
+    images: Path,
+    *,
+    probability: Mapping[str, Path],
+    normalized: Mapping[str, Path],
+    record: DatasetRecord,
+    config: SegmentationConfig,
+    output: Path,
+    provenance: Provenance,
+) -> None:
+    """Write ``thresholds.json``: for each class code the threshold, its Dice, and why it was not fitted if so.
+
+    Parameters
+    ----------
+    images
+        ``raw/images.parquet``; only images of split ``validation`` are read.
+    probability, normalized
+        Image id → store; others than validation images are ignored.
+    record
+        Facts of the data set.
+    config
+        Whether thresholds are fitted, and the default.
+    output
+        The file.
+    provenance
+        Record of origin.
+
+    Raises
+    ------
+    StoreError
+        For a validation image without its stores, or of another size than its truth.
+
+    Notes
+    -----
+    All pixels count, those outside the roi too, as they do in the metrics of the report: a threshold that lets the
+    background in would otherwise go unpunished. An image in which nobody looked for a class says nothing about it.
+    """
+    if config.fit_thresholds:
+        histograms = _validation_histograms(
+            images, probability=probability, normalized=normalized, codes=record.codes, rows=config.storage.shard
+        )
+        fits = fit_thresholds(histograms, default=config.threshold)
+    else:
+        given = ThresholdFit(config.threshold, float("nan"), 0, fitted=False, reason="Fitting is switched off.")
+        fits = dict.fromkeys(record.codes, given)
+    content = {"classes": {code: fit.as_dict() for code, fit in fits.items()}, "provenance": provenance.as_attributes()}
+    with file_in_progress(output) as partial:
+        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def read_thresholds(path: Path, *, codes: tuple[str, ...]) -> dict[str, float]:
+    """The threshold of each class.
+
+    Raises
+    ------
+    StoreError
+        Where the file is missing, damaged, or lacks a class.
+    """
+    try:
+        classes = json.loads(path.read_text(encoding="utf-8"))["classes"]
+        return {code: float(classes[code]["threshold"]) for code in codes}
+    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            explain("The thresholds cannot be read.", where=path, found=f"{type(error).__name__}: {error}",
+                    expected=f"a threshold for each of {', '.join(codes)}", remedy="Run stage segmentation again.")
+        ) from error  # fmt: skip

@@ -1,0 +1,66 @@
+"""Which lesions are there in a data set? One table over the outlines of all images."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.errors import StoreError, explain
+from pipeline.partial import file_in_progress
+from pipeline.provenance import Provenance
+from pipeline.stores import write_table
+
+__all__ = ["COLUMNS", "write_lesions"]
+
+COLUMNS: dict[str, tuple[str, str]] = {
+    "image_id": ("string", "Image."),
+    "class_code": ("string", "Class."),
+    "component": ("int32", "Number within image and class, in raster order of the first pixel."),
+    "area_px": ("int64", "Pixels of the normalised image."),
+    "area_source_px": ("float64", "The same area in pixels of the original image."),
+    "mean_probability": ("float32", "Mean probability of its class over the region, filled holes included."),
+    "max_probability": ("float32", "Largest probability of its class in the region."),
+    "y0": ("float64", "Top edge, pixels of the original image."),
+    "x0": ("float64", "Left edge, pixels of the original image."),
+    "y1": ("float64", "Bottom edge, pixels of the original image."),
+    "x1": ("float64", "Right edge, pixels of the original image."),
+}
+"""Name → type and meaning of each column."""
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        for each in json.loads(path.read_text(encoding="utf-8"))["features"]:
+            values = {**each["properties"]["measurements"], **each["properties"]["metadata"]}
+            yield {column: values[column] for column in COLUMNS}
+    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            explain("The outlines cannot be read.", where=path, found=f"{type(error).__name__}: {error}",
+                    expected="GeoJSON of stage segmentation", remedy="Delete the file and run the stage again.")
+        ) from error  # fmt: skip
+
+
+def write_lesions(geojson: Mapping[str, Path], *, output: Path, provenance: Provenance) -> None:
+    """Write ``lesions.parquet``: one row per region of all images, with the columns of ``COLUMNS``.
+
+    Parameters
+    ----------
+    geojson
+        Image id → outlines of the image.
+    output
+        The table, sorted by image; within an image by class in manifest order, then by ``component``.
+    provenance
+        Record of origin.
+
+    Raises
+    ------
+    StoreError
+        For a file that is missing or not of this stage.
+    """
+    rows = [row for image in sorted(geojson) for row in _rows(geojson[image])]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype({name: kind for name, (kind, _) in COLUMNS.items()})
+    columns = {name: meaning for name, (_, meaning) in COLUMNS.items()}
+    with file_in_progress(output) as partial:
+        write_table(frame, partial, provenance=provenance.as_attributes(), extra={"columns": columns})

@@ -1,0 +1,109 @@
+"""Which regions are in the masks, and how sure is the network of each? Probability maps, opened, and their regions."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from pipeline.components import ComponentTable, component_table, relabel
+from pipeline.geometry import Box
+from pipeline.manifest import DatasetRecord
+from pipeline.segmentation.fit import check_grid
+from pipeline.segmentation.polygons import feature, trace_components
+from pipeline.stores import open_array, open_group, read_box
+
+__all__ = ["Maps", "region_features"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Maps:
+    """The probability maps of one image."""
+
+    array: zarr.Array[Any]
+    image_id: str
+    mapping: dict[str, float]
+
+    @classmethod
+    def open(cls, path: Path, *, normalized: Path, classes: int) -> "Maps":
+        """Open a store of stage probability and check it against its image."""
+        notes: Any = open_group(path).attrs["lesionmap"]
+        array, image = open_array(path, "0"), open_array(normalized, "0")
+        check_grid(path, array, expected=(classes, *image.shape[1:]))
+        return cls(array, notes["image_id"], notes["mapping"])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return int(self.array.shape[1]), int(self.array.shape[2])
+
+    @property
+    def scale_y(self) -> float:
+        """Rows of the original image per row."""
+        return 1 / self.mapping["factor_y"]
+
+    @property
+    def scale_x(self) -> float:
+        """Columns of the original image per column."""
+        return 1 / self.mapping["factor_x"]
+
+
+def _probabilities(
+    maps: Maps, masks: zarr.Array[Any], tables: list[ComponentTable]
+) -> list[tuple[NDArray[np.float64], NDArray[np.float16]]]:
+    """Mean and largest probability of each region of each class. Sums of float16 are exact in float64."""
+    sums = [np.zeros(len(table)) for table in tables]
+    largest = [np.zeros(len(table), dtype=np.float16) for table in tables]
+    for index, box in enumerate(tables[0].boxes):
+        values, inside = read_box(maps.array, box), read_box(masks, box)
+        for number, table in enumerate(tables):
+            labels = relabel(table, index, inside[number])[inside[number] != 0]
+            found = values[number][inside[number] != 0]
+            sums[number] += np.bincount(labels, weights=found, minlength=len(table))
+            np.maximum.at(largest[number], labels, found)
+    return [(total / table.area, high) for total, table, high in zip(sums, tables, largest, strict=True)]
+
+
+def _reader(masks: zarr.Array[Any], number: int) -> Callable[[Box], NDArray[np.uint8]]:
+    return lambda box: np.asarray(masks[(number, *box.slices)])
+
+
+def region_features(
+    maps: Maps, masks: zarr.Array[Any], *, record: DatasetRecord, rows: int
+) -> Iterator[dict[str, Any]]:
+    """One GeoJSON feature per 8-connected region, class by class in raster order, in pixels of the original image.
+
+    Parameters
+    ----------
+    maps
+        Probabilities of the image.
+    masks
+        ``(class, y, x)``, 0 or 1.
+    record
+        Names and colours of the classes.
+    rows
+        Rows of a strip; they do not change the result.
+    """
+    height, width = maps.size
+    readers = [_reader(masks, at) for at in range(len(record.codes))]
+    tables = [component_table(read, height=height, width=width, rows=rows) for read in readers]
+    measured = _probabilities(maps, masks, tables)
+    for each, read, table, (mean, highest) in zip(record.classes, readers, tables, measured, strict=True):
+        for number, polygons in enumerate(trace_components(read, table)):
+            sure = {"mean_probability": float(mean[number]), "max_probability": float(highest[number])}
+            properties = {**_measurements(maps, table, number), **sure}
+            yield feature(
+                polygons, class_code=each.code, name=each.name, colour=each.rgb, properties=properties,
+                scale_y=maps.scale_y, scale_x=maps.scale_x,
+            )  # fmt: skip
+
+
+def _measurements(maps: Maps, table: ComponentTable, number: int) -> dict[str, float | str]:
+    box, area = table.box(number), int(table.area[number])
+    rows = {name: value * maps.scale_y for name, value in (("y0", box.y0), ("y1", box.y1))}
+    columns = {name: value * maps.scale_x for name, value in (("x0", box.x0), ("x1", box.x1))}
+    areas = {"area_px": area, "area_source_px": area * maps.scale_y * maps.scale_x}
+    return {"image_id": maps.image_id, "component": number, **areas, **rows, **columns}

@@ -1,0 +1,152 @@
+"""Where are the lesions of an image? The door that turns probabilities and thresholds into masks, labels and outlines.
+
+A map of any size is read in full-width strips as high as a shard; what is kept in memory grows with the regions found,
+not with the pixels.
+"""
+
+import json
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from pipeline.config import SegmentationConfig
+from pipeline.geometry import strips
+from pipeline.manifest import DatasetRecord
+from pipeline.model.targets import label_map, precedence
+from pipeline.normalized.pyramid import halve_labels, store_levels
+from pipeline.partial import file_in_progress, folder_in_progress
+from pipeline.provenance import Provenance
+from pipeline.segmentation.clean import CleanMask, clean
+from pipeline.segmentation.fit import read_thresholds
+from pipeline.segmentation.labels import label_attributes
+from pipeline.segmentation.polygons import feature_collection
+from pipeline.segmentation.regions import Maps, region_features
+from pipeline.stores import create_group, create_plane, read_box, write_box
+
+__all__ = ["segment_image"]
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def _cut(maps: Maps, folder: Path, *, cuts: list[float], config: SegmentationConfig) -> Iterator[list[zarr.Array[Any]]]:
+    """The masks ``probability >= threshold`` of each class in an array of its own, for as long as they are needed.
+
+    The maps hold all classes in each chunk: to read them class by class would decode each of them many times.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    group = create_group(folder, attributes={})
+    storage, size = config.storage, maps.size
+    arrays = [create_plane(group, f"{at}", shape=size, dtype=np.uint8, storage=storage) for at in range(len(cuts))]
+    for box in strips(*size, storage.shard):
+        values = read_box(maps.array, box)
+        for number, array in enumerate(arrays):
+            write_box(array, (values[number] >= cuts[number]).astype(np.uint8), y0=box.y0, x0=0)
+    yield arrays
+    shutil.rmtree(folder)
+
+
+def _cleaned(array: zarr.Array[Any], *, code: str, config: SegmentationConfig) -> CleanMask:
+    height, width = array.shape
+    return clean(
+        lambda box: read_box(array, box),
+        height=height,
+        width=width,
+        minimum_area=config.minimum_areas.get(code, config.minimum_area),
+        fill_holes=config.fill_holes,
+        largest_hole=config.largest_hole,
+        rows=config.storage.shard,
+    )
+
+
+def _store(
+    folder: Path, maps: Maps, *, record: DatasetRecord, config: SegmentationConfig, attributes: dict[str, Any]
+) -> tuple[zarr.Group, int]:
+    """Create the levels of labels ``0``, ``1``, … and ``masks``; return how many levels there are, too."""
+    size = record.pixel_size_um * maps.scale_y if record.pixel_size_um else None
+    shard = config.storage.shard
+    shapes = store_levels(*maps.size, shard=shard)
+    ome = label_attributes(folder.stem, levels=len(shapes), record=record, pixel_size_um=size)
+    group = create_group(folder, attributes={"ome": ome, **attributes})
+    for level, shape in enumerate(shapes):
+        create_plane(group, str(level), shape=shape, dtype=np.uint8, storage=config.storage, shard=shard >> level)
+    create_plane(group, "masks", shape=(len(record.codes), *shapes[0]), dtype=np.uint8, storage=config.storage)
+    return group, len(shapes)
+
+
+def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
+    found = group[name]
+    assert isinstance(found, zarr.Array)  # made by _store
+    return found
+
+
+def _write(group: zarr.Group, cleaned: list[CleanMask], *, record: DatasetRecord, levels: int, rows: int) -> None:
+    masks = _array(group, "masks")
+    for box in strips(masks.shape[1], masks.shape[2], rows):
+        planes = np.stack([each.read(box) for each in cleaned]).astype(np.uint8)
+        write_box(masks, planes, y0=box.y0, x0=0)
+        labels = label_map(planes, winners=precedence(record))
+        for level in range(levels):
+            labels = halve_labels(labels) if level else labels
+            write_box(_array(group, str(level)), labels, y0=box.y0 >> level, x0=0)
+
+
+def segment_image(
+    probability: Path,
+    *,
+    normalized: Path,
+    thresholds: Path,
+    record: DatasetRecord,
+    config: SegmentationConfig,
+    store: Path,
+    geojson: Path,
+    provenance: Provenance,
+) -> None:
+    """Write the label map and the class masks of one image, and the outlines of its regions.
+
+    Parameters
+    ----------
+    probability
+        ``probability/{model}/{fusion}/{image}.zarr``.
+    normalized
+        Store of the image.
+    thresholds
+        ``thresholds.json``.
+    record
+        Facts of the data set: classes, colours, overlap priority.
+    config
+        Smallest regions, holes, storage.
+    store
+        Output: a label multiscale ``(y, x)`` uint8 (0 background, 1 + i the class i, by overlap priority) with
+        ``image-label``; beside it ``masks`` ``(class, y, x)`` uint8, 0 or 1, overlaps kept.
+    geojson
+        Output: one feature per 8-connected region, coordinates in pixels of the original image.
+    provenance
+        Record of origin.
+
+    Raises
+    ------
+    StoreError
+        For an input that is missing, incomplete, or of another size.
+    """
+    maps = Maps.open(probability, normalized=normalized, classes=len(record.codes))
+    cuts = read_thresholds(thresholds, codes=record.codes)
+    notes = {"image_id": maps.image_id, "classes": list(record.codes), "mapping": maps.mapping, "thresholds": cuts}
+    attributes = {"provenance": provenance.as_attributes(), "lesionmap": notes}
+    rows = config.storage.shard
+    with folder_in_progress(store, digest=provenance.digest) as folder, file_in_progress(geojson) as outlines:
+        group, levels = _store(folder, maps, record=record, config=config, attributes=attributes)
+        work = folder.with_name(f"{folder.name}.work")
+        with _cut(maps, work, cuts=list(cuts.values()), config=config) as arrays:
+            pairs = zip(record.codes, arrays, strict=True)
+            cleaned = [_cleaned(array, code=code, config=config) for code, array in pairs]
+            _write(group, cleaned, record=record, levels=levels, rows=rows)
+        found = feature_collection(region_features(maps, _array(group, "masks"), record=record, rows=rows))
+        outlines.write_text(json.dumps(found, allow_nan=False) + "\n", encoding="utf-8")
+    logger.info("%s: %d regions", maps.image_id, len(found["features"]))

@@ -1,0 +1,73 @@
+"""From which probability on is a pixel a lesion? One threshold per class, fitted on the validation images.
+
+The threshold is the one of the highest Dice over the pooled pixels. A class that the validation images do not hold,
+or that the network never sees, keeps the default, and the fit says why.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.metrics import best_threshold
+
+__all__ = ["ThresholdFit", "fit_thresholds"]
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdFit:
+    """The threshold of one class and where it comes from."""
+
+    threshold: float
+    """A pixel is predicted where its probability is at least this; exactly a float16 number."""
+    dice: float
+    """Dice over the pooled validation pixels at this threshold; NaN where they hold no truth of the class."""
+    positives: int
+    """Truth pixels behind the fit."""
+    fitted: bool
+    """Whether the threshold comes from the data; otherwise it is the default."""
+    reason: str
+    """Why the threshold was not fitted; empty where it was."""
+
+    def as_dict(self) -> dict[str, float | int | bool | str | None]:
+        """The fit as JSON can hold it; an undefined Dice is null."""
+        dice = None if math.isnan(self.dice) else self.dice
+        return {
+            "threshold": self.threshold,
+            "dice": dice,
+            "positives": self.positives,
+            "fitted": self.fitted,
+            "reason": self.reason,
+        }
+
+
+def fit_thresholds(histograms: Mapping[str, NDArray[np.int64]], *, default: float = 0.5) -> dict[str, ThresholdFit]:
+    """Fit the threshold of each class.
+
+    Parameters
+    ----------
+    histograms
+        For each class code the sum of ``metrics.probability_histogram`` over the validation images,
+        ``(2, 15361)``.
+    default
+        The threshold of classes that cannot be fitted, in (0, 1].
+
+    Returns
+    -------
+    dict
+        One fit per class, in the order of ``histograms``.
+    """
+    return {code: _fit(histogram, default=default) for code, histogram in histograms.items()}
+
+
+def _fit(histogram: NDArray[np.int64], *, default: float) -> ThresholdFit:
+    positives = int(histogram[1].sum())
+    threshold, dice = best_threshold(histogram, default=default)
+    reason = ""
+    if positives == 0:
+        reason = "The validation images hold no truth of this class."
+    elif dice == 0:
+        reason = "Every truth pixel of this class has probability 0."
+    return ThresholdFit(threshold, dice, positives, not reason, reason)

@@ -1,0 +1,288 @@
+"""How do arrays and tables reach the disk? The only module that creates or opens Zarr stores and Parquet files.
+
+Arrays are Zarr v3, sharded, Blosc with bitshuffle; images are OME-Zarr 0.5 pyramids. Two writers inside one shard
+silently lose data, so every write must start and end on shard borders (or the image border): others are refused.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zarr
+from numpy.typing import DTypeLike, NDArray
+from zarr.codecs import BloscCodec
+
+from pipeline.config import Storage
+from pipeline.errors import StoreError, UnalignedWrite, explain
+from pipeline.geometry import Box
+from pipeline.provenance import file_digest
+
+__all__ = [
+    "create_group",
+    "create_plane",
+    "create_pyramid",
+    "input_digest",
+    "open_array",
+    "open_group",
+    "read_box",
+    "read_table",
+    "table_metadata",
+    "write_box",
+    "write_table",
+]
+
+MICROMETER = "micrometer"
+
+
+def _fitting(size: int, *, chunk: int, shard: int) -> tuple[int, int]:
+    # A shard larger than the image wastes nothing on disk but costs memory when written: shrink it to whole chunks.
+    chunk = min(chunk, shard)
+    return chunk, min(shard, -(-size // chunk) * chunk)
+
+
+def create_plane(
+    group: zarr.Group,
+    name: str,
+    *,
+    shape: tuple[int, ...],
+    dtype: DTypeLike,
+    storage: Storage,
+    shard: int | None = None,
+) -> zarr.Array[Any]:
+    """Create an array whose last two axes are ``y, x``; leading axes are whole in every chunk.
+
+    Parameters
+    ----------
+    group
+        A group opened for writing.
+    name
+        Name inside the group; an unfinished array of an earlier run there is kept and returned.
+    shape
+        ``(y, x)`` or ``(c, y, x)``.
+    dtype
+        Type of the elements.
+    storage
+        Chunk, shard and codec.
+    shard
+        Side of a shard where it differs from the configured one (coarser pyramid levels).
+    """
+    if name in group:
+        return _as_array(group[name], name)
+    side = shard or storage.shard
+    chunk_y, shard_y = _fitting(shape[-2], chunk=storage.chunk, shard=side)
+    chunk_x, shard_x = _fitting(shape[-1], chunk=storage.chunk, shard=side)
+    axes = ("c", "y", "x")[-len(shape) :]
+    codec = BloscCodec(cname=storage.codec, clevel=storage.level, shuffle="bitshuffle")
+    return group.create_array(
+        name,
+        shape=shape,
+        dtype=np.dtype(dtype),
+        chunks=(*shape[:-2], chunk_y, chunk_x),
+        shards=(*shape[:-2], shard_y, shard_x),
+        compressors=codec,
+        fill_value=0,
+        dimension_names=axes,
+    )
+
+
+def create_group(path: Path, *, attributes: Mapping[str, Any]) -> zarr.Group:
+    """Create or continue a group; the attributes are written over those of an earlier run."""
+    group = zarr.open_group(path, mode="a", zarr_format=3)
+    group.attrs.update(dict(attributes))
+    return group
+
+
+def create_pyramid(
+    path: Path,
+    *,
+    channels: Sequence[str],
+    shapes: Sequence[tuple[int, int]],
+    dtype: DTypeLike,
+    storage: Storage,
+    provenance: Mapping[str, Any],
+    pixel_size_um: float | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> zarr.Group:
+    """Create or continue an OME-Zarr 0.5 image ``(c, y, x)`` with levels ``0``, ``1``, ….
+
+    Each level's shard is half the side of the one before, so that the block of the image which fills one shard of
+    level 0 fills exactly one shard of each coarser level too.
+
+    Parameters
+    ----------
+    path
+        Folder of the store.
+    channels
+        Name of each channel.
+    shapes
+        ``(height, width)`` of each level, finest first.
+    dtype
+        Type of the elements.
+    storage
+        Chunk, shard and codec.
+    provenance
+        Record of origin, written as attribute ``provenance``.
+    pixel_size_um
+        Side of a pixel of level 0 in micrometres; without it scales are in pixels.
+    extra
+        Further attributes of the group.
+    """
+    attributes = {"ome": _multiscales(path.stem, shapes, channels, pixel_size_um), "provenance": dict(provenance)}
+    group = create_group(path, attributes={**attributes, **(extra or {})})
+    for level, (height, width) in enumerate(shapes):
+        shard = max(storage.shard >> level, 1)
+        create_plane(group, str(level), shape=(len(channels), height, width), dtype=dtype, storage=storage, shard=shard)
+    return group
+
+
+def _multiscales(
+    name: str, shapes: Sequence[tuple[int, int]], channels: Sequence[str], pixel_size_um: float | None
+) -> dict[str, Any]:
+    unit = {"unit": MICROMETER} if pixel_size_um else {}
+    base = pixel_size_um or 1.0
+    levels = [
+        {"path": str(at), "coordinateTransformations": [{"type": "scale", "scale": [1.0, base * 2**at, base * 2**at]}]}
+        for at, _ in enumerate(shapes)
+    ]
+    axes = [{"name": "c", "type": "channel"}, *({"name": axis, "type": "space", **unit} for axis in ("y", "x"))]
+    return {
+        "version": "0.5",
+        "multiscales": [{"name": name, "axes": axes, "datasets": levels, "metadata": {"channels": list(channels)}}],
+    }
+
+
+def _as_array(found: object, name: str) -> zarr.Array[Any]:
+    if not isinstance(found, zarr.Array):
+        raise StoreError(
+            explain("The store holds something else under this name.", where=name, found=type(found).__name__,
+                    expected="a Zarr array", remedy="Delete the store and run again.")
+        )  # fmt: skip
+    return found
+
+
+def open_group(path: Path) -> zarr.Group:
+    """Open a finished store for reading.
+
+    Raises
+    ------
+    StoreError
+        Where there is none, or one that this package did not finish (no provenance).
+    """
+    try:
+        group = zarr.open_group(path, mode="r", zarr_format=3)
+    except (FileNotFoundError, KeyError, ValueError) as error:
+        raise StoreError(
+            explain("There is no Zarr group.", where=path, found=str(error), expected="a Zarr v3 group",
+                    remedy="Build it: run snakemake for this stage.")
+        ) from error  # fmt: skip
+    if "provenance" not in group.attrs:
+        raise StoreError(
+            explain("The store is incomplete.", where=path, found="no attribute provenance",
+                    expected="a store that this package has finished", remedy="Delete it and run the stage again.")
+        )  # fmt: skip
+    return group
+
+
+def open_array(path: Path, name: str) -> zarr.Array[Any]:
+    """Open one array of a finished store by its name; children are never listed.
+
+    Snakemake leaves a foreign file inside the folder of a declared output, and listing a group would trip over it.
+    """
+    group = open_group(path)
+    if name not in group:
+        raise StoreError(
+            explain("The store lacks an array.", where=path, found=f"no array {name!r}", expected=f"array {name!r}",
+                    remedy="Delete the store and run the stage again.")
+        )  # fmt: skip
+    return _as_array(group[name], name)
+
+
+def read_box(array: zarr.Array[Any], box: Box) -> NDArray[Any]:
+    """Read a box of the last two axes; leading axes come whole."""
+    return np.asarray(array[(..., *box.slices)])
+
+
+def write_box(array: zarr.Array[Any], block: NDArray[Any], *, y0: int, x0: int) -> None:
+    """Write a block whose edges lie on shard borders or on the border of the image.
+
+    Parameters
+    ----------
+    array
+        Target; its last two axes are ``y, x``.
+    block
+        Same leading axes as the array.
+    y0, x0
+        Where the block's first pixel goes.
+
+    Raises
+    ------
+    UnalignedWrite
+        Where another block could share a shard with this one.
+    """
+    shard = (array.shards or array.chunks)[-2:]
+    height, width = array.shape[-2:]
+    y1, x1 = y0 + block.shape[-2], x0 + block.shape[-1]
+    starts = y0 % shard[0] == 0 and x0 % shard[1] == 0
+    ends = (y1 == height or y1 % shard[0] == 0) and (x1 == width or x1 % shard[1] == 0)
+    if not (starts and ends and y1 <= height and x1 <= width and block.shape[:-2] == array.shape[:-2]):
+        raise UnalignedWrite(
+            explain("A write is not aligned with the shards.", where=array.path,
+                    found=f"y {y0}…{y1}, x {x0}…{x1}, leading axes {block.shape[:-2]}",
+                    expected=f"borders at multiples of {shard} or at {(height, width)}, leading {array.shape[:-2]}",
+                    remedy="Write whole shards: two writers in one shard would lose data.")
+        )  # fmt: skip
+    array[(..., slice(y0, y1), slice(x0, x1))] = block
+
+
+def input_digest(path: Path) -> str:
+    """Digest of an input: of the bytes of a file, or of the record of origin of a store."""
+    if path.is_dir():
+        record = dict(open_group(path).attrs)["provenance"]
+        return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+    return file_digest(path)
+
+
+def write_table(
+    frame: pd.DataFrame, path: Path, *, provenance: Mapping[str, Any], extra: Mapping[str, Any] | None = None,
+    row_group: int = 100_000,
+) -> None:  # fmt: skip
+    """Write a table as Parquet (zstd) with its record of origin in the metadata of the file.
+
+    ``pandas.read_parquet`` gives back the types of the columns, categories included. Write to a path from
+    ``partial.file_in_progress``: this function itself is not atomic.
+    """
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    notes = {"provenance": provenance, **(extra or {})}
+    metadata = {**(table.schema.metadata or {}), **{key: json.dumps(value) for key, value in notes.items()}}
+    pq.write_table(table.replace_schema_metadata(metadata), path, compression="zstd", row_group_size=row_group)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a Parquet file that this package wrote.
+
+    Raises
+    ------
+    StoreError
+        Where the file is missing or no Parquet.
+    """
+    try:
+        return pd.read_parquet(path)
+    except (FileNotFoundError, pa.ArrowInvalid) as error:
+        raise StoreError(
+            explain("The table cannot be read.", where=path, found=str(error), expected="a Parquet file",
+                    remedy="Run the stage that writes it again.")
+        ) from error  # fmt: skip
+
+
+def table_metadata(path: Path) -> dict[str, Any]:
+    """The JSON notes in the metadata of a Parquet file, such as ``provenance`` and ``summary``."""
+    metadata = pq.read_schema(path).metadata or {}
+    return {
+        key.decode(): json.loads(value) for key, value in metadata.items() if key not in (b"pandas", b"ARROW:schema")
+    }

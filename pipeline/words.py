@@ -1,0 +1,48 @@
+"""Which seven words name the stages, and where does a result lie?
+
+``results/{dataset}/{word}/…``; whoever knows a word knows the library folder, the stage pair, the results and the tests.
+"""
+
+import re
+from pathlib import Path
+
+__all__ = ["WORDS", "partial_path", "safe_name"]
+
+WORDS: tuple[str, ...] = ("raw", "normalized", "index", "model", "probability", "segmentation", "report")
+"""The stages in the order of the data flow."""
+
+
+def safe_name(name: str) -> str:
+    """The name itself, if it can be a folder: names of data sets, recipes, models and samplings.
+
+    Raises
+    ------
+    ValueError
+        Characters that a path or a shell could trip over, or one of the seven words.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name in WORDS:
+        raise ValueError(f"name {name!r} must be letters, digits, '.', '_', '-', begin with a letter or digit, and be none "
+                         f"of {', '.join(WORDS)}")  # fmt: skip
+    return name
+
+
+def partial_path(output: Path) -> Path:
+    """Where the unfinished form of a result lies: ``results/.partial/{dataset}/{word}/…``.
+
+    Snakemake deletes the declared outputs of a killed job; what lies here survives it, on the same file system, so
+    that the rename at the end is atomic. The innermost word of the path tells where ``results`` ends, because no data
+    set, model, sampling or fusion may bear one of the seven words.
+
+    Examples
+    --------
+    >>> partial_path(Path("out/idrid/normalized/a.zarr")).as_posix()
+    'out/.partial/idrid/normalized/a.zarr'
+    >>> partial_path(Path("out/index.html")).as_posix()
+    'out/.partial/index.html'
+    """
+    folders = output.parent.parts
+    places = [at for at, part in enumerate(folders) if part in WORDS]
+    if not places or places[-1] < 1:
+        return output.parent / ".partial" / output.name
+    root = places[-1] - 1
+    return Path(*folders[:root], ".partial", *folders[root:], output.name)

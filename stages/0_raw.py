@@ -1,0 +1,51 @@
+"""Stage raw: maps the names of Snakemake to one call each; a function per rule, named like it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.jobs import job, origin
+
+if TYPE_CHECKING:
+    snakemake: Any
+
+
+def raw_image(smk: Any) -> None:
+    """Write the fact sheet of one image."""
+    from pipeline.manifest import DatasetRecord
+    from pipeline.raw.entry import entry_from_files
+    from pipeline.raw.facts import write_fact_sheet
+
+    config = smk.params.config
+    entry = entry_from_files(config["entry"], image=smk.input.image, masks=smk.input.masks, label=smk.input.label)
+    record = DatasetRecord.model_validate(config["record"])
+    provenance = origin("raw", config=config, code=smk.params.code)
+    write_fact_sheet(entry, record=record, output=Path(smk.output[0]), provenance=provenance)
+
+
+def raw_images(smk: Any) -> None:
+    """Write the table of images."""
+    from pipeline.config import RawConfig
+    from pipeline.manifest import DatasetRecord
+    from pipeline.raw.table import write_images
+
+    config = smk.params.config
+    write_images(
+        [Path(path) for path in smk.input.sheets],
+        dataset=config["dataset"],
+        record=DatasetRecord.model_validate(config["record"]),
+        config=RawConfig.model_validate(config["raw"]),
+        seed=config["seed"],
+        output=Path(smk.output[0]),
+        provenance=origin("raw", config=config, code=smk.params.code),
+    )
+
+
+def complete(smk: Any) -> None:
+    """Fail with the list of the images that were left out, if any."""
+    from pipeline.raw.table import refuse_rejections
+
+    refuse_rejections(Path(smk.input.images), dataset=smk.wildcards.dataset)
+
+
+with job(snakemake.log[0], threads=snakemake.threads):
+    {"raw_image": raw_image, "raw_images": raw_images, "complete": complete}[snakemake.rule](snakemake)

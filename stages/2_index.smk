@@ -1,0 +1,52 @@
+"""index: normalised truth -> candidate tables, and one patch index per sampling."""
+
+STAGE_RESULTS["index"] = lambda dataset: expand(
+    "<results>/{dataset}/index/{sampling}.parquet",
+    dataset=dataset,
+    sampling=sorted(DATASETS[dataset].config.index.samplings),
+)
+
+
+rule index_candidates:
+    input:
+        "<results>/{dataset}/normalized/{image}.zarr",
+    output:
+        "<results>/{dataset}/index/candidates/{image}.parquet",
+    log:
+        "<logs>/{dataset}/index/candidates/{image}.log",
+    params:
+        config=lambda w: {"codes": [each["code"] for each in bare_record(w.dataset)["classes"]]},
+        code=code_of("2_index.py", "index_candidates"),
+    message:
+        "{wildcards.dataset}: lesions of {wildcards.image}"
+    script:
+        "2_index.py"
+
+
+rule index_sampling:
+    input:
+        images="<results>/{dataset}/raw/images.parquet",
+        candidates=each_image("<results>/{dataset}/index/candidates/{image}.parquet", annotated),
+        normalized=each_image("<results>/{dataset}/normalized/{image}.zarr", annotated),
+    output:
+        "<results>/{dataset}/index/{sampling}.parquet",
+    log:
+        "<logs>/{dataset}/index/{sampling}.log",
+    params:
+        config=lambda w: {
+            "dataset": DATASETS[w.dataset].name,
+            "record": bare_record(w.dataset),
+            "sampling": stage_config(w.dataset, "index")["samplings"][w.sampling],
+            "seed": seed_of(w.dataset),
+        },
+        code=code_of("2_index.py", "index_sampling"),
+    message:
+        "{wildcards.dataset}: drawing patches, {wildcards.sampling}"
+    script:
+        "2_index.py"
+
+
+rule index:
+    input:
+        targets("index"),
+    localrule: True

@@ -1,0 +1,40 @@
+"""Stage model: maps the names of Snakemake to one call each; a function per rule, named like it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.jobs import job, origin
+
+if TYPE_CHECKING:
+    snakemake: Any
+
+LIBRARIES = ("numpy", "torch", "lightning", "segmentation-models-pytorch", "albumentations", "opencv-python-headless")
+
+
+def model_fit(smk: Any) -> None:
+    """Train one model."""
+    from pipeline.config import ModelSettings
+    from pipeline.manifest import DatasetRecord
+    from pipeline.model.fit import train
+
+    config = smk.params.config
+    index = Path(smk.input.index)
+    normalized = {Path(path).stem: Path(path) for path in smk.input.normalized}
+    encoder = {"encoder": Path(smk.input.encoder)} if smk.input.encoder else {}
+    settings = config["model"] | ({"encoder_weights": smk.input.encoder} if encoder else {})
+    inputs = {"index": index, **encoder, **normalized}
+    train(
+        index,
+        normalized=normalized,
+        record=DatasetRecord.model_validate(config["record"]),
+        name=smk.wildcards.model,
+        settings=ModelSettings.model_validate(settings),
+        patch=config["patch"],
+        seed=config["seed"],
+        output=Path(smk.output[0]),
+        provenance=origin("model", config=config, code=smk.params.code, inputs=inputs, libraries=LIBRARIES),
+    )
+
+
+with job(snakemake.log[0], threads=snakemake.threads):
+    {"model_fit": model_fit}[snakemake.rule](snakemake)

@@ -1,0 +1,40 @@
+"""model: a patch index -> trained weights, their card and their history."""
+
+STAGE_RESULTS["model"] = lambda dataset: expand(
+    "<results>/{dataset}/model/{model}", dataset=dataset, model=models_of(dataset)
+)
+
+
+rule model_fit:
+    input:
+        index=lambda w: f"<results>/{w.dataset}/index/{model_settings(w).sampling}.parquet",
+        encoder=encoder_file,
+        normalized=each_image(
+            "<results>/{dataset}/normalized/{image}.zarr",
+            lambda dataset: images_of(dataset, "train", "validation"),
+        ),
+    output:
+        directory("<results>/{dataset}/model/{model}"),
+    log:
+        "<logs>/{dataset}/model/{model}.log",
+    threads: lambda w: model_settings(w).threads + model_settings(w).readers
+    resources:
+        network=1,
+    params:
+        config=lambda w: {
+            "record": bare_record(w.dataset),
+            "model": portable_settings(w),
+            "patch": sampling_of(w).patch,
+            "seed": seed_of(w.dataset),
+        },
+        code=code_of("3_model.py", "model_fit"),
+    message:
+        "{wildcards.dataset}: training {wildcards.model}"
+    script:
+        "3_model.py"
+
+
+rule model:
+    input:
+        targets("model"),
+    localrule: True

@@ -1,0 +1,35 @@
+"""Stage probability: maps the names of Snakemake to one call each; a function per rule, named like it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.jobs import job, origin
+
+if TYPE_CHECKING:
+    snakemake: Any
+
+LIBRARIES = ("numpy", "torch", "segmentation-models-pytorch", "dask", "zarr", "numba")
+
+
+def probability_image(smk: Any) -> None:
+    """Write the probability maps of one image by one model."""
+    from pipeline.config import ProbabilityConfig
+    from pipeline.manifest import DatasetRecord
+    from pipeline.probability.predict import predict_image
+
+    config = smk.params.config
+    normalized, model = Path(smk.input.normalized), Path(smk.input.model)
+    inputs = {normalized.stem: normalized, "model": model / "card.json", "weights": model / "weights.pt"}
+    predict_image(
+        normalized,
+        model=model,
+        outputs={fusion: Path(path) for fusion, path in smk.output.items()},
+        config=ProbabilityConfig.model_validate(config["probability"]),
+        window=config["window"],
+        record=DatasetRecord.model_validate(config["record"]),
+        provenance=origin("probability", config=config, code=smk.params.code, inputs=inputs, libraries=LIBRARIES),
+    )
+
+
+with job(snakemake.log[0], threads=snakemake.threads):
+    {"probability_image": probability_image}[snakemake.rule](snakemake)

@@ -1,0 +1,66 @@
+"""Stage segmentation: maps the names of Snakemake to one call each; a function per rule, named like it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.jobs import job, origin
+
+if TYPE_CHECKING:
+    snakemake: Any
+
+
+def segmentation_thresholds(smk: Any) -> None:
+    """Write the thresholds of one model and fusion."""
+    from pipeline.config import SegmentationConfig
+    from pipeline.manifest import DatasetRecord
+    from pipeline.segmentation.fit import write_thresholds
+
+    config = smk.params.config
+    probability = {Path(path).stem: Path(path) for path in smk.input.probability}
+    write_thresholds(
+        Path(smk.input.images),
+        probability=probability,
+        normalized={Path(path).stem: Path(path) for path in smk.input.normalized},
+        record=DatasetRecord.model_validate(config["record"]),
+        config=SegmentationConfig.model_validate(config["segmentation"]),
+        output=Path(smk.output[0]),
+        provenance=origin("segmentation", config=config, code=smk.params.code, inputs=probability),
+    )
+
+
+def segmentation_image(smk: Any) -> None:
+    """Write the label map, masks and polygons of one image."""
+    from pipeline.config import SegmentationConfig
+    from pipeline.manifest import DatasetRecord
+    from pipeline.segmentation.segment import segment_image
+
+    config = smk.params.config
+    probability, thresholds = Path(smk.input.probability), Path(smk.input.thresholds)
+    inputs = {probability.stem: probability, "thresholds": thresholds}
+    segment_image(
+        probability,
+        normalized=Path(smk.input.normalized),
+        thresholds=thresholds,
+        record=DatasetRecord.model_validate(config["record"]),
+        config=SegmentationConfig.model_validate(config["segmentation"]),
+        store=Path(smk.output.store),
+        geojson=Path(smk.output.geojson),
+        provenance=origin("segmentation", config=config, code=smk.params.code, inputs=inputs),
+    )
+
+
+def segmentation_lesions(smk: Any) -> None:
+    """Write the table of lesions of one model and fusion."""
+    from pipeline.segmentation.lesions import write_lesions
+
+    geojson = {Path(path).stem: Path(path) for path in smk.input}
+    provenance = origin("segmentation", config=smk.params.config, code=smk.params.code, inputs=geojson)
+    write_lesions(geojson, output=Path(smk.output[0]), provenance=provenance)
+
+
+with job(snakemake.log[0], threads=snakemake.threads):
+    {
+        "segmentation_thresholds": segmentation_thresholds,
+        "segmentation_image": segmentation_image,
+        "segmentation_lesions": segmentation_lesions,
+    }[snakemake.rule](snakemake)

@@ -1,0 +1,78 @@
+"""segmentation: probability maps -> thresholds from validation, label maps, masks, polygons, a table of lesions."""
+
+STAGE_RESULTS["segmentation"] = lambda dataset: expand(
+    "<results>/{dataset}/segmentation/{model}/{fusion}/lesions.parquet",
+    dataset=dataset,
+    model=models_of(dataset),
+    fusion=fusions_of(dataset),
+)
+
+
+rule segmentation_thresholds:
+    input:
+        images="<results>/{dataset}/raw/images.parquet",
+        probability=each_image("<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr", validating),
+        normalized=each_image("<results>/{dataset}/normalized/{image}.zarr", validating),
+    output:
+        "<results>/{dataset}/segmentation/{model}/{fusion}/thresholds.json",
+    log:
+        "<logs>/{dataset}/segmentation/{model}/{fusion}/thresholds.log",
+    params:
+        config=lambda w: {
+            "record": bare_record(w.dataset),
+            "segmentation": {
+                key: stage_config(w.dataset, "segmentation")[key] for key in ("fit_thresholds", "threshold")
+            },
+        },
+        code=code_of("5_segmentation.py", "segmentation_thresholds"),
+    message:
+        "{wildcards.dataset}: thresholds of {wildcards.model}, {wildcards.fusion}"
+    script:
+        "5_segmentation.py"
+
+
+rule segmentation_image:
+    input:
+        probability="<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr",
+        normalized="<results>/{dataset}/normalized/{image}.zarr",
+        thresholds="<results>/{dataset}/segmentation/{model}/{fusion}/thresholds.json",
+    output:
+        store=directory("<results>/{dataset}/segmentation/{model}/{fusion}/{image}.zarr"),
+        geojson="<results>/{dataset}/segmentation/{model}/{fusion}/{image}.geojson",
+    log:
+        "<logs>/{dataset}/segmentation/{model}/{fusion}/{image}.log",
+    params:
+        config=lambda w: {
+            "record": full_record(w.dataset),
+            "segmentation": stage_config(w.dataset, "segmentation"),
+        },
+        code=code_of("5_segmentation.py", "segmentation_image"),
+    message:
+        "{wildcards.dataset}: lesions of {wildcards.image} by {wildcards.model}, {wildcards.fusion}"
+    script:
+        "5_segmentation.py"
+
+
+rule segmentation_lesions:
+    input:
+        each_image(
+            "<results>/{dataset}/segmentation/{model}/{fusion}/{image}.geojson",
+            evaluated,
+        ),
+    output:
+        "<results>/{dataset}/segmentation/{model}/{fusion}/lesions.parquet",
+    log:
+        "<logs>/{dataset}/segmentation/{model}/{fusion}/lesions.log",
+    params:
+        config={},
+        code=code_of("5_segmentation.py", "segmentation_lesions"),
+    message:
+        "{wildcards.dataset}: table of lesions by {wildcards.model}, {wildcards.fusion}"
+    script:
+        "5_segmentation.py"
+
+
+rule segmentation:
+    input:
+        targets("segmentation"),
+    localrule: True

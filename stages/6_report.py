@@ -1,0 +1,87 @@
+"""Stage report: maps the names of Snakemake to one call each; a function per rule, named like it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.jobs import job, origin
+
+if TYPE_CHECKING:
+    snakemake: Any
+
+
+def by_image(paths: Any) -> dict[str, Path]:
+    """Image id → path, for paths that end in the image's id."""
+    return {Path(path).stem: Path(path) for path in paths}
+
+
+def report_metrics(smk: Any) -> None:
+    """Measure one model and fusion."""
+    from pipeline.config import ReportConfig
+    from pipeline.manifest import DatasetRecord
+    from pipeline.report.evaluate import write_metrics
+
+    config = smk.params.config
+    probability, segmentation = by_image(smk.input.probability), by_image(smk.input.segmentation)
+    write_metrics(
+        Path(smk.input.images),
+        model=smk.wildcards.model,
+        fusion=smk.wildcards.fusion,
+        probability=probability,
+        segmentation=segmentation,
+        normalized=by_image(smk.input.normalized),
+        thresholds=Path(smk.input.thresholds),
+        record=DatasetRecord.model_validate(config["record"]),
+        config=ReportConfig.model_validate(config["report"]),
+        seed=config["seed"],
+        output_images=Path(smk.output.images),
+        output_classes=Path(smk.output.classes),
+        provenance=origin("report", config=config, code=smk.params.code, inputs=segmentation),
+    )
+
+
+def report_page(smk: Any) -> None:
+    """Write the page of one data set."""
+    from pipeline.config import ReportConfig
+    from pipeline.manifest import DatasetRecord
+    from pipeline.raw.pixels import decoders
+    from pipeline.report.page import write_report
+    from pipeline.report.result import Inputs, results_from_paths
+
+    config = smk.params.config
+    record = DatasetRecord.model_validate(config["record"])
+    # Without phantoms the originals come in the order of the image ids.
+    files = dict(zip(config["images"], map(Path, smk.input.originals), strict=bool(smk.input.originals)))
+    metrics = [Path(path) for path in smk.input.metrics_classes]
+    write_report(
+        Inputs(
+            images=Path(smk.input.images),
+            normalized=by_image(smk.input.normalized),
+            originals=decoders(files, numbers=config["images"], record=record),
+            indexes=by_image(smk.input.indexes),
+            models={Path(path).name: Path(path) for path in smk.input.models},
+        ),
+        dataset=config["dataset"],
+        record=record,
+        config=ReportConfig.model_validate(config["stages"]["report"]),
+        stage_config=config["stages"],
+        results=results_from_paths(config["results"], smk.input),
+        output=Path(smk.output.page),
+        figures=Path(smk.output.figures),
+        summary=Path(smk.output.summary),
+        provenance=origin("report", config=config, code=smk.params.code, inputs={each.name: each for each in metrics}),
+    )
+
+
+def report_index(smk: Any) -> None:
+    """Write the page over all data sets."""
+    from pipeline.report.page import write_index
+
+    pairs = zip(map(Path, smk.input.pages), map(Path, smk.input.summaries), strict=True)
+    reports = dict(zip(smk.params.config["datasets"], pairs, strict=True))
+    write_index(reports, output=Path(smk.output[0]))
+
+
+with job(snakemake.log[0], threads=snakemake.threads):
+    {"report_metrics": report_metrics, "report_page": report_page, "report_index": report_index}[snakemake.rule](
+        snakemake
+    )

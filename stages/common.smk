@@ -1,0 +1,223 @@
+"""What every stage asks: the merged configuration, the images, and what a job's result depends on.
+
+All rules have exactly two parameters: ``config``, one plain dict with all that the result depends on, and ``code``, a
+digest of the library modules that the rule's script function imports. So a changed value or a changed module reruns
+what it touches, and a changed format, comment, colour or title does not.
+"""
+
+import functools
+import os
+
+import pandas as pd
+from snakemake.exceptions import WorkflowError
+
+from pipeline.errors import PipelineError
+from pipeline.provenance import code_digest, function_imports
+from pipeline.raw.listing import list_images
+from pipeline.settings import plan_run
+from pipeline.words import WORDS
+
+STAGES = Path(workflow.basedir) / "stages"
+# The code digest does not see templates, so they are inputs of the pages.
+TEMPLATES = sorted((Path(workflow.basedir) / "pipeline" / "report" / "templates").iterdir())
+
+try:
+    RUN, _runs = plan_run(config, shipped_manifest=Path(workflow.basedir) / "datasets_manifest.yaml")
+    DATASETS = {each.entry: each for each in _runs}
+    IMAGES = {
+        each.entry: {entry.image_id: entry for entry in list_images(each.record, dataset=each.name, root=each.root)}
+        for each in _runs
+    }
+except PipelineError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    dataset="[^/]+",
+    image="[^/]+",
+    sampling="[^/]+",
+    model="[^/]+",
+    fusion="none|max|mean|gaussian",
+    word="|".join(WORDS),
+
+
+def dataset_of(wildcards):
+    return DATASETS[wildcards.dataset]
+
+
+def entry_of(wildcards):
+    return IMAGES[wildcards.dataset][wildcards.image]
+
+
+@functools.cache
+def _images_table(path, changed_at):
+    frame = pd.read_parquet(path, columns=["image_id", "split"])
+    return {split: tuple(part["image_id"]) for split, part in frame.groupby("split", observed=True)}
+
+
+def images_of(dataset, *splits):
+    """Image ids of some splits. Which images are usable and where they belong is known once they were all read."""
+    table = checkpoints.raw_images.get(dataset=dataset).output[0]
+    found = _images_table(table, os.stat(table).st_mtime_ns)
+    return sorted(image for split in splits for image in found.get(split, ()))
+
+
+def usable(dataset):
+    return images_of(dataset, "train", "validation", "test", "predict")
+
+
+def annotated(dataset):
+    return images_of(dataset, "train", "validation", "test")
+
+
+def evaluated(dataset):
+    return images_of(dataset, "validation", "test", "predict")
+
+
+def validating(dataset):
+    return images_of(dataset, "validation")
+
+
+def measured(dataset):
+    return images_of(dataset, "validation", "test")
+
+
+def each_image(pattern, choose):
+    """An input function: the pattern for each image that ``choose`` gives, other wildcards as they are."""
+
+    def paths(wildcards):
+        return expand(
+            pattern,
+            image=choose(wildcards.dataset),
+            allow_missing=False,
+            **dict(wildcards.items()),
+        )
+
+    return paths
+
+
+def each_result(pattern):
+    """An input function: the pattern for each model and fusion of the data set."""
+
+    def paths(wildcards):
+        dataset = wildcards.dataset
+        return expand(
+            pattern,
+            dataset=dataset,
+            model=models_of(dataset),
+            fusion=fusions_of(dataset),
+        )
+
+    return paths
+
+
+def each_result_image(pattern):
+    """An input function: the pattern for each model, fusion and predicted image of the data set."""
+
+    def paths(wildcards):
+        dataset = wildcards.dataset
+        images = evaluated(dataset)
+        return expand(
+            pattern,
+            dataset=dataset,
+            model=models_of(dataset),
+            fusion=fusions_of(dataset),
+            image=images,
+        )
+
+    return paths
+
+
+def raw_files(wildcards):
+    entry = entry_of(wildcards)
+    return {
+        "image": [entry.image] if entry.image else [],
+        "masks": [path for _, path in entry.masks],
+        "label": [entry.label] if entry.label else [],
+    }
+
+
+def raw_facts(wildcards, *names):
+    entry = entry_of(wildcards)
+    facts = {
+        "image_id": entry.image_id,
+        "annotated": entry.annotated,
+        "number": entry.number,
+    }
+    facts["codes"] = [code for code, _ in entry.masks]
+    return facts | {name: getattr(entry, name) for name in names}
+
+
+@functools.cache
+def bare_record(dataset):
+    """The facts of a data set that a result can depend on: no title, colour, licence or folder."""
+    cosmetic = {
+        "title": "",
+        "source": "",
+        "licence": "",
+        "root": None,
+        "group": None,
+        "centre": None,
+    }
+    facts = DATASETS[dataset].record.model_dump(mode="json") | cosmetic
+    facts["classes"] = [each | {"name": each["code"], "colour": "red"} for each in facts["classes"]]
+    if facts["folder"]:
+        facts["folder"] |= {"test": None}
+    return facts
+
+
+@functools.cache
+def full_record(dataset):
+    return DATASETS[dataset].record.model_dump(mode="json") | {"root": None}
+
+
+@functools.cache
+def stage_config(dataset, stage):
+    return getattr(DATASETS[dataset].config, stage).model_dump(mode="json")
+
+
+def model_settings(wildcards):
+    return DATASETS[wildcards.dataset].config.model.models[wildcards.model]
+
+
+def encoder_file(wildcards):
+    """The file of pretrained weights, where the model names one: an input, so that a changed file retrains."""
+    weights = model_settings(wildcards).encoder_weights
+    return [] if weights in ("none", "imagenet") else weights
+
+
+def portable_settings(wildcards):
+    """A model's settings without the folder of a weights file, which would tell of one machine only."""
+    settings = model_settings(wildcards).model_dump(mode="json")
+    return settings | {"encoder_weights": Path(settings["encoder_weights"]).name}
+
+
+def sampling_of(wildcards):
+    config = DATASETS[wildcards.dataset].config
+    return config.index.samplings[model_settings(wildcards).sampling]
+
+
+def models_of(dataset):
+    return sorted(DATASETS[dataset].config.model.models)
+
+
+def fusions_of(dataset):
+    return list(DATASETS[dataset].config.probability.fusions)
+
+
+def seed_of(dataset):
+    return DATASETS[dataset].config.seed
+
+
+@functools.cache
+def code_of(script, rule):
+    """Digest of the library modules behind one rule: those that its function in the stage script imports."""
+    return code_digest(*function_imports(STAGES / script)[rule])
+
+
+STAGE_RESULTS = {}
+
+
+def targets(word):
+    """The results of a stage for every data set, and the word on whether any image had to be left out."""
+    return expand("<results>/.complete/{dataset}/{word}", dataset=DATASETS, word=word)

@@ -1,0 +1,19 @@
+"""Hypothesis without deadlines: compiled kernels take their time at the first call."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("lesionmap", deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lesionmap")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real images, or a skip that says so."""
+    folder = Path(os.environ.get("LESIONMAP_DATA", Path(__file__).parents[2] / "shared" / "data"))  # noqa: TID251
+    if not (folder / "idrid").is_dir():
+        pytest.skip(f"no real images in {folder}; set LESIONMAP_DATA")
+    return folder

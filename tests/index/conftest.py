@@ -1,0 +1,164 @@
+"""Small data sets with known truth, written the way the stages write them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from pipeline.config import Sampling, Storage
+from pipeline.index import candidates, table
+from pipeline.manifest import ClassRecord, DatasetRecord
+from pipeline.normalized.pyramid import halve, level_shapes
+from pipeline.provenance import Provenance
+from pipeline.stores import create_plane, create_pyramid, table_metadata, write_box, write_table
+
+PROVENANCE = Provenance(stage="index", config={}, code="0")
+STORAGE = Storage(chunk=32, shard=64)
+CODES = ("MA", "HE", "SE")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image as the test knows it."""
+
+    truth: NDArray[np.uint8]
+    split: str = "train"
+    roi: NDArray[np.uint8] | None = None
+    colour: NDArray[np.uint8] | None = None
+    unknown: tuple[str, ...] = ()
+    rejected: str = ""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.truth.shape[1], self.truth.shape[2]
+
+    @property
+    def field_of_view(self) -> NDArray[np.uint8]:
+        return np.ones(self.shape, np.uint8) if self.roi is None else self.roi
+
+
+@dataclass
+class Dataset:
+    """A data set on disk."""
+
+    root: Path
+    pictures: Mapping[str, Picture]
+    codes: tuple[str, ...] = CODES
+    normalized: dict[str, Path] = field(default_factory=dict)
+    candidates: dict[str, Path] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for image_id, picture in self.pictures.items():
+            self.normalized[image_id] = self.root / "normalized" / f"{image_id}.zarr"
+            self.candidates[image_id] = self.root / "index" / "candidates" / f"{image_id}.parquet"
+            write_store(self.normalized[image_id], image_id, picture, codes=self.codes)
+            candidates.write_candidates(
+                self.normalized[image_id], output=self.candidates[image_id], provenance=PROVENANCE
+            )
+
+    @property
+    def record(self) -> DatasetRecord:
+        classes = tuple(ClassRecord(code=code, name=code) for code in self.codes)
+        return DatasetRecord(title="t", adaptor="idrid", modality="fundus", task="multilabel", classes=classes)
+
+    def images(self, ids: tuple[str, ...]) -> Path:
+        path = self.root / "raw" / f"images-{len(ids)}.parquet"
+        path.parent.mkdir(exist_ok=True)
+        write_table(pd.DataFrame([self._row(image_id) for image_id in ids]), path, provenance={})
+        return path
+
+    def _row(self, image_id: str) -> dict[str, Any]:
+        picture = self.pictures[image_id]
+        counts = dict(zip(self.codes, picture.truth.sum(axis=(1, 2)), strict=True))
+        pixels = {f"pixels_{code}": -1 if code in picture.unknown else int(count) for code, count in counts.items()}
+        facts = {"dataset": "d", "image_id": image_id, "group_id": f"g{image_id}", "split": picture.split}
+        return {**facts, "fold": np.int8(-1), "rejected": picture.rejected, **pixels}
+
+    def write(
+        self, sampling: Sampling, *, seed: int = 0, ids: tuple[str, ...] | None = None, backwards: bool = False
+    ) -> Path:
+        ids = tuple(self.pictures) if ids is None else ids
+        ids = ids[::-1] if backwards else ids
+        output = self.root / "index" / "s.parquet"
+        table.write_index(
+            self.images(ids),
+            candidates={key: self.candidates[key] for key in ids},
+            normalized={key: self.normalized[key] for key in ids},
+            record=self.record, dataset="d", sampling=sampling, seed=seed, output=output, provenance=PROVENANCE,
+        )  # fmt: skip
+        return output
+
+    def index(self, sampling: Sampling, **options: Any) -> pd.DataFrame:
+        return table.read(self.write(sampling, **options))
+
+    def summary(self) -> dict[str, Any]:
+        return table_metadata(self.root / "index" / "s.parquet")["summary"]
+
+
+def write_store(path: Path, image_id: str, picture: Picture, *, codes: tuple[str, ...]) -> None:
+    """A store of stage normalized."""
+    height, width = picture.shape
+    notes = {"lesionmap": {"image_id": image_id, "classes": list(codes), "mapping": {}}}
+    shapes = level_shapes(height, width, smallest=8, most=3)
+    level = np.zeros((3, height, width), np.uint8) if picture.colour is None else picture.colour
+    group = create_pyramid(
+        path, channels=["r", "g", "b"], shapes=shapes, dtype="uint8", storage=STORAGE, provenance={"stage": "normalized"},
+        extra=notes,
+    )  # fmt: skip
+    for number in range(len(shapes)):
+        write_box(group[str(number)], level, y0=0, x0=0)
+        level = np.stack([halve(channel) for channel in level])
+    planes = {"truth": picture.truth, "roi": picture.field_of_view}
+    for name, values in planes.items():
+        write_box(create_plane(group, name, shape=values.shape, dtype="uint8", storage=STORAGE), values, y0=0, x0=0)
+
+
+@pytest.fixture(scope="session")
+def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Dataset]:
+    """Writes a data set into a folder of its own."""
+
+    def made(pictures: Mapping[str, Picture] | None = None, **more: Picture) -> Dataset:
+        return Dataset(tmp_path_factory.mktemp("d"), {**(pictures or {}), **more})
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def picture() -> type[Picture]:
+    """The class, because a test module cannot import this one."""
+    return Picture
+
+
+def blobs(seed: int, *, height: int, width: int, classes: int = len(CODES), count: int = 6) -> NDArray[np.uint8]:
+    """Small rectangles and single pixels of each class; the last class may stay empty."""
+    random = np.random.Generator(np.random.PCG64(seed))
+    truth = np.zeros((classes, height, width), np.uint8)
+    for plane in truth:
+        for _ in range(int(random.integers(0, count + 1))):
+            y, x, h, w = random.integers(0, [height, width, 9, 9])
+            plane[y : y + h + 1, x : x + w + 1] = 1
+    return truth
+
+
+@pytest.fixture(scope="session")
+def scatter() -> Callable[..., NDArray[np.uint8]]:
+    """Random truth maps."""
+    return blobs
+
+
+@pytest.fixture(scope="session")
+def several(make: Callable[..., Dataset]) -> Dataset:
+    """Five images of different sizes and splits, with lesions of every class, the first of them in all corners."""
+    shapes = {"b": (70, 90), "a": (64, 64), "c": (50, 100), "v": (70, 70), "t": (61, 83)}
+    truths = {key: blobs(at, height=h, width=w, count=9) for at, (key, (h, w)) in enumerate(shapes.items(), 5)}
+    truths["b"][:, :8, :8] = 0
+    for y, x in ((0, 0), (0, -1), (-1, 0), (-1, -1)):
+        truths["b"][0, y, x] = 1
+    truths["a"][1, 20, 20] = truths["a"][2, 30:40, 30:60] = truths["c"][2, 5, 5] = 1
+    splits = {"v": "validation", "t": "test"}
+    return make({key: Picture(truth, split=splits.get(key, "train")) for key, truth in truths.items()})

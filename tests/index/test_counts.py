@@ -1,0 +1,79 @@
+"""What is counted inside a window is what a plain recount finds, for any strips."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.index.counts import gradient, structure, truth_counts, window_sums
+from pipeline.index.image import open_image
+
+
+def random_boxes(random, n, height, width):
+    y, x = (np.sort(random.integers(0, length + 1, (n, 2)), axis=1) for length in (height, width))
+    boxes = np.stack([y[:, 0], x[:, 0], y[:, 1], x[:, 1]], axis=1)
+    return boxes[(boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])]
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 999), height=st.integers(1, 40), width=st.integers(1, 40), rows=st.integers(1, 41))
+def test_window_sums_equal_a_plain_recount_for_any_strip_height(seed, height, width, rows):
+    random = np.random.Generator(np.random.PCG64(seed))
+    planes = random.integers(0, 2, (2, height, width)).astype(np.uint8)
+    boxes = random_boxes(random, 30, height, width)
+    size = {"height": height, "width": width, "planes": 2, "rows": rows}
+    found = window_sums(lambda box: planes[(..., *box.slices)], boxes, **size)
+    assert found.tolist() == [planes[:, y0:y1, x0:x1].sum(axis=(1, 2)).tolist() for y0, x0, y1, x1 in boxes]
+
+
+def test_strips_that_no_box_touches_are_not_read():
+    asked = []
+
+    def read(box):
+        asked.append(box.y0)
+        return np.ones((1, box.height, box.width), np.uint8)
+
+    boxes = np.array([[12, 0, 18, 5], [41, 2, 49, 9]])
+    window_sums(read, boxes, height=60, width=10, planes=1, rows=10)
+    assert asked == [10, 40]
+
+
+def test_truth_any_class_and_roi_are_counted_exactly_where_classes_overlap(make, picture, scatter):
+    truth = scatter(8, height=60, width=70, count=12)
+    truth[1, 5:30, 5:30] = truth[0, 10:40, 10:40] = 1
+    roi = (scatter(9, height=60, width=70, classes=1, count=12)[0] == 0).astype(np.uint8)
+    image = open_image(make(i=picture(truth, roi=roi)).normalized["i"])
+    boxes = random_boxes(np.random.Generator(np.random.PCG64(1)), 80, 60, 70)
+    planes = np.concatenate([truth, truth.any(axis=0, keepdims=True), roi[None]]).astype(np.int64)
+    expected = [planes[:, y0:y1, x0:x1].sum(axis=(1, 2)).tolist() for y0, x0, y1, x1 in boxes]
+    assert truth_counts(image, boxes).tolist() == expected
+
+
+def test_the_gradient_is_the_central_difference_of_the_luminance():
+    random = np.random.Generator(np.random.PCG64(2))
+    colour = random.integers(0, 256, (3, 9, 7)).astype(np.uint8)
+    light = np.tensordot([77.0, 150.0, 29.0], colour, axes=1)
+    wide = np.pad(light, ((0, 0), (1, 1)), mode="edge")
+    expected = np.hypot(light[2:] - light[:-2], wide[1:-1, 2:] - wide[1:-1, :-2])
+    np.testing.assert_allclose(gradient(colour), expected, atol=0.51)
+
+
+def test_structure_is_zero_on_an_even_image_and_larger_where_there_is_more_contrast(make, picture):
+    colour = np.full((3, 64, 128), 90, np.uint8)
+    colour[:, :, 64:] = np.where(np.arange(64) // 16 % 2, 60, 190)
+    colour[:, :32, 64:] = np.where(np.arange(64) // 16 % 2, 80, 120)
+    image = open_image(make(i=picture(np.zeros((3, 64, 128), np.uint8), colour=colour)).normalized["i"])
+    boxes = np.array([[0, 0, 64, 48], [0, 80, 24, 128], [40, 80, 64, 128]])
+    even, weak, strong = structure(image, boxes)
+    assert even == 0
+    assert 0 < weak < strong < 1
+
+
+def test_structure_is_the_mean_gradient_of_the_coarse_level_inside_the_box(make, picture):
+    colour = np.random.Generator(np.random.PCG64(4)).integers(0, 256, (3, 90, 75)).astype(np.uint8)
+    image = open_image(make(i=picture(np.zeros((3, 90, 75), np.uint8), colour=colour)).normalized["i"])
+    coarse = np.asarray(image.coarse[:])
+    assert coarse.shape == (3, 23, 19)
+    steps = gradient(np.pad(coarse, ((0, 0), (1, 1), (0, 0)), mode="edge"))
+    found = structure(image, np.array([[0, 0, 90, 75], [40, 8, 72, 40]]))
+    part = steps[40 * 23 // 90 : -(-72 * 23 // 90), 8 * 19 // 75 : -(-40 * 19 // 75)]
+    np.testing.assert_allclose(found, [steps.mean() / 130560, part.mean() / 130560], rtol=1e-6)

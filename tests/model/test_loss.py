@@ -1,0 +1,125 @@
+"""Losses: what they weigh, what they ignore, and that they can be minimised."""
+
+import pytest
+import torch
+
+from pipeline.config import LossTerm, ModelSettings
+from pipeline.errors import ModelError
+from pipeline.model.loss import build_loss
+from pipeline.model.network import build_network
+
+FITTING = {
+    "multiclass": ("dice", "tversky", "focal", "cross_entropy"),
+    "multilabel": ("dice", "tversky", "focal", "bce"),
+    "binary": ("dice", "tversky", "focal", "bce"),
+}
+PAIRS = [(task, name) for task, names in FITTING.items() for name in names]
+
+
+def example(task: str, side: int = 16) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits and a target with ignored pixels on the right."""
+    random = torch.Generator().manual_seed(1)
+    planes = {"multiclass": 3, "multilabel": 2, "binary": 1}[task]
+    logits = torch.randn(2, planes, side, side, generator=random)
+    shape = (2, side, side) if task == "multiclass" else (2, planes, side, side)
+    target = torch.randint(0, 3 if task == "multiclass" else 2, shape, generator=random, dtype=torch.uint8)
+    target[..., -5:] = 255
+    return logits, target
+
+
+@pytest.mark.parametrize(("task", "name"), PAIRS)
+def test_padded_pixels_change_nothing(task: str, name: str) -> None:
+    """Neither their logits nor their number: the loss of the part that exists is the loss."""
+    logits, target = example(task)
+    loss = build_loss([LossTerm(name=name)], task=task)
+    changed = logits.clone()
+    changed[..., -5:] = 50
+    alone = loss(logits[..., :-5], target[..., :-5])
+    torch.testing.assert_close(loss(logits, target), alone)
+    torch.testing.assert_close(loss(changed, target), alone)
+    assert float(alone) > 0.05
+
+
+@pytest.mark.parametrize(("task", "name"), PAIRS)
+def test_padded_pixels_get_no_gradient_and_others_a_finite_one(task: str, name: str) -> None:
+    logits, target = example(task)
+    logits.requires_grad_()
+    build_loss([LossTerm(name=name)], task=task)(logits, target).backward()
+    assert logits.grad is not None
+    assert (logits.grad[..., -5:] == 0).all()
+    assert logits.grad.isfinite().all()
+    assert (logits.grad[..., :-5] != 0).any()
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+def test_focal_loss_is_that_of_its_definition(gamma: float) -> None:
+    logits, target = example("multiclass")
+    exists = target != 255
+    truth = logits.softmax(dim=1).gather(1, (target * exists).long()[:, None])[:, 0][exists]
+    expected = (-((1 - truth) ** gamma) * truth.log()).mean()
+    found = build_loss([LossTerm(name="focal", gamma=gamma)], task="multiclass")(logits, target)
+    torch.testing.assert_close(found, expected)
+
+
+def test_sigmoid_focal_loss_is_that_of_its_definition() -> None:
+    logits, target = example("multilabel")
+    exists = target != 255
+    p = logits.sigmoid()
+    truth = torch.where(target == 1, p, 1 - p)[exists]
+    found = build_loss([LossTerm(name="focal", gamma=1.5)], task="multilabel")(logits, target)
+    torch.testing.assert_close(found, (-((1 - truth) ** 1.5) * truth.log()).mean())
+
+
+def test_tversky_weighs_false_positives_by_alpha_and_false_negatives_by_beta() -> None:
+    logits, target = example("binary")
+    exists = target != 255
+    p, t = logits.sigmoid()[exists], target[exists].float()
+    tp, fp, fn = (p * t).sum(), (p * (1 - t)).sum(), ((1 - p) * t).sum()
+    found = build_loss([LossTerm(name="tversky", alpha=0.3, beta=0.7)], task="binary")(logits, target)
+    torch.testing.assert_close(found, 1 - tp / (tp + 0.3 * fp + 0.7 * fn))
+
+
+def test_terms_add_up_with_their_weights() -> None:
+    logits, target = example("binary")
+    parts = [build_loss([LossTerm(name=name)], task="binary")(logits, target) for name in ("tversky", "bce")]
+    terms = [LossTerm(name="tversky", weight=0.6), LossTerm(name="bce", weight=0.4)]
+    torch.testing.assert_close(build_loss(terms, task="binary")(logits, target), 0.6 * parts[0] + 0.4 * parts[1])
+
+
+@pytest.mark.parametrize(("task", "name"), [("multiclass", "bce"), ("binary", "cross_entropy")])
+def test_a_term_without_meaning_for_the_task_names_the_one_that_has(task: str, name: str) -> None:
+    with pytest.raises(ModelError, match=r"Use (cross_entropy|bce) instead"):
+        build_loss([LossTerm(name=name)], task=task)
+
+
+def test_half_precision_logits_lose_nothing_more() -> None:
+    logits, target = example("multiclass")
+    half = logits.bfloat16()
+    loss = build_loss([LossTerm(name="dice"), LossTerm(name="focal")], task="multiclass")
+    with torch.autocast("cpu", torch.bfloat16):
+        found = loss(half, target)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, loss(half.float(), target), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel", "binary"])
+def test_one_batch_can_be_learned_by_heart(task: str) -> None:
+    torch.manual_seed(0)
+    classes = 1 if task == "binary" else 2
+    network = build_network(ModelSettings(encoder="resnet18"), classes=classes, task=task).train()
+    pixels = torch.randint(0, 60, (2, 3, 32, 32), dtype=torch.uint8)
+    pixels[:, 0, 8:20, 8:20] += 150
+    target = (pixels[:, 0] > 100).to(torch.uint8)
+    if task != "multiclass":
+        target = torch.stack([target, 1 - target], dim=1)[:, :classes]
+    loss = build_loss([LossTerm(name="dice"), LossTerm(name="focal")], task=task)
+    optimizer = torch.optim.AdamW(network.parameters(), 3e-3)
+    values = []
+    for _ in range(12):
+        optimizer.zero_grad()
+        value = loss(network(pixels), target)
+        value.backward()
+        optimizer.step()
+        values.append(float(value.detach()))
+    assert all(value == value for value in values)
+    assert values[-1] < 0.6 * values[0]

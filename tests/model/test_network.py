@@ -1,0 +1,105 @@
+"""Networks: shapes, scaling, and what is refused."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from pipeline.config import ModelSettings
+from pipeline.errors import ModelError
+from pipeline.model.network import MEAN, STD, ScaledNetwork, build_network, check_side, output_count, probabilities
+
+TINY = ModelSettings(encoder="resnet18")
+
+
+@pytest.mark.parametrize("network", ["unet", "unetplusplus", "deeplabv3plus"])
+def test_every_network_gives_logits_of_the_size_of_its_uint8_patches(network: str) -> None:
+    built = build_network(ModelSettings(network=network), classes=5, task="multiclass").eval()
+    with torch.inference_mode():
+        logits = built(torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8))
+    assert logits.shape == (2, 6, 64, 64)
+    assert logits.isfinite().all()
+
+
+def test_outputs_hold_background_for_multiclass_only() -> None:
+    assert [output_count(5, task=task) for task in ("multiclass", "multilabel", "binary")] == [6, 5, 5]
+
+
+def test_pixels_are_scaled_by_the_constants_of_imagenet() -> None:
+    network = ScaledNetwork(torch.nn.Identity(), outputs=3)
+    pixels = torch.randint(0, 256, (1, 3, 32, 64), dtype=torch.uint8)
+    expected = [(pixels[:, at] / 255 - MEAN[at]) / STD[at] for at in range(3)]
+    torch.testing.assert_close(network(pixels), torch.stack(expected, dim=1))
+    torch.testing.assert_close(network(pixels.float()), network(pixels))
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_precision_changes_the_layout_in_memory_but_not_the_result(autocast: bool) -> None:
+    torch.manual_seed(0)
+    network = build_network(TINY, classes=2, task="multiclass").eval()
+    pixels = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    with torch.inference_mode():
+        exact = probabilities(network(pixels), "multiclass")
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            found = probabilities(network(pixels), "multiclass")
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, exact, atol=0.02 if autocast else 0, rtol=0)
+
+
+def test_probabilities_leave_background_out_and_sum_with_it_to_one() -> None:
+    logits = torch.randn(2, 4, 8, 8)
+    found = probabilities(logits, "multiclass")
+    assert found.shape == (2, 3, 8, 8)
+    torch.testing.assert_close(1 - found.sum(dim=1), logits.softmax(dim=1)[:, 0])
+
+
+def test_probabilities_of_labels_are_independent() -> None:
+    logits = torch.randn(2, 4, 8, 8)
+    torch.testing.assert_close(probabilities(logits, "multilabel"), 1 / (1 + torch.exp(-logits)))
+
+
+@pytest.mark.parametrize(("side", "advice"), [(500, "Use 480 or 512"), (20, "Use 32"), (0, "Use 32")])
+def test_a_side_that_is_no_multiple_of_32_names_the_nearest(side: int, advice: str) -> None:
+    with pytest.raises(ModelError, match=advice):
+        check_side(side, where="here")
+
+
+def test_grey_patches_are_refused() -> None:
+    with pytest.raises(ModelError, match=r"\(n, 3, h, w\)"):
+        ScaledNetwork(torch.nn.Identity(), outputs=1)(torch.zeros(1, 1, 64, 64))
+
+
+def test_an_unknown_encoder_names_its_nearest_relative() -> None:
+    with pytest.raises(ModelError, match="such as efficientnet-b"):
+        build_network(ModelSettings(encoder="efficientnet-bo"), classes=1, task="binary")
+
+
+def test_pretrained_weights_out_of_reach_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    import segmentation_models_pytorch.encoders as encoders
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr(encoders, "hf_hub_download", unreachable)
+    with pytest.raises(ModelError, match=r"(?s)cannot be fetched.*state-dict file.*none"):
+        build_network(TINY.model_copy(update={"encoder_weights": "imagenet"}), classes=1, task="binary")
+
+
+def test_a_missing_file_of_encoder_weights_is_named() -> None:
+    with pytest.raises(ModelError, match=r"nowhere\.pt"):
+        build_network(TINY.model_copy(update={"encoder_weights": "nowhere.pt"}), classes=1, task="binary")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", ["network", "scores", "module", "fit", "checkpoint", "patches"])
+def test_each_module_can_be_imported_first(module: str) -> None:
+    """torchvision must be prepared whichever way the stage is entered, and no warning may appear."""
+    code = f"import pipeline.model.{module} as m; from pipeline.model.network import build_network"
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=120)
+
+
+def test_running_statistics_follow_within_a_few_hundred_steps():
+    network = build_network(ModelSettings(), classes=2, task="multiclass")
+    momenta = {each.momentum for each in network.modules() if isinstance(each, torch.nn.BatchNorm2d)}
+    assert momenta == {0.1}

@@ -1,0 +1,48 @@
+"""Pooled counts of validation."""
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.model.scores import PooledCounts, class_counts
+
+
+def loop(predicted: np.ndarray, truth: np.ndarray, exists: np.ndarray) -> list[int]:
+    pairs = list(zip(predicted[exists].tolist(), truth[exists].tolist(), strict=True))
+    return [sum(p and t for p, t in pairs), sum(p and not t for p, t in pairs), sum(t and not p for p, t in pairs)]
+
+
+def test_label_counts_equal_a_loop_over_pixels() -> None:
+    random = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 4, 6, 7, generator=random)
+    target = torch.randint(0, 4, (2, 6, 7), generator=random, dtype=torch.uint8)
+    target[:, :, -1] = 255
+    label, exists = logits.argmax(dim=1).numpy(), (target != 255).numpy()
+    expected = [loop(label == at, target.numpy() == at, exists) for at in (1, 2, 3)]
+    assert class_counts(logits, target, task="multiclass").tolist() == expected
+
+
+@pytest.mark.parametrize("task", ["multilabel", "binary"])
+def test_plane_counts_equal_a_loop_over_pixels_at_one_half(task: str) -> None:
+    random = torch.Generator().manual_seed(0)
+    planes = 3 if task == "multilabel" else 1
+    logits = torch.randn(2, planes, 6, 7, generator=random)
+    target = torch.randint(0, 2, (2, planes, 6, 7), generator=random, dtype=torch.uint8)
+    target[..., -1] = 255
+    predicted, exists = logits.sigmoid().numpy() >= 0.5, (target != 255).numpy()
+    truth = target.numpy() == 1
+    expected = [loop(predicted[:, at], truth[:, at], exists[:, at]) for at in range(planes)]
+    assert class_counts(logits, target, task=task).tolist() == expected
+
+
+def test_counts_add_up_over_batches_and_start_again() -> None:
+    pooled = PooledCounts(1, task="binary")
+    logits = torch.tensor([[[[5.0, 5.0, -5.0, -5.0]]]])
+    target = torch.tensor([[[[1, 0, 1, 0]]]], dtype=torch.uint8)
+    for _ in range(3):
+        pooled.update(logits, target)
+    [found] = pooled.per_class()
+    assert (found.tp, found.fp, found.fn) == (3, 3, 3)
+    pooled.reset()
+    pooled.update(logits, target)
+    assert pooled.per_class()[0].dice == 0.5

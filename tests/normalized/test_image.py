@@ -1,0 +1,108 @@
+"""A normalised store holds the image, its truth and its region on one grid, and says how it came to be."""
+
+import cv2
+import numpy as np
+import pytest
+from ome_zarr_models.v05.image import Image as OmeImage
+from PIL import Image
+
+from pipeline.config import NormalizedConfig, Rescale, Storage
+from pipeline.manifest import DatasetRecord
+from pipeline.normalized.image import normalise_image, rescaling_of
+from pipeline.provenance import Provenance
+from pipeline.raw.entry import ImageEntry
+from pipeline.raw.phantom_fundus import fundus_phantom
+from pipeline.stores import open_group
+
+CODES = ("EX", "OD")
+RECORD = DatasetRecord.model_validate(
+    {
+        "title": "t", "adaptor": "folder", "modality": "fundus", "task": "multilabel",
+        "classes": [{"code": code, "name": code} for code in CODES], "folder": {"images": "{image}.png"},
+    }
+)  # fmt: skip
+PHANTOM = fundus_phantom(1, size=200, seed=0)
+
+
+def settings(**changes):
+    return NormalizedConfig(strip_rows=64, storage=Storage(chunk=32, shard=64), **changes)
+
+
+def normalised(tmp_path, image, masks, config, *, annotated=True, name="eye"):
+    Image.fromarray(image).save(tmp_path / "eye.png")
+    for code, mask in masks.items():
+        Image.fromarray(mask).save(tmp_path / f"eye_{code}.png")
+    paths = tuple((code, tmp_path / f"eye_{code}.png") for code in masks)
+    entry = ImageEntry("eye", tmp_path / "eye.png", paths, annotated=annotated)
+    output = tmp_path / "results" / "d" / "normalized" / f"{name}.zarr"
+    normalise_image(entry, record=RECORD, config=config, output=output, provenance=Provenance("normalized", {}, "c"))
+    return open_group(output)
+
+
+def test_the_store_is_complete_and_valid(tmp_path):
+    masks = {code: PHANTOM.masks[code] for code in CODES}
+    group = normalised(tmp_path, PHANTOM.image, masks, settings())
+    OmeImage.from_zarr(group)
+    height, width = PHANTOM.image.shape[:2]
+    assert group["0"].shape == (3, height, width)
+    assert group["1"].shape == (3, -(-height // 2), -(-width // 2))
+    assert np.array_equal(group["truth"][:], np.stack([masks[code] for code in CODES]))
+    assert 0.5 < group["roi"][:].mean() < 1
+    attributes = dict(group.attrs)
+    assert attributes["provenance"]["stage"] == "normalized"
+    assert attributes["lesionmap"]["classes"] == list(CODES)
+
+
+def test_strips_and_shards_change_no_pixel(tmp_path):
+    masks = {"EX": PHANTOM.masks["EX"]}
+    one = normalised(tmp_path, PHANTOM.image, masks, settings(), name="one")
+    other = normalised(
+        tmp_path,
+        PHANTOM.image,
+        masks,
+        NormalizedConfig(strip_rows=512, storage=Storage(chunk=128, shard=256)),
+        name="two",
+    )
+    for name in ("0", "1", "truth", "roi"):
+        assert np.array_equal(one[name][:], other[name][:]), name
+
+
+def test_rescaling_keeps_image_truth_and_region_on_one_grid_and_records_the_way_back(tmp_path):
+    masks = {"OD": PHANTOM.masks["OD"]}
+    group = normalised(tmp_path, PHANTOM.image, masks, settings(rescale=Rescale(factor=0.5)))
+    height, width = PHANTOM.image.shape[:2]
+    mapping = dict(group.attrs)["lesionmap"]["mapping"]
+    assert group["0"].shape[1:] == group["roi"].shape == group["truth"].shape[1:]
+    assert (mapping["source_height"], mapping["source_width"]) == (height, width)
+    assert mapping["factor_y"] * height == group["0"].shape[1]
+    centre = [axis.mean() for axis in np.nonzero(PHANTOM.masks["OD"])]
+    found = [axis.mean() + 0.5 for axis in np.nonzero(group["truth"][1])]
+    expected = [(centre[0] + 0.5) * mapping["factor_y"], (centre[1] + 0.5) * mapping["factor_x"]]
+    assert np.allclose(found, expected, atol=0.3)
+
+
+def test_rescaling_to_a_diameter_gives_that_diameter():
+    image = np.zeros((300, 420, 3), np.uint8)
+    cv2.circle(image, (210, 150), 120, (180, 90, 40), -1)
+    rescaling = rescaling_of(image, rescale=Rescale(fov_diameter=120))
+    assert rescaling.factor == pytest.approx(0.5, abs=0.01)
+
+
+def test_an_image_without_field_of_view_goes_through_with_a_flag(tmp_path):
+    black = np.zeros((90, 70, 3), np.uint8)
+    group = normalised(tmp_path, black, {}, settings(rescale=Rescale(fov_diameter=60)))
+    assert dict(group.attrs)["lesionmap"]["flags"] == ["no field of view found"]
+    assert not group["0"][:].any()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (7, 130)])
+def test_tiny_and_thin_images_go_through(tmp_path, shape):
+    image = np.full((*shape, 3), 120, np.uint8)
+    group = normalised(tmp_path, image, {"EX": np.ones(shape, bool)}, settings())
+    assert group["0"].shape[1:] == shape
+    assert group["truth"][0].all()
+
+
+def test_an_image_nobody_annotated_has_no_truth(tmp_path):
+    group = normalised(tmp_path, PHANTOM.image, {}, settings(), annotated=False)
+    assert "truth" not in group

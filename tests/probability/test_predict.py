@@ -1,0 +1,299 @@
+"""From store to store: every fusion in its own OME-Zarr image, resumable, with what was skipped on record."""
+
+from pathlib import Path
+
+import numpy as np
+import ome_zarr_models.v05
+import pytest
+from numpy.typing import NDArray
+
+from pipeline.config import ProbabilityConfig, Storage
+from pipeline.errors import ConfigurationError, ModelError, StoreError
+from pipeline.manifest import DatasetRecord
+from pipeline.normalized.pyramid import halve
+from pipeline.partial import partial_path
+from pipeline.probability import predict
+from pipeline.probability.plan import WindowPlan
+from pipeline.probability.predict import Source, predict_image
+from pipeline.probability.predictor import NetworkPredictor, load_predictor, torch_threads
+from pipeline.provenance import Provenance
+from pipeline.stores import create_plane, create_pyramid, open_array, open_group, read_box
+from tests.probability.eager import CountingNetwork, eager, fixed_network, windows_of
+
+STORAGE = Storage(chunk=16, shard=64)
+FUSIONS = ("none", "max", "mean", "gaussian")
+ORIGIN = Provenance("probability", {"a": 1}, "code")
+
+
+def record() -> DatasetRecord:
+    classes = [{"code": "MA", "name": "microaneurysm"}, {"code": "EX", "name": "exudate"}]
+    layout = {"images": "{image}.png", "masks": {"MA": "{image}_1.png", "EX": "{image}_2.png"}}
+    tree = {"title": "t", "adaptor": "folder", "modality": "fundus", "task": "multilabel", "classes": classes}
+    return DatasetRecord.model_validate({**tree, "folder": layout, "pixel_size_um": 2.0})
+
+
+def normalized(folder: Path, *, height: int = 150, width: int = 101, roi: NDArray[np.uint8] | None = None) -> Path:
+    path = folder / "results" / "d" / "normalized" / "eye.zarr"
+    image = np.random.Generator(np.random.PCG64(3)).integers(0, 256, (3, height, width), dtype=np.uint8)
+    notes = {"image_id": "eye", "mapping": {"factor_y": 0.5, "factor_x": 0.5, "source_height": 2 * height}}
+    group = create_pyramid(
+        path, channels=("r", "g", "b"), shapes=((height, width),), dtype=np.uint8, storage=STORAGE,
+        provenance={"stage": "normalized"}, extra={"lesionmap": notes},
+    )  # fmt: skip
+    group["0"][:] = image
+    planes = {"roi": np.ones((height, width), np.uint8) if roi is None else roi}
+    planes["truth"] = np.stack([image[0] > 250, image[1] > 128]).astype(np.uint8)
+    for name, plane in planes.items():
+        create_plane(group, name, shape=plane.shape, dtype=np.uint8, storage=STORAGE)[:] = plane
+    return path
+
+
+def outputs(folder: Path, *, fusions: tuple[str, ...] = FUSIONS) -> dict[str, Path]:
+    return {name: folder / "results" / "d" / "probability" / "unet" / name / "eye.zarr" for name in fusions}
+
+
+def go(path: Path, stores: dict[str, Path], **changes: object) -> None:
+    settings = {"storage": STORAGE, "batch_size": 3, "workers": 2, "threads": 1, **changes}
+    predict_image(
+        path, model=Path("model"), outputs=stores, config=ProbabilityConfig.model_validate(settings), window=32,
+        record=record(), provenance=ORIGIN,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def network(monkeypatch: pytest.MonkeyPatch) -> CountingNetwork:
+    counting = CountingNetwork()
+    monkeypatch.setattr(predict, "load_predictor", lambda *args, **kwargs: counting)
+    return counting
+
+
+def read(path: Path, name: str = "0") -> NDArray[np.float16]:
+    array = open_array(path, name)
+    return np.asarray(array[:])
+
+
+def test_each_fusion_is_the_eager_definition_in_float16(tmp_path: Path, network: CountingNetwork) -> None:
+    path, stores = normalized(tmp_path), outputs(tmp_path)
+    go(path, stores)
+    image = read(path)
+    for fusion, store in stores.items():
+        plan = WindowPlan(150, 101, 32, 32 if fusion == "none" else 24, 64)
+        expected = eager(image, plan, fusion=fusion)
+        found = read(store)
+        assert found.dtype == np.float16
+        assert (np.abs(found - expected) <= 0.51 * np.spacing(expected.astype(np.float16)) + 1e-6).all()
+
+
+def test_all_overlapping_fusions_come_from_one_pass_and_none_from_its_own(
+    tmp_path: Path, network: CountingNetwork
+) -> None:
+    path = normalized(tmp_path)
+    go(path, outputs(tmp_path))
+    image = read(path)
+    passes = [WindowPlan(150, 101, 32, stride, 64) for stride in (32, 24)]
+    assert sorted(network.seen) == sorted(tile.tobytes() for plan in passes for _, _, tile in windows_of(image, plan))
+
+
+def test_the_stores_are_valid_images_with_a_pyramid_and_their_origin(tmp_path: Path, network: CountingNetwork) -> None:
+    stores = outputs(tmp_path)
+    go(normalized(tmp_path), stores)
+    for fusion, store in stores.items():
+        model = ome_zarr_models.v05.Image.from_zarr(open_group(store))
+        scale = model.attributes.ome.multiscales[0].datasets[1].coordinateTransformations[0].scale
+        assert scale == [1.0, 8.0, 8.0]
+        attributes = dict(open_group(store).attrs)
+        assert attributes["provenance"] == ORIGIN.as_attributes()
+        notes = attributes["lesionmap"]
+        assert (notes["fusion"], notes["classes"], notes["image_id"]) == (fusion, ["MA", "EX"], "eye")
+        assert notes["mapping"]["factor_y"] == 0.5
+        assert (notes["window"], notes["stride"]) == (32, 32 if fusion == "none" else 24)
+        np.testing.assert_allclose(read(store, "1"), halve(read(store).astype(np.float32)), atol=1e-3)
+
+
+def test_nothing_is_left_beside_finished_stores(tmp_path: Path, network: CountingNetwork) -> None:
+    stores = outputs(tmp_path)
+    go(normalized(tmp_path), stores)
+    assert [path for path in (tmp_path / "results" / ".partial").rglob("*") if path.is_file()] == []
+    left = {path.name for store in stores.values() for path in store.rglob("*") if path.is_file()}
+    assert not any(name.endswith((".npy", ".done")) for name in left)
+
+
+def test_windows_outside_the_roi_are_not_evaluated_and_that_is_on_record(
+    tmp_path: Path, network: CountingNetwork
+) -> None:
+    roi = np.zeros((150, 101), np.uint8)
+    roi[:40, :40] = 1
+    path, stores = normalized(tmp_path, roi=roi), outputs(tmp_path, fusions=("mean",))
+    go(path, stores)
+    notes = dict(open_group(stores["mean"]).attrs)["lesionmap"]
+    truth = read(path, "truth") != 0
+    assert len(network.seen) == notes["windows_evaluated"] == 4
+    assert notes["windows_skipped_share"] == pytest.approx(1 - 4 / 24)
+    assert notes["truth_pixels_outside_roi"] == (truth & (roi == 0)).sum(axis=(1, 2)).tolist()
+    assert (
+        notes["truth_pixels_not_evaluated"] == (truth.sum(axis=(1, 2)) - truth[:, :56, :56].sum(axis=(1, 2))).tolist()
+    )
+    found = read(stores["mean"])
+    assert (found[:, 56:] == 0).all()
+    assert (found[:, :56, :56] > 0).any()
+
+
+def test_an_image_without_roi_gives_zero_maps(tmp_path: Path, network: CountingNetwork) -> None:
+    stores = outputs(tmp_path)
+    go(normalized(tmp_path, roi=np.zeros((150, 101), np.uint8)), stores)
+    assert network.seen == []
+    assert all((read(store) == 0).all() for store in stores.values())
+
+
+def test_skipping_can_be_switched_off(tmp_path: Path, network: CountingNetwork) -> None:
+    go(
+        normalized(tmp_path, roi=np.zeros((150, 101), np.uint8)), outputs(tmp_path, fusions=("mean",)),
+        skip_outside_roi=False,
+    )  # fmt: skip
+    assert len(network.seen) == 24
+
+
+def test_a_killed_job_continues_with_its_finished_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: CountingNetwork
+) -> None:
+    path, stores = normalized(tmp_path), outputs(tmp_path, fusions=("mean", "gaussian"))
+    failing = CountingNetwork(fail_after=17)
+    monkeypatch.setattr(predict, "load_predictor", lambda *args, **kwargs: failing)
+    with pytest.raises(InterruptedError):
+        go(path, stores, workers=1)
+    assert not stores["mean"].exists()
+    assert partial_path(stores["mean"]).exists()
+    monkeypatch.setattr(predict, "load_predictor", lambda *args, **kwargs: network)
+    go(path, stores)
+    assert len(failing.seen) > 0
+    assert len(network.seen) < 24
+    plan = WindowPlan(150, 101, 32, 24, 64)
+    for fusion, store in stores.items():
+        np.testing.assert_allclose(read(store), eager(read(path), plan, fusion=fusion), atol=6e-4)
+
+
+def test_what_another_plan_left_is_not_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: CountingNetwork
+) -> None:
+    path, stores = normalized(tmp_path), outputs(tmp_path, fusions=("mean",))
+    monkeypatch.setattr(predict, "load_predictor", lambda *args, **kwargs: CountingNetwork(fail_after=17))
+    with pytest.raises(InterruptedError):
+        go(path, stores, workers=1)
+    monkeypatch.setattr(predict, "load_predictor", lambda *args, **kwargs: network)
+    go(path, stores, overlap=0.5)
+    expected = eager(read(path), WindowPlan(150, 101, 32, 16, 64), fusion="mean")
+    np.testing.assert_allclose(read(stores["mean"]), expected, atol=6e-4)
+
+
+def test_an_image_smaller_than_the_window_has_a_map_of_its_own_size(tmp_path: Path, network: CountingNetwork) -> None:
+    path, stores = normalized(tmp_path, height=20, width=9), outputs(tmp_path)
+    go(path, stores)
+    for fusion, store in stores.items():
+        expected = eager(read(path), WindowPlan(20, 9, 32, 24, 64), fusion=fusion)
+        np.testing.assert_allclose(read(store), expected, atol=6e-4)
+
+
+def test_a_window_larger_than_a_shard_is_a_configuration_error(tmp_path: Path, network: CountingNetwork) -> None:
+    with pytest.raises(ConfigurationError, match="shard"):
+        go(normalized(tmp_path), outputs(tmp_path), storage={"chunk": 16, "shard": 16})
+
+
+def test_a_missing_image_is_named(tmp_path: Path, network: CountingNetwork) -> None:
+    with pytest.raises(StoreError, match=r"nowhere\.zarr"):
+        go(tmp_path / "nowhere.zarr", outputs(tmp_path))
+
+
+def test_nan_leaves_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stores = outputs(tmp_path)
+    broken = lambda windows: fixed_network(windows) * np.float32(np.nan)  # noqa: E731
+    monkeypatch.setattr(predict, "load_predictor", lambda *args, **kwargs: broken)
+    with pytest.raises(ModelError, match="eye, window at y 0, x 0"):
+        go(normalized(tmp_path), stores)
+    assert not any(store.exists() for store in stores.values())
+
+
+def test_the_source_reads_boxes_of_the_image(tmp_path: Path) -> None:
+    source = Source.open(normalized(tmp_path))
+    assert source.size == (150, 101)
+    assert read_box(
+        source.image, WindowPlan(150, 101, 32, 32, 64).core(WindowPlan(150, 101, 32, 32, 64).blocks[0])
+    ).shape == (3, 64, 64)
+
+
+def test_a_network_gives_probabilities_of_the_classes_without_background() -> None:
+    torch = pytest.importorskip("torch")
+
+    class Grey(torch.nn.Module):
+        def forward(self, pixels):
+            grey = pixels.float().mean(dim=1, keepdim=True) / 255
+            return torch.cat([torch.zeros_like(grey), grey, -grey], dim=1)
+
+    windows = np.random.Generator(np.random.PCG64(0)).integers(0, 256, (2, 3, 32, 32), dtype=np.uint8)
+    grey = windows.mean(axis=1) / 255
+    for task, expected in (
+        ("multiclass", np.exp([grey, -grey]) / (1 + np.exp(grey) + np.exp(-grey))),
+        ("multilabel", 1 / (1 + np.exp([0 * grey, -grey, grey]))),
+    ):
+        for precision, tolerance in (("float32", 1e-6), ("bfloat16", 1e-2)):
+            found = NetworkPredictor(Grey(), task, torch.device("cpu"), precision)(windows)
+            assert found.dtype == np.float32
+            assert found.flags.c_contiguous
+            np.testing.assert_allclose(found, np.moveaxis(expected, 0, 1), atol=tolerance)
+
+
+def test_torch_gets_its_threads_back() -> None:
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    with torch_threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as stage model leaves it, with random weights."""
+    torch = pytest.importorskip("torch")
+    from pipeline.config import ModelSettings
+    from pipeline.model.checkpoint import CARD, WEIGHTS, Card, InputScaling
+    from pipeline.model.network import build_network
+
+    folder = tmp_path_factory.mktemp("model")
+    chosen = ModelSettings(encoder="resnet18")
+    torch.manual_seed(0)
+    network = build_network(chosen, classes=2, task="multilabel")
+    card = Card.model_validate(
+        {"model": "unet", "dataset": "d", "task": "multilabel", "outputs": 2, "channels": 3, "patch": 32,
+         "classes": [{"code": each.code, "name": each.name} for each in record().classes],
+         "scaling": InputScaling(divide_by=255, mean=(0, 0, 0), std=(1, 1, 1)), "pixel_size_um": None,
+         "normalisation": {}, "settings": chosen, "encoder_digest": None, "index_digest": "", "rows": {},
+         "best_epoch": 1, "selected_by": "last epoch", "metrics": {}, "warnings": (), "seed": 0, "versions": {},
+         "provenance": {}}
+    )  # fmt: skip
+    (folder / CARD).write_text(card.model_dump_json())
+    torch.save(network.state_dict(), folder / WEIGHTS)
+    return folder
+
+
+def test_a_trained_model_gives_the_same_maps_on_any_number_of_workers(tmp_path: Path, trained: Path) -> None:
+    path, results = normalized(tmp_path), []
+    for workers in (1, 3):
+        stores = outputs(tmp_path / str(workers), fusions=("none", "gaussian"))
+        config = ProbabilityConfig(storage=STORAGE, batch_size=3, workers=workers, threads=1, device="cpu")
+        predict_image(path, model=trained, outputs=stores, config=config, window=32, record=record(), provenance=ORIGIN)
+        results.append({fusion: read(store) for fusion, store in stores.items()})
+    for fusion, first in results[0].items():
+        assert first.std() > 0
+        np.testing.assert_array_equal(first, results[1][fusion])
+
+
+def test_a_model_of_other_classes_is_refused(trained: Path) -> None:
+    other = record().model_copy(update={"classes": record().classes[::-1]})
+    with pytest.raises(ModelError, match=r"MA.*EX"):
+        load_predictor(trained, record=other, config=ProbabilityConfig(device="cpu"))
+
+
+def test_a_gpu_that_is_not_there_is_a_configuration_error(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigurationError, match="device"):
+        load_predictor(trained, record=record(), config=ProbabilityConfig(device="cuda"))

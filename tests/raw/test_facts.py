@@ -1,0 +1,87 @@
+"""A fact sheet tells what is in a file, or why the file cannot be used, without naming a folder."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.errors import ImageRejected
+from pipeline.manifest import DatasetRecord
+from pipeline.provenance import Provenance, file_digest
+from pipeline.raw.entry import ImageEntry, entry_from_files
+from pipeline.raw.facts import fact_sheet, write_fact_sheet
+from pipeline.raw.pixels import read_truth
+
+RECORD = DatasetRecord.model_validate(
+    {
+        "title": "t", "adaptor": "folder", "modality": "fundus", "task": "multilabel",
+        "classes": [{"code": "A", "name": "a"}, {"code": "B", "name": "b"}], "folder": {"images": "{image}.png"},
+    }
+)  # fmt: skip
+
+
+@pytest.fixture
+def entry(tmp_path):
+    Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(tmp_path / "eye.png")
+    mask = np.zeros((20, 30), np.uint8)
+    mask[2:5, 3:9] = 255
+    Image.fromarray(mask).save(tmp_path / "eye_B.png")
+    return ImageEntry("eye", tmp_path / "eye.png", (("B", tmp_path / "eye_B.png"),), group="p")
+
+
+def test_a_good_image_is_described(entry):
+    sheet = fact_sheet(entry, record=RECORD)
+    assert (sheet["height"], sheet["width"], sheet["rejected"]) == (20, 30, "")
+    assert sheet["pixels"] == {"A": 0, "B": 18}
+    assert sheet["sha256"] == file_digest(entry.image)
+
+
+def test_a_mask_of_another_size_rejects_the_image_and_names_both_sizes(entry):
+    Image.fromarray(np.zeros((30, 20), np.uint8)).save(entry.masks[0][1])
+    sheet = fact_sheet(entry, record=RECORD)
+    assert all(word in sheet["rejected"] for word in ["eye_B.png", "20×30", "30×20", "to do:"])
+    assert str(entry.image.parent) not in json.dumps(sheet)
+
+
+def test_a_truncated_mask_rejects_the_image(entry):
+    path = entry.masks[0][1]
+    path.write_bytes(path.read_bytes()[:60])
+    assert "eye_B.png" in fact_sheet(entry, record=RECORD)["rejected"]
+
+
+def test_what_reads_a_rejected_image_raises(entry):
+    Image.fromarray(np.zeros((30, 20), np.uint8)).save(entry.masks[0][1])
+    with pytest.raises(ImageRejected, match="eye_B"):
+        read_truth(entry, record=RECORD, height=20, width=30)
+
+
+def test_truth_comes_in_manifest_order_with_overlaps(entry):
+    truth = read_truth(entry, record=RECORD, height=20, width=30)
+    assert truth.shape == (2, 20, 30)
+    assert truth[0].sum() == 0
+    assert truth[1, 2:5, 3:9].all()
+    assert truth[1].sum() == 18
+
+
+def test_unannotated_images_have_unknown_counts(entry):
+    plain = ImageEntry("eye", entry.image, annotated=False)
+    assert fact_sheet(plain, record=RECORD)["pixels"] == {"A": -1, "B": -1}
+
+
+def test_the_written_sheet_holds_no_path_and_is_the_same_again(entry, tmp_path):
+    output = tmp_path / "results" / "d" / "raw" / "eye.json"
+    provenance = Provenance("raw", {"a": 1}, "code")
+    written = []
+    for _ in range(2):
+        write_fact_sheet(entry, record=RECORD, output=output, provenance=provenance)
+        written.append(output.read_text())
+    assert written[0] == written[1]
+    assert str(tmp_path) not in written[0]
+    assert set(json.loads(written[0])["provenance"]["inputs"]) == {"eye.png", "eye_B.png"}
+
+
+def test_an_entry_survives_the_way_through_a_job(entry):
+    facts = {"image_id": "eye", "annotated": True, "number": 0, "codes": ["B"], "group": "p"}
+    again = entry_from_files(facts, image=[str(entry.image)], masks=[str(entry.masks[0][1])], label=[])
+    assert again == entry

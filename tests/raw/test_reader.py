@@ -1,0 +1,119 @@
+"""Pixels come out as they were stored, and damage never comes out as grey."""
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from pipeline.errors import ImageRejected
+from pipeline.raw.reader import decode_image, decode_mask, label_masks
+from pipeline.seeds import stream
+
+RNG = stream(0, "test", "reader")
+RGB = RNG.integers(0, 256, (40, 50, 3), dtype=np.uint8)
+MASK = RNG.random((40, 50)) < 0.3
+
+
+def save(path, pixels, **options):
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_lossless_colour_comes_back_exactly(tmp_path, suffix):
+    assert np.array_equal(decode_image(save(tmp_path / f"a{suffix}", RGB)).pixels, RGB)
+
+
+def test_grey_and_alpha_become_three_channels(tmp_path):
+    grey = decode_image(save(tmp_path / "g.png", RGB[:, :, 0])).pixels
+    assert np.array_equal(grey, np.repeat(RGB[:, :, :1], 3, axis=2))
+    alpha = np.dstack([RGB, np.full((40, 50), 9, np.uint8)])
+    assert np.array_equal(decode_image(save(tmp_path / "a.png", alpha)).pixels, RGB)
+
+
+def test_sixteen_bit_is_scaled_over_its_full_range(tmp_path):
+    wide = np.array([[0, 128, 257, 65535, 32768]], np.uint16)
+    tifffile.imwrite(tmp_path / "w.tif", wide)
+    assert decode_image(tmp_path / "w.tif").pixels[0, :, 0].tolist() == [0, 0, 1, 255, 128]
+    Image.fromarray(wide).save(tmp_path / "w.png")
+    assert decode_image(tmp_path / "w.png").pixels[0, :, 0].tolist() == [0, 0, 1, 255, 128]
+
+
+def test_planar_tiff_is_brought_to_channels_last(tmp_path):
+    tifffile.imwrite(tmp_path / "p.tif", np.moveaxis(RGB, 2, 0), photometric="rgb", planarconfig="separate")
+    assert np.array_equal(decode_image(tmp_path / "p.tif").pixels, RGB)
+
+
+def test_orientation_tags_are_obeyed_for_image_and_mask(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = save(tmp_path / "o.png", RGB, exif=exif)
+    assert np.array_equal(decode_image(path).pixels, np.rot90(RGB, 3))
+    path = save(tmp_path / "m.png", MASK.astype(np.uint8), exif=exif)
+    assert np.array_equal(decode_mask(path), np.rot90(MASK, 3))
+
+
+def mask_files(folder):
+    palette = Image.fromarray(MASK.astype(np.uint8)).convert("P")
+    palette.putpalette([0, 0, 0, 255, 0, 0])
+    palette.save(folder / "palette.png")
+    tifffile.imwrite(folder / "bits.tif", MASK, photometric="minisblack")
+    tifffile.imwrite(folder / "bytes.tif", MASK.astype(np.uint8) * 76)
+    save(folder / "one.png", MASK.astype(np.uint8))
+    save(folder / "bits.png", MASK)
+    save(folder / "red.png", np.dstack([MASK * np.uint8(200), MASK * np.uint8(0), MASK * np.uint8(0)]))
+    return sorted(folder.iterdir())
+
+
+def test_a_mask_is_the_same_in_every_lossless_format(tmp_path):
+    for path in mask_files(tmp_path):
+        assert np.array_equal(decode_mask(path), MASK), path.name
+
+
+def test_a_jpeg_mask_is_cut_at_the_middle(tmp_path):
+    blocks = np.kron(MASK[:8, :8].astype(np.uint8) * np.uint8(255), np.ones((19, 19), np.uint8))
+    path = save(tmp_path / "m.jpg", blocks, quality=75)
+    stored = np.asarray(Image.open(path))
+    assert len(np.unique(stored)) > 2
+    assert np.array_equal(decode_mask(path), blocks > 0)
+
+
+def test_one_label_image_gives_a_mask_per_value(tmp_path):
+    labels = RNG.integers(0, 4, (40, 50), dtype=np.uint8)
+    found = label_masks(save(tmp_path / "l.png", labels), values={"A": 1, "B": 3})
+    assert np.array_equal(found["A"], labels == 1)
+    assert np.array_equal(found["B"], labels == 3)
+
+
+def test_a_label_image_in_a_lossy_format_is_rejected(tmp_path):
+    with pytest.raises(ImageRejected, match="lossless"):
+        label_masks(save(tmp_path / "l.jpg", RGB), values={"A": 1})
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
+@pytest.mark.parametrize("kept", [0.0, 0.1, 0.5, 0.95])
+def test_a_truncated_file_is_rejected_and_named(tmp_path, suffix, kept):
+    path = save(tmp_path / f"half{suffix}", np.kron(RGB, np.ones((4, 4, 1), np.uint8)))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * kept)])
+    with pytest.raises(ImageRejected, match="half"):
+        decode_image(path)
+
+
+@pytest.mark.parametrize("name", ["text.jpg", "text.png", "text.tif"])
+def test_a_file_that_is_no_picture_is_rejected(tmp_path, name):
+    (tmp_path / name).write_text("not a picture")
+    with pytest.raises(ImageRejected, match=name):
+        decode_image(tmp_path / name)
+
+
+def test_floating_point_pixels_are_rejected(tmp_path):
+    tifffile.imwrite(tmp_path / "f.tif", RGB.astype(np.float32), photometric="rgb")
+    with pytest.raises(ImageRejected, match="float32"):
+        decode_image(tmp_path / "f.tif")
+
+
+@pytest.mark.data
+def test_real_idrid_masks_are_zero_and_one(real_data):
+    path = next((real_data / "idrid").rglob("IDRiD_01_MA.tif"))
+    assert decode_mask(path).sum() == 6941

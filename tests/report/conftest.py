@@ -1,0 +1,257 @@
+"""Small invented results of every stage before the report, written through the same door as the real ones."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline import stores
+from pipeline.config import ReportConfig, Storage
+from pipeline.manifest import ClassRecord, DatasetRecord
+from pipeline.provenance import Provenance
+from pipeline.report import figures
+from pipeline.report.evaluate import write_metrics
+from pipeline.report.result import Inputs, Result
+from pipeline.seeds import stream
+
+STORAGE = Storage(chunk=64, shard=128)
+PROVENANCE = Provenance(stage="report", config={"picture_side": 300}, code="0123456789ab")
+CONFIG = ReportConfig(images=4, picture_side=120, bootstrap=50)
+CLASSES = (
+    ClassRecord(code="MA", name="Microaneurysms", colour="red"),
+    ClassRecord(code="EX", name="Hard exudates", colour="blue"),
+    ClassRecord(code="SE", name="Soft exudates", colour="yellow"),
+    ClassRecord(code="OD", name="Optic disc", colour="magenta", kind="anatomy"),
+)
+RECORD = DatasetRecord(
+    title="Invented eyes", adaptor="idrid", modality="fundus", task="multiclass", classes=CLASSES, licence="CC0-1.0"
+)
+
+
+@dataclass
+class Eye:
+    """One invented image with its results."""
+
+    image_id: str
+    split: str
+    pixels: np.ndarray
+    truth: np.ndarray
+    probability: np.ndarray
+    roi: np.ndarray
+    rejected: str = ""
+    annotated: tuple[bool, ...] = ()
+    group: str = ""
+    centre: str = "A"
+
+
+def eye(number: int, split: str, *, height: int = 150, width: int = 190, absent: tuple[str, ...] = ()) -> Eye:
+    rng = stream(0, "tests", "report", number, split)
+    y, x = np.mgrid[:height, :width]
+    roi = np.hypot(y - height / 2, x - width / 2) < 0.49 * min(height, width)
+    pixels = (rng.integers(90, 140, (height, width, 3)) * roi[..., None]).astype(np.uint8)
+    truth = np.zeros((len(CLASSES), height, width), np.uint8)
+    for at, (each, radius, count) in enumerate(zip(CLASSES, (1, 4, 7, 14), (9, 7, 3, 1), strict=True)):
+        for _ in range(0 if each.code in absent else count):
+            centre = (int(rng.integers(width // 3, 2 * width // 3)), int(rng.integers(height // 3, 2 * height // 3)))
+            cv2.circle(truth[at], centre, radius, 1, -1)
+        pixels[truth[at] > 0] = each.rgb
+    noise = rng.normal(0, 0.15, truth.shape)
+    soft = np.stack([cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 2) for mask in truth])
+    probability = np.clip(soft * 1.1 + noise * 0.5, 0, 1).astype(np.float16) * roi
+    name = f"eye_{number:02d}"
+    return Eye(
+        name,
+        split,
+        pixels,
+        truth,
+        probability,
+        roi.astype(np.uint8),
+        group=f"patient_{number}",
+        centre="AB"[number % 2],
+    )
+
+
+NOTES = {"window": 64, "stride": 48, "windows": 40, "windows_evaluated": 30, "truth_pixels_not_evaluated": [7]}
+
+
+@dataclass
+class World:
+    """Paths of invented results."""
+
+    folder: Path
+    record: DatasetRecord
+    inputs: Inputs
+    results: list[Result] = field(default_factory=list)
+
+
+def levels(pixels: np.ndarray, least: int = 2) -> list[np.ndarray]:
+    found = [pixels]
+    while len(found) < least or max(found[-1].shape[-2:]) > 256:
+        found.append(np.ascontiguousarray(found[-1][..., ::2, ::2]))
+    return found
+
+
+def write_store(path: Path, arrays: list[np.ndarray], *, channels: tuple[str, ...], extra: Mapping[str, np.ndarray],
+                attributes: Mapping[str, object] | None = None) -> Path:  # fmt: skip
+    group = stores.create_pyramid(
+        path, channels=channels, shapes=[each.shape[-2:] for each in arrays], dtype=arrays[0].dtype, storage=STORAGE,
+        provenance={"stage": "test"}, extra=attributes,
+    )  # fmt: skip
+    for level, array in enumerate(arrays):
+        group[str(level)][...] = array
+    for name, array in extra.items():
+        stores.create_plane(group, name, shape=array.shape, dtype=array.dtype, storage=STORAGE)[...] = array
+    return path
+
+
+def write_images(folder: Path, eyes: list[Eye], record: DatasetRecord) -> Path:
+    rows = []
+    for each in eyes:
+        known = each.annotated or (each.split != "predict",) * len(record.codes)
+        counts = {
+            f"pixels_{code}": int(each.truth[at].sum()) if known[at] else -1 for at, code in enumerate(record.codes)
+        }
+        height, width = (0, 0) if each.rejected else each.pixels.shape[:2]
+        rows.append({
+            "dataset": "eyes", "image_id": each.image_id, "group_id": each.group, "centre": each.centre,
+            "split": each.split, "fold": -1, "height": height, "width": width, "pixel_size_um": float("nan"),
+            "sha256": "00", "rejected": each.rejected, **counts, "file": f"{each.image_id}.jpg",
+        })  # fmt: skip
+    path = folder / "raw" / "images.parquet"
+    path.parent.mkdir(parents=True)
+    stores.write_table(pd.DataFrame(rows), path, provenance={"stage": "raw"})
+    return path
+
+
+def write_index(folder: Path, eyes: list[Eye], record: DatasetRecord) -> Path:
+    rows = []
+    for each in eyes:
+        for at in range(12 if each.split == "train" else 4):
+            code = record.codes[at % len(record.codes)]
+            target = code if each.split == "train" else None
+            counts = {
+                f"pixels_{name}": int(each.truth[n].sum()) * (at % (n + 1) == 0) for n, name in enumerate(record.codes)
+            }
+            strategy = "guided" if each.split == "train" else "grid"
+            rows.append({
+                "split": each.split, "image_id": each.image_id, "strategy": strategy, "target_class": target,
+                "is_positive": any(counts.values()), **counts, "coverage": False,
+            })  # fmt: skip
+    frame = pd.DataFrame(rows).astype(dict.fromkeys(["split", "image_id", "strategy", "target_class"], "category"))
+    path = folder / "index" / "guided.parquet"
+    path.parent.mkdir(parents=True)
+    stores.write_table(frame, path, provenance={"stage": "index"})
+    return path
+
+
+def write_model(folder: Path, name: str, record: DatasetRecord) -> Path:
+    path = folder / "model" / name
+    path.mkdir(parents=True)
+    epochs = np.arange(12)
+    rng = stream(0, "tests", "history", name)
+    frame = pd.DataFrame({"epoch": epochs, "train_loss": 1.2 * np.exp(-epochs / 5) + 0.1})
+    frame["validation_loss"] = frame["train_loss"] + 0.08 + rng.normal(0, 0.02, len(epochs))
+    frame["score"] = 0.6 * (1 - np.exp(-epochs / 4))
+    frame["learning_rate"] = 1e-3
+    for at, code in enumerate(record.codes):
+        frame[f"dice_{code}"] = (0.3 + 0.15 * at) * (1 - np.exp(-epochs / 4)) + rng.normal(0, 0.02, len(epochs))
+        frame[f"iou_{code}"] = frame[f"dice_{code}"] / (2 - frame[f"dice_{code}"])
+    stores.write_table(frame, path / "history.parquet", provenance={"stage": "model"})
+    (path / "card.json").write_text(json.dumps({"best_epoch": 9, "parameters": 1234567}))
+    return path
+
+
+def write_result(folder: Path, eyes: list[Eye], record: DatasetRecord, inputs: Inputs, *, model: str, fusion: str,
+                 blur: float = 0.0, config: ReportConfig) -> Result:  # fmt: skip
+    probability, segmentation = {}, {}
+    base = folder / "probability" / model / fusion, folder / "segmentation" / model / fusion
+    for each in eyes:
+        if each.rejected or each.split == "train":
+            continue
+        soft = each.probability
+        if blur:
+            soft = np.stack([cv2.GaussianBlur(p.astype(np.float32), (0, 0), blur) for p in soft]).astype(np.float16)
+        probability[each.image_id] = write_store(
+            base[0] / f"{each.image_id}.zarr", levels(soft), channels=record.codes, extra={},
+            attributes={"lesionmap": NOTES},
+        )  # fmt: skip
+        masks = (soft >= 0.5).astype(np.uint8)
+        segmentation[each.image_id] = write_store(
+            base[1] / f"{each.image_id}.zarr", levels(masks[:1]), channels=("label",), extra={"masks": masks}
+        )
+    base[1].mkdir(parents=True, exist_ok=True)
+    fits = {code: {"threshold": 0.5, "fitted": True, "reason": ""} for code in record.codes}
+    (base[1] / "thresholds.json").write_text(json.dumps({"classes": fits}))
+    tables = [folder / "report" / f"{model}.{fusion}.{kind}.parquet" for kind in ("images", "classes")]
+    write_metrics(
+        inputs.images, model=model, fusion=fusion, probability=probability, segmentation=segmentation,
+        normalized=inputs.normalized, thresholds=base[1] / "thresholds.json", record=record,
+        config=config, seed=0, output_images=tables[0], output_classes=tables[1], provenance=PROVENANCE,
+    )  # fmt: skip
+    return Result(model, fusion, probability, segmentation, base[1] / "thresholds.json", *tables)
+
+
+def make_world(folder: Path, eyes: list[Eye], *, record: DatasetRecord = RECORD, models: tuple[str, ...] = ("unet",),
+               fusions: tuple[str, ...] = ("none", "gaussian"), config: ReportConfig = CONFIG) -> World:  # fmt: skip
+    images = write_images(folder, eyes, record)
+    normalized, originals = {}, {}
+    for each in eyes:
+        if each.rejected:
+            continue
+        extra = {"roi": each.roi} if each.split == "predict" else {"roi": each.roi, "truth": each.truth}
+        normalized[each.image_id] = write_store(
+            folder / "normalized" / f"{each.image_id}.zarr", levels(np.moveaxis(each.pixels, 2, 0)),
+            channels=("red", "green", "blue"), extra=extra, attributes={"lesionmap": {"image_id": each.image_id}},
+        )  # fmt: skip
+        originals[each.image_id] = lambda pixels=each.pixels: pixels
+    usable = [each for each in eyes if not each.rejected and each.split != "predict"]
+    inputs = Inputs(
+        images=images, normalized=normalized, originals=originals,
+        indexes={"guided": write_index(folder, usable, record)} if usable else {},
+        models={name: write_model(folder, name, record) for name in models},
+    )  # fmt: skip
+    world = World(folder, record, inputs)
+    for name in models:
+        for at, fusion in enumerate(fusions):
+            world.results.append(
+                write_result(folder, eyes, record, inputs, model=name, fusion=fusion, blur=0.7 * at, config=config)
+            )
+    return world
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _coarse_plots() -> Iterator[None]:
+    """Plots of few pixels: most of the time of these tests would go into drawing them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, "DPI", 40)
+        yield
+
+
+@pytest.fixture
+def make() -> Callable[..., World]:
+    return make_world
+
+
+@pytest.fixture
+def make_eye() -> Callable[..., Eye]:
+    return eye
+
+
+@pytest.fixture(scope="session")
+def eyes() -> list[Eye]:
+    broken = Eye("eye_08", "rejected", *[np.zeros((1, 1, 3), np.uint8), np.zeros((4, 1, 1), np.uint8)],
+                 np.zeros((4, 1, 1), np.float16), np.ones((1, 1), np.uint8), rejected="The file is truncated.\n  where: eye_08.jpg")  # fmt: skip
+    return [
+        eye(0, "train"), eye(1, "train", absent=("SE",)), eye(2, "validation"), eye(3, "test", absent=("SE",)),
+        eye(4, "test", absent=("SE", "EX")), eye(5, "predict", height=61, width=47), broken,
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def world(eyes: list[Eye], tmp_path_factory: pytest.TempPathFactory) -> World:
+    return make_world(tmp_path_factory.mktemp("eyes"), eyes)

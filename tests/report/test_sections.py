@@ -1,0 +1,59 @@
+"""What is shown in full is chosen on validation images, and what a stage noted is passed on."""
+
+from pathlib import Path
+
+import pandas as pd
+import zarr
+
+from pipeline.report.result import Result
+from pipeline.report.sections import choose, flags, rejections
+from pipeline.stores import read_table
+
+
+def result(model):
+    return Result(model, "none", {}, {}, Path(), Path(), Path())
+
+
+def summary(*, validation, test, average="mean over lesions"):
+    rows = [("validation", validation), ("test", test)]
+    return pd.DataFrame(
+        [{"split": split, "average": average, "measure": "dice_pooled", "value": value} for split, value in rows]
+    )
+
+
+def test_the_best_on_validation_is_shown_even_where_another_is_better_on_test():
+    results = [result("good_on_test"), result("good_on_validation")]
+    tables = {
+        "good_on_test / none": summary(validation=0.4, test=0.9),
+        "good_on_validation / none": summary(validation=0.5, test=0.1),
+    }
+    assert choose(results, tables).result.model == "good_on_validation"
+
+
+def test_the_mean_over_classes_decides_where_no_lesion_was_measured():
+    table = {"a / none": summary(validation=0.4, test=0.4, average="mean over classes")}
+    assert choose([result("a")], table).average == "mean over classes"
+
+
+def test_without_validation_the_first_is_shown_and_the_page_says_so():
+    tables = {f"{name} / none": summary(validation=float("nan"), test=0.5) for name in "ab"}
+    choice = choose([result("a"), result("b")], tables)
+    assert choice.result.model == "a"
+    assert "nothing could be validated" in choice.reason
+
+
+def test_without_results_nothing_is_chosen():
+    assert choose([], {}) is None
+
+
+def test_rejections_are_those_of_the_table(world):
+    found = rejections(read_table(world.inputs.images))
+    assert [(each.image_id, each.file) for each in found] == [("eye_08", "eye_08.jpg")]
+
+
+def test_flags_of_the_stores_are_listed(make, make_eye, tmp_path):
+    made = make(tmp_path, [make_eye(0, "train")], models=(), fusions=())
+    assert flags(made.inputs.normalized) == []
+    group = zarr.open_group(made.inputs.normalized["eye_00"], mode="a")  # noqa: TID251 to spoil a store on purpose
+    group.attrs["lesionmap"] = {"flags": ["no tissue found"]}
+    assert flags(made.inputs.normalized) == [("eye_00", "no tissue found")]

@@ -1,0 +1,300 @@
+"""Thresholds come from validation alone; masks, labels and outlines of an image say the same."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ome_zarr_models.v05
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.path import Path as Outline
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from pipeline.config import SegmentationConfig, Storage
+from pipeline.errors import StoreError
+from pipeline.manifest import DatasetRecord
+from pipeline.provenance import Provenance
+from pipeline.segmentation.fit import read_thresholds, write_thresholds
+from pipeline.segmentation.segment import segment_image
+from pipeline.stores import create_plane, create_pyramid, open_array, open_group, write_table
+
+STORAGE = Storage(chunk=16, shard=32)
+ORIGIN = Provenance("segmentation", {"a": 1}, "code")
+EIGHT = np.ones((3, 3))
+Bytes = NDArray[np.uint8]
+
+
+def record(*, priority: tuple[str, ...] = ("OD", "EX")) -> DatasetRecord:
+    classes = [
+        {"code": "EX", "name": "Hard exudate", "colour": "#0000FF"},
+        {"code": "OD", "name": "Optic disc", "colour": "magenta", "kind": "anatomy"},
+    ]
+    layout = {"images": "{image}.png", "masks": {"EX": "{image}_1.png", "OD": "{image}_2.png"}}
+    tree = {"title": "t", "adaptor": "folder", "modality": "fundus", "task": "multilabel", "classes": classes}
+    return DatasetRecord.model_validate({**tree, "folder": layout, "priority": priority})
+
+
+def random(seed: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(seed))
+
+
+def blobs(height: int, width: int, *, seed: int) -> NDArray[np.float16]:
+    smooth = ndimage.gaussian_filter(random(seed).random((2, height, width)), (0, 2, 2))
+    low, high = smooth.min(), smooth.max()
+    return ((smooth - low) / (high - low)).astype(np.float16)
+
+
+def image(folder: Path, name: str, probability: NDArray[np.float16], truth: Bytes | None = None) -> tuple[Path, Path]:
+    height, width = probability.shape[1:]
+    notes = {"image_id": name, "mapping": {"factor_y": 0.5, "factor_x": 0.25}}
+    paths = folder / "probability" / f"{name}.zarr", folder / "normalized" / f"{name}.zarr"
+    for path, array in zip(paths, (probability, np.zeros((3, height, width), np.uint8)), strict=True):
+        group = create_pyramid(
+            path, channels=[str(at) for at in range(len(array))], shapes=((height, width),), dtype=array.dtype,
+            storage=STORAGE, provenance={"stage": "x"}, extra={"lesionmap": notes},
+        )  # fmt: skip
+        group["0"][:] = array
+    if truth is not None:
+        create_plane(group, "truth", shape=truth.shape, dtype=np.uint8, storage=STORAGE)[:] = truth
+    return paths
+
+
+def segmented(
+    folder: Path, probability: NDArray[np.float16], *, dataset: DatasetRecord | None = None, **config: object
+) -> tuple[Path, dict[str, Any]]:
+    maps, normal = image(folder, "eye", probability)
+    cuts = folder / "thresholds.json"
+    cuts.write_text(json.dumps({"classes": {"EX": {"threshold": 0.5}, "OD": {"threshold": 0.625}}}))
+    store, outlines = folder / "out" / "eye.zarr", folder / "out" / "eye.geojson"
+    segment_image(
+        maps, normalized=normal, thresholds=cuts, record=dataset or record(), store=store, geojson=outlines,
+        config=SegmentationConfig.model_validate({"storage": STORAGE, **config}), provenance=ORIGIN,
+    )  # fmt: skip
+    return store, json.loads(outlines.read_text())
+
+
+def read(path: Path, name: str) -> Bytes:
+    return np.asarray(open_array(path, name)[:])
+
+
+def expected_masks(probability: NDArray[np.float16], *, areas: tuple[int, int], fill: bool) -> NDArray[np.bool_]:
+    masks = []
+    for plane, cut, area in zip(probability, (0.5, 0.625), areas, strict=True):
+        labels, count = ndimage.label(plane.astype(np.float64) >= cut, EIGHT)
+        sizes = ndimage.sum_labels(labels > 0, labels, range(1, count + 1))
+        kept = np.isin(labels, 1 + np.flatnonzero(sizes >= area))
+        masks.append(ndimage.binary_fill_holes(kept) if fill else kept)
+    return np.stack(masks)
+
+
+def rasterised(feature: dict[str, Any], *, height: int, width: int) -> NDArray[np.bool_]:
+    """Pixels of the normalised image whose centre lies in a feature, by the even-odd rule over its rings."""
+    geometry = feature["geometry"]
+    polygons = [geometry["coordinates"]] if geometry["type"] == "Polygon" else geometry["coordinates"]
+    centres = np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), axis=-1).reshape(-1, 2)
+    inside = np.zeros(len(centres), dtype=bool)
+    for rings in polygons:
+        for ring in rings:
+            inside ^= Outline(np.array(ring) * [0.25, 0.5]).contains_points(centres)
+    return inside.reshape(height, width)
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(1, 80), st.integers(1, 80), st.integers(0, 99), st.integers(0, 30), st.booleans())
+def test_masks_are_cut_cleaned_and_filled_as_on_the_whole_image(
+    height: int, width: int, seed: int, area: int, fill: bool
+) -> None:
+    probability = blobs(height, width, seed=seed)
+    with tempfile.TemporaryDirectory() as folder:
+        store, _ = segmented(Path(folder), probability, minimum_area=3, minimum_areas={"OD": area}, fill_holes=fill)
+        np.testing.assert_array_equal(read(store, "masks"), expected_masks(probability, areas=(3, area), fill=fill))
+
+
+@pytest.mark.parametrize("winner", ["EX", "OD"])
+def test_labels_follow_the_overlap_priority_and_masks_keep_the_overlap(tmp_path: Path, winner: str) -> None:
+    probability = np.ones((2, 40, 40), np.float16)
+    probability[0, :, :20], probability[1, 30:] = 0, 0
+    order = ("EX", "OD") if winner == "EX" else ("OD", "EX")
+    store, _ = segmented(tmp_path, probability, dataset=record(priority=order))
+    labels, masks = read(store, "0"), read(store, "masks")
+    assert labels.dtype == masks.dtype == np.uint8
+    assert (masks[:, :30, 20:] == 1).all()
+    assert (labels[:30, 20:] == (1 if winner == "EX" else 2)).all()
+    assert (labels[:30, :20] == 2).all()
+    assert (labels[30:, :20] == 0).all()
+
+
+def test_the_store_is_a_valid_label_image_in_the_colours_of_the_classes(tmp_path: Path) -> None:
+    store, _ = segmented(tmp_path, blobs(70, 50, seed=1))
+    found = ome_zarr_models.v05.ImageLabel.from_zarr(open_group(store))
+    label = dict(open_group(store).attrs)["ome"]["image-label"]
+    assert found.attributes.ome.image_label.colors[0].label_value == 1
+    assert [each["rgba"] for each in label["colors"]] == [[0, 0, 255, 255], [255, 0, 255, 255]]
+    assert [each["code"] for each in label["properties"]] == ["EX", "OD"]
+    assert [axis.name for axis in found.attributes.ome.multiscales[0].axes] == ["y", "x"]
+    assert dict(open_group(store).attrs)["provenance"] == ORIGIN.as_attributes()
+    np.testing.assert_array_equal(read(store, "1"), read(store, "0")[::2, ::2])
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 99))
+def test_each_region_is_one_outline_in_original_pixels_with_its_own_measurements(
+    height: int, width: int, seed: int
+) -> None:
+    probability = blobs(height, width, seed=seed)
+    with tempfile.TemporaryDirectory() as folder:
+        store, collection = segmented(Path(folder), probability)
+        masks = read(store, "masks")
+    drawn = np.zeros_like(masks, dtype=int)
+    for each in collection["features"]:
+        properties = each["properties"]
+        number = ["EX", "OD"].index(properties["metadata"]["class_code"])
+        inside = rasterised(each, height=height, width=width)
+        drawn[number] += inside
+        values, found = probability[number][inside].astype(np.float64), properties["measurements"]
+        assert found["area_px"] == inside.sum()
+        assert found["area_source_px"] == inside.sum() * 8
+        assert found["mean_probability"] == pytest.approx(values.mean())
+        assert found["max_probability"] == values.max()
+        rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+        assert (found["y0"], found["y1"]) == (rows[0] * 2, (rows[-1] + 1) * 2)
+        assert (found["x0"], found["x1"]) == (columns[0] * 4, (columns[-1] + 1) * 4)
+    np.testing.assert_array_equal(drawn, masks)
+    regions = sum(ndimage.label(mask, EIGHT)[1] for mask in masks)
+    assert len(collection["features"]) == regions
+
+
+def test_outlines_carry_name_and_colour_as_qupath_reads_them(tmp_path: Path) -> None:
+    probability = np.zeros((2, 20, 20), np.float16)
+    probability[1, 5:9, 5:9] = 1
+    _, collection = segmented(tmp_path, probability)
+    (only,) = collection["features"]
+    assert only["properties"]["objectType"] == "annotation"
+    assert only["properties"]["classification"] == {"name": "Optic disc", "color": [255, 0, 255]}
+    assert only["properties"]["metadata"]["image_id"] == "eye"
+    assert sorted(map(tuple, only["geometry"]["coordinates"][0][:-1])) == [(20, 10), (20, 18), (36, 10), (36, 18)]
+
+
+def test_an_image_without_lesions_has_an_empty_collection(tmp_path: Path) -> None:
+    store, collection = segmented(tmp_path, np.zeros((2, 33, 17), np.float16))
+    assert collection == {"type": "FeatureCollection", "features": []}
+    assert not read(store, "masks").any()
+
+
+def test_an_image_that_is_all_lesion_is_one_region_per_class(tmp_path: Path) -> None:
+    store, collection = segmented(tmp_path, np.ones((2, 33, 47), np.float16))
+    assert len(collection["features"]) == 2
+    assert read(store, "masks").all()
+
+
+def test_nothing_is_left_beside_the_results(tmp_path: Path) -> None:
+    segmented(tmp_path, blobs(40, 40, seed=2))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir() if path.name != ".partial") == [
+        "eye.geojson",
+        "eye.zarr",
+    ]
+    assert list((tmp_path / "out" / ".partial").iterdir()) == []
+
+
+def test_a_map_of_another_size_than_its_image_is_refused(tmp_path: Path) -> None:
+    maps, _ = image(tmp_path / "a", "eye", blobs(40, 40, seed=2))
+    _, normal = image(tmp_path / "b", "eye", blobs(40, 41, seed=2))
+    (tmp_path / "t.json").write_text(json.dumps({"classes": {"EX": {"threshold": 0.5}, "OD": {"threshold": 0.5}}}))
+    with pytest.raises(StoreError, match="does not fit"):
+        segment_image(
+            maps, normalized=normal, thresholds=tmp_path / "t.json", record=record(), provenance=ORIGIN,
+            config=SegmentationConfig(), store=tmp_path / "s.zarr", geojson=tmp_path / "s.geojson",
+        )  # fmt: skip
+    assert not (tmp_path / "s.zarr").exists()
+
+
+# Thresholds
+
+
+def table(folder: Path, rows: dict[str, tuple[str, int, int]]) -> Path:
+    frame = pd.DataFrame(
+        [{"image_id": name, "split": split, "pixels_EX": ex, "pixels_OD": od} for name, (split, ex, od) in rows.items()]
+    )
+    write_table(frame, folder / "images.parquet", provenance={})
+    return folder / "images.parquet"
+
+
+def fitted(folder: Path, rows: dict[str, tuple[str, int, int]], planes: dict[str, Any], **config: object) -> Any:
+    stores = {name: image(folder, name, *pair) for name, pair in planes.items()}
+    write_thresholds(
+        table(folder, rows),
+        probability={name: pair[0] for name, pair in stores.items()},
+        normalized={name: pair[1] for name, pair in stores.items()},
+        record=record(), config=SegmentationConfig.model_validate({"storage": STORAGE, **config}),
+        output=folder / "thresholds.json", provenance=ORIGIN,
+    )  # fmt: skip
+    return json.loads((folder / "thresholds.json").read_text())
+
+
+def separable(*, cut: float, seed: int) -> tuple[NDArray[np.float16], Bytes]:
+    probability = blobs(70, 40, seed=seed)
+    return probability, (probability >= cut).astype(np.uint8)
+
+
+def test_a_threshold_that_separates_the_validation_images_is_found(tmp_path: Path) -> None:
+    planes = {name: separable(cut=0.375, seed=seed) for seed, name in enumerate("ab")}
+    rows = dict.fromkeys(planes, ("validation", 1, 1))
+    found = fitted(tmp_path, rows, planes)
+    for code, number in (("EX", 0), ("OD", 1)):
+        each = found["classes"][code]
+        assert each["dice"] == 1
+        assert each["fitted"]
+        assert each["positives"] == sum(int(truth[number].sum()) for _, truth in planes.values())
+        for probability, truth in planes.values():
+            np.testing.assert_array_equal(probability[number] >= each["threshold"], truth[number] != 0)
+    assert found["provenance"] == ORIGIN.as_attributes()
+    assert (
+        read_thresholds(tmp_path / "thresholds.json", codes=("EX", "OD"))["EX"] == found["classes"]["EX"]["threshold"]
+    )
+
+
+@pytest.mark.parametrize("split", ["train", "test", "predict", "rejected"])
+def test_only_validation_images_are_used(tmp_path: Path, split: str) -> None:
+    planes = {"a": separable(cut=0.375, seed=0), "b": separable(cut=0.75, seed=1)}
+    alone = fitted(tmp_path / "1", {"a": ("validation", 1, 1)}, {"a": planes["a"]})
+    both = fitted(tmp_path / "2", {"a": ("validation", 1, 1), "b": (split, 1, 1)}, planes)
+    assert both["classes"] == alone["classes"]
+
+
+def test_an_image_in_which_nobody_looked_for_a_class_says_nothing_about_it(tmp_path: Path) -> None:
+    planes = {"a": separable(cut=0.375, seed=0), "b": separable(cut=0.75, seed=1)}
+    alone = fitted(tmp_path / "1", {"a": ("validation", 1, 1)}, {"a": planes["a"]})
+    both = fitted(tmp_path / "2", {"a": ("validation", 1, 1), "b": ("validation", -1, 1)}, planes)
+    assert both["classes"]["EX"] == alone["classes"]["EX"]
+    assert both["classes"]["OD"] != alone["classes"]["OD"]
+
+
+def test_without_validation_images_the_default_stays_and_says_why(tmp_path: Path) -> None:
+    found = fitted(tmp_path, {"a": ("train", 1, 1)}, {}, threshold=0.25)
+    for each in found["classes"].values():
+        assert (each["threshold"], each["dice"], each["fitted"]) == (0.25, None, False)
+        assert each["reason"]
+
+
+def test_fitting_can_be_switched_off(tmp_path: Path) -> None:
+    found = fitted(
+        tmp_path, {"a": ("validation", 1, 1)}, {"a": separable(cut=0.375, seed=0)}, fit_thresholds=False, threshold=0.75
+    )
+    assert {each["threshold"] for each in found["classes"].values()} == {0.75}
+
+
+def test_a_validation_image_without_a_map_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="lost"):
+        fitted(tmp_path, {"lost": ("validation", 1, 1)}, {})
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}", '{"classes": {"EX": {"threshold": 0.5}}}'])
+def test_damaged_thresholds_are_an_error_that_names_the_file(tmp_path: Path, content: str) -> None:
+    (tmp_path / "cuts.json").write_text(content)
+    with pytest.raises(StoreError, match=r"cuts\.json"):
+        read_thresholds(tmp_path / "cuts.json", codes=("EX", "OD"))

@@ -1,0 +1,64 @@
+"""The command says what a run will do, and one sentence about what is wrong."""
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from pipeline.cli import main
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b", "c"):
+        Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(tmp_path / f"{name}.jpg")
+        Image.fromarray(np.zeros((40, 60), np.uint8)).save(tmp_path / f"{name}_EX.png")
+    record = {
+        "title": "Mine", "adaptor": "folder", "root": ".", "modality": "fundus", "task": "binary",
+        "classes": [{"code": "EX", "name": "Exudates"}],
+        "folder": {"images": "{image}.jpg", "masks": {"EX": "{image}_EX.png"}},
+    }  # fmt: skip
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"datasets": {"mine": record}}))
+    # The shipped overrides name the shipped data sets, which this manifest does not hold.
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump({"manifest": "mine.yaml", "datasets": ["mine"]}))
+    return tmp_path
+
+
+def check(*arguments):
+    return main(["check", "--configfile", "run.yaml", *arguments])
+
+
+def test_check_says_what_is_there_and_what_it_needs(folder, capsys):
+    assert check() == 0
+    text = capsys.readouterr().out
+    assert all(word in text for word in ["3 to train and validate", "60×40", "unet", "gaussian", "GB", "fit."])
+
+
+def test_check_finds_masks_of_another_size_without_decoding(folder, capsys):
+    Image.fromarray(np.zeros((4, 6), np.uint8)).save(folder / "b_EX.png")
+    assert check() == 1
+    text = capsys.readouterr().out
+    assert all(word in text for word in ["mine/b", "6×4", "60×40", "1 images would be left out"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--config", "seedd=1"], ["seedd", "'seed'"]),
+        (["--config", "seed"], ["key=value"]),
+        (["--config", "manifest=none.yaml"], ["none.yaml"]),
+        (["--config", 'roots={"mine": "nowhere"}'], ["mine", "nowhere", "roots="]),
+    ],
+)
+def test_check_explains_what_is_wrong(folder, capsys, arguments, words):
+    assert check(*arguments) == 1
+    text = capsys.readouterr().err
+    assert all(word in text for word in words), text
+
+
+def test_the_version_is_the_one_of_the_distribution(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("lesionmap ")

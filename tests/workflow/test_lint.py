@@ -1,0 +1,41 @@
+"""The workflow's own linter, but for what does not apply here."""
+
+import re
+import subprocess
+import sys
+
+from tests.workflow.conftest import PROJECT
+
+# The software is pinned by constraints.txt for all rules at once, not by conda or a container for each.
+NOT_APPLICABLE = "Specify a conda environment or container for each rule"
+
+
+def findings(text: str) -> list[str]:
+    return re.findall(r"^\s+\* (.+?):\n", text, re.MULTILINE)
+
+
+def test_the_findings_of_the_linter_that_apply_are_none(tmp_path):
+    command = [sys.executable, "-m", "snakemake", "-s", str(PROJECT / "Snakefile"), "--lint"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    text = done.stdout + done.stderr
+    applying = [each for each in findings(text) if not each.startswith(NOT_APPLICABLE)]
+    assert not applying, text
+    assert "Traceback" not in text
+    assert done.returncode == 0 or findings(text), text
+
+
+def test_the_snakefile_is_a_table_of_contents():
+    assert len((PROJECT / "Snakefile").read_text().splitlines()) <= 40
+
+
+def test_every_rule_has_exactly_the_two_provenance_parameters():
+    for path in sorted((PROJECT / "stages").glob("[0-9]_*.smk")):
+        rules = re.split(r"^(?:rule|checkpoint) (\w+):\n", path.read_text(), flags=re.MULTILINE)[1:]
+        for name, body in zip(rules[::2], rules[1::2], strict=True):
+            if "localrule: True" in body:
+                continue
+            params = re.search(r"    params:\n((?:        .*\n)+)", body)
+            assert params, name
+            keys = re.findall(r"^        (\w+)=", params[1], re.MULTILINE)
+            assert keys == ["config", "code"], name
+            assert "    log:" in body, name

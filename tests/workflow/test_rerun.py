@@ -1,0 +1,98 @@
+"""A changed parameter reruns what it touches, and nothing else: a table of dry runs after a finished run."""
+
+import copy
+
+import pytest
+import yaml
+
+from pipeline.settings import merge
+from tests.workflow.conftest import MANIFEST, TINY
+
+# Which images are usable, and their splits, is known only once they were read: where the table of images itself is to
+# be made again, a dry run knows the rules that lead to it and those whose number does not depend on it.
+RAW = {"raw_image", "raw_images"}
+INDEX = {"index_candidates", "index_sampling"}
+MODEL = {"model_fit"}
+PROBABILITY = {"probability_image"}
+SEGMENTATION = {"segmentation_thresholds", "segmentation_image", "segmentation_lesions"}
+REPORT = {"report_metrics", "report_page", "report_index", "complete"}
+AFTER_MODEL = PROBABILITY | SEGMENTATION | REPORT
+AFTER_INDEX = {"index_sampling"} | MODEL | AFTER_MODEL
+AFTER_NORMALIZED = {"normalized_image"} | INDEX | MODEL | AFTER_MODEL
+PAGE = {"report_page", "report_index", "complete"}
+
+PARAMETERS = [
+    ({"normalized": {"clahe": {"clip_limit": 3.0}}}, AFTER_NORMALIZED),
+    ({"normalized": {"gaussian": {"sigma": 3.0}}}, AFTER_NORMALIZED),
+    # Two values that swap: a set of values would not notice.
+    ({"normalized": {"difference": {"omega": -4.0, "theta": 4.0}}}, AFTER_NORMALIZED),
+    ({"normalized": {"outside": "keep"}}, AFTER_NORMALIZED),
+    ({"index": {"samplings": {"guided": {"beta": 0.5}}}}, AFTER_INDEX),
+    ({"index": {"samplings": {"guided": {"jitter": 8}}}}, AFTER_INDEX),
+    ({"index": {"samplings": {"plain": {"strategy": "grid", "patch": 64}}}}, {"index_sampling"} | PAGE),
+    ({"model": {"models": {"unet": {"learning_rate": 2.0e-3}}}}, MODEL | AFTER_MODEL),
+    ({"model": {"models": {"unet": {"augmentation": {"noise": 0.1}}}}}, MODEL | AFTER_MODEL),
+    ({"probability": {"overlap": 0.5}}, AFTER_MODEL),
+    ({"probability": {"batch_size": 2}}, AFTER_MODEL),
+    ({"segmentation": {"threshold": 0.4}}, SEGMENTATION | REPORT),
+    ({"segmentation": {"minimum_area": 3}}, {"segmentation_image", "segmentation_lesions"} | REPORT),
+    ({"segmentation": {"fill_holes": False}}, {"segmentation_image", "segmentation_lesions"} | REPORT),
+    ({"report": {"picture_side": 100}}, REPORT),
+]
+
+
+@pytest.fixture
+def project(finished):
+    yield finished
+    finished.configure(TINY)
+    (finished.folder / "tiny.yaml").write_text(yaml.safe_dump(MANIFEST))
+
+
+@pytest.mark.parametrize(("change", "expected"), PARAMETERS, ids=[str(change) for change, _ in PARAMETERS])
+def test_a_changed_parameter_reruns_exactly_what_it_touches(project, change, expected):
+    project.configure(merge(TINY, change))
+    assert project.wants() == expected
+
+
+def test_a_changed_split_makes_the_table_of_images_again(project):
+    project.configure(merge(TINY, {"raw": {"validation_share": 0.4}}))
+    wanted = project.wants()
+    assert "raw_images" in wanted
+    assert not wanted & {"raw_image", "normalized_image", "index_candidates"}
+
+
+def test_a_changed_colour_reruns_only_what_shows_it(project):
+    manifest = copy.deepcopy(MANIFEST)
+    manifest["datasets"]["tiny"]["classes"][0]["colour"] = "cyan"
+    (project.folder / "tiny.yaml").write_text(yaml.safe_dump(manifest))
+    assert project.wants() == {"segmentation_image", "segmentation_lesions"} | REPORT
+
+
+def test_a_changed_fact_of_the_images_reads_them_again(project):
+    manifest = copy.deepcopy(MANIFEST)
+    manifest["datasets"]["tiny"]["phantom"]["seed"] = 2
+    (project.folder / "tiny.yaml").write_text(yaml.safe_dump(manifest))
+    assert project.wants() >= RAW
+
+
+MODULES = [
+    ("normalized/enhance.py", AFTER_NORMALIZED),
+    ("index/draw.py", AFTER_INDEX),
+    ("model/loss.py", MODEL | AFTER_MODEL),
+    ("probability/fuse.py", AFTER_MODEL),
+    ("segmentation/polygons.py", {"segmentation_image", "segmentation_lesions"} | REPORT),
+    ("report/figures.py", PAGE),
+]
+
+
+@pytest.mark.parametrize(("module", "expected"), MODULES, ids=[module for module, _ in MODULES])
+def test_a_changed_module_reruns_its_stage_and_what_follows(project, module, expected):
+    path = project.folder / "pipeline" / module
+    text = path.read_text()
+    try:
+        path.write_text(text + "\nCHANGED = 1\n")
+        assert project.wants() == expected
+        path.write_text(text + "\n# A comment changes no result.\n")
+        assert project.wants() == set()
+    finally:
+        path.write_text(text)

@@ -1,0 +1,100 @@
+"""Whole runs of the workflow on a tiny data set."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import zarr
+
+from tests.workflow.conftest import copy_of_project
+
+STORES = ("normalized", "probability", "segmentation")
+
+
+def tables(root: Path) -> dict[str, pd.DataFrame]:
+    return {path.relative_to(root).as_posix(): pd.read_parquet(path) for path in sorted(root.rglob("*.parquet"))}
+
+
+def arrays(root: Path) -> dict[str, np.ndarray]:
+    found = {}
+    for store in sorted(root.rglob("*.zarr")):
+        group = zarr.open_group(store, mode="r")  # noqa: TID251
+        found[f"{store.relative_to(root)}@"] = json.loads(json.dumps(dict(group.attrs), sort_keys=True))
+        for name in ("0", "1", "truth", "roi", "masks"):
+            if name in group:
+                found[f"{store.relative_to(root)}/{name}"] = group[name][:]
+    return found
+
+
+def texts(root: Path) -> dict[str, str]:
+    kinds = (".json", ".geojson", ".html")
+    return {path.relative_to(root).as_posix(): path.read_text() for path in root.rglob("*") if path.suffix in kinds}
+
+
+def results(project) -> Path:
+    return project.folder / "results" / "tiny"
+
+
+def test_a_run_leaves_every_promised_result(finished):
+    root = results(finished)
+    for pattern in (
+        "raw/tiny_01.json", "raw/images.parquet", "normalized/tiny_01.zarr/0", "index/candidates/tiny_01.parquet",
+        "index/guided.parquet", "model/unet/weights.pt", "model/unet/card.json", "model/unet/history.parquet",
+        "probability/unet/gaussian/tiny_05.zarr/0", "segmentation/unet/gaussian/thresholds.json",
+        "segmentation/unet/gaussian/tiny_05.geojson", "segmentation/unet/gaussian/lesions.parquet", "report/index.html",
+    ):  # fmt: skip
+        assert (root / pattern).exists(), pattern
+    assert (root.parent / "index.html").exists()
+    assert not [path for path in (root.parent / ".partial").rglob("*") if path.is_file()]
+
+
+def test_nothing_to_do_after_a_run(finished):
+    assert finished.wants() == set()
+
+
+def test_the_index_holds_the_counts_that_the_configuration_promises(finished):
+    index = pd.read_parquet(results(finished) / "index" / "guided.parquet")
+    train = index[index["split"] == "train"]
+    # 22 patches over the five classes, as evenly as whole numbers allow, the first of equals first.
+    counts = train.groupby("target_class", observed=True).size().to_dict()
+    assert counts == {"MA": 5, "HE": 5, "EX": 4, "SE": 4, "OD": 4}
+    assert index[index["split"] != "train"]["target_class"].isna().all()
+
+
+def test_no_result_names_a_folder_of_this_machine(finished):
+    for name, text in texts(results(finished)).items():
+        assert str(finished.folder) not in text, name
+
+
+def test_eight_cores_give_the_same_content_as_one(finished, tmp_path):
+    other = copy_of_project(tmp_path / "eight_cores")
+    done = other.snakemake("-j8", "all")
+    assert done.returncode == 0, done.stderr[-6000:]
+    one, eight = results(finished), results(other)
+    for name, frame in tables(one).items():
+        pd.testing.assert_frame_equal(frame, tables(eight)[name], obj=name)
+    first, second = arrays(one), arrays(eight)
+    assert first.keys() == second.keys()
+    for name, content in first.items():
+        np.testing.assert_equal(content, second[name], err_msg=name)
+    assert texts(one) == texts(eight)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--config", "seeds=1"], ["seeds", "'seed'"]),
+        (["--config", 'datasets=["tinny"]'], ["tinny", "'tiny'"]),
+        (["--config", "manifest=none.yaml"], ["none.yaml", "does not exist"]),
+        (["--config", "seed=-1"], ["seed", "-1", "greater than or equal to 0"]),
+    ],
+)
+def test_what_concerns_the_configuration_stops_before_any_work(finished, arguments, words):
+    done = finished.snakemake("-j1", "all", *arguments)
+    text = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert all(word in text for word in words), text
+    assert "Traceback" not in text
+    assert "Select jobs to execute" not in text
