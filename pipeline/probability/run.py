@@ -116,7 +116,9 @@ class Run:
 
     def _lend(self, block: Block, sums: Sums) -> None:
         reach = self.plan.reach(block)
-        for side, _ in lends(self.plan, block, evaluated=self.evaluated):
+        for side, reader in lends(self.plan, block, evaluated=self.evaluated):
+            if self.is_done(reader):  # Killed before this block was finished, but after its reader was: nobody waits.
+                continue
             y, x = strip(self.plan, block, side).shift(-reach.y0, -reach.x0).slices
             for fusion, ledger in self.ledgers.items():
                 ledger.keep(block, side, sums[fusion][:, y, x])

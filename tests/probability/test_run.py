@@ -148,6 +148,18 @@ def test_the_number_of_workers_changes_no_bit(plan: WindowPlan, workers: int) ->
         np.testing.assert_array_equal(results[0][fusion], results[1][fusion])
 
 
+def test_a_block_that_is_done_again_lends_nothing_to_neighbours_that_are_finished(tmp_path):
+    plan = WindowPlan(height=40, width=40, window=11, stride=4, block=19, batch=2)
+    trial = Trial(picture(40, 40), plan, tmp_path)
+    whole = {fusion: values.copy() for fusion, values in trial.run(fixed_network).items()}
+    for mark in tmp_path.rglob("0_0*.done"):
+        mark.unlink()
+    trial.maps["mean"][:, :19, :19] = 0
+    again = trial.run(fixed_network)
+    assert trial.strips_left() == []
+    assert all(np.array_equal(again[fusion], whole[fusion]) for fusion in whole)
+
+
 @settings(deadline=None, max_examples=30)
 @given(plans(), st.integers(1, 4), st.lists(st.integers(0, 60), min_size=1, max_size=3))
 def test_a_killed_run_continues_to_the_same_content(plan: WindowPlan, workers: int, kills: list[int]) -> None:
