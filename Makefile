@@ -4,7 +4,7 @@ JOBS ?= 8
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup run test test-slow test-data check format schema bench clean
+.PHONY: setup run test test-slow test-data check format schema bench bench-normalized clean
 .DEFAULT_GOAL := setup
 
 setup: $(READY)
@@ -50,6 +50,11 @@ schema: setup              ## stages/config.schema.json from pipeline/config.py
 
 bench: setup               ## our figures beside the peers', as ratios in one run
 	$(BIN)/python -m benchmarks
+
+bench-normalized: setup    ## stain normalisation beside the peers: quality, speed, memory
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --requirement benchmarks/peers.txt
+	$(BIN)/python -m pip install --quiet --no-deps staintools==2.1.2 torchstain==1.4.1
+	$(BIN)/python -m benchmarks.normalized
 
 clean:
 	rm -rf results .snakemake

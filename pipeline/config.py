@@ -30,6 +30,7 @@ __all__ = [
     "Sampling",
     "SegmentationConfig",
     "StageConfig",
+    "Stain",
     "Storage",
 ]
 
@@ -76,15 +77,18 @@ class RawConfig(Strict):
 
 
 class Rescale(Strict):
-    """Resampling before everything else; null for both keeps the original pixels."""
+    """Resampling before everything else; null for all keeps the original pixels."""
 
     factor: Positive | None = Field(None, description="Factor on both sides, such as 0.25.")
     fov_diameter: Count | None = Field(None, description="Wanted diameter of the field of view in pixels (fundus).")
+    level: Annotated[int, Field(ge=0)] | None = Field(None, description="Level of the slide's own pyramid, 0 finest.")
+    um_per_pixel: Positive | None = Field(None, description="Wanted side of a pixel in micrometres (slides).")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if self.factor is not None and self.fov_diameter is not None:
-            raise ValueError("give factor or fov_diameter, not both")
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"give one of {', '.join(given)}, not several")
         return self
 
 
@@ -117,6 +121,58 @@ class Difference(Strict):
     of: Literal["equalised", "original"] = Field("equalised", description="Image that I stands for.")
 
 
+class Stain(Strict):
+    """Stain normalisation of H&E: a small basis is estimated per slide, then every pixel is mapped on its own."""
+
+    method: Literal["vahadane", "macenko", "reinhard", "none"] = Field(
+        "vahadane", description="vahadane (sparse dictionary), macenko (plane of densities), reinhard (Lab statistics)."
+    )
+    target: str = Field(
+        "reference",
+        description="Look to reach: reference (shipped numbers), median (of the training images), or a file: the"
+        " stain.json of an image, or an image; relative to the working folder.",
+    )
+    background: Literal["estimate", "white"] = Field(
+        "estimate", description="Light through bare glass: estimated per slide and channel, or 255."
+    )
+    outside: Literal["normalise", "keep"] = Field(
+        "normalise", description="Pixels outside tissue: mapped like all, or kept byte for byte."
+    )
+    sample: Count = Field(100_000, description="Tissue pixels that the dictionary is learned from.")
+    iterations: Count = Field(200, description="Mini-batches of 512 pixels of dictionary learning.")
+    dictionary_sparsity: Annotated[float, Field(ge=0)] = Field(
+        0.02, description="Vahadane: lambda of the dictionary; a larger one draws the two vectors towards each other."
+    )
+    sparsity: Annotated[float, Field(ge=0)] = Field(0.01, description="Vahadane: lambda of the concentrations.")
+    least_density: Positive = Field(
+        0.15, description="Pixels fainter than this (length of the optical density) do not shape the vectors."
+    )
+    extreme_angle: Annotated[float, Field(ge=0, lt=50)] = Field(
+        1.0, description="Macenko: percentile of the angles at which the two stains are read."
+    )
+    percentile: Annotated[float, Field(gt=0, le=100)] = Field(
+        99.0, description="Percentile of the concentrations over tissue that is brought to the target's."
+    )
+    fallback: Literal["reference", "macenko", "keep"] = Field(
+        "reference",
+        description="Where a basis cannot be trusted: the reference vectors, Macenko's, or the image is left as it is.",
+    )
+    least_tissue: Count = Field(5000, description="Below this many tissue pixels no basis is estimated.")
+    least_strength: Positive = Field(0.15, description="A stain whose percentile concentration is lower is weak.")
+    least_angle: Annotated[float, Field(ge=0, lt=90)] = Field(
+        8.0, description="Vectors closer than this many degrees are nearly parallel."
+    )
+    most_deviation: Annotated[float, Field(gt=0, le=90)] = Field(
+        30.0, description="A vector farther than this many degrees from its reference is not trusted."
+    )
+    most_gain: Annotated[float, Field(ge=1)] = Field(
+        5.0, description="A stain is strengthened by at most this factor: more would show noise only."
+    )
+    concentrations: bool = Field(
+        False, description="Also write the haematoxylin and eosin concentrations (array `stains`)."
+    )
+
+
 class NormalizedConfig(Strict):
     """Stage normalized: one chain per image world."""
 
@@ -126,16 +182,20 @@ class NormalizedConfig(Strict):
     gaussian: Gaussian = Field(Gaussian(), description="Fundus: second step.")
     difference: Difference = Field(Difference(), description="Fundus: third step.")
     outside: Literal["keep", "black"] = Field("black", description="Fundus: pixels outside the field of view.")
-    method: Literal["none"] = Field("none", description="Histology: stain normalisation.")
-    strip_rows: Count = Field(2048, description="Rows held in memory at a time; a multiple of the shard.")
+    stain: Stain = Field(Stain(), description="Histology: stain normalisation.")
+    strip_rows: Count = Field(2048, description="Rows of a block held in memory; a multiple of the shard.")
+    strip_columns: Count = Field(6144, description="Columns of a block at most; a multiple of the shard.")
+    workers: Count = Field(1, description="Blocks of one image at a time (threads of its job); changes no result.")
     storage: Storage = Field(Storage(), description="Chunks, shards, compression.")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.difference.apply and not self.gaussian.apply:
             raise ValueError("difference.apply needs gaussian.apply: the difference is taken to the blurred image")
-        if self.strip_rows % self.storage.shard:
-            raise ValueError(f"strip_rows {self.strip_rows} must be a multiple of storage.shard {self.storage.shard}")
+        for name in ("strip_rows", "strip_columns"):
+            if getattr(self, name) % self.storage.shard:
+                side = self.storage.shard
+                raise ValueError(f"{name} {getattr(self, name)} must be a multiple of storage.shard {side}")
         return self
 
 

@@ -66,7 +66,7 @@ class Lookup(_Strict):
 
 
 class FolderLayout(_Strict):
-    """Where a plain folder keeps its images and masks, as patterns relative to the root.
+    """Where a folder of pictures or slides keeps its images and masks, as patterns relative to the root.
 
     ``{image}`` stands for the id of the image, ``*`` for anything within one folder name and ``**/`` for any folders.
     """
@@ -79,19 +79,23 @@ class FolderLayout(_Strict):
     """Pattern of label images with one value per class, instead of masks."""
     values: dict[str, int] = {}
     """Class code → value in the label images; other values are background."""
+    annotations: str | None = None
+    """Pattern of GeoJSON files with polygons in pixels of the image, instead of masks; their features name classes."""
     test: str | None = None
     """Regular expression over the path of the image, relative to the root: a match belongs to the official test."""
 
     @model_validator(mode="after")
     def _one_truth(self) -> Self:
         if "{image}" not in self.images:
-            raise ValueError(f"folder.images {self.images!r} needs {{image}}, the part that names the image")
+            raise ValueError(f"images {self.images!r} needs {{image}}, the part that names the image")
         if self.label is not None and (self.masks or not self.values):
-            raise ValueError("folder.label needs folder.values and excludes folder.masks")
+            raise ValueError("label needs values and excludes masks")
         if self.label is None and self.values:
-            raise ValueError("folder.values needs folder.label")
-        for pattern in [*self.masks.values(), *([self.label] if self.label else [])]:
-            if "{image}" not in pattern:
+            raise ValueError("values needs label")
+        if self.annotations is not None and (self.masks or self.label is not None):
+            raise ValueError("annotations exclude masks and label")
+        for pattern in [*self.masks.values(), self.label, self.annotations]:
+            if pattern is not None and "{image}" not in pattern:
                 raise ValueError(f"pattern {pattern!r} needs {{image}}, the part that names the image")
         return self
 
@@ -116,7 +120,7 @@ class DatasetRecord(_Strict):
 
     title: str
     """Name for people."""
-    adaptor: Literal["idrid", "folder", "phantom"]
+    adaptor: Literal["idrid", "digestpath", "folder", "slide", "phantom"]
     """Which module of ``pipeline.raw`` reads it."""
     root: str | None = None
     """Folder, relative to the manifest or absolute; null where the user gives it by ``roots``."""
@@ -142,6 +146,8 @@ class DatasetRecord(_Strict):
     """How the hospital or scanner is found."""
     folder: FolderLayout | None = None
     """Layout, for the adaptor ``folder``."""
+    slide: FolderLayout | None = None
+    """Layout, for the adaptor ``slide``; its masks may have the size of any level of the slide."""
     phantom: PhantomLayout | None = None
     """Layout, for the adaptor ``phantom``."""
 
@@ -156,13 +162,20 @@ class DatasetRecord(_Strict):
             raise ValueError(f"priority {', '.join(self.priority)} must name each class once: {', '.join(codes)}")
         if self.task == "binary" and len(codes) != 1:
             raise ValueError(f"task binary needs exactly one class, found {', '.join(codes)}")
-        for adaptor in ("folder", "phantom"):
+        if self.adaptor == "digestpath" and len(codes) != 1:
+            raise ValueError(f"adaptor digestpath knows one class, found {', '.join(codes)}")
+        for adaptor in ("folder", "slide", "phantom"):
             if (self.adaptor == adaptor) != (getattr(self, adaptor) is not None):
                 raise ValueError(f"the block {adaptor} belongs to adaptor {adaptor} and is needed there")
-        named = {*(self.folder.masks if self.folder else ()), *(self.folder.values if self.folder else ())}
+        named = {*(self.layout.masks if self.layout else ()), *(self.layout.values if self.layout else ())}
         if named and named != set(codes):
-            raise ValueError(f"folder names classes {', '.join(sorted(named))}; classes are {', '.join(codes)}")
+            raise ValueError(f"{self.adaptor} names classes {', '.join(sorted(named))}; classes are {', '.join(codes)}")
         return self
+
+    @property
+    def layout(self) -> FolderLayout | None:
+        """The layout of a folder of pictures or slides."""
+        return self.folder or self.slide
 
     @property
     def codes(self) -> tuple[str, ...]:

@@ -6,13 +6,19 @@ of configuration, code and inputs still matches is handed back to the next run, 
 
 import os
 import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
+from pipeline.geometry import Box
 from pipeline.words import partial_path
 
-__all__ = ["file_in_progress", "folder_in_progress"]
+__all__ = ["FinishedBlocks", "file_in_progress", "folder_in_progress"]
+
+
+BLOCKS = ".blocks"
 
 
 def _remove(path: Path) -> None:
@@ -55,13 +61,53 @@ def folder_in_progress(output: Path, *, digest: str) -> Iterator[Path]:
     partial.parent.mkdir(parents=True, exist_ok=True)
     if not (mark.is_file() and mark.read_text() == digest):
         _remove(partial)
+        _remove(partial.with_name(partial.name + BLOCKS))
         _remove(mark)
         temporary = mark.with_name(mark.name + ".new")
         temporary.write_text(digest)
         os.replace(temporary, mark)
-    partial.mkdir(exist_ok=True)
+    if not partial.is_dir():
+        _remove(partial.with_name(partial.name + BLOCKS))
+        partial.mkdir()
     yield partial
     _remove(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     os.replace(partial, output)
     _remove(mark)
+
+
+class FinishedBlocks:
+    """The blocks of an unfinished store that were written whole, in a file beside it; gone when all are.
+
+    Used as a context manager around the work on all blocks. A block counts as finished only after its function
+    returned, so at most those in flight are done again.
+    """
+
+    def __init__(self, partial: Path) -> None:
+        self._path = partial.with_name(partial.name + BLOCKS)
+        self._lock = threading.Lock()
+        self._done: frozenset[str] = frozenset()
+
+    def __enter__(self) -> Self:
+        """Read what an earlier run finished; a torn last line does not count."""
+        if self._path.is_file():
+            self._done = frozenset(line for line in self._path.read_text().split("\n")[:-1])
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Forget the blocks once all are finished."""
+        if kind is None:
+            self._path.unlink(missing_ok=True)
+
+    def once(self, work: Callable[[Box], None]) -> Callable[[Box], None]:
+        """The function, which does nothing for a block that is finished already."""
+
+        def unless_finished(box: Box) -> None:
+            line = f"{box.y0} {box.x0} {box.y1} {box.x1}"
+            if line in self._done:
+                return
+            work(box)
+            with self._lock, self._path.open("a") as stream:
+                stream.write(line + "\n")
+
+        return unless_finished

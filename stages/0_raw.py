@@ -16,10 +16,11 @@ def raw_image(smk: Any) -> None:
     from pipeline.raw.facts import write_fact_sheet
 
     config = smk.params.config
-    entry = entry_from_files(config["entry"], image=smk.input.image, masks=smk.input.masks, label=smk.input.label)
+    files = {name: getattr(smk.input, name) for name in ("image", "masks", "label", "annotations")}
+    entry = entry_from_files(config["entry"], **files)
     record = DatasetRecord.model_validate(config["record"])
     provenance = origin("raw", config=config, code=smk.params.code)
-    write_fact_sheet(entry, record=record, output=Path(smk.output[0]), provenance=provenance)
+    write_fact_sheet(entry, record=record, output=Path(smk.output[0]), provenance=provenance, workers=smk.threads)
 
 
 def raw_images(smk: Any) -> None:

@@ -1,4 +1,4 @@
-"""Stage normalized: maps the names of Snakemake to one call each; a function per rule, named like it."""
+"""Stage normalized: maps the names of Snakemake to one call each; a function per rule or chain, named like it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,27 +9,80 @@ if TYPE_CHECKING:
     snakemake: Any
 
 
-def normalized_image(smk: Any) -> None:
-    """Write the normalised store of one image."""
+def on_image(smk: Any, *results: str) -> dict[str, Any]:
+    """What every function on one image is given; its inputs are its files and, by name, earlier results."""
     from pipeline.config import NormalizedConfig
     from pipeline.manifest import DatasetRecord
-    from pipeline.normalized.image import normalise_image
     from pipeline.raw.entry import entry_from_files
 
     config = smk.params.config
     record = DatasetRecord.model_validate(config["record"])
-    files = [Path(path) for path in (*smk.input.image, *smk.input.masks, *smk.input.label)]
-    inputs = {path.name: path for path in files}
-    normalise_image(
-        entry_from_files(config["entry"], image=smk.input.image, masks=smk.input.masks, label=smk.input.label),
-        record=record,
-        config=NormalizedConfig.model_validate(config["normalized"]),
+    files = {name: getattr(smk.input, name) for name in ("image", "masks", "label", "annotations")}
+    inputs = {Path(path).name: Path(path) for paths in files.values() for path in paths}
+    inputs |= {name: Path(getattr(smk.input, name)[0]) for name in results}
+    return {
+        "entry": entry_from_files(config["entry"], **files),
+        "record": record,
+        "config": NormalizedConfig.model_validate(config["normalized"]),
+        "output": Path(smk.output[0]),
+        "provenance": origin(
+            "normalized", config=config, code=smk.params.code, inputs=inputs, pixel_size_um=record.pixel_size_um
+        ),
+        "workers": smk.threads,
+    }
+
+
+def normalized_stain(smk: Any) -> None:
+    """Estimate the stains of one image."""
+    from pipeline.normalized.histology import write_estimate
+
+    write_estimate(**on_image(smk))
+
+
+def normalized_target(smk: Any) -> None:
+    """Write the look that all images of a data set are brought to."""
+    from pipeline.config import NormalizedConfig
+    from pipeline.normalized.target import write_target
+
+    config = smk.params.config
+    files = [Path(path) for path in smk.input]
+    write_target(
+        NormalizedConfig.model_validate(config["normalized"]),
+        target=config["target"],
+        file=Path(smk.input.file[0]) if smk.input.file else None,
+        estimates=[Path(path) for path in smk.input.estimates],
         output=Path(smk.output[0]),
         provenance=origin(
-            "normalized", config=config, code=smk.params.code, inputs=inputs, pixel_size_um=record.pixel_size_um
+            "normalized", config=config, code=smk.params.code, inputs={path.name: path for path in files}
         ),
     )
 
 
+def fundus_image(smk: Any) -> None:
+    """Write the normalised store of a fundus photograph."""
+    from pipeline.normalized.fundus import normalise_fundus
+
+    normalise_fundus(**on_image(smk))
+
+
+def histology_image(smk: Any) -> None:
+    """Write the normalised store of an H&E image."""
+    from pipeline.normalized.histology import normalise_histology
+
+    results = [name for name in ("stain", "target") if getattr(smk.input, name)]
+    given = {name: Path(getattr(smk.input, name)[0]) for name in results}
+    normalise_histology(**on_image(smk, *results), stain=given.get("stain"), target=given.get("target"))
+
+
+def normalized_image(smk: Any) -> None:
+    """Write the normalised store of one image by the chain of its data set."""
+    chain = smk.params.config["normalized"]["chain"]
+    {"fundus": fundus_image, "histology": histology_image}[chain](smk)
+
+
 with job(snakemake.log[0], threads=snakemake.threads):
-    {"normalized_image": normalized_image}[snakemake.rule](snakemake)
+    {
+        "normalized_stain": normalized_stain,
+        "normalized_target": normalized_target,
+        "normalized_image": normalized_image,
+    }[snakemake.rule](snakemake)

@@ -1,4 +1,4 @@
-"""normalized: an image -> OME-Zarr with pyramid, truth and region of interest."""
+"""normalized: an image -> OME-Zarr with pyramid, truth and region of interest; H&E by way of its stains and a target."""
 
 STAGE_RESULTS["normalized"] = lambda dataset: expand(
     "<results>/{dataset}/normalized/{image}.zarr",
@@ -7,21 +7,67 @@ STAGE_RESULTS["normalized"] = lambda dataset: expand(
 )
 
 
-rule normalized_image:
+rule normalized_stain:
     input:
         unpack(raw_files),
         sheet="<results>/{dataset}/raw/{image}.json",
     output:
-        directory("<results>/{dataset}/normalized/{image}.zarr"),
+        "<results>/{dataset}/normalized/{image}.stain.json",
     log:
-        "<logs>/{dataset}/normalized/{image}.log",
+        "<logs>/{dataset}/normalized/{image}.stain.log",
+    threads: lambda w: DATASETS[w.dataset].config.normalized.workers
     params:
         config=lambda w: {
             "record": bare_record(w.dataset),
             "entry": raw_facts(w),
-            "normalized": stage_config(w.dataset, "normalized"),
+            "normalized": estimation(w.dataset),
         },
-        code=code_of("1_normalized.py", "normalized_image"),
+        code=code_of("1_normalized.py", "normalized_stain"),
+    message:
+        "{wildcards.dataset}: estimating the stains of {wildcards.image}"
+    script:
+        "1_normalized.py"
+
+
+rule normalized_target:
+    input:
+        file=lambda w: target_file(w.dataset),
+        estimates=lambda w: median_of(w.dataset),
+    output:
+        "<results>/{dataset}/normalized/target.json",
+    log:
+        "<logs>/{dataset}/normalized/target.log",
+    params:
+        config=lambda w: target_settings(w.dataset),
+        code=code_of("1_normalized.py", "normalized_target"),
+    message:
+        "{wildcards.dataset}: target of stain normalisation"
+    script:
+        "1_normalized.py"
+
+
+rule normalized_image:
+    input:
+        unpack(raw_files),
+        sheet="<results>/{dataset}/raw/{image}.json",
+        stain=lambda w: [stain_file(w.dataset, w.image)] if is_stained(w.dataset) else [],
+        target=lambda w: target_of(w.dataset),
+    output:
+        directory("<results>/{dataset}/normalized/{image}.zarr"),
+    log:
+        "<logs>/{dataset}/normalized/{image}.log",
+    threads: lambda w: DATASETS[w.dataset].config.normalized.workers
+    params:
+        config=lambda w: {
+            "record": bare_record(w.dataset),
+            "entry": raw_facts(w),
+            "normalized": normalisation(w.dataset),
+        },
+        # One function for each chain, so that code of the other one reruns nothing here.
+        code=lambda w: code_of(
+            "1_normalized.py",
+            f"{DATASETS[w.dataset].config.normalized.chain}_image",
+        ),
     message:
         "{wildcards.dataset}: normalising {wildcards.image}"
     script:

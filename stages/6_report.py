@@ -41,9 +41,9 @@ def report_metrics(smk: Any) -> None:
 
 def report_page(smk: Any) -> None:
     """Write the page of one data set."""
-    from pipeline.config import ReportConfig
+    from pipeline.config import NormalizedConfig, ReportConfig
     from pipeline.manifest import DatasetRecord
-    from pipeline.raw.pixels import decoders
+    from pipeline.report.originals import looks
     from pipeline.report.page import write_report
     from pipeline.report.result import Inputs, results_from_paths
 
@@ -56,9 +56,16 @@ def report_page(smk: Any) -> None:
         Inputs(
             images=Path(smk.input.images),
             normalized=by_image(smk.input.normalized),
-            originals=decoders(files, numbers=config["images"], record=record),
+            originals=looks(
+                files,
+                numbers=config["images"],
+                record=record,
+                config=NormalizedConfig.model_validate(config["stages"]["normalized"]),
+            ),
             indexes=by_image(smk.input.indexes),
             models={Path(path).name: Path(path) for path in smk.input.models},
+            stains={Path(path).name.removesuffix(".stain.json"): Path(path) for path in smk.input.stains},
+            target=next(map(Path, smk.input.target), None),
         ),
         dataset=config["dataset"],
         record=record,

@@ -35,6 +35,8 @@ rule report_page:
             IMAGES[w.dataset][image].image for image in usable(w.dataset) if IMAGES[w.dataset][image].image
         ],
         normalized=each_image("<results>/{dataset}/normalized/{image}.zarr", usable),
+        stains=lambda w: stains_of(w.dataset),
+        target=lambda w: target_of(w.dataset),
         indexes=lambda w: expand(
             "<results>/{dataset}/index/{sampling}.parquet",
             dataset=w.dataset,

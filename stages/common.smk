@@ -134,6 +134,7 @@ def raw_files(wildcards):
         "image": [entry.image] if entry.image else [],
         "masks": [path for _, path in entry.masks],
         "label": [entry.label] if entry.label else [],
+        "annotations": [entry.annotations] if entry.annotations else [],
     }
 
 
@@ -160,9 +161,14 @@ def bare_record(dataset):
         "centre": None,
     }
     facts = DATASETS[dataset].record.model_dump(mode="json") | cosmetic
-    facts["classes"] = [each | {"name": each["code"], "colour": "red"} for each in facts["classes"]]
-    if facts["folder"]:
-        facts["folder"] |= {"test": None}
+    layouts = [facts[name] for name in ("folder", "slide") if facts[name]]
+    # Polygons name their class; anywhere else a class is known by its code.
+    named = any(layout["annotations"] for layout in layouts)
+    facts["classes"] = [
+        each | {"name": each["name"] if named else each["code"], "colour": "red"} for each in facts["classes"]
+    ]
+    for layout in layouts:
+        layout |= {"test": None}
     return facts
 
 
@@ -174,6 +180,67 @@ def full_record(dataset):
 @functools.cache
 def stage_config(dataset, stage):
     return getattr(DATASETS[dataset].config, stage).model_dump(mode="json")
+
+
+ESTIMATE_ONLY = ("target", "outside", "most_gain", "concentrations")
+"""Keys of the stain block that an estimate does not depend on."""
+FUNDUS_ONLY = ("clahe", "gaussian", "difference", "outside")
+
+
+def is_stained(dataset):
+    config = DATASETS[dataset].config.normalized
+    return config.chain == "histology" and config.stain.method != "none"
+
+
+@functools.cache
+def normalisation(dataset):
+    """What a normalised image depends on: the keys of its own chain, without the number of workers."""
+    found = stage_config(dataset, "normalized")
+    other = FUNDUS_ONLY if found["chain"] == "histology" else ("stain",)
+    return {key: value for key, value in found.items() if key not in ("workers", *other)}
+
+
+@functools.cache
+def estimation(dataset):
+    """What the stains of an image are estimated with."""
+    found = stage_config(dataset, "normalized")
+    stain = {key: value for key, value in found["stain"].items() if key not in ESTIMATE_ONLY}
+    return {"chain": "histology", "rescale": found["rescale"], "stain": stain}
+
+
+def stain_file(dataset, image):
+    return f"<results>/{dataset}/normalized/{image}.stain.json"
+
+
+def stains_of(dataset):
+    """The estimate of every usable image, where stains are normalised."""
+    return [stain_file(dataset, image) for image in usable(dataset)] if is_stained(dataset) else []
+
+
+def target_of(dataset):
+    return [f"<results>/{dataset}/normalized/target.json"] if is_stained(dataset) else []
+
+
+def target_file(dataset):
+    """The file that the target names, an input, so that a changed file normalises again."""
+    target = DATASETS[dataset].config.normalized.stain.target
+    return [] if target in ("reference", "median") else [target]
+
+
+def target_settings(dataset):
+    """What a target depends on: only one that is an image is estimated with the settings of this data set."""
+    target = Path(DATASETS[dataset].config.normalized.stain.target)
+    if target_file(dataset) and target.suffix.lower() != ".json":
+        settings = estimation(dataset)
+    else:
+        settings = {"stain": {"method": estimation(dataset)["stain"]["method"]}}
+    return {"target": target.name, "normalized": settings}
+
+
+def median_of(dataset):
+    """The estimates that a median target is made of: those of training images only."""
+    median = DATASETS[dataset].config.normalized.stain.target == "median"
+    return [stain_file(dataset, image) for image in images_of(dataset, "train")] if median else []
 
 
 def model_settings(wildcards):

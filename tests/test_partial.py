@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.partial import file_in_progress, folder_in_progress
+from pipeline.geometry import Box
+from pipeline.partial import FinishedBlocks, file_in_progress, folder_in_progress
 from pipeline.words import partial_path, safe_name
 
 
@@ -58,3 +59,53 @@ def test_unfinished_results_lie_below_the_results_folder_and_not_among_results()
 def test_names_that_would_confuse_paths_are_refused(name):
     with pytest.raises(ValueError, match="name"):
         safe_name(name)
+
+
+BOXES = [Box(y, 0, y + 10, 10) for y in range(0, 50, 10)]
+
+
+def test_blocks_that_were_finished_are_not_done_again(tmp_path):
+    folder, done = tmp_path / "store", []
+    folder.mkdir()
+
+    def dies_at_the_third(box):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(box)
+
+    with pytest.raises(KeyboardInterrupt), FinishedBlocks(folder) as finished:  # noqa: PT012
+        for box in BOXES:
+            finished.once(dies_at_the_third)(box)
+    again = []
+    with FinishedBlocks(folder) as finished:
+        for box in BOXES:
+            finished.once(again.append)(box)
+    assert again == BOXES[2:]
+    assert sorted(tmp_path.iterdir()) == [folder]
+
+
+def test_a_torn_line_counts_for_nothing(tmp_path):
+    folder, done = tmp_path / "store", []
+    (tmp_path / "store.blocks").write_text("0 0 10 10\n10 0 20 1")
+    with FinishedBlocks(folder) as finished:
+        for box in BOXES:
+            finished.once(done.append)(box)
+    assert done == BOXES[1:]
+
+
+def test_another_digest_or_a_lost_folder_forgets_the_blocks(tmp_path):
+    output = tmp_path / "results" / "d" / "normalized" / "a.zarr"
+    with pytest.raises(KeyboardInterrupt), folder_in_progress(output, digest="one") as partial:  # noqa: PT012
+        beside = partial.with_name(partial.name + ".blocks")
+        beside.write_text("0 0 10 10\n")
+        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt), folder_in_progress(output, digest="one"):  # noqa: PT012
+        assert beside.is_file()
+        raise KeyboardInterrupt
+    partial.rmdir()
+    with pytest.raises(KeyboardInterrupt), folder_in_progress(output, digest="one"):  # noqa: PT012
+        assert not beside.exists()
+        beside.write_text("0 0 10 10\n")
+        raise KeyboardInterrupt
+    with folder_in_progress(output, digest="two"):
+        assert not beside.exists()

@@ -1,19 +1,20 @@
-"""Which steps does an image go through, strip by strip? Pure functions over a picture in memory.
+"""Which steps does a fundus photograph go through, block by block? Pure functions over any box that can be read.
 
 The statistics of CLAHE are gathered once over the whole image; after that any box can be computed on its own, with a
 halo for the blur, and equals the same box of the image processed whole.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from functools import reduce
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import NormalizedConfig
-from pipeline.geometry import Box, strips
-from pipeline.normalized.clahe import TileGrid
+from pipeline.geometry import Box
+from pipeline.normalized.blocks import each_block, work_blocks
+from pipeline.normalized.clahe import Grey, TileGrid
 from pipeline.normalized.enhance import (
     channel_tables,
     count_channels,
@@ -23,52 +24,46 @@ from pipeline.normalized.enhance import (
     gaussian_halo,
     keep_outside,
 )
-from pipeline.normalized.roi import upsample_mask
+from pipeline.normalized.region import Region
+from pipeline.raw.source import to_eight_bit
 
-__all__ = ["Block", "Region", "block_chain"]
+__all__ = ["Block", "Read", "block_chain"]
 
 Bytes: TypeAlias = NDArray[np.uint8]
+Read: TypeAlias = Callable[[Box], Grey]
+"""Gives the pixels ``(h, w, 3)`` of a box, uint8 or uint16."""
 Block: TypeAlias = Callable[[Box], Bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
-    """A field of view or tissue mask, kept at thumbnail size; any box of it can be asked for at full size."""
+def _equalised(read: Read, region: Region, config: NormalizedConfig, *, workers: int) -> Block:
+    clahe = config.clahe
 
-    mask: NDArray[np.bool_]
-    """``(h, w)`` of the thumbnail."""
-    height: int
-    """Rows of the image."""
-    width: int
-    """Columns of the image."""
+    def bytes_of(box: Box) -> Bytes:
+        return to_eight_bit(read(box))
 
-    def read(self, box: Box) -> NDArray[np.bool_]:
-        """The mask of a box ``(y, x)`` at full size."""
-        return upsample_mask(self.mask, box=box, height=self.height, width=self.width)
-
-
-def _equalised(picture: Bytes, region: Region, config: NormalizedConfig) -> Block:
-    clahe, whole = config.clahe, Box.of_shape(*picture.shape[:2])
     if not clahe.apply:
-        return lambda box: picture[box.slices]
-    grid = TileGrid(whole.height, whole.width, *clahe.tiles)
-    counts: Any = 0
-    for box in strips(whole.height, whole.width, config.strip_rows):
+        return bytes_of
+    # Lightness is defined for 8 bit; the channels themselves are equalised in the depth that the file has.
+    pixels: Read = bytes_of if clahe.space == "lab" else read
+    grid = TileGrid(region.height, region.width, *clahe.tiles)
+
+    def count(box: Box) -> NDArray[np.int64]:
         include = region.read(box) if clahe.statistics == "roi" else None
-        counts = counts + count_channels(picture[box.slices], box=box, grid=grid, space=clahe.space, include=include)
+        return count_channels(pixels(box), box=box, grid=grid, space=clahe.space, include=include)
+
+    boxes = work_blocks(region.height, region.width, config=config)
+    counts = reduce(np.add, each_block(count, boxes, workers=workers))
     tables = channel_tables(counts, clip_limit=clahe.clip_limit, grid=grid)
-    return lambda box: np.asarray(
-        equalise_block(picture[box.slices], box=box, grid=grid, tables=tables, space=clahe.space), dtype=np.uint8
-    )
+    return lambda box: to_eight_bit(equalise_block(pixels(box), box=box, grid=grid, tables=tables, space=clahe.space))
 
 
-def _sharpened(picture: Bytes, equalised: Block, config: NormalizedConfig) -> Block:
+def _sharpened(read: Read, equalised: Block, config: NormalizedConfig, *, whole: Box) -> Block:
     if not config.gaussian.apply:
         return equalised
-    sigma, step, whole = config.gaussian.sigma, config.difference, Box.of_shape(*picture.shape[:2])
+    sigma, step = config.gaussian.sigma, config.difference
 
     def source(box: Box) -> Bytes:
-        return picture[box.slices] if step.of == "original" and step.apply else equalised(box)
+        return to_eight_bit(read(box)) if step.of == "original" and step.apply else equalised(box)
 
     def block(box: Box) -> Bytes:
         outer = box.grow(gaussian_halo(sigma), whole)
@@ -82,27 +77,27 @@ def _sharpened(picture: Bytes, equalised: Block, config: NormalizedConfig) -> Bl
     return block
 
 
-def block_chain(picture: Bytes, *, region: Region, config: NormalizedConfig) -> Block:
+def block_chain(read: Read, *, region: Region, config: NormalizedConfig, workers: int = 1) -> Block:
     """The configured chain as a function from a box of the image to its pixels ``(h, w, 3)``.
 
     Parameters
     ----------
-    picture
-        ``(h, w, 3)`` RGB, already rescaled.
+    read
+        Gives any box of the RGB picture, already rescaled; it may be called from several threads.
     region
-        Field of view (fundus) or tissue (histology).
+        Field of view, of the size of the image.
     config
         The steps and their parameters.
+    workers
+        Blocks at a time while the statistics are gathered.
 
     Returns
     -------
     Callable
         Pure; the same pixels for any partition of the image into boxes.
     """
-    if config.chain == "histology":
-        # Stain normalisation has the one method `none` so far: the pixels stay what the scanner gave.
-        return lambda box: picture[box.slices]
-    enhanced = _sharpened(picture, _equalised(picture, region, config), config)
+    whole = Box.of_shape(region.height, region.width)
+    enhanced = _sharpened(read, _equalised(read, region, config, workers=workers), config, whole=whole)
     if config.outside == "keep":
         return enhanced
     return lambda box: keep_outside(enhanced(box), region.read(box))

@@ -28,7 +28,6 @@ __all__ = [
     "keep_outside",
     "merge_lightness",
     "split_lightness",
-    "to_eight_bit",
 ]
 
 ColourSpace: TypeAlias = Literal["lab", "green", "rgb"]
@@ -138,13 +137,6 @@ def equalise_block(rgb: Grey, *, box: Box, grid: TileGrid, tables: Grey, space: 
     for channel, table in zip({"lab": (0,), "green": (1,), "rgb": (0, 1, 2)}[space], tables, strict=True):
         result[:, :, channel] = interpolate(result[:, :, channel], box=box, grid=grid, tables=table)
     return _from_lab(result) if space == "lab" else result
-
-
-def to_eight_bit(image: Grey) -> NDArray[np.uint8]:
-    """Grey values as uint8: 16 bit divided by 257 and rounded, 8 bit as they are."""
-    if image.dtype == np.uint8:
-        return image.astype(np.uint8, copy=False)
-    return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def difference(

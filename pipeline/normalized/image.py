@@ -1,155 +1,236 @@
-"""How does one image become a normalised store? Decode, rescale, find the region, enhance strip by strip, write."""
+"""How does an image become a normalised store? Block by block: pixels, their pyramid, region and truth, then a rename.
 
+What a block goes through is not decided here: `pipeline.normalized.fundus` and `pipeline.normalized.histology` give a
+function from a box to its planar pixels.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from pipeline.config import NormalizedConfig, Rescale
-from pipeline.geometry import strips
+from pipeline.config import NormalizedConfig
+from pipeline.geometry import Box
 from pipeline.manifest import DatasetRecord
-from pipeline.normalized.chain import Block, Region, block_chain
+from pipeline.normalized.blocks import each_block, work_blocks
 from pipeline.normalized.pyramid import halve, store_levels
-from pipeline.normalized.rescale import Rescaling, rescale_image, rescale_mask, vanished
-from pipeline.normalized.roi import field_of_view, fov_diameter, tissue_mask
-from pipeline.partial import folder_in_progress
+from pipeline.normalized.region import Region, Thumbnail, read_thumbnail
+from pipeline.normalized.rescale import Rescaling, vanished
+from pipeline.normalized.view import View, rescaling_of
+from pipeline.partial import FinishedBlocks, folder_in_progress
 from pipeline.provenance import Provenance
 from pipeline.raw.entry import ImageEntry
-from pipeline.raw.pixels import read_image, read_truth
-from pipeline.raw.reader import thumbnail
+from pipeline.raw.pixels import open_image
+from pipeline.raw.truth import TruthSource, open_truth
 from pipeline.stores import create_plane, create_pyramid, write_box
 
-__all__ = ["find_region", "normalise_image", "rescaling_of"]
+__all__ = ["Opened", "Planes", "open_view", "write_image"]
 
-REGION_SIDE = 1024
-"""Longer side of the thumbnail in which field of view and tissue are found."""
+Bytes: TypeAlias = NDArray[np.uint8]
+Planes: TypeAlias = Callable[[Box], Bytes]
+"""Gives the normalised pixels ``(3, h, w)`` of a box; it is called from several threads."""
 
-Bytes = NDArray[np.uint8]
-
-
-def find_region(picture: Bytes, *, chain: str) -> Region:
-    """Field of view of a fundus photograph, or tissue of a slide, found in a thumbnail."""
-    small = thumbnail(picture, side=REGION_SIDE)
-    mask = field_of_view(small) if chain == "fundus" else tissue_mask(small)
-    return Region(mask, *picture.shape[:2])
+COUNTED = 2**26
+"""Largest image, in pixels, whose vanished regions are counted: they need whole masks."""
 
 
-def rescaling_of(picture: Bytes, *, rescale: Rescale) -> Rescaling:
-    """The rescaling that the configuration asks for; a picture without field of view counts as all field of view."""
-    height, width = picture.shape[:2]
-    if rescale.fov_diameter is not None:
-        small = thumbnail(picture, side=REGION_SIDE)
-        diameter = fov_diameter(field_of_view(small)) * width / small.shape[1]
-        whole = float(min(height, width))
-        return Rescaling.of_diameter(height, width, fov_diameter=diameter or whole, target=rescale.fov_diameter)
-    return Rescaling.of_factor(height, width, rescale.factor or 1.0)
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """An image that is open for reading, on the grid on which it is processed."""
+
+    view: View
+    thumbnail: Thumbnail
+    pixel_size_um: float | None
+    """Side of a pixel of level 0 in micrometres."""
+
+    @property
+    def height(self) -> int:
+        """Rows of the view."""
+        return self.view.rescaling.height
+
+    @property
+    def width(self) -> int:
+        """Columns of the view."""
+        return self.view.rescaling.width
+
+    @property
+    def scaled_pixel_um(self) -> float | None:
+        """Side of a pixel of the view in micrometres."""
+        return None if self.pixel_size_um is None else self.pixel_size_um / self.view.rescaling.factor_y
 
 
-def _attributes(
-    entry: ImageEntry,
-    *,
-    record: DatasetRecord,
-    rescaling: Rescaling,
-    region: Region,
-    config: NormalizedConfig,
-    lost: dict[str, int],
-) -> dict[str, Any]:
-    share = float(region.mask.mean())
-    mapping = {
+@contextmanager
+def open_view(entry: ImageEntry, *, record: DatasetRecord, config: NormalizedConfig, workers: int) -> Iterator[Opened]:
+    """Open an image and make it small; nothing of a tiled or striped file is decoded whole.
+
+    Raises
+    ------
+    ImageRejected
+        The file was damaged after stage raw had read it.
+    ConfigurationError
+        A level or a pixel size that the file does not have.
+    """
+    with open_image(entry, record=record, workers=workers) as source:
+        thumbnail = read_thumbnail(source)
+        size = record.pixel_size_um or source.pixel_size_um
+        rescaling = rescaling_of(
+            source.levels, rescale=config.rescale, pixel_size_um=size, thumbnail=thumbnail, name=entry.image_id
+        )
+        yield Opened(View(source, rescaling), thumbnail, size)
+
+
+def _lost(truth: TruthSource | None, rescaling: Rescaling, *, codes: tuple[str, ...]) -> list[str]:
+    """What happened to regions that are smaller than a pixel of the new size; a mask is then held whole."""
+    if truth is None or rescaling.is_identity:
+        return []
+    if rescaling.source_height * rescaling.source_width > COUNTED:
+        return ["regions too small for this size were not counted"]
+    source, small = (
+        truth.read(Box.of_shape(height, width), height=height, width=width).astype(np.bool_)
+        for height, width in (
+            (rescaling.source_height, rescaling.source_width),
+            (rescaling.height, rescaling.width),
+        )
+    )
+    counts = [vanished(*pair, rescaling) for pair in zip(source, small, strict=True)]
+    return [f"{n} regions of {code} were too small for this size" for code, n in zip(codes, counts, strict=True) if n]
+
+
+def _mapping(opened: Opened) -> dict[str, Any]:
+    rescaling = opened.view.rescaling
+    return {
         "factor_y": rescaling.factor_y,
         "factor_x": rescaling.factor_x,
         "source_height": rescaling.source_height,
         "source_width": rescaling.source_width,
         "height": rescaling.height,
         "width": rescaling.width,
+        "level": opened.view.level,
+        "pixel_size_um": opened.pixel_size_um,
     }
-    flags = [] if share > 0 else ["no field of view found" if config.chain == "fundus" else "no tissue found"]
-    flags += [f"{count} regions of {code} were too small for this size" for code, count in lost.items() if count]
-    own = {"image_id": entry.image_id, "classes": list(record.codes), "mapping": mapping, "roi_share": share}
-    return {"lesionmap": {**own, "flags": flags}}
 
 
-def _write_levels(group: zarr.Group, block: Block, *, levels: int, height: int, width: int, rows: int) -> None:
-    for box in strips(height, width, rows):
-        pixels = np.ascontiguousarray(np.moveaxis(block(box), 2, 0))
-        for level in range(levels):
-            write_box(_array(group, level), pixels, y0=box.y0 >> level, x0=0)
-            pixels = halve(pixels) if level + 1 < levels else pixels
+@dataclass(frozen=True, slots=True, eq=False)
+class _Block:
+    """Writes one block of everything; blocks share no shard, so several may be written at once."""
+
+    group: zarr.Group
+    levels: int
+    planes: Planes
+    region: Region
+    truth: TruthSource | None
+    stains: Callable[[Box], NDArray[Any]] | None
+
+    def write(self, box: Box) -> None:
+        pixels = np.ascontiguousarray(self.planes(box))
+        for level in range(self.levels):
+            write_box(self._array(str(level)), pixels, y0=box.y0 >> level, x0=box.x0 >> level)
+            pixels = halve(pixels) if level + 1 < self.levels else pixels
+        write_box(self._array("roi"), self.region.read(box).astype(np.uint8), y0=box.y0, x0=box.x0)
+        if self.truth is not None:
+            truth = self.truth.read(box, height=self.region.height, width=self.region.width)
+            write_box(self._array("truth"), truth, y0=box.y0, x0=box.x0)
+        if self.stains is not None:
+            write_box(self._array("stains"), self.stains(box), y0=box.y0, x0=box.x0)
+
+    def _array(self, name: str) -> zarr.Array[Any]:
+        found = self.group[name]
+        if not isinstance(found, zarr.Array):
+            raise AssertionError(f"{name} is no array")
+        return found
 
 
-def _rescaled_truth(
-    entry: ImageEntry, *, record: DatasetRecord, rescaling: Rescaling
-) -> tuple[Bytes | None, dict[str, int]]:
-    """The truth on the grid of the rescaled image, and the number of regions of each class that vanished on the way."""
-    if not entry.annotated:
-        return None, {}
-    source = read_truth(entry, record=record, height=rescaling.source_height, width=rescaling.source_width).astype(bool)
-    small = [rescale_mask(mask, rescaling) for mask in source]
-    lost = [0 if rescaling.is_identity else vanished(*pair, rescaling) for pair in zip(source, small, strict=True)]
-    return np.stack(small).astype(np.uint8), dict(zip(record.codes, lost, strict=True))
+def _create(
+    partial: Path,
+    opened: Opened,
+    *,
+    config: NormalizedConfig,
+    attributes: dict[str, Any],
+    provenance: Provenance,
+    classes: int,
+    stains: bool,
+) -> tuple[zarr.Group, int]:
+    shapes = store_levels(opened.height, opened.width, shard=config.storage.shard)
+    group = create_pyramid(
+        partial, channels=("red", "green", "blue"), shapes=shapes, dtype=np.uint8, storage=config.storage,
+        provenance=provenance.as_attributes(), pixel_size_um=opened.scaled_pixel_um, extra={"lesionmap": attributes},
+    )  # fmt: skip
+    size = (opened.height, opened.width)
+    create_plane(group, "roi", shape=size, dtype=np.uint8, storage=config.storage)
+    if classes:
+        create_plane(group, "truth", shape=(classes, *size), dtype=np.uint8, storage=config.storage)
+    if stains:
+        create_plane(group, "stains", shape=(2, *size), dtype=np.float16, storage=config.storage)
+    return group, len(shapes)
 
 
-def _array(group: zarr.Group, level: int) -> zarr.Array[Any]:
-    found = group[str(level)]
-    if not isinstance(found, zarr.Array):
-        raise AssertionError(f"level {level} is no array")
-    return found
-
-
-def _write_truth(group: zarr.Group, truth: Bytes, *, config: NormalizedConfig) -> None:
-    array = create_plane(group, "truth", shape=truth.shape, dtype=np.uint8, storage=config.storage)
-    for box in strips(truth.shape[1], truth.shape[2], config.strip_rows):
-        write_box(array, truth[(slice(None), *box.slices)], y0=box.y0, x0=0)
-
-
-def _write_roi(group: zarr.Group, region: Region, *, config: NormalizedConfig) -> None:
-    shape = (region.height, region.width)
-    array = create_plane(group, "roi", shape=shape, dtype=np.uint8, storage=config.storage)
-    for box in strips(*shape, config.strip_rows):
-        write_box(array, region.read(box).astype(np.uint8), y0=box.y0, x0=0)
-
-
-def normalise_image(
-    entry: ImageEntry, *, record: DatasetRecord, config: NormalizedConfig, output: Path, provenance: Provenance
+def write_image(
+    opened: Opened,
+    *,
+    entry: ImageEntry,
+    record: DatasetRecord,
+    config: NormalizedConfig,
+    region: Region,
+    planes: Planes,
+    flags: list[str],
+    output: Path,
+    provenance: Provenance,
+    workers: int,
+    stains: Callable[[Box], NDArray[Any]] | None = None,
 ) -> None:
     """Write ``normalized/{image}.zarr``: the pyramid, ``truth`` (where somebody looked) and ``roi``.
 
+    A run that was killed goes on with the blocks that were not finished.
+
     Parameters
     ----------
-    entry
-        The image; it must have passed stage raw.
-    record
-        Facts of its data set.
+    opened
+        The image.
+    entry, record
+        Where its truth lies, and the classes.
     config
-        The chain.
+        Blocks and storage.
+    region
+        Field of view or tissue, of the size of the view.
+    planes
+        Normalised pixels of a box.
+    flags
+        What is to be known about this image.
     output
         Folder of the store.
     provenance
         Record of origin.
-
-    Raises
-    ------
-    ImageRejected
-        The file was damaged after stage raw had read it.
+    workers
+        Blocks at a time.
+    stains
+        Concentrations ``(2, h, w)`` float16 of a box, where they are to be kept as array ``stains``.
     """
-    original = read_image(entry, record=record).pixels
-    rescaling = rescaling_of(original, rescale=config.rescale)
-    picture = rescale_image(original, rescaling)
-    region = find_region(picture, chain=config.chain)
-    shapes = store_levels(rescaling.height, rescaling.width, shard=config.storage.shard)
-    truth, lost = _rescaled_truth(entry, record=record, rescaling=rescaling)
-    attributes = _attributes(entry, record=record, rescaling=rescaling, region=region, config=config, lost=lost)
-    size = None if record.pixel_size_um is None else record.pixel_size_um / rescaling.factor_y
-    with folder_in_progress(output, digest=provenance.digest) as partial:
-        group = create_pyramid(
-            partial, channels=("red", "green", "blue"), shapes=shapes, dtype=np.uint8, storage=config.storage,
-            provenance=provenance.as_attributes(), pixel_size_um=size, extra=attributes,
+    rescaling = opened.view.rescaling
+    with ExitStack() as stack:
+        truth = stack.enter_context(
+            open_truth(
+                entry, record=record, height=rescaling.source_height, width=rescaling.source_width, workers=workers
+            )
+        )
+        attributes = {
+            "image_id": entry.image_id,
+            "classes": list(record.codes),
+            "mapping": _mapping(opened),
+            "roi_share": region.pixels / (opened.height * opened.width),
+            "flags": flags + _lost(truth, rescaling, codes=record.codes),
+        }
+        partial = stack.enter_context(folder_in_progress(output, digest=provenance.digest))
+        group, levels = _create(
+            partial, opened, config=config, attributes=attributes, provenance=provenance,
+            classes=len(record.codes) if truth else 0, stains=stains is not None,
         )  # fmt: skip
-        block = block_chain(picture, region=region, config=config)
-        height, width, rows = rescaling.height, rescaling.width, config.strip_rows
-        _write_levels(group, block, levels=len(shapes), height=height, width=width, rows=rows)
-        _write_roi(group, region, config=config)
-        if truth is not None:
-            _write_truth(group, truth, config=config)
+        block = _Block(group, levels, planes, region, truth, stains)
+        with FinishedBlocks(partial) as finished:
+            each_block(
+                finished.once(block.write), work_blocks(opened.height, opened.width, config=config), workers=workers
+            )

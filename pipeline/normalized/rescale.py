@@ -9,10 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ConfigurationError, GeometryError, explain
 
-__all__ = ["Rescaling", "rescale_image", "rescale_mask", "vanished"]
-
-# Coverage is summed in double precision; a pixel that is covered by exactly one half may miss it by rounding.
-_HALF = 0.5 - 1e-9
+__all__ = ["Rescaling", "vanished"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,61 +97,6 @@ class Rescaling:
         }
 
 
-def rescale_image(rgb: NDArray[np.uint8], rescaling: Rescaling) -> NDArray[np.uint8]:
-    """The image at its new size: means over areas where it shrinks, cubic interpolation where it grows.
-
-    Parameters
-    ----------
-    rgb
-        ``(y, x, channel)`` or ``(y, x)`` of the source size.
-    rescaling
-        From which size to which.
-
-    Returns
-    -------
-    NDArray
-        Of the new size, of the same type.
-
-    Raises
-    ------
-    GeometryError
-        Where the image is not of the source size.
-    """
-    _check(rgb, rescaling)
-    if rescaling.is_identity:
-        return rgb
-    shrinks = rescaling.height <= rescaling.source_height and rescaling.width <= rescaling.source_width
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    small = cv2.resize(rgb, (rescaling.width, rescaling.height), interpolation=method)
-    return np.asarray(small, rgb.dtype).reshape(rescaling.height, rescaling.width, *rgb.shape[2:])
-
-
-def rescale_mask(mask: NDArray[np.bool_], rescaling: Rescaling) -> NDArray[np.bool_]:
-    """The mask at its new size: a pixel is set where at least half of its area is covered.
-
-    Parameters
-    ----------
-    mask
-        ``(y, x)`` of the source size.
-    rescaling
-        From which size to which.
-
-    Returns
-    -------
-    NDArray
-        ``(y, x)`` of the new size. Lesions thinner than half a new pixel may be lost: see `vanished`.
-
-    Raises
-    ------
-    GeometryError
-        Where the mask is not of the source size.
-    """
-    _check(mask, rescaling)
-    if rescaling.is_identity:
-        return mask
-    return _coverage(_coverage(mask, rescaling.height).T, rescaling.width).T >= _HALF
-
-
 def vanished(mask: NDArray[np.bool_], small: NDArray[np.bool_], rescaling: Rescaling) -> int:
     """How many 8-connected components of a mask have no set pixel left after rescaling.
 
@@ -189,13 +131,3 @@ def _check(image: NDArray[np.generic], rescaling: Rescaling) -> None:
             explain("The image is not of the size that is rescaled.", where="normalized.rescale", found=image.shape[:2],
                     expected=expected, remedy="Make the rescaling from this image's size.")
         )  # fmt: skip
-
-
-def _coverage(values: NDArray[np.generic], size: int) -> NDArray[np.float64]:
-    # Mean over equal pieces of the first axis: differences of its running sum, read between rows where an edge falls.
-    length = values.shape[0]
-    edges = np.arange(size + 1) * (length / size)
-    rows = np.minimum(edges.astype(np.intp), length - 1)
-    before = np.cumsum(values, axis=0, dtype=np.float64 if values.dtype.kind == "f" else np.int32)
-    below = np.where(rows[:, None] > 0, before[rows - 1], 0) + (edges - rows)[:, None] * values[rows]
-    return np.asarray(np.diff(below, axis=0) * (size / length), np.float64)

@@ -15,7 +15,7 @@ from pipeline.errors import GeometryError, explain
 from pipeline.geometry import Box
 from pipeline.optical_density import background_intensity, optical_density
 
-__all__ = ["field_of_view", "fov_diameter", "thumbnail_rows", "tissue_mask", "upsample_mask"]
+__all__ = ["field_of_view", "fov_diameter", "thumbnail_factor", "thumbnail_rows", "tissue_mask", "upsample_mask"]
 
 # Field of view, in grey levels of the brightest channel.
 _BLACK_IMAGE = 16
@@ -155,6 +155,11 @@ def upsample_mask(
     rows = _cells(box.y0, box.y1, length=height, cells=mask.shape[0], factor=factor)
     columns = _cells(box.x0, box.x1, length=width, cells=mask.shape[1], factor=factor)
     return np.ascontiguousarray(mask[rows][:, columns])
+
+
+def thumbnail_factor(height: int, width: int, side: int) -> int:
+    """The smallest side of square cells, in pixels, with which the longer axis has at most ``side`` of them."""
+    return -(-max(height, width) // side)
 
 
 def thumbnail_rows(block: NDArray[np.uint8], *, box: Box, factor: int) -> NDArray[np.uint8]:

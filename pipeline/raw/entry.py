@@ -36,16 +36,24 @@ class ImageEntry:
     """Hospital or scanner; empty where unknown."""
     number: int = 0
     """Number of a phantom."""
+    annotations: Path | None = None
+    """File with polygons of all classes, instead of masks."""
 
     @property
     def files(self) -> tuple[Path, ...]:
         """Every file whose change concerns this image."""
         own = () if self.image is None else (self.image,)
-        return (*own, *(path for _, path in self.masks), *((self.label,) if self.label else ()))
+        others = (path for path in (self.label, self.annotations) if path)
+        return (*own, *(path for _, path in self.masks), *others)
 
 
 def entry_from_files(
-    facts: Mapping[str, Any], *, image: Sequence[str], masks: Sequence[str], label: Sequence[str]
+    facts: Mapping[str, Any],
+    *,
+    image: Sequence[str],
+    masks: Sequence[str],
+    label: Sequence[str],
+    annotations: Sequence[str] = (),
 ) -> ImageEntry:
     """Put an entry together again from its facts and the files that a job was given.
 
@@ -54,14 +62,14 @@ def entry_from_files(
     facts
         ``image_id``, ``annotated``, ``number``, ``codes`` of the masks in their order, and where they matter
         ``official_test``, ``group`` and ``centre``.
-    image, masks, label
+    image, masks, label, annotations
         Paths; empty where there are none.
     """
     paths = tuple((code, Path(path)) for code, path in zip(facts["codes"], masks, strict=True))
     others = {key: facts[key] for key in ("official_test", "group", "centre") if key in facts}
-    picture, values = Path(image[0]) if image else None, Path(label[0]) if label else None
+    picture, values, polygons = (Path(each[0]) if each else None for each in (image, label, annotations))
     name, annotated, number = facts["image_id"], facts["annotated"], facts["number"]
-    return ImageEntry(name, picture, paths, values, annotated=annotated, number=number, **others)
+    return ImageEntry(name, picture, paths, values, annotated=annotated, number=number, annotations=polygons, **others)
 
 
 def safe_id(name: str) -> str:
@@ -115,7 +123,7 @@ def checked(entries: Iterable[ImageEntry], *, dataset: str, codes: Sequence[str]
 
 
 def _every_class_somewhere(entries: Sequence[ImageEntry], *, dataset: str, codes: Sequence[str], where: str) -> None:
-    if any(entry.label for entry in entries) or all(entry.image is None for entry in entries):
+    if any(entry.label or entry.annotations for entry in entries) or all(entry.image is None for entry in entries):
         return
     seen = {code for entry in entries for code, _ in entry.masks}
     missing = [code for code in codes if code not in seen]

@@ -13,14 +13,21 @@ from pipeline.manifest import DatasetRecord
 from pipeline.partial import file_in_progress
 from pipeline.provenance import Provenance, file_digest
 from pipeline.raw.entry import ImageEntry
-from pipeline.raw.pixels import phantom, read_image, read_truth
+from pipeline.raw.phantom import phantom
+from pipeline.raw.pixels import open_image
+from pipeline.raw.source import ImageSource, blocks
+from pipeline.raw.truth import open_truth
 
 __all__ = ["fact_sheet", "read_sheet", "write_fact_sheet"]
+
+BLOCK_BYTES = 2**26
+"""Pixels and truth that are held at a time."""
 
 
 def _names(entry: ImageEntry) -> dict[str, Any]:
     masks = {code: path.name for code, path in entry.masks}
     masks |= {"label": entry.label.name} if entry.label else {}
+    masks |= {"annotations": entry.annotations.name} if entry.annotations else {}
     return {"file": entry.image.name if entry.image else None, "masks": masks}
 
 
@@ -31,47 +38,74 @@ def _without_folders(message: str, entry: ImageEntry) -> str:
     return message
 
 
-def fact_sheet(entry: ImageEntry, *, record: DatasetRecord) -> dict[str, Any]:
-    """Read one image and its truth once, and say what was found.
+def fact_sheet(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) -> dict[str, Any]:
+    """Read one image and its truth once, block by block, and say what was found.
+
+    Parameters
+    ----------
+    entry
+        The image.
+    record
+        Its data set, whose pixel size wins over what the file says.
+    workers
+        Threads that decode.
 
     Returns
     -------
     dict
-        Plain JSON values. ``rejected`` is empty for a usable image; ``pixels`` has −1 where the truth is unknown.
+        Plain JSON values. ``rejected`` is empty for a usable image; ``pixels`` has −1 where the truth is unknown;
+        ``levels`` are height and width of each level of the file, finest first.
     """
     sheet: dict[str, Any] = {"image_id": entry.image_id, **_names(entry), "group_id": entry.group}
     sheet |= {"centre": entry.centre, "official_test": entry.official_test, "annotated": entry.annotated}
-    sheet |= {"sha256": "", "height": 0, "width": 0, "stored": "", "pixel_size_um": record.pixel_size_um}
+    sheet |= {"sha256": "", "height": 0, "width": 0, "levels": [], "stored": "", "pixel_size_um": record.pixel_size_um}
     sheet |= {"pixels": dict.fromkeys(record.codes, -1), "rejected": "", "facts": {}}
     try:
-        sheet |= _measured(entry, record=record)
+        sheet |= _measured(entry, record=record, workers=workers)
     except ImageRejected as problem:
         sheet["rejected"] = _without_folders(str(problem), entry)
     return sheet
 
 
-def _measured(entry: ImageEntry, *, record: DatasetRecord) -> dict[str, Any]:
-    image = read_image(entry, record=record)
-    height, width = image.pixels.shape[:2]
-    found: dict[str, Any] = {"height": height, "width": width, "stored": image.stored}
+def _measured(entry: ImageEntry, *, record: DatasetRecord, workers: int) -> dict[str, Any]:
+    with open_image(entry, record=record, workers=workers) as source:
+        (height, width), size = source.levels[0], record.pixel_size_um
+        found: dict[str, Any] = {"height": height, "width": width, "levels": [list(each) for each in source.levels]}
+        found |= {"stored": source.stored, "pixel_size_um": source.pixel_size_um if size is None else size}
+        digest, counts = _read_through(source, entry, record=record, workers=workers)
     if entry.image is not None:
         found["sha256"] = file_digest(entry.image)
     elif record.phantom is not None:
         known = phantom(record.phantom, number=entry.number)
-        found |= {"facts": known.facts, "centre": known.centre, "group_id": known.group}
-        found["sha256"] = hashlib.sha256(image.pixels.tobytes()).hexdigest()
-    if entry.annotated:
-        truth = read_truth(entry, record=record, height=height, width=width)
-        counts = {code: int(np.count_nonzero(truth[at])) for at, code in enumerate(record.codes)}
-        found["pixels"] = counts
-    return found
+        found |= {"facts": known.facts, "centre": known.centre, "group_id": known.group, "sha256": digest}
+    return found | ({"pixels": counts} if counts else {})
 
 
-def write_fact_sheet(entry: ImageEntry, *, record: DatasetRecord, output: Path, provenance: Provenance) -> None:
+def _read_through(
+    source: ImageSource, entry: ImageEntry, *, record: DatasetRecord, workers: int
+) -> tuple[str, dict[str, int]]:
+    """Decode every pixel once, so that a damaged tile is found here; digest of the pixels, and counts of the truth."""
+    height, width = source.levels[0]
+    digest, sums = hashlib.sha256(), np.zeros(len(record.codes), np.int64)
+    most = BLOCK_BYTES // (3 * source.dtype.itemsize + len(record.codes))
+    with open_truth(entry, record=record, height=height, width=width, workers=workers) as truth:
+        for box in blocks(source, most=most):
+            pixels = None if source.whole and entry.image is not None else source.read(box)
+            if entry.image is None and pixels is not None:
+                digest.update(pixels.tobytes())
+            if truth is not None:
+                sums += np.count_nonzero(truth.read(box, height=height, width=width), axis=(1, 2))
+    counts = {code: int(count) for code, count in zip(record.codes, sums, strict=True)}
+    return digest.hexdigest(), counts if entry.annotated else {}
+
+
+def write_fact_sheet(
+    entry: ImageEntry, *, record: DatasetRecord, output: Path, provenance: Provenance, workers: int = 1
+) -> None:
     """Write ``raw/{image}.json``; an unusable image is recorded there, never an error."""
     inputs = {path.name: file_digest(path) for path in entry.files}
-    sheet = fact_sheet(entry, record=record)
-    attributes = {**provenance.as_attributes(), "inputs": inputs, "pixel_size_um": record.pixel_size_um}
+    sheet = fact_sheet(entry, record=record, workers=workers)
+    attributes = {**provenance.as_attributes(), "inputs": inputs, "pixel_size_um": sheet["pixel_size_um"]}
     with file_in_progress(output) as partial:
         partial.write_text(json.dumps({**sheet, "provenance": attributes}, indent=1) + "\n")
 

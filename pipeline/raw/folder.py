@@ -56,9 +56,9 @@ def _is_visible(path: Path) -> bool:
 
 
 def list_folder(root: Path, *, layout: FolderLayout) -> list[ImageEntry]:
-    """List the images that match, each with its masks or its label image.
+    """List the images that match, each with its masks, its label image or its annotations.
 
-    An image without any mask file and without a label image is not annotated: it goes to ``predict``.
+    An image without any file of truth is not annotated: it goes to ``predict``.
 
     Raises
     ------
@@ -68,15 +68,20 @@ def list_folder(root: Path, *, layout: FolderLayout) -> list[ImageEntry]:
     below = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
     paths = sorted(path.as_posix() for path in below if _is_visible(path))
     labels = _one_each(paths, layout.label, what="label image") if layout.label else {}
+    drawn = _one_each(paths, layout.annotations, what="annotations") if layout.annotations else {}
     masks = {code: _one_each(paths, each, what=f"{code} mask") for code, each in layout.masks.items()}
-    truths = {*labels.values(), *(path for each in masks.values() for path in each.values())}
+    truths = {*labels.values(), *drawn.values(), *(path for each in masks.values() for path in each.values())}
     # A wide pattern of the images must not take the masks beside them for images.
     images = _one_each([path for path in paths if path not in truths], layout.images, what="image")
     entries = []
     for name, path in images.items():
         own = tuple((code, root / each[name]) for code, each in masks.items() if name in each)
-        label = root / labels[name] if name in labels else None
+        label, polygons = (root / found[name] if name in found else None for found in (labels, drawn))
         test = layout.test is not None and re.search(layout.test, path) is not None
-        entry = ImageEntry(safe_id(name), root / path, own, label, official_test=test, annotated=bool(own or label))
-        entries.append(entry)
+        annotated = bool(own or label or polygons)
+        entries.append(
+            ImageEntry(
+                safe_id(name), root / path, own, label, official_test=test, annotated=annotated, annotations=polygons
+            )
+        )
     return entries

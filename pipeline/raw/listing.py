@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pipeline.errors import ManifestError, explain
 from pipeline.manifest import DatasetRecord, Lookup, PhantomLayout
+from pipeline.raw import digestpath, idrid
 from pipeline.raw.entry import ImageEntry, checked, existing_root, safe_id
 from pipeline.raw.folder import list_folder
-from pipeline.raw.idrid import LAYOUT, list_idrid
 
 __all__ = ["list_images", "lookup_column"]
 
@@ -23,12 +23,15 @@ def _phantoms(layout: PhantomLayout, *, dataset: str) -> list[ImageEntry]:
 def _adaptor(record: DatasetRecord, *, root: Path | None, dataset: str) -> tuple[list[ImageEntry], str]:
     if record.phantom is not None:
         return _phantoms(record.phantom, dataset=dataset), "phantom"
-    if record.folder is not None:
-        layout = f"a folder with files like {record.folder.images}"
+    if record.layout is not None:
+        layout = f"a folder with files like {record.layout.images}"
         folder = existing_root(root, dataset=dataset, source=record.source, layout=layout)
-        return list_folder(folder, layout=record.folder), f"{folder}: {record.folder.images}"
-    folder = existing_root(root, dataset=dataset, source=record.source, layout=LAYOUT)
-    return list_idrid(folder, codes=record.codes), str(folder)
+        return list_folder(folder, layout=record.layout), f"{folder}: {record.layout.images}"
+    released = digestpath.LAYOUT if record.adaptor == "digestpath" else idrid.LAYOUT
+    folder = existing_root(root, dataset=dataset, source=record.source, layout=released)
+    if record.adaptor == "digestpath":
+        return digestpath.list_digestpath(folder, code=record.codes[0]), str(folder)
+    return idrid.list_idrid(folder, codes=record.codes), str(folder)
 
 
 def lookup_column(path: Path, *, column: str) -> dict[str, str]:
@@ -91,14 +94,15 @@ def list_images(record: DatasetRecord, *, dataset: str, root: Path | None) -> tu
         No images, colliding ids, a class without any file, a table that does not fit.
     """
     entries, where = _adaptor(record, root=root, dataset=dataset)
-    entries = list(checked(entries, dataset=dataset, codes=record.codes, where=where))
+    codes = record.codes if _needs_truth(record, entries) else ()
+    entries = list(checked(entries, dataset=dataset, codes=codes, where=where))
     ids = [entry.image_id for entry in entries]
     groups = _answers(record.group, fact="group", root=root, ids=ids)
     centres = _answers(record.centre, fact="centre", root=root, ids=ids)
     return tuple(
         replace(
             entry,
-            group=groups.get(entry.image_id) or entry.image_id,
+            group=groups.get(entry.image_id) or entry.group or entry.image_id,
             centre=centres.get(entry.image_id, ""),
             annotated=entry.annotated and _fully_known(entry, record=record),
         )
@@ -106,9 +110,21 @@ def list_images(record: DatasetRecord, *, dataset: str, root: Path | None) -> tu
     )
 
 
+def _needs_truth(record: DatasetRecord, entries: list[ImageEntry]) -> bool:
+    # Slides are often there to be normalised or predicted only. With other images, masks that are declared and nowhere
+    # found are a pattern with a slip in it.
+    layout = record.layout
+    if layout is None:
+        return True
+    declared = bool(layout.masks or layout.label or layout.annotations)
+    return any(entry.annotated for entry in entries) or (declared and record.adaptor != "slide")
+
+
 def _fully_known(entry: ImageEntry, *, record: DatasetRecord) -> bool:
     # Where an absent file means that nobody looked, an image that lacks one has no complete truth to learn from or to
-    # be judged by, so it is only predicted.
-    if record.missing_mask == "negative" or entry.label or entry.image is None:
+    # be judged by, so it is only predicted. DigestPath's negative folder says on its own that there is nothing.
+    if record.missing_mask == "negative" or record.adaptor == "digestpath":
+        return True
+    if entry.label or entry.annotations or entry.image is None:
         return True
     return len(entry.masks) == len(record.codes)

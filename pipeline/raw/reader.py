@@ -1,167 +1,125 @@
-"""How do pixels come out of files? Strict decoders: what is damaged is rejected, never filled with grey.
+"""How do pixels come out of files? The reader that fits a file; what is damaged is rejected, never filled with grey.
 
-An image is given as 8-bit RGB. 16-bit files are scaled to their full range (65535 → 255). JPEG orientation tags are
-obeyed, as every viewer does. A mask of a lossless format is set where its value (or palette index) is not 0, and of a
-JPEG where it is above 127, because JPEG blurs 0 and 255 into their neighbours.
+Slides and TIFF files are read piece by piece; JPEG and PNG are decoded whole, and their orientation tags are obeyed, as
+every viewer does. A mask of a lossless format is set where its value (or palette index) is not 0, and of a JPEG where
+it is above 127, because JPEG blurs 0 and 255 into their neighbours.
 """
 
-import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import cv2
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from pipeline.errors import ImageRejected, explain
+from pipeline.geometry import Box
+from pipeline.raw.plain import JPEG, decode_picture, decode_values, picture_size
+from pipeline.raw.segments import CACHE_BYTES
+from pipeline.raw.slide import SLIDES, is_slide, open_slide, slide_size
+from pipeline.raw.source import ArraySource, ImageSource
+from pipeline.raw.tiff import TIFF, open_tiff, open_tiff_values, tiff_size
 
-__all__ = ["DecodedImage", "decode_image", "decode_indices", "decode_mask", "label_masks"]
+__all__ = ["ValueSource", "file_size", "is_set", "open_picture", "open_values"]
 
-TIFF = (".tif", ".tiff")
-JPEG = (".jpg", ".jpeg")
 JPEG_THRESHOLD = 127
-EIGHT_BIT, SIXTEEN_BIT = 255, 65535
 
 
-@dataclass(frozen=True, slots=True)
-class DecodedImage:
-    """A picture in memory."""
+class ValueSource(Protocol):
+    """An open mask or label file."""
 
-    pixels: NDArray[np.uint8]
-    """``(h, w, 3)`` RGB."""
-    stored: str
-    """How the file keeps it, such as ``RGB 8 bit``."""
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Its size ``(height, width)``."""
 
+    @property
+    def lossy(self) -> bool:
+        """Whether JPEG has changed the values."""
 
-def _rejected(path: Path, problem: object, *, expected: str) -> ImageRejected:
-    return ImageRejected(
-        explain("The file cannot be used.", where=path, found=problem, expected=expected,
-                remedy="Replace the file by a whole one; it is tried again as soon as it changes.")
-    )  # fmt: skip
+    def read(self, box: Box) -> NDArray[Any]:
+        """The stored values ``(h, w)`` of a box."""
 
 
-def _open_pillow(path: Path) -> Image.Image:
-    # Pillow's guard against decompression bombs would refuse large slides exported as PNG; the user chose the file.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        try:
-            with Image.open(path) as picture:
-                picture.load()
-        except Image.DecompressionBombError as error:
-            raise _rejected(
-                path, error, expected="at most 179 million pixels in JPEG or PNG; larger as TIFF"
-            ) from error
-        except (OSError, SyntaxError, ValueError, UnidentifiedImageError) as error:
-            raise _rejected(path, error, expected="a whole image file") from error
-    return picture
+class _Held:
+    """Values that were decoded whole."""
+
+    def __init__(self, values: NDArray[Any], *, lossy: bool) -> None:
+        self._values, self.lossy = values, lossy
+        self.shape = (values.shape[0], values.shape[1])
+
+    def read(self, box: Box) -> NDArray[Any]:
+        return self._values[box.slices]
 
 
-def _upright(path: Path) -> Image.Image:
-    picture = _open_pillow(path)
-    return ImageOps.exif_transpose(picture) or picture
+@contextmanager
+def open_picture(path: Path, *, workers: int = 1) -> Iterator[ImageSource]:
+    """Open the picture in a file; nothing of a tiled or striped file is decoded yet.
 
-
-def _open_tiff(path: Path) -> tuple[NDArray[Any], bool]:
-    # Of a palette image tifffile gives the indices, where Pillow and OpenCV may give colours; the flag tells.
-    try:
-        with tifffile.TiffFile(path) as file:
-            page = file.pages[0]
-            return np.asarray(page.asarray()), page.photometric == tifffile.PHOTOMETRIC.PALETTE
-    except (OSError, ValueError, IndexError, KeyError, RuntimeError, tifffile.TiffFileError) as error:
-        raise _rejected(path, error, expected="a whole TIFF file") from error
-
-
-def _eight_bit(pixels: NDArray[Any], *, path: Path) -> NDArray[np.uint8]:
-    if pixels.dtype == np.bool_:
-        return pixels.astype(np.uint8) * np.uint8(EIGHT_BIT)
-    if pixels.dtype == np.uint8:
-        return pixels
-    if pixels.dtype == np.uint16:
-        return ((pixels.astype(np.uint32) * EIGHT_BIT + SIXTEEN_BIT // 2) // SIXTEEN_BIT).astype(np.uint8)
-    raise _rejected(path, f"pixels of type {pixels.dtype}", expected="8 or 16 bit unsigned integers")
-
-
-def _three_channels(pixels: NDArray[np.uint8], *, path: Path) -> NDArray[np.uint8]:
-    if pixels.ndim == 3 and pixels.shape[0] in (3, 4) and pixels.shape[2] not in (3, 4):
-        pixels = np.moveaxis(pixels, 0, 2)
-    if pixels.ndim == 3 and pixels.shape[2] == 1:
-        pixels = pixels[:, :, 0]
-    if pixels.ndim == 2:
-        return np.repeat(pixels[:, :, None], 3, axis=2)
-    if pixels.ndim == 3 and pixels.shape[2] in (3, 4):
-        return np.ascontiguousarray(pixels[:, :, :3])
-    raise _rejected(path, f"an array of shape {pixels.shape}", expected="a grey, RGB or RGBA picture")
-
-
-def decode_image(path: Path) -> DecodedImage:
-    """Decode a JPEG, PNG or TIFF picture whole.
-
-    Returns
-    -------
-    DecodedImage
-        8-bit RGB; an alpha channel is dropped, grey is repeated.
+    Parameters
+    ----------
+    path
+        JPEG, PNG, TIFF or a slide.
+    workers
+        Threads that decode pieces.
 
     Raises
     ------
     ImageRejected
         The file is damaged, empty, of an unknown format or of a type that is no picture.
     """
-    if path.suffix.lower() in TIFF:
-        pixels, palette = _open_tiff(path)
-        if not palette:
-            text = f"{pixels.shape[2] if pixels.ndim == 3 else 1} channels {pixels.dtype.itemsize * 8} bit"
-            return DecodedImage(_three_channels(_eight_bit(pixels, path=path), path=path), text)
-    picture = _upright(path)
-    if picture.mode.startswith("I;16") or picture.mode == "I":
-        wide = np.asarray(picture).astype(np.uint16)
-        return DecodedImage(_three_channels(_eight_bit(wide, path=path), path=path), f"{picture.mode} 16 bit")
-    return DecodedImage(np.array(picture.convert("RGB")), f"{picture.mode} 8 bit")
+    suffix = path.suffix.lower()
+    if suffix in TIFF:
+        with open_tiff(path, workers=workers) as source:
+            if source is not None:
+                yield source
+                return
+    if suffix in SLIDES or (suffix in TIFF and is_slide(path)):
+        with open_slide(path, workers=workers) as slide:
+            yield slide
+        return
+    pixels, stored = decode_picture(path)
+    yield ArraySource(pixels, stored=stored)
 
 
-def decode_indices(path: Path) -> NDArray[Any]:
-    """Decode a mask or label file to its stored values ``(h, w)``: palette indices, grey values, or 0 and 1.
+@contextmanager
+def open_values(path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES) -> Iterator[ValueSource]:
+    """Open a mask or label file: palette indices, grey values, or 0 and 1; the largest of three channels in colour.
 
-    A picture in colour gives the largest of its three channels.
-    """
-    if path.suffix.lower() in TIFF:
-        values, _ = _open_tiff(path)
-    else:
-        picture = _upright(path)
-        values = np.asarray(picture)
-        if picture.mode in ("LA", "PA"):
-            values = values[:, :, 0]
-    if values.ndim == 3:
-        values = values[:, :, :3].max(axis=2)
-    return values
-
-
-def decode_mask(path: Path) -> NDArray[np.bool_]:
-    """Decode the mask of one class to ``(h, w)``."""
-    values = decode_indices(path)
-    return np.asarray(values > JPEG_THRESHOLD if path.suffix.lower() in JPEG else values > 0)
-
-
-def label_masks(path: Path, *, values: Mapping[str, int]) -> dict[str, NDArray[np.bool_]]:
-    """Decode a label image to one mask per class code.
+    Parameters
+    ----------
+    path
+        TIFF, which is read piece by piece, or JPEG or PNG.
+    workers
+        Threads that decode pieces.
+    cache_bytes
+        Decoded pieces that are held.
 
     Raises
     ------
     ImageRejected
-        For a JPEG, which does not keep values.
+        The file is damaged.
     """
-    if path.suffix.lower() in JPEG:
-        raise _rejected(path, "a JPEG file", expected="a lossless label image: JPEG changes values")
-    stored = decode_indices(path)
-    return {code: np.asarray(stored == value) for code, value in values.items()}
+    if path.suffix.lower() in TIFF:
+        with open_tiff_values(path, workers=workers, cache_bytes=cache_bytes) as source:
+            yield source
+    else:
+        yield _Held(decode_values(path), lossy=path.suffix.lower() in JPEG)
 
 
-def thumbnail(pixels: NDArray[np.uint8], *, side: int) -> NDArray[np.uint8]:
-    """The picture reduced by area so that its longer side is at most ``side``."""
-    height, width = pixels.shape[:2]
-    factor = min(1.0, side / max(height, width))
-    size = max(round(width * factor), 1), max(round(height * factor), 1)
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+def file_size(path: Path) -> tuple[int, int]:
+    """``(height, width)`` of an image or mask as it is decoded, from its header alone.
+
+    Raises
+    ------
+    ImageRejected
+        The header cannot be read.
+    """
+    suffix = path.suffix.lower()
+    if suffix in SLIDES:
+        return slide_size(path)
+    return tiff_size(path) if suffix in TIFF else picture_size(path)
+
+
+def is_set(values: NDArray[Any], *, lossy: bool) -> NDArray[np.bool_]:
+    """Which stored values of a mask belong to the class."""
+    return np.asarray(values > JPEG_THRESHOLD if lossy else values > 0)

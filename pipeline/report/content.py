@@ -17,7 +17,10 @@ from pipeline.report import gallery, sections, tables
 from pipeline.report.inference import inference_table
 from pipeline.report.measures import OVER_CLASSES, average_of
 from pipeline.report.overlays import ERROR_COLOURS
+from pipeline.report.pairs import Pair, before_after, pairs_to_show
 from pipeline.report.result import Inputs, Result
+from pipeline.report.stain_section import stain_section, stain_sentence
+from pipeline.report.stains import read_stains, stained_images
 
 __all__ = ["Content", "page_context"]
 
@@ -152,26 +155,34 @@ def _held(overlay: gallery.Overlay) -> str:
     return f"holds {', '.join(overlay.codes)}" if overlay.codes else "holds no class"
 
 
-def _pairs(content: Content) -> list[gallery.Pair]:
-    rows = [
-        row for row in gallery.pairs_to_show(content.table, most=PAIRS) if row["image_id"] in content.inputs.normalized
-    ]
+def _pairs(content: Content) -> list[Pair]:
+    rows = [row for row in pairs_to_show(content.table, most=PAIRS) if row["image_id"] in content.inputs.normalized]
     return [
-        gallery.before_after(
-            row, store=content.inputs.normalized[row["image_id"]], decode=content.inputs.originals.get(row["image_id"]),
-            folder=content.folder, side=content.config.picture_side,
+        before_after(
+            row, store=content.inputs.normalized[row["image_id"]], look=content.inputs.originals.get(row["image_id"]),
+            folder=content.folder, side=content.config.picture_side, near=content.record.modality == "histology",
         )
         for row in rows
     ]  # fmt: skip
 
 
-def _normalisation(stage_config: Mapping[str, Any]) -> str:
-    steps: Mapping[str, Any] = stage_config.get("normalized", {})
-    if steps.get("chain") == "histology":
-        return f"Histology, stain normalisation: {steps.get('method', 'none')}."
+def _fundus_sentence(steps: Mapping[str, Any]) -> str:
     names = {"clahe": "CLAHE", "gaussian": "Gaussian blur", "difference": "difference enhancement"}
     used = [text for key, text in names.items() if steps.get(key, {}).get("apply")]
     return f"Fundus chain: {', then '.join(used)}." if used else "No enhancement was asked for."
+
+
+def _normalisation(content: Content, provenance: Provenance, stage_config: Mapping[str, Any]) -> dict[str, Any]:
+    inputs, steps = content.inputs, stage_config.get("normalized", {})
+    settings: Mapping[str, Any] = steps.get("stain", {})
+    stained = stained_images(inputs.stains, content.table, normalized=inputs.normalized)
+    target = read_stains(inputs.target) if inputs.target else None
+    histology = steps.get("chain") == "histology"
+    return {
+        "flags": sections.flags(inputs.normalized, stained), "pairs": _pairs(content),
+        "normalisation": stain_sentence(settings, target=target) if histology else _fundus_sentence(steps),
+        "stains": stain_section(stained, target, settings=settings, folder=content.folder, provenance=provenance),
+    }  # fmt: skip
 
 
 def _run(content: Content, provenance: Provenance, stage_config: Mapping[str, Any]) -> dict[str, Any]:
@@ -230,9 +241,9 @@ def page_context(
     return {
         "dataset": dataset, "title": record.title, "facts": _facts(content, provenance, dataset), "keys": _keys(content),
         "folder": link, "images_total": len(table),
-        "rejections": sections.rejections(table), "flags": sections.flags(content.inputs.normalized),
+        "rejections": sections.rejections(table),
         "splits": tables.splits_table(table, record), "images_table": tables.images_table(table, record),
-        "normalisation": _normalisation(stage_config), "pairs": _pairs(content),
+        **_normalisation(content, provenance, stage_config),
         "samplings": sections.samplings(content.inputs.indexes, record, folder=content.folder),
         "models": sections.models(content.inputs.models, record, folder=content.folder),
         **_metrics(content), **_overlays(content), **_run(content, provenance, stage_config),

@@ -1,85 +1,40 @@
 """Which plots does the page hold? Each is drawn twice, for a light and for a dark page, without global state."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.patheffects import AbstractPathEffect, Normal, Stroke
 
 from pipeline.manifest import DatasetRecord
-from pipeline.report.gallery import Shot
+from pipeline.report.canvas import (
+    MARKERS,
+    WIDE,
+    Theme,
+    blank_plot,
+    legend,
+    legend_below,
+    name_axes,
+    outlined,
+    save_plot,
+)
+from pipeline.report.pictures import Shot
 
-__all__ = ["Theme", "drawn_counts", "history_scores", "losses", "patch_shares", "precision_recall", "results_compared"]
+__all__ = [
+    "by_centre",
+    "drawn_counts",
+    "history_scores",
+    "losses",
+    "patch_shares",
+    "precision_recall",
+    "results_compared",
+]
 
-SMALL, WIDE, DPI = (4.3, 3.0), 5.6, 150
-MARKERS = "osD^vPX*"
 SPLITS = ("train", "validation", "test")
-
-
-@dataclass(frozen=True, slots=True)
-class Theme:
-    """Colours of a page."""
-
-    name: str
-    ink: str
-    faint: str
-    shades: tuple[str, str, str]
-    """For train, validation and test, or whatever comes in threes."""
-
-
-LIGHT = Theme("light", "#1f2933", "#d5dbe3", ("#9db4cc", "#4f86c6", "#123a6b"))
-DARK = Theme("dark", "#d9e1ea", "#39444f", ("#44597a", "#6ea3df", "#cfe3fb"))
-
-
-def _plot(theme: Theme, *, title: str, size: tuple[float, float] = SMALL) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
-    figure.patch.set_alpha(0)
-    axes = figure.add_subplot()
-    axes.patch.set_alpha(0)
-    axes.set_title(title, loc="left", color=theme.ink, fontsize=11, fontweight="bold")
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(theme.faint)
-    axes.tick_params(colors=theme.ink, labelsize=8.5, length=0)
-    axes.grid(color=theme.faint, linewidth=0.6)
-    axes.set_axisbelow(True)
-    return figure, axes
-
-
-def _legend(axes: Axes, theme: Theme) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    axes.legend(handles, labels, frameon=False, fontsize=8.5, labelcolor=theme.ink)
-
-
-def _legend_below(figure: Figure, axes: Axes, theme: Theme, *, columns: int) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, frameon=False, fontsize=8.5, labelcolor=theme.ink, ncols=columns,
-                  loc="outside lower center", handletextpad=0.5)  # fmt: skip
-
-
-def _labels(axes: Axes, theme: Theme, *, x: str, y: str) -> None:
-    axes.set_xlabel(x, color=theme.ink, fontsize=9)
-    axes.set_ylabel(y, color=theme.ink, fontsize=9)
-
-
-def _save(draw: Callable[[Theme], Figure], folder: Path, name: str, *, caption: str) -> Shot:
-    names = {theme.name: f"{name}.{theme.name}.png" for theme in (LIGHT, DARK)}
-    for theme in (LIGHT, DARK):
-        # The canvas draws once where Figure.savefig draws twice.
-        canvas = FigureCanvasAgg(draw(theme))
-        canvas.print_png(folder / names[theme.name], metadata={"Software": None})  # type: ignore[no-untyped-call]  # upstream
-    width, height = canvas.get_width_height()
-    return Shot(names["light"], caption, width, height, dark=names["dark"])
-
-
-def _outlined(theme: Theme) -> list[AbstractPathEffect]:
-    # Yellow on white and blue on black can only be seen with a border of the ink.
-    return [Stroke(linewidth=2.6, foreground=theme.ink, alpha=0.55), Normal()]
+CENTRES = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#0072b2", "#f0e442")
+"""Told apart by colour-blind readers (Okabe and Ito), and each with a marker of its own; further centres share one."""
+OTHERS = "#999999"
 
 
 def _bars_end(axes: Axes, theme: Theme, values: Sequence[float], *, pattern: str) -> None:
@@ -104,7 +59,7 @@ def drawn_counts(frame: pd.DataFrame, record: DatasetRecord, *, folder: Path, na
     colours = {each.code: [part / 255 for part in each.rgb] for each in record.classes}
 
     def draw(theme: Theme) -> Figure:
-        figure, axes = _plot(
+        figure, axes = blank_plot(
             theme, title="Training patches by the class they were drawn for", size=(WIDE, 0.9 + 0.34 * len(frame))
         )
         bars = [colours.get(what, theme.shades[1]) for what in frame["what"]]
@@ -112,10 +67,10 @@ def drawn_counts(frame: pd.DataFrame, record: DatasetRecord, *, folder: Path, na
         _bars_end(axes, theme, frame["patches"].tolist(), pattern="{:,.0f}")
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
-        _labels(axes, theme, x="patches", y="")
+        name_axes(axes, theme, x="patches", y="")
         return figure
 
-    return _save(draw, folder, name, caption="Patches drawn for each class, training split")
+    return save_plot(draw, folder, name, caption="Patches drawn for each class, training split")
 
 
 def patch_shares(frame: pd.DataFrame, *, folder: Path, name: str) -> Shot:
@@ -132,7 +87,7 @@ def patch_shares(frame: pd.DataFrame, *, folder: Path, name: str) -> Shot:
 
     def draw(theme: Theme) -> Figure:
         step = 0.8 / max(len(splits), 1)
-        figure, axes = _plot(
+        figure, axes = blank_plot(
             theme,
             title="Share of patches that contain each class",
             size=(WIDE, 1.0 + 0.13 * len(frame) * (1 + len(splits))),
@@ -146,11 +101,11 @@ def patch_shares(frame: pd.DataFrame, *, folder: Path, name: str) -> Shot:
         axes.invert_yaxis()
         axes.set_xlim(0, 100)
         axes.grid(visible=False, axis="y")
-        _labels(axes, theme, x="% of patches", y="")
+        name_axes(axes, theme, x="% of patches", y="")
         axes.legend(frameon=False, fontsize=8.5, labelcolor=theme.ink, loc="lower right")
         return figure
 
-    return _save(draw, folder, name, caption="Share of patches that contain each class")
+    return save_plot(draw, folder, name, caption="Share of patches that contain each class")
 
 
 def _chosen_epoch(axes: Axes, theme: Theme, best: float | None) -> None:
@@ -164,17 +119,17 @@ def losses(history: pd.DataFrame, curves: Mapping[str, str], *, best: float | No
     """Loss over epochs; ``curves`` is column → label, the chosen epoch is marked."""
 
     def draw(theme: Theme) -> Figure:
-        figure, axes = _plot(theme, title="Loss")
+        figure, axes = blank_plot(theme, title="Loss")
         for at, (column, label) in enumerate(curves.items()):
             known = history[history[column].notna()]
             axes.plot(known["epoch"], known[column], color=theme.shades[1 + at % 2], linewidth=1.8, label=label,
                       marker=MARKERS[at], markersize=3.5)  # fmt: skip
         _chosen_epoch(axes, theme, best)
-        _labels(axes, theme, x="epoch", y="loss")
-        _legend(axes, theme)
+        name_axes(axes, theme, x="epoch", y="loss")
+        legend(axes, theme)
         return figure
 
-    return _save(draw, folder, name, caption="Loss over epochs")
+    return save_plot(draw, folder, name, caption="Loss over epochs")
 
 
 def history_scores(
@@ -185,19 +140,19 @@ def history_scores(
     colours = {each.code: [part / 255 for part in each.rgb] for each in record.classes}
 
     def draw(theme: Theme) -> Figure:
-        figure, axes = _plot(theme, title=title)
+        figure, axes = blank_plot(theme, title=title)
         for at, (column, label) in enumerate(curves.items()):
             known = history[history[column].notna()]
             line = axes.plot(known["epoch"], known[column], color=colours.get(label, theme.ink), linewidth=1.6,
                              label=label, marker=MARKERS[at % len(MARKERS)], markersize=3.5)[0]  # fmt: skip
-            line.set_path_effects(_outlined(theme))
+            line.set_path_effects(outlined(theme))
         _chosen_epoch(axes, theme, best)
         axes.set_ylim(0, 1)
-        _labels(axes, theme, x="epoch", y="validation patches")
-        _legend_below(figure, axes, theme, columns=6)
+        name_axes(axes, theme, x="epoch", y="validation patches")
+        legend_below(figure, axes, theme, columns=6)
         return figure
 
-    return _save(draw, folder, name, caption=title)
+    return save_plot(draw, folder, name, caption=title)
 
 
 def precision_recall(
@@ -207,20 +162,20 @@ def precision_recall(
     """Precision over recall; ``curves`` is class code → recall and precision, ``areas`` their AUPR."""
 
     def draw(theme: Theme) -> Figure:
-        figure, axes = _plot(theme, title=title, size=(WIDE, 3.7))
+        figure, axes = blank_plot(theme, title=title, size=(WIDE, 3.7))
         for each in record.classes:
             recall, precision = curves.get(each.code, ((), ()))
             if len(recall):
                 line = axes.plot([0.0, *recall], [precision[0], *precision], color=[part / 255 for part in each.rgb],
                                  linewidth=1.8, drawstyle="steps-pre", label=f"{each.code}  AUPR {areas[each.code]:.3f}")[0]  # fmt: skip
-                line.set_path_effects(_outlined(theme))
+                line.set_path_effects(outlined(theme))
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1.02)
-        _labels(axes, theme, x="recall", y="precision")
-        _legend_below(figure, axes, theme, columns=3)
+        name_axes(axes, theme, x="recall", y="precision")
+        legend_below(figure, axes, theme, columns=3)
         return figure
 
-    return _save(draw, folder, name, caption=title)
+    return save_plot(draw, folder, name, caption=title)
 
 
 def results_compared(frame: pd.DataFrame, record: DatasetRecord, *, title: str, folder: Path, name: str) -> Shot:
@@ -240,7 +195,7 @@ def results_compared(frame: pd.DataFrame, record: DatasetRecord, *, title: str, 
     results = list(dict.fromkeys(frame["result"]))
 
     def draw(theme: Theme) -> Figure:
-        figure, axes = _plot(theme, title=title, size=(WIDE, 1.3 + 0.34 * len(results)))
+        figure, axes = blank_plot(theme, title=title, size=(WIDE, 1.3 + 0.34 * len(results)))
         for at, each in enumerate(record.classes):
             part = frame[(frame["class_code"] == each.code) & frame["value"].notna()]
             rows = [results.index(result) for result in part["result"]]
@@ -252,8 +207,68 @@ def results_compared(frame: pd.DataFrame, record: DatasetRecord, *, title: str, 
         axes.set_yticks(range(len(results)), results)
         axes.set_ylim(len(results) - 0.5, -0.5)
         axes.set_xlim(-0.03, 1.03)
-        _labels(axes, theme, x="Dice, pixels pooled over images", y="")
-        _legend_below(figure, axes, theme, columns=8)
+        name_axes(axes, theme, x="Dice, pixels pooled over images", y="")
+        legend_below(figure, axes, theme, columns=8)
         return figure
 
-    return _save(draw, folder, name, caption=title)
+    return save_plot(draw, folder, name, caption=title)
+
+
+def _centres(points: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Label → points, in the order of the centres' names; those beyond the colours are put together."""
+    names = sorted(points["centre"].unique())
+    alone = names if len(names) <= len(CENTRES) else names[: len(CENTRES) - 1]
+    found = {f"centre {name}" if name else "centre unknown": points[points["centre"] == name] for name in alone}
+    if len(alone) < len(names):
+        found[f"{len(names) - len(alone)} more centres"] = points[~points["centre"].isin(alone)]
+    return found if len(names) > 1 else {"images": points}
+
+
+def by_centre(
+    points: pd.DataFrame, target: pd.DataFrame, *, title: str, x: str, y: str, folder: Path, name: str
+) -> Shot:  # fmt: skip
+    """Dots in a plane: where the images of each centre lie, and where the target is.
+
+    Parameters
+    ----------
+    points
+        ``x``, ``y``, ``centre``, ``what`` (written beside its dots; the second kind is hollow), ``odd`` (ringed).
+    target
+        ``x``, ``y``; may be empty.
+    title, x, y
+        What is shown, and along the axes.
+    folder, name
+        Where the pictures go.
+    """
+    kinds, parts = list(dict.fromkeys(points["what"])), _centres(points)
+
+    def draw(theme: Theme) -> Figure:
+        figure, axes = blank_plot(theme, title=title, size=(WIDE, 3.9))
+        for at, (label, part) in enumerate(parts.items()):
+            colour = CENTRES[at] if at < len(CENTRES) and not label.endswith("more centres") else OTHERS
+            for kind in kinds:
+                own, hollow = part[part["what"] == kind], kind != kinds[0]
+                axes.scatter(own["x"], own["y"], s=42, marker=MARKERS[at % len(MARKERS)], linewidth=1.4 if hollow else 0.7,
+                             facecolor="none" if hollow else colour, edgecolor=colour if hollow else theme.ink,
+                             label=None if hollow else label, zorder=3)  # fmt: skip
+        _marks(axes, theme, points[points["odd"].astype(bool)], target)
+        for kind in [kind for kind in kinds if kind]:
+            own = points[points["what"] == kind]
+            axes.annotate(kind, (own["x"].iloc[own["y"].argmax()], own["y"].max()), xytext=(0, 9), textcoords="offset points", ha="center",
+                          fontsize=9, color=theme.ink)  # fmt: skip
+        axes.margins(0.12)
+        name_axes(axes, theme, x=x, y=y)
+        legend_below(figure, axes, theme, columns=3)
+        return figure
+
+    return save_plot(draw, folder, name, caption=f"{title} by centre; {x} against {y}")
+
+
+def _marks(axes: Axes, theme: Theme, odd: pd.DataFrame, target: pd.DataFrame) -> None:
+    if len(odd):
+        axes.scatter(odd["x"], odd["y"], s=150, marker="o", facecolor="none", edgecolor=theme.ink, linewidth=0.9,
+                     linestyle=(0, (2, 2)), label="flagged", zorder=4)  # fmt: skip
+    if len(target):
+        axes.scatter(
+            target["x"], target["y"], s=150, marker="+", color=theme.ink, linewidth=2, label="target", zorder=5
+        )

@@ -17,10 +17,11 @@ from pipeline.config import ReportConfig
 from pipeline.manifest import DatasetRecord
 from pipeline.partial import file_in_progress, folder_in_progress
 from pipeline.provenance import Provenance
-from pipeline.report import gallery, sections, tables
+from pipeline.report import sections, tables
 from pipeline.report.content import Content, page_context
 from pipeline.report.measures import OVER_CLASSES
 from pipeline.report.overlays import HEAT_MAP
+from pipeline.report.pairs import Pair
 from pipeline.report.result import Inputs, Result
 
 __all__ = ["SUMMARY_FIELDS", "write_index", "write_report"]
@@ -58,7 +59,7 @@ def _link(path: Path, start: Path) -> str:
 
 
 def _summary(
-    content: Content, *, dataset: str, overlays: Sequence[Any], pairs: Sequence[gallery.Pair], link: str
+    content: Content, *, dataset: str, overlays: Sequence[Any], pairs: Sequence[Pair], link: str
 ) -> pd.DataFrame:
     shots = [shot for each in overlays for shot in each["overlay"].whole if "prediction" in shot.name]
     shots += [pair.shots[-1] for pair in pairs]
@@ -98,7 +99,7 @@ def write_report(
     Parameters
     ----------
     inputs
-        Table of images, stores, originals, patch indexes, models.
+        Table of images, stores, originals, patch indexes, models, stains.
     dataset
         ``name`` or ``name@recipe``.
     record

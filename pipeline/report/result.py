@@ -8,10 +8,23 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Decode", "Inputs", "Result", "ResultPaths", "results_from_paths"]
+from pipeline.geometry import Box
 
-Decode: TypeAlias = Callable[[], NDArray[np.uint8]]
-"""Gives the original picture ``(h, w, 3)`` RGB when it is called."""
+__all__ = ["Inputs", "Look", "Original", "Result", "ResultPaths", "results_from_paths"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Original:
+    """An image before normalisation, 8-bit RGB."""
+
+    small: NDArray[np.uint8]
+    """``(h, w, 3)``, all of it, at most about a thousand pixels a side."""
+    near: NDArray[np.uint8] | None
+    """The box that was asked for, on the pixel grid of the normalised image."""
+
+
+Look: TypeAlias = Callable[[Box | None], Original]
+"""Opens an image when it is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +35,16 @@ class Inputs:
     """``raw/images.parquet``."""
     normalized: Mapping[str, Path]
     """Image id → store."""
-    originals: Mapping[str, Decode] = field(default_factory=dict)
-    """Image id → what decodes the original picture; only those that are shown are decoded, one at a time."""
+    originals: Mapping[str, Look] = field(default_factory=dict)
+    """Image id → what opens the original picture; only those that are shown are opened, one at a time."""
     indexes: Mapping[str, Path] = field(default_factory=dict)
     """Name of a sampling → patch index."""
     models: Mapping[str, Path] = field(default_factory=dict)
     """Name of a model → its folder."""
+    stains: Mapping[str, Path] = field(default_factory=dict)
+    """Image id → ``stain.json``; empty where no stains are normalised."""
+    target: Path | None = None
+    """``target.json``, the look that stain normalisation aims at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ import pandas as pd
 from pipeline import stores
 from pipeline.manifest import DatasetRecord
 from pipeline.report import figures
-from pipeline.report.gallery import Shot
 from pipeline.report.measures import OVER_CLASSES, OVER_LESIONS, average_of
+from pipeline.report.pictures import Shot
 from pipeline.report.result import Result
+from pipeline.report.stains import Stained
 from pipeline.report.tables import Table, averages_table, classes_table, counted, sampling_table
 
 __all__ = [
@@ -71,13 +72,14 @@ def rejections(table: pd.DataFrame) -> list[Rejection]:
     return [Rejection(str(row["image_id"]), str(row.get("file", "") or ""), str(row["rejected"])) for row in left_out]
 
 
-def flags(normalized: Mapping[str, Path]) -> list[tuple[str, str]]:
-    """Images of which a stage noted something odd."""
+def flags(normalized: Mapping[str, Path], stained: Iterable[Stained] = ()) -> list[tuple[str, str]]:
+    """Images of which a stage noted something odd: in its store, or in its stains; by id, each note once."""
     found = []
-    for image, path in sorted(normalized.items()):
+    for image, path in normalized.items():
         notes: Any = dict(stores.open_group(path).attrs).get("lesionmap", {})
         found += [(image, str(flag)) for flag in notes.get("flags", [])]
-    return found
+    found += [(each.image_id, flag) for each in stained for flag in each.stains.flags]
+    return sorted(dict.fromkeys(found), key=lambda pair: pair[0])
 
 
 def _sampling_notes(path: Path) -> tuple[str, ...]:

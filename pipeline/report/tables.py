@@ -30,7 +30,7 @@ class Cell:
 
     text: str
     kind: str = "number"
-    """``number`` stands right, ``text`` left."""
+    """``number`` stands right; ``text``, ``swatch`` (large chips) and ``flags`` (may be long) left."""
     note: str = ""
     """Small print under the text."""
     hint: str = ""
@@ -50,6 +50,8 @@ class Table:
     head: tuple[Cell, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
+    marked: frozenset[int] = frozenset()
+    """Numbers of the rows that stand out."""
 
 
 def number(value: float, *, digits: int = 3) -> str:

@@ -11,6 +11,7 @@ from pipeline.errors import ConfigurationError, GeometryError
 from pipeline.geometry import Box, strips
 from pipeline.normalized import clahe, enhance
 from pipeline.normalized.enhance import ColourSpace
+from pipeline.raw.source import to_eight_bit
 from pipeline.seeds import stream
 
 SPACES: tuple[ColourSpace, ...] = ("lab", "green", "rgb")
@@ -155,7 +156,7 @@ def test_outside_the_field_of_view_everything_is_the_fill() -> None:
 
 def test_sixteen_bit_channels_become_the_nearest_eight_bit_level() -> None:
     levels = np.arange(65536, dtype=np.uint16)
-    np.testing.assert_array_equal(enhance.to_eight_bit(levels), np.rint(levels / 257).astype(np.uint8))
+    np.testing.assert_array_equal(to_eight_bit(levels), np.rint(levels / 257).astype(np.uint8))
     rgb = stream(0, "wide").integers(0, 65536, (16, 16, 3), dtype=np.uint16)
     assert enhance.split_lightness(rgb, "rgb").shape == (3, 16, 16)
     with pytest.raises(ConfigurationError, match="8 bit only"):

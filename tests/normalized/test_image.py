@@ -8,7 +8,9 @@ from PIL import Image
 
 from pipeline.config import NormalizedConfig, Rescale, Storage
 from pipeline.manifest import DatasetRecord
-from pipeline.normalized.image import normalise_image, rescaling_of
+from pipeline.normalized.fundus import normalise_fundus
+from pipeline.normalized.region import Thumbnail
+from pipeline.normalized.view import rescaling_of
 from pipeline.provenance import Provenance
 from pipeline.raw.entry import ImageEntry
 from pipeline.raw.phantom_fundus import fundus_phantom
@@ -25,7 +27,7 @@ PHANTOM = fundus_phantom(1, size=200, seed=0)
 
 
 def settings(**changes):
-    return NormalizedConfig(strip_rows=64, storage=Storage(chunk=32, shard=64), **changes)
+    return NormalizedConfig(strip_rows=64, strip_columns=128, storage=Storage(chunk=32, shard=64), **changes)
 
 
 def normalised(tmp_path, image, masks, config, *, annotated=True, name="eye"):
@@ -35,7 +37,7 @@ def normalised(tmp_path, image, masks, config, *, annotated=True, name="eye"):
     paths = tuple((code, tmp_path / f"eye_{code}.png") for code in masks)
     entry = ImageEntry("eye", tmp_path / "eye.png", paths, annotated=annotated)
     output = tmp_path / "results" / "d" / "normalized" / f"{name}.zarr"
-    normalise_image(entry, record=RECORD, config=config, output=output, provenance=Provenance("normalized", {}, "c"))
+    normalise_fundus(entry, record=RECORD, config=config, output=output, provenance=Provenance("normalized", {}, "c"))
     return open_group(output)
 
 
@@ -60,7 +62,7 @@ def test_strips_and_shards_change_no_pixel(tmp_path):
         tmp_path,
         PHANTOM.image,
         masks,
-        NormalizedConfig(strip_rows=512, storage=Storage(chunk=128, shard=256)),
+        NormalizedConfig(strip_rows=512, strip_columns=512, storage=Storage(chunk=128, shard=256)),
         name="two",
     )
     for name in ("0", "1", "truth", "roi"):
@@ -84,7 +86,10 @@ def test_rescaling_keeps_image_truth_and_region_on_one_grid_and_records_the_way_
 def test_rescaling_to_a_diameter_gives_that_diameter():
     image = np.zeros((300, 420, 3), np.uint8)
     cv2.circle(image, (210, 150), 120, (180, 90, 40), -1)
-    rescaling = rescaling_of(image, rescale=Rescale(fov_diameter=120))
+    small = Thumbnail(image, 1, 300, 420)
+    rescaling = rescaling_of(
+        [(300, 420)], rescale=Rescale(fov_diameter=120), pixel_size_um=None, thumbnail=small, name="eye"
+    )
     assert rescaling.factor == pytest.approx(0.5, abs=0.01)
 
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from pipeline.errors import ImageRejected
@@ -11,7 +12,8 @@ from pipeline.manifest import DatasetRecord
 from pipeline.provenance import Provenance, file_digest
 from pipeline.raw.entry import ImageEntry, entry_from_files
 from pipeline.raw.facts import fact_sheet, write_fact_sheet
-from pipeline.raw.pixels import read_truth
+from pipeline.raw.truth import read_truth
+from pipeline.seeds import stream
 
 RECORD = DatasetRecord.model_validate(
     {
@@ -85,3 +87,52 @@ def test_an_entry_survives_the_way_through_a_job(entry):
     facts = {"image_id": "eye", "annotated": True, "number": 0, "codes": ["B"], "group": "p"}
     again = entry_from_files(facts, image=[str(entry.image)], masks=[str(entry.masks[0][1])], label=[])
     assert again == entry
+
+
+def test_polygons_survive_the_way_through_a_job(tmp_path):
+    drawn = ImageEntry("eye", tmp_path / "eye.tif", annotations=tmp_path / "eye.geojson")
+    assert drawn.files == (tmp_path / "eye.tif", tmp_path / "eye.geojson")
+    facts = {"image_id": "eye", "annotated": True, "number": 0, "codes": []}
+    again = entry_from_files(
+        facts, image=[str(drawn.image)], masks=[], label=[], annotations=[str(drawn.annotations)]
+    )  # fmt: skip
+    assert again == drawn
+
+
+@pytest.fixture
+def slide(tmp_path):
+    rng = stream(0, "test", "facts")
+    rgb = rng.integers(0, 256, (300, 420, 3), dtype=np.uint8)
+    with tifffile.TiffWriter(tmp_path / "s.tif") as writer:
+        options = {"photometric": "rgb", "tile": (64, 64), "compression": "zlib", "metadata": None}
+        size = {"resolution": (40000, 40000), "resolutionunit": "centimeter"}
+        writer.write(rgb, subifds=1, **options, **size)
+        writer.write(rgb[::2, ::2], subfiletype=1, **options)
+    mask = rng.random((300, 420)) < 0.3
+    tifffile.imwrite(tmp_path / "s_B.tif", mask, photometric="minisblack", tile=(64, 64))
+    return ImageEntry("s", tmp_path / "s.tif", (("B", tmp_path / "s_B.tif"),)), mask
+
+
+@pytest.mark.parametrize("size", [2**26, 40_000])
+def test_a_slide_is_described_block_by_block(slide, monkeypatch, size):
+    monkeypatch.setattr("pipeline.raw.facts.BLOCK_BYTES", size)
+    entry, mask = slide
+    sheet = fact_sheet(entry, record=RECORD, workers=2)
+    assert sheet["rejected"] == ""
+    assert sheet["levels"] == [[300, 420], [150, 210]]
+    assert sheet["pixel_size_um"] == pytest.approx(0.25)
+    assert sheet["pixels"] == {"A": 0, "B": int(mask.sum())}
+    given = fact_sheet(entry, record=RECORD.model_copy(update={"pixel_size_um": 0.5}))
+    assert given["pixel_size_um"] == 0.5
+
+
+def test_a_damaged_tile_rejects_the_slide_and_is_named(slide):
+    entry, _ = slide
+    data = bytearray(entry.image.read_bytes())
+    with tifffile.TiffFile(entry.image) as file:
+        start = file.pages[0].dataoffsets[9]
+    data[start + 10 : start + 60] = bytes(50)
+    entry.image.write_bytes(data)
+    sheet = fact_sheet(entry, record=RECORD)
+    assert "tile 9 at row 64, column 128" in sheet["rejected"]
+    assert str(entry.image.parent) not in sheet["rejected"]

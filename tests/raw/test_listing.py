@@ -145,6 +145,53 @@ def test_patterns_know_folders_and_names():
     assert expression("x.y/{image}.*").fullmatch("xzy/a.png") is None
 
 
+def slide_record(**layout) -> DatasetRecord:
+    return record(adaptor="slide", folder=None, slide={"images": "**/{image}.svs", **layout})
+
+
+@pytest.fixture
+def slides(tmp_path):
+    for name in ("a/S1.svs", "b/S 2.svs", "b/S3.svs", "drawn/S1.geojson", "drawn/S 2.geojson", "drawn/notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def test_slides_are_found_with_their_polygons(slides):
+    made = slide_record(annotations="drawn/{image}.geojson", test="^b/")
+    entries = list_images(made, dataset="mine", root=slides)
+    assert [entry.image_id for entry in entries] == ["S1", "S3", "S_2"]
+    assert [entry.annotations and entry.annotations.name for entry in entries] == ["S1.geojson", None, "S 2.geojson"]
+    assert [entry.annotated for entry in entries] == [True, False, True]
+    assert [entry.official_test for entry in entries] == [False, True, True]
+
+
+def test_polygons_name_all_classes_so_none_is_missing(slides):
+    made = slide_record(annotations="drawn/{image}.geojson").model_copy(update={"missing_mask": "unknown"})
+    assert [entry.annotated for entry in list_images(made, dataset="mine", root=slides)] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("layout", "words"),
+    [
+        (
+            {"annotations": "{image}.geojson", "masks": {"EX": "{image}.png", "OD": "{image}_o.png"}},
+            "annotations exclude",
+        ),
+        ({"annotations": "all.geojson"}, "needs {image}"),
+        ({"masks": {"EX": "{image}.png"}}, "slide names classes EX"),
+    ],
+)
+def test_a_layout_that_contradicts_itself_is_refused(layout, words):
+    with pytest.raises(ValueError, match=words):
+        slide_record(**layout)
+
+
+def test_each_adaptor_takes_its_own_block():
+    with pytest.raises(ValueError, match="block slide belongs to adaptor slide"):
+        record(slide={"images": "{image}.svs"})
+
+
 def idrid_record() -> DatasetRecord:
     return record(adaptor="idrid", folder=None)
 
@@ -174,3 +221,22 @@ def test_the_real_idrid_images_are_found(real_data):
     entries = list_images(idrid_record(), dataset="idrid", root=real_data / "idrid")
     assert len(entries) == 12
     assert sum(entry.official_test for entry in entries) == 3
+
+
+@pytest.mark.parametrize(("adaptor", "declared"), [("slide", True), ("slide", False), ("folder", False)])
+def test_images_without_any_truth_are_there_to_be_predicted(tmp_path, adaptor, declared):
+    (tmp_path / "a.png").touch()
+    layout = {"images": "{image}.png"} | ({"annotations": "{image}.geojson"} if declared else {})
+    facts = {"title": "t", "adaptor": adaptor, "modality": "histology", "task": "binary", adaptor: layout}
+    record = DatasetRecord.model_validate(facts | {"classes": [{"code": "T", "name": "Tumor"}]})
+    (entry,) = list_images(record, dataset="d", root=tmp_path)
+    assert not entry.annotated
+
+
+def test_a_folder_whose_declared_masks_are_nowhere_is_refused(tmp_path):
+    (tmp_path / "a.png").touch()
+    layout = {"images": "{image}.png", "masks": {"T": "masks/{image}.png"}}
+    facts = {"title": "t", "adaptor": "folder", "modality": "histology", "task": "binary", "folder": layout}
+    record = DatasetRecord.model_validate(facts | {"classes": [{"code": "T", "name": "Tumor"}]})
+    with pytest.raises(ManifestError, match="no mask file"):
+        list_images(record, dataset="d", root=tmp_path)

@@ -6,12 +6,34 @@ import tifffile
 from PIL import Image
 
 from pipeline.errors import ImageRejected
-from pipeline.raw.reader import decode_image, decode_mask, label_masks
+from pipeline.geometry import Box
+from pipeline.manifest import DatasetRecord
+from pipeline.raw.entry import ImageEntry
+from pipeline.raw.headers import header_problems, header_size
+from pipeline.raw.pixels import open_image, read_image
+from pipeline.raw.reader import is_set, open_picture, open_values
 from pipeline.seeds import stream
 
 RNG = stream(0, "test", "reader")
 RGB = RNG.integers(0, 256, (40, 50, 3), dtype=np.uint8)
 MASK = RNG.random((40, 50)) < 0.3
+
+
+RECORD = DatasetRecord.model_validate(
+    {
+        "title": "t", "adaptor": "folder", "modality": "fundus", "task": "binary",
+        "classes": [{"code": "A", "name": "a"}], "folder": {"images": "{image}.png"},
+    }
+)  # fmt: skip
+
+
+def decode_image(path):
+    return read_image(ImageEntry("i", path), record=RECORD)
+
+
+def decode_mask(path):
+    with open_values(path) as source:
+        return is_set(source.read(Box.of_shape(*source.shape)), lossy=source.lossy)
 
 
 def save(path, pixels, **options):
@@ -78,18 +100,6 @@ def test_a_jpeg_mask_is_cut_at_the_middle(tmp_path):
     assert np.array_equal(decode_mask(path), blocks > 0)
 
 
-def test_one_label_image_gives_a_mask_per_value(tmp_path):
-    labels = RNG.integers(0, 4, (40, 50), dtype=np.uint8)
-    found = label_masks(save(tmp_path / "l.png", labels), values={"A": 1, "B": 3})
-    assert np.array_equal(found["A"], labels == 1)
-    assert np.array_equal(found["B"], labels == 3)
-
-
-def test_a_label_image_in_a_lossy_format_is_rejected(tmp_path):
-    with pytest.raises(ImageRejected, match="lossless"):
-        label_masks(save(tmp_path / "l.jpg", RGB), values={"A": 1})
-
-
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
 @pytest.mark.parametrize("kept", [0.0, 0.1, 0.5, 0.95])
 def test_a_truncated_file_is_rejected_and_named(tmp_path, suffix, kept):
@@ -113,7 +123,40 @@ def test_floating_point_pixels_are_rejected(tmp_path):
         decode_image(tmp_path / "f.tif")
 
 
-@pytest.mark.data
-def test_real_idrid_masks_are_zero_and_one(real_data):
-    path = next((real_data / "idrid").rglob("IDRiD_01_MA.tif"))
-    assert decode_mask(path).sum() == 6941
+def test_sixteen_bit_stays_what_it_is_until_eight_are_asked_for(tmp_path):
+    wide = RNG.integers(0, 65536, (40, 50), dtype=np.uint16)
+    Image.fromarray(wide).save(tmp_path / "w.png")
+    tifffile.imwrite(tmp_path / "w.tif", wide)
+    for path in (tmp_path / "w.png", tmp_path / "w.tif"):
+        with open_image(ImageEntry("i", path), record=RECORD) as source:
+            found = source.read(Box(3, 4, 30, 40))
+        assert found.dtype == np.uint16
+        assert np.array_equal(found, np.repeat(wide[3:30, 4:40, None], 3, axis=2))
+
+
+def test_a_palette_tiff_is_shown_in_its_colours(tmp_path):
+    picture = Image.fromarray(MASK.astype(np.uint8), "P")
+    picture.putpalette([10, 20, 30, 200, 100, 50])
+    picture.save(tmp_path / "p.tif")
+    assert np.array_equal(
+        decode_image(tmp_path / "p.tif").pixels, np.where(MASK[..., None], (200, 100, 50), (10, 20, 30))
+    )
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
+def test_the_header_tells_the_size_that_decoding_gives(tmp_path, suffix):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = save(tmp_path / f"o{suffix}", RGB, **({} if suffix == ".tif" else {"exif": exif}))
+    with open_picture(path) as source:
+        assert header_size(path) == source.levels[0]
+
+
+def test_headers_of_masks_are_compared_with_the_image(tmp_path):
+    image = save(tmp_path / "i.tif", RGB)
+    half, other = save(tmp_path / "half.tif", RGB[::2, ::2]), save(tmp_path / "other.tif", RGB[:, :30])
+    (tmp_path / "bad.tif").write_text("nothing")
+    masks = (("A", half), ("B", other), ("C", tmp_path / "bad.tif"), ("D", image))
+    entry = ImageEntry("i", image, masks)
+    assert [line.split("(")[1][0] for line in header_problems(entry)] == ["A", "B", "C"]
+    assert [line.split("(")[1][0] for line in header_problems(entry, any_level=True)] == ["B", "C"]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -14,9 +14,9 @@ from pipeline import stores
 from pipeline.config import ReportConfig, Storage
 from pipeline.manifest import ClassRecord, DatasetRecord
 from pipeline.provenance import Provenance
-from pipeline.report import figures
+from pipeline.report import canvas
 from pipeline.report.evaluate import write_metrics
-from pipeline.report.result import Inputs, Result
+from pipeline.report.result import Inputs, Original, Result
 from pipeline.seeds import stream
 
 STORAGE = Storage(chunk=64, shard=128)
@@ -208,7 +208,7 @@ def make_world(folder: Path, eyes: list[Eye], *, record: DatasetRecord = RECORD,
             folder / "normalized" / f"{each.image_id}.zarr", levels(np.moveaxis(each.pixels, 2, 0)),
             channels=("red", "green", "blue"), extra=extra, attributes={"lesionmap": {"image_id": each.image_id}},
         )  # fmt: skip
-        originals[each.image_id] = lambda pixels=each.pixels: pixels
+        originals[each.image_id] = lambda box, pixels=each.pixels: Original(pixels, box and pixels[box.slices])
     usable = [each for each in eyes if not each.rejected and each.split != "predict"]
     inputs = Inputs(
         images=images, normalized=normalized, originals=originals,
@@ -224,11 +224,26 @@ def make_world(folder: Path, eyes: list[Eye], *, record: DatasetRecord = RECORD,
     return world
 
 
+def write_stain(path: Path, **changed: object) -> Path:
+    """A ``stain.json`` as stage normalized writes it, with some keys changed."""
+    vectors = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11]])
+    content = {
+        "method": "vahadane", "used": "vahadane",
+        "matrix": (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).tolist(), "maxima": [1.5, 0.9],
+        "background": [243.0, 240.5, 245.0], "mean": None, "deviation": None, "tissue_pixels": 12345,
+        "sample_pixels": 12345, "angles": {"between": 48.25, "haematoxylin": 3.5, "eosin": 12.0}, "flags": [],
+        "provenance": {"stage": "normalized"}, **changed,
+    }  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+    return path
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _coarse_plots() -> Iterator[None]:
     """Plots of few pixels: most of the time of these tests would go into drawing them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figures, "DPI", 40)
+        patch.setattr(canvas, "DPI", 40)
         yield
 
 
@@ -240,6 +255,34 @@ def make() -> Callable[..., World]:
 @pytest.fixture
 def make_eye() -> Callable[..., Eye]:
     return eye
+
+
+@pytest.fixture
+def make_stain() -> Callable[..., Path]:
+    return write_stain
+
+
+@pytest.fixture(scope="session")
+def slides(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Images of two centres with their stains; of one nothing is known, and one fell back."""
+    record = RECORD.model_copy(
+        update={"modality": "histology", "task": "binary", "classes": CLASSES[1:2], "title": "Slides"}
+    )
+    found = [eye(n, "train" if n < 3 else "test", height=330, width=410) for n in range(5)]
+    one = [replace(each, truth=each.truth[1:2], probability=each.probability[1:2]) for each in found]
+    world = make_world(tmp_path_factory.mktemp("slides"), one, record=record, models=(), fusions=())
+    unknown = {
+        "used": "none", "matrix": None, "maxima": None, "angles": None, "background": None, "tissue_pixels": 0,
+        "flags": ["too little tissue"],
+    }  # fmt: skip
+    changes = {
+        "eye_00": {"maxima": [1.1, 0.7]}, "eye_01": {"background": [230.0, 221.0, 236.0]}, "eye_02": {"maxima": [2.0, 1.3]},
+        "eye_03": unknown, "eye_04": {"used": "reference", "flags": ["vectors nearly parallel", "weak eosin"]},
+    }  # fmt: skip
+    folder = world.folder / "normalized"
+    stains = {name: write_stain(folder / f"{name}.stain.json", **changed) for name, changed in changes.items()}
+    target = write_stain(folder / "target.json", maxima=[1.7, 1.0], **{"from": "median of 3 training images"})
+    return replace(world, inputs=replace(world.inputs, stains=stains, target=target))
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,22 @@
 """The page says what the tables say, stands on its own, and is written whatever is missing."""
 
+import json
+import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.config import ReportConfig, StageConfig
+from pipeline.config import NormalizedConfig, ReportConfig, StageConfig
 from pipeline.provenance import Provenance
+from pipeline.report.content import PAIRS
 from pipeline.report.page import SUMMARY_FIELDS, write_index, write_report
+from pipeline.report.pairs import NEAR_SIDE
 
 PROVENANCE = Provenance(stage="report", config={"picture_side": 300}, code="0123456789ab", seed=7)
 CONFIG = ReportConfig(images=4, picture_side=120, bootstrap=50)
@@ -56,10 +61,11 @@ def read(path):
     return reader
 
 
-def report(world, folder, *, inputs=None, results=None, config=CONFIG):
+def report(world, folder, *, inputs=None, results=None, config=CONFIG, histology=False):
+    stages = StageConfig(normalized=NormalizedConfig(chain="histology")) if histology else StageConfig()
     write_report(
         inputs or world.inputs, dataset="eyes", record=world.record, config=config,
-        stage_config=StageConfig().model_dump(mode="json"), results=world.results if results is None else results,
+        stage_config=stages.model_dump(mode="json"), results=world.results if results is None else results,
         output=folder / "index.html", figures=folder / "figures", summary=folder / "summary.parquet", provenance=PROVENANCE,
     )  # fmt: skip
     return read(folder / "index.html")
@@ -264,3 +270,67 @@ def test_the_windows_that_were_skipped_and_the_truth_nobody_saw_are_told(written
     predicted = len(world.results[0].probability)
     row = next(row for row in page.rows if row and row[0] == world.results[0].name and "25.0 %" in row)
     assert row[1:] == [str(predicted), "64", "48", str(30 * predicted), "25.0 %", f"{7 * predicted} pixels"]
+
+
+@pytest.fixture(scope="module")
+def stained(slides, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stained") / "slides" / "report"
+    return folder, report(slides, folder, histology=True)
+
+
+def test_the_page_shows_the_stains_of_every_image_as_swatches_with_their_code(slides, stained):
+    text = (stained[0] / "index.html").read_text()
+    assert "stains" in stained[1].ids
+    assert "#stains" in stained[1].links
+    for path in (*slides.inputs.stains.values(), slides.inputs.target):
+        facts = json.loads(path.read_text())
+        if facts["matrix"] is None:
+            continue
+        rows = zip(facts["matrix"], facts["maxima"], strict=True)
+        for colour in [[round(255 * math.exp(-most * part)) for part in row] for row, most in rows]:
+            code = "#{:02x}{:02x}{:02x}".format(*colour)
+            assert f'<i style="background:{code}"></i></span><small>{code}</small>' in text
+
+
+def test_flags_of_stains_are_in_the_table_and_among_the_flags_of_the_images(stained):
+    text = (stained[0] / "index.html").read_text()
+    assert len(re.findall(r'<tr class="marked">', text)) == 2
+    row = next(row for row in stained[1].rows if row and row[0].startswith("eye_04 test"))
+    assert row[1] == "reference"
+    assert row[-1] == "vectors nearly parallel; weak eosin"
+    assert re.search(r"<b>eye_04</b>: weak eosin", text)
+    assert re.search(r"<b>eye_03</b>: too little tissue", text)
+
+
+def test_the_page_names_method_target_and_background(stained):
+    text = " ".join(stained[1].text)
+    assert "stain normalisation: Vahadane. Target: median of 3 training images." in text
+    assert "Light through bare glass is estimated" in text
+
+
+def test_pairs_of_histology_show_one_place_pixel_for_pixel(slides, stained):
+    folder, page = stained
+    near = [source for source in page.sources if ".near." in source]
+    assert len(near) == 2 * PAIRS
+    assert all(cv2.imread(str(folder / source)).shape == (NEAR_SIDE, NEAR_SIDE, 3) for source in near)
+    before, after = (cv2.imread(str(folder / f"figures/image.eye_00.near.{name}.jpg")) for name in ("before", "after"))
+    assert np.array_equal(before, after)
+
+
+def test_no_undefined_number_of_a_stain_reaches_the_page(stained):
+    text = (stained[0] / "index.html").read_text()
+    assert not re.search(r"\bnan\b|\bNone\b|\bnull\b", text.split('id="stains"')[1].split('id="patches"')[0])
+
+
+def test_a_fundus_page_says_nothing_of_stains(written):
+    folder, page = written
+    assert "stains" not in page.ids
+    assert "#stains" not in page.links
+    assert not [path.name for path in (folder / "figures").iterdir() if "stain" in path.name or ".near." in path.name]
+
+
+def test_every_file_that_a_page_with_stains_links_to_exists_and_links_lead_nowhere_else(stained):
+    folder, page = stained
+    for link in [*page.sources, *page.links]:
+        assert link.startswith(("#", "data:")) or (folder / link).is_file(), link
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)

@@ -7,6 +7,7 @@ import zarr
 
 from pipeline.report.result import Result
 from pipeline.report.sections import choose, flags, rejections
+from pipeline.report.stains import stained_images
 from pipeline.stores import read_table
 
 
@@ -57,3 +58,16 @@ def test_flags_of_the_stores_are_listed(make, make_eye, tmp_path):
     group = zarr.open_group(made.inputs.normalized["eye_00"], mode="a")  # noqa: TID251 to spoil a store on purpose
     group.attrs["lesionmap"] = {"flags": ["no tissue found"]}
     assert flags(made.inputs.normalized) == [("eye_00", "no tissue found")]
+
+
+def test_a_flag_of_the_stains_that_the_store_repeats_is_listed_once(make, make_eye, make_stain, tmp_path):
+    made = make(tmp_path, [make_eye(0, "train"), make_eye(1, "train")], models=(), fusions=())
+    group = zarr.open_group(made.inputs.normalized["eye_00"], mode="a")  # noqa: TID251 to spoil a store on purpose
+    group.attrs["lesionmap"] = {"flags": ["weak eosin", "3 regions were too small"]}
+    paths = {name: make_stain(tmp_path / f"{name}.stain.json", flags=["weak eosin"]) for name in ("eye_00", "eye_01")}
+    stained = stained_images(paths, read_table(made.inputs.images), normalized=made.inputs.normalized)
+    assert flags(made.inputs.normalized, stained) == [
+        ("eye_00", "weak eosin"),
+        ("eye_00", "3 regions were too small"),
+        ("eye_01", "weak eosin"),
+    ]

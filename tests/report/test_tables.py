@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.report.gallery import pairs_to_show
+from pipeline.report.pairs import pairs_to_show
 from pipeline.report.tables import counted, images_table, number, splits_table
 from pipeline.stores import read_table
 

@@ -34,7 +34,7 @@ STORAGE = {"chunk": 32, "shard": 64}
 TINY = {
     "manifest": "tiny.yaml",
     "datasets": ["tiny"],
-    "normalized": {"gaussian": {"sigma": 2.0}, "strip_rows": 64, "storage": STORAGE},
+    "normalized": {"gaussian": {"sigma": 2.0}, "strip_rows": 64, "strip_columns": 64, "storage": STORAGE},
     "index": {"samplings": {"guided": {"patch": 64, "total": 22, "jitter": 16, "background_share": 0.0}}},
     "model": {"models": {"unet": {"encoder": "resnet18", "epochs": 1, "batch_size": 4, "threads": 1}}},
     "probability": {"fusions": ["none", "gaussian"], "threads": 1, "storage": STORAGE},
@@ -70,16 +70,16 @@ class Project:
         """Write the configuration of the run."""
         (self.folder / "tiny.config.yaml").write_text(yaml.safe_dump(tree))
 
-    def wants(self, *arguments: str) -> set[str]:
+    def wants(self, *arguments: str, target: str = "all") -> set[str]:
         """Rules that a dry run would run, without the targets."""
-        done = self.snakemake("-n", "all", *arguments)
+        done = self.snakemake("-n", target, *arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         text = done.stdout + done.stderr
         if "Nothing to be done" in text:
             return set()
         table = re.search(r"job\s+count\n-+\s+-+\n(.*?)\ntotal", text, re.DOTALL)
         assert table, text
-        return {line.split()[0] for line in table[1].splitlines()} - {"all"}
+        return {line.split()[0] for line in table[1].splitlines()} - {target}
 
 
 def copy_of_project(folder: Path) -> Project:

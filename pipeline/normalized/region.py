@@ -1,0 +1,102 @@
+"""Where in an image is its field of view, or its tissue? Found in a thumbnail, asked for at full size box by box."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.geometry import Box, strips
+from pipeline.normalized.roi import thumbnail_factor, thumbnail_rows
+from pipeline.raw.source import ImageSource, to_eight_bit
+
+__all__ = ["Region", "Thumbnail", "read_thumbnail"]
+
+SIDE = 1024
+"""Longer side of the thumbnail, at most."""
+STRIP_PIXELS = 2**24
+"""Pixels that are held while a thumbnail is made."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Thumbnail:
+    """An image as means over square cells of pixels of one level of its file."""
+
+    pixels: NDArray[np.uint8]
+    """``(h, w, 3)``; the last cells may be cut by the border of the image."""
+    factor: int
+    """Side of a cell in pixels of that level."""
+    height: int
+    """Rows of that level."""
+    width: int
+    """Columns of that level."""
+
+    def cell_of(self, height: int, width: int) -> float:
+        """Side of a cell in pixels of a grid of ``height`` × ``width`` over the same field; the mean of both axes."""
+        return self.factor * (height / self.height + width / self.width) / 2
+
+    def histogram(self) -> NDArray[np.int64]:
+        """Counts ``(3, 256)`` of the grey values of each channel."""
+        channels = np.moveaxis(self.pixels, 2, 0)
+        return np.stack([np.bincount(channel.ravel(), minlength=256) for channel in channels]).astype(np.int64)
+
+
+def read_thumbnail(source: ImageSource) -> Thumbnail:
+    """Make an image small, strip by strip, from the coarsest level that still has ``SIDE`` pixels along one axis."""
+    enough = [at for at, size in enumerate(source.levels) if max(size) >= SIDE]
+    level = max(enough, default=0)
+    height, width = source.levels[level]
+    factor = thumbnail_factor(height, width, SIDE)
+    rows = factor * max(1, STRIP_PIXELS // (width * factor))
+    parts = [
+        thumbnail_rows(to_eight_bit(source.read(box, level=level)), box=box, factor=factor)
+        for box in strips(height, width, rows)
+    ]
+    return Thumbnail(np.concatenate(parts), factor, height, width)
+
+
+def _cells(first: int, end: int, *, length: int, grid: int, factor: int) -> NDArray[np.int64]:
+    # The cell that holds the centre of each pixel, in whole numbers.
+    return (2 * np.arange(first, end, dtype=np.int64) + 1) * grid // (2 * length * factor)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Region:
+    """A field of view or tissue mask, kept at thumbnail size; any box of it can be asked for at full size."""
+
+    mask: NDArray[np.bool_]
+    """``(h, w)`` of the thumbnail."""
+    height: int
+    """Rows of the image."""
+    width: int
+    """Columns of the image."""
+    grid: tuple[int, int] | None = None
+    """Rows and columns of the grid whose pixels the cells are made of; the mask itself by default."""
+    factor: int = 1
+    """Side of a cell in pixels of that grid."""
+
+    @classmethod
+    def found(
+        cls, find: Callable[[NDArray[np.uint8]], NDArray[np.bool_]], thumbnail: Thumbnail, *, height: int, width: int
+    ) -> Self:
+        """The mask that a function finds in a thumbnail, for an image of ``height`` × ``width``."""
+        return cls(find(thumbnail.pixels), height, width, (thumbnail.height, thumbnail.width), thumbnail.factor)
+
+    def _axes(self, box: Box) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        grid = self.grid or (self.mask.shape[0], self.mask.shape[1])
+        rows = _cells(box.y0, box.y1, length=self.height, grid=grid[0], factor=self.factor)
+        return rows, _cells(box.x0, box.x1, length=self.width, grid=grid[1], factor=self.factor)
+
+    def read(self, box: Box) -> NDArray[np.bool_]:
+        """The mask of a box ``(y, x)`` at full size: each pixel takes the cell that holds its centre."""
+        rows, columns = self._axes(box)
+        return np.ascontiguousarray(self.mask[rows][:, columns])
+
+    @property
+    def pixels(self) -> int:
+        """Pixels inside, at full size."""
+        rows, columns = self._axes(Box.of_shape(self.height, self.width))
+        tall = np.bincount(rows, minlength=self.mask.shape[0])
+        wide = np.bincount(columns, minlength=self.mask.shape[1])
+        return int(tall @ self.mask.astype(np.int64) @ wide)

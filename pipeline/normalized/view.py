@@ -1,0 +1,97 @@
+"""What are the pixels of an image on the grid on which it is processed? A level of its file, resampled box by box."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import Rescale
+from pipeline.errors import ConfigurationError, explain
+from pipeline.geometry import Box
+from pipeline.normalized.region import Thumbnail
+from pipeline.normalized.rescale import Rescaling
+from pipeline.normalized.roi import field_of_view, fov_diameter
+from pipeline.raw.source import ImageSource
+from pipeline.resample import resample_picture
+
+__all__ = ["View", "rescaling_of"]
+
+Grey: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """An image at the size at which it is processed; any box of it is read on its own."""
+
+    source: ImageSource
+    """The file."""
+    rescaling: Rescaling
+    """From level 0 of the file to the grid of this view."""
+
+    @property
+    def level(self) -> int:
+        """Level of the file that is read: the coarsest that has no fewer pixels than the view."""
+        fine = [
+            at
+            for at, (height, width) in enumerate(self.source.levels)
+            if height >= self.rescaling.height and width >= self.rescaling.width
+        ]
+        return max(fine, default=0)
+
+    def read(self, box: Box) -> Grey:
+        """The pixels ``(h, w, 3)`` of a box, uint8 or uint16 as the file has them; the same for any partition."""
+        level, target = self.level, (self.rescaling.height, self.rescaling.width)
+        if self.source.levels[level] == target:
+            return self.source.read(box, level=level)
+        size = self.source.levels[level]
+        return resample_picture(lambda inner: self.source.read(inner, level=level), source=size, target=target, box=box)
+
+
+def rescaling_of(
+    levels: Sequence[tuple[int, int]], *, rescale: Rescale, pixel_size_um: float | None, thumbnail: Thumbnail, name: str
+) -> Rescaling:
+    """The rescaling that the configuration asks for.
+
+    Parameters
+    ----------
+    levels
+        ``(height, width)`` of each level of the file, finest first.
+    rescale
+        What is wanted.
+    pixel_size_um
+        Side of a pixel of level 0 in micrometres, where known.
+    thumbnail
+        The image made small, in which its field of view is found where its diameter is asked for; a picture without
+        field of view counts as all field of view.
+    name
+        The image, for messages.
+
+    Raises
+    ------
+    ConfigurationError
+        A level that the file does not have; micrometres where the pixel size is unknown.
+    """
+    height, width = levels[0]
+    if rescale.level is not None:
+        if rescale.level >= len(levels):
+            found = ", ".join(f"{at}: {w}×{h}" for at, (h, w) in enumerate(levels))
+            raise ConfigurationError(
+                explain(f"Image {name} does not have this level.", where="normalized.rescale.level", found=found,
+                        expected=f"a level {rescale.level}", remedy="Choose a level that all images have, or um_per_pixel.")
+            )  # fmt: skip
+        return Rescaling(levels[rescale.level][0] / height, height, width, *levels[rescale.level])
+    if rescale.um_per_pixel is not None:
+        if pixel_size_um is None:
+            raise ConfigurationError(
+                explain(f"The pixel size of image {name} is unknown.", where="normalized.rescale.um_per_pixel",
+                        found="a file that names no size", expected="micrometres per pixel",
+                        remedy="Give pixel_size_um of the data set in the manifest, or choose by level or factor.")
+            )  # fmt: skip
+        return Rescaling.of_factor(height, width, pixel_size_um / rescale.um_per_pixel)
+    if rescale.fov_diameter is not None:
+        diameter = fov_diameter(field_of_view(thumbnail.pixels)) * thumbnail.cell_of(height, width)
+        whole = float(min(height, width))
+        return Rescaling.of_diameter(height, width, fov_diameter=diameter or whole, target=rescale.fov_diameter)
+    return Rescaling.of_factor(height, width, rescale.factor or 1.0)

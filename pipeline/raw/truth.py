@@ -1,0 +1,187 @@
+"""Where did somebody see a lesion? Masks, label images or polygons, read for any box of any grid over the image."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import ImageRejected, explain
+from pipeline.geometry import Box
+from pipeline.manifest import DatasetRecord
+from pipeline.raw.annotations import read_annotations
+from pipeline.raw.entry import ImageEntry
+from pipeline.raw.phantom import phantom
+from pipeline.raw.reader import ValueSource, is_set, open_values
+from pipeline.raw.source import checked_box, unusable
+from pipeline.resample import resample_mask
+
+__all__ = ["TruthSource", "is_level", "open_truth", "read_truth"]
+
+ReadMask: TypeAlias = Callable[[Box], NDArray[np.bool_]]
+MASK_BYTES = 2**26
+"""Decoded pieces of mask files that are held, all classes together."""
+MOST = 2**24
+"""Stored pixels of one class that are held at a time while they are brought to another grid."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Layer:
+    """The truth of one class on the grid on which it is stored."""
+
+    shape: tuple[int, int]
+    read: ReadMask
+
+
+class TruthSource:
+    """The truth of an image. Reading is pure and may be done from several threads."""
+
+    def __init__(self, layers: tuple[_Layer | None, ...]) -> None:
+        """Layers in the order of the classes; None for a class of which there is nothing."""
+        self._layers = layers
+
+    def read(self, box: Box, *, height: int, width: int) -> NDArray[np.uint8]:
+        """The truth of a box of a grid, 0 or 1, ``(class, h, w)`` with classes in manifest order and overlaps kept.
+
+        Parameters
+        ----------
+        box
+            Which pixels of the grid.
+        height, width
+            Size of the grid, which covers the same field as the image. At the size at which a mask is stored it is
+            the mask itself; on a coarser grid a pixel is set where at least half of it is covered, on a finer one it
+            takes what lies under its centre.
+        """
+        checked_box(box, ((height, width),), level=0)
+        truth = np.zeros((len(self._layers), box.height, box.width), np.uint8)
+        for at, layer in enumerate(self._layers):
+            if layer is not None and layer.shape == (height, width):
+                truth[at] = layer.read(box)
+            elif layer is not None:
+                for part in _parts(box, stored=layer.shape, grid=(height, width)):
+                    inner = part.shift(-box.y0, -box.x0).slices
+                    truth[(at, *inner)] = resample_mask(
+                        layer.read, source=layer.shape, target=(height, width), box=part
+                    )
+        return truth
+
+
+def _parts(box: Box, *, stored: tuple[int, int], grid: tuple[int, int]) -> Iterator[Box]:
+    # The truth of a slide made small comes from many stored pixels: they are read a part at a time.
+    share = math.sqrt(grid[0] / stored[0] * grid[1] / stored[1])
+    side = max(1, int(math.sqrt(MOST) * min(share, 1.0)))
+    for y0 in range(box.y0, box.y1, side):
+        for x0 in range(box.x0, box.x1, side):
+            yield Box(y0, x0, min(y0 + side, box.y1), min(x0 + side, box.x1))
+
+
+def is_level(size: tuple[int, int], *, of: tuple[int, int]) -> bool:
+    """Whether a size can be that of a level of an image: both sides reduced alike, to within a pixel of rounding."""
+    return abs(size[0] / of[0] - size[1] / of[1]) <= 1 / of[0] + 1 / of[1]
+
+
+def _fits(
+    path: Path, code: str, found: tuple[int, int], *, entry: ImageEntry, size: tuple[int, int], any_level: bool
+) -> None:
+    if found == size or (any_level and is_level(found, of=size)):
+        return
+    expected = f"{size[1]}×{size[0]}, as {entry.image}" + (", or a level of it" if any_level else "")
+    raise ImageRejected(
+        explain("A mask has another size than its image.", where=f"{path} ({code})",
+                found=f"{found[1]}×{found[0]} pixels (width × height)", expected=expected,
+                remedy="Export the mask at image size.")
+    )  # fmt: skip
+
+
+def _of_masks(values: Mapping[str, ValueSource]) -> dict[str, _Layer]:
+    def reader(source: ValueSource) -> ReadMask:
+        return lambda box: is_set(source.read(box), lossy=source.lossy)
+
+    return {code: _Layer(source.shape, reader(source)) for code, source in values.items()}
+
+
+def _of_label(source: ValueSource, *, path: Path, values: Mapping[str, int]) -> dict[str, _Layer]:
+    if source.lossy:
+        raise unusable(path, "a JPEG file", expected="a lossless label image: JPEG changes values")
+
+    def reader(value: int) -> ReadMask:
+        return lambda box: np.asarray(source.read(box) == value)
+
+    return {code: _Layer(source.shape, reader(value)) for code, value in values.items()}
+
+
+def _of_arrays(masks: Mapping[str, NDArray[np.bool_]]) -> dict[str, _Layer]:
+    def reader(mask: NDArray[np.bool_]) -> ReadMask:
+        return lambda box: mask[box.slices]
+
+    return {code: _Layer((mask.shape[0], mask.shape[1]), reader(mask)) for code, mask in masks.items()}
+
+
+def _layers(
+    entry: ImageEntry, *, record: DatasetRecord, size: tuple[int, int], workers: int, stack: ExitStack
+) -> dict[str, _Layer]:
+    if entry.annotations is not None:
+        polygons = read_annotations(entry.annotations, classes=record.classes)
+        return {code: _Layer(size, each.read) for code, each in polygons.items()}
+    if entry.image is None and record.phantom is not None:
+        return _of_arrays(phantom(record.phantom, number=entry.number).masks)
+    any_level = record.adaptor == "slide"
+    files = dict(entry.masks) if entry.label is None else {"label": entry.label}
+    share = MASK_BYTES // max(len(files), 1)
+    sources = {
+        code: stack.enter_context(open_values(path, workers=workers, cache_bytes=share)) for code, path in files.items()
+    }
+    for code, source in sources.items():
+        _fits(files[code], code, source.shape, entry=entry, size=size, any_level=any_level)
+    if entry.label is None or record.layout is None:
+        return _of_masks(sources)
+    return _of_label(sources["label"], path=entry.label, values=record.layout.values)
+
+
+@contextmanager
+def open_truth(
+    entry: ImageEntry, *, record: DatasetRecord, height: int, width: int, workers: int = 1
+) -> Iterator[TruthSource | None]:
+    """Open the truth of an image; None where nobody looked for lesions.
+
+    Parameters
+    ----------
+    entry
+        The image.
+    record
+        Its data set; a class without a file is empty.
+    height, width
+        Size of the image at its finest level.
+    workers
+        Threads that decode pieces.
+
+    Raises
+    ------
+    ImageRejected
+        A mask is damaged or of another size than the image (with adaptor ``slide``: of no level of it), or polygons
+        are of unknown classes.
+    """
+    if not entry.annotated:
+        yield None
+        return
+    with ExitStack() as stack:
+        layers = _layers(entry, record=record, size=(height, width), workers=workers, stack=stack)
+        yield TruthSource(tuple(layers.get(code) for code in record.codes))
+
+
+def read_truth(entry: ImageEntry, *, record: DatasetRecord, height: int, width: int) -> NDArray[np.uint8]:
+    """The truth of an image whole, 0 or 1, ``(class, h, w)``; empty for an image that nobody annotated.
+
+    Raises
+    ------
+    ImageRejected
+        See `open_truth`.
+    """
+    with open_truth(entry, record=record, height=height, width=width) as truth:
+        if truth is None:
+            return np.zeros((len(record.codes), height, width), np.uint8)
+        return truth.read(Box.of_shape(height, width), height=height, width=width)

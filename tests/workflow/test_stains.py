@@ -1,0 +1,95 @@
+"""Stains are estimated once per slide: a parameter reruns the estimate, the target or the pixels, and no more."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+
+from pipeline.settings import merge
+from pipeline.stores import open_array
+from tests.workflow.conftest import MANIFEST, STORAGE, copy_of_project
+
+PINK = {
+    "title": "Tiny phantom tissue", "adaptor": "phantom", "modality": "histology", "task": "binary",
+    "phantom": {"world": "histology", "images": 5, "test": 1, "size": 160, "seed": 1},
+    "classes": [{"code": "LESION", "name": "Lesion"}],
+}  # fmt: skip
+CONFIG = {
+    "manifest": "tiny.yaml",
+    "datasets": ["pink"],
+    "normalized": {"stain": {"least_tissue": 500}, "strip_rows": 64, "strip_columns": 128, "storage": STORAGE},
+}
+IMAGES = {"normalized_image", "complete"}
+ESTIMATES = {"normalized_stain"} | IMAGES
+TABLE = [
+    ({"target": "median"}, {"normalized_target"} | IMAGES),
+    ({"outside": "keep"}, IMAGES),
+    ({"most_gain": 3.0}, IMAGES),
+    ({"concentrations": True}, IMAGES),
+    ({"sample": 2000}, ESTIMATES),
+    ({"percentile": 98.0}, ESTIMATES),
+    ({"fallback": "keep"}, ESTIMATES),
+    ({"method": "macenko"}, ESTIMATES | {"normalized_target"}),
+    ({"method": "none"}, IMAGES),
+]
+
+
+def changed(project, normalized):
+    project.configure(merge(CONFIG, {"normalized": normalized}))
+    return project.wants(target="normalized")
+
+
+@pytest.fixture(scope="module")
+def stained(tmp_path_factory):
+    """A project in which a small set of H&E images was normalised."""
+    project = copy_of_project(tmp_path_factory.mktemp("stains"))
+    (project.folder / "tiny.yaml").write_text(yaml.safe_dump(merge(MANIFEST, {"datasets": {"pink": PINK}})))
+    project.configure(CONFIG)
+    done = project.snakemake("-j2", "normalized")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return project
+
+
+@pytest.mark.parametrize(("change", "expected"), TABLE, ids=[str(change) for change, _ in TABLE])
+def test_a_changed_parameter_of_the_stains_reruns_exactly_what_it_touches(stained, change, expected):
+    assert changed(stained, {"stain": change}) == expected
+
+
+@pytest.mark.parametrize("change", [{"workers": 2}, {"clahe": {"clip_limit": 3.0}}], ids=str)
+def test_what_does_not_concern_stained_slides_reruns_nothing(stained, change):
+    assert changed(stained, change) == set()
+
+
+def test_a_target_file_is_an_input(stained):
+    folder = stained.folder / "results" / "pink" / "normalized"
+    saved = stained.folder / "mine.json"
+    saved.write_text((folder / "pink_01.stain.json").read_text())
+    assert changed(stained, {"stain": {"target": "mine.json"}}) == {"normalized_target"} | IMAGES
+
+
+def test_the_median_target_is_that_of_the_training_images(stained):
+    stained.configure(merge(CONFIG, {"normalized": {"stain": {"target": "median"}}, "results": "median"}))
+    done = stained.snakemake("-j2", "normalized")
+    assert done.returncode == 0, done.stderr[-6000:]
+    folder = stained.folder / "median" / "pink" / "normalized"
+    target = json.loads((folder / "target.json").read_text())
+    used = sorted(name for name in target["provenance"]["inputs"] if name.endswith(".stain.json"))
+    import pandas as pd
+
+    images = pd.read_parquet(folder.parent / "raw" / "images.parquet")
+    train = sorted(images.loc[images["split"] == "train", "image_id"])
+    assert used == [f"{image}.stain.json" for image in train]
+    trusted = [
+        each for image in train if not (each := json.loads((folder / f"{image}.stain.json").read_text()))["flags"]
+    ]
+    assert target["from"] == f"median of {len(trusted)} training images"
+    assert np.allclose(target["maxima"], np.median([each["maxima"] for each in trusted], axis=0))
+
+
+def test_glass_comes_out_white_and_the_store_is_whole(stained):
+    folder = stained.folder / "results" / "pink" / "normalized"
+    for path in sorted(folder.glob("*.zarr")):
+        pixels, roi = open_array(path, "0")[:], open_array(path, "roi")[:]
+        glass = pixels[:, roi == 0]
+        assert glass.size == 0 or np.median(glass, axis=1).min() >= 250
