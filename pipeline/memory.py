@@ -17,9 +17,21 @@ _CHANNELS = 3
 WRITING = 7
 """Bytes a value while a block is written: its copy in even size (4) and its halved rows and levels (3). Before that,
 the same place holds the values as float16, encoded, and joined to a shard (2 each)."""
-STRIP = 12
-"""Bytes a pixel of a strip and its halo while it is enhanced: 9 measured (the equalised strip, its blur, the result)
-and 3 for what OpenCV takes for itself."""
+ENHANCING = 19
+"""Bytes a pixel of a block and its halo while a fundus photograph is enhanced and written: decoded, equalised, blurred,
+the result, its planes, and what the encoder holds."""
+STAINING = 12
+"""The same while stains are mapped."""
+ANNOTATING = 3
+"""Bytes a pixel and class while truth is written."""
+COLOUR_COUNTS = 10 * 2**24
+"""The counts of all 24-bit colours (8 each), and which of them occur (1), and the table of those (up to 1)."""
+THUMBNAIL = 6 * 2**24
+"""A strip while an image is made small."""
+PIECES = 128 * 2**20
+"""Decoded tiles and strips of a file that are kept for their neighbours."""
+MASK_PIECES = 64 * 2**20
+"""The same for all masks of an image."""
 
 
 def probability_bytes(*, window: int, shard: int, classes: int, fusions: int, batch: int, workers: int) -> int:
@@ -55,34 +67,35 @@ def probability_bytes(*, window: int, shard: int, classes: int, fusions: int, ba
 
 
 def normalized_bytes(
-    *, height: int, width: int, source_height: int, source_width: int, classes: int, strip_rows: int, halo: int
+    *, rows: int, columns: int, halo: int, classes: int, workers: int, stained: bool, whole: int = 0
 ) -> int:
-    """Peak of stage normalized for a format that can only be decoded whole.
+    """Peak of stage normalized: whatever the size of the image, unless its file can only be decoded whole.
 
     Parameters
     ----------
-    height, width
-        Pixels of the normalised image.
-    source_height, source_width
-        Pixels of the file.
+    rows, columns
+        Pixels of a block.
+    halo
+        Pixels around it that the blur needs.
     classes
         Planes of truth; 0 where there are none.
-    strip_rows
-        Rows that are enhanced at a time.
-    halo
-        Rows above and below that the blur needs.
+    workers
+        Blocks in memory at a time.
+    stained
+        Whether stains are estimated and mapped, rather than contrast enhanced.
+    whole
+        Bytes of the decoded picture and masks of formats that can only be decoded whole; 0 for tiled and striped files.
 
     Returns
     -------
     int
         Bytes, without interpreter.
     """
-    _positive(height=height, width=width, source_height=source_height, source_width=source_width, rows=strip_rows)
-    source, whole = source_height * source_width, height * width
-    pictures = _CHANNELS * (source + whole)
-    enhancing = STRIP * min(strip_rows + 2 * halo, height) * width
-    annotating = classes * (source + 2 * whole) + (2 * source if classes else 0)
-    return pictures + max(enhancing, annotating)
+    _positive(rows=rows, columns=columns, workers=workers)
+    pixels, haloed = rows * columns, (rows + 2 * halo) * (columns + 2 * halo)
+    block = max(STAINING * pixels if stained else ENHANCING * haloed, ANNOTATING * classes * pixels)
+    pieces = PIECES + (MASK_PIECES if classes else 0)
+    return pieces + whole + max(THUMBNAIL, (COLOUR_COUNTS if stained else 0) + workers * block)
 
 
 def _positive(**sizes: int) -> None:

@@ -4,11 +4,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipeline import memory
+from pipeline.config import NormalizedConfig
 from pipeline.errors import ConfigurationError
-from pipeline.memory import normalized_bytes, probability_bytes
+from pipeline.memory import INTERPRETER, normalized_bytes, probability_bytes
+from tests.one_normalisation import BLOCKS, SMALL
 
 
 def test_probability_bytes_are_these_products_of_primes() -> None:
@@ -27,16 +31,26 @@ def test_writing_a_large_block_outweighs_a_small_batch() -> None:
 
 
 def test_normalized_bytes_are_these_products_of_primes() -> None:
-    sizes = {"height": 101, "width": 103, "source_height": 211, "source_width": 223}
-    pictures = 3 * (211 * 223 + 101 * 103)
-    found = normalized_bytes(**sizes, classes=5, strip_rows=31, halo=7)
-    assert found == pictures + max(12 * 45 * 103, 5 * (211 * 223 + 2 * 101 * 103) + 2 * 211 * 223)
-    assert normalized_bytes(**sizes, classes=0, strip_rows=31, halo=7) == pictures + 12 * 45 * 103
+    block = {"rows": 3001, "columns": 7001, "workers": 3}
+    pieces, masks, counts = 2**27, 2**26, 10 * 2**24
+    plain = normalized_bytes(**block, halo=31, classes=0, stained=False)
+    assert plain == pieces + 3 * 19 * (3001 + 62) * (7001 + 62)
+    assert normalized_bytes(**block, halo=31, classes=0, stained=False, whole=11) == plain + 11
+    stained = normalized_bytes(**block, halo=0, classes=1, stained=True)
+    assert stained == pieces + masks + counts + 3 * 12 * 3001 * 7001
+    many = normalized_bytes(**block, halo=0, classes=13, stained=True)
+    assert many == pieces + masks + counts + 3 * 3 * 13 * 3001 * 7001
 
 
-def test_a_strip_is_never_higher_than_the_image() -> None:
-    sizes = {"height": 101, "width": 103, "source_height": 101, "source_width": 103, "classes": 0, "halo": 7}
-    assert normalized_bytes(**sizes, strip_rows=89) == normalized_bytes(**sizes, strip_rows=8192)
+def test_a_small_image_needs_no_more_than_its_thumbnail() -> None:
+    assert normalized_bytes(rows=5, columns=7, workers=1, halo=0, classes=0, stained=False) == 2**27 + 6 * 2**24
+
+
+@pytest.mark.parametrize("stained", [True, False])
+def test_two_blocks_of_the_default_size_stay_below_a_gigabyte(stained: bool) -> None:
+    config = NormalizedConfig()
+    block = {"rows": config.strip_rows, "columns": config.strip_columns, "halo": 0 if stained else 30}
+    assert normalized_bytes(**block, classes=1, workers=1, stained=stained) + INTERPRETER < 2**30
 
 
 def test_a_size_of_nothing_is_refused() -> None:
@@ -93,3 +107,31 @@ def test_the_memory_of_a_run_is_flat_in_the_size_of_the_image_and_as_projected(t
     assert large["traced"] <= 1.15 * small["traced"]
     whole = 4 * 6 * 2700**2
     assert large["resident"] <= 2 * projected < 0.6 * whole
+
+
+def one_normalisation(*arguments: object) -> dict[str, Any]:
+    command = [sys.executable, str(Path(__file__).with_name("one_normalisation.py")), *map(str, arguments)]
+    found: dict[str, Any] = json.loads(subprocess.check_output(command))
+    return found
+
+
+@pytest.mark.parametrize("form", ["tiles", "strips"])
+@pytest.mark.parametrize("chain", ["fundus", "histology"])
+def test_the_memory_of_a_normalisation_is_flat_in_the_size_of_the_image_and_as_projected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chain: str, form: str
+) -> None:
+    for name, size in SMALL.items():
+        monkeypatch.setattr(memory, name, size)
+    stained = chain == "histology"
+    _, small, large = one_normalisation(tmp_path, chain, form, "small", 300, 2048, 3072)["traced"]
+    projected = normalized_bytes(**BLOCKS, halo=0 if stained else 30, classes=0, workers=2, stained=stained)
+    assert large <= projected
+    assert large <= 1.15 * small
+    assert projected - (memory.COLOUR_COUNTS if stained else 0) < 3 * 3072**2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["tiles", "strips"])
+@pytest.mark.parametrize("chain", ["fundus", "histology"])
+def test_a_slide_goes_through_in_a_gigabyte_interpreter_included(tmp_path: Path, chain: str, form: str) -> None:
+    assert one_normalisation(tmp_path, chain, form, "default", 12000)["resident"] < 2**30

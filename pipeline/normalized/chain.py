@@ -4,8 +4,8 @@ The statistics of CLAHE are gathered once over the whole image; after that any b
 halo for the blur, and equals the same box of the image processed whole.
 """
 
+import threading
 from collections.abc import Callable
-from functools import reduce
 from typing import TypeAlias
 
 import numpy as np
@@ -47,13 +47,16 @@ def _equalised(read: Read, region: Region, config: NormalizedConfig, *, workers:
     pixels: Read = bytes_of if clahe.space == "lab" else read
     grid = TileGrid(region.height, region.width, *clahe.tiles)
 
-    def count(box: Box) -> NDArray[np.int64]:
-        include = region.read(box) if clahe.statistics == "roi" else None
-        return count_channels(pixels(box), box=box, grid=grid, space=clahe.space, include=include)
+    counts, adding = [np.zeros((), np.int64)], threading.Lock()
 
-    boxes = work_blocks(region.height, region.width, config=config)
-    counts = reduce(np.add, each_block(count, boxes, workers=workers))
-    tables = channel_tables(counts, clip_limit=clahe.clip_limit, grid=grid)
+    def count(box: Box) -> None:
+        include = region.read(box) if clahe.statistics == "roi" else None
+        found = count_channels(pixels(box), box=box, grid=grid, space=clahe.space, include=include)
+        with adding:
+            counts[0] = counts[0] + found
+
+    each_block(count, work_blocks(region.height, region.width, config=config), workers=workers)
+    tables = channel_tables(counts[0], clip_limit=clahe.clip_limit, grid=grid)
     return lambda box: to_eight_bit(equalise_block(pixels(box), box=box, grid=grid, tables=tables, space=clahe.space))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.geometry import Box, strips
+from pipeline.memory import THUMBNAIL
 from pipeline.normalized.roi import thumbnail_factor, thumbnail_rows
 from pipeline.raw.source import ImageSource, to_eight_bit
 
@@ -15,7 +16,7 @@ __all__ = ["Region", "Thumbnail", "read_thumbnail"]
 
 SIDE = 1024
 """Longer side of the thumbnail, at most."""
-STRIP_PIXELS = 2**24
+STRIP_PIXELS = THUMBNAIL // 6
 """Pixels that are held while a thumbnail is made."""
 
 

@@ -15,11 +15,12 @@ import tifffile
 from numpy.typing import NDArray
 
 from pipeline.geometry import Box
+from pipeline.memory import PIECES
 from pipeline.raw.source import unusable
 
 __all__ = ["CACHE_BYTES", "DAMAGE", "LARGEST_PIECE", "Page", "PieceCache", "is_jpeg"]
 
-CACHE_BYTES = 2**27
+CACHE_BYTES = PIECES
 """Decoded pieces that an open file holds: a row of tiles or some strips of a wide slide."""
 LARGEST_PIECE = 2**26
 """Bytes of a decoded piece beyond which a file is not read in pieces."""

@@ -1,6 +1,5 @@
 """Where did somebody see a lesion? Masks, label images or polygons, read for any box of any grid over the image."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -25,8 +24,6 @@ __all__ = ["TruthSource", "is_level", "open_truth", "read_truth"]
 ReadMask: TypeAlias = Callable[[Box], NDArray[np.bool_]]
 MASK_BYTES = 2**26
 """Decoded pieces of mask files that are held, all classes together."""
-MOST = 2**24
-"""Stored pixels of one class that are held at a time while they are brought to another grid."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,21 +59,8 @@ class TruthSource:
             if layer is not None and layer.shape == (height, width):
                 truth[at] = layer.read(box)
             elif layer is not None:
-                for part in _parts(box, stored=layer.shape, grid=(height, width)):
-                    inner = part.shift(-box.y0, -box.x0).slices
-                    truth[(at, *inner)] = resample_mask(
-                        layer.read, source=layer.shape, target=(height, width), box=part
-                    )
+                truth[at] = resample_mask(layer.read, source=layer.shape, target=(height, width), box=box)
         return truth
-
-
-def _parts(box: Box, *, stored: tuple[int, int], grid: tuple[int, int]) -> Iterator[Box]:
-    # The truth of a slide made small comes from many stored pixels: they are read a part at a time.
-    share = math.sqrt(grid[0] / stored[0] * grid[1] / stored[1])
-    side = max(1, int(math.sqrt(MOST) * min(share, 1.0)))
-    for y0 in range(box.y0, box.y1, side):
-        for x0 in range(box.x0, box.x1, side):
-            yield Box(y0, x0, min(y0 + side, box.y1), min(x0 + side, box.x1))
 
 
 def is_level(size: tuple[int, int], *, of: tuple[int, int]) -> bool:

@@ -152,7 +152,7 @@ def test_any_partition_of_any_grid_gives_the_same_truth(tmp_path_factory, height
 def test_few_stored_pixels_are_held_at_a_time_when_a_truth_is_made_small(tmp_path, monkeypatch):
     path, largest = save(tmp_path / "m.tif", MASK), []
     together = whole(entry(A=path), record(), 16, 24)
-    monkeypatch.setattr("pipeline.raw.truth.MOST", 1000)
+    monkeypatch.setattr("pipeline.resample._BAND", 1000)
     with open_truth(entry(A=path), record=record(), height=HEIGHT, width=WIDTH) as truth:
         layer = truth._layers[0]
         object.__setattr__(layer, "read", lambda box, read=layer.read: largest.append(box.area) or read(box))
