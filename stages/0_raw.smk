@@ -8,6 +8,8 @@ rule raw_image:
         "<results>/{dataset}/raw/{image}.json",
     log:
         "<logs>/{dataset}/raw/{image}.log",
+    # A slide is decoded once here, to find damage: as wide as where it is normalised.
+    threads: lambda w: DATASETS[w.dataset].config.normalized.workers
     params:
         config=lambda w: {
             "record": bare_record(w.dataset),

@@ -20,8 +20,8 @@ from pipeline.normalized.blocks import each_block, work_blocks
 from pipeline.normalized.colours import COLOURS, colour_table, count_colours, ordered_sample, sample_pixels
 from pipeline.normalized.image import Opened, Planes, open_view, write_image
 from pipeline.normalized.region import Region
-from pipeline.normalized.roi import tissue_mask
 from pipeline.normalized.stain import Estimate, block_concentrations, estimate, normalise, read_estimate
+from pipeline.normalized.tissue import tissue_mask
 from pipeline.optical_density import NO_BACKGROUND, background_intensity
 from pipeline.partial import file_in_progress
 from pipeline.provenance import Provenance

@@ -92,7 +92,11 @@ class Region:
     def read(self, box: Box) -> NDArray[np.bool_]:
         """The mask of a box ``(y, x)`` at full size: each pixel takes the cell that holds its centre."""
         rows, columns = self._axes(box)
-        return np.ascontiguousarray(self.mask[rows][:, columns])
+        if box.area == 0:
+            return np.zeros((box.height, box.width), np.bool_)
+        # Neighbouring rows share a row of cells: each is spread over the columns once.
+        wide = np.ascontiguousarray(self.mask[rows[0] : rows[-1] + 1][:, columns])
+        return np.asarray(np.take(wide, rows - rows[0], axis=0))
 
     @property
     def pixels(self) -> int:

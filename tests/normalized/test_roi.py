@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import GeometryError
 from pipeline.geometry import Box, strips
-from pipeline.normalized.roi import field_of_view, fov_diameter, thumbnail_rows, tissue_mask, upsample_mask
+from pipeline.normalized.roi import field_of_view, fov_diameter, thumbnail_rows
+from pipeline.normalized.tissue import tissue_mask
 from pipeline.seeds import stream
 
 FUNDUS = (190, 110, 60)
@@ -205,36 +206,6 @@ def test_strips_of_a_thumbnail_are_means_of_cells(size: tuple[int, int], factor:
     np.testing.assert_array_equal(np.concatenate(rows), np.floor(expected + 0.5 + 1e-9))
 
 
-@settings(deadline=None, max_examples=40)
-@given(
-    size=st.tuples(st.integers(1, 60), st.integers(1, 60)),
-    cells=st.tuples(st.integers(1, 20), st.integers(1, 20)),
-    rows=st.integers(1, 20),
-)
-def test_a_mask_at_full_size_is_the_same_in_blocks(size: tuple[int, int], cells: tuple[int, int], rows: int) -> None:
-    small = stream(0, "upsample", *cells).random(cells) < 0.5
-    whole = upsample_mask(small, box=Box.of_shape(*size), height=size[0], width=size[1])
-    parts = [upsample_mask(small, box=box, height=size[0], width=size[1]) for box in strips(*size, rows)]
-    np.testing.assert_array_equal(np.concatenate(parts), whole)
-    for y, x in ((0, 0), (size[0] // 2, size[1] // 3), (size[0] - 1, size[1] - 1)):
-        centre = (int((y + 0.5) * cells[0] / size[0]), int((x + 0.5) * cells[1] / size[1]))
-        assert whole[y, x] == small[centre]
-
-
-@settings(deadline=None, max_examples=30)
-@given(size=st.tuples(st.integers(1, 60), st.integers(1, 60)), factor=st.integers(1, 9))
-def test_with_a_factor_each_pixel_takes_the_cell_it_was_averaged_into(size: tuple[int, int], factor: int) -> None:
-    cells = (-(-size[0] // factor), -(-size[1] // factor))
-    small = stream(0, "cells", *cells).random(cells) < 0.5
-    whole = upsample_mask(small, box=Box.of_shape(*size), height=size[0], width=size[1], factor=factor)
-    expected = small.repeat(factor, axis=0).repeat(factor, axis=1)[: size[0], : size[1]]
-    np.testing.assert_array_equal(whole, expected)
-
-
 def test_boxes_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(GeometryError, match="full size"):
-        upsample_mask(np.ones((2, 2), np.bool_), box=Box(0, 0, 11, 10), height=10, width=10)
-    with pytest.raises(GeometryError, match="full size"):
-        upsample_mask(np.ones((2, 2), np.bool_), box=Box(0, 0, 1, 1), height=10, width=10, factor=4)
     with pytest.raises(GeometryError, match="cells"):
         thumbnail_rows(np.zeros((4, 4, 3), np.uint8), box=Box(2, 0, 6, 4), factor=4)

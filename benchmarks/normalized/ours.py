@@ -1,0 +1,45 @@
+"""How is an image in memory normalised by this package? The same calls as in the stage, without files."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import NormalizedConfig, Stain
+from pipeline.geometry import Box
+from pipeline.normalized.blocks import each_block, work_blocks
+from pipeline.normalized.histology import estimate_image
+from pipeline.normalized.image import Opened
+from pipeline.normalized.region import read_thumbnail
+from pipeline.normalized.rescale import Rescaling
+from pipeline.normalized.stain import Estimate, normalise
+from pipeline.normalized.view import View
+from pipeline.raw.source import ArraySource
+
+METHODS = ("vahadane", "macenko", "reinhard")
+WORKERS = 2
+
+
+def settings(method: str = "vahadane") -> NormalizedConfig:
+    """The defaults, with that method."""
+    return NormalizedConfig(chain="histology", stain=Stain.model_validate({"method": method}))
+
+
+def estimated(image: NDArray[np.uint8], config: NormalizedConfig, *, workers: int = WORKERS) -> Estimate:
+    """Tissue, colour table, sample, vectors and exact percentiles of an image ``(y, x, 3)``."""
+    source = ArraySource(image, stored="array")
+    height, width = image.shape[:2]
+    opened = Opened(View(source, Rescaling.identity(height, width)), read_thumbnail(source), None)
+    return estimate_image(opened, config=config, workers=workers)
+
+
+def mapped(
+    image: NDArray[np.uint8], found: Estimate, target: Estimate, config: NormalizedConfig, *, workers: int = WORKERS
+) -> NDArray[np.uint8]:
+    """The normalised image ``(3, y, x)``, block by block."""
+    height, width = image.shape[:2]
+    result = np.empty((3, height, width), np.uint8)
+
+    def work(box: Box) -> None:
+        result[:, *box.slices] = normalise(image[box.slices], estimate=found, target=target, settings=config.stain)
+
+    each_block(work, work_blocks(height, width, config=config), workers=workers)
+    return result
