@@ -54,10 +54,18 @@ def _size(run: DatasetRun, entry: ImageEntry) -> tuple[int, int] | None:
     return header_size(entry.image) if entry.image else None
 
 
+def _predicted_share(run: DatasetRun, entries: Sequence[ImageEntry]) -> float:
+    """Share of the images that get maps; without a look at patients, so it is near the truth and not it."""
+    test = sum(entry.official_test and entry.annotated for entry in entries) / len(entries)
+    predict = sum(not entry.annotated for entry in entries) / len(entries)
+    rest, validation = 1 - test - predict, run.config.raw.validation_share
+    shares = {"train": rest * (1 - validation), "validation": rest * validation, "test": test, "predict": predict}
+    return sum(shares[split] for split in set(run.config.probability.splits))
+
+
 def _describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry]) -> float:
     sizes = [size for entry in entries if (size := _size(run, entry))]
-    share = sum(e.official_test or not e.annotated for e in entries) / len(entries)
-    share += run.config.raw.validation_share * (1 - share)
+    share = _predicted_share(run, entries)
     disk = projected_disk(sizes, classes=len(run.record.codes), evaluated_share=share, config=run.config)
     table = Table(title=f"{run.entry}: {run.record.title}", title_justify="left", show_header=False)
     table.add_row("images", f"{len(entries)}: {_roles(entries)}")

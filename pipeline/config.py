@@ -39,6 +39,7 @@ Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 SafeName = Annotated[str, AfterValidator(safe_name)]
 Fusion = Literal["none", "max", "mean", "gaussian"]
+Split = Literal["train", "validation", "test", "predict"]
 
 
 class Strict(BaseModel):
@@ -298,6 +299,12 @@ class ProbabilityConfig(Strict):
     window: Count | None = Field(None, description="Side of the window; null for the patch of the model's sampling.")
     overlap: Annotated[float, Field(gt=0, lt=1)] = Field(0.25, description="Overlap for max, mean and gaussian.")
     fusions: tuple[Fusion, ...] = Field(("none", "max", "mean", "gaussian"), min_length=1, description="Maps to write.")
+    splits: tuple[Split, ...] = Field(
+        ("validation", "test", "predict"),
+        min_length=1,
+        description="Splits whose images get maps, masks and outlines. Only validation and test are ever measured, and"
+        " thresholds come from validation, whether it is named here or not.",
+    )
     batch_size: Count = Field(4, description="Windows per forward pass.")
     precision: Literal["float32", "bfloat16", "float16"] = Field("float32", description="Autocast precision.")
     threads: Count = Field(2, description="Torch threads on a CPU.")

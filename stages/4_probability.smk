@@ -30,7 +30,7 @@ rule probability_image:
     params:
         config=lambda w: {
             "record": bare_record(w.dataset),
-            "probability": stage_config(w.dataset, "probability") | {"fusions": FUSIONS},
+            "probability": inference(w.dataset) | {"fusions": FUSIONS},
             "window": DATASETS[w.dataset].config.probability.window or sampling_of(w).patch,
         },
         code=code_of("4_probability.py", "probability_image"),

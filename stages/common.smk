@@ -70,8 +70,12 @@ def annotated(dataset):
     return images_of(dataset, "train", "validation", "test")
 
 
+def splits_of(dataset):
+    return DATASETS[dataset].config.probability.splits
+
+
 def evaluated(dataset):
-    return images_of(dataset, "validation", "test", "predict")
+    return images_of(dataset, *splits_of(dataset))
 
 
 def validating(dataset):
@@ -79,7 +83,7 @@ def validating(dataset):
 
 
 def measured(dataset):
-    return images_of(dataset, "validation", "test")
+    return images_of(dataset, *({"validation", "test"} & set(splits_of(dataset))))
 
 
 def each_image(pattern, choose):
@@ -266,6 +270,13 @@ def sampling_of(wildcards):
 
 def models_of(dataset):
     return sorted(DATASETS[dataset].config.model.models)
+
+
+@functools.cache
+def inference(dataset):
+    """What the maps of an image depend on: not which other images get maps."""
+    found = stage_config(dataset, "probability")
+    return {key: value for key, value in found.items() if key != "splits"}
 
 
 def fusions_of(dataset):

@@ -34,6 +34,11 @@ PARAMETERS = [
     ({"model": {"models": {"unet": {"augmentation": {"noise": 0.1}}}}}, MODEL | AFTER_MODEL),
     ({"probability": {"overlap": 0.5}}, AFTER_MODEL),
     ({"probability": {"batch_size": 2}}, AFTER_MODEL),
+    # More images get maps; those that have some keep them, and what is measured stays what it was.
+    (
+        {"probability": {"splits": ["train", "validation", "test", "predict"]}},
+        PROBABILITY | {"segmentation_image", "segmentation_lesions"} | PAGE,
+    ),
     ({"segmentation": {"threshold": 0.4}}, SEGMENTATION | REPORT),
     ({"segmentation": {"minimum_area": 3}}, {"segmentation_image", "segmentation_lesions"} | REPORT),
     ({"segmentation": {"fill_holes": False}}, {"segmentation_image", "segmentation_lesions"} | REPORT),
