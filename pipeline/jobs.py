@@ -10,7 +10,7 @@ import cv2
 
 from pipeline.errors import PipelineError
 from pipeline.provenance import LIBRARIES, Provenance
-from pipeline.stores import input_digest
+from pipeline.stores import input_digest, use_threads
 
 __all__ = ["job", "origin"]
 
@@ -26,7 +26,7 @@ def job(log: str, *, threads: int) -> Iterator[None]:
     log
         File of the log; truncated.
     threads
-        Workers that the scheduler gave; OpenCV, the one library that would take all, takes these.
+        Workers that the scheduler gave; OpenCV and the codecs of Zarr, which would take all, take these.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(log, mode="w")
@@ -36,6 +36,7 @@ def job(log: str, *, threads: int) -> Iterator[None]:
     root.setLevel(logging.INFO)
     logging.captureWarnings(True)
     cv2.setNumThreads(threads)
+    use_threads(threads)
     try:
         yield
     except PipelineError as problem:

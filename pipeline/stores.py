@@ -33,11 +33,16 @@ __all__ = [
     "read_box",
     "read_table",
     "table_metadata",
+    "use_threads",
     "write_box",
     "write_table",
 ]
 
 MICROMETER = "micrometer"
+
+# The same format through compiled codecs: a shard is written in less than half the time, a patch read in little more.
+# A pipeline takes the number of its threads from the configuration when an array is opened; see `pipeline.jobs`.
+zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"})
 
 
 def _fitting(size: int, *, chunk: int, shard: int) -> tuple[int, int]:
@@ -89,6 +94,11 @@ def create_plane(
         fill_value=0,
         dimension_names=axes,
     )
+
+
+def use_threads(count: int) -> None:
+    """Let the codecs of arrays that are opened from now on run in that many threads; changes no value."""
+    zarr.config.set({"threading.max_workers": count})
 
 
 def create_group(path: Path, *, attributes: Mapping[str, Any]) -> zarr.Group:

@@ -41,7 +41,8 @@ def field_of_view(thumbnail: NDArray[np.uint8]) -> NDArray[np.bool_]:
     NDArray
         ``(y, x)``; nothing is inside in an image without light (99th percentile below 16).
     """
-    brightest = median_smoothed(thumbnail.max(axis=2))
+    red, green, blue = (thumbnail[:, :, channel] for channel in range(3))
+    brightest = median_smoothed(np.maximum(np.maximum(red, green), blue))
     height, width = brightest.shape
     if np.percentile(brightest, 99) < _BLACK_IMAGE:
         return np.zeros((height, width), np.bool_)

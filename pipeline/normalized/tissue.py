@@ -38,11 +38,13 @@ def tissue_mask(thumbnail: NDArray[np.uint8]) -> NDArray[np.bool_]:
     NDArray
         ``(y, x)``; nothing on a blank slide, nearly everything in a crop of tissue.
     """
-    smooth = np.stack([median_smoothed(thumbnail[:, :, channel]) for channel in range(3)], axis=2)
-    histogram = np.stack([np.bincount(smooth[:, :, channel].ravel(), minlength=256) for channel in range(3)])
-    density = optical_density(smooth, i0=background_intensity(histogram))
-    foreign = _foreign(smooth, density)
-    highest, spread = density.max(axis=2), np.ptp(density, axis=2)
+    # Channels first: a reduction over three neighbours in memory takes ten times as long as one over three planes.
+    smooth = np.stack([median_smoothed(thumbnail[:, :, channel]) for channel in range(3)])
+    histogram = np.stack([np.bincount(plane.ravel(), minlength=256) for plane in smooth])
+    density = optical_density(np.moveaxis(smooth, 0, 2), i0=background_intensity(histogram))
+    planes = np.ascontiguousarray(np.moveaxis(density, 2, 0))
+    highest, spread = planes.max(axis=0), np.ptp(planes, axis=0)
+    foreign = _foreign(smooth, planes, spread)
     tissue = (highest > _density_threshold(highest[~foreign])) & (spread > _LEAST_SPREAD) & ~foreign
     specks, holes = (int(np.ceil(share * tissue.size)) for share in (_SPECK_SHARE, _HOLE_SHARE))
     tissue = _without_small(tissue, least=specks)
@@ -55,9 +57,9 @@ def _density_threshold(density: NDArray[np.float32]) -> float:
     return float(np.clip(threshold_otsu(density), _LEAST_DENSITY, _MOST_DENSITY))
 
 
-def _foreign(rgb: NDArray[np.uint8], density: NDArray[np.float32]) -> NDArray[np.bool_]:
-    ink = (np.ptp(density, axis=2) > _INK_SPREAD) & (density[:, :, 0] > _INK_RATIO * density[:, :, 1])
-    foreign = (rgb.max(axis=2) < _BLACK_LEVEL) | ink
+def _foreign(rgb: NDArray[np.uint8], density: NDArray[np.float32], spread: NDArray[np.float32]) -> NDArray[np.bool_]:
+    ink = (spread > _INK_SPREAD) & (density[0] > _INK_RATIO * density[1])
+    foreign = (rgb.max(axis=0) < _BLACK_LEVEL) | ink
     # Isolated pixels are dark nuclei or noise; marks have some width, and their rim is a mixture with the glass.
     return ndimage.binary_dilation(opened(foreign, radius=2), iterations=3)
 
