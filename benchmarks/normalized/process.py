@@ -6,7 +6,6 @@ the stage), ``staintools`` (decode, transform, PNG) or ``digest`` (the estimate 
 
 import hashlib
 import json
-import resource
 import shutil
 import statistics
 import subprocess
@@ -51,8 +50,15 @@ def measured(what: str, file: Path, out: Path, *, runs: int) -> dict[str, float 
 
 
 def _peak() -> float:
-    # ru_maxrss is in bytes on macOS and in KiB elsewhere.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    """Most memory that this process held so far, in MB; NaN where the system does not tell.
+
+    ``getrusage`` would not do: its maximum is inherited from the process that started this one.
+    """
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        return float("nan")
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
 
 
 def _doors(file: Path, out: Path) -> tuple[float, float]:

