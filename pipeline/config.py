@@ -75,6 +75,9 @@ class RawConfig(Strict):
     splits_csv: str | None = Field(
         None, description="CSV with columns image_id, split that fixes the splits; relative to the working folder."
     )
+    holdout_centre: str | None = Field(
+        None, description="A centre (hospital, scanner) all of whose images are tested, beside the official test set."
+    )
 
 
 class Rescale(Strict):

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import ImageRejected
+from pipeline.geometry import strips
 from pipeline.manifest import DatasetRecord
 from pipeline.partial import file_in_progress
 from pipeline.provenance import Provenance, file_digest
+from pipeline.raw.alike import Shrink, hash_level, perceptual_hash
 from pipeline.raw.entry import ImageEntry
 from pipeline.raw.phantom import phantom
 from pipeline.raw.pixels import open_image
@@ -54,12 +56,13 @@ def fact_sheet(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) ->
     -------
     dict
         Plain JSON values. ``rejected`` is empty for a usable image; ``pixels`` has −1 where the truth is unknown;
-        ``levels`` are height and width of each level of the file, finest first.
+        ``levels`` are height and width of each level of the file, finest first; ``perceptual_hash`` is that of
+        ``raw.alike``.
     """
     sheet: dict[str, Any] = {"image_id": entry.image_id, **_names(entry), "group_id": entry.group}
     sheet |= {"centre": entry.centre, "official_test": entry.official_test, "annotated": entry.annotated}
     sheet |= {"sha256": "", "height": 0, "width": 0, "levels": [], "stored": "", "pixel_size_um": record.pixel_size_um}
-    sheet |= {"pixels": dict.fromkeys(record.codes, -1), "rejected": "", "facts": {}}
+    sheet |= {"perceptual_hash": "", "pixels": dict.fromkeys(record.codes, -1), "rejected": "", "facts": {}}
     try:
         sheet |= _measured(entry, record=record, workers=workers)
     except ImageRejected as problem:
@@ -72,7 +75,7 @@ def _measured(entry: ImageEntry, *, record: DatasetRecord, workers: int) -> dict
         (height, width), size = source.levels[0], record.pixel_size_um
         found: dict[str, Any] = {"height": height, "width": width, "levels": [list(each) for each in source.levels]}
         found |= {"stored": source.stored, "pixel_size_um": source.pixel_size_um if size is None else size}
-        digest, counts = _read_through(source, entry, record=record, workers=workers)
+        digest, counts, found["perceptual_hash"] = _read_through(source, entry, record=record, workers=workers)
     if entry.image is not None:
         found["sha256"] = file_digest(entry.image)
     elif record.phantom is not None:
@@ -83,20 +86,27 @@ def _measured(entry: ImageEntry, *, record: DatasetRecord, workers: int) -> dict
 
 def _read_through(
     source: ImageSource, entry: ImageEntry, *, record: DatasetRecord, workers: int
-) -> tuple[str, dict[str, int]]:
-    """Decode every pixel once, so that a damaged tile is found here; digest of the pixels, and counts of the truth."""
+) -> tuple[str, dict[str, int], str]:
+    """Decode every pixel once, so that a damaged tile is found here; digest, counts of the truth, perceptual hash."""
     height, width = source.levels[0]
     digest, sums = hashlib.sha256(), np.zeros(len(record.codes), np.int64)
     most = BLOCK_BYTES // (3 * source.dtype.itemsize + len(record.codes))
+    level = hash_level(source)
+    small = Shrink(*source.levels[level])
     with open_truth(entry, record=record, height=height, width=width, workers=workers) as truth:
         for box in blocks(source, most=most):
-            pixels = None if source.whole and entry.image is not None else source.read(box)
-            if entry.image is None and pixels is not None:
+            pixels = source.read(box)
+            if level == 0:
+                small.add(box, pixels)
+            if entry.image is None:
                 digest.update(pixels.tobytes())
             if truth is not None:
                 sums += np.count_nonzero(truth.read(box, height=height, width=width), axis=(1, 2))
+    if level:
+        for box in strips(*source.levels[level], max(1, most // source.levels[level][1])):
+            small.add(box, source.read(box, level=level))
     counts = {code: int(count) for code, count in zip(record.codes, sums, strict=True)}
-    return digest.hexdigest(), counts if entry.annotated else {}
+    return digest.hexdigest(), counts if entry.annotated else {}, perceptual_hash(small.picture)
 
 
 def write_fact_sheet(

@@ -1,177 +1,155 @@
-"""Which images train, validate and test? By group, official test kept, each class on both sides where possible.
+"""Which images train, validate and test? By group: official test kept, a table obeyed, a centre held out, the rest drawn.
 
-A group validates where a number drawn for it (and for nothing else) is below the validation share, so adding images
-moves no other group. Two corrections serve small data sets, and only they can move a group when images are added: the
-number of validating groups is kept between half and one and a half times the share, and each class that two groups
-hold gets at least one on either side, from the rarest class on.
+What is demanded of an image comes from, in this order, the table of the user, the centre that is held out, and the
+official test. A group whose images are demanded on two sides is refused; where only a table names some of its images,
+the others follow.
 """
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import pandas as pd
 
-from pipeline.errors import ManifestError, explain
-from pipeline.seeds import stream
+from pipeline.config import RawConfig
+from pipeline.errors import ConfigurationError, ManifestError, PipelineError, explain
+from pipeline.raw.folds import assign_folds
+from pipeline.raw.validating import GroupFacts, validating_groups
 
-__all__ = ["SPLITS", "GroupFacts", "assign_folds", "assign_splits", "fixed_splits", "validating_groups"]
+__all__ = ["SPLITS", "assign_splits"]
 
 SPLITS = ("train", "validation", "test", "predict")
+TABLE, CENTRE, OFFICIAL = "raw.splits_csv", "raw.holdout_centre", "the official test of the manifest"
+SHOWN = 10
+"""Images that a message names."""
 
 
-@dataclass(frozen=True, slots=True)
-class GroupFacts:
-    """What the splits depend on."""
-
-    group: str
-    """Patient."""
-    classes: frozenset[str]
-    """Codes that occur in any image of the group."""
-
-
-def _number(group: str, *, seed: int) -> float:
-    return float(stream(seed, "raw", "split", group).random())
-
-
-def _rarest_first(groups: Sequence[GroupFacts]) -> list[str]:
-    holders = {code: sum(code in each.classes for each in groups) for each in groups for code in each.classes}
-    return sorted((code for code, count in holders.items() if count > 1), key=lambda code: (holders[code], code))
-
-
-def validating_groups(groups: Sequence[GroupFacts], *, share: float, seed: int) -> frozenset[str]:
-    """The groups that validate.
-
-    Parameters
-    ----------
-    groups
-        Groups outside the official test, in any order.
-    share
-        Expected share of validating groups, 0 for none.
-    seed
-        Seed of the run.
-
-    Returns
-    -------
-    frozenset
-        Empty for share 0 or fewer than two groups; otherwise at least one group validates and one trains.
-    """
-    if share == 0 or len(groups) < 2:
-        return frozenset()
-    ordered = sorted(groups, key=lambda each: (_number(each.group, seed=seed), each.group))
-    below = sum(_number(each.group, seed=seed) < share for each in ordered)
-    least = max(math.floor(share * len(ordered) / 2), 1)
-    most = min(max(math.ceil(share * len(ordered) * 1.5), 1), len(ordered) - 1)
-    chosen = {each.group for each in ordered[: min(max(below, least), most)]}
-    for code in _rarest_first(ordered):
-        holders = [each.group for each in ordered if code in each.classes]
-        if not chosen.intersection(holders):
-            chosen.add(holders[0])
-        elif chosen.issuperset(holders):
-            chosen.remove(holders[-1])
-    return frozenset(chosen) if len(chosen) < len(ordered) else frozenset(chosen - {ordered[-1].group})
-
-
-def assign_folds(groups: Sequence[GroupFacts], *, folds: int, seed: int) -> dict[str, int]:
-    """The validation fold of each group: groups that hold the rarest classes are dealt out first, then the others."""
-    if folds == 0:
-        return {each.group: -1 for each in groups}
-    rank = {code: at for at, code in enumerate(_rarest_first(groups))}
-    ordered = sorted(
-        groups,
-        key=lambda each: (
-            min((rank.get(code, len(rank)) for code in each.classes), default=len(rank)),
-            _number(each.group, seed=seed),
-            each.group,
-        ),
-    )
-    return {each.group: at % folds for at, each in enumerate(ordered)}
-
-
-def assign_splits(images: pd.DataFrame, *, codes: Sequence[str], share: float, folds: int, seed: int) -> pd.DataFrame:
+def assign_splits(
+    images: pd.DataFrame, *, codes: Sequence[str], config: RawConfig, seed: int, given: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """Columns ``split`` and ``fold`` for a table of images.
 
     Parameters
     ----------
     images
-        Columns image_id, group_id, official_test, annotated, rejected, pixels_<CODE>.
+        Columns image_id, group_id, centre, official_test, annotated, rejected, pixels_<CODE>.
     codes
         Class codes.
-    share
-        Validation share.
-    folds
-        Number of folds, 0 for none.
+    config
+        Validation share, folds, and the centre that is held out.
     seed
         Seed of the run.
+    given
+        Splits that the table of the user fixes, image id → split; rejected images stay out whatever it says.
 
     Raises
     ------
+    ConfigurationError
+        A table with an unknown image or split, or that demands truth of an image without any; a centre that no image
+        is from; a group that the table or the centre puts into two splits.
     ManifestError
         A group that lies in the official test and outside it.
     """
-    usable = images[(images["rejected"] == "") & images["annotated"]]
-    _refuse_leaks(usable)
-    columns = [f"pixels_{code}" for code in codes]
-    present = usable[~usable["official_test"]].groupby("group_id")[columns].max() > 0
-    facts = [
-        GroupFacts(str(group), frozenset(code for code, held in zip(codes, row, strict=True) if held))
-        for group, row in zip(present.index, present.to_numpy(), strict=True)
-    ]
-    validating, fold = validating_groups(facts, share=share, seed=seed), assign_folds(facts, folds=folds, seed=seed)
+    given = given or {}
+    _check_table(images, given, where=str(config.splits_csv))
+    _check_centre(images, config.holdout_centre)
+    demands = [_demand(row, given=given, centre=config.holdout_centre) for row in images.to_dict("records")]
+    side, reason = ([each[at] for each in demands] for at in (0, 1))
+    demanded = images.assign(side=side, reason=reason)
+    used = demanded[demanded["side"].isin(("", "train", "validation", "test"))]
+    sides = {str(group): _side_of_group(str(group), part) for group, part in used.groupby("group_id")}
+    drawn = used[used["group_id"].map(sides) != "test"]
+    facts = _facts(drawn, sides, codes=codes)
+    validating = validating_groups(facts, share=config.validation_share, seed=seed)
+    fold = assign_folds(facts, folds=config.folds, seed=seed)
 
-    def split(row: "pd.Series[Any]") -> str:
-        if row["rejected"]:
-            return "rejected"
-        if not row["annotated"]:
-            return "predict"
-        if row["official_test"]:
-            return "test"
-        return "validation" if row["group_id"] in validating else "train"
+    def split(group: str, demanded: str) -> str:
+        if demanded in ("rejected", "predict"):
+            return demanded
+        return sides[group] or ("validation" if group in validating else "train")
 
-    splits = [split(row) for _, row in images.iterrows()]
+    groups = images["group_id"].astype(str)
+    splits = [split(group, each) for group, each in zip(groups, side, strict=True)]
     numbers = [
-        fold.get(str(group), -1) if each in ("train", "validation") else -1
-        for group, each in zip(images["group_id"], splits, strict=True)
+        fold[group] if each in ("train", "validation") else -1 for group, each in zip(groups, splits, strict=True)
     ]
     return images.assign(split=splits, fold=pd.array(numbers, dtype="int8"))
 
 
-def _refuse_leaks(usable: pd.DataFrame) -> None:
-    sides = usable.groupby("group_id")["official_test"].nunique()
-    both = sides[sides > 1].index.tolist()
-    if both:
-        raise ManifestError(
-            explain("A patient lies in the official test and outside it.", where="raw/images.parquet, group_id",
-                    found=", ".join(map(str, both)), expected="each group on one side",
-                    remedy="Correct the pattern or table of the groups, or the pattern of the test, in the manifest.")
+def _demand(row: Mapping[Any, Any], *, given: Mapping[str, str], centre: str | None) -> tuple[str, str]:
+    """The split that is demanded of an image, empty where it is free, and what demands it."""
+    if row["rejected"]:
+        return "rejected", ""
+    if row["image_id"] in given:
+        return given[row["image_id"]], TABLE
+    if not row["annotated"]:
+        return "predict", ""
+    if centre is not None and row["centre"] == centre:
+        return "test", CENTRE
+    return ("test", OFFICIAL) if row["official_test"] else ("", "")
+
+
+def _facts(images: pd.DataFrame, sides: Mapping[str, str], *, codes: Sequence[str]) -> list[GroupFacts]:
+    held = images.groupby("group_id")[[f"pixels_{code}" for code in codes]].max() > 0
+    return [
+        GroupFacts(
+            str(group),
+            frozenset(code for code, holds in zip(codes, row, strict=True) if holds),
+            side=sides[str(group)],
+        )
+        for group, row in zip(held.index, held.to_numpy(), strict=True)
+    ]
+
+
+def _side_of_group(group: str, images: pd.DataFrame) -> str:
+    """The split of a group of which something is demanded; empty where it is free."""
+    demanded = images[images["side"] != ""]
+    sides, reasons = set(demanded["side"]), set(demanded["reason"])
+    stays = len(demanded) < len(images) and reasons - {TABLE}
+    if len(sides) > 1 or (sides and stays):
+        raise _leak(group, images, reasons=reasons)
+    return next(iter(sides), "")
+
+
+def _leak(group: str, images: pd.DataFrame, *, reasons: set[str]) -> PipelineError:
+    parts = []
+    for side in sorted(set(images["side"])):
+        part = images[images["side"] == side]
+        names = part["image_id"].astype(str).tolist()
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        parts.append(f"{side or 'not in the test'}: {', '.join(names[:SHOWN])}{more}")
+    configured = reasons & {TABLE, CENTRE}
+    remedy = {
+        TABLE: "Give all images of this patient the same split in the table.",
+        CENTRE: "Hold out another centre, or fix the splits of this patient's images by raw.splits_csv.",
+        OFFICIAL: "Correct the pattern or table of the groups, or the pattern of the test, in the manifest.",
+    }[TABLE if TABLE in reasons else CENTRE if CENTRE in reasons else OFFICIAL]
+    message = explain(f"Patient {group} would lie in two splits.", where=" and ".join(sorted(reasons)),
+                      found="; ".join(parts), expected="all images of a patient on one side", remedy=remedy)  # fmt: skip
+    return ConfigurationError(message) if configured else ManifestError(message)
+
+
+def _check_table(images: pd.DataFrame, given: Mapping[str, str], *, where: str) -> None:
+    wrong = [f"unknown image {name}" for name in sorted(set(given) - set(images["image_id"]))]
+    wrong += [f"{name}: {split!r}" for name, split in sorted(given.items()) if split not in SPLITS]
+    plain = images[(images["rejected"] == "") & ~images["annotated"]]["image_id"]
+    wrong += [f"{name}: {given[name]}, but nobody annotated it" for name in sorted(plain)
+              if given.get(name, "predict") in ("train", "validation", "test")]  # fmt: skip
+    if wrong:
+        raise ConfigurationError(
+            explain("The table of splits does not fit.", where=where, found="; ".join(wrong[:SHOWN]),
+                    expected=f"ids of this data set, and {', '.join(SPLITS)}; images without truth only predict",
+                    remedy="Correct these rows.")
         )  # fmt: skip
 
 
-def fixed_splits(images: pd.DataFrame, *, given: Mapping[str, str], where: str) -> pd.DataFrame:
-    """The same, with splits that a user gave for some or all images.
-
-    Raises
-    ------
-    ManifestError
-        An unknown image or split, truth demanded of an image that has none, or a group in two splits.
-    """
-    unknown = sorted(set(given) - set(images["image_id"]))
-    wrong = sorted({name for name in given.values() if name not in SPLITS})
-    if unknown or wrong:
-        raise ManifestError(
-            explain("The table of splits does not fit.", where=where, found=", ".join((unknown + wrong)[:10]),
-                    expected=f"ids of this data set and splits {', '.join(SPLITS)}", remedy="Correct these rows.")
-        )  # fmt: skip
-    wish = images["image_id"].map(given).fillna("")
-    free = (images["split"] != "rejected") & (wish != "") & (images["annotated"] | (wish == "predict"))
-    result = images.assign(split=images["split"].where(~free, wish))
-    used = result[result["split"].isin(("train", "validation", "test"))]
-    straddling = used.groupby("group_id")["split"].nunique()
-    both = straddling[straddling > 1].index.tolist()
-    if both:
-        raise ManifestError(
-            explain("A patient would lie in two splits.", where=where, found=", ".join(map(str, both[:10])),
-                    expected="each group in one split", remedy="Give all images of a patient the same split.")
-        )  # fmt: skip
-    return result
+def _check_centre(images: pd.DataFrame, centre: str | None) -> None:
+    known = sorted(set(images["centre"].astype(str)) - {""}) if centre is not None else []
+    if centre is None or centre in known:
+        return
+    near = get_close_matches(centre, known, n=1, cutoff=0.0)
+    raise ConfigurationError(
+        explain("No image is from the centre that is to be held out.", where="raw.holdout_centre", found=centre,
+                expected=f"one of {', '.join(known)}" if known else "a centre; no image of this data set names its own",
+                remedy=f"Write {near[0]!r}." if near else "Say in the manifest how the centre is found, or set it to null.")
+    )  # fmt: skip

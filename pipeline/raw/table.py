@@ -1,5 +1,6 @@
 """Which images does a data set have, and what is each one for? ``raw/images.parquet`` from the fact sheets."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,20 @@ from pipeline.errors import ImageRejected
 from pipeline.manifest import DatasetRecord
 from pipeline.partial import file_in_progress
 from pipeline.provenance import Provenance, file_digest
+from pipeline.raw.alike import alike_pairs
 from pipeline.raw.facts import read_sheet
 from pipeline.raw.listing import lookup_column
-from pipeline.raw.splits import assign_splits, fixed_splits
+from pipeline.raw.splits import assign_splits
 from pipeline.stores import read_table, write_table
 
-__all__ = ["images_table", "refuse_rejections", "write_images"]
+__all__ = ["images_table", "leaking_pairs", "refuse_rejections", "write_images"]
 
-TEXT = ("dataset", "image_id", "group_id", "centre", "split", "sha256", "stored", "file", "rejected")
+log = logging.getLogger(__name__)
+
+TEXT = (
+    "dataset", "image_id", "group_id", "centre", "split", "sha256", "perceptual_hash", "alike", "stored", "file",
+    "rejected",
+)  # fmt: skip
 
 
 def _row(sheet: Mapping[str, Any], *, dataset: str) -> dict[str, Any]:
@@ -29,6 +36,7 @@ def _row(sheet: Mapping[str, Any], *, dataset: str) -> dict[str, Any]:
         "height",
         "width",
         "sha256",
+        "perceptual_hash",
         "stored",
         "rejected",
         "official_test",
@@ -52,6 +60,8 @@ def images_table(
 ) -> pd.DataFrame:
     """One row per image in text order of the ids; see README for the columns.
 
+    ``alike`` names the images that show the same picture (see ``raw.alike``), with a space between.
+
     Parameters
     ----------
     sheets
@@ -61,7 +71,7 @@ def images_table(
     record
         Its facts.
     config
-        Validation share and folds.
+        Validation share, folds, and the centre that is held out.
     seed
         Seed of the run.
     given
@@ -73,13 +83,42 @@ def images_table(
     frame = frame.astype(
         {"height": "int32", "width": "int32", "pixel_size_um": "float64"} | dict.fromkeys(counts, "int64")
     )
-    share, folds = config.validation_share, config.folds
-    frame = assign_splits(frame, codes=record.codes, share=share, folds=folds, seed=seed)
-    if given:
-        frame = fixed_splits(frame, given=given, where=str(config.splits_csv))
+    frame = assign_splits(frame, codes=record.codes, config=config, seed=seed, given=given)
+    frame = frame.assign(alike=_alike(frame))
     first = ["dataset", "image_id", "group_id", "centre", "split", "fold", "height", "width", "pixel_size_um"]
-    frame = frame[[*first, "sha256", "rejected", *counts, "file", "stored", "official_test", "annotated"]]
+    last = ["file", "stored", "official_test", "annotated", "perceptual_hash", "alike"]
+    frame = frame[[*first, "sha256", "rejected", *counts, *last]]
     return frame.astype(dict.fromkeys(TEXT, "str")).reset_index(drop=True)
+
+
+def _alike(frame: pd.DataFrame) -> list[str]:
+    """Ids of the images that show the same picture as each one, with a space between."""
+    usable = frame[frame["rejected"] == ""]
+    found: dict[str, list[str]] = {str(image): [] for image in frame["image_id"]}
+    hashes = dict(zip(usable["image_id"].astype(str), usable["perceptual_hash"].astype(str), strict=True))
+    for first, second, _ in alike_pairs(hashes):
+        found[first].append(second)
+        found[second].append(first)
+    return [" ".join(sorted(found[str(image)])) for image in frame["image_id"]]
+
+
+def leaking_pairs(images: pd.DataFrame) -> list[tuple[str, str]]:
+    """Images that show the same picture and lie in two of train, validation and test; pairs by id.
+
+    Parameters
+    ----------
+    images
+        Columns image_id, split, alike; a table without the last one has no such pairs.
+    """
+    used = images[images["split"].isin(("train", "validation", "test"))]
+    split = dict(zip(used["image_id"].astype(str), used["split"].astype(str), strict=True))
+    names = used["alike"].astype(str) if "alike" in used else [""] * len(used)
+    return [
+        (image, other)
+        for image, others in zip(split, names, strict=True)
+        for other in others.split()
+        if image < other and split.get(other, split[image]) != split[image]
+    ]
 
 
 def write_images(
@@ -97,6 +136,8 @@ def write_images(
     frame = images_table(
         [read_sheet(path) for path in sheets], dataset=dataset, record=record, config=config, seed=seed, given=given
     )
+    for pair in leaking_pairs(frame):
+        log.warning("%s and %s show the same picture and lie in two splits; give both one patient, or one split", *pair)
     inputs = {path.stem: file_digest(path) for path in sheets}
     with file_in_progress(output) as partial:
         write_table(frame, partial, provenance={**provenance.as_attributes(), "inputs": dict(sorted(inputs.items()))})

@@ -241,7 +241,7 @@ def page_context(
     return {
         "dataset": dataset, "title": record.title, "facts": _facts(content, provenance, dataset), "keys": _keys(content),
         "folder": link, "images_total": len(table),
-        "rejections": sections.rejections(table),
+        "rejections": sections.rejections(table), "leaks": sections.leaks(table),
         "splits": tables.splits_table(table, record), "images_table": tables.images_table(table, record),
         **_normalisation(content, provenance, stage_config),
         "samplings": sections.samplings(content.inputs.indexes, record, folder=content.folder),

@@ -11,6 +11,7 @@ import pandas as pd
 
 from pipeline import stores
 from pipeline.manifest import DatasetRecord
+from pipeline.raw.table import leaking_pairs
 from pipeline.report import figures
 from pipeline.report.measures import OVER_CLASSES, OVER_LESIONS, average_of
 from pipeline.report.pictures import Shot
@@ -19,8 +20,8 @@ from pipeline.report.stains import Stained
 from pipeline.report.tables import Table, averages_table, classes_table, counted, sampling_table
 
 __all__ = [
-    "Choice", "Measured", "Part", "Rejection", "choose", "flags", "measured", "models", "rejections", "samplings",
-    "summaries_of",
+    "Choice", "Measured", "Part", "Rejection", "choose", "flags", "leaks", "measured", "models", "rejections",
+    "samplings", "summaries_of",
 ]  # fmt: skip
 
 SHOWN = ("test", "validation")
@@ -70,6 +71,12 @@ def rejections(table: pd.DataFrame) -> list[Rejection]:
     """Images that were left out, by id."""
     left_out = table[table["rejected"] != ""].sort_values("image_id").to_dict("records")
     return [Rejection(str(row["image_id"]), str(row.get("file", "") or ""), str(row["rejected"])) for row in left_out]
+
+
+def leaks(table: pd.DataFrame) -> list[str]:
+    """Images that show the same picture in two splits, in words."""
+    split = dict(zip(table["image_id"].astype(str), table["split"].astype(str), strict=True))
+    return [f"{first} ({split[first]}) and {other} ({split[other]})" for first, other in leaking_pairs(table)]
 
 
 def flags(normalized: Mapping[str, Path], stained: Iterable[Stained] = ()) -> list[tuple[str, str]]:

@@ -31,6 +31,8 @@ CLASSES = (
 RECORD = DatasetRecord(
     title="Invented eyes", adaptor="idrid", modality="fundus", task="multiclass", classes=CLASSES, licence="CC0-1.0"
 )
+ALIKE = {"eye_00": "eye_01", "eye_01": "eye_00 eye_04", "eye_04": "eye_01"}
+"""Images that show the same picture: two of them train, and one is tested."""
 
 
 @dataclass
@@ -121,6 +123,7 @@ def write_images(folder: Path, eyes: list[Eye], record: DatasetRecord) -> Path:
             "dataset": "eyes", "image_id": each.image_id, "group_id": each.group, "centre": each.centre,
             "split": each.split, "fold": -1, "height": height, "width": width, "pixel_size_um": float("nan"),
             "sha256": "00", "rejected": each.rejected, **counts, "file": f"{each.image_id}.jpg",
+            "alike": ALIKE.get(each.image_id, ""),
         })  # fmt: skip
     path = folder / "raw" / "images.parquet"
     path.parent.mkdir(parents=True)

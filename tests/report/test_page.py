@@ -167,6 +167,13 @@ def test_rejections_are_listed_with_file_and_reason(written):
     assert "The file is truncated." in text
 
 
+def test_a_picture_that_is_in_two_splits_is_reported_and_one_that_trains_twice_is_not(written):
+    text = " ".join(written[1].text)
+    assert "leaks" in written[1].ids
+    assert "eye_01 (train) and eye_04 (test)" in text
+    assert "eye_00 (train) and" not in text
+
+
 def test_a_class_without_truth_is_a_dash_with_its_reason(written):
     assert "SE: no image of this split holds the class" in " ".join(written[1].text)
 

@@ -59,8 +59,9 @@ def test_a_changed_parameter_reruns_exactly_what_it_touches(project, change, exp
     assert project.wants() == expected
 
 
-def test_a_changed_split_makes_the_table_of_images_again(project):
-    project.configure(merge(TINY, {"raw": {"validation_share": 0.4}}))
+@pytest.mark.parametrize("change", [{"validation_share": 0.4}, {"folds": 3}, {"holdout_centre": "A"}], ids=str)
+def test_a_changed_split_makes_the_table_of_images_again(project, change):
+    project.configure(merge(TINY, {"raw": change}))
     wanted = project.wants()
     assert "raw_images" in wanted
     assert not wanted & {"raw_image", "normalized_image", "index_candidates"}
