@@ -4,7 +4,6 @@ Arguments: folder, chain, ``tiles`` or ``strips``, ``small`` or ``default`` bloc
 """
 
 import json
-import resource
 import sys
 import tracemalloc
 import zlib
@@ -76,6 +75,8 @@ def main(folder, chain, form, blocks, *sides):
         memory.PIECES, memory.THUMBNAIL = SMALL["PIECES"], SMALL["THUMBNAIL"]
         storage = {"chunk": 256, "shard": 512}
         changes = {"strip_rows": BLOCKS["rows"], "strip_columns": BLOCKS["columns"], "storage": storage}
+    from peak_memory import peak_bytes
+
     from pipeline.config import NormalizedConfig
 
     config = NormalizedConfig(chain=chain, **changes)
@@ -87,8 +88,7 @@ def main(folder, chain, form, blocks, *sides):
         normalise(path, chain, config)
         traced[side] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"traced": list(traced.values()), "resident": resident}))  # noqa: T201
+    print(json.dumps({"traced": list(traced.values()), "resident": peak_bytes()}))  # noqa: T201
 
 
 if __name__ == "__main__":

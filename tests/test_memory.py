@@ -58,8 +58,10 @@ def test_a_size_of_nothing_is_refused() -> None:
         probability_bytes(window=13, shard=17, classes=5, fusions=0, batch=7, workers=11)
 
 
+TESTS = Path(__file__).parent
+
 RUN = """
-import json, resource, sys, tracemalloc
+import json, sys, tracemalloc
 from pathlib import Path
 import numpy as np
 from pipeline.config import Storage
@@ -69,6 +71,7 @@ from pipeline.probability.plan import WindowPlan
 from pipeline.probability.predict import _writer
 from pipeline.probability.run import Run, run
 from pipeline.stores import create_pyramid, read_box, write_box
+from peak_memory import peak_bytes
 
 def store(name, side, channels, dtype):
     return create_pyramid(
@@ -88,18 +91,17 @@ def fuse(side):
     ledger.close()
 
 folder, side = sys.argv[1], int(sys.argv[2])
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 fuse(130)
-before = peak()
+before = peak_bytes()
 tracemalloc.start()
 fuse(side)
-print(json.dumps({"traced": tracemalloc.get_traced_memory()[1], "resident": peak() - before}))
+print(json.dumps({"traced": tracemalloc.get_traced_memory()[1], "resident": peak_bytes() - before}))
 """
 
 
 def test_the_memory_of_a_run_is_flat_in_the_size_of_the_image_and_as_projected(tmp_path: Path) -> None:
     small, large = (
-        json.loads(subprocess.check_output([sys.executable, "-c", RUN, str(tmp_path), str(side)]))
+        json.loads(subprocess.check_output([sys.executable, "-c", RUN, str(tmp_path), str(side)], cwd=TESTS))
         for side in (1100, 2700)
     )
     projected = probability_bytes(window=128, shard=512, classes=6, fusions=1, batch=4, workers=2)
@@ -110,8 +112,8 @@ def test_the_memory_of_a_run_is_flat_in_the_size_of_the_image_and_as_projected(t
 
 
 def one_normalisation(*arguments: object) -> dict[str, Any]:
-    command = [sys.executable, str(Path(__file__).with_name("one_normalisation.py")), *map(str, arguments)]
-    found: dict[str, Any] = json.loads(subprocess.check_output(command))
+    command = [sys.executable, str(TESTS / "one_normalisation.py"), *map(str, arguments)]
+    found: dict[str, Any] = json.loads(subprocess.check_output(command, cwd=TESTS))
     return found
 
 
