@@ -1,15 +1,17 @@
 """What can be done without a workflow? The ``lesionmap`` command for single things; the only module that prints."""
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.config import Fusion
 from pipeline.disk import projected_disk
 from pipeline.errors import ConfigurationError, PipelineError, explain
 from pipeline.provenance import versions
@@ -24,12 +26,12 @@ PROJECT = Path(__file__).parent.parent
 GIGABYTE = 1e9
 
 
-def _given(pairs: Sequence[str]) -> dict[str, Any]:
+def _given(pairs: Sequence[str], *, option: str = "--config") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals:
-            raise ConfigurationError(explain("A value is missing.", where="--config", found=pair, expected="key=value",
+            raise ConfigurationError(explain("A value is missing.", where=option, found=pair, expected="key=value",
                                              remedy="Write it without spaces around the equals sign."))  # fmt: skip
         found[key] = yaml.safe_load(value)
     return found
@@ -101,6 +103,54 @@ def _check(arguments: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
+def _predict(arguments: argparse.Namespace) -> int:
+    # Torch takes seconds to import, and `check` must not wait for it.
+    from pipeline.segmentation.new_image import Wishes, predict_new_image
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    wishes = Wishes(
+        fusions=tuple(dict.fromkeys(arguments.fusion)),
+        threshold=arguments.threshold,
+        pixel_size_um=arguments.pixel_size,
+        original_grid=arguments.original_grid,
+        workers=arguments.workers,
+        probability=_given(arguments.probability, option="--probability"),
+        segmentation=_given(arguments.segmentation, option="--segmentation"),
+    )
+    console = Console(soft_wrap=True)
+    for each in predict_new_image(arguments.image, model=arguments.model, out=arguments.out, wishes=wishes):
+        # Plain lines: a table would cut paths at the width of the terminal.
+        lines = [("probability", each.probability), ("labels and masks", each.segmentation)]
+        lines += [("outlines", each.outlines), *(("mask as large as the image", path) for path in each.masks)]
+        console.print(each.fusion, style="bold")
+        for what, path in lines:
+            if path:
+                console.print(f"  {what}: {path}", highlight=False)
+        if each.outlines:
+            counts = ", ".join(f"{code} {count}" for code, count in each.regions.items())
+            console.print(f"  regions: {counts}", highlight=False)
+    return 0
+
+
+def _predict_options(predict: argparse.ArgumentParser) -> None:
+    predict.add_argument("image", type=Path, metavar="IMAGE", help="JPEG, PNG, TIFF or a slide")
+    predict.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="such as results/idrid/model/unet")
+    predict.add_argument("--out", type=Path, default=Path("predictions"), metavar="FOLDER",
+                         help="results go to FOLDER/IMAGE/ (default: %(default)s)")  # fmt: skip
+    predict.add_argument("--fusion", nargs="+", default=["gaussian"], choices=get_args(Fusion), help="maps to write")
+    predict.add_argument(
+        "--threshold", type=float, metavar="P", help="for all classes, instead of those that the run fitted"
+    )
+    predict.add_argument("--original-grid", nargs="?", const="tiff", choices=["tiff", "png"],
+                         help="also write the masks as large as IMAGE")  # fmt: skip
+    predict.add_argument("--pixel-size", type=float, metavar="UM", help="micrometres a pixel, where IMAGE names none")
+    predict.add_argument("--workers", type=int, default=1, metavar="N", help="blocks normalised at a time")
+    for stage in ("probability", "segmentation"):
+        predict.add_argument(f"--{stage}", nargs="+", default=[], metavar="KEY=VALUE",
+                             help=f"change parameters of stage {stage}, such as those in stages/config.yaml")  # fmt: skip
+    predict.set_defaults(run=_predict)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lesionmap", description="Single things beside the workflow (snakemake).")
     parser.add_argument("--version", action="version", version=f"lesionmap {versions()['lesionmap']}")
@@ -109,6 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--configfile", nargs="+", default=[], metavar="FILE", help="as for snakemake")
     check.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
     check.set_defaults(run=_check)
+    _predict_options(commands.add_parser("predict", help="a trained model on one new image: maps, masks, outlines"))
     return parser
 
 

@@ -22,7 +22,8 @@ def model_fit(smk: Any) -> None:
     normalized = {Path(path).stem: Path(path) for path in smk.input.normalized}
     encoder = {"encoder": Path(smk.input.encoder)} if smk.input.encoder else {}
     settings = config["model"] | ({"encoder_weights": smk.input.encoder} if encoder else {})
-    inputs = {"index": index, **encoder, **normalized}
+    target = {"target": Path(smk.input.target[0])} if smk.input.target else {}
+    inputs = {"index": index, **encoder, **target, **normalized}
     train(
         index,
         normalized=normalized,
@@ -33,6 +34,7 @@ def model_fit(smk: Any) -> None:
         seed=config["seed"],
         output=Path(smk.output[0]),
         provenance=origin("model", config=config, code=smk.params.code, inputs=inputs, libraries=LIBRARIES),
+        target=target.get("target"),
     )
 
 

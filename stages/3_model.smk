@@ -9,6 +9,7 @@ rule model_fit:
     input:
         index=lambda w: f"<results>/{w.dataset}/index/{model_settings(w).sampling}.parquet",
         encoder=encoder_file,
+        target=lambda w: target_of(w.dataset),
         normalized=each_image(
             "<results>/{dataset}/normalized/{image}.zarr",
             lambda dataset: images_of(dataset, "train", "validation"),

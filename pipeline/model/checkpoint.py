@@ -1,9 +1,11 @@
 """How does a trained model come back? ``card.json`` says what it is, ``weights.pt`` holds the plain state of the network.
 
 The card is all that is needed to build the network again and to treat a new image alike: network, task, classes,
-side of a patch, scaling of the input, and the configuration of the normalisation that it was trained on.
+side of a patch, scaling of the input, and the facts, configuration and stain target of the normalisation of the images
+that it was trained on.
 """
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -13,9 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.config import ModelSettings
 from pipeline.errors import ModelError, explain
+from pipeline.manifest import DatasetRecord
 from pipeline.model.network import ScaledNetwork, Task, build_network
 
-__all__ = ["CARD", "WEIGHTS", "Card", "InputScaling", "load_model", "read_card"]
+__all__ = ["CARD", "WEIGHTS", "Card", "InputScaling", "load_model", "read_card", "stain_target"]
 
 CARD = "card.json"
 WEIGHTS = "weights.pt"
@@ -66,7 +69,11 @@ class Card(_Frozen):
     pixel_size_um: float | None
     """Side of a pixel that it was trained on, where known."""
     normalisation: dict[str, Any]
-    """Configuration of the normalisation of its images."""
+    """Configuration of the normalisation of its images, the block ``normalized``."""
+    record: DatasetRecord | None = None
+    """Facts of the data set that a result can depend on; None in cards of models that no data set is known of."""
+    stain_target: dict[str, Any] | None = None
+    """The look that its images were brought to, as ``normalized/target.json`` says; None where there is none."""
     settings: ModelSettings
     """Network and training; encoder weights from a file appear as ``file`` with their digest in ``encoder_digest``."""
     encoder_digest: str | None
@@ -126,8 +133,21 @@ def read_card(folder: Path) -> Card:
         ) from error  # fmt: skip
 
 
+def stain_target(path: Path | None) -> dict[str, Any] | None:
+    """What the card repeats of ``normalized/target.json``: all but its record of origin."""
+    if path is None:
+        return None
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return {key: value for key, value in content.items() if key != "provenance"}
+
+
 def load_model(
-    folder: Path, *, device: torch.device | str, codes: Sequence[str] | None = None, channels: int | None = None
+    folder: Path,
+    *,
+    device: torch.device | str,
+    codes: Sequence[str] | None = None,
+    channels: int | None = None,
+    task: Task | None = None,
 ) -> tuple[ScaledNetwork, Card]:
     """Load a trained network, ready for inference.
 
@@ -141,6 +161,8 @@ def load_model(
         Class codes that the caller expects, in order; not checked where not given.
     channels
         Channels of the images; not checked where not given.
+    task
+        Task of the data set; not checked where not given.
 
     Returns
     -------
@@ -150,11 +172,12 @@ def load_model(
     Raises
     ------
     ModelError
-        Where files are missing, or classes, channels or weights do not match.
+        Where files are missing, or classes, channels, task or weights do not match.
     """
     card = read_card(folder)
     _expect(folder, "classes", found=card.codes, expected=None if codes is None else tuple(codes))
     _expect(folder, "channels", found=card.channels, expected=channels)
+    _expect(folder, "task", found=card.task, expected=task)
     network = build_network(card.network_settings, classes=len(card.classes), task=card.task)
     _load_weights(network, folder / WEIGHTS)
     return network.to(device).eval(), card
@@ -163,7 +186,7 @@ def load_model(
 def _expect(folder: Path, what: str, *, found: object, expected: object) -> None:
     if expected is not None and found != expected:
         raise ModelError(
-            explain(f"The model knows other {what}.", where=folder, found=found, expected=expected,
+            explain(f"The model does not fit the data set: its {what} differ.", where=folder, found=found, expected=expected,
                     remedy="Use a model that was trained for this data set, or train one.")
         )  # fmt: skip
 

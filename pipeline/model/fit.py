@@ -20,7 +20,7 @@ from pipeline.config import ModelSettings
 from pipeline.errors import ModelError, explain
 from pipeline.manifest import DatasetRecord
 from pipeline.model.augment import build_changes
-from pipeline.model.checkpoint import CARD, WEIGHTS, Card, CardClass, InputScaling
+from pipeline.model.checkpoint import CARD, WEIGHTS, Card, CardClass, InputScaling, stain_target
 from pipeline.model.module import Best, Training
 from pipeline.model.network import CHANNELS, MEAN, STD, build_network, check_side, output_count
 from pipeline.model.operators import prepare_torchvision
@@ -63,6 +63,7 @@ class _Task:
     seed: int
     rows: Rows
     normalized: Mapping[str, Path]
+    target: Path | None
 
     @property
     def selects(self) -> bool:
@@ -81,6 +82,7 @@ def train(
     seed: int,
     output: Path,
     provenance: Provenance,
+    target: Path | None = None,
 ) -> None:
     """Train a network on the rows of a patch index and write the folder ``model/{name}/``.
 
@@ -104,6 +106,8 @@ def train(
         The folder: ``weights.pt``, ``card.json``, ``history.parquet``.
     provenance
         Record of origin.
+    target
+        ``normalized/target.json``, which the card repeats; None where no stains are normalised.
 
     Raises
     ------
@@ -112,12 +116,11 @@ def train(
     """
     check_side(patch, where="index.samplings.*.patch")
     frame = read_table(index)
-    task = _Task(
-        name, record, settings, patch, seed + settings.seed, choose_rows(frame, fold=settings.fold), normalized
-    )
-    for rows in (task.rows.training, task.rows.validation):
-        if len(rows):
-            check_rows(rows, normalized=normalized, record=record, side=patch)
+    rows = choose_rows(frame, fold=settings.fold)
+    task = _Task(name, record, settings, patch, seed + settings.seed, rows, normalized, target)
+    for part in (rows.training, rows.validation):
+        if len(part):
+            check_rows(part, normalized=normalized, record=record, side=patch)
     _check_batch(task)
     with folder_in_progress(output, digest=provenance.digest) as folder:
         if not (folder / CARD).is_file():  # the card is written last: with it, only the renaming was missing
@@ -273,7 +276,9 @@ def _card(task: _Task, best: Best, *, metrics: Mapping[str, float], index_digest
         patch=task.side,
         scaling=InputScaling(divide_by=255, mean=MEAN, std=STD),
         pixel_size_um=trained_on.get("pixel_size_um"),
-        normalisation=trained_on.get("config", {}),
+        normalisation=trained_on.get("config", {}).get("normalized", {}),
+        record=record,
+        stain_target=stain_target(task.target),
         settings=settings.model_copy(update={"encoder_weights": "file"}) if from_file else settings,
         encoder_digest=file_digest(Path(settings.encoder_weights)) if from_file else None,
         index_digest=index_digest,

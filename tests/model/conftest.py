@@ -50,7 +50,7 @@ def make_image(name: str, *, classes: int, side: int = 128) -> tuple[np.ndarray,
 
 def write_store(path: Path, image: np.ndarray, truth: np.ndarray) -> Path:
     """A normalised store as the stage normalized writes it."""
-    provenance = Provenance("normalized", {"chain": "fundus"}, code="0").as_attributes()
+    provenance = Provenance("normalized", {"normalized": {"chain": "fundus"}}, code="0").as_attributes()
     height, width = image.shape[1:]
     shapes = [(height, width), (-(-height // 2), -(-width // 2))]
     group = create_pyramid(

@@ -17,6 +17,7 @@ from pipeline.metrics import Counts
 from pipeline.model.checkpoint import load_model, read_card
 from pipeline.model.module import Training
 from pipeline.model.network import build_network, probabilities
+from pipeline.normalized.record import REFERENCE, Estimate
 from pipeline.seeds import derived_seed
 from pipeline.words import partial_path
 
@@ -47,7 +48,16 @@ def test_training_writes_weights_card_and_history_and_nothing_else(trained: tupl
     assert card.metrics["score"] == best["score"]
     assert card.rows == {"training": 8, "validation": 4}
     assert card.normalisation == {"chain": "fundus"}
+    assert (card.record, card.stain_target) == (tiny.record, None)
     assert str(tiny.root) not in (folder / "card.json").read_text()
+
+
+def test_the_card_repeats_the_stain_target_to_the_last_bit(bench, quick: ModelSettings, tmp_path: Path) -> None:
+    target = {**REFERENCE.to_json(), "from": "shipped reference"}
+    (tmp_path / "target.json").write_text(json.dumps({**target, "provenance": {"stage": "normalized"}}))
+    folder = bench().train("stained", settings=quick, target=tmp_path / "target.json")
+    assert read_card(folder).stain_target == target
+    assert Estimate.from_json(read_card(folder).stain_target) == REFERENCE
 
 
 def test_weights_move_away_from_where_the_seed_put_them(trained: tuple, quick: ModelSettings) -> None:
