@@ -177,7 +177,7 @@ def load_model(
     card = read_card(folder)
     _expect(folder, "classes", found=card.codes, expected=None if codes is None else tuple(codes))
     _expect(folder, "channels", found=card.channels, expected=channels)
-    _expect(folder, "task", found=card.task, expected=task)
+    _expect(folder, "tasks", found=card.task, expected=task)
     network = build_network(card.network_settings, classes=len(card.classes), task=card.task)
     _load_weights(network, folder / WEIGHTS)
     return network.to(device).eval(), card
@@ -186,7 +186,7 @@ def load_model(
 def _expect(folder: Path, what: str, *, found: object, expected: object) -> None:
     if expected is not None and found != expected:
         raise ModelError(
-            explain(f"The model does not fit the data set: its {what} differ.", where=folder, found=found, expected=expected,
+            explain(f"The model knows other {what}.", where=folder, found=found, expected=expected,
                     remedy="Use a model that was trained for this data set, or train one.")
         )  # fmt: skip
 

@@ -85,12 +85,12 @@ def load_predictor(model: Path, *, record: DatasetRecord, config: ProbabilityCon
     Raises
     ------
     ModelError
-        For weights that were trained for other classes.
+        For weights that were trained for other classes or another task.
     ConfigurationError
         For a GPU that is not there.
     """
     from pipeline.model.checkpoint import load_model
 
     device = _device(config.device)
-    network, _ = load_model(model, device=device, codes=record.codes, channels=3)
+    network, _ = load_model(model, device=device, codes=record.codes, channels=3, task=record.task)
     return NetworkPredictor(network, record.task, device, config.precision)

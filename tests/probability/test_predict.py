@@ -292,6 +292,12 @@ def test_a_model_of_other_classes_is_refused(trained: Path) -> None:
         load_predictor(trained, record=other, config=ProbabilityConfig(device="cpu"))
 
 
+def test_a_model_of_another_task_is_refused(trained: Path) -> None:
+    other = record().model_copy(update={"task": "multiclass"})
+    with pytest.raises(ModelError, match=r"other tasks"):
+        load_predictor(trained, record=other, config=ProbabilityConfig(device="cpu"))
+
+
 def test_a_gpu_that_is_not_there_is_a_configuration_error(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
