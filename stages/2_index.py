@@ -28,6 +28,7 @@ def index_sampling(smk: Any) -> None:
     config = smk.params.config
     images = Path(smk.input.images)
     normalized = {Path(path).stem: Path(path) for path in smk.input.normalized}
+    hard = {"hard_negatives": Path(smk.input.hard_negatives[0])} if smk.input.hard_negatives else {}
     write_index(
         images,
         candidates={Path(path).stem: Path(path) for path in smk.input.candidates},
@@ -37,7 +38,11 @@ def index_sampling(smk: Any) -> None:
         sampling=sampling_from(config["sampling"]),
         seed=config["seed"],
         output=Path(smk.output[0]),
-        provenance=origin("index", config=config, code=smk.params.code, inputs={"images": images, **normalized}),
+        provenance=origin(
+            "index", config=config, code=smk.params.code, inputs={"images": images, **hard, **normalized}
+        ),
+        hard_negatives=hard.get("hard_negatives"),
+        workers=smk.threads,
     )
 
 

@@ -28,15 +28,17 @@ rule index_sampling:
         images="<results>/{dataset}/raw/images.parquet",
         candidates=each_image("<results>/{dataset}/index/candidates/{image}.parquet", annotated),
         normalized=each_image("<results>/{dataset}/normalized/{image}.zarr", annotated),
+        hard_negatives=hard_negatives_of,
     output:
         "<results>/{dataset}/index/{sampling}.parquet",
     log:
         "<logs>/{dataset}/index/{sampling}.log",
+    threads: 2
     params:
         config=lambda w: {
             "dataset": DATASETS[w.dataset].name,
             "record": bare_record(w.dataset),
-            "sampling": stage_config(w.dataset, "index")["samplings"][w.sampling],
+            "sampling": portable_sampling(w),
             "seed": seed_of(w.dataset),
         },
         code=code_of("2_index.py", "index_sampling"),

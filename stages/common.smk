@@ -268,6 +268,24 @@ def sampling_of(wildcards):
     return config.index.samplings[model_settings(wildcards).sampling]
 
 
+def hard_negatives_of(wildcards):
+    """The list of hard negatives that a sampling names: an input, so that a changed file draws again."""
+    sampling = DATASETS[wildcards.dataset].config.index.samplings[wildcards.sampling]
+    table = sampling.hard_negatives.table if sampling.strategy != "grid" else None
+    return [table] if table else []
+
+
+def portable_sampling(wildcards):
+    """A sampling without the folder of its list of hard negatives, which would tell of one machine only."""
+    sampling = stage_config(wildcards.dataset, "index")["samplings"][wildcards.sampling]
+    hard = sampling.get("hard_negatives")
+    return (
+        sampling | {"hard_negatives": hard | {"table": Path(hard["table"]).name}}
+        if hard and hard["table"]
+        else sampling
+    )
+
+
 def models_of(dataset):
     return sorted(DATASETS[dataset].config.model.models)
 

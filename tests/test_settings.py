@@ -22,6 +22,13 @@ WRONG = [
     ({"model": {"models": {"unet": {"losss": []}}}}, ["model.models.unet.losss", "'loss'"]),
     ({"index": {"samplings": {"guided": {"betta": 1}}}}, ["index.samplings.guided.betta", "'beta'"]),
     ({"index": {"samplings": {"guided": {"strategy": "gided"}}}}, ["index.samplings.guided", "gided", "guided"]),
+    ({"index": {"samplings": {"b": {"strategy": "balanced", "ratio": [0, 0]}}}}, ["samplings.b", "ratio [0, 0]"]),
+    ({"index": {"samplings": {"b": {"strategy": "balanced", "gama": 2}}}}, ["samplings.b.gama", "'gamma'"]),
+    ({"index": {"samplings": {"guided": {"least_area": 9, "most_area": 3}}}}, ["samplings.guided", "most_area 3"]),
+    (
+        {"index": {"samplings": {"guided": {"hard_negatives": {"use": "drew"}}}}},
+        ["hard_negatives.use", "drew", "avoid"],
+    ),
     ({"seed": "3"}, ["seed", "'3'", "integer"]),
     ({"seed": -1}, ["seed", "-1", "greater"]),
     ({"normalized": {"clahe": {"space": "hsv"}}}, ["clahe.space", "hsv", "lab"]),
@@ -88,6 +95,16 @@ def test_null_takes_a_named_model_away():
                         "overrides": {"fundus_sample": {"model": {"models": {"unet": None}}},
                                       "histology_sample": {"model": {"models": {"unet": None}}}}})  # fmt: skip
     assert list(run.config.model.models) == ["other"]
+
+
+def test_a_model_that_names_no_sampling_learns_from_the_first_that_draws():
+    _, (fundus, histology) = plan({"index": {"samplings": {"plain": {"strategy": "grid"}}},
+                                   "model": {"models": {"other": {}}}})  # fmt: skip
+    assert {name: each.sampling for name, each in fundus.config.model.models.items()} == dict.fromkeys(
+        ("unet", "other"), "guided"
+    )
+    assert set(histology.config.index.samplings) == {"balanced", "plain"}
+    assert histology.config.model.models["other"].sampling == "balanced"
 
 
 def test_the_schema_for_editors_is_the_one_of_the_code():

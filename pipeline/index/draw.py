@@ -68,7 +68,7 @@ def component_order(seed: int, image_id: str, code: str, *, components: int, cou
 
 
 def anchors(
-    lesions: Lesions, *, seed: int, image_id: str, code: str, count: int, by: str
+    lesions: Lesions, *, seed: int, image_id: str, code: str, count: int, by: str, most: int | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """The first anchors of an (image, class).
 
@@ -82,6 +82,9 @@ def anchors(
         How many.
     by
         ``components``: uniform over components, then over the pixels of one; ``pixels``: uniform over all pixels.
+    most
+        Draws of one component at most; ``count`` is at most this for each component. A draw that falls on a
+        component which was drawn so often goes to the next in the order of components that was not.
 
     Returns
     -------
@@ -98,7 +101,25 @@ def anchors(
         flat = (chance[:, 0] * int(lesions.area.sum())).astype(np.int64)
         place = np.searchsorted(end, flat, side="right")
         pixel = flat - (end - lesions.area)[place]
+        if most is not None:
+            order = component_order(seed, image_id, code, components=len(lesions), count=len(lesions))
+            place, moved = _not_more_often(place, order=order, most=most)
+            pixel = np.where(moved, (chance[:, 0] * lesions.area[place]).astype(np.int64), pixel)
     return place, pixel, chance[:, 1:]
+
+
+def _not_more_often(
+    place: NDArray[np.int64], *, order: NDArray[np.int64], most: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Components of draws, none more than ``most`` times, and which draws had to go to another one."""
+    found, drawn, after = place.copy(), np.zeros(len(order), dtype=np.int64), 0
+    for at, wish in enumerate(place):
+        if drawn[wish] >= most:
+            while drawn[order[after]] >= most:
+                after += 1
+            found[at] = order[after]
+        drawn[found[at]] += 1
+    return found, found != place
 
 
 def member_strips(read: ReadMask, lesions: Lesions, at: int) -> Iterator[tuple[Box, NDArray[np.bool_]]]:

@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from pipeline.config import GuidedSampling
@@ -17,6 +17,7 @@ __all__ = [
     "BACKGROUND",
     "Eligible",
     "Plan",
+    "Rooms",
     "apportion",
     "class_quotas",
     "eligible",
@@ -126,7 +127,9 @@ def class_quotas(frequency: Mapping[str, int], *, total: int, beta: float) -> di
     return dict(zip(frequency, apportion(total, weights), strict=True))
 
 
-def make_plan(images: Eligible, *, codes: Sequence[str], sampling: GuidedSampling) -> Plan:
+def make_plan(
+    images: Eligible, *, codes: Sequence[str], sampling: GuidedSampling, groups: Mapping[str, str] | None = None
+) -> Plan:
     """What guided sampling draws from each training image, background aside.
 
     Parameters
@@ -137,6 +140,8 @@ def make_plan(images: Eligible, *, codes: Sequence[str], sampling: GuidedSamplin
         Class codes in order.
     sampling
         How to draw.
+    groups
+        Image → group, for the quota of a group.
 
     Raises
     ------
@@ -154,17 +159,67 @@ def make_plan(images: Eligible, *, codes: Sequence[str], sampling: GuidedSamplin
                     remedy="Use strategy grid, another split, or wider least_area and most_area.")
         )  # fmt: skip
     number = class_quotas(frequency, total=drawn, beta=sampling.beta)
-    ids = sorted(images)
-    quotas: dict[str, dict[str, int]] = {image_id: {} for image_id in ids}
+    quotas: dict[str, dict[str, int]] = {image_id: {} for image_id in sorted(images)}
     for code in codes:
-        amounts = [_amount(images[image_id][code], by=sampling.anchors) for image_id in ids]
-        for image_id, quota in zip(ids, apportion(number[code], amounts), strict=True):
+        held = {image_id: images[image_id][code] for image_id in quotas}
+        weights = {image_id: _amount(lesions, by=sampling.anchors) for image_id, lesions in held.items()}
+        capacity = {image_id: _capacity(lesions, sampling=sampling, most=drawn) for image_id, lesions in held.items()}
+        rooms = Rooms(groups or {}, sampling.most_per_group)
+        for image_id, quota in spread(number[code], weights=weights, capacity=capacity, rooms=rooms).items():
             quotas[image_id][code] = quota
     population = frequencies(images, codes=codes, by=sampling.anchors)
     return Plan(frequency, population, {**number, BACKGROUND: background}, quotas)
 
 
-def spread(total: int, *, weights: Mapping[str, int], capacity: Mapping[str, int]) -> dict[str, int]:
+def _capacity(lesions: Lesions, *, sampling: GuidedSampling, most: int) -> int:
+    """How many patches of one class the quotas allow an image to give."""
+    limits = [most if len(lesions) else 0]
+    if sampling.most_per_image is not None:
+        limits.append(sampling.most_per_image)
+    if sampling.most_per_component is not None:
+        limits.append(sampling.most_per_component * len(lesions))
+    return min(limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """How much the groups may give."""
+
+    groups: Mapping[str, str]
+    """Image → group; an image that is not named is a group of its own."""
+    most: int | None = None
+    """Most of one group; None for no limit."""
+    taken: Mapping[str, int] = field(default_factory=dict)
+    """Image → what was given before and counts."""
+
+    def group(self, image_id: str) -> str:
+        """The group of an image."""
+        return self.groups.get(image_id, image_id)
+
+    def left(self, given: Mapping[str, int]) -> dict[str, int]:
+        """Group → what it may still give, after what its images have given; empty without a limit."""
+        if self.most is None:
+            return {}
+        left: dict[str, int] = {}
+        for each in (given, self.taken):
+            for image_id, count in each.items():
+                left[self.group(image_id)] = left.get(self.group(image_id), self.most) - count
+        return {group: max(count, 0) for group, count in left.items()}
+
+    def fitted(self, wishes: Mapping[str, int], *, free: Mapping[str, int]) -> dict[str, int]:
+        """The wishes of images, made smaller in proportion where those of a group exceed what it may give."""
+        fitted = dict(wishes)
+        for group, room in free.items():
+            members = [image_id for image_id in wishes if self.group(image_id) == group]
+            if sum(wishes[image_id] for image_id in members) > room:
+                shares = apportion(room, [wishes[image_id] for image_id in members])
+                fitted |= dict(zip(members, shares, strict=True))
+        return fitted
+
+
+def spread(
+    total: int, *, weights: Mapping[str, int], capacity: Mapping[str, int], rooms: Rooms | None = None
+) -> dict[str, int]:
     """Share a number out in proportion to weights, nobody above the capacity; what one lacks goes to the others.
 
     Parameters
@@ -175,19 +230,22 @@ def spread(total: int, *, weights: Mapping[str, int], capacity: Mapping[str, int
         Image → weight.
     capacity
         Image → most it can give.
+    rooms
+        How much the groups of the images may give.
 
     Returns
     -------
     dict
-        Image → number. They add up to the total, or to the whole capacity where that is less.
+        Image → number, in text order. They add up to the total, or to all that is allowed where that is less.
     """
-    given = dict.fromkeys(sorted(weights), 0)
-    left = min(total, sum(capacity[image_id] for image_id in given))
-    while left:
-        open_ids = [image_id for image_id in given if given[image_id] < capacity[image_id]]
+    given, limits = dict.fromkeys(sorted(weights), 0), rooms or Rooms({})
+    while (left := total - sum(given.values())) > 0:
+        free = limits.left(given)
+        open_ids = [key for key in given if given[key] < capacity[key] and free.get(limits.group(key), 1)]
+        if not open_ids:
+            break
         wishes = apportion(left, [max(weights[image_id], 1) for image_id in open_ids])
-        for image_id, wish in zip(open_ids, wishes, strict=True):
-            taken = min(wish, capacity[image_id] - given[image_id])
-            given[image_id] += taken
-            left -= taken
+        taken = {key: min(wish, capacity[key] - given[key]) for key, wish in zip(open_ids, wishes, strict=True)}
+        for image_id, count in limits.fitted(taken, free=free).items():
+            given[image_id] += count
     return given

@@ -39,6 +39,8 @@ class NormalizedImage:
     """``(y, x)`` uint8, 0 or 1."""
     coarse: zarr.Array[Any]
     """``(c, y, x)`` uint8: the pyramid level nearest to a quarter of the size."""
+    factor: int
+    """Pixels of the full size along one pixel of ``coarse``."""
 
     @property
     def height(self) -> int:
@@ -64,13 +66,17 @@ class NormalizedImage:
         """The roi of a box as ``(1, y, x)``, 0 or 1."""
         return np.asarray(read_box(self.roi, box) != 0, dtype=np.uint8)[None]
 
+    def class_planes(self, box: Box) -> NDArray[np.uint8]:
+        """Each class as ``(class, y, x)``, 0 or 1."""
+        return np.asarray(read_box(self.truth, box) != 0, dtype=np.uint8)
+
     def any_truth(self, box: Box) -> NDArray[np.uint8]:
         """Where any class is, as ``(1, y, x)``, 0 or 1."""
         return np.asarray(read_box(self.truth, box).any(axis=0, keepdims=True), dtype=np.uint8)
 
     def planes(self, box: Box) -> NDArray[np.uint8]:
         """Each class, any class, and the roi, as ``(class + 2, y, x)``, 0 or 1."""
-        truth = (read_box(self.truth, box) != 0).astype(np.uint8)
+        truth = self.class_planes(box)
         return np.concatenate([truth, truth.max(axis=0, keepdims=True), self.roi_mask(box)])
 
 
@@ -104,8 +110,8 @@ def open_image(path: Path, *, codes: tuple[str, ...] | None = None) -> Normalize
         raise _foreign(
             path, found=f"truth {truth.shape}, roi {roi.shape}", expected=f"truth (class {len(classes)}, y, x)"
         )
-    coarse = open_array(path, str(min(QUARTER, levels - 1)))
-    return NormalizedImage(str(notes["image_id"]), classes, truth, roi, coarse)
+    level = min(QUARTER, levels - 1)
+    return NormalizedImage(str(notes["image_id"]), classes, truth, roi, open_array(path, str(level)), 2**level)
 
 
 def _foreign(path: Path, *, found: str, expected: str) -> StoreError:

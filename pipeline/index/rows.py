@@ -1,61 +1,26 @@
 """Which rows does one image give? Grid, drawn, background and coverage patches, with all that is counted in them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.config import GuidedSampling, Sampling
-from pipeline.index.candidates import Candidates, Lesions
-from pipeline.index.counts import Boxes, structure, truth_counts
+from pipeline.config import GridSampling, GuidedSampling, Sampling
+from pipeline.geometry import strips
+from pipeline.index.counts import Boxes, truth_counts
 from pipeline.index.coverage import cover, touched
 from pipeline.index.draw import ReadMask, anchors, around, grid_boxes, jittered, pixel_positions
-from pipeline.index.frequency import BACKGROUND, eligible
+from pipeline.index.drawing import Drawn, lesion_codes
+from pipeline.index.frequency import BACKGROUND
 from pipeline.index.image import NormalizedImage, open_image, tiled
+from pipeline.index.source import Source
+from pipeline.index.structure import structure
+from pipeline.manifest import DatasetRecord
 
-__all__ = ["Drawn", "ImageRows", "Source", "image_rows"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Source:
-    """One image that may be used."""
-
-    image_id: str
-    """Its name."""
-    group_id: str
-    """Patient."""
-    split: str
-    """train, validation or test."""
-    fold: int
-    """Validation fold, −1 for none."""
-    annotated: bool
-    """Whether every class was looked for: only then does no truth mean background."""
-    store: Path
-    """Its store of stage normalized."""
-    candidates: Candidates
-    """Its components."""
-
-    def eligible(self, sampling: GuidedSampling) -> dict[str, Lesions]:
-        """Class → components that may give anchors."""
-        least, most = sampling.least_area, sampling.most_area
-        found = self.candidates.lesions.items()
-        return {code: eligible(lesions, least_area=least, most_area=most) for code, lesions in found}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Drawn:
-    """What is drawn from one training image."""
-
-    quotas: Mapping[str, int]
-    """Class → patches."""
-    population: Mapping[str, int]
-    """Class → components or pixels in all training images."""
-    background: Boxes
-    """Boxes without truth."""
+__all__ = ["ImageRows", "covered_roi", "image_rows"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,8 +29,10 @@ class ImageRows:
 
     frame: pd.DataFrame
     """Rows with all columns but ``dataset``, types still wide."""
-    lesions: Mapping[str, tuple[int, int]]
-    """Class → components, and how many of them no patch touches; training images only."""
+    lesions: Mapping[str, tuple[NDArray[np.int64], NDArray[np.bool_]]]
+    """Class → area of each component, and whether a patch touches it; training images only."""
+    covered: int
+    """Pixels of the roi inside patches that were drawn without truth; training images only."""
 
 
 def _rows(
@@ -104,7 +71,9 @@ def _class_rows(
 ) -> pd.DataFrame:
     lesions, count = source.eligible(sampling)[code], drawn.quotas[code]
     address: dict[str, Any] = {"seed": seed, "image_id": source.image_id, "code": code}
-    place, pixel, chance = anchors(lesions, **address, count=count, by=sampling.anchors)
+    place, pixel, chance = anchors(
+        lesions, **address, count=count, by=sampling.anchors, most=sampling.most_per_component
+    )
     anchor = pixel_positions(read, lesions, place=place, pixel=pixel)
     size = {"height": source.candidates.height, "width": source.candidates.width}
     wish = anchor + jittered(chance, most=sampling.jitter)
@@ -132,27 +101,51 @@ def _boxes(frame: pd.DataFrame) -> Boxes:
     return np.concatenate([start, start + size], axis=1)
 
 
-def _guided(
-    source: Source, *, drawn: Drawn, sampling: GuidedSampling, seed: int, masks: Mapping[str, ReadMask]
+def _fixed_rows(source: Source, *, drawn: Drawn, strategy: str) -> Iterator[pd.DataFrame]:
+    for part in drawn.fixed:
+        ids = [f"{source.image_id}/{strategy}/{part.kind}/{k}" for k in range(len(part.boxes))]
+        yield _rows(part.boxes, ids=ids, strategy=strategy, target=part.target, weight=part.weight)
+
+
+def _drawn(
+    source: Source, *, drawn: Drawn, sampling: Sampling, seed: int, masks: Mapping[str, ReadMask]
 ) -> pd.DataFrame:
-    parts = [
-        _class_rows(source, code=code, drawn=drawn, sampling=sampling, seed=seed, read=masks[code])
-        for code in source.candidates.lesions
-    ]
-    ids = [f"{source.image_id}/guided/{BACKGROUND}/{k}" for k in range(len(drawn.background))]
-    parts.append(_rows(drawn.background, ids=ids, strategy="guided", target=BACKGROUND))
-    if sampling.cover == "all":
-        parts.extend(_coverage_rows(source, _boxes(pd.concat(parts)), sampling=sampling, masks=masks))
+    parts = list(_fixed_rows(source, drawn=drawn, strategy=sampling.strategy))
+    if isinstance(sampling, GuidedSampling):
+        options: dict[str, Any] = {"drawn": drawn, "sampling": sampling, "seed": seed}
+        parts += [_class_rows(source, code=code, read=masks[code], **options) for code in source.candidates.lesions]
+        if sampling.cover == "all":
+            parts.extend(_coverage_rows(source, _boxes(pd.concat(parts)), sampling=sampling, masks=masks))
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
-def _counted(image: NormalizedImage, frame: pd.DataFrame) -> pd.DataFrame:
+def _counted(image: NormalizedImage, frame: pd.DataFrame, *, modality: str) -> pd.DataFrame:
     boxes = _boxes(frame)
     area = (frame["height"] * frame["width"]).to_numpy()
     *pixels, any_truth, roi = truth_counts(image, boxes).T
     counted = {f"pixels_{code}": count for code, count in zip(image.classes, pixels, strict=True)}
     shares = {"is_positive": any_truth > 0, "truth_fraction": any_truth / area, "roi_fraction": roi / area}
-    return frame.assign(**counted, **shares, structure=structure(image, boxes))
+    return frame.assign(**counted, **shares, structure=structure(image, boxes, modality=modality))
+
+
+def _named(frame: pd.DataFrame, *, codes: Sequence[str]) -> pd.DataFrame:
+    """Positives of balanced sampling get the lesion class that fills most of them, the first of equals."""
+    unnamed = (frame["strategy"] == "balanced") & frame["target_class"].isna()
+    if not unnamed.any():
+        return frame
+    largest = frame[[f"pixels_{code}" for code in codes]].to_numpy().argmax(axis=1)
+    return frame.assign(target_class=frame["target_class"].where(~unnamed, np.array(codes, dtype=object)[largest]))
+
+
+def covered_roi(image: NormalizedImage, boxes: Boxes) -> int:
+    """Pixels of the roi that lie in at least one box, read in strips."""
+    covered = 0
+    for strip in strips(image.height, image.width, image.rows) if len(boxes) else ():
+        inside = np.zeros((strip.height, strip.width), dtype=np.bool_)
+        for y0, x0, y1, x1 in boxes:
+            inside[max(y0 - strip.y0, 0) : max(y1 - strip.y0, 0), x0:x1] = True
+        covered += int(np.count_nonzero(inside & (image.roi_mask(strip)[0] != 0))) if inside.any() else 0
+    return covered
 
 
 def _masks(image: NormalizedImage) -> dict[str, ReadMask]:
@@ -164,7 +157,9 @@ def _masks(image: NormalizedImage) -> dict[str, ReadMask]:
     return {code: mask(index) for index, code in enumerate(image.classes)}
 
 
-def image_rows(source: Source, *, drawn: Drawn | None, sampling: Sampling, seed: int) -> ImageRows:
+def image_rows(
+    source: Source, *, drawn: Drawn | None, sampling: Sampling, seed: int, record: DatasetRecord
+) -> ImageRows:
     """Every row of one image.
 
     Parameters
@@ -177,21 +172,27 @@ def image_rows(source: Source, *, drawn: Drawn | None, sampling: Sampling, seed:
         How to draw.
     seed
         Seed of the run.
+    record
+        Facts of the data set.
     """
     image = open_image(source.store, codes=tuple(source.candidates.lesions))
     masks = _masks(image)
-    if drawn is None or not isinstance(sampling, GuidedSampling):
+    if drawn is None or isinstance(sampling, GridSampling):
         frame = _grid(source, sampling)
     else:
-        frame = _guided(source, drawn=drawn, sampling=sampling, seed=seed, masks=masks)
+        frame = _drawn(source, drawn=drawn, sampling=sampling, seed=seed, masks=masks)
     facts: dict[str, Any] = {
         "image_id": source.image_id,
         "group_id": source.group_id,
         "split": source.split,
         "fold": source.fold,
     }
-    lesions = {}
-    for code, found in source.candidates.lesions.items() if source.split == "train" else ():
-        reached = touched(found, _boxes(frame), read=masks[code])
-        lesions[code] = len(found), int(np.count_nonzero(~reached))
-    return ImageRows(_counted(image, frame).assign(**facts), lesions)
+    training = source.split == "train"
+    lesions = {
+        code: (found.area, touched(found, _boxes(frame), read=masks[code]))
+        for code, found in (source.candidates.lesions.items() if training else ())
+    }
+    background = _boxes(frame[frame["target_class"] == BACKGROUND])
+    covered = covered_roi(image, background) if training else 0
+    rows = _named(_counted(image, frame, modality=record.modality), codes=lesion_codes(record))
+    return ImageRows(rows.assign(**facts), lesions, covered)

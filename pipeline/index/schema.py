@@ -56,8 +56,12 @@ _BEFORE = (
     Column("roi_fraction", "float32", "Share of the pixels inside that are field of view or tissue."),
 )
 _AFTER = (
-    Column("structure", "float32", "Mean gradient magnitude of the luminance at a quarter of the size, 0 to 1."),
-    Column("draw_weight", "float32", "Chance of the anchor's lesion in one draw; 1 without anchor, 0 for coverage."),
+    Column("structure", "float32", "How much tissue structure is inside, 0 to 1; see pipeline.index.structure."),
+    Column(
+        "draw_weight",
+        "float32",
+        "Guided: chance of the anchor's lesion in one draw, 0 for coverage; balanced: weight, see its pools; else 1.",
+    ),
     Column("coverage", "bool", "Added to cover a lesion, outside the counts."),
 )
 

@@ -1,23 +1,28 @@
 """Which patches does a sampling give? The patch index of one data set, written once and checked when read."""
 
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from pipeline.config import GuidedSampling, Sampling
+from pipeline.config import GridSampling, GuidedSampling, Sampling
 from pipeline.errors import SamplingError, StoreError, explain
+from pipeline.index.balanced import draw_balanced
 from pipeline.index.candidates import read_candidates
-from pipeline.index.draw import background_boxes
-from pipeline.index.frequency import BACKGROUND, Plan, apportion, make_plan, spread
+from pipeline.index.drawing import Drawing, input_notes
+from pipeline.index.frequency import BACKGROUND
+from pipeline.index.guided import draw_guided
+from pipeline.index.hard import read_hard_negatives
 from pipeline.index.image import open_image
-from pipeline.index.rows import Drawn, ImageRows, Source, image_rows
+from pipeline.index.rows import ImageRows, image_rows
 from pipeline.index.schema import SCHEMA_VERSION, SPLITS, problems, typed
+from pipeline.index.source import Source
+from pipeline.index.summary import summarise
 from pipeline.manifest import DatasetRecord
+from pipeline.parallel import each
 from pipeline.partial import file_in_progress
 from pipeline.provenance import Provenance
 from pipeline.stores import read_table, table_metadata, write_table
@@ -38,6 +43,8 @@ def write_index(
     seed: int,
     output: Path,
     provenance: Provenance,
+    hard_negatives: Path | None = None,
+    workers: int = 1,
 ) -> None:
     """Write ``index/{sampling}.parquet``.
 
@@ -61,25 +68,33 @@ def write_index(
         The Parquet file. Its metadata notes are schema_version, config, summary and provenance.
     provenance
         Record of origin.
+    hard_negatives
+        The list of hard negatives that the sampling names.
+    workers
+        Images at a time; changes no row.
 
     Raises
     ------
     SamplingError
-        Where there is no image, or nothing to draw.
+        Where there is no image, or nothing to draw, or the list of hard negatives cannot be used.
     StoreError
         Where an input is missing or does not fit.
     """
     sources = _sources(images, candidates=candidates, normalized=normalized, record=record)
-    training = [source for source in sources if source.split == "train"]
-    plan = _plan(training, record=record, sampling=sampling)
-    drawn = _drawn(training, plan=plan, sampling=sampling, seed=seed)
-    parts = []
-    for done, source in enumerate(sources, 1):
-        parts.append(image_rows(source, drawn=drawn.get(source.image_id), sampling=sampling, seed=seed))
-        log.info("%s: %d patches (%d of %d images)", source.image_id, len(parts[-1].frame), done, len(sources))
+    drawing = _drawing(sources, record=record, sampling=sampling, seed=seed, listed=hard_negatives, workers=workers)
+
+    def rows_of(source: Source) -> ImageRows:
+        drawn = drawing.drawn.get(source.image_id)
+        found = image_rows(source, drawn=drawn, sampling=sampling, seed=seed, record=record)
+        log.info("%s: %d patches", source.image_id, len(found.frame))
+        return found
+
+    parts = each(rows_of, sources, workers=workers)
     rows = pd.concat([part.frame for part in parts if len(part.frame)] or [parts[0].frame], ignore_index=True)
     frame = typed(rows.assign(dataset=dataset), codes=record.codes)
-    summary = _summary(frame, sources=sources, parts=parts, plan=plan)
+    summary = summarise(frame, sources=sources, parts=parts, drawing=drawing, sampling=sampling)
+    for note in summary["notes"]:
+        log.warning("%s", note)
     _refuse(problems(frame, sizes=_sizes(summary)), where=output)
     notes = {"schema_version": SCHEMA_VERSION, "config": {**sampling.model_dump(mode="json"), "seed": seed}}
     with file_in_progress(output) as partial:
@@ -128,99 +143,28 @@ def _source(
     return Source(image_id, **facts, annotated=bool(row["known"]), store=store, candidates=found)
 
 
-def _plan(training: Sequence[Source], *, record: DatasetRecord, sampling: Sampling) -> Plan | None:
-    if not isinstance(sampling, GuidedSampling):
-        return None
-    return make_plan(
-        {source.image_id: source.eligible(sampling) for source in training}, codes=record.codes, sampling=sampling
-    )
-
-
-def _drawn(training: Sequence[Source], *, plan: Plan | None, sampling: Sampling, seed: int) -> dict[str, Drawn]:
-    """What is drawn from each training image; nothing where there is no plan."""
-    if plan is None:
-        return {}
-    none = np.zeros((0, 4), dtype=np.int64)
-    total = plan.requested[BACKGROUND]
-    pool = [source for source in training if source.annotated] if total else []
-    weights = {source.image_id: source.candidates.roi_pixels for source in pool}
-    wishes = apportion(total, list(weights.values()))
-    boxes = {
-        source.image_id: background_boxes(open_image(source.store), seed=seed, wanted=wish, patch=sampling.patch)
-        for source, wish in zip(pool, wishes, strict=True)
-    }
-    shares = spread(total, weights=weights, capacity={image_id: len(found) for image_id, found in boxes.items()})
-    background = {image_id: found[: shares[image_id]] for image_id, found in boxes.items()}
-    return {
-        image_id: Drawn(quotas, plan.population, background.get(image_id, none))
-        for image_id, quotas in plan.quotas.items()
-    }
-
-
-def _counts(rows: pd.DataFrame) -> dict[str, dict[str, dict[str, int]]]:
-    """Split → strategy → target class (``none`` for grid) → rows."""
-    keys = rows[["split", "strategy", "target_class"]].astype(object).fillna("none")
-    counts: dict[str, dict[str, dict[str, int]]] = {}
-    for key, count in sorted(Counter(keys.itertuples(index=False, name=None)).items()):
-        split, strategy, target = map(str, key)
-        counts.setdefault(split, {}).setdefault(strategy, {})[target] = count
-    return counts
-
-
-def _summary(
-    frame: pd.DataFrame, *, sources: Sequence[Source], parts: Sequence[ImageRows], plan: Plan | None
-) -> dict[str, Any]:
-    inside, added = frame[~frame["coverage"]], frame[frame["coverage"]]
-    by_image = dict(list(inside.groupby("image_id", observed=True)))
-    images = {
-        source.image_id: {
-            "split": source.split, "height": source.candidates.height, "width": source.candidates.width,
-            "counts": _counts(by_image[source.image_id]).get(source.split, {}) if source.image_id in by_image else {},
-        }
-        for source in sources
-    }  # fmt: skip
-    summary: dict[str, Any] = {
-        "rows": len(frame),
-        "counts": _counts(inside),
-        "coverage": {
-            code: int(count) for code, count in added["target_class"].value_counts(sort=False).items() if count
-        },
-        "lesions": _lesions(parts),
-        "images": images,
-    }
-    if plan is not None:
-        have = inside["target_class"].value_counts()
-        summary |= {"frequencies": dict(plan.frequencies), "requested": dict(plan.requested)}
-        summary["short"] = _short(plan, have={str(code): int(count) for code, count in have.items()})
-    return summary
-
-
-def _lesions(parts: Sequence[ImageRows]) -> dict[str, dict[str, float]]:
-    """Class → training components, those that no training patch touches, and their share (0 where there are none)."""
-    found: dict[str, list[int]] = {}
-    for part in parts:
-        for code, (count, untouched) in part.lesions.items():
-            total = found.setdefault(code, [0, 0])
-            total[0] += count
-            total[1] += untouched
-    return {
-        code: {"components": count, "untouched": untouched, "untouched_share": untouched / max(count, 1)}
-        for code, (count, untouched) in found.items()
-    }
-
-
-def _short(plan: Plan, *, have: Mapping[str, int]) -> list[dict[str, Any]]:
-    """What could not be drawn, and why."""
-    short: list[dict[str, Any]] = [
-        {"class": code, "requested": 0, "drawn": 0, "why": "no component of allowed area in the training images"}
-        for code, frequency in plan.frequencies.items()
-        if not frequency
-    ]
-    wanted, drawn = plan.requested[BACKGROUND], have.get(BACKGROUND, 0)
-    if drawn < wanted:
-        why = "no further place in the roi of a fully annotated training image has a box without truth"
-        short.append({"class": BACKGROUND, "requested": wanted, "drawn": drawn, "why": why})
-    return short
+def _drawing(
+    sources: Sequence[Source],
+    *,
+    record: DatasetRecord,
+    sampling: Sampling,
+    seed: int,
+    listed: Path | None,
+    workers: int,
+) -> Drawing:
+    """What is drawn from the training images; nothing for the grid."""
+    if isinstance(sampling, GridSampling):
+        return Drawing()
+    training = [source for source in sources if source.split == "train"]
+    least = sampling.hard_negatives.least_score
+    boxes = read_hard_negatives(listed, least_score=least) if listed is not None else {}
+    options: dict[str, Any] = {"seed": seed, "listed": boxes, "workers": workers}
+    if isinstance(sampling, GuidedSampling):
+        found = draw_guided(training, codes=record.codes, sampling=sampling, **options)
+    else:
+        found = draw_balanced(training, record=record, sampling=sampling, **options)
+    notes = input_notes(training, listed=boxes, negatives=bool(found.requested.get(BACKGROUND)))
+    return replace(found, notes=(*notes, *found.notes))
 
 
 def _sizes(summary: Mapping[str, Any]) -> dict[str, tuple[int, int]]:

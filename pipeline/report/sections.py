@@ -90,11 +90,7 @@ def flags(normalized: Mapping[str, Path], stained: Iterable[Stained] = ()) -> li
 
 
 def _sampling_notes(path: Path) -> tuple[str, ...]:
-    short = (stores.table_metadata(path).get("summary") or {}).get("short", [])
-    return tuple(
-        f"{each['class']}: {counted(each['drawn'])} of {counted(each['requested'])} patches drawn, because {each['why']}."
-        for each in short
-    )
+    return tuple((stores.table_metadata(path).get("summary") or {}).get("notes", []))
 
 
 def _shares(frame: pd.DataFrame, record: DatasetRecord) -> pd.DataFrame:

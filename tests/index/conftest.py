@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import Sampling, Storage
 from pipeline.index import candidates, table
-from pipeline.manifest import ClassRecord, DatasetRecord
+from pipeline.manifest import DatasetRecord
 from pipeline.normalized.pyramid import halve, level_shapes
 from pipeline.provenance import Provenance
 from pipeline.stores import create_plane, create_pyramid, table_metadata, write_box, write_table
@@ -32,6 +32,7 @@ class Picture:
     colour: NDArray[np.uint8] | None = None
     unknown: tuple[str, ...] = ()
     rejected: str = ""
+    group: str | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -49,6 +50,8 @@ class Dataset:
     root: Path
     pictures: Mapping[str, Picture]
     codes: tuple[str, ...] = CODES
+    anatomy: tuple[str, ...] = ()
+    modality: str = "fundus"
     normalized: dict[str, Path] = field(default_factory=dict)
     candidates: dict[str, Path] = field(default_factory=dict)
 
@@ -63,8 +66,10 @@ class Dataset:
 
     @property
     def record(self) -> DatasetRecord:
-        classes = tuple(ClassRecord(code=code, name=code) for code in self.codes)
-        return DatasetRecord(title="t", adaptor="idrid", modality="fundus", task="multilabel", classes=classes)
+        kinds = {code: "anatomy" if code in self.anatomy else "lesion" for code in self.codes}
+        classes = [{"code": code, "name": code, "kind": kind} for code, kind in kinds.items()]
+        facts = {"title": "t", "adaptor": "idrid", "modality": self.modality, "task": "multilabel", "classes": classes}
+        return DatasetRecord.model_validate(facts)
 
     def images(self, ids: tuple[str, ...]) -> Path:
         path = self.root / "raw" / f"images-{len(ids)}.parquet"
@@ -76,11 +81,22 @@ class Dataset:
         picture = self.pictures[image_id]
         counts = dict(zip(self.codes, picture.truth.sum(axis=(1, 2)), strict=True))
         pixels = {f"pixels_{code}": -1 if code in picture.unknown else int(count) for code, count in counts.items()}
-        facts = {"dataset": "d", "image_id": image_id, "group_id": f"g{image_id}", "split": picture.split}
+        facts = {
+            "dataset": "d",
+            "image_id": image_id,
+            "group_id": picture.group or f"g{image_id}",
+            "split": picture.split,
+        }
         return {**facts, "fold": np.int8(-1), "rejected": picture.rejected, **pixels}
 
     def write(
-        self, sampling: Sampling, *, seed: int = 0, ids: tuple[str, ...] | None = None, backwards: bool = False
+        self,
+        sampling: Sampling,
+        *,
+        seed: int = 0,
+        ids: tuple[str, ...] | None = None,
+        backwards: bool = False,
+        **options: Any,
     ) -> Path:
         ids = tuple(self.pictures) if ids is None else ids
         ids = ids[::-1] if backwards else ids
@@ -90,6 +106,7 @@ class Dataset:
             candidates={key: self.candidates[key] for key in ids},
             normalized={key: self.normalized[key] for key in ids},
             record=self.record, dataset="d", sampling=sampling, seed=seed, output=output, provenance=PROVENANCE,
+            **options,
         )  # fmt: skip
         return output
 
@@ -122,8 +139,13 @@ def write_store(path: Path, image_id: str, picture: Picture, *, codes: tuple[str
 def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Dataset]:
     """Writes a data set into a folder of its own."""
 
-    def made(pictures: Mapping[str, Picture] | None = None, **more: Picture) -> Dataset:
-        return Dataset(tmp_path_factory.mktemp("d"), {**(pictures or {}), **more})
+    def made(
+        pictures: Mapping[str, Picture] | None = None,
+        anatomy: tuple[str, ...] = (),
+        modality: str = "fundus",
+        **more: Picture,
+    ) -> Dataset:
+        return Dataset(tmp_path_factory.mktemp("d"), {**(pictures or {}), **more}, anatomy=anatomy, modality=modality)
 
     return made
 

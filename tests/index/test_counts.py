@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.index.counts import gradient, structure, truth_counts, window_sums
+from pipeline.index.counts import truth_counts, window_sums
 from pipeline.index.image import open_image
 
 
@@ -46,34 +46,3 @@ def test_truth_any_class_and_roi_are_counted_exactly_where_classes_overlap(make,
     planes = np.concatenate([truth, truth.any(axis=0, keepdims=True), roi[None]]).astype(np.int64)
     expected = [planes[:, y0:y1, x0:x1].sum(axis=(1, 2)).tolist() for y0, x0, y1, x1 in boxes]
     assert truth_counts(image, boxes).tolist() == expected
-
-
-def test_the_gradient_is_the_central_difference_of_the_luminance():
-    random = np.random.Generator(np.random.PCG64(2))
-    colour = random.integers(0, 256, (3, 9, 7)).astype(np.uint8)
-    light = np.tensordot([77.0, 150.0, 29.0], colour, axes=1)
-    wide = np.pad(light, ((0, 0), (1, 1)), mode="edge")
-    expected = np.hypot(light[2:] - light[:-2], wide[1:-1, 2:] - wide[1:-1, :-2])
-    np.testing.assert_allclose(gradient(colour), expected, atol=0.51)
-
-
-def test_structure_is_zero_on_an_even_image_and_larger_where_there_is_more_contrast(make, picture):
-    colour = np.full((3, 64, 128), 90, np.uint8)
-    colour[:, :, 64:] = np.where(np.arange(64) // 16 % 2, 60, 190)
-    colour[:, :32, 64:] = np.where(np.arange(64) // 16 % 2, 80, 120)
-    image = open_image(make(i=picture(np.zeros((3, 64, 128), np.uint8), colour=colour)).normalized["i"])
-    boxes = np.array([[0, 0, 64, 48], [0, 80, 24, 128], [40, 80, 64, 128]])
-    even, weak, strong = structure(image, boxes)
-    assert even == 0
-    assert 0 < weak < strong < 1
-
-
-def test_structure_is_the_mean_gradient_of_the_coarse_level_inside_the_box(make, picture):
-    colour = np.random.Generator(np.random.PCG64(4)).integers(0, 256, (3, 90, 75)).astype(np.uint8)
-    image = open_image(make(i=picture(np.zeros((3, 90, 75), np.uint8), colour=colour)).normalized["i"])
-    coarse = np.asarray(image.coarse[:])
-    assert coarse.shape == (3, 23, 19)
-    steps = gradient(np.pad(coarse, ((0, 0), (1, 1), (0, 0)), mode="edge"))
-    found = structure(image, np.array([[0, 0, 90, 75], [40, 8, 72, 40]]))
-    part = steps[40 * 23 // 90 : -(-72 * 23 // 90), 8 * 19 // 75 : -(-40 * 19 // 75)]
-    np.testing.assert_allclose(found, [steps.mean() / 130560, part.mean() / 130560], rtol=1e-6)

@@ -98,6 +98,7 @@ def test_the_summary_tells_what_was_asked_for_and_what_came(several):
     assert summary["frequencies"] == {
         code: sum(components(several.pictures[key].truth[at]) for key in "abc") for at, code in enumerate(CODES)
     }
+    assert summary["notes"] == []
     assert {code: each["untouched"] for code, each in summary["lesions"].items()} == dict.fromkeys(CODES, 0)
     assert summary["short"] == []
     assert notes["schema_version"] == 1
@@ -110,7 +111,8 @@ def test_lesions_that_no_patch_touches_are_counted(make, picture):
     truth[0, 10, 10] = truth[0, 100, 100] = truth[0, 190, 190] = 1
     data = make(i=picture(truth))
     data.index(guided(total=1))
-    assert data.summary()["lesions"]["MA"] == {"components": 3, "untouched": 2, "untouched_share": 2 / 3}
+    missed = {"components": 3, "untouched": 2, "untouched_share": 2 / 3}
+    assert data.summary()["lesions"]["MA"] == missed | {"by_area": [{"least_area": 1, "most_area": 9} | missed]}
 
 
 def test_background_is_short_where_truth_leaves_no_room_and_the_summary_says_so(make, picture):
@@ -121,6 +123,9 @@ def test_background_is_short_where_truth_leaves_no_room_and_the_summary_says_so(
     assert Counter(frame["target_class"]) == {"MA": 10}
     reasons = {each["class"]: (each["requested"], each["drawn"]) for each in data.summary()["short"]}
     assert reasons == {"HE": (0, 0), "SE": (0, 0), "background": (10, 0)}
+    said = " ".join(data.summary()["notes"])
+    assert "HE: no component" in said
+    assert "Background: 0 of 10 patches" in said
 
 
 def test_what_one_image_lacks_in_background_another_gives(make, picture):

@@ -1,0 +1,126 @@
+"""In which order are the boxes of one image drawn? Weighted sampling without replacement, kept apart.
+
+Every box has a number from the stream of its image and a weight; the key of a box is that number, exponentially
+distributed, over the weight, and boxes are drawn in the order of their keys (Efraimidis and Spirakis 2006). So a larger
+quota keeps the former draws, keys of several images can be merged, and no image knows of another.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from pipeline.index.counts import Boxes
+
+__all__ = ["EMPTY", "Pool", "apart", "draw_keys", "in_order", "joined"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pool:
+    """Boxes of one image in the order in which they are drawn."""
+
+    key: Floats
+    """Ascending."""
+    boxes: Boxes
+    """``(n, 4)``."""
+    weight: Floats
+    """Weight of each, in [0, 1]."""
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+    def select(self, which: NDArray[np.bool_] | slice) -> "Pool":
+        """Only the marked boxes."""
+        return Pool(self.key[which], self.boxes[which], self.weight[which])
+
+
+EMPTY = Pool(np.zeros(0), np.zeros((0, 4), dtype=np.int64), np.zeros(0))
+"""Nothing to draw."""
+
+
+def draw_keys(exponential: Floats, value: Floats, *, power: float) -> Floats:
+    """Logarithms of the keys for weights ``value ** power``; a value of 0 is drawn last, if the power is not 0.
+
+    Parameters
+    ----------
+    exponential
+        Numbers from an exponential distribution, ``(n,)``.
+    value
+        What the preference is for, at least 0.
+    power
+        0 for no preference.
+    """
+    # In logarithms no power can overflow or lose the order of small weights.
+    with np.errstate(divide="ignore"):
+        preference = power * np.log(value) if power else np.zeros(len(value))
+        return np.asarray(np.log(exponential) - preference)
+
+
+def in_order(pool: Pool) -> Pool:
+    """Sorted by key; equal keys by place."""
+    order = np.lexsort((pool.boxes[:, 1], pool.boxes[:, 0], pool.key))
+    return Pool(pool.key[order], pool.boxes[order], pool.weight[order])
+
+
+def joined(first: Pool, second: Pool) -> Pool:
+    """Both, one after the other."""
+    return Pool(
+        np.concatenate([first.key, second.key]),
+        np.concatenate([first.boxes, second.boxes]),
+        np.concatenate([first.weight, second.weight]),
+    )
+
+
+def apart(boxes: Boxes, *, distance: int, most: int) -> NDArray[np.bool_]:
+    """Which boxes stay when each in turn is left out that lies too near to one that stays.
+
+    Parameters
+    ----------
+    boxes
+        Boxes of one size in the order in which they are drawn, ``(n, 4)``.
+    distance
+        Pixels between two centres at least; 0 keeps all.
+    most
+        After this many that stay, nothing stays.
+
+    Returns
+    -------
+    NDArray
+        ``(n,)``; the answer for the first boxes does not depend on the later ones.
+    """
+    if distance == 0:
+        return np.arange(len(boxes)) < most
+    if not len(boxes):
+        return np.zeros(0, dtype=np.bool_)
+    y, x = np.ascontiguousarray(boxes[:, 0]), np.ascontiguousarray(boxes[:, 1])
+    return np.asarray(_apart(y, x, distance, most))
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _apart(y: NDArray[np.int64], x: NDArray[np.int64], distance: int, most: int) -> NDArray[np.bool_]:
+    # Cells as wide as the distance: whatever is too near lies in the same or a neighbouring cell.
+    rows, columns = y.max() // distance + 3, x.max() // distance + 3
+    last = np.full((rows, columns), -1, dtype=np.int64)
+    before = np.full(len(y), -1, dtype=np.int64)
+    stays = np.zeros(len(y), dtype=np.bool_)
+    count = 0
+    for at in range(len(y)):
+        if count >= most:
+            break
+        row, column = y[at] // distance + 1, x[at] // distance + 1
+        near = False
+        for cell in range(9):
+            other = last[row + cell // 3 - 1, column + cell % 3 - 1]
+            while other >= 0 and not near:
+                dy, dx = y[at] - y[other], x[at] - x[other]
+                near = dy * dy + dx * dx < distance * distance
+                other = before[other]
+        if not near:
+            stays[at] = True
+            before[at] = last[row, column]
+            last[row, column] = at
+            count += 1
+    return stays

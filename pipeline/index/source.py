@@ -1,0 +1,36 @@
+"""Which images can patches be cut from? Those of a split, with their stores and their lesions."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.config import GuidedSampling
+from pipeline.index.candidates import Candidates, Lesions
+from pipeline.index.frequency import eligible
+
+__all__ = ["Source"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """One image that may be used."""
+
+    image_id: str
+    """Its name."""
+    group_id: str
+    """Patient."""
+    split: str
+    """train, validation or test."""
+    fold: int
+    """Validation fold, −1 for none."""
+    annotated: bool
+    """Whether every class was looked for: only then does no truth mean background."""
+    store: Path
+    """Its store of stage normalized."""
+    candidates: Candidates
+    """Its components."""
+
+    def eligible(self, sampling: GuidedSampling) -> dict[str, Lesions]:
+        """Class → components that may give anchors."""
+        least, most = sampling.least_area, sampling.most_area
+        found = self.candidates.lesions.items()
+        return {code: eligible(lesions, least_area=least, most_area=most) for code, lesions in found}

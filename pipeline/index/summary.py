@@ -1,0 +1,170 @@
+"""What came of a sampling? Counts, lesions that no patch touches, the spread of negatives, and notes, for the metadata."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.config import Sampling
+from pipeline.index.drawing import Drawing, some
+from pipeline.index.frequency import BACKGROUND
+from pipeline.index.rows import ImageRows
+from pipeline.index.source import Source
+
+__all__ = ["summarise"]
+
+
+def summarise(
+    frame: pd.DataFrame,
+    *,
+    sources: Sequence[Source],
+    parts: Sequence[ImageRows],
+    drawing: Drawing,
+    sampling: Sampling,
+) -> dict[str, Any]:
+    """The summary in the metadata of an index.
+
+    Parameters
+    ----------
+    frame
+        The index.
+    sources, parts
+        Every image, and what it gave, in the same order.
+    drawing
+        What was drawn from the training images.
+    sampling
+        How.
+
+    Returns
+    -------
+    dict
+        ``rows``; ``counts`` (split → strategy → target class → rows, coverage aside); ``coverage`` (class → rows);
+        ``lesions`` (class → training components, how many no training patch touches, by decades of area);
+        ``images`` (image → split, size, counts); ``spread`` of the patches without truth; ``notes``, plain sentences on
+        what was done otherwise than asked; and for drawn samplings ``requested``, ``short``, ``frequencies`` (guided),
+        ``offered`` (balanced).
+    """
+    inside, added = frame[~frame["coverage"]], frame[frame["coverage"]]
+    by_image = dict(list(inside.groupby("image_id", observed=True)))
+    images = {
+        source.image_id: {
+            "split": source.split, "height": source.candidates.height, "width": source.candidates.width,
+            "counts": _counts(by_image[source.image_id]).get(source.split, {}) if source.image_id in by_image else {},
+        }
+        for source in sources
+    }  # fmt: skip
+    summary: dict[str, Any] = {
+        "rows": len(frame),
+        "counts": _counts(inside),
+        "coverage": {
+            code: int(count) for code, count in added["target_class"].value_counts(sort=False).items() if count
+        },
+        "lesions": _lesions(parts),
+        "images": images,
+        "notes": [*drawing.notes, *_size_notes(sources, sampling=sampling)],
+    }
+    if drawing.drawn:
+        summary |= {"requested": dict(drawing.requested), "short": _short(inside, drawing=drawing)}
+        summary |= {"frequencies": dict(drawing.frequencies)} if drawing.frequencies else {}
+        summary |= {"offered": dict(drawing.offered)} if drawing.offered else {}
+        summary["spread"] = _spread(inside, sources=sources, parts=parts, drawing=drawing)
+    return summary
+
+
+def _counts(rows: pd.DataFrame) -> dict[str, dict[str, dict[str, int]]]:
+    """Split → strategy → target class (``none`` for grid) → rows."""
+    keys = rows[["split", "strategy", "target_class"]].astype(object).fillna("none")
+    counts: dict[str, dict[str, dict[str, int]]] = {}
+    for key, count in sorted(Counter(keys.itertuples(index=False, name=None)).items()):
+        split, strategy, target = map(str, key)
+        counts.setdefault(split, {}).setdefault(strategy, {})[target] = count
+    return counts
+
+
+def _missed(area: NDArray[np.int64], reached: NDArray[np.bool_]) -> dict[str, Any]:
+    untouched = int(np.count_nonzero(~reached))
+    return {"components": len(area), "untouched": untouched, "untouched_share": untouched / max(len(area), 1)}
+
+
+def _lesions(parts: Sequence[ImageRows]) -> dict[str, dict[str, Any]]:
+    """Class → training components, those that no training patch touches, their share, and the same by decades of area."""
+    found: dict[str, dict[str, Any]] = {}
+    for code in dict.fromkeys(code for part in parts for code in part.lesions):
+        pairs = [part.lesions[code] for part in parts if code in part.lesions]
+        area, reached = (np.concatenate(each) for each in zip(*pairs, strict=True))
+        decade = np.floor(np.log10(np.maximum(area, 1))).astype(np.int64)
+        by_area = [
+            {"least_area": 10 ** int(size), "most_area": 10 ** (int(size) + 1) - 1}
+            | _missed(area[decade == size], reached[decade == size])
+            for size in np.unique(decade)
+        ]
+        found[code] = _missed(area, reached) | {"by_area": by_area}
+    return found
+
+
+def _short(inside: pd.DataFrame, *, drawing: Drawing) -> list[dict[str, Any]]:
+    """Classes, ``positive`` and ``background`` that got fewer patches than asked for, or do not occur."""
+    targets = inside.loc[inside["strategy"] != "grid", "target_class"]
+    have = {str(code): int(count) for code, count in targets.value_counts().items()}
+    have["positive"] = len(targets) - have.get(BACKGROUND, 0)
+    absent = {code for code, frequency in drawing.frequencies.items() if not frequency}
+    return [
+        {"class": code, "requested": wanted, "drawn": have.get(code, 0)}
+        for code, wanted in drawing.requested.items()
+        if have.get(code, 0) < wanted or code in absent
+    ]
+
+
+def _size_notes(sources: Sequence[Source], *, sampling: Sampling) -> list[str]:
+    small = [each.image_id for each in sources if min(each.candidates.height, each.candidates.width) < sampling.patch]
+    if not small:
+        return []
+    what = "the box of a patch ends at the border of the image, and the loader pads it"
+    return [f"{len(small)} images have a side below the patch of {sampling.patch} pixels ({some(small)}): {what}."]
+
+
+def _spread(
+    inside: pd.DataFrame, *, sources: Sequence[Source], parts: Sequence[ImageRows], drawing: Drawing
+) -> dict[str, Any]:
+    """How far patches without truth are spread: over images and groups, from each other, over the tissue."""
+    rows = inside[inside["target_class"] == BACKGROUND]
+    per_image = rows["image_id"].astype(str).value_counts()
+    per_group = rows["group_id"].astype(str).value_counts()
+    pairs = list(zip(sources, parts, strict=True))
+    touched = [(source, part) for source, part in pairs if source.image_id in per_image.index]
+    covered = sum(part.covered for _, part in touched)
+    everywhere = sum(s.candidates.roi_pixels for s in sources if s.image_id in drawing.negatives_from)
+    return {
+        "negatives": len(rows),
+        "images": len(per_image),
+        "groups": len(per_group),
+        "images_offered": len(drawing.negatives_from),
+        "most_from_one_image": int(per_image.max()) if len(rows) else 0,
+        "most_from_one_group": int(per_group.max()) if len(rows) else 0,
+        "least_distance": _least_distance(rows),
+        "tissue_share": covered / everywhere if everywhere else 0.0,
+    }
+
+
+def _least_distance(rows: pd.DataFrame) -> float | None:
+    """Pixels between the two nearest patches of one image; None where no image has two."""
+    nearest = [
+        float(np.sqrt(_nearest(part[["y", "x"]].to_numpy(np.int64))))
+        for _, part in rows.groupby("image_id", observed=True)
+        if len(part) > 1
+    ]
+    return min(nearest, default=None)
+
+
+def _nearest(places: NDArray[np.int64]) -> int:
+    """Smallest squared distance of two places that are sorted by row: those farther down than the best are skipped."""
+    best = np.iinfo(np.int64).max
+    for step in range(1, len(places)):
+        away = places[step:] - places[:-step]
+        if int((away[:, 0] ** 2).min()) >= best:
+            break
+        best = min(best, int((away**2).sum(axis=1).min()))
+    return int(best)
