@@ -5,10 +5,13 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import yaml
+from rich import box
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import track
 from rich.table import Table
 
 from pipeline.config import Fusion
@@ -20,10 +23,19 @@ from pipeline.raw.headers import header_problems, header_size
 from pipeline.raw.listing import list_images
 from pipeline.settings import DatasetRun, load_yaml, merge, plan_run
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline.manifest import DatasetRecord
+    from pipeline.report.index_pictures import IndexPlace
+    from pipeline.report.tables import Cell
+    from pipeline.report.tables import Table as ReportTable
+
 __all__ = ["main"]
 
 PROJECT = Path(__file__).parent.parent
 GIGABYTE = 1e9
+PIPED_WIDTH = 120
 
 
 def _given(pairs: Sequence[str], *, option: str = "--config") -> dict[str, Any]:
@@ -149,6 +161,75 @@ def _predict_options(predict: argparse.ArgumentParser) -> None:
         predict.add_argument(f"--{stage}", nargs="+", default=[], metavar="KEY=VALUE",
                              help=f"change parameters of stage {stage}, such as those in stages/config.yaml")  # fmt: skip
     predict.set_defaults(run=_predict)
+def _shown(table: "ReportTable") -> Table:
+    """A table of the report for a terminal."""
+    shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for each in table.head:
+        shown.add_column(each.text, justify="right" if each.kind == "number" else "left", no_wrap=True)
+    for row in table.rows:
+        shown.add_row(*map(_cell, row))
+    return shown
+
+
+def _cell(cell: "Cell") -> str:
+    text = " ".join([*(f"[{chip[1]}]■[/] {chip[0]}" for chip in cell.chips), escape(cell.text)]).strip()
+    text = f"[bold]{text}[/]" if cell.strong else text
+    return f"{text} [dim]{cell.note.replace(' %', '%')}[/]" if cell.note else text
+
+
+def _opened(arguments: argparse.Namespace) -> "tuple[IndexPlace, pd.DataFrame, dict[str, Any], DatasetRecord]":
+    """Place, rows, metadata and facts of an index."""
+    from pipeline.index.table import read
+    from pipeline.report.index_pictures import index_record, place_of
+    from pipeline.settings import load_manifest
+    from pipeline.stores import table_metadata
+
+    place = place_of(Path(arguments.index))
+    frame, notes = read(place.index), table_metadata(place.index)
+    known = load_manifest(Path(arguments.manifest)).datasets
+    return place, frame, notes, index_record(frame, notes, known=known, dataset=place.dataset)
+
+
+def _index_show(arguments: argparse.Namespace) -> int:
+    from pipeline.report.index_pictures import write_pictures
+    from pipeline.report.patch_tables import all_tables, notes_of
+    from pipeline.report.tables import sampling_table
+
+    place, frame, notes, record = _opened(arguments)
+    summary = notes.get("summary") or {}
+    console = Console()
+    console = console if console.is_terminal else Console(width=PIPED_WIDTH)
+    console.print(f"[bold]{place.index.name}[/] of {place.dataset}: {len(frame):,} patches")
+    for table in (sampling_table(frame, record), *all_tables(frame, summary, record, most=arguments.images)):
+        console.print(f"\n[bold]{escape(table.caption)}[/]", soft_wrap=True)
+        console.print(_shown(table))
+        for text in table.notes:
+            console.print(text, style="dim")
+    for text in notes_of(summary):
+        console.print(f"note: {escape(text)}", style="yellow")
+    folder = Path(arguments.out) if arguments.out else place.pictures
+    normalized = place.stores(sorted(set(frame["image_id"].astype(str))))
+    count = sum(1 for _ in track(write_pictures(frame, record, normalized=normalized, folder=folder), console=console,
+                                 description="pictures", total=1 + len(normalized), transient=True))  # fmt: skip
+    console.print(f"{count} pictures, a sheet of patches and a map of each image, are in {folder}", soft_wrap=True)
+    return 0
+
+
+def _add_index_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    index = commands.add_parser("index", help="look at a patch index, or give its patches to other programs")
+    verbs = index.add_subparsers(dest="verb", required=True)
+    show = verbs.add_parser(
+        "show", help="print its summary; write a sheet of patches and a map of the boxes of each image"
+    )
+    show.add_argument(
+        "--out", metavar="FOLDER", help="of the pictures; results/{dataset}/report/patches/{sampling} without it"
+    )
+    show.add_argument("--images", type=int, default=20, metavar="N", help="images that the table names (20)")
+    show.set_defaults(run=_index_show)
+    for each in (show,):
+        each.add_argument("index", metavar="INDEX", help="results/{dataset}/index/{sampling}.parquet")
+        each.add_argument("--manifest", default=str(PROJECT / "datasets_manifest.yaml"), metavar="FILE",
+                          help="names and colours of the classes; the shipped one without it")  # fmt: skip
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -160,6 +241,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
     check.set_defaults(run=_check)
     _predict_options(commands.add_parser("predict", help="a trained model on one new image: maps, masks, outlines"))
+    _add_index_commands(commands)
     return parser
 
 

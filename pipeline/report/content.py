@@ -24,7 +24,7 @@ from pipeline.report.stains import read_stains, stained_images
 
 __all__ = ["Content", "page_context"]
 
-PAIRS = 4
+PAIRS, MAPS = 4, 4
 ERROR_NAMES = {
     "hit": "true positive", "false_positive": "false positive", "false_negative": "false negative",
     "other_class": "another class than the truth",
@@ -244,7 +244,10 @@ def page_context(
         "rejections": sections.rejections(table), "leaks": sections.leaks(table),
         "splits": tables.splits_table(table, record), "images_table": tables.images_table(table, record),
         **_normalisation(content, provenance, stage_config),
-        "samplings": sections.samplings(content.inputs.indexes, record, folder=content.folder),
+        "samplings": sections.samplings(
+            content.inputs.indexes, record, normalized=content.inputs.normalized, folder=content.folder, most=MAPS,
+            side=content.config.picture_side * 2 // 3,
+        ),
         "models": sections.models(content.inputs.models, record, folder=content.folder),
         **_metrics(content), **_overlays(content), **_run(content, provenance, stage_config),
         "footer": f"Source: {record.source or 'not given'}. Licence of the data: {record.licence}.",

@@ -46,11 +46,11 @@ class Shot:
     """The same for a dark page; empty where one file serves both."""
 
 
-def save_picture(picture: Picture, folder: Path, name: str, *, caption: str) -> Shot:
+def save_picture(picture: Picture, folder: Path, name: str, *, caption: str, quality: int = QUALITY) -> Shot:
     """Write a JPEG without colour subsampling, which would blur thin coloured lines."""
     options = [
         cv2.IMWRITE_JPEG_QUALITY,
-        QUALITY,
+        quality,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
     ]

@@ -13,7 +13,9 @@ from pipeline import stores
 from pipeline.manifest import DatasetRecord
 from pipeline.raw.table import leaking_pairs
 from pipeline.report import figures
+from pipeline.report.index_pictures import MapShots, page_pictures
 from pipeline.report.measures import OVER_CLASSES, OVER_LESIONS, average_of
+from pipeline.report.patch_tables import all_tables, notes_of
 from pipeline.report.pictures import Shot
 from pipeline.report.result import Result
 from pipeline.report.stains import Stained
@@ -25,6 +27,8 @@ __all__ = [
 ]  # fmt: skip
 
 SHOWN = ("test", "validation")
+IMAGE_ROWS = 100
+"""Images that the table of an index names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,9 @@ class Part:
     shots: tuple[Shot, ...]
     notes: tuple[str, ...] = ()
     table: Table | None = None
+    more: tuple[Table, ...] = ()
+    sheet: Shot | None = None
+    maps: tuple[MapShots, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +96,6 @@ def flags(normalized: Mapping[str, Path], stained: Iterable[Stained] = ()) -> li
     return sorted(dict.fromkeys(found), key=lambda pair: pair[0])
 
 
-def _sampling_notes(path: Path) -> tuple[str, ...]:
-    return tuple((stores.table_metadata(path).get("summary") or {}).get("notes", []))
-
-
 def _shares(frame: pd.DataFrame, record: DatasetRecord) -> pd.DataFrame:
     holds = pd.DataFrame({code: frame[f"pixels_{code}"] > 0 for code in record.codes})
     return holds.groupby(frame["split"].astype(str)).mean().T.reindex(record.codes)
@@ -107,11 +110,14 @@ def _drawn(frame: pd.DataFrame, record: DatasetRecord) -> pd.DataFrame:
     return pd.DataFrame({"what": kept, "patches": [int(counts[name]) for name in kept]})
 
 
-def samplings(indexes: Mapping[str, Path], record: DatasetRecord, *, folder: Path) -> list[Part]:
-    """Counts of each patch index, as plots and as a table."""
+def samplings(
+    indexes: Mapping[str, Path], record: DatasetRecord, *, normalized: Mapping[str, Path], folder: Path, most: int,
+    side: int,
+) -> list[Part]:  # fmt: skip
+    """Each patch index: counts, as plots and tables, a sheet of patches, and maps of at most ``most`` images."""
     parts = []
     for name, path in sorted(indexes.items()):
-        frame, shots = stores.read_table(path), []
+        frame, summary, shots = stores.read_table(path), stores.table_metadata(path).get("summary") or {}, []
         drawn = _drawn(frame, record)
         if len(drawn):
             shots.append(figures.drawn_counts(drawn, record, folder=folder, name=f"patches.{name}.drawn"))
@@ -122,8 +128,11 @@ def samplings(indexes: Mapping[str, Path], record: DatasetRecord, *, folder: Pat
         )
         extra = int(frame["coverage"].sum())
         text += f", of these {counted(extra)} added to cover every lesion" if extra else ""
-        notes = _sampling_notes(path)
-        parts.append(Part(name, f"{text} patches", tuple(shots), notes, sampling_table(frame, record)))
+        sheet, maps = page_pictures(
+            frame, record, name=name, normalized=normalized, folder=folder, most=most, side=side
+        )
+        counts, more = sampling_table(frame, record), all_tables(frame, summary, record, most=IMAGE_ROWS)
+        parts.append(Part(name, f"{text} patches", tuple(shots), notes_of(summary), counts, tuple(more), sheet, maps))
     return parts
 
 

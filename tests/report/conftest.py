@@ -131,24 +131,48 @@ def write_images(folder: Path, eyes: list[Eye], record: DatasetRecord) -> Path:
     return path
 
 
+SUMMARY = {
+    "lesions": {
+        "MA": {
+            "components": 30, "untouched": 3, "untouched_share": 0.1,
+            "by_area": [{"least_area": 1, "most_area": 9, "components": 30, "untouched": 3, "untouched_share": 0.1}],
+        },
+        "EX": {"components": 8, "untouched": 0, "untouched_share": 0.0, "by_area": []},
+    },
+    "spread": {"negatives": 4, "images": 2, "least_distance": 21.5, "tissue_share": 0.25},
+    "notes": ["SE: 2 of 3 patches drawn, because of this and that."],
+}  # fmt: skip
+
+
+def index_row(each: Eye, at: int, record: DatasetRecord) -> dict[str, object]:
+    """One row of a patch index, a box of 48 pixels somewhere in the eye; every fifth training patch is background."""
+    rng = stream(0, "tests", "patch", each.image_id, at)
+    height, width = (min(48, side) for side in each.pixels.shape[:2])
+    y, x = (
+        int(rng.integers(0, side - part + 1)) for side, part in zip(each.pixels.shape, (height, width), strict=False)
+    )
+    truth = each.truth[:, y : y + height, x : x + width]
+    drawn = each.split == "train"
+    targets = [*record.codes, "background"]
+    target = targets[at % len(targets)] if drawn else None
+    anchored = drawn and target != "background"
+    return {
+        "patch_id": f"{each.image_id}/{at}", "dataset": "eyes", "image_id": each.image_id, "group_id": each.group,
+        "split": each.split, "strategy": "guided" if drawn else "grid", "target_class": target,
+        "y": y, "x": x, "height": height, "width": width, "anchor_y": y + 20 if anchored else -1,
+        "anchor_x": x + 20 if anchored else -1, "is_positive": bool(truth.any()), "truth_fraction": truth.any(axis=0).mean(),
+        "roi_fraction": each.roi[y : y + height, x : x + width].mean(), "coverage": False,
+        **{f"pixels_{code}": int(truth[n].sum()) for n, code in enumerate(record.codes)},
+    }  # fmt: skip
+
+
 def write_index(folder: Path, eyes: list[Eye], record: DatasetRecord) -> Path:
-    rows = []
-    for each in eyes:
-        for at in range(12 if each.split == "train" else 4):
-            code = record.codes[at % len(record.codes)]
-            target = code if each.split == "train" else None
-            counts = {
-                f"pixels_{name}": int(each.truth[n].sum()) * (at % (n + 1) == 0) for n, name in enumerate(record.codes)
-            }
-            strategy = "guided" if each.split == "train" else "grid"
-            rows.append({
-                "split": each.split, "image_id": each.image_id, "strategy": strategy, "target_class": target,
-                "is_positive": any(counts.values()), **counts, "coverage": False,
-            })  # fmt: skip
-    frame = pd.DataFrame(rows).astype(dict.fromkeys(["split", "image_id", "strategy", "target_class"], "category"))
+    rows = [index_row(each, at, record) for each in eyes for at in range(15 if each.split == "train" else 4)]
+    texts = ["dataset", "image_id", "group_id", "split", "strategy", "target_class"]
+    frame = pd.DataFrame(rows).astype(dict.fromkeys(texts, "category"))
     path = folder / "index" / "guided.parquet"
     path.parent.mkdir(parents=True)
-    stores.write_table(frame, path, provenance={"stage": "index"})
+    stores.write_table(frame, path, provenance={"stage": "index"}, extra={"summary": SUMMARY})
     return path
 
 

@@ -196,6 +196,15 @@ def test_patch_counts_are_those_of_the_index(world, written):
         assert any(row[:3] == ["train", code, str(count)] for row in written[1].rows)
 
 
+def test_patches_are_shown_as_a_sheet_and_maps_with_what_the_sampling_noted(written):
+    names = [source.split("/")[-1] for source in written[1].sources]
+    assert "patches.guided.sheet.jpg" in names
+    maps = [name for name in names if name.startswith("patches.guided.eye_")]
+    assert maps == [f"patches.guided.eye_0{at}.{part}.jpg" for at in (0, 1) for part in ("boxes", "seen")]
+    assert "SE: 2 of 3 patches drawn, because of this and that." in " ".join(written[1].text)
+    assert any("3 / 30" in cell for row in written[1].rows for cell in row)
+
+
 def test_the_summary_holds_the_declared_columns_and_the_values_of_the_choice(chosen, written):
     row = pd.read_parquet(written[0] / "summary.parquet")
     assert {name: str(dtype) for name, dtype in row.dtypes.items()} == SUMMARY_FIELDS

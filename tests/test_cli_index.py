@@ -1,0 +1,81 @@
+"""`lesionmap index` says what is in an index, draws it, and explains what it cannot do."""
+
+import cv2
+import pandas as pd
+import pytest
+import yaml
+
+from pipeline.cli import main
+from pipeline.config import GuidedSampling
+from tests.index.conftest import CODES, Dataset, Picture, blobs
+
+SPLITS = {"a": "train", "b": "train", "v": "validation", "t": "test"}
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    pictures = {
+        name: Picture(blobs(at + 3, height=90, width=110, count=9), split=split)
+        for at, (name, split) in enumerate(SPLITS.items())
+    }
+    data = Dataset(tmp_path_factory.mktemp("eyes"), pictures)
+    sampling = GuidedSampling(strategy="guided", patch=32, total=24, jitter=4, background_share=0.25)
+    return data.write(sampling)
+
+
+def test_show_prints_counts_and_writes_a_sheet_and_a_map_of_each_image(index, capsys, tmp_path):
+    assert main(["index", "show", str(index), "--out", str(tmp_path / "pictures")]) == 0
+    text = capsys.readouterr().out
+    frame = pd.read_parquet(index)
+    assert f"{len(frame):,} patches" in text
+    for word in ["background", "median", "untouched", "spread", *SPLITS.values(), *CODES]:
+        assert word in text
+    names = sorted(path.name for path in (tmp_path / "pictures").iterdir())
+    assert names == [*(f"map.{name}.jpg" for name in sorted(SPLITS)), "sheet.jpg"]
+    assert all(cv2.imread(str(path)) is not None for path in (tmp_path / "pictures").iterdir())
+
+
+def test_show_writes_beside_the_results_where_nothing_else_is_said_and_twice_the_same(index, capsys):
+    folder = index.parents[1] / "report" / "patches" / index.stem
+    found = []
+    for _ in range(2):
+        assert main(["index", "show", str(index)]) == 0
+        found.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert found[0] == found[1]
+    assert "".join(str(folder).split()) in "".join(capsys.readouterr().out.split())
+    # Only indexes lie in index/ itself.
+    assert {path.name for path in index.parent.iterdir()} == {index.name, "candidates"}
+
+
+def test_colours_come_from_the_manifest_that_is_named(index, tmp_path, capsys):
+    classes = [{"code": code, "name": code, "colour": "#010203"} for code in CODES]
+    record = {"title": "t", "adaptor": "idrid", "modality": "fundus", "task": "multilabel", "classes": classes}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"datasets": {index.parents[1].name: record}}))
+    arguments = ["index", "show", str(index), "--out", str(tmp_path / "p"), "--manifest", str(tmp_path / "mine.yaml")]
+    assert main(arguments) == 0
+    sheet = cv2.imread(str(tmp_path / "p" / "sheet.jpg"))
+    # The shipped palette would begin with red.
+    assert not ((sheet[..., 2] > 200) & (sheet[..., :2] < 60).all(axis=-1)).any()
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("nowhere.parquet", ["nowhere.parquet", "no such file", "snakemake index"]),
+        ("candidates/a.parquet", ["candidates"]),
+    ],
+)
+def test_what_is_no_index_is_refused(index, path, words, capsys):
+    assert main(["index", "show", str(index.parent / path)]) == 1
+    text = capsys.readouterr().err
+    assert all(word in text for word in words), text
+
+
+def test_an_index_without_its_stores_is_told_where_they_should_be(index, tmp_path, capsys):
+    moved = tmp_path / "eyes" / "index" / index.name
+    moved.parent.mkdir(parents=True)
+    moved.write_bytes(index.read_bytes())
+    assert main(["index", "show", str(moved)]) == 1
+    shown = capsys.readouterr()
+    assert "normalised store" in shown.err
+    assert "median" in shown.out  # the tables need no pictures
