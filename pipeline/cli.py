@@ -161,6 +161,8 @@ def _predict_options(predict: argparse.ArgumentParser) -> None:
         predict.add_argument(f"--{stage}", nargs="+", default=[], metavar="KEY=VALUE",
                              help=f"change parameters of stage {stage}, such as those in stages/config.yaml")  # fmt: skip
     predict.set_defaults(run=_predict)
+
+
 def _shown(table: "ReportTable") -> Table:
     """A table of the report for a terminal."""
     shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
