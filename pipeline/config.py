@@ -413,6 +413,9 @@ class SegmentationConfig(Strict):
     minimum_areas: dict[str, Annotated[int, Field(ge=0)]] = Field({}, description="The same, per class code.")
     fill_holes: bool = Field(True, description="Fill holes inside regions.")
     largest_hole: Count | None = Field(None, description="Holes above this many pixels stay; null fills all.")
+    hard_negative_margin: Annotated[int, Field(ge=0)] = Field(
+        16, description="Rows and columns between a false positive on the list of hard negatives and any truth."
+    )
     storage: Storage = Field(Storage(), description="Chunks, shards, compression.")
 
 

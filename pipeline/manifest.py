@@ -183,6 +183,11 @@ class DatasetRecord(_Strict):
         return tuple(each.code for each in self.classes)
 
     @property
+    def lesion_codes(self) -> tuple[str, ...]:
+        """Codes of the lesion classes in manifest order; of all where there is only anatomy."""
+        return tuple(each.code for each in self.classes if each.kind == "lesion") or self.codes
+
+    @property
     def order(self) -> tuple[str, ...]:
         """Class codes by overlap priority, the winner first."""
         return self.priority or self.codes

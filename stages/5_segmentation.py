@@ -58,9 +58,35 @@ def segmentation_lesions(smk: Any) -> None:
     write_lesions(geojson, output=Path(smk.output[0]), provenance=provenance)
 
 
+def segmentation_hard_negatives(smk: Any) -> None:
+    """Write the false positives of one model and fusion in the training images."""
+    from pipeline.config import SegmentationConfig
+    from pipeline.manifest import DatasetRecord
+    from pipeline.segmentation.false_positives import write_hard_negatives
+
+    config = smk.params.config
+    probability, thresholds = (
+        {Path(path).stem: Path(path) for path in smk.input.probability},
+        Path(smk.input.thresholds),
+    )
+    write_hard_negatives(
+        Path(smk.input.images),
+        probability=probability,
+        normalized={Path(path).stem: Path(path) for path in smk.input.normalized},
+        thresholds=thresholds,
+        record=DatasetRecord.model_validate(config["record"]),
+        config=SegmentationConfig.model_validate(config["segmentation"]),
+        output=Path(smk.output[0]),
+        provenance=origin(
+            "segmentation", config=config, code=smk.params.code, inputs={"thresholds": thresholds, **probability}
+        ),
+    )
+
+
 with job(snakemake.log[0], threads=snakemake.threads):
     {
         "segmentation_thresholds": segmentation_thresholds,
         "segmentation_image": segmentation_image,
         "segmentation_lesions": segmentation_lesions,
+        "segmentation_hard_negatives": segmentation_hard_negatives,
     }[snakemake.rule](snakemake)

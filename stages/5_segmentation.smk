@@ -44,7 +44,7 @@ rule segmentation_image:
     params:
         config=lambda w: {
             "record": full_record(w.dataset),
-            "segmentation": stage_config(w.dataset, "segmentation"),
+            "segmentation": cleaning(w.dataset),
         },
         code=code_of("5_segmentation.py", "segmentation_image"),
     message:
@@ -68,6 +68,32 @@ rule segmentation_lesions:
         code=code_of("5_segmentation.py", "segmentation_lesions"),
     message:
         "{wildcards.dataset}: table of lesions by {wildcards.model}, {wildcards.fusion}"
+    script:
+        "5_segmentation.py"
+
+
+# Made on request only: it needs the probability maps of the training images, which nothing else asks for.
+rule segmentation_hard_negatives:
+    input:
+        images="<results>/{dataset}/raw/images.parquet",
+        probability=each_image("<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr", training),
+        normalized=each_image("<results>/{dataset}/normalized/{image}.zarr", training),
+        thresholds="<results>/{dataset}/segmentation/{model}/{fusion}/thresholds.json",
+    output:
+        "<results>/{dataset}/segmentation/{model}/{fusion}/hard_negatives.parquet",
+    log:
+        "<logs>/{dataset}/segmentation/{model}/{fusion}/hard_negatives.log",
+    params:
+        config=lambda w: {
+            "record": bare_record(w.dataset),
+            "segmentation": {
+                key: stage_config(w.dataset, "segmentation")[key]
+                for key in ("minimum_area", "minimum_areas", "hard_negative_margin")
+            },
+        },
+        code=code_of("5_segmentation.py", "segmentation_hard_negatives"),
+    message:
+        "{wildcards.dataset}: false positives of {wildcards.model}, {wildcards.fusion}, in training images"
     script:
         "5_segmentation.py"
 

@@ -82,6 +82,10 @@ def validating(dataset):
     return images_of(dataset, "validation")
 
 
+def training(dataset):
+    return images_of(dataset, "train")
+
+
 def measured(dataset):
     return images_of(dataset, *({"validation", "test"} & set(splits_of(dataset))))
 
@@ -266,6 +270,13 @@ def portable_settings(wildcards):
 def sampling_of(wildcards):
     config = DATASETS[wildcards.dataset].config
     return config.index.samplings[model_settings(wildcards).sampling]
+
+
+@functools.cache
+def cleaning(dataset):
+    """What masks are made with: the block without what the list of hard negatives alone depends on."""
+    found = stage_config(dataset, "segmentation")
+    return {key: value for key, value in found.items() if key != "hard_negative_margin"}
 
 
 def hard_negatives_of(wildcards):

@@ -6,7 +6,7 @@ from typing import Any
 from pipeline.config import BalancedSampling
 from pipeline.errors import SamplingError, explain
 from pipeline.index.choose import Chosen, available, choose, sides
-from pipeline.index.drawing import Drawing, Drawn, caps, fixed, groups, hard_notes, lesion_codes
+from pipeline.index.drawing import Drawing, Drawn, caps, fixed, groups, hard_notes
 from pipeline.index.frequency import BACKGROUND
 from pipeline.index.hard import HardBoxes, listed_for
 from pipeline.index.image import open_image
@@ -49,7 +49,7 @@ def draw_balanced(
     SamplingError
         Where the ratio leaves nothing to draw.
     """
-    codes, group_of, limits = lesion_codes(record), groups(training), caps(sampling)
+    codes, group_of, limits = record.lesion_codes, groups(training), caps(sampling)
     givers, notes = _givers(training, codes=codes, sampling=sampling)
     offers = dict(zip(group_of, each(
         lambda source: _offer(

@@ -13,9 +13,8 @@ from pipeline.index.frequency import BACKGROUND
 from pipeline.index.hard import HardBoxes
 from pipeline.index.pool import Pool
 from pipeline.index.source import Source
-from pipeline.manifest import DatasetRecord
 
-__all__ = ["Drawing", "Drawn", "Fixed", "caps", "fixed", "groups", "hard_notes", "input_notes", "lesion_codes", "some"]
+__all__ = ["Drawing", "Drawn", "Fixed", "caps", "fixed", "groups", "hard_notes", "input_notes", "some"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,12 +60,6 @@ class Drawing:
     """Balanced: what there was to draw from, within the quotas."""
     notes: tuple[str, ...] = ()
     """What was done otherwise than asked, in plain sentences."""
-
-
-def lesion_codes(record: DatasetRecord) -> tuple[str, ...]:
-    """The classes that make a patch positive: the lesions, or all where there is only anatomy."""
-    lesions = tuple(each.code for each in record.classes if each.kind == "lesion")
-    return lesions or record.codes
 
 
 def fixed(kind: str, pool: Pool, count: int) -> Fixed:

@@ -13,7 +13,7 @@ from pipeline.geometry import strips
 from pipeline.index.counts import Boxes, truth_counts
 from pipeline.index.coverage import cover, touched
 from pipeline.index.draw import ReadMask, anchors, around, grid_boxes, jittered, pixel_positions
-from pipeline.index.drawing import Drawn, lesion_codes
+from pipeline.index.drawing import Drawn
 from pipeline.index.frequency import BACKGROUND
 from pipeline.index.image import NormalizedImage, open_image, tiled
 from pipeline.index.source import Source
@@ -194,5 +194,5 @@ def image_rows(
     }
     background = _boxes(frame[frame["target_class"] == BACKGROUND])
     covered = covered_roi(image, background) if training else 0
-    rows = _named(_counted(image, frame, modality=record.modality), codes=lesion_codes(record))
+    rows = _named(_counted(image, frame, modality=record.modality), codes=record.lesion_codes)
     return ImageRows(rows.assign(**facts), lesions, covered)

@@ -2,10 +2,13 @@
 
 import copy
 
+import pandas as pd
 import pytest
 import yaml
 
+from pipeline.provenance import file_digest
 from pipeline.settings import merge
+from pipeline.stores import table_metadata
 from tests.workflow.conftest import MANIFEST, TINY
 
 # Which images are usable, and their splits, is known only once they were read: where the table of images itself is to
@@ -30,6 +33,8 @@ PARAMETERS = [
     ({"index": {"samplings": {"guided": {"beta": 0.5}}}}, AFTER_INDEX),
     ({"index": {"samplings": {"guided": {"jitter": 8}}}}, AFTER_INDEX),
     ({"index": {"samplings": {"plain": {"strategy": "grid", "patch": 64}}}}, {"index_sampling"} | PAGE),
+    ({"index": {"samplings": {"even": {"strategy": "balanced", "patch": 64}}}}, {"index_sampling"} | PAGE),
+    ({"index": {"samplings": {"guided": {"most_per_image": 5}}}}, AFTER_INDEX),
     ({"model": {"models": {"unet": {"learning_rate": 2.0e-3}}}}, MODEL | AFTER_MODEL),
     ({"model": {"models": {"unet": {"augmentation": {"noise": 0.1}}}}}, MODEL | AFTER_MODEL),
     ({"probability": {"overlap": 0.5}}, AFTER_MODEL),
@@ -42,6 +47,7 @@ PARAMETERS = [
     ({"segmentation": {"threshold": 0.4}}, SEGMENTATION | REPORT),
     ({"segmentation": {"minimum_area": 3}}, {"segmentation_image", "segmentation_lesions"} | REPORT),
     ({"segmentation": {"fill_holes": False}}, {"segmentation_image", "segmentation_lesions"} | REPORT),
+    ({"segmentation": {"hard_negative_margin": 3}}, PAGE),  # the page shows the configuration
     ({"report": {"picture_side": 100}}, REPORT),
 ]
 
@@ -57,6 +63,27 @@ def project(finished):
 def test_a_changed_parameter_reruns_exactly_what_it_touches(project, change, expected):
     project.configure(merge(TINY, change))
     assert project.wants() == expected
+
+
+HARD = "results/tiny/segmentation/unet/gaussian/hard_negatives.parquet"
+
+
+def test_a_second_round_draws_from_what_the_first_model_got_wrong_in_training_images(project):
+    """The list is written on request alone, from maps that are made for it; a sampling that names it brings it about."""
+    assert project.wants(target=HARD) == {"probability_image", "segmentation_hard_negatives"}
+    hard = {"strategy": "guided", "patch": 64, "total": 8, "background_share": 0.5, "hard_negatives": {"table": HARD}}
+    second = {"encoder": "resnet18", "epochs": 1, "batch_size": 4, "threads": 1, "sampling": "hardened"}
+    change = {"index": {"samplings": {"hardened": hard}}, "model": {"models": {"second": second}}}
+    project.configure(merge(TINY, change))
+    first = {"probability_image", "segmentation_hard_negatives", "index_sampling"}
+    assert project.wants() == first | MODEL | AFTER_MODEL
+    done = project.snakemake("-j1", "results/tiny/index/hardened.parquet")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    images = pd.read_parquet(project.folder / "results/tiny/raw/images.parquet").set_index("image_id")["split"]
+    listed = pd.read_parquet(project.folder / HARD)
+    assert set(images[listed["image_id"].unique()]) <= {"train"}
+    inputs = table_metadata(project.folder / "results/tiny/index/hardened.parquet")["provenance"]["inputs"]
+    assert inputs["hard_negatives"] == file_digest(project.folder / HARD)
 
 
 @pytest.mark.parametrize("change", [{"validation_share": 0.4}, {"folds": 3}, {"holdout_centre": "A"}], ids=str)

@@ -1,0 +1,188 @@
+"""Where does a model see lesions that are none? A list of boxes from training images, to draw harder negatives from."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.components import ComponentTable, component_table, relabel
+from pipeline.config import SegmentationConfig
+from pipeline.errors import StoreError, explain
+from pipeline.geometry import Box
+from pipeline.manifest import DatasetRecord
+from pipeline.partial import file_in_progress
+from pipeline.provenance import Provenance
+from pipeline.segmentation.fit import read_thresholds
+from pipeline.segmentation.regions import Maps
+from pipeline.stores import open_array, read_box, read_table, write_table
+
+__all__ = ["COLUMNS", "false_positives", "write_hard_negatives"]
+
+logger = logging.getLogger(__name__)
+
+COLUMNS: dict[str, tuple[str, str]] = {
+    "image_id": ("str", "Image of split train."),
+    "y": ("int32", "First row of the region, in pixels of the normalised image."),
+    "x": ("int32", "First column of the region."),
+    "height": ("int32", "Rows of its bounding box."),
+    "width": ("int32", "Columns of its bounding box."),
+    "score": ("float32", "Largest probability in the region."),
+    "class_code": ("str", "Class that the model saw."),
+    "area": ("int64", "Pixels of the region."),
+}
+"""Name → type and meaning of each column; the first six are what a sampling reads."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Image:
+    maps: Maps
+    truth: Any
+    margin: int
+    rows: int
+
+    def values(self, box: Box, *, number: int) -> NDArray[np.float16]:
+        return np.asarray(self.maps.array[(number, *box.slices)])
+
+    def near_truth(self, box: Box) -> NDArray[np.bool_]:
+        """Pixels of a box from which truth of any class is at most ``margin`` rows and columns away."""
+        wide = box.grow(self.margin, Box.of_shape(*self.maps.size))
+        held = read_box(self.truth, wide).any(axis=0).astype(np.uint8)
+        near = np.asarray(cv2.dilate(held, np.ones((2 * self.margin + 1,) * 2, np.uint8)) if held.any() else held)
+        return np.asarray(near[box.shift(-wide.y0, -wide.x0).slices] != 0)
+
+
+def _alone(
+    image: _Image, table: ComponentTable, *, number: int, cut: float
+) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+    """Which regions have no truth near, and the largest probability in each."""
+    alone, largest = np.ones(len(table), dtype=np.bool_), np.zeros(len(table), dtype=np.float32)
+    for index, box in enumerate(table.boxes):
+        values = image.values(box, number=number)
+        labels = relabel(table, index, values >= cut)
+        inside = labels >= 0
+        if inside.any():
+            np.maximum.at(largest, labels[inside], values[inside].astype(np.float32))
+            alone[np.unique(labels[inside & image.near_truth(box)])] = False
+    return alone, largest
+
+
+def false_positives(
+    probability: Path,
+    *,
+    normalized: Path,
+    thresholds: Mapping[str, float],
+    record: DatasetRecord,
+    config: SegmentationConfig,
+) -> pd.DataFrame:
+    """Regions of one image that a model takes for a lesion, with no truth of any class near.
+
+    A prediction that only goes beyond the border of a lesion is none of them: their patches would hold truth.
+
+    Parameters
+    ----------
+    probability
+        ``probability/{model}/{fusion}/{image}.zarr``.
+    normalized
+        Store of the image; every class must be annotated in it.
+    thresholds
+        Class → threshold.
+    record
+        Facts of the data set; only lesion classes are looked at.
+    config
+        Smallest regions, the margin around truth, and the rows that are read at a time.
+
+    Returns
+    -------
+    DataFrame
+        Columns of ``COLUMNS``, classes in order and regions in raster order.
+    """
+    maps = Maps.open(probability, normalized=normalized, classes=len(record.codes))
+    image = _Image(maps, open_array(normalized, "truth"), config.hard_negative_margin, config.storage.shard)
+    parts = [_of_class(image, code, cut=thresholds[code], record=record, config=config) for code in record.lesion_codes]
+    return _typed(pd.concat(parts, ignore_index=True))
+
+
+def _of_class(
+    image: _Image, code: str, *, cut: float, record: DatasetRecord, config: SegmentationConfig
+) -> pd.DataFrame:
+    number, (height, width) = record.codes.index(code), image.maps.size
+    table = component_table(
+        lambda box: image.values(box, number=number) >= cut, height=height, width=width, rows=image.rows
+    )
+    alone, largest = _alone(image, table, number=number, cut=cut)
+    kept = alone & (table.area >= max(config.minimum_areas.get(code, config.minimum_area), 1))
+    columns = {
+        "image_id": image.maps.image_id, "y": table.y0, "x": table.x0, "height": table.y1 - table.y0,
+        "width": table.x1 - table.x0, "score": largest, "class_code": code, "area": table.area,
+    }  # fmt: skip
+    return pd.DataFrame(columns)[kept]
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[list(COLUMNS)].astype({name: kind for name, (kind, _) in COLUMNS.items()})
+
+
+def write_hard_negatives(
+    images: Path,
+    *,
+    probability: Mapping[str, Path],
+    normalized: Mapping[str, Path],
+    thresholds: Path,
+    record: DatasetRecord,
+    config: SegmentationConfig,
+    output: Path,
+    provenance: Provenance,
+) -> None:
+    """Write ``hard_negatives.parquet``: false positives in the training images, and in no others.
+
+    What a model gets wrong in validation or test images must not steer what the next one learns from, so their maps are
+    never read. The model has learned from the training images: expect fewer false positives there than elsewhere.
+
+    Parameters
+    ----------
+    images
+        ``raw/images.parquet``; images of split train in which every class was annotated are used.
+    probability, normalized
+        Image → store; those of other images are ignored.
+    thresholds
+        ``thresholds.json``.
+    record
+        Facts of the data set.
+    config
+        Smallest regions, margin, storage.
+    output
+        The table, by image, class and place.
+    provenance
+        Record of origin.
+
+    Raises
+    ------
+    StoreError
+        For a training image without its stores, or of another size than its map.
+    """
+    table = read_table(images)
+    counts = [f"pixels_{code}" for code in record.codes]
+    used = table[(table["split"] == "train") & (table["rejected"] == "") & (table[counts] >= 0).all(axis=1)]
+    cuts = read_thresholds(thresholds, codes=record.codes)
+    parts = []
+    for image in sorted(used["image_id"].astype(str)):
+        if image not in probability or image not in normalized:
+            raise StoreError(
+                explain("A training image has no map.", where=image, found="no probability or no normalised image",
+                        expected="both, for every annotated image of split train", remedy="Build this file by Snakemake.")
+            )  # fmt: skip
+        found = false_positives(
+            probability[image], normalized=normalized[image], thresholds=cuts, record=record, config=config
+        )
+        logger.info("%s: %d false positives", image, len(found))
+        parts.append(found)
+    frame = pd.concat(parts, ignore_index=True) if parts else _typed(pd.DataFrame(columns=list(COLUMNS)))
+    columns = {name: meaning for name, (_, meaning) in COLUMNS.items()}
+    with file_in_progress(output) as partial:
+        write_table(frame, partial, provenance=provenance.as_attributes(), extra={"columns": columns})
