@@ -217,6 +217,25 @@ def _index_show(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _index_export(arguments: argparse.Namespace) -> int:
+    from pipeline.index.export import export_patches
+    from pipeline.provenance import file_digest
+
+    place, frame, notes, record = _opened(arguments)
+    chosen = frame[frame["split"].isin(arguments.splits)].reset_index(drop=True)
+    normalized = place.stores(sorted(set(chosen["image_id"].astype(str))))
+    origin: dict[str, Any] = {"dataset": place.dataset, "index": place.index.name, "sha256": file_digest(place.index)}
+    origin |= {"sampling": notes.get("config"), "versions": versions()}
+    written = export_patches(chosen, normalized=normalized, record=record, folder=arguments.to, layout=arguments.format,
+                             origin=origin)  # fmt: skip
+    console = Console(soft_wrap=True)
+    count = sum(1 for _ in track(written, console=console, description="patches", total=len(chosen), transient=True))
+    console.print(f"{count:,} patches of {len(normalized)} images are in {arguments.to}")
+    if (arguments.to / "splits_final.json").is_file():
+        console.print("Copy splits_final.json to nnUNet_preprocessed/{dataset}/ after planning: nnU-Net's own splits know no patients.")  # fmt: skip
+    return 0
+
+
 def _add_index_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     index = commands.add_parser("index", help="look at a patch index, or give its patches to other programs")
     verbs = index.add_subparsers(dest="verb", required=True)
@@ -228,7 +247,17 @@ def _add_index_commands(commands: "argparse._SubParsersAction[argparse.ArgumentP
     )
     show.add_argument("--images", type=int, default=20, metavar="N", help="images that the table names (20)")
     show.set_defaults(run=_index_show)
-    for each in (show,):
+    export = verbs.add_parser(
+        "export", help="write its patches as image and mask files, or as a data set of nnU-Net v2"
+    )
+    export.add_argument(
+        "--to", type=Path, required=True, metavar="FOLDER", help="a new folder; for nnU-Net DatasetNNN_Name"
+    )
+    export.add_argument("--format", choices=["files", "nnunet"], default="files", help="layout of the folder (files)")
+    export.add_argument("--splits", nargs="+", choices=["train", "validation", "test"], default=["train", "validation", "test"],
+                        help="which patches (all)")  # fmt: skip
+    export.set_defaults(run=_index_export)
+    for each in (show, export):
         each.add_argument("index", metavar="INDEX", help="results/{dataset}/index/{sampling}.parquet")
         each.add_argument("--manifest", default=str(PROJECT / "datasets_manifest.yaml"), metavar="FILE",
                           help="names and colours of the classes; the shipped one without it")  # fmt: skip

@@ -1,5 +1,7 @@
 """`lesionmap index` says what is in an index, draws it, and explains what it cannot do."""
 
+import json
+
 import cv2
 import pandas as pd
 import pytest
@@ -79,3 +81,23 @@ def test_an_index_without_its_stores_is_told_where_they_should_be(index, tmp_pat
     shown = capsys.readouterr()
     assert "normalised store" in shown.err
     assert "median" in shown.out  # the tables need no pictures
+
+
+def test_export_writes_a_data_set_of_nnunet_and_names_what_is_left_to_do(index, tmp_path, capsys):
+    folder = tmp_path / "Dataset501_eyes"
+    assert main(["index", "export", str(index), "--to", str(folder), "--format", "nnunet"]) == 0
+    text = capsys.readouterr().out
+    frame = pd.read_parquet(index)
+    assert f"{len(frame):,} patches of 4 images" in text
+    assert "splits_final.json" in text
+    facts = json.loads((folder / "dataset.json").read_text())
+    assert facts["numTraining"] == (frame["split"] != "test").sum()
+    assert facts["lesionmap"]["index"] == index.name
+    assert str(index.parent) not in (folder / "dataset.json").read_text()
+    assert main(["index", "export", str(index), "--to", str(folder), "--format", "nnunet"]) == 1
+    assert "there already" in capsys.readouterr().err
+
+
+def test_export_of_some_splits_writes_only_those(index, tmp_path):
+    assert main(["index", "export", str(index), "--to", str(tmp_path / "out"), "--splits", "validation"]) == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"validation", "patches.csv", "dataset.json"}

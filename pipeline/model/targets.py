@@ -1,48 +1,17 @@
 """What is learned at a pixel? Truth planes, where classes may overlap, become the target of the task."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.manifest import DatasetRecord
+from pipeline.overlap import label_map, precedence
 
-__all__ = ["IGNORE", "build_target", "label_map", "pad_image", "pad_target", "precedence"]
+__all__ = ["IGNORE", "build_target", "pad_image", "pad_target"]
 
 IGNORE = 255
 """Target value of pixels that do not exist: neither loss nor score counts them."""
-
-
-def precedence(record: DatasetRecord) -> tuple[int, ...]:
-    """Planes of the classes by overlap priority, the winner first.
-
-    Examples
-    --------
-    Codes ``("MA", "OD")`` with priority ``("OD", "MA")`` give ``(1, 0)``.
-    """
-    return tuple(record.codes.index(code) for code in record.order)
-
-
-def label_map(truth: NDArray[np.uint8], *, winners: Sequence[int]) -> NDArray[np.uint8]:
-    """One label a pixel: 0 for background, 1 + plane of the class otherwise.
-
-    Parameters
-    ----------
-    truth
-        ``(class, y, x)``, 0 or 1.
-    winners
-        Planes by priority, the winner first.
-
-    Returns
-    -------
-    ndarray
-        ``(y, x)`` uint8.
-    """
-    labels = np.zeros(truth.shape[1:], np.uint8)
-    for plane in reversed(winners):  # the winner is painted last
-        labels[truth[plane] > 0] = plane + 1
-    return labels
 
 
 def build_target(truth: NDArray[np.uint8], *, record: DatasetRecord) -> NDArray[np.uint8]:

@@ -18,8 +18,8 @@ import zarr
 from pipeline.config import SegmentationConfig
 from pipeline.geometry import strips
 from pipeline.manifest import DatasetRecord
-from pipeline.model.targets import label_map, precedence
 from pipeline.normalized.pyramid import halve_labels, store_levels
+from pipeline.overlap import label_map, precedence
 from pipeline.partial import file_in_progress, folder_in_progress
 from pipeline.provenance import Provenance
 from pipeline.segmentation.clean import CleanMask, clean

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.manifest import DatasetRecord
-from pipeline.model.targets import IGNORE, build_target, label_map, pad_image, pad_target, precedence
+from pipeline.model.targets import IGNORE, build_target, pad_image, pad_target, precedence
 
 TRUTH = np.array([[[1, 1, 0, 0]], [[0, 1, 1, 0]]], np.uint8)
 
@@ -20,17 +20,6 @@ def test_labels_follow_the_priority_of_the_manifest(
     target = build_target(TRUTH, record=record("multiclass", ("MA", "OD"), priority))
     assert target.tolist() == [expected]
     assert target.dtype == np.uint8
-
-
-def test_labels_equal_a_loop_over_pixels() -> None:
-    random = np.random.Generator(np.random.PCG64(4))
-    truth = (random.random((4, 9, 7)) > 0.6).astype(np.uint8)
-    winners = (2, 0, 3, 1)
-    expected = np.zeros((9, 7), int)
-    for y in range(9):
-        for x in range(7):
-            expected[y, x] = next((plane + 1 for plane in winners if truth[plane, y, x]), 0)
-    np.testing.assert_array_equal(label_map(truth, winners=winners), expected)
 
 
 def test_precedence_gives_planes_in_order_of_priority(record: Callable[..., DatasetRecord]) -> None:

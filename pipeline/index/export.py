@@ -1,0 +1,254 @@
+"""How do patches reach other programs? As image and mask files, or as a raw data set folder of nnU-Net v2.
+
+Patches are read from the normalised stores one after the other, in the order of the index, and written as PNG, which
+loses nothing. The folder is written beside its place and renamed at the end, so a half-written one never passes for
+finished.
+
+References
+----------
+.. [1] nnU-Net v2, documentation/dataset_format.md and documentation/manual_data_splits.md.
+   https://github.com/MIC-DKFZ/nnUNet
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.errors import ConfigurationError, SamplingError, StoreError, explain
+from pipeline.geometry import Box
+from pipeline.index.image import open_image, tiled
+from pipeline.manifest import DatasetRecord
+from pipeline.overlap import label_map, precedence
+from pipeline.stores import open_array
+
+__all__ = ["FORMATS", "Layout", "export_patches", "patch_names"]
+
+Layout: TypeAlias = Literal["files", "nnunet"]
+FORMATS: tuple[Layout, ...] = ("files", "nnunet")
+NNUNET_NAME = r"Dataset\d{3}_[A-Za-z0-9][A-Za-z0-9_-]*"
+CHANNELS = ("R", "G", "B")
+WHITE = 255
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Patch:
+    name: str
+    """Of its files, without suffix."""
+    split: str
+    pixels: NDArray[np.uint8]
+    """``(3, y, x)``, RGB."""
+    truth: NDArray[np.uint8]
+    """``(class, y, x)``, 0 or 1."""
+
+
+def patch_names(frame: pd.DataFrame) -> list[str]:
+    """A file name without suffix for each patch: its id with ``__`` for each slash.
+
+    Raises
+    ------
+    StoreError
+        Where two patches would have one name.
+    """
+    names = frame["patch_id"].astype(str).str.replace("/", "__")
+    twice = sorted(names[names.str.lower().duplicated(keep=False)])
+    if twice:
+        raise StoreError(
+            explain("Two patches would have one file name.", where="patch_id", found=", ".join(twice[:4]),
+                    expected="names that differ in more than upper and lower case", remedy="Rename the images.")
+        )  # fmt: skip
+    return names.tolist()
+
+
+def export_patches(
+    frame: pd.DataFrame,
+    *,
+    normalized: Mapping[str, Path],
+    record: DatasetRecord,
+    folder: Path,
+    layout: Layout,
+    origin: Mapping[str, Any],
+) -> Iterator[str]:
+    """Write the patches of an index; gives the name of each one when it is written, and is done when it ends.
+
+    Parameters
+    ----------
+    frame
+        Rows of an index, all or some.
+    normalized
+        Image id → store of stage normalized.
+    record
+        Classes, task, and which class has a pixel where they overlap.
+    folder
+        Where to; it must not be there yet. For nnU-Net its name is ``Dataset`` and three digits, ``_`` and a name.
+    layout
+        ``files``: ``{split}/images/{name}.png``, and for a multiclass task ``{split}/labels/{name}.png`` (0 for
+        background, then the classes in order), else ``{split}/masks/{CODE}/{name}.png`` (0 or 255); ``patches.csv``
+        with the rows. ``nnunet``: training and validation patches in ``imagesTr`` (a file a channel) and ``labelsTr``,
+        test patches in ``imagesTs`` and ``labelsTs``, ``dataset.json``, and ``splits_final.json`` with our splits.
+    origin
+        What the patches come from, kept in ``dataset.json``; plain values.
+
+    Raises
+    ------
+    ConfigurationError
+        A folder that is there already, or whose name nnU-Net would not take.
+    SamplingError
+        No patch at all, or for nnU-Net none to train on.
+    """
+    _check_target(folder, layout=layout)
+    _check_rows(frame, layout=layout)
+    rows = frame.assign(name=patch_names(frame))
+    with _new_folder(folder) as partial:
+        write = _files_writer(partial, rows, record) if layout == "files" else _nnunet_writer(partial, rows)
+        for patch in _patches(rows, normalized=normalized, record=record):
+            write(patch, _labels(patch, record))
+            yield patch.name
+        facts = _files_facts(record) if layout == "files" else _nnunet_facts(rows, record, name=folder.name)
+        _write_json(partial / "dataset.json", {**facts, "lesionmap": dict(origin)})
+        if layout == "files":
+            rows.rename(columns={"name": "file"}).to_csv(partial / "patches.csv", index=False)
+        elif splits := _splits(rows):
+            _write_json(partial / "splits_final.json", splits)
+
+
+def _check_target(folder: Path, *, layout: Layout) -> None:
+    if folder.exists():
+        raise ConfigurationError(
+            explain("The folder is there already.", where=folder, found="a folder or file of this name",
+                    expected="a name that is free", remedy="Name another folder, or move this one away.")
+        )  # fmt: skip
+    if layout == "nnunet" and not re.fullmatch(NNUNET_NAME, folder.name):
+        raise ConfigurationError(
+            explain("nnU-Net would not find this folder.", where=folder, found=folder.name,
+                    expected="Dataset, three digits, _ and a name", remedy="Name it like Dataset501_IDRiD, in nnUNet_raw.")
+        )  # fmt: skip
+
+
+def _check_rows(frame: pd.DataFrame, *, layout: Layout) -> None:
+    usable = frame if layout == "files" else frame[frame["split"] != "test"]
+    if usable.empty:
+        raise SamplingError(
+            explain("There is no patch to export.", where="split", found=f"{len(frame)} rows",
+                    expected="at least one patch" + (" to train on" if layout == "nnunet" else ""),
+                    remedy="Choose other splits, or another index.")
+        )  # fmt: skip
+
+
+@contextmanager
+def _new_folder(folder: Path) -> Iterator[Path]:
+    """A folder beside the wanted one that gets its name at the end, or is gone where it fails."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    os.replace(partial, folder)
+
+
+def _patches(rows: pd.DataFrame, *, normalized: Mapping[str, Path], record: DatasetRecord) -> Iterator[_Patch]:
+    """Patches of one image after the other, so that only pieces of one are held."""
+    for image, part in rows.groupby(rows["image_id"].astype(str), sort=False):
+        store = normalized[str(image)]
+        truth = tiled(open_image(store, codes=record.codes).truth)
+        pixels = tiled(open_array(store, "0"))
+        for row in part[["name", "split", "y", "x", "height", "width"]].itertuples(index=False):
+            name, split, y, x, height, width = row
+            box = Box(int(y), int(x), int(y) + int(height), int(x) + int(width))
+            yield _Patch(str(name), str(split), pixels(box), (truth(box) != 0).astype(np.uint8))
+
+
+def _labels(patch: _Patch, record: DatasetRecord) -> NDArray[np.uint8]:
+    return label_map(patch.truth, winners=precedence(record))
+
+
+def _write_png(path: Path, picture: NDArray[np.uint8]) -> None:
+    done, data = cv2.imencode(".png", picture)
+    if not done:
+        raise AssertionError(path)
+    path.write_bytes(data.tobytes())
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+
+
+Writer: TypeAlias = Callable[[_Patch, NDArray[np.uint8]], None]
+
+
+def _files_writer(partial: Path, rows: pd.DataFrame, record: DatasetRecord) -> Writer:
+    masks = ["labels"] if record.task == "multiclass" else [f"masks/{code}" for code in record.codes]
+    for split in sorted(set(rows["split"].astype(str))):
+        for name in ["images", *masks]:
+            (partial / split / name).mkdir(parents=True)
+
+    def write(patch: _Patch, labels: NDArray[np.uint8]) -> None:
+        base, file = partial / patch.split, f"{patch.name}.png"
+        _write_png(base / "images" / file, np.moveaxis(patch.pixels[::-1], 0, 2))
+        if record.task == "multiclass":
+            _write_png(base / "labels" / file, labels)
+            return
+        for code, plane in zip(record.codes, patch.truth, strict=True):
+            _write_png(base / "masks" / code / file, plane * np.uint8(WHITE))
+
+    return write
+
+
+def _files_facts(record: DatasetRecord) -> dict[str, Any]:
+    classes = [
+        {"code": each.code, "name": each.name, "kind": each.kind, "label": at, "rgb": list(each.rgb)}
+        for at, each in enumerate(record.classes, start=1)
+    ]
+    return {"task": record.task, "classes": classes, "priority": list(record.order)}
+
+
+def _nnunet_writer(partial: Path, rows: pd.DataFrame) -> Writer:
+    for name in ("imagesTr", "labelsTr"):
+        (partial / name).mkdir()
+    if (rows["split"] == "test").any():
+        for name in ("imagesTs", "labelsTs"):
+            (partial / name).mkdir()
+
+    def write(patch: _Patch, labels: NDArray[np.uint8]) -> None:
+        end = "Ts" if patch.split == "test" else "Tr"
+        for number, channel in enumerate(patch.pixels):
+            _write_png(partial / f"images{end}" / f"{patch.name}_{number:04}.png", channel)
+        _write_png(partial / f"labels{end}" / f"{patch.name}.png", labels)
+
+    return write
+
+
+def _nnunet_facts(rows: pd.DataFrame, record: DatasetRecord, *, name: str) -> dict[str, Any]:
+    return {
+        "channel_names": {str(number): channel for number, channel in enumerate(CHANNELS)},
+        "labels": {"background": 0} | {code: at for at, code in enumerate(record.codes, start=1)},
+        "numTraining": int((rows["split"] != "test").sum()),
+        "file_ending": ".png",
+        "overwrite_image_reader_writer": "NaturalImage2DIO",
+        "name": name,
+    }
+
+
+def _splits(rows: pd.DataFrame) -> list[dict[str, Sequence[str]]]:
+    """Our folds where every patch may train as well as validate, else our one split; empty where nothing validates."""
+    mine = rows[rows["split"] != "test"]
+    folds = sorted(set(mine["fold"]) - {-1})
+    if folds and (mine["strategy"] == "grid").all() and not (mine["fold"] == -1).any():
+        held = [mine["fold"] == fold for fold in folds]
+    else:
+        held = [mine["split"] == "validation"]
+    parts = [(mine.loc[~each, "name"].tolist(), mine.loc[each, "name"].tolist()) for each in held]
+    return [{"train": train, "val": validation} for train, validation in parts if train and validation]
