@@ -381,6 +381,34 @@ class ModelConfig(Strict):
     """Stage model: named models."""
 
     models: dict[SafeName, ModelSettings] = Field({"unet": ModelSettings()}, description="Name → settings.")
+    ensembles: dict[SafeName, tuple[str, ...]] = Field(
+        {}, description="Name → models whose mean probability counts, such as those of all folds. Used like a model."
+    )
+
+    @model_validator(mode="after")
+    def _known_members(self) -> Self:
+        for name, members in self.ensembles.items():
+            if name in self.models:
+                raise ValueError(f"ensembles.{name} has the name of a model")
+            if unknown := [each for each in members if each not in self.models]:
+                known = ", ".join(sorted(self.models))
+                raise ValueError(f"ensembles.{name}: {', '.join(unknown)} is not in model.models ({known})")
+            if len(set(members)) < max(2, len(members)):
+                raise ValueError(f"ensembles.{name} needs at least two members, each once; found {', '.join(members)}")
+        return self
+
+    @property
+    def predictors(self) -> tuple[str, ...]:
+        """Names of all models and ensembles, in text order."""
+        return tuple(sorted([*self.models, *self.ensembles]))
+
+    def members(self, name: str) -> tuple[str, ...]:
+        """Names of the members of an ensemble; the name itself where it is a model."""
+        return self.ensembles.get(name, (name,))
+
+    def folds(self, name: str) -> tuple[int, ...]:
+        """The fold of a model, or of each member of an ensemble."""
+        return tuple(self.models[each].fold for each in self.members(name))
 
 
 class ProbabilityConfig(Strict):
@@ -447,7 +475,9 @@ class StageConfig(Strict):
             name: each if each.sampling else each.model_copy(update={"sampling": first})
             for name, each in self.model.models.items()
         }
-        object.__setattr__(self, "model", ModelConfig(models=models))  # once, before anybody sees it
+        object.__setattr__(
+            self, "model", self.model.model_copy(update={"models": models})
+        )  # once, before anybody sees it
         return self
 
     @model_validator(mode="after")
@@ -459,3 +489,17 @@ class StageConfig(Strict):
             if model.fold >= max(self.raw.folds, 0) and model.fold != -1:
                 raise ValueError(f"model.models.{name}.fold {model.fold} needs raw.folds > {model.fold}")
         return self
+
+    @model_validator(mode="after")
+    def _one_window(self) -> Self:
+        for name in self.model.ensembles:
+            sides = {self.index.samplings[self.model.models[each].sampling].patch for each in self.model.members(name)}
+            if self.probability.window is None and len(sides) > 1:
+                found = ", ".join(map(str, sorted(sides)))
+                raise ValueError(f"model.ensembles.{name} has members of patches {found}; give probability.window")
+        return self
+
+    def window(self, name: str) -> int:
+        """Side of the sliding window of a model or an ensemble."""
+        first = self.model.models[self.model.members(name)[0]]
+        return self.probability.window or self.index.samplings[first.sampling].patch

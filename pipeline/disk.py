@@ -33,7 +33,7 @@ def projected_disk(
     """
     factor = config.normalized.rescale.factor or 1.0
     pixels = sum(height * width for height, width in sizes) * factor * factor
-    maps = len(config.model.models) * len(config.probability.fusions) * evaluated_share * pixels
+    maps = len(config.model.predictors) * len(config.probability.fusions) * evaluated_share * pixels
     return {
         "normalized": round(pixels * (3 * PYRAMID + classes + 1)),
         "probability": round(maps * classes * 2 * PYRAMID),

@@ -106,7 +106,7 @@ def merge(base: Tree, change: Tree) -> dict[str, Any]:
 
 
 def _without_null_names(tree: dict[str, Any]) -> dict[str, Any]:
-    for stage, names in (("index", "samplings"), ("model", "models")):
+    for stage, names in (("index", "samplings"), ("model", "models"), ("model", "ensembles")):
         named = tree.get(stage, {}).get(names) if isinstance(tree.get(stage), Mapping) else None
         if isinstance(named, Mapping):
             tree[stage] = {**tree[stage], names: {name: each for name, each in named.items() if each is not None}}

@@ -38,5 +38,22 @@ def model_fit(smk: Any) -> None:
     )
 
 
+def model_ensemble(smk: Any) -> None:
+    """Name the members of an ensemble."""
+    from pipeline.manifest import DatasetRecord
+    from pipeline.model.checkpoint import CARD, WEIGHTS
+    from pipeline.model.ensemble import write_ensemble
+
+    config, members = smk.params.config, [Path(path) for path in smk.input]
+    inputs = {f"{folder.name}/{name}": folder / name for folder in members for name in (CARD, WEIGHTS)}
+    write_ensemble(
+        members,
+        name=smk.wildcards.model,
+        record=DatasetRecord.model_validate(config["record"]),
+        output=Path(smk.output[0]),
+        provenance=origin("model", config=config, code=smk.params.code, inputs=inputs, libraries=("torch",)),
+    )
+
+
 with job(snakemake.log[0], threads=snakemake.threads):
-    {"model_fit": model_fit}[snakemake.rule](snakemake)
+    {"model_fit": model_fit, "model_ensemble": model_ensemble}[snakemake.rule](snakemake)

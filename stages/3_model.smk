@@ -1,4 +1,4 @@
-"""model: a patch index -> trained weights, their card and their history."""
+"""model: a patch index -> trained weights, their card and their history; models -> ensembles."""
 
 STAGE_RESULTS["model"] = lambda dataset: expand(
     "<results>/{dataset}/model/{model}", dataset=dataset, model=models_of(dataset)
@@ -18,6 +18,8 @@ rule model_fit:
         directory("<results>/{dataset}/model/{model}"),
     log:
         "<logs>/{dataset}/model/{model}.log",
+    wildcard_constraints:
+        model=any_of(TRAINED),
     threads: lambda w: model_settings(w).threads + model_settings(w).readers
     resources:
         network=1,
@@ -31,6 +33,24 @@ rule model_fit:
         code=code_of("3_model.py", "model_fit"),
     message:
         "{wildcards.dataset}: training {wildcards.model}"
+    script:
+        "3_model.py"
+
+
+rule model_ensemble:
+    input:
+        members_of,
+    output:
+        directory("<results>/{dataset}/model/{model}"),
+    log:
+        "<logs>/{dataset}/model/{model}.log",
+    wildcard_constraints:
+        model=any_of(ENSEMBLES),
+    params:
+        config=lambda w: {"record": bare_record(w.dataset)},
+        code=code_of("3_model.py", "model_ensemble"),
+    message:
+        "{wildcards.dataset}: ensemble {wildcards.model}"
     script:
         "3_model.py"
 

@@ -15,11 +15,12 @@ def probability_image(smk: Any) -> None:
     """Write the probability maps of one image by one model."""
     from pipeline.config import ProbabilityConfig
     from pipeline.manifest import DatasetRecord
+    from pipeline.model.ensemble import model_files
     from pipeline.probability.predict import predict_image
 
     config = smk.params.config
     normalized, model = Path(smk.input.normalized), Path(smk.input.model)
-    inputs = {normalized.stem: normalized, "model": model / "card.json", "weights": model / "weights.pt"}
+    inputs = {normalized.stem: normalized, **model_files(model)}
     predict_image(
         normalized,
         model=model,

@@ -31,7 +31,7 @@ rule probability_image:
         config=lambda w: {
             "record": bare_record(w.dataset),
             "probability": inference(w.dataset) | {"fusions": FUSIONS},
-            "window": DATASETS[w.dataset].config.probability.window or sampling_of(w).patch,
+            "window": DATASETS[w.dataset].config.window(w.model),
         },
         code=code_of("4_probability.py", "probability_image"),
     message:

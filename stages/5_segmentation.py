@@ -16,15 +16,17 @@ def segmentation_thresholds(smk: Any) -> None:
     from pipeline.segmentation.fit import write_thresholds
 
     config = smk.params.config
-    probability = {Path(path).stem: Path(path) for path in smk.input.probability}
+    maps = [Path(path) for path in smk.input.probability]
+    inputs = {f"{path.parts[-3]}/{path.stem}": path for path in maps}
     write_thresholds(
         Path(smk.input.images),
-        probability=probability,
+        probability=[(path.stem, path) for path in maps],
         normalized={Path(path).stem: Path(path) for path in smk.input.normalized},
+        folds=config["folds"],
         record=DatasetRecord.model_validate(config["record"]),
         config=SegmentationConfig.model_validate(config["segmentation"]),
         output=Path(smk.output[0]),
-        provenance=origin("segmentation", config=config, code=smk.params.code, inputs=probability),
+        provenance=origin("segmentation", config=config, code=smk.params.code, inputs=inputs),
     )
 
 

@@ -11,8 +11,8 @@ STAGE_RESULTS["segmentation"] = lambda dataset: expand(
 rule segmentation_thresholds:
     input:
         images="<results>/{dataset}/raw/images.parquet",
-        probability=each_image("<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr", validating),
-        normalized=each_image("<results>/{dataset}/normalized/{image}.zarr", validating),
+        probability=held_out_maps,
+        normalized=held_out_images,
     output:
         "<results>/{dataset}/segmentation/{model}/{fusion}/thresholds.json",
     log:
@@ -20,6 +20,7 @@ rule segmentation_thresholds:
     params:
         config=lambda w: {
             "record": bare_record(w.dataset),
+            "folds": folds_of(w.dataset, w.model),
             "segmentation": {
                 key: stage_config(w.dataset, "segmentation")[key] for key in ("fit_thresholds", "threshold")
             },

@@ -30,6 +30,7 @@ def report_metrics(smk: Any) -> None:
         segmentation=segmentation,
         normalized=by_image(smk.input.normalized),
         thresholds=Path(smk.input.thresholds),
+        folds=config["folds"],
         record=DatasetRecord.model_validate(config["record"]),
         config=ReportConfig.model_validate(config["report"]),
         seed=config["seed"],

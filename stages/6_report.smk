@@ -7,9 +7,9 @@ rule report_metrics:
     input:
         images="<results>/{dataset}/raw/images.parquet",
         thresholds="<results>/{dataset}/segmentation/{model}/{fusion}/thresholds.json",
-        probability=each_image("<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr", measured),
-        segmentation=each_image("<results>/{dataset}/segmentation/{model}/{fusion}/{image}.zarr", measured),
-        normalized=each_image("<results>/{dataset}/normalized/{image}.zarr", measured),
+        probability=each_measured("<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr"),
+        segmentation=each_measured("<results>/{dataset}/segmentation/{model}/{fusion}/{image}.zarr"),
+        normalized=each_measured("<results>/{dataset}/normalized/{image}.zarr"),
     output:
         images="<results>/{dataset}/report/{model}.{fusion}.images.parquet",
         classes="<results>/{dataset}/report/{model}.{fusion}.classes.parquet",
@@ -18,6 +18,7 @@ rule report_metrics:
     params:
         config=lambda w: {
             "record": bare_record(w.dataset),
+            "folds": folds_of(w.dataset, w.model),
             "report": stage_config(w.dataset, "report"),
             "seed": seed_of(w.dataset),
         },

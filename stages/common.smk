@@ -7,11 +7,13 @@ what it touches, and a changed format, comment, colour or title does not.
 
 import functools
 import os
+import re
 
 import pandas as pd
 from snakemake.exceptions import WorkflowError
 
 from pipeline.errors import PipelineError
+from pipeline.model.held_out import held_out, measured_split
 from pipeline.provenance import code_digest, function_imports
 from pipeline.raw.listing import list_images
 from pipeline.settings import plan_run
@@ -51,15 +53,19 @@ def entry_of(wildcards):
 
 @functools.cache
 def _images_table(path, changed_at):
-    frame = pd.read_parquet(path, columns=["image_id", "split"])
-    return {split: tuple(part["image_id"]) for split, part in frame.groupby("split", observed=True)}
+    return pd.read_parquet(path, columns=["image_id", "split", "fold"]).astype({"image_id": str, "split": str})
+
+
+def images_table(dataset):
+    """Split and fold of each image: which are usable and where they belong is known once they were all read."""
+    table = checkpoints.raw_images.get(dataset=dataset).output[0]
+    return _images_table(table, os.stat(table).st_mtime_ns)
 
 
 def images_of(dataset, *splits):
-    """Image ids of some splits. Which images are usable and where they belong is known once they were all read."""
-    table = checkpoints.raw_images.get(dataset=dataset).output[0]
-    found = _images_table(table, os.stat(table).st_mtime_ns)
-    return sorted(image for split in splits for image in found.get(split, ()))
+    """Image ids of some splits."""
+    table = images_table(dataset)
+    return sorted(table.loc[table["split"].isin(splits), "image_id"])
 
 
 def usable(dataset):
@@ -78,16 +84,47 @@ def evaluated(dataset):
     return images_of(dataset, *splits_of(dataset))
 
 
-def validating(dataset):
-    return images_of(dataset, "validation")
+def held_out_maps(wildcards):
+    """Maps of images that their model did not learn from: what thresholds are fitted on.
+
+    With members of several folds no image is new to the ensemble, so each member speaks for the images that it did
+    not see.
+    """
+    config = DATASETS[wildcards.dataset].config.model
+    model, folds = wildcards.model, config.folds(wildcards.model)
+    sources = zip(config.members(model), folds) if len(set(folds)) > 1 else [(model, folds[0])]
+    table = images_table(wildcards.dataset)
+    return [
+        f"<results>/{wildcards.dataset}/probability/{source}/{wildcards.fusion}/{image}.zarr"
+        for source, fold in sources
+        for image in held_out(table, fold=fold)
+    ]
 
 
 def training(dataset):
     return images_of(dataset, "train")
 
 
-def measured(dataset):
-    return images_of(dataset, *({"validation", "test"} & set(splits_of(dataset))))
+def held_out_images(wildcards):
+    """Normalised images of those maps."""
+    images = sorted({Path(path).stem for path in held_out_maps(wildcards)})
+    return [f"<results>/{wildcards.dataset}/normalized/{image}.zarr" for image in images]
+
+
+def measured(dataset, model):
+    """Images that a model's scores are measured on: of the splits that are predicted, those that it did not see."""
+    table, folds = images_table(dataset), folds_of(dataset, model)
+    chosen = measured_split(table, folds=folds).isin({"validation", "test"} & set(splits_of(dataset)))
+    return sorted(table.loc[chosen, "image_id"])
+
+
+def each_measured(pattern):
+    """An input function: the pattern for each image that the model is measured on."""
+
+    def paths(wildcards):
+        return expand(pattern, image=measured(wildcards.dataset, wildcards.model), **dict(wildcards.items()))
+
+    return paths
 
 
 def each_image(pattern, choose):
@@ -298,7 +335,31 @@ def portable_sampling(wildcards):
 
 
 def models_of(dataset):
-    return sorted(DATASETS[dataset].config.model.models)
+    """Names of all that predicts: models and ensembles."""
+    return list(DATASETS[dataset].config.model.predictors)
+
+
+def members_of(wildcards):
+    """Folders of the members of an ensemble."""
+    members = DATASETS[wildcards.dataset].config.model.members(wildcards.model)
+    return expand("<results>/{dataset}/model/{member}", dataset=wildcards.dataset, member=members)
+
+
+def folds_of(dataset, model):
+    return list(DATASETS[dataset].config.model.folds(model))
+
+
+def any_of(names):
+    """A pattern of these names; of nothing where there are none."""
+    return "|".join(map(re.escape, sorted(names))) or "(?!)"
+
+
+TRAINED = {name for each in DATASETS.values() for name in each.config.model.models}
+ENSEMBLES = {name for each in DATASETS.values() for name in each.config.model.ensembles}
+if TRAINED & ENSEMBLES:
+    raise WorkflowError(
+        f"model.ensembles: {', '.join(sorted(TRAINED & ENSEMBLES))} is a model of another data set; choose another name"
+    )
 
 
 @functools.cache

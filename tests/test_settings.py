@@ -39,6 +39,16 @@ WRONG = [
     ({"model": {"models": {"unet": {"sampling": "x"}}}}, ["unet.sampling", "'x'", "guided"]),
     ({"model": {"models": {"unet": {"fold": 2}}}}, ["fold 2", "raw.folds"]),
     ({"model": {"models": {"model": {}}}}, ["model", "none of raw"]),
+    ({"model": {"ensembles": {"all": ["unet", "unett"]}}}, ["ensembles.all", "unett", "unet"]),
+    ({"model": {"ensembles": {"all": ["unet"]}}}, ["ensembles.all", "at least two"]),
+    ({"model": {"models": {"b": {}}, "ensembles": {"b": ["unet", "b"]}}}, ["ensembles.b", "name of a model"]),
+    (
+        {
+            "index": {"samplings": {"small": {"strategy": "grid", "patch": 64}}},
+            "model": {"models": {"b": {"sampling": "small"}}, "ensembles": {"all": ["unet", "b"]}},
+        },
+        ["ensembles.all", "probability.window"],
+    ),
     ({"datasets": ["fundus_sampl"]}, ["fundus_sampl", "'fundus_sample'"]),
     ({"datasets": ["fundus_sample@clahe"]}, ["clahe", "'clahe_only'"]),
     ({"datasets": []}, ["datasets"]),

@@ -187,7 +187,7 @@ class TinyRun:
         config = SegmentationConfig.model_validate(CLEANING)
         origin = self.origin("segmentation", {"segmentation": CLEANING})
         write_thresholds(
-            self.table(), probability={image: self.maps(image, fusion, model=model) for image in held},
+            self.table(), probability=[(image, self.maps(image, fusion, model=model)) for image in held],
             normalized={image: self.store(image) for image in held}, record=bare(self.record), config=config,
             output=thresholds, provenance=origin,
         )  # fmt: skip

@@ -80,7 +80,7 @@ def _device(wish: str) -> "torch.device":
 
 
 def load_predictor(model: Path, *, record: DatasetRecord, config: ProbabilityConfig) -> NetworkPredictor:
-    """The network of a folder ``model/{model}/``, ready to be slid over images.
+    """The network of a folder ``model/{model}/``, or the mean of an ensemble there, ready to be slid over images.
 
     Raises
     ------
@@ -89,8 +89,8 @@ def load_predictor(model: Path, *, record: DatasetRecord, config: ProbabilityCon
     ConfigurationError
         For a GPU that is not there.
     """
-    from pipeline.model.checkpoint import load_model
+    from pipeline.model.ensemble import load_networks
 
     device = _device(config.device)
-    network, _ = load_model(model, device=device, codes=record.codes, channels=3, task=record.task)
+    network = load_networks(model, device=device, codes=record.codes, channels=3, task=record.task)
     return NetworkPredictor(network, record.task, device, config.precision)

@@ -8,7 +8,7 @@ nobody annotated in an image is left out of that image altogether.
 import json
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from pipeline.errors import StoreError, explain
 from pipeline.geometry import aligned_boxes
 from pipeline.manifest import DatasetRecord
 from pipeline.metrics import Counts, Histogram, average_precision, counts, probability_histogram
+from pipeline.model.held_out import measured_split
 from pipeline.partial import file_in_progress
 from pipeline.provenance import Provenance
 from pipeline.report.intervals import curve, intervals
@@ -116,9 +117,10 @@ class _Measured:
 
 
 def _measured(
-    table: pd.DataFrame, *, codes: tuple[str, ...], planes: Mapping[str, Mapping[str, Path]]
+    table: pd.DataFrame, *, codes: tuple[str, ...], planes: Mapping[str, Mapping[str, Path]], folds: Sequence[int]
 ) -> Iterator[_Measured]:
-    usable = table[table["split"].isin(EVALUATED)].sort_values(["split", "image_id"])
+    counted = table.assign(split=measured_split(table, folds=folds))
+    usable = counted[counted["split"].isin(EVALUATED)].sort_values(["split", "image_id"])
     for row in usable.to_dict("records"):
         image = str(row["image_id"])
         if missing := [stage for stage, paths in planes.items() if image not in paths]:
@@ -198,6 +200,7 @@ def write_metrics(
     segmentation: Mapping[str, Path],
     normalized: Mapping[str, Path],
     thresholds: Path,
+    folds: Sequence[int] = (-1,),
     record: DatasetRecord,
     config: ReportConfig,
     seed: int,
@@ -217,6 +220,8 @@ def write_metrics(
         Image id → store. Images that lack one of the three are left out.
     thresholds
         ``thresholds.json`` of the segmentation.
+    folds
+        Fold of the model, or of each member of the ensemble: says which images validate, see `measured_split`.
     record
         Classes of the data set.
     config
@@ -231,7 +236,7 @@ def write_metrics(
     """
     cuts = _thresholds(thresholds, codes=record.codes)
     planes = {"normalized": normalized, "segmentation": segmentation, "probability": probability}
-    measured = list(_measured(stores.read_table(images), codes=record.codes, planes=planes))
+    measured = list(_measured(stores.read_table(images), codes=record.codes, planes=planes, folds=folds))
     rows = _image_rows(measured, cuts).assign(model=model, fusion=fusion)
     summaries, curves = [], {}
     for split in EVALUATED:

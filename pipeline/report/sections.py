@@ -145,10 +145,24 @@ def _model_text(card: Mapping[str, Any], epochs: int) -> str:
     return ", ".join(parts)
 
 
+def _ensemble(name: str, path: Path) -> Part:
+    members = json.loads((path / "ensemble.json").read_text(encoding="utf-8"))["members"]
+    text = f"ensemble: mean of the probabilities of {', '.join(each['name'] for each in members)}"
+    folds = {each["fold"] for each in members}
+    note = (
+        "Each image outside the test was seen by some member, so there are no validation scores of the ensemble; its"
+        " thresholds were fitted on the maps of the members that had not seen an image."
+    )
+    return Part(name, text, (), (note,) if len(folds) > 1 else ())
+
+
 def models(folders: Mapping[str, Path], record: DatasetRecord, *, folder: Path) -> list[Part]:
     """Training curves of each model."""
     parts = []
     for name, path in sorted(folders.items()):
+        if (path / "ensemble.json").is_file():
+            parts.append(_ensemble(name, path))
+            continue
         history = stores.read_table(path / "history.parquet")
         card: dict[str, Any] = json.loads((path / "card.json").read_text(encoding="utf-8"))
         known = {str(column) for column in history.columns if history[column].notna().any()}

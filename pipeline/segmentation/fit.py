@@ -1,11 +1,12 @@
 """Which threshold does each class get? From the validation images alone, written once and read by all."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import zarr
 from numpy.typing import NDArray
 
@@ -14,6 +15,7 @@ from pipeline.errors import StoreError, explain
 from pipeline.geometry import strips
 from pipeline.manifest import DatasetRecord
 from pipeline.metrics import HISTOGRAM_BINS, probability_histogram
+from pipeline.model.held_out import held_out
 from pipeline.partial import file_in_progress
 from pipeline.provenance import Provenance
 from pipeline.segmentation.threshold import ThresholdFit, fit_thresholds
@@ -44,21 +46,26 @@ def _histogram(
 
 
 def _validation_histograms(
-    images: Path, *, probability: Mapping[str, Path], normalized: Mapping[str, Path], codes: tuple[str, ...], rows: int
+    table: pd.DataFrame,
+    *,
+    probability: Sequence[tuple[str, Path]],
+    normalized: Mapping[str, Path],
+    codes: tuple[str, ...],
+    rows: int,
 ) -> dict[str, NDArray[np.int64]]:
-    table = read_table(images)
     total = np.zeros((len(codes), 2, HISTOGRAM_BINS), dtype=np.int64)
-    for row in table[table["split"] == "validation"].sort_values("image_id").to_dict("records"):
+    for row in table.sort_values("image_id").to_dict("records"):
         image = str(row["image_id"])
-        if image not in probability or image not in normalized:
+        paths = [path for name, path in probability if name == image]
+        if not paths or image not in normalized:
             raise StoreError(
                 explain("A validation image has no map.", where=image, found="no probability or no normalised image",
-                        expected="both, for every image of split validation", remedy="Run stage probability again.")
+                        expected="both, for every image that validates", remedy="Run stage probability again.")
             )  # fmt: skip
         annotated = np.array([row[f"pixels_{code}"] >= 0 for code in codes])
-        if annotated.any():
-            maps, truth = open_array(probability[image], "0"), open_array(normalized[image], "truth")
-            check_grid(probability[image], maps, expected=truth.shape)
+        for path in paths if annotated.any() else ():
+            maps, truth = open_array(path, "0"), open_array(normalized[image], "truth")
+            check_grid(path, maps, expected=truth.shape)
             total += _histogram(maps, truth, rows=rows, annotated=annotated)
     return dict(zip(codes, total, strict=True))
 
@@ -66,21 +73,25 @@ def _validation_histograms(
 def write_thresholds(
     images: Path,
     *,
-    probability: Mapping[str, Path],
+    probability: Sequence[tuple[str, Path]],
     normalized: Mapping[str, Path],
     record: DatasetRecord,
     config: SegmentationConfig,
     output: Path,
     provenance: Provenance,
+    folds: Sequence[int] = (-1,),
 ) -> None:
     """Write ``thresholds.json``: for each class code the threshold, its Dice, and why it was not fitted if so.
 
     Parameters
     ----------
     images
-        ``raw/images.parquet``; only images of split ``validation`` are read.
-    probability, normalized
-        Image id → store; others than validation images are ignored.
+        ``raw/images.parquet``; only images that validate are read.
+    probability
+        Image id and store of each map. With members of several folds, each image has the maps of those members that
+        did not learn from it. Images that do not validate are ignored.
+    normalized
+        Image id → store.
     record
         Facts of the data set.
     config
@@ -89,6 +100,8 @@ def write_thresholds(
         The file.
     provenance
         Record of origin.
+    folds
+        Fold of the model, or of each member of an ensemble; −1 for the split ``validation``.
 
     Raises
     ------
@@ -101,8 +114,14 @@ def write_thresholds(
     background in would otherwise go unpunished. An image in which nobody looked for a class says nothing about it.
     """
     if config.fit_thresholds:
+        table = read_table(images)
+        held = {image for fold in set(folds) for image in held_out(table, fold=fold)}
         histograms = _validation_histograms(
-            images, probability=probability, normalized=normalized, codes=record.codes, rows=config.storage.shard
+            table[table["image_id"].isin(held)],
+            probability=probability,
+            normalized=normalized,
+            codes=record.codes,
+            rows=config.storage.shard,
         )
         fits = fit_thresholds(histograms, default=config.threshold)
     else:

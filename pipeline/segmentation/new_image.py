@@ -17,7 +17,8 @@ from pipeline.errors import ConfigurationError, MissingDataError, ModelError, ex
 from pipeline.finished import is_finished
 from pipeline.jobs import origin
 from pipeline.manifest import DatasetRecord
-from pipeline.model.checkpoint import CARD, WEIGHTS, Card, read_card
+from pipeline.model.checkpoint import CARD, Card, read_card
+from pipeline.model.ensemble import members_of, model_files
 from pipeline.normalized.as_trained import Recipe, normalise_as_trained
 from pipeline.partial import file_in_progress
 from pipeline.probability.predict import predict_image
@@ -124,7 +125,7 @@ def _maps(task: _Task, normalized: Path, config: ProbabilityConfig) -> dict[str,
         "probability",
         config={"record": task.record.model_dump(mode="json"), "probability": settings, "window": window},
         code=code_digest("pipeline.probability.predict"),
-        inputs={"image": normalized, "model": task.model / CARD, "weights": task.model / WEIGHTS},
+        inputs={"image": normalized, **model_files(task.model)},
         libraries=LIBRARIES,
     )
     wanted = {name: path for name, path in outputs.items() if not is_finished(path, provenance=provenance)}
@@ -190,7 +191,7 @@ def predict_new_image(image: Path, *, model: Path, out: Path, wishes: Wishes) ->
     image
         Any file that the readers take: JPEG, PNG, TIFF, a slide.
     model
-        Folder ``model/{model}/``. Where the results of its run lie beside it, its parameters of inference and
+        Folder ``model/{model}/`` of a model or of an ensemble. Where the results of its run lie beside it, its parameters of inference and
         segmentation, its thresholds, and the names and colours of its classes hold; otherwise the defaults.
     out
         Folder of the results; ``{out}/{image}/`` is made in it.
@@ -219,7 +220,7 @@ def predict_new_image(image: Path, *, model: Path, out: Path, wishes: Wishes) ->
             explain("The threshold is no probability.", where="threshold", found=wishes.threshold, expected="0 to 1",
                     remedy="Give a number between.")
         )  # fmt: skip
-    card, beside = read_card(model), RunBeside(model)
+    card, beside = read_card(members_of(model)[0]), RunBeside(model)
     record = _record(card, model=model, wishes=wishes)
     inference, cleaning = beside.probability(wishes.probability), beside.segmentation(wishes.segmentation)
     task = _Task(entry, model, card, record, wishes, out.resolve() / entry.image_id)

@@ -228,7 +228,7 @@ def fitted(folder: Path, rows: dict[str, tuple[str, int, int]], planes: dict[str
     stores = {name: image(folder, name, *pair) for name, pair in planes.items()}
     write_thresholds(
         table(folder, rows),
-        probability={name: pair[0] for name, pair in stores.items()},
+        probability=[(name, pair[0]) for name, pair in stores.items()],
         normalized={name: pair[1] for name, pair in stores.items()},
         record=record(), config=SegmentationConfig.model_validate({"storage": STORAGE, **config}),
         output=folder / "thresholds.json", provenance=ORIGIN,
@@ -264,6 +264,34 @@ def test_only_validation_images_are_used(tmp_path: Path, split: str) -> None:
     alone = fitted(tmp_path / "1", {"a": ("validation", 1, 1)}, {"a": planes["a"]})
     both = fitted(tmp_path / "2", {"a": ("validation", 1, 1), "b": (split, 1, 1)}, planes)
     assert both["classes"] == alone["classes"]
+
+
+def test_each_fold_speaks_for_the_images_that_it_did_not_see(tmp_path: Path) -> None:
+    cuts = {"a": 0.3, "b": 0.6, "c": 0.8}
+    made = {name: separable(cut=cut, seed=at) for at, (name, cut) in enumerate(cuts.items())}
+    stores = {name: image(tmp_path, name, *pair) for name, pair in made.items()}
+    rows = pd.DataFrame({
+        "image_id": ["a", "b", "c"], "split": ["train", "validation", "test"], "fold": [0, 1, -1],
+        "pixels_EX": [9, 9, 9], "pixels_OD": [9, 9, 9],
+    })  # fmt: skip
+    write_table(rows, tmp_path / "images.parquet", provenance={})
+
+    def found(*folds: int) -> float:
+        write_thresholds(
+            tmp_path / "images.parquet", probability=[(name, pair[0]) for name, pair in stores.items()],
+            normalized={name: pair[1] for name, pair in stores.items()}, folds=folds, record=record(),
+            config=SegmentationConfig(storage=STORAGE), output=tmp_path / "thresholds.json", provenance=ORIGIN,
+        )  # fmt: skip
+        return read_thresholds(tmp_path / "thresholds.json", codes=("EX", "OD"))["EX"]
+
+    assert found(0) == pytest.approx(0.3, abs=0.05)
+    assert found(1) == found(-1) == pytest.approx(0.6, abs=0.05)
+    pooled = [(made[name][0][0], made[name][1][0] > 0) for name in ("a", "b")]
+    maps, truth = (np.concatenate([pair[at].ravel() for pair in pooled]) for at in (0, 1))
+    dice = {cut: 2 * (truth & (maps >= cut)).sum() / (truth.sum() + (maps >= cut).sum()) for cut in np.unique(maps)}
+    reached = 2 * (truth & (maps >= found(0, 1))).sum() / (truth.sum() + (maps >= found(0, 1)).sum())
+    assert reached == pytest.approx(max(dice.values()), abs=2e-3)
+    assert found(0, 1) != found(1)
 
 
 def test_an_image_in_which_nobody_looked_for_a_class_says_nothing_about_it(tmp_path: Path) -> None:

@@ -37,6 +37,16 @@ PARAMETERS = [
     ({"index": {"samplings": {"guided": {"most_per_image": 5}}}}, AFTER_INDEX),
     ({"model": {"models": {"unet": {"learning_rate": 2.0e-3}}}}, MODEL | AFTER_MODEL),
     ({"model": {"models": {"unet": {"augmentation": {"noise": 0.1}}}}}, MODEL | AFTER_MODEL),
+    # Another model and an ensemble of both: the model that is there is not trained again, nor are its maps made again.
+    (
+        {
+            "model": {
+                "models": {"other": {**TINY["model"]["models"]["unet"], "seed": 1}},
+                "ensembles": {"both": ["unet", "other"]},
+            }
+        },
+        MODEL | {"model_ensemble"} | AFTER_MODEL,
+    ),
     ({"probability": {"overlap": 0.5}}, AFTER_MODEL),
     ({"probability": {"batch_size": 2}}, AFTER_MODEL),
     # More images get maps; those that have some keep them, and what is measured stays what it was.
@@ -112,6 +122,8 @@ MODULES = [
     ("normalized/enhance.py", AFTER_NORMALIZED),
     ("index/draw.py", AFTER_INDEX),
     ("model/loss.py", MODEL | AFTER_MODEL),
+    ("model/ensemble.py", AFTER_MODEL),
+    ("model/held_out.py", SEGMENTATION | REPORT),
     ("probability/fuse.py", AFTER_MODEL),
     ("segmentation/polygons.py", {"segmentation_image", "segmentation_lesions"} | REPORT),
     ("report/figures.py", PAGE),

@@ -1,0 +1,187 @@
+"""How do several models speak as one? By the mean of their probabilities, on windows that are read once.
+
+An ensemble is a folder ``model/{ensemble}/`` beside those of its members; ``ensemble.json`` names them with the digests of
+their cards and weights. As a network it gives logits whose probabilities are that mean, so that whatever follows a
+network follows an ensemble.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor, nn
+from torch.nn.functional import log_softmax, logsigmoid
+
+from pipeline.errors import ModelError, explain
+from pipeline.manifest import DatasetRecord
+from pipeline.model.checkpoint import CARD, WEIGHTS, Card, load_model, read_card
+from pipeline.model.network import Task
+from pipeline.partial import folder_in_progress
+from pipeline.provenance import Provenance, file_digest
+
+__all__ = ["ENSEMBLE", "MeanNetwork", "load_networks", "members_of", "model_files", "write_ensemble"]
+
+ENSEMBLE = "ensemble.json"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Member(_Frozen):
+    name: str
+    fold: int
+    card: str
+    weights: str
+
+
+class _Ensemble(_Frozen):
+    schema_version: Literal[1] = 1
+    name: str
+    members: tuple[_Member, ...]
+    provenance: dict[str, Any]
+
+
+class MeanNetwork(nn.Module):
+    """Networks of one task as one network; its probabilities are the mean of theirs.
+
+    Notes
+    -----
+    With log-probabilities ``l_i`` of n networks, ``logsumexp(l_i) − log n`` is the logarithm of their mean. Computed
+    so, nothing saturates; the softmax of it, or the sigmoid of its difference to that of the complement, is the mean.
+    """
+
+    def __init__(self, networks: Sequence[nn.Module], *, task: Task) -> None:
+        """Take the networks as they are, each uint8 ``(n, 3, h, w)`` in and logits out."""
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        self.task = task
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Logits ``(n, output, h, w)`` float32 of the mean probabilities."""
+        logits = torch.stack([network(pixels).float() for network in self.networks])
+        if self.task == "multiclass":
+            return torch.logsumexp(log_softmax(logits, dim=2), dim=0)
+        return torch.logsumexp(logsigmoid(logits), dim=0) - torch.logsumexp(logsigmoid(-logits), dim=0)
+
+
+def _agreeing(cards: Sequence[Card], *, names: Sequence[str]) -> None:
+    first = cards[0]
+    for name, card in zip(names[1:], cards[1:], strict=True):
+        for what in ("codes", "task", "channels", "normalisation", "stain_target"):
+            if getattr(card, what) != getattr(first, what):
+                raise ModelError(
+                    explain("The members of an ensemble do not fit together.", where=f"{what} of {name}",
+                            found=getattr(card, what), expected=f"{getattr(first, what)}, as {names[0]}",
+                            remedy="Take members that were trained on the same normalised images.")
+                )  # fmt: skip
+
+
+def write_ensemble(
+    members: Sequence[Path], *, name: str, record: DatasetRecord, output: Path, provenance: Provenance
+) -> None:
+    """Write ``model/{ensemble}/ensemble.json``.
+
+    Parameters
+    ----------
+    members
+        Folders of trained models, beside the output.
+    name
+        Of the ensemble.
+    record
+        Facts of the data set, which all members must know.
+    output
+        The folder.
+    provenance
+        Record of origin.
+
+    Raises
+    ------
+    ModelError
+        Members of other classes, another task, or other normalisation.
+    """
+    cards = [read_card(folder) for folder in members]
+    if cards[0].codes != record.codes or cards[0].task != record.task:
+        raise ModelError(
+            explain("The members of an ensemble know another data set.", where=members[0], found=cards[0].codes,
+                    expected=record.codes, remedy="Train them for this data set.")
+        )  # fmt: skip
+    _agreeing(cards, names=[folder.name for folder in members])
+    found = tuple(
+        _Member(
+            name=folder.name, fold=card.settings.fold, card=file_digest(folder / CARD), weights=file_digest(folder / WEIGHTS)
+        )
+        for folder, card in zip(members, cards, strict=True)
+    )  # fmt: skip
+    content = _Ensemble(name=name, members=found, provenance=provenance.as_attributes())
+    with folder_in_progress(output, digest=provenance.digest) as folder:
+        unfinished = folder / (ENSEMBLE + ".new")
+        unfinished.write_text(content.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        os.replace(unfinished, folder / ENSEMBLE)
+
+
+def _read(folder: Path) -> _Ensemble:
+    try:
+        return _Ensemble.model_validate_json((folder / ENSEMBLE).read_text(encoding="utf-8"))
+    except ValidationError as error:
+        raise ModelError(
+            explain("The record of the ensemble cannot be understood.", where=folder / ENSEMBLE,
+                    found=error.errors()[0]["msg"], expected="members with their digests",
+                    remedy="Delete the folder and run stage model again.")
+        ) from error  # fmt: skip
+
+
+def members_of(folder: Path) -> tuple[Path, ...]:
+    """Folders of the members of an ensemble, or the folder itself where it is a single model."""
+    if not (folder / ENSEMBLE).is_file():
+        return (folder,)
+    return tuple(folder.parent / each.name for each in _read(folder).members)
+
+
+def model_files(folder: Path) -> dict[str, Path]:
+    """The files that a model's maps depend on, by name: card and weights, or the record that holds their digests."""
+    if (folder / ENSEMBLE).is_file():
+        return {"model": folder / ENSEMBLE}
+    return {"model": folder / CARD, "weights": folder / WEIGHTS}
+
+
+def _unchanged(folder: Path) -> None:
+    for each in _read(folder).members:
+        place = folder.parent / each.name
+        for path, digest in ((place / CARD, each.card), (place / WEIGHTS, each.weights)):
+            if not path.is_file() or file_digest(path) != digest:
+                raise ModelError(
+                    explain("A member of the ensemble is another one now.", where=path,
+                            found="another file" if path.is_file() else "nothing", expected=f"the file of digest {digest[:12]}",
+                            remedy="Run stage model again, so that the ensemble is of its present members.")
+                )  # fmt: skip
+
+
+def load_networks(
+    folder: Path, *, device: torch.device | str, codes: Sequence[str], channels: int, task: Task
+) -> nn.Module:
+    """Load a trained network, or an ensemble as one network, ready for inference.
+
+    Parameters
+    ----------
+    folder
+        ``model/{model}/`` of a model or of an ensemble.
+    device
+        Where it shall run.
+    codes, channels, task
+        What the data set has.
+
+    Raises
+    ------
+    ModelError
+        Where files are missing or were changed, or classes, channels, task or weights do not match.
+    """
+    if (folder / ENSEMBLE).is_file():
+        _unchanged(folder)
+    networks = [
+        load_model(each, device=device, codes=codes, channels=channels, task=task)[0] for each in members_of(folder)
+    ]
+    return networks[0] if len(networks) == 1 else MeanNetwork(networks, task=task).eval()

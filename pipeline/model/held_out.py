@@ -1,0 +1,51 @@
+"""Which images did a model not learn from? What may choose its thresholds, and what its scores are measured on.
+
+A model of the split ``validation`` (fold −1) learned from ``train``; a model of fold k learned from all of ``train`` and
+``validation`` but the images of fold k. Images of split ``test`` nobody learned from, and nothing is chosen on them.
+"""
+
+from collections.abc import Collection
+
+import pandas as pd
+
+__all__ = ["held_out", "measured_split"]
+
+LEARNED = ("train", "validation")
+
+
+def held_out(images: pd.DataFrame, *, fold: int) -> tuple[str, ...]:
+    """Ids of the images that validate a model, in text order.
+
+    Parameters
+    ----------
+    images
+        ``raw/images.parquet``: ``image_id``, ``split``, and ``fold`` where folds are asked for.
+    fold
+        Fold of the model; −1 for the split validation.
+    """
+    validates = images["split"] == "validation"
+    if fold >= 0:
+        validates = images["split"].isin(LEARNED) & (images["fold"] == fold)
+    return tuple(sorted(images.loc[validates, "image_id"].astype(str)))
+
+
+def measured_split(images: pd.DataFrame, *, folds: Collection[int]) -> "pd.Series[str]":
+    """The split that each image counts in when a model, or an ensemble of models, is measured.
+
+    Parameters
+    ----------
+    images
+        ``raw/images.parquet``.
+    folds
+        Fold of the model, or of each member of an ensemble. Where they differ, every image outside the test was seen
+        by some member, so that nothing validates the ensemble as a whole.
+
+    Returns
+    -------
+    Series
+        ``validation`` for held-out images, ``train`` for what was learned from, else as in the table.
+    """
+    split = images["split"].astype(str)
+    learned, different = split.isin(LEARNED), set(folds)
+    validates = held_out(images, fold=next(iter(different))) if len(different) == 1 else ()
+    return split.mask(learned, "train").mask(images["image_id"].astype(str).isin(validates), "validation")

@@ -1,0 +1,74 @@
+"""Folds and their ensemble through the whole way: no threshold and no score is of an image that the model has seen."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from pipeline.settings import merge
+from tests.workflow.conftest import TINY, Project, copy_of_project
+
+pytestmark = pytest.mark.slow
+
+UNET = {**TINY["model"]["models"]["unet"], "sampling": "grid"}
+FOLDS = merge(
+    TINY,
+    {
+        "raw": {"folds": 2},
+        "index": {"samplings": {"guided": None, "grid": {"strategy": "grid", "patch": 64}}},
+        "model": {
+            "models": {"unet": None, "first": {**UNET, "fold": 0}, "second": {**UNET, "fold": 1}},
+            "ensembles": {"folds": ["first", "second"]},
+        },
+        "probability": {"fusions": ["gaussian"], "splits": ["validation", "test"]},
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def folds(tmp_path_factory) -> Project:
+    """A finished run with two folds."""
+    project = copy_of_project(tmp_path_factory.mktemp("folds"))
+    project.configure(FOLDS)
+    done = project.snakemake("-j2", "all")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return project
+
+
+def test_thresholds_and_scores_are_of_images_that_a_model_has_not_seen(folds):
+    root = folds.folder / "results" / "tiny"
+    images = pd.read_parquet(root / "raw" / "images.parquet").astype({"image_id": str, "split": str})
+    learned = images[images["split"].isin(["train", "validation"])]
+    fold = {number: set(learned.loc[learned["fold"] == number, "image_id"]) for number in (0, 1)}
+    assert all(fold.values())
+
+    def used(model):
+        content = json.loads((root / "segmentation" / model / "gaussian" / "thresholds.json").read_text())
+        return set(content["provenance"]["inputs"])
+
+    def measured(model, split):
+        table = pd.read_parquet(root / "report" / f"{model}.gaussian.images.parquet").astype(str)
+        return set(table.loc[table["split"] == split, "image_id"])
+
+    first, second = ({f"{name}/{image}" for image in fold[at]} for at, name in enumerate(("first", "second")))
+    assert (used("first"), used("second"), used("folds")) == (first, second, first | second)
+    assert (measured("first", "validation"), measured("second", "validation")) == (fold[0], fold[1])
+    assert measured("folds", "validation") == set()
+    test = set(images.loc[images["split"] == "test", "image_id"])
+    assert all(measured(model, "test") == test for model in ("first", "second", "folds"))
+
+
+def test_the_page_names_the_ensemble_and_its_members(folds):
+    page = (folds.folder / "results" / "tiny" / "report" / "index.html").read_text()
+    assert "mean of the probabilities of first, second" in page
+    assert "folds / gaussian" in page
+    assert re.search(r"thresholds were fitted on the maps of the members that had not seen an image", page)
+
+
+def test_a_member_that_changes_remakes_the_ensemble_and_not_the_other_member(folds):
+    folds.configure(merge(FOLDS, {"model": {"models": {"first": {"learning_rate": 2.0e-3}}}}))
+    done = folds.snakemake("-n", "all")
+    text = done.stdout + done.stderr
+    assert {"first", "folds"} == set(re.findall(r"(?:training|ensemble) (\w+)$", text, re.MULTILINE))
+    assert set(re.findall(r"probability maps of \w+ by (\w+)", text)) == {"first", "folds"}
