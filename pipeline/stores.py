@@ -7,6 +7,7 @@ silently lose data, so every write must start and end on shard borders (or the i
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -260,17 +261,35 @@ def input_digest(path: Path) -> str:
 
 def write_table(
     frame: pd.DataFrame, path: Path, *, provenance: Mapping[str, Any], extra: Mapping[str, Any] | None = None,
-    row_group: int = 100_000,
+    row_group: int = 100_000, ends: Sequence[int] = (),
 ) -> None:  # fmt: skip
     """Write a table as Parquet (zstd) with its record of origin in the metadata of the file.
 
     ``pandas.read_parquet`` gives back the types of the columns, categories included. Write to a path from
     ``partial.file_in_progress``: this function itself is not atomic.
+
+    Parameters
+    ----------
+    frame
+        The table.
+    path
+        The file.
+    provenance
+        Record of origin.
+    extra
+        Further notes in the metadata.
+    row_group
+        Rows of a row group at most.
+    ends
+        Where row groups end, ascending, the number of rows last; readers skip groups by their statistics.
     """
     table = pa.Table.from_pandas(frame, preserve_index=False)
     notes = {"provenance": provenance, **(extra or {})}
     metadata = {**(table.schema.metadata or {}), **{key: json.dumps(value) for key, value in notes.items()}}
-    pq.write_table(table.replace_schema_metadata(metadata), path, compression="zstd", row_group_size=row_group)
+    table = table.replace_schema_metadata(metadata)
+    with pq.ParquetWriter(path, table.schema, compression="zstd") as writer:
+        for start, end in pairwise([0, *(ends or [len(frame)])]):
+            writer.write_table(table.slice(start, end - start), row_group_size=row_group)
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -9,7 +9,18 @@ from numpy.typing import NDArray
 
 from pipeline.index.frequency import BACKGROUND
 
-__all__ = ["ORDER", "SCHEMA_VERSION", "SPLITS", "STRATEGIES", "Column", "class_codes", "columns", "problems", "typed"]
+__all__ = [
+    "ORDER",
+    "SCHEMA_VERSION",
+    "SPLITS",
+    "STRATEGIES",
+    "Column",
+    "class_codes",
+    "columns",
+    "problems",
+    "row_groups",
+    "typed",
+]
 
 SCHEMA_VERSION = 1
 """Raised when a column changes its name, type or meaning."""
@@ -90,6 +101,33 @@ def typed(frame: pd.DataFrame, *, codes: Sequence[str]) -> pd.DataFrame:
         else:
             found[column.name] = values.astype(pd.api.types.pandas_dtype(column.dtype))
     return pd.DataFrame(found)
+
+
+def row_groups(frame: pd.DataFrame, *, least: int = 8192) -> list[int]:
+    """Where the row groups of an index end: at each change of split, and between images once there are enough rows.
+
+    So no image lies in two groups, no group in two splits, and a filter on either reads little else.
+
+    Parameters
+    ----------
+    frame
+        An index, sorted.
+    least
+        Rows of a group before an image may end it; smaller groups would cost more than they save.
+
+    Returns
+    -------
+    list
+        Row after the last of each group; the number of rows comes last.
+    """
+    split, image = (frame[name].cat.codes.to_numpy() for name in ("split", "image_id"))
+    borders = np.flatnonzero((split[1:] != split[:-1]) | (image[1:] != image[:-1])) + 1
+    ends, start = [], 0
+    for border in borders.tolist():
+        if split[border] != split[border - 1] or border - start >= least:
+            ends.append(border)
+            start = border
+    return [*ends, len(frame)]
 
 
 def problems(frame: pd.DataFrame, *, sizes: Mapping[str, tuple[int, int]]) -> list[str]:

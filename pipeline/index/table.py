@@ -18,7 +18,7 @@ from pipeline.index.guided import draw_guided
 from pipeline.index.hard import read_hard_negatives
 from pipeline.index.image import open_image
 from pipeline.index.rows import ImageRows, image_rows
-from pipeline.index.schema import SCHEMA_VERSION, SPLITS, problems, typed
+from pipeline.index.schema import SCHEMA_VERSION, SPLITS, problems, row_groups, typed
 from pipeline.index.source import Source
 from pipeline.index.summary import summarise
 from pipeline.manifest import DatasetRecord
@@ -98,7 +98,8 @@ def write_index(
     _refuse(problems(frame, sizes=_sizes(summary)), where=output)
     notes = {"schema_version": SCHEMA_VERSION, "config": {**sampling.model_dump(mode="json"), "seed": seed}}
     with file_in_progress(output) as partial:
-        write_table(frame, partial, provenance=provenance.as_attributes(), extra={**notes, "summary": summary})
+        extra = {**notes, "summary": summary}
+        write_table(frame, partial, provenance=provenance.as_attributes(), extra=extra, ends=row_groups(frame))
 
 
 def _sources(

@@ -117,6 +117,27 @@ def test_every_component_is_equally_likely_however_small_and_every_pixel_of_it()
     assert by_pixels[0] == pytest.approx(100, abs=40)
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 99), most=st.integers(1, 4), share=st.floats(0, 1), by=st.sampled_from(["components", "pixels"])
+)
+def test_no_component_is_drawn_more_often_than_allowed_and_the_first_draws_stay(seed, most, share, by):
+    lesions = lesions_of(random_mask(seed, share=0.1))
+    whole = most * len(lesions)
+    count = round(share * whole)
+    place, pixel, chance = anchors(lesions, **ADDRESS, count=count, by=by, most=most)
+    assert np.bincount(place, minlength=1).max() <= most
+    assert ((pixel >= 0) & (pixel < lesions.area[place])).all()
+    for short, long in zip(
+        (place, pixel, chance), anchors(lesions, **ADDRESS, count=whole, by=by, most=most), strict=True
+    ):
+        np.testing.assert_array_equal(short, long[:count])
+    free, _, _ = anchors(lesions, **ADDRESS, count=count, by=by)
+    first = [np.count_nonzero(free[: at + 1] == free[at]) <= most for at in range(count)]
+    until = first.index(False) if False in first else count
+    np.testing.assert_array_equal(place[:until], free[:until])
+
+
 def test_a_component_taller_than_a_strip_is_told_apart_from_what_lies_in_its_box():
     mask = np.zeros((STRIP_ROWS + 60, 12), bool)
     mask[2:-2, 2] = mask[2:-2, 9] = mask[-3, 2:10] = True  # a U over two strips

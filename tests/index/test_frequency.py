@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline.config import GuidedSampling
 from pipeline.errors import SamplingError
 from pipeline.index.candidates import Lesions
-from pipeline.index.frequency import apportion, class_quotas, eligible, frequencies, make_plan, spread
+from pipeline.index.frequency import Rooms, apportion, class_quotas, eligible, frequencies, make_plan, spread
 
 COUNTS = st.lists(st.integers(0, 1000), min_size=1, max_size=6)
 TOTALS = st.integers(0, 3000)
@@ -107,3 +107,46 @@ def test_what_one_image_lacks_the_others_give(total, amounts):
     given_out = spread(total, weights=weights, capacity=capacity)
     assert sum(given_out.values()) == min(total, sum(capacity.values()))
     assert all(0 <= given_out[key] <= capacity[key] for key in weights)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    total=st.integers(0, 60),
+    amounts=st.lists(st.tuples(st.integers(0, 50), st.integers(0, 20), st.integers(0, 4)), max_size=6),
+    most=st.integers(0, 15),
+)
+def test_no_group_gives_more_than_its_quota_and_nothing_is_left_that_another_could_give(total, amounts, most):
+    weights = {str(at): weight for at, (weight, _, _) in enumerate(amounts)}
+    capacity = {str(at): held for at, (_, held, _) in enumerate(amounts)}
+    taken = {str(at): before for at, (_, _, before) in enumerate(amounts)}
+    groups = {key: f"g{int(key) // 2}" for key in weights}
+    out = spread(total, weights=weights, capacity=capacity, rooms=Rooms(groups, most, taken))
+    rooms = []
+    for group in set(groups.values()):
+        members = [key for key in weights if groups[key] == group]
+        room = max(most - sum(taken[key] for key in members), 0)
+        assert sum(out[key] for key in members) <= room
+        rooms.append(min(room, sum(capacity[key] for key in members)))
+    assert all(0 <= out[key] <= capacity[key] for key in weights)
+    assert sum(out.values()) == min(total, sum(rooms))
+
+
+def test_a_full_group_is_shared_by_its_images_in_proportion():
+    rooms = Rooms({"a": "p", "b": "p", "c": "q"}, 8)
+    out = spread(40, weights={"a": 30, "b": 10, "c": 10}, capacity={"a": 99, "b": 99, "c": 99}, rooms=rooms)
+    assert out == {"a": 6, "b": 2, "c": 8}
+
+
+def test_quotas_per_image_group_and_component_limit_each_class_alone():
+    images = {key: {"MA": lesions(1, 1, 1), "HE": lesions(2)} for key in "ijk"}
+    groups = {"i": "p", "j": "p", "k": "q"}
+
+    def quotas(**limits):
+        sampling = GuidedSampling(strategy="guided", total=60, **limits)
+        plan = make_plan(images, codes=("MA", "HE"), sampling=sampling, groups=groups)
+        return {code: [plan.quotas[key][code] for key in "ijk"] for code in ("MA", "HE")}
+
+    assert quotas() == {"MA": [10, 10, 10], "HE": [10, 10, 10]}
+    assert quotas(most_per_image=4) == {"MA": [4, 4, 4], "HE": [4, 4, 4]}
+    assert quotas(most_per_group=8) == {"MA": [4, 4, 8], "HE": [4, 4, 8]}
+    assert quotas(most_per_component=2) == {"MA": [6, 6, 6], "HE": [2, 2, 2]}

@@ -138,6 +138,28 @@ def test_components_outside_the_area_limits_give_no_anchor(several):
 
 
 @pytest.mark.parametrize("anchors", ["components", "pixels"])
+def test_quotas_hold_in_the_rows_and_what_they_cost_is_noted(several, anchors):
+    limits = {"most_per_image": 9, "most_per_group": 8, "most_per_component": 2}
+    frame = several.index(guided(total=200, background_share=0.2, anchors=anchors, **limits))
+    rows = frame[frame["strategy"] == "guided"]
+    assert rows.groupby(["group_id", "target_class"], observed=True).size().max() <= 8
+    for (image_id, code), part in rows[rows["target_class"] != "background"].groupby(
+        ["image_id", "target_class"], observed=True
+    ):
+        labels = ndimage.label(several.pictures[image_id].truth[CODES.index(code)], np.ones((3, 3)))[0]
+        drawn = labels[part["anchor_y"], part["anchor_x"]]
+        assert np.bincount(drawn).max() <= 2
+    summary = several.summary()
+    short = {each["class"] for each in summary["short"]}
+    assert short == {
+        code for code, wanted in summary["requested"].items() if (rows["target_class"] == code).sum() < wanted
+    }
+    assert short >= {"MA", "background"}
+    assert all(any(note.lower().startswith(code.lower()) for note in summary["notes"]) for code in short)
+    check_rows(frame, several)
+
+
+@pytest.mark.parametrize("anchors", ["components", "pixels"])
 def test_the_draw_weight_is_the_chance_of_the_anchors_component(several, anchors):
     frame = several.index(guided(anchors=anchors))
     for code in CODES:

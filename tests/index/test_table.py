@@ -1,18 +1,21 @@
 """The patch index has the columns, counts, order and notes that it declares, and says what is wrong."""
 
+import itertools
 from collections import Counter
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import ndimage
 
 from pipeline.config import GridSampling, GuidedSampling
 from pipeline.errors import SamplingError, StoreError
 from pipeline.index import table
 from pipeline.index.frequency import apportion
-from pipeline.index.schema import columns, problems
+from pipeline.index.schema import columns, problems, row_groups
 from pipeline.stores import table_metadata, write_table
 
 CODES = ("MA", "HE", "SE")
@@ -214,3 +217,53 @@ def test_structure_and_weights_reach_the_file_from_the_picture(make, picture):
     colour = np.random.Generator(np.random.PCG64(0)).integers(0, 256, (3, 64, 64)).astype(np.uint8)
     frame = make(i=picture(truth, colour=colour)).index(GRID)
     assert (frame["structure"] > 0).all()
+
+
+def rows_of(counts):
+    """A frame with as many rows of each (split, image) as asked for, sorted."""
+    keys = [key for key, count in counts.items() for _ in range(count)]
+    frame = pd.DataFrame(keys, columns=["split", "image_id"]).sort_values(["split", "image_id"], ignore_index=True)
+    return frame.astype("category").assign(y=np.arange(len(frame), dtype="int32"))
+
+
+@given(
+    counts=st.dictionaries(
+        st.tuples(st.sampled_from(["test", "train", "validation"]), st.sampled_from("abcdef")),
+        st.integers(1, 9),
+        min_size=1,
+    ),
+    least=st.integers(1, 20),
+)
+def test_row_groups_end_between_images_hold_one_split_and_are_large_enough(counts, least):
+    frame = rows_of(counts)
+    ends = row_groups(frame, least=least)
+    assert ends == sorted(set(ends))
+    assert ends[-1] == len(frame)
+    for start, end in itertools.pairwise([0, *ends]):
+        part, after = frame[start:end], frame[end:]
+        assert len(set(part["split"])) == 1
+        assert not len(after) or tuple(part.iloc[-1][["split", "image_id"]]) != tuple(
+            after.iloc[0][["split", "image_id"]]
+        )
+        last = after.empty or after["split"].iloc[0] != part["split"].iloc[0]
+        assert last or len(part) >= least
+
+
+def test_filters_on_split_and_image_skip_all_other_row_groups_by_their_statistics(several, tmp_path):
+    written = several.write(guided())
+    assert pq.ParquetFile(written).num_row_groups == 3  # one for each split
+    frame = rows_of({(split, f"{split}{at:02d}"): 7 for split in ("test", "train", "validation") for at in range(20)})
+    path = tmp_path / "x.parquet"
+    write_table(frame, path, provenance={}, ends=row_groups(frame, least=10))
+    groups = [pq.ParquetFile(path).metadata.row_group(at) for at in range(pq.ParquetFile(path).num_row_groups)]
+    assert len(groups) == 30
+
+    def kept(column, value):
+        found = [each.column(["split", "image_id"].index(column)).statistics for each in groups]
+        return sum(each.min <= value <= each.max for each in found)
+
+    assert {kept("split", split) for split in ("test", "train", "validation")} == {10}
+    assert {kept("image_id", image) for image in frame["image_id"].unique()} == {1}
+    pd.testing.assert_frame_equal(pd.read_parquet(path), frame)
+    one = pd.read_parquet(path, filters=[("image_id", "==", "train05")])
+    assert one["y"].tolist() == frame.loc[frame["image_id"] == "train05", "y"].tolist()

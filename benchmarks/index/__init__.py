@@ -1,0 +1,1 @@
+"""The patch index beside a plain loop: speed, memory, what is read back, and what samplings do on real images."""

@@ -1,0 +1,129 @@
+"""How fast and in how much memory are the patches of many images drawn? Each in a process of its own.
+
+``python -m benchmarks.index.size ours|loop FOLDER N [STEP]`` prints one JSON object.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from benchmarks.index import data
+from pipeline.config import BalancedSampling, GuidedSampling, Sampling
+from pipeline.index.candidates import read_candidates
+from pipeline.index.image import open_image
+from pipeline.index.offer import candidate_boxes
+from pipeline.index.table import write_index
+from pipeline.parallel import each
+from pipeline.stores import table_metadata
+
+__all__ = ["measured"]
+
+WORKERS = 2
+
+
+def measured(what: str, folder: Path, count: int, *, step: int = 0) -> dict[str, Any]:
+    """Run in a fresh process."""
+    command = [sys.executable, "-m", "benchmarks.index.size", what, str(folder), str(count), str(step)]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
+    return found
+
+
+def peak_mb() -> float:
+    """Largest resident memory of this process; ``ru_maxrss`` would count what it inherited from its parent."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def balanced(step: int) -> BalancedSampling:
+    """The sampling that is measured."""
+    return BalancedSampling(strategy="balanced", total=20_000, step=step or None, most_per_image=40)
+
+
+def _written(folder: Path, count: int, sampling: Sampling, name: str) -> dict[str, Any]:
+    images = [data.paths(folder, number) for number in range(count)]
+    output = folder / f"{name}.parquet"
+    start = time.perf_counter()
+    write_index(
+        folder / "images.parquet", candidates={key: table for key, _, table in images},
+        normalized={key: store for key, store, _ in images}, record=data.RECORD, dataset="size", sampling=sampling, seed=0,
+        output=output, provenance=data.ORIGIN, workers=WORKERS,
+    )  # fmt: skip
+    summary = table_metadata(output)["summary"]
+    return {
+        "seconds": time.perf_counter() - start,
+        "rows": summary["rows"],
+        "notes": summary["notes"],
+        "peak": peak_mb(),
+    }
+
+
+def _positions(folder: Path, number: int, step: int) -> tuple[Path, Any, np.ndarray]:
+    _, store, table = data.paths(folder, number)
+    found, sampling = read_candidates(table, codes=data.CODES), balanced(step)
+    codes = data.RECORD.lesion_codes
+    return store, found, candidate_boxes(found, codes=codes, seed=0, patch=sampling.patch, step=sampling.stride)
+
+
+def _scored(folder: Path, count: int, step: int) -> dict[str, Any]:
+    """Draw order of every position of every image: counted, scored, kept apart; what `write_index` does first."""
+    from pipeline.index.hard import HardBoxes
+    from pipeline.index.offer import image_offer
+
+    sampling, nothing = balanced(step), HardBoxes(np.zeros((0, 4), np.int64), np.zeros(0))
+    gives = {"positives": True, "hard": False, "negatives": True}
+
+    def work(number: int) -> int:
+        _, store, table = data.paths(folder, number)
+        found = read_candidates(table, codes=data.CODES)
+        image_offer(
+            open_image(store), found, sampling=sampling, seed=0, modality="fundus", codes=data.RECORD.lesion_codes,
+            gives=gives, listed=nothing, most=40,
+        )  # fmt: skip
+        stride, patch = sampling.stride, sampling.patch
+        return -(-(found.height - patch + 1) // stride) * -(-(found.width - patch + 1) // stride)
+
+    each(work, range(2), workers=WORKERS)  # compiles
+    start = time.perf_counter()
+    positions = sum(each(work, range(count), workers=WORKERS))
+    return {"seconds": time.perf_counter() - start, "positions": positions, "peak": peak_mb()}
+
+
+def _loop(folder: Path, count: int, step: int) -> dict[str, Any]:
+    """The same positions by a plain loop: image in memory, slices, sums, and the structure of each box."""
+    start, positions = time.perf_counter(), 0
+    for number in range(count):
+        store, _, boxes = _positions(folder, number, step)
+        image = open_image(store)
+        truth, roi = np.asarray(image.truth[:]), np.asarray(image.roi[:])
+        light = np.tensordot([0.299, 0.587, 0.114], np.asarray(image.coarse[:]), axes=1)
+        for y0, x0, y1, x1 in boxes:
+            patch = truth[:, y0:y1, x0:x1]
+            _lesion, _any, _roi = patch[:-1].any(axis=0).sum(), patch.any(), roi[y0:y1, x0:x1].sum()
+            small = light[y0 // 4 : y1 // 4, x0 // 4 : x1 // 4]
+            _structure = np.hypot(*np.gradient(small)).mean()
+        positions += len(boxes)
+    return {"seconds": time.perf_counter() - start, "positions": positions, "peak": peak_mb()}
+
+
+def main(what: str, folder: Path, count: int, step: int) -> None:
+    """Print what was measured."""
+    cv2.setNumThreads(1)
+    guided = GuidedSampling(strategy="guided", total=20_000, beta=1.0, background_share=0.1)
+    calls = {
+        "balanced": lambda: _written(folder, count, balanced(step), "balanced"),
+        "guided": lambda: _written(folder, count, guided, "guided"),
+        "score": lambda: _scored(folder, count, step),
+        "loop": lambda: _loop(folder, count, step),
+    }
+    print(json.dumps(calls[what]()))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
