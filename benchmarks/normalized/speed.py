@@ -164,11 +164,12 @@ def _repeated(image: Image, folder: Path) -> str:
 
 
 def _files(image: Image, folder: Path) -> tuple[list[str], list[str]]:
-    tiled, picture = folder / "large.tif", folder / "large.png"
+    tiled, photograph, picture = folder / "large.tif", folder / "large.jpg", folder / "large.png"
     tifffile.imwrite(tiled, image, tile=(256, 256), compression="jpeg", photometric="rgb")
-    cv2.imwrite(str(picture), image[:, :, ::-1])
+    for path in (photograph, picture):
+        cv2.imwrite(str(path), image[:, :, ::-1])
     rows, notes = [], []
-    for name, path in (("tiled JPEG TIFF", tiled), ("PNG", picture)):
+    for name, path in (("tiled JPEG TIFF", tiled), ("JPEG", photograph), ("PNG", picture)):
         own, peer = measured("ours", path, folder, runs=OURS_RUNS), measured("staintools", path, folder, runs=1)
         seconds, theirs = float(own["seconds"]), peer.get("seconds")
         note = f"{MEGAPIXELS / seconds:.0f} Mpx/s, of which the estimate {float(own['estimate']):.2f} s"
