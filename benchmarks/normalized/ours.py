@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from pipeline.config import NormalizedConfig, Stain
 from pipeline.geometry import Box
 from pipeline.normalized.blocks import each_block, work_blocks
-from pipeline.normalized.histology import estimate_image
+from pipeline.normalized.histology import estimate_image, tissue_of
 from pipeline.normalized.image import Opened
 from pipeline.normalized.region import read_thumbnail
 from pipeline.normalized.rescale import Rescaling
@@ -27,8 +27,9 @@ def estimated(image: NDArray[np.uint8], config: NormalizedConfig, *, workers: in
     """Tissue, colour table, sample, vectors and exact percentiles of an image ``(y, x, 3)``."""
     source = ArraySource(image, stored="array")
     height, width = image.shape[:2]
-    opened = Opened(View(source, Rescaling.identity(height, width)), read_thumbnail(source), None)
-    return estimate_image(opened, config=config, workers=workers)
+    small = read_thumbnail(source)
+    opened = Opened(View(source, Rescaling.identity(height, width)), lambda: small, None)
+    return estimate_image(opened, tissue_of(opened), config=config, workers=workers)
 
 
 def mapped(

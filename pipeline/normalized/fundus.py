@@ -50,7 +50,7 @@ def normalise_fundus(
         A size that this image cannot be brought to.
     """
     with open_view(entry, record=record, config=config, workers=workers) as opened:
-        region = Region.found(field_of_view, opened.thumbnail, height=opened.height, width=opened.width)
+        region = Region.found(field_of_view, opened.thumbnail(), height=opened.height, width=opened.width)
         block = block_chain(opened.view.read, region=region, config=config, workers=workers)
         write_image(
             opened, entry=entry, record=record, config=config, region=region,

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import NormalizedConfig
+from pipeline.errors import StoreError, explain
 from pipeline.geometry import Box
 from pipeline.manifest import DatasetRecord
 from pipeline.normalized.blocks import each_block, work_blocks
@@ -28,22 +29,23 @@ from pipeline.provenance import Provenance
 from pipeline.raw.entry import ImageEntry
 from pipeline.raw.source import to_eight_bit
 
-__all__ = ["estimate_image", "normalise_histology", "write_estimate"]
+__all__ = ["estimate_image", "normalise_histology", "tissue_of", "write_estimate"]
 
 
-def _tissue(opened: Opened) -> Region:
-    return Region.found(tissue_mask, opened.thumbnail, height=opened.height, width=opened.width)
+def tissue_of(opened: Opened) -> Region:
+    """The tissue of an image, found in its thumbnail."""
+    return Region.found(tissue_mask, opened.thumbnail(), height=opened.height, width=opened.width)
 
 
-def estimate_image(opened: Opened, *, config: NormalizedConfig, workers: int) -> Estimate:
-    """Estimate the stains of an image from all its tissue pixels, in one pass over its blocks.
+def estimate_image(opened: Opened, region: Region, *, config: NormalizedConfig, workers: int) -> Estimate:
+    """Estimate the stains of an image from all pixels of its tissue ``region``, in one pass over its blocks.
 
     The colours of the tissue are counted (24 bits, so the counts are exact and add up over blocks), and a sample keyed
     by position is taken for the dictionary; blocks without tissue are not read.
     """
-    region, settings = _tissue(opened), config.stain
+    settings = config.stain
     white = settings.background == "white"
-    background = NO_BACKGROUND if white else background_intensity(opened.thumbnail.histogram())
+    background = NO_BACKGROUND if white else background_intensity(opened.thumbnail().histogram())
     share = min(1.0, settings.sample / max(region.pixels, 1))
     counts, adding = np.zeros(COLOURS, np.int64), threading.Lock()
 
@@ -69,7 +71,7 @@ def write_estimate(
     provenance: Provenance,
     workers: int = 1,
 ) -> None:
-    """Write ``normalized/{image}.stain.json``: the stains of one image, readable, and usable as a target.
+    """Write ``normalized/{image}.stain.json``: stains and tissue of one image, readable, and usable as a target.
 
     Parameters
     ----------
@@ -90,9 +92,26 @@ def write_estimate(
         The file was damaged after stage raw had read it.
     """
     with open_view(entry, record=record, config=config, workers=workers) as opened:
-        found = estimate_image(opened, config=config, workers=workers)
+        region = tissue_of(opened)
+        found = estimate_image(opened, region, config=config, workers=workers)
+    beside = {"tissue": region.to_json(), "provenance": provenance.as_attributes()}
     with file_in_progress(output) as partial:
-        partial.write_text(json.dumps({**found.to_json(), "provenance": provenance.as_attributes()}, indent=1) + "\n")
+        partial.write_text(json.dumps({**found.to_json(), **beside}, indent=1) + "\n")
+
+
+def _written_tissue(stain: Path | None, opened: Opened) -> Region:
+    """The tissue that was found when the stains were; a file without pyramid would be read once more to find it."""
+    content = json.loads(stain.read_text(encoding="utf-8")).get("tissue") if stain else None
+    if content is None:
+        return tissue_of(opened)
+    region = Region.from_json(content, height=opened.height, width=opened.width)
+    if region.grid not in opened.view.source.levels:
+        raise StoreError(
+            explain("The tissue is that of another image.", where=f"{stain}: tissue.of", found=region.grid,
+                    expected=f"one of the sizes of the image, {opened.view.source.levels}",
+                    remedy="Give the stain.json of this image.")
+        )  # fmt: skip
+    return region
 
 
 def _planes(opened: Opened, region: Region, *, found: Estimate, target: Estimate, config: NormalizedConfig) -> Planes:
@@ -149,12 +168,12 @@ def normalise_histology(
     ImageRejected
         The file was damaged after stage raw had read it.
     StoreError
-        An estimate is not one of this package.
+        An estimate is not one of this package, or its tissue is that of another image.
     """
     found = read_estimate(stain) if stain else None
     aim = read_estimate(target) if target else None
     with open_view(entry, record=record, config=config, workers=workers) as opened:
-        region = _tissue(opened)
+        region = _written_tissue(stain, opened)
         if found is None or aim is None:
             planes: Planes = lambda box: np.moveaxis(to_eight_bit(opened.view.read(box)), 2, 0)  # noqa: E731
         else:

@@ -7,6 +7,7 @@ function from a box to its planar pixels.
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -44,7 +45,8 @@ class Opened:
     """An image that is open for reading, on the grid on which it is processed."""
 
     view: View
-    thumbnail: Thumbnail
+    thumbnail: Callable[[], Thumbnail]
+    """The image made small; it is read when it is first asked for."""
     pixel_size_um: float | None
     """Side of a pixel of level 0 in micrometres."""
 
@@ -76,7 +78,7 @@ def open_view(entry: ImageEntry, *, record: DatasetRecord, config: NormalizedCon
         A level or a pixel size that the file does not have.
     """
     with open_image(entry, record=record, workers=workers) as source:
-        thumbnail = read_thumbnail(source)
+        thumbnail = cache(lambda: read_thumbnail(source))
         size = record.pixel_size_um or source.pixel_size_um
         rescaling = rescaling_of(
             source.levels, rescale=config.rescale, pixel_size_um=size, thumbnail=thumbnail, name=entry.image_id

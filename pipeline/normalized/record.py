@@ -25,8 +25,8 @@ __all__ = ["REFERENCE", "Estimate", "read_estimate"]
 Method: TypeAlias = Literal["vahadane", "macenko", "reinhard", "none", "reference", "median"]
 Used: TypeAlias = Literal["vahadane", "macenko", "reference", "reinhard", "none"]
 
-# What a file may hold beside the estimate: where a target came from, and the record of origin.
-_BESIDE = {"from", "provenance"}
+# What a file may hold beside the estimate: where a target came from, the tissue of the image, and the record of origin.
+_BESIDE = {"from", "tissue", "provenance"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Estimate:
         Parameters
         ----------
         content
-            As `to_json` gave it; ``from`` and ``provenance`` may stand beside. Angles follow from the matrix.
+            As `to_json` gave it; ``from``, ``tissue`` and ``provenance`` may stand beside. Angles follow from the matrix.
 
         Raises
         ------

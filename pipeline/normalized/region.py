@@ -1,12 +1,15 @@
 """Where in an image is its field of view, or its tissue? Found in a thumbnail, asked for at full size box by box."""
 
-from collections.abc import Callable
+import base64
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.errors import StoreError, explain
 from pipeline.geometry import Box, strips
 from pipeline.memory import THUMBNAIL
 from pipeline.normalized.roi import thumbnail_factor, thumbnail_rows
@@ -83,6 +86,38 @@ class Region:
     ) -> Self:
         """The mask that a function finds in a thumbnail, for an image of ``height`` × ``width``."""
         return cls(find(thumbnail.pixels), height, width, (thumbnail.height, thumbnail.width), thumbnail.factor)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers and texts from which `from_json` makes the same region.
+
+        ``cells`` are the mask in raster order, a bit a cell, compressed by zlib and in base64: a few kilobytes.
+        """
+        packed = zlib.compress(np.packbits(self.mask).tobytes(), 9)
+        shape = {"rows": self.mask.shape[0], "columns": self.mask.shape[1], "factor": self.factor}
+        return {**shape, "of": list(self.grid or self.mask.shape), "cells": base64.b64encode(packed).decode()}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any], *, height: int, width: int) -> Self:
+        """The region that was written, for an image of ``height`` × ``width``.
+
+        Raises
+        ------
+        StoreError
+            Where the content is not what `to_json` gives.
+        """
+        try:
+            rows, columns, factor = (int(content[name]) for name in ("rows", "columns", "factor"))
+            packed = np.frombuffer(zlib.decompress(base64.b64decode(content["cells"])), np.uint8)
+            if 8 * packed.size - rows * columns not in range(8):
+                raise ValueError(f"{packed.size} bytes for {rows}×{columns} cells")
+            mask = np.unpackbits(packed, count=rows * columns).reshape(rows, columns).astype(np.bool_)
+            of = int(content["of"][0]), int(content["of"][1])
+        except (KeyError, IndexError, TypeError, ValueError, zlib.error) as problem:
+            raise StoreError(
+                explain("A region cannot be read.", where="normalized.region", found=f"{type(problem).__name__}: {problem}",
+                        expected="rows, columns, factor, of and cells", remedy="Estimate the stains of the image again.")
+            ) from problem  # fmt: skip
+        return cls(mask, height, width, of, factor)
 
     def _axes(self, box: Box) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         grid = self.grid or (self.mask.shape[0], self.mask.shape[1])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.config import NormalizedConfig
 from pipeline.errors import ConfigurationError, explain
-from pipeline.normalized.histology import estimate_image
+from pipeline.normalized.histology import estimate_image, tissue_of
 from pipeline.normalized.image import Opened
 from pipeline.normalized.region import read_thumbnail
 from pipeline.normalized.rescale import Rescaling
@@ -23,8 +23,8 @@ def _of_image(path: Path, *, config: NormalizedConfig) -> Estimate:
     # The image may be of any data set, so its own pixels count, whatever size these images are brought to.
     with open_picture(path) as source:
         view = View(source, Rescaling.identity(*source.levels[0]))
-        opened = Opened(view, read_thumbnail(source), source.pixel_size_um)
-        return estimate_image(opened, config=config, workers=1)
+        opened = Opened(view, lambda: read_thumbnail(source), source.pixel_size_um)
+        return estimate_image(opened, tissue_of(opened), config=config, workers=1)
 
 
 def _checked(found: Estimate, *, source: str, config: NormalizedConfig) -> Estimate:

@@ -1,6 +1,6 @@
 """What are the pixels of an image on the grid on which it is processed? A level of its file, resampled box by box."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -50,7 +50,12 @@ class View:
 
 
 def rescaling_of(
-    levels: Sequence[tuple[int, int]], *, rescale: Rescale, pixel_size_um: float | None, thumbnail: Thumbnail, name: str
+    levels: Sequence[tuple[int, int]],
+    *,
+    rescale: Rescale,
+    pixel_size_um: float | None,
+    thumbnail: Callable[[], Thumbnail],
+    name: str,
 ) -> Rescaling:
     """The rescaling that the configuration asks for.
 
@@ -63,8 +68,8 @@ def rescaling_of(
     pixel_size_um
         Side of a pixel of level 0 in micrometres, where known.
     thumbnail
-        The image made small, in which its field of view is found where its diameter is asked for; a picture without
-        field of view counts as all field of view.
+        Gives the image made small, in which its field of view is found where its diameter is asked for; a picture
+        without field of view counts as all field of view.
     name
         The image, for messages.
 
@@ -91,7 +96,8 @@ def rescaling_of(
             )  # fmt: skip
         return Rescaling.of_factor(height, width, pixel_size_um / rescale.um_per_pixel)
     if rescale.fov_diameter is not None:
-        diameter = fov_diameter(field_of_view(thumbnail.pixels)) * thumbnail.cell_of(height, width)
+        small = thumbnail()
+        diameter = fov_diameter(field_of_view(small.pixels)) * small.cell_of(height, width)
         whole = float(min(height, width))
         return Rescaling.of_diameter(height, width, fov_diameter=diameter or whole, target=rescale.fov_diameter)
     return Rescaling.of_factor(height, width, rescale.factor or 1.0)

@@ -42,6 +42,6 @@ def _look(entry: ImageEntry, record: DatasetRecord, config: NormalizedConfig) ->
     def look(box: Box | None) -> Original:
         with open_view(entry, record=record, config=config, workers=1) as opened:
             near = None if box is None else to_eight_bit(opened.view.read(box))
-            return Original(opened.thumbnail.pixels, near)
+            return Original(opened.thumbnail().pixels, near)
 
     return look

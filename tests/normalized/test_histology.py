@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.config import NormalizedConfig, Stain, Storage
-from pipeline.errors import ConfigurationError
+from pipeline.errors import ConfigurationError, StoreError
 from pipeline.manifest import DatasetRecord
 from pipeline.normalized import histology
 from pipeline.normalized.histology import normalise_histology, write_estimate
@@ -89,6 +89,39 @@ def test_the_store_holds_what_normalise_gives_for_the_whole_image(tmp_path):
     group, found = normalised(tmp_path, saved(tmp_path, PHANTOM), config())
     target = read_estimate(tmp_path / "results" / "d" / "normalized" / "a.target.json")
     assert np.array_equal(group["0"][:], normalise(PHANTOM, estimate=found, target=target, settings=config().stain))
+
+
+def mapped_again(folder, entry, change):
+    """The store made from a stain.json whose content was changed."""
+    results = folder / "results" / "d" / "normalized"
+    content = json.loads((results / "a.stain.json").read_text())
+    change(content)
+    (results / "changed.stain.json").write_text(json.dumps(content))
+    output = results / "again.zarr"
+    normalise_histology(
+        entry, record=RECORD, config=config(), stain=results / "changed.stain.json", target=results / "a.target.json",
+        output=output, provenance=ORIGIN,
+    )  # fmt: skip
+    return open_group(output)
+
+
+def test_tissue_is_found_once_and_read_from_the_estimate_afterwards(tmp_path, monkeypatch):
+    entry = saved(tmp_path, PHANTOM)
+    group, _ = normalised(tmp_path, entry, config())
+    searched = []
+    monkeypatch.setattr(histology, "tissue_mask", lambda small: searched.append(1) or np.ones(small.shape[:2], bool))
+    again = mapped_again(tmp_path, entry, lambda content: None)
+    assert searched == []
+    assert np.array_equal(again["roi"][:], group["roi"][:])
+    mapped_again(tmp_path, entry, lambda content: content.pop("tissue"))
+    assert searched == [1]
+
+
+def test_the_tissue_of_another_image_is_refused(tmp_path):
+    entry = saved(tmp_path, PHANTOM)
+    normalised(tmp_path, entry, config())
+    with pytest.raises(StoreError, match="another image"):
+        mapped_again(tmp_path, entry, lambda content: content["tissue"].update(of=[300, 280]))
 
 
 def test_outside_tissue_pixels_can_be_kept_byte_for_byte(tmp_path):

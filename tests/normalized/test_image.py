@@ -88,7 +88,7 @@ def test_rescaling_to_a_diameter_gives_that_diameter():
     cv2.circle(image, (210, 150), 120, (180, 90, 40), -1)
     small = Thumbnail(image, 1, 300, 420)
     rescaling = rescaling_of(
-        [(300, 420)], rescale=Rescale(fov_diameter=120), pixel_size_um=None, thumbnail=small, name="eye"
+        [(300, 420)], rescale=Rescale(fov_diameter=120), pixel_size_um=None, thumbnail=lambda: small, name="eye"
     )
     assert rescaling.factor == pytest.approx(0.5, abs=0.01)
 

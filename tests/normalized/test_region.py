@@ -1,10 +1,13 @@
 """A region found in a thumbnail is the same for any partition, and counts its own pixels."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.errors import StoreError
 from pipeline.geometry import Box, strips
 from pipeline.normalized import region as module
 from pipeline.normalized.region import Region, read_thumbnail
@@ -49,3 +52,22 @@ def test_the_strips_of_a_thumbnail_leave_no_trace(width, pixels):
         patch.setattr(module, "STRIP_PIXELS", pixels * 1000)
         other = read_thumbnail(ArraySource(image, stored="test"))
     assert np.array_equal(one.pixels, other.pixels)
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 60), st.integers(1, 9))
+def test_a_region_that_was_written_is_read_as_it_was(rows, columns, height, factor):
+    mask = noise(rows, columns)[:, :, 1] > 127
+    region = Region(mask, height, 33, (rows * factor, columns * factor), factor)
+    found = Region.from_json(json.loads(json.dumps(region.to_json())), height=height, width=33)
+    assert np.array_equal(found.mask, mask)
+    whole = Box.of_shape(height, 33)
+    assert np.array_equal(found.read(whole), region.read(whole))
+
+
+@pytest.mark.parametrize(
+    "change", [{"cells": "AAAA"}, {"rows": "many"}, {"of": [7]}, {"factor": None}, {"columns": 999}]
+)
+def test_a_region_that_is_not_whole_is_refused(change):
+    content = Region(noise(7, 9)[:, :, 0] > 127, 7, 9).to_json()
+    with pytest.raises(StoreError, match="region"):
+        Region.from_json({**content, **change}, height=7, width=9)

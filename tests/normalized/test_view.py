@@ -34,7 +34,7 @@ class Slide:
 def wanted(pixel_size_um=0.25, **rescale):
     blank = Thumbnail(np.zeros((4, 6, 3), np.uint8), 100, *LEVELS[0])
     return rescaling_of(
-        LEVELS, rescale=Rescale(**rescale), pixel_size_um=pixel_size_um, thumbnail=blank, name="slide 7"
+        LEVELS, rescale=Rescale(**rescale), pixel_size_um=pixel_size_um, thumbnail=lambda: blank, name="slide 7"
     )
 
 
