@@ -194,14 +194,18 @@ def _opened(arguments: argparse.Namespace) -> "tuple[IndexPlace, pd.DataFrame, d
 
 def _index_show(arguments: argparse.Namespace) -> int:
     from pipeline.report.index_pictures import write_pictures
-    from pipeline.report.patch_tables import all_tables, notes_of
+    from pipeline.report.patch_tables import all_tables, missed_sentence, notes_of
     from pipeline.report.tables import sampling_table
 
     place, frame, notes, record = _opened(arguments)
     summary = notes.get("summary") or {}
     console = Console()
     console = console if console.is_terminal else Console(width=PIPED_WIDTH)
-    console.print(f"[bold]{place.index.name}[/] of {place.dataset}: {len(frame):,} patches")
+    console.print(f"[bold]{place.index.name}[/] of {place.dataset}: {len(frame):,} patches{missed_sentence(summary)}")
+    settings = ", ".join(
+        f"{key} {value}" for key, value in (notes.get("config") or {}).items() if isinstance(value, str | int | float)
+    )
+    console.print(f"drawn with: {escape(settings)}", style="dim")
     for table in (sampling_table(frame, record), *all_tables(frame, summary, record, most=arguments.images)):
         console.print(f"\n[bold]{escape(table.caption)}[/]", soft_wrap=True)
         console.print(_shown(table))

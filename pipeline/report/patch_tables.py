@@ -10,7 +10,15 @@ from pipeline.manifest import DatasetRecord
 from pipeline.report.patch_sheet import drawn_for
 from pipeline.report.tables import DASH, SPLITS, Cell, Table, chips, counted
 
-__all__ = ["all_tables", "images_of_index", "lesions_missed", "notes_of", "spread_table", "truth_shares"]
+__all__ = [
+    "all_tables",
+    "images_of_index",
+    "lesions_missed",
+    "missed_sentence",
+    "notes_of",
+    "spread_table",
+    "truth_shares",
+]
 
 QUANTILES = (
     ("least", 0.0),
@@ -114,6 +122,16 @@ def lesions_missed(summary: Mapping[str, Any], record: DatasetRecord) -> Table |
     head = (_text("Class"), Cell("All"), *(Cell(name) for name in names))
     caption = "Lesions of the training images that no training patch touches, by area: untouched / all"
     return Table(caption, head, tuple(rows)) if rows else None
+
+
+def missed_sentence(summary: Mapping[str, Any]) -> str:
+    """How many lesions of the training images no training patch touches, to stand behind a count; empty where unknown."""
+    lesions = [found for found in (summary.get("lesions") or {}).values() if found.get("components")]
+    if not lesions:
+        return ""
+    untouched, total = (sum(int(found.get(key, 0)) for found in lesions) for key in ("untouched", "components"))
+    share = f" ({_percent(untouched / total)})" if untouched else ""
+    return f"; no training patch touches {counted(untouched)} of {counted(total)} lesions{share}"
 
 
 def _missed(found: Mapping[str, Any]) -> Cell:

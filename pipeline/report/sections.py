@@ -15,7 +15,7 @@ from pipeline.raw.table import leaking_pairs
 from pipeline.report import figures
 from pipeline.report.index_pictures import MapShots, page_pictures
 from pipeline.report.measures import OVER_CLASSES, OVER_LESIONS, average_of
-from pipeline.report.patch_tables import all_tables, notes_of
+from pipeline.report.patch_tables import all_tables, missed_sentence, notes_of
 from pipeline.report.pictures import Shot
 from pipeline.report.result import Result
 from pipeline.report.stains import Stained
@@ -128,11 +128,12 @@ def samplings(
         )
         extra = int(frame["coverage"].sum())
         text += f", of these {counted(extra)} added to cover every lesion" if extra else ""
+        text += f" patches{missed_sentence(summary)}"
         sheet, maps = page_pictures(
             frame, record, name=name, normalized=normalized, folder=folder, most=most, side=side
         )
         counts, more = sampling_table(frame, record), all_tables(frame, summary, record, most=IMAGE_ROWS)
-        parts.append(Part(name, f"{text} patches", tuple(shots), notes_of(summary), counts, tuple(more), sheet, maps))
+        parts.append(Part(name, text, tuple(shots), notes_of(summary), counts, tuple(more), sheet, maps))
     return parts
 
 

@@ -8,6 +8,7 @@ from pipeline.report.patch_tables import (
     all_tables,
     images_of_index,
     lesions_missed,
+    missed_sentence,
     notes_of,
     spread_table,
     truth_shares,
@@ -68,6 +69,12 @@ def test_lesions_that_no_patch_touches_are_told_by_class_and_size(summary, world
     assert [cell.text for cell in table.head] == ["Class", "All", "1 to 9 px"]
     assert texts(table) == [["MA", "3 / 30", "3 / 30"], ["EX", "0 / 8", "–"]]
     assert table.rows[0][1].note == "10.0 %"
+
+
+def test_all_lesions_together_stand_behind_the_counts(summary):
+    assert missed_sentence(summary) == "; no training patch touches 3 of 38 lesions (7.9 %)"
+    assert missed_sentence({"lesions": {"MA": {"components": 4, "untouched": 0}}}).endswith("0 of 4 lesions")
+    assert missed_sentence({}) == missed_sentence({"lesions": {"MA": {}}}) == ""
 
 
 def test_spread_names_the_image_and_the_patient_that_most_are_from(frame, summary):

@@ -127,6 +127,7 @@ MODULES = [
     ("probability/fuse.py", AFTER_MODEL),
     ("segmentation/polygons.py", {"segmentation_image", "segmentation_lesions"} | REPORT),
     ("report/figures.py", PAGE),
+    ("report/patch_map.py", PAGE),
 ]
 
 
