@@ -54,7 +54,9 @@ class Strict(BaseModel):
 class Storage(Strict):
     """How arrays lie on disk."""
 
-    chunk: Count = Field(512, description="Side of a chunk in pixels: the smallest piece that is read.")
+    chunk: Annotated[int, Field(ge=2)] = Field(
+        512, description="Side of a chunk in pixels: the smallest piece that is read."
+    )
     shard: Count = Field(2048, description="Side of a shard (one file) in pixels: a multiple of the chunk.")
     codec: Literal["lz4", "zstd"] = Field("lz4", description="Blosc codec, always with bitshuffle.")
     level: Annotated[int, Field(ge=1, le=9)] = Field(5, description="Compression level of the codec.")

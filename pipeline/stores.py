@@ -25,6 +25,7 @@ from pipeline.geometry import Box
 from pipeline.provenance import file_digest
 
 __all__ = [
+    "as_array",
     "create_group",
     "create_plane",
     "create_pyramid",
@@ -79,7 +80,7 @@ def create_plane(
         Side of a shard where it differs from the configured one (coarser pyramid levels).
     """
     if name in group:
-        return _as_array(group[name], name)
+        return as_array(group, name)
     side = shard or storage.shard
     chunk_y, shard_y = _fitting(shape[-2], chunk=storage.chunk, shard=side)
     chunk_x, shard_x = _fitting(shape[-1], chunk=storage.chunk, shard=side)
@@ -168,7 +169,9 @@ def _multiscales(
     }
 
 
-def _as_array(found: object, name: str) -> zarr.Array[Any]:
+def as_array(group: zarr.Group, name: str) -> zarr.Array[Any]:
+    """The array of that name in an open group."""
+    found = group[name]
     if not isinstance(found, zarr.Array):
         raise StoreError(
             explain("The store holds something else under this name.", where=name, found=type(found).__name__,
@@ -211,7 +214,7 @@ def open_array(path: Path, name: str) -> zarr.Array[Any]:
             explain("The store lacks an array.", where=path, found=f"no array {name!r}", expected=f"array {name!r}",
                     remedy="Delete the store and run the stage again.")
         )  # fmt: skip
-    return _as_array(group[name], name)
+    return as_array(group, name)
 
 
 def read_box(array: zarr.Array[Any], box: Box) -> NDArray[Any]:

@@ -14,9 +14,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.geometry import Box
+from pipeline.probability.finish import Fused
 from pipeline.probability.plan import WindowPlan
 
-__all__ = ["accumulate", "are_probabilities", "divide", "gaussian_weights", "merge", "to_float16", "weight_sum"]
+__all__ = ["accumulate", "are_probabilities", "fused", "gaussian_weights", "merge", "weight_sum"]
 
 Floats: TypeAlias = NDArray[np.float32]
 
@@ -56,12 +57,13 @@ def _equal_weights(window: int) -> Floats:
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _add(sums: Floats, tile: Floats, height: int, width: int, y: int, x: int) -> None:
+    # Rows are cut out first: indices that may be negative keep a loop from being vectorised.
     rows, columns = min(height, sums.shape[1] - y), min(width, sums.shape[2] - x)
     for c in range(tile.shape[0]):
         for row in range(rows):
-            target, source = sums[c, y + row], tile[c, row]
+            target, source = sums[c, y + row, x : x + columns], tile[c, row, :columns]
             for column in range(columns):
-                target[x + column] += source[column]
+                target[column] += source[column]
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -69,9 +71,10 @@ def _add_weighted(sums: Floats, tile: Floats, weights: Floats, y: int, x: int) -
     rows, columns = min(tile.shape[1], sums.shape[1] - y), min(tile.shape[2], sums.shape[2] - x)
     for c in range(tile.shape[0]):
         for row in range(rows):
-            target, source, weight = sums[c, y + row], tile[c, row], weights[row]
+            target, source = sums[c, y + row, x : x + columns], tile[c, row, :columns]
+            weight = weights[row, :columns]
             for column in range(columns):
-                target[x + column] += weight[column] * source[column]
+                target[column] += weight[column] * source[column]
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -79,26 +82,18 @@ def _raise(sums: Floats, tile: Floats, y: int, x: int) -> None:
     rows, columns = min(tile.shape[1], sums.shape[1] - y), min(tile.shape[2], sums.shape[2] - x)
     for c in range(tile.shape[0]):
         for row in range(rows):
-            target, source = sums[c, y + row], tile[c, row]
+            target, source = sums[c, y + row, x : x + columns], tile[c, row, :columns]
             for column in range(columns):
-                target[x + column] = max(target[x + column], source[column])
+                target[column] = max(target[column], source[column])
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _add_weights(total: Floats, weights: Floats, height: int, width: int, y: int, x: int) -> None:
+    left, right = max(x, 0), min(x + width, total.shape[1])
     for row in range(max(y, 0), min(y + height, total.shape[0])):
-        target, source = total[row], weights[row - y]
-        for column in range(max(x, 0), min(x + width, total.shape[1])):
-            target[column] += source[column - x]
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _divide(sums: Floats, total: Floats) -> None:
-    for c in range(sums.shape[0]):
-        for y in range(total.shape[0]):
-            values, weights = sums[c, y], total[y]
-            for x in range(total.shape[1]):
-                values[x] = values[x] / weights[x] if weights[x] > 0 else np.float32(0)
+        target, source = total[row, left:right], weights[row - y, left - x : right - x]
+        for column in range(right - left):
+            target[column] += source[column]
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -109,35 +104,10 @@ def _largest_bits(bits: NDArray[np.uint32]) -> np.uint32:
     return largest
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _round(values: Floats, halves: NDArray[np.uint16], rows: Floats, bits: NDArray[np.uint32]) -> None:
-    # IEEE 754, to nearest, ties to even: by adding to the bits where float16 is normal; below that, adding 0.5 leaves
-    # just the bits of a subnormal float16 at the end of the sum, rounded by the addition itself.
-    for c in range(values.shape[0]):
-        for y in range(values.shape[1]):
-            rows[0] = values[c, y]
-            for x in range(values.shape[2]):
-                rows[1, x] = rows[0, x] + np.float32(0.5)
-            for x in range(values.shape[2]):
-                b = bits[0, x]
-                normal = (
-                    b + np.uint32(0xFFF) + ((b >> np.uint32(13)) & np.uint32(1)) - np.uint32(112 << 23)
-                ) >> np.uint32(13)
-                subnormal = bits[1, x] - np.uint32(126 << 23)
-                halves[c, y, x] = np.uint16(normal) if b >= np.uint32(113 << 23) else np.uint16(subnormal)
-
-
 def are_probabilities(values: Floats) -> bool:
     """Whether all values of a contiguous array are numbers from 0 to 1, up to rounding."""
     # Bits of non-negative floats order like the floats; negative ones, infinity and NaN have larger bits.
     return bool(_largest_bits(values.reshape(-1).view(np.uint32)) <= MOST.view(np.uint32))
-
-
-def to_float16(values: Floats) -> NDArray[np.float16]:
-    """Probabilities ``(class, y, x)`` rounded as NumPy does it, several times as fast; only for values from 0 to 2."""
-    halves, rows = np.empty(values.shape, np.uint16), np.empty((2, values.shape[-1]), np.float32)
-    _round(values, halves, rows, rows.view(np.uint32))
-    return halves.view(np.float16)
 
 
 def accumulate(fusion: str, sums: Floats, tile: Floats, *, y: int, x: int, owned: tuple[int, int]) -> None:
@@ -200,14 +170,7 @@ def weight_sum(fusion: str, plan: WindowPlan, *, evaluated: NDArray[np.bool_], b
     return total
 
 
-def divide(fusion: str, sums: Floats, *, plan: WindowPlan, evaluated: NDArray[np.bool_], box: Box) -> Floats:
-    """The fused map of a box, whose first pixel is that of the sums of all its windows; the sums are overwritten.
-
-    Returns
-    -------
-    NDArray
-        ``(class, height, width)`` of the box, a view of the sums; 0 where there was no window.
-    """
-    if fusion != "max":
-        _divide(sums, weight_sum(fusion, plan, evaluated=evaluated, box=box))
-    return sums[:, : box.height, : box.width]
+def fused(fusion: str, sums: Floats, *, plan: WindowPlan, evaluated: NDArray[np.bool_], box: Box) -> Fused:
+    """The map of a box, whose first pixel is that of the sums of all its windows; what the sums hold beyond is left."""
+    weights = None if fusion == "max" else weight_sum(fusion, plan, evaluated=evaluated, box=box)
+    return Fused(sums[:, : box.height, : box.width], weights)

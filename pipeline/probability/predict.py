@@ -17,16 +17,18 @@ from numpy.typing import NDArray
 from pipeline.config import ProbabilityConfig
 from pipeline.geometry import Box
 from pipeline.manifest import DatasetRecord
-from pipeline.normalized.pyramid import halve, store_levels
+from pipeline.normalized.pyramid import store_levels
 from pipeline.partial import folder_in_progress
-from pipeline.probability.fuse import to_float16, weight_sum
+from pipeline.probability.finish import Fused
+from pipeline.probability.fuse import weight_sum
 from pipeline.probability.overhang import Ledger
 from pipeline.probability.plan import WindowPlan, stride_of
 from pipeline.probability.predictor import load_predictor, torch_threads
 from pipeline.probability.run import Predictor, Run, Write, run
 from pipeline.probability.window import evaluated_windows
 from pipeline.provenance import Provenance
-from pipeline.stores import create_pyramid, open_array, open_group, read_box, write_box
+from pipeline.shards import Shards
+from pipeline.stores import as_array, create_pyramid, open_array, open_group, read_box
 
 __all__ = ["Source", "fuse_image", "predict_image", "unseen_truth"]
 
@@ -83,15 +85,31 @@ def unseen_truth(
 
 
 def _writer(groups: Mapping[str, zarr.Group], *, levels: int) -> Write:
-    arrays = {fusion: [group[str(level)] for level in range(levels)] for fusion, group in groups.items()}
+    arrays = {
+        name: [Shards.of(as_array(group, str(level))) for level in range(levels)] for name, group in groups.items()
+    }
 
-    def write(fusion: str, block: NDArray[np.float32], box: Box) -> None:
-        for level, array in enumerate(arrays[fusion]):
-            assert isinstance(array, zarr.Array)  # create_pyramid made it
-            block = halve(block) if level else block
-            write_box(array, to_float16(block), y0=box.y0 >> level, x0=box.x0 >> level)
+    def write(fusion: str, fused: Fused, box: Box) -> None:
+        for level, shards in enumerate(arrays[fusion]):
+            half = fused.empty_half() if level + 1 < levels else None
+            _write_level(shards, fused, y0=box.y0 >> level, x0=box.x0 >> level, half=half)
+            if half is not None:
+                fused = Fused(half, None)
 
     return write
+
+
+def _write_level(shards: Shards, fused: Fused, *, y0: int, x0: int, half: NDArray[np.float32] | None) -> None:
+    classes, height, width = fused.sums.shape
+    codes = np.zeros((classes, *shards.chunk), shards.array.dtype)
+
+    def make(part: Box) -> NDArray[Any]:
+        if (part.height, part.width) != shards.chunk:  # the last chunk holds pixels beyond the border
+            codes.fill(0)
+        fused.store(part.shift(-y0, -x0), codes=codes, half=half)
+        return codes
+
+    shards.write(Box(y0, x0, y0 + height, x0 + width), make)
 
 
 def fuse_image(

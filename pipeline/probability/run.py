@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ModelError, explain
 from pipeline.geometry import Box
-from pipeline.probability.fuse import accumulate, are_probabilities, divide, merge
+from pipeline.probability.finish import Fused
+from pipeline.probability.fuse import accumulate, are_probabilities, fused, merge
 from pipeline.probability.overhang import Ledger, lends, lent, strip
 from pipeline.probability.plan import Block, Window, WindowPlan
 from pipeline.probability.window import ReadImage, read_windows
@@ -32,8 +33,8 @@ logger = logging.getLogger(__name__)
 
 Sums: TypeAlias = dict[str, NDArray[np.float32]]
 """Fusion → sums ``(class, y, x)`` over the reach of a block; empty where all its windows are skipped."""
-Write: TypeAlias = Callable[[str, NDArray[np.float32], Box], None]
-"""Takes a fusion, its finished map ``(class, y, x)`` of a block, and the pixels of the block."""
+Write: TypeAlias = Callable[[str, Fused, Box], None]
+"""Takes a fusion, its map of a block, and the pixels of the block."""
 
 
 class Predictor(Protocol):
@@ -99,8 +100,7 @@ class Run:
                 total = sums[fusion] if sums else np.zeros((self.classes, core.height, core.width), np.float32)
                 for side, source in sources:
                     merge(fusion, total, ledger.load(source, side), y=0, x=0)
-                fused = divide(fusion, total, plan=self.plan, evaluated=self.evaluated, box=core)
-                self.write(fusion, fused, core)
+                self.write(fusion, fused(fusion, total, plan=self.plan, evaluated=self.evaluated, box=core), core)
         for ledger in self.ledgers.values():
             ledger.set_done(block)
         for ledger in self.ledgers.values():

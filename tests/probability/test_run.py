@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ModelError
 from pipeline.geometry import Box
+from pipeline.probability.finish import Fused
 from pipeline.probability.overhang import Ledger
 from pipeline.probability.plan import Block, WindowPlan
 from pipeline.probability.run import Run, run
@@ -49,8 +50,8 @@ class Trial:
         run(Run("picture", self.plan, evaluated, 2, read, network, self._write, ledgers), workers=workers)
         return self.maps
 
-    def _write(self, fusion: str, block: NDArray[np.float32], box: Box) -> None:
-        self.maps[fusion][(slice(None), *box.slices)] = block
+    def _write(self, fusion: str, fused: Fused, box: Box) -> None:
+        self.maps[fusion][(slice(None), *box.slices)] = fused.values()
         self.written.append((fusion, box))
 
     def strips_left(self) -> list[Path]:
