@@ -9,7 +9,7 @@ each class trains, and validates too where two groups hold it.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,12 @@ __all__ = ["GroupFacts", "drawn_number", "unmet", "validating_groups"]
 
 SIDES = 1000
 """What an empty side weighs against a class that is missing on one."""
+FEW = 12
+"""Groups of which every choice is tried."""
+MOST_TRIED, MOST_PAIRED = 2000, 100
+"""Groups, nearest to the share first, that may change sides alone, and two at a time."""
+MOST_FLAGS = 1 << 22
+"""Sides of groups that are held at a time while moves are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,50 +107,74 @@ def validating_groups(groups: Sequence[GroupFacts], *, share: float, seed: int) 
 def _corrected(
     held: NDArray[np.int64], chosen: NDArray[np.bool_], *, places: Sequence[int], bounds: tuple[int, int]
 ) -> NDArray[np.bool_]:
-    """Change the side of one group, or of two together, as long as that leaves less missing."""
-    missing = int(_missing(held, chosen[None])[0])
-    while missing:
-        for moves in (_single(places), _pairs(held, chosen, places)):
-            better = _best(held, chosen, moves=moves, bounds=bounds)
-            if better is not None and (found := int(_missing(held, better[None])[0])) < missing:
-                chosen, missing = better, found
+    """Let groups change sides as long as that leaves less missing.
+
+    Of few groups those fewest that leave least; else one at a time, or two where one would leave the bounds of the
+    number of groups.
+    """
+    score = int(_score(held, chosen[None], bounds=bounds)[0])
+    while score > 1:
+        best, after = score, chosen
+        ways = (_every,) if len(places) <= FEW else (_single, _pairs)
+        for way in ways:
+            found, changed = _best(held, chosen, moves=way(held, chosen, places), bounds=bounds)
+            if found < best:
+                best, after = found, changed
+            if best % 2 == 0 and best < score:
                 break
-        else:
+        if best == score:
             break
+        score, chosen = best, after
     return chosen
 
 
-def _single(places: Sequence[int]) -> NDArray[np.int64]:
-    return np.array(places, dtype=np.int64).reshape(-1, 1)
+def _score(held: NDArray[np.int64], chosen: NDArray[np.bool_], *, bounds: tuple[int, int]) -> NDArray[np.int64]:
+    """What each choice ``(choice, group)`` lacks; odd where the number of groups is outside the bounds."""
+    count = chosen.sum(axis=1)
+    outside = (count < bounds[0]) | (count > bounds[1])
+    return np.asarray(2 * _missing(held, chosen) + outside, dtype=np.int64)
 
 
-def _pairs(held: NDArray[np.int64], chosen: NDArray[np.bool_], places: Sequence[int]) -> NDArray[np.int64]:
-    # One of the two must hold what is missing.
+def _flags(moves: Sequence[Sequence[int]], count: int) -> NDArray[np.bool_]:
+    """``(move, group)``: which groups change sides."""
+    found = np.zeros((len(moves), count), dtype=bool)
+    for row, move in zip(found, moves, strict=True):
+        row[list(move)] = True
+    return found
+
+
+def _every(held: NDArray[np.int64], chosen: NDArray[np.bool_], places: Sequence[int]) -> NDArray[np.bool_]:
+    del held
+    sizes = range(1, len(places) + 1)
+    return _flags([move for size in sizes for move in combinations(places, size)], len(chosen))
+
+
+def _useful(held: NDArray[np.int64], chosen: NDArray[np.bool_], places: Sequence[int]) -> list[int]:
+    """Places that hold what is missing; of one move, or of two together, one must be among them."""
     total, validate = held.sum(axis=0), chosen.astype(np.int64) @ held
     wanted = (validate == total) | ((validate == 0) & (total > 1))
-    first = [at for at in places if held[at][wanted].any()]
-    pairs = [pair for pair in product(first, places) if pair[0] != pair[1]]
-    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return [at for at in places if held[at][wanted].any()]
+
+
+def _single(held: NDArray[np.int64], chosen: NDArray[np.bool_], places: Sequence[int]) -> NDArray[np.bool_]:
+    return _flags([(place,) for place in _useful(held, chosen, places)[:MOST_TRIED]], len(chosen))
+
+
+def _pairs(held: NDArray[np.int64], chosen: NDArray[np.bool_], places: Sequence[int]) -> NDArray[np.bool_]:
+    first, second = _useful(held, chosen, places)[:MOST_PAIRED], places[:MOST_PAIRED]
+    return _flags([pair for pair in product(first, second) if pair[0] != pair[1]], len(chosen))
 
 
 def _best(
-    held: NDArray[np.int64], chosen: NDArray[np.bool_], *, moves: NDArray[np.int64], bounds: tuple[int, int]
-) -> NDArray[np.bool_] | None:
-    """The move after which least is missing; of equals one that keeps the number of groups, then the first."""
-    if not len(moves):
-        return None
-    size = max(1, (1 << 22) // len(chosen))
-    best: tuple[int, int, int] | None = None
+    held: NDArray[np.int64], chosen: NDArray[np.bool_], *, moves: NDArray[np.bool_], bounds: tuple[int, int]
+) -> tuple[int, NDArray[np.bool_]]:
+    """The first of the moves ``(move, group)`` after which the score is lowest: that score, and the choice."""
+    best, choice = SIDES**2, chosen
+    size = max(1, MOST_FLAGS // len(chosen))
     for start in range(0, len(moves), size):
-        after = np.repeat(chosen[None], len(moves[start : start + size]), axis=0)
-        np.logical_xor.at(after, (np.arange(len(after))[:, None], moves[start : start + size]), True)
-        count = after.sum(axis=1)
-        outside = (count < bounds[0]) | (count > bounds[1])
-        score = 2 * _missing(held, after) + outside
-        at = int(np.argmin(score))
-        best = min(best or (int(score[at]), start, at), (int(score[at]), start, at))
-    if best is None:
-        return None
-    changed = chosen.copy()
-    changed[moves[best[1] + best[2]]] ^= True
-    return changed
+        after = moves[start : start + size] ^ chosen
+        score = _score(held, after, bounds=bounds)
+        at = int(score.argmin())
+        if score[at] < best:
+            best, choice = int(score[at]), after[at]
+    return best, choice

@@ -1,5 +1,6 @@
 """Each class trains and validates wherever that is possible, and added groups move nobody who need not move."""
 
+import math
 from itertools import product
 
 import pytest
@@ -56,6 +57,22 @@ def test_the_order_of_the_groups_does_not_matter(groups, share):
 @given(facts(9), SHARES, st.integers(0, 3))
 def test_no_other_choice_has_more_classes_where_they_are_wanted(groups, share, seed):
     assert unmet(groups, validating_groups(groups, share=share, seed=seed)) == least_unmet(groups)
+
+
+@given(facts(8), SHARES, st.integers(0, 3))
+def test_the_number_of_groups_stays_within_bounds_where_that_costs_no_class(groups, share, seed):
+    least, most = (
+        max(math.floor(share * len(groups) / 2), 1),
+        min(math.ceil(share * len(groups) * 1.5), len(groups) - 1),
+    )
+    names = [each.group for each in groups]
+    choices = [
+        {name for name, chosen in zip(names, flags, strict=True) if chosen}
+        for flags in product([0, 1], repeat=len(names))
+    ]
+    best = least_unmet(groups)
+    possible = any(unmet(groups, choice) == best for choice in choices if least <= len(choice) <= most)
+    assert not possible or least <= len(validating_groups(groups, share=share, seed=seed)) <= most
 
 
 @given(facts(8), st.data(), SHARES)
