@@ -40,6 +40,34 @@ def report_metrics(smk: Any) -> None:
     )
 
 
+def by_fusion(paths: Any) -> dict[str, dict[str, Path]]:
+    """Fusion → image id → path, for paths ``…/{fusion}/{image}.zarr``."""
+    found: dict[str, dict[str, Path]] = {}
+    for path in map(Path, paths):
+        found.setdefault(path.parent.name, {})[path.stem] = path
+    return found
+
+
+def report_borders(smk: Any) -> None:
+    """Measure what the borders of windows do to the maps of one model."""
+    from pipeline.manifest import DatasetRecord
+    from pipeline.report.borders import write_borders
+
+    config = smk.params.config
+    probability = by_fusion(smk.input.probability)
+    inputs = {f"{fusion}/{image}": path for fusion, paths in probability.items() for image, path in paths.items()}
+    write_borders(
+        Path(smk.input.images),
+        probability=probability,
+        segmentation=by_fusion(smk.input.segmentation),
+        normalized=by_image(smk.input.normalized),
+        record=DatasetRecord.model_validate(config["record"]),
+        folds=config["folds"],
+        output=Path(smk.output[0]),
+        provenance=origin("report", config=config, code=smk.params.code, inputs=inputs),
+    )
+
+
 def report_page(smk: Any) -> None:
     """Write the page of one data set."""
     from pipeline.config import NormalizedConfig, ReportConfig
@@ -67,6 +95,7 @@ def report_page(smk: Any) -> None:
             models={Path(path).name: Path(path) for path in smk.input.models},
             stains={Path(path).name.removesuffix(".stain.json"): Path(path) for path in smk.input.stains},
             target=next(map(Path, smk.input.target), None),
+            borders={Path(path).name.removesuffix(".borders.parquet"): Path(path) for path in smk.input.borders},
         ),
         dataset=config["dataset"],
         record=record,
@@ -90,6 +119,9 @@ def report_index(smk: Any) -> None:
 
 
 with job(snakemake.log[0], threads=snakemake.threads):
-    {"report_metrics": report_metrics, "report_page": report_page, "report_index": report_index}[snakemake.rule](
-        snakemake
-    )
+    {
+        "report_metrics": report_metrics,
+        "report_borders": report_borders,
+        "report_page": report_page,
+        "report_index": report_index,
+    }[snakemake.rule](snakemake)

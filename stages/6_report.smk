@@ -29,6 +29,28 @@ rule report_metrics:
         "6_report.py"
 
 
+rule report_borders:
+    input:
+        images="<results>/{dataset}/raw/images.parquet",
+        probability=each_measured_fusion("<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr"),
+        segmentation=each_measured_fusion("<results>/{dataset}/segmentation/{model}/{fusion}/{image}.zarr"),
+        normalized=each_measured("<results>/{dataset}/normalized/{image}.zarr"),
+    output:
+        "<results>/{dataset}/report/{model}.borders.parquet",
+    log:
+        "<logs>/{dataset}/report/{model}.borders.log",
+    params:
+        config=lambda w: {
+            "record": bare_record(w.dataset),
+            "folds": folds_of(w.dataset, w.model),
+        },
+        code=code_of("6_report.py", "report_borders"),
+    message:
+        "{wildcards.dataset}: window borders in the maps of {wildcards.model}"
+    script:
+        "6_report.py"
+
+
 rule report_page:
     input:
         images="<results>/{dataset}/raw/images.parquet",
@@ -54,6 +76,11 @@ rule report_page:
         thresholds=each_result("<results>/{dataset}/segmentation/{model}/{fusion}/thresholds.json"),
         metrics_images=each_result("<results>/{dataset}/report/{model}.{fusion}.images.parquet"),
         metrics_classes=each_result("<results>/{dataset}/report/{model}.{fusion}.classes.parquet"),
+        borders=lambda w: expand(
+            "<results>/{dataset}/report/{model}.borders.parquet",
+            dataset=w.dataset,
+            model=models_of(w.dataset),
+        ),
         templates=TEMPLATES,
     output:
         page="<results>/{dataset}/report/index.html",

@@ -127,6 +127,21 @@ def each_measured(pattern):
     return paths
 
 
+def each_measured_fusion(pattern):
+    """An input function: the same for every fusion."""
+
+    def paths(wildcards):
+        dataset, model = wildcards.dataset, wildcards.model
+        return expand(
+            pattern,
+            fusion=fusions_of(dataset),
+            image=measured(dataset, model),
+            **dict(wildcards.items()),
+        )
+
+    return paths
+
+
 def each_image(pattern, choose):
     """An input function: the pattern for each image that ``choose`` gives, other wildcards as they are."""
 

@@ -14,6 +14,7 @@ from pipeline.config import ReportConfig
 from pipeline.manifest import DatasetRecord
 from pipeline.provenance import Provenance
 from pipeline.report import gallery, sections, tables
+from pipeline.report.border_section import BorderSection, border_section
 from pipeline.report.inference import inference_table
 from pipeline.report.measures import OVER_CLASSES, average_of
 from pipeline.report.overlays import ERROR_COLOURS
@@ -106,6 +107,14 @@ def _metrics(content: Content) -> dict[str, Any]:
         "interval": bool(summary["low"].notna().any()),
         "unseen": _unseen(content.choice.result),
     }
+
+
+def _borders(content: Content) -> BorderSection | None:
+    inputs, shown = content.inputs, content.choice.result if content.choice else None
+    return border_section(
+        inputs.borders, results=content.results, shown=shown, record=content.record, normalized=inputs.normalized,
+        folder=content.folder,
+    )  # fmt: skip
 
 
 def _unseen(result: Result) -> tables.Table | None:
@@ -249,6 +258,6 @@ def page_context(
             side=content.config.picture_side * 2 // 3,
         ),
         "models": sections.models(content.inputs.models, record, folder=content.folder),
-        **_metrics(content), **_overlays(content), **_run(content, provenance, stage_config),
+        **_metrics(content), "borders": _borders(content), **_overlays(content), **_run(content, provenance, stage_config),
         "footer": f"Source: {record.source or 'not given'}. Licence of the data: {record.licence}.",
     }  # fmt: skip

@@ -45,6 +45,8 @@ class Inputs:
     """Image id → ``stain.json``; empty where no stains are normalised."""
     target: Path | None = None
     """``target.json``, the look that stain normalisation aims at."""
+    borders: Mapping[str, Path] = field(default_factory=dict)
+    """Name of a model → its table of window borders."""
 
 
 @dataclass(frozen=True, slots=True)

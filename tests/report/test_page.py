@@ -14,6 +14,7 @@ import pytest
 
 from pipeline.config import NormalizedConfig, ReportConfig, StageConfig
 from pipeline.provenance import Provenance
+from pipeline.report.borders import write_borders
 from pipeline.report.content import PAIRS
 from pipeline.report.page import SUMMARY_FIELDS, write_index, write_report
 from pipeline.report.pairs import NEAR_SIDE
@@ -350,3 +351,55 @@ def test_every_file_that_a_page_with_stains_links_to_exists_and_links_lead_nowhe
     for link in [*page.sources, *page.links]:
         assert link.startswith(("#", "data:")) or (folder / link).is_file(), link
     assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+
+
+@pytest.fixture(scope="module")
+def bordered(world, tmp_path_factory):
+    """The page with a table of window borders, and that table."""
+    folder = tmp_path_factory.mktemp("borders") / "eyes" / "report"
+    folder.mkdir(parents=True)
+    model = world.results[0].model
+    mine = [each for each in world.results if each.model == model]
+    write_borders(
+        world.inputs.images, probability={each.fusion: each.probability for each in mine},
+        segmentation={each.fusion: each.segmentation for each in mine}, normalized=world.inputs.normalized,
+        record=world.record, folds=[-1], output=folder / f"{model}.borders.parquet", provenance=PROVENANCE,
+    )  # fmt: skip
+    inputs = replace(world.inputs, borders={model: folder / f"{model}.borders.parquet"})
+    return (
+        folder,
+        report(world, folder, inputs=inputs, results=mine),
+        pd.read_parquet(folder / f"{model}.borders.parquet"),
+    )
+
+
+def test_the_borders_of_each_fusion_stand_in_the_page_as_in_the_table(bordered):
+    _, page, table = bordered
+    test = table[table["split"] == "test"]
+    assert len(test)
+    names = {"none": "no overlap", "max": "maximum", "mean": "mean", "gaussian": "Gaussian"}
+    for fusion, own in test.groupby("fusion", observed=True):
+        across = own["border_step"].sum() / own["border_pixels"].sum()
+        beside = own["beside_step"].sum() / own["beside_pixels"].sum()
+        expected = [f"{across:.4f}", f"{beside:.4f}", f"{across - beside:.4f}"]
+        assert any(row[0].startswith(names[fusion]) and row[1:4] == expected for row in page.rows if row), fusion
+
+
+def test_the_worst_seam_is_shown_in_every_fusion(bordered):
+    folder, page, table = bordered
+    shown = [source for source in page.sources if "borders.seam." in source]
+    assert len(shown) == 1 + table["fusion"].nunique()
+    test = table[table["split"] == "test"]
+    worst = test.loc[test["worst_excess"].idxmax()]
+    text = " ".join(page.text)
+    assert f"The worst seam: {worst['image_id']}, {worst['class_code']}" in text
+    place = re.search(r"The worst seam: [^:]*rows (\d+)–(\d+), columns (\d+)–(\d+)", text)
+    first, last = (int(place[at]) for at in ((1, 2) if worst["worst_axis"] == "y" else (3, 4)))
+    assert first <= worst["worst_line"] <= last
+    for source in shown:
+        picture = cv2.imread(str(folder / source))
+        assert picture.shape[:2] == (3 * (int(place[2]) - int(place[1])), 3 * (int(place[4]) - int(place[3])))
+
+
+def test_a_page_without_such_a_table_has_no_such_section(written):
+    assert "borders" not in written[1].ids

@@ -18,7 +18,7 @@ INDEX = {"index_candidates", "index_sampling"}
 MODEL = {"model_fit"}
 PROBABILITY = {"probability_image"}
 SEGMENTATION = {"segmentation_thresholds", "segmentation_image", "segmentation_lesions"}
-REPORT = {"report_metrics", "report_page", "report_index", "complete"}
+REPORT = {"report_metrics", "report_borders", "report_page", "report_index", "complete"}
 AFTER_MODEL = PROBABILITY | SEGMENTATION | REPORT
 AFTER_INDEX = {"index_sampling"} | MODEL | AFTER_MODEL
 AFTER_NORMALIZED = {"normalized_image"} | INDEX | MODEL | AFTER_MODEL
@@ -58,7 +58,7 @@ PARAMETERS = [
     ({"segmentation": {"minimum_area": 3}}, {"segmentation_image", "segmentation_lesions"} | REPORT),
     ({"segmentation": {"fill_holes": False}}, {"segmentation_image", "segmentation_lesions"} | REPORT),
     ({"segmentation": {"hard_negative_margin": 3}}, PAGE),  # the page shows the configuration
-    ({"report": {"picture_side": 100}}, REPORT),
+    ({"report": {"picture_side": 100}}, REPORT - {"report_borders"}),
 ]
 
 
@@ -126,6 +126,7 @@ MODULES = [
     ("model/held_out.py", SEGMENTATION | REPORT),
     ("probability/fuse.py", AFTER_MODEL),
     ("segmentation/polygons.py", {"segmentation_image", "segmentation_lesions"} | REPORT),
+    ("report/steps.py", {"report_borders"} | PAGE),
     ("report/figures.py", PAGE),
     ("report/patch_map.py", PAGE),
 ]

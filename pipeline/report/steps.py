@@ -1,0 +1,115 @@
+"""How rough is a map across a line? Steps between neighbouring pixels, summed along every row and column line.
+
+Line ``y`` lies between the rows ``y − 1`` and ``y``, line ``x`` between columns. A step counts where at least one of its two
+pixels says something, because the wide parts where nothing is found are smooth in any map.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from pipeline.geometry import Box, aligned_boxes
+
+__all__ = ["ACTIVE", "BESIDE", "Profile", "border_lines", "lines_beside", "step_profiles"]
+
+Floats: TypeAlias = NDArray[np.float32]
+ReadMap: TypeAlias = Callable[[Box], NDArray[np.floating]]
+"""Gives the probabilities ``(class, y, x)`` of a box."""
+
+ACTIVE = 0.05
+"""Probability that the larger of two neighbours must have for their step to count."""
+BESIDE = (2, 4)
+"""Distances in pixels of the lines that a border is compared with, on either side: near, so that both cross the same
+edges of the truth; even, because a network that doubles its resolution at the end steps differently at every other
+line."""
+BLOCK = 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """Steps across every line of one axis."""
+
+    total: NDArray[np.float64]
+    """``(class, length)``: sum of the absolute differences across a line; 0 at line 0, which is the border of the image."""
+    pixels: NDArray[np.int64]
+    """``(class, length)``: pairs of neighbours that counted."""
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _add_steps(
+    values: Floats, dy: int, dx: int, total: NDArray[np.float64], pixels: NDArray[np.int64], least: np.float32
+) -> None:
+    for c in range(values.shape[0]):
+        for y in range(dy, values.shape[1]):
+            for x in range(dx, values.shape[2]):
+                here, before = values[c, y, x], values[c, y - dy, x - dx]
+                if max(here, before) >= least:
+                    line = y - dy if dy else x - dx
+                    total[c, line] += abs(here - before)
+                    pixels[c, line] += 1
+
+
+def step_profiles(
+    read: ReadMap, *, classes: int, height: int, width: int, block: int = BLOCK
+) -> tuple[Profile, Profile]:
+    """Steps across all lines between rows and between columns of a map of any size, read block by block.
+
+    Parameters
+    ----------
+    read
+        Gives the probabilities of a box.
+    classes, height, width
+        Size of the map.
+    block
+        Side of the blocks; it changes no count, and sums to rounding only.
+
+    Returns
+    -------
+    tuple
+        Along y and along x.
+    """
+    found = tuple(Profile(np.zeros((classes, n)), np.zeros((classes, n), np.int64)) for n in (height, width))
+    for box in aligned_boxes(height, width, block):
+        for axis, profile in enumerate(found):
+            dy, dx = (min(box.y0, 1), 0) if axis == 0 else (0, min(box.x0, 1))
+            values = read(Box(box.y0 - dy, box.x0 - dx, box.y1, box.x1)).astype(np.float32)
+            # Without a pixel before the block its first line is the border of the image, and lines count from the second.
+            first = (box.y0, box.x0)[axis] or 1
+            end = (box.y1, box.x1)[axis]
+            part = slice(first, end)
+            total, pixels = np.zeros((classes, end - first)), np.zeros((classes, end - first), np.int64)
+            _add_steps(values, 1 - axis, axis, total, pixels, np.float32(ACTIVE))
+            profile.total[:, part] += total
+            profile.pixels[:, part] += pixels
+    return found[0], found[1]
+
+
+def border_lines(starts: Sequence[int], *, window: int, length: int, overlapping: bool) -> tuple[int, ...]:
+    """Lines of one axis at which other windows begin to speak, in order.
+
+    Parameters
+    ----------
+    starts
+        First pixels of the windows.
+    window
+        Their side.
+    length
+        Pixels along the axis.
+    overlapping
+        Whether windows are fused where they overlap; otherwise each window speaks until the next one starts.
+    """
+    lines = {start for start in starts if start > 0}
+    if overlapping:
+        lines |= {start + window for start in starts if start + window < length}
+    return tuple(sorted(lines))
+
+
+def lines_beside(lines: Sequence[int], *, length: int) -> tuple[int, ...]:
+    """Lines near those, on either side, that are none of them nor next to one."""
+    near = {line + sign * distance for line in lines for distance in BESIDE for sign in (-1, 1)}
+    at_border = {line + shift for line in lines for shift in (-1, 0, 1)}
+    return tuple(sorted(line for line in near - at_border if 0 < line < length))
