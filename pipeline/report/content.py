@@ -25,7 +25,7 @@ from pipeline.report.stains import read_stains, stained_images
 
 __all__ = ["Content", "page_context"]
 
-PAIRS, MAPS = 4, 4
+PAIRS = 4
 ERROR_NAMES = {
     "hit": "true positive", "false_positive": "false positive", "false_negative": "false negative",
     "other_class": "another class than the truth",
@@ -254,7 +254,8 @@ def page_context(
         "splits": tables.splits_table(table, record), "images_table": tables.images_table(table, record),
         **_normalisation(content, provenance, stage_config),
         "samplings": sections.samplings(
-            content.inputs.indexes, record, normalized=content.inputs.normalized, folder=content.folder, most=MAPS,
+            content.inputs.indexes, record, normalized=content.inputs.normalized, folder=content.folder,
+            most=content.config.images,
             side=content.config.picture_side * 2 // 3,
         ),
         "models": sections.models(content.inputs.models, record, folder=content.folder),

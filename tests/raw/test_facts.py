@@ -10,8 +10,11 @@ from PIL import Image
 from pipeline.errors import ImageRejected
 from pipeline.manifest import DatasetRecord
 from pipeline.provenance import Provenance, file_digest
+from pipeline.raw.alike import alike_pairs, hash_level
 from pipeline.raw.entry import ImageEntry, entry_from_files
 from pipeline.raw.facts import fact_sheet, write_fact_sheet
+from pipeline.raw.phantom_fundus import fundus_phantom
+from pipeline.raw.pixels import open_image
 from pipeline.raw.truth import read_truth
 from pipeline.seeds import stream
 
@@ -136,3 +139,18 @@ def test_a_damaged_tile_rejects_the_slide_and_is_named(slide):
     sheet = fact_sheet(entry, record=RECORD)
     assert "tile 9 at row 64, column 128" in sheet["rejected"]
     assert str(entry.image.parent) not in sheet["rejected"]
+
+
+def test_a_slide_is_known_by_a_level_of_its_pyramid_and_its_copy_in_another_format_is_found(tmp_path):
+    rgb = fundus_phantom(1, size=1040, seed=0).image
+    with tifffile.TiffWriter(tmp_path / "s.tif") as writer:
+        options = {"photometric": "rgb", "tile": (256, 256), "compression": "zlib", "metadata": None}
+        writer.write(rgb, subifds=1, **options)
+        writer.write(np.ascontiguousarray(rgb[::2, ::2]), subfiletype=1, **options)
+    Image.fromarray(rgb).resize((700, 700)).save(tmp_path / "p.jpg", quality=60)
+    Image.fromarray(fundus_phantom(2, size=1040, seed=0).image).save(tmp_path / "q.jpg")
+    read = [ImageEntry(name, tmp_path / name, annotated=False) for name in ("s.tif", "p.jpg", "q.jpg")]
+    hashes = {entry.image_id: fact_sheet(entry, record=RECORD)["perceptual_hash"] for entry in read}
+    with open_image(read[0], record=RECORD) as source:
+        assert hash_level(source) == 1
+    assert [pair[:2] for pair in alike_pairs(hashes)] == [("p.jpg", "s.tif")]
