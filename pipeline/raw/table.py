@@ -103,21 +103,22 @@ def _alike(frame: pd.DataFrame) -> list[str]:
 
 
 def leaking_pairs(images: pd.DataFrame) -> list[tuple[str, str]]:
-    """Images that show the same picture and lie in two of train, validation and test; pairs by id.
+    """Images that show the same picture and lie in two of train, validation and test, or in two folds; pairs by id.
 
     Parameters
     ----------
     images
-        Columns image_id, split, alike; a table without the last one has no such pairs.
+        Columns image_id, split, fold, alike; a table without the last one has no such pairs.
     """
     used = images[images["split"].isin(("train", "validation", "test"))]
-    split = dict(zip(used["image_id"].astype(str), used["split"].astype(str), strict=True))
+    places = zip(used["split"].astype(str), used["fold"].astype(int), strict=True)
+    place = dict(zip(used["image_id"].astype(str), places, strict=True))
     names = used["alike"].astype(str) if "alike" in used else [""] * len(used)
     return [
         (image, other)
-        for image, others in zip(split, names, strict=True)
+        for image, others in zip(place, names, strict=True)
         for other in others.split()
-        if image < other and split.get(other, split[image]) != split[image]
+        if image < other and place.get(other, place[image]) != place[image]
     ]
 
 
@@ -137,7 +138,7 @@ def write_images(
         [read_sheet(path) for path in sheets], dataset=dataset, record=record, config=config, seed=seed, given=given
     )
     for pair in leaking_pairs(frame):
-        log.warning("%s and %s show the same picture and lie in two splits; give both one patient, or one split", *pair)
+        log.warning("%s and %s show the same picture and lie in two splits or folds; give both one patient", *pair)
     inputs = {path.stem: file_digest(path) for path in sheets}
     with file_in_progress(output) as partial:
         write_table(frame, partial, provenance={**provenance.as_attributes(), "inputs": dict(sorted(inputs.items()))})

@@ -81,9 +81,13 @@ def rejections(table: pd.DataFrame) -> list[Rejection]:
 
 
 def leaks(table: pd.DataFrame) -> list[str]:
-    """Images that show the same picture in two splits, in words."""
-    split = dict(zip(table["image_id"].astype(str), table["split"].astype(str), strict=True))
-    return [f"{first} ({split[first]}) and {other} ({split[other]})" for first, other in leaking_pairs(table)]
+    """Images that show the same picture in two splits or folds, in words."""
+    folds = (f", fold {fold}" if fold >= 0 else "" for fold in table["fold"])
+    place = {
+        str(image): f"{image} ({split}{fold})"
+        for image, split, fold in zip(table["image_id"], table["split"], folds, strict=True)
+    }
+    return [f"{place[first]} and {place[other]}" for first, other in leaking_pairs(table)]
 
 
 def flags(normalized: Mapping[str, Path], stained: Iterable[Stained] = ()) -> list[tuple[str, str]]:
@@ -127,8 +131,8 @@ def samplings(
             f"{counted(per_split[split])} {split}" for split in ("train", "validation", "test") if split in per_split
         )
         extra = int(frame["coverage"].sum())
-        text += f", of these {counted(extra)} added to cover every lesion" if extra else ""
-        text += f" patches{missed_sentence(summary)}"
+        text += f" patches; {counted(extra)} were added to cover every lesion" if extra else " patches"
+        text += missed_sentence(summary)
         sheet, maps = page_pictures(
             frame, record, name=name, normalized=normalized, folder=folder, most=most, side=side
         )

@@ -182,6 +182,8 @@ def test_pictures_that_are_alike_are_named_and_reported_across_splits_only():
     frame = table(sheets, given={"a": "train", "b": "test", "c": "train", "d": "train", "e": "test", "f": "train"})
     assert frame["alike"].to_dict() == {"a": "b d", "b": "a d", "c": "", "d": "a b", "e": "", "f": "", "g": ""}
     assert leaking_pairs(frame.reset_index()) == [("a", "b"), ("b", "d")]
+    folds = frame.assign(fold=[0, -1, 0, 1, -1, 1, -1])
+    assert leaking_pairs(folds.reset_index()) == [("a", "b"), ("a", "d"), ("b", "d")]
 
 
 def test_column_types_are_those_that_are_promised():

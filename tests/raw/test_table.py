@@ -50,7 +50,7 @@ def test_a_picture_in_two_splits_is_logged_with_both_names(sheets, tmp_path, cap
     assert frame["split"].tolist() == ["train", "train", "test", "test"]
     assert frame["alike"].tolist() == ["d", "", "", "a"]
     assert [record.getMessage() for record in caplog.records] == [
-        "a and d show the same picture and lie in two splits; give both one patient, or one split"
+        "a and d show the same picture and lie in two splits or folds; give both one patient"
     ]
 
 

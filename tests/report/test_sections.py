@@ -6,9 +6,9 @@ import pandas as pd
 import zarr
 
 from pipeline.report.result import Result
-from pipeline.report.sections import choose, flags, rejections
+from pipeline.report.sections import choose, flags, leaks, rejections, samplings
 from pipeline.report.stains import stained_images
-from pipeline.stores import read_table
+from pipeline.stores import read_table, table_metadata, write_table
 
 
 def result(model):
@@ -71,3 +71,29 @@ def test_a_flag_of_the_stains_that_the_store_repeats_is_listed_once(make, make_e
         ("eye_00", "3 regions were too small"),
         ("eye_01", "weak eosin"),
     ]
+
+
+def test_a_sampling_says_what_was_added_and_what_no_patch_touches(world, tmp_path):
+    source = world.inputs.indexes["guided"]
+    frame, notes = read_table(source), table_metadata(source)
+    added = frame.assign(coverage=(frame["split"] == "train") & (frame.index % 10 == 0))
+    write_table(added, tmp_path / "covered.parquet", provenance={}, extra={"summary": notes["summary"]})
+    paths = {"covered": tmp_path / "covered.parquet", "guided": source}
+    parts = samplings(
+        paths, world.record, normalized=world.inputs.normalized, folder=tmp_path, most=1, side=100
+    )  # fmt: skip
+    counts = "30 train, 4 validation, 8 test patches"
+    missed = "no training patch touches 3 of 38 lesions (7.9 %)"
+    extra = int(added["coverage"].sum())
+    assert [part.text for part in parts] == [
+        f"{counts}; {extra} were added to cover every lesion; {missed}",
+        f"{counts}; {missed}",
+    ]
+    assert all(part.sheet and len(part.maps) == 1 and part.notes == tuple(notes["summary"]["notes"]) for part in parts)
+
+
+def test_images_that_show_one_picture_are_named_with_their_splits(world):
+    assert leaks(read_table(world.inputs.images)) == ["eye_01 (train) and eye_04 (test)"]
+    folds = read_table(world.inputs.images).assign(fold=lambda table: range(len(table)))
+    assert leaks(folds)[0] == "eye_00 (train, fold 0) and eye_01 (train, fold 1)"
+    assert leaks(read_table(world.inputs.images).drop(columns="alike")) == []
