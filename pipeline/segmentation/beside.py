@@ -1,6 +1,6 @@
 """What did the run decide that a model came from? Read from its finished stores, so that a new image is treated alike."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,8 +26,11 @@ class RunBeside:
     """The folder of the model."""
 
     def probability(self, changes: Mapping[str, Any]) -> ProbabilityConfig:
-        """Parameters of inference: those of the run, or the defaults; with changes."""
-        return self._settings(ProbabilityConfig, "probability", changes)
+        """Parameters of inference: those of the run, or the defaults; with changes.
+
+        Which scheduler ran the blocks changed no value, and it may be gone.
+        """
+        return self._settings(ProbabilityConfig, "probability", changes, without=("dask",))
 
     def segmentation(self, changes: Mapping[str, Any]) -> SegmentationConfig:
         """Parameters of segmentation: those of the run, or the defaults; with changes."""
@@ -62,8 +65,10 @@ class RunBeside:
                 return record.model_copy(update={"classes": classes})
         return record
 
-    def _settings(self, kind: type[Settings], stage: str, changes: Mapping[str, Any]) -> Settings:
-        found = self._config(stage).get(stage, {})
+    def _settings(
+        self, kind: type[Settings], stage: str, changes: Mapping[str, Any], *, without: Collection[str] = ()
+    ) -> Settings:
+        found = {key: value for key, value in self._config(stage).get(stage, {}).items() if key not in without}
         return validate(kind, {**found, **changes}, source=f"{stage} of {self.model.name}", error=ConfigurationError)
 
     def _config(self, stage: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What are the masks on the pixel grid of the original image? TIFF or PNG of its size, written strip by strip."""
+"""What are the masks on the pixel grid of the original image? TIFF or PNG of its size, written piece by piece."""
 
 import struct
 import zlib
@@ -23,7 +23,7 @@ Format: TypeAlias = Literal["tiff", "png"]
 Bytes: TypeAlias = NDArray[np.uint8]
 
 ROWS = 512
-"""Rows of the original in memory at a time, a multiple of the tile of the TIFF."""
+"""Rows of the original in memory at a time, and the side of a tile of the TIFF."""
 SET = 255
 PNG_START = b"\x89PNG\r\n\x1a\n"
 PNG_LARGEST = 2**31 - 1
@@ -58,11 +58,19 @@ def original_strips(masks: zarr.Array[Any], at: int, *, height: int, width: int)
         yield np.asarray(found != 0, np.uint8) * np.uint8(SET)
 
 
+def _tiles(parts: Iterator[Bytes]) -> Iterator[Bytes]:
+    for part in parts:
+        height, width = part.shape
+        padded = np.zeros((ROWS, -(-width // ROWS) * ROWS), np.uint8)
+        padded[:height, :width] = part
+        for x in range(0, width, ROWS):
+            yield np.ascontiguousarray(padded[:, x : x + ROWS])
+
+
 def _write_tiff(path: Path, parts: Iterator[Bytes], *, height: int, width: int) -> None:
-    # Strips, not tiles: a strip is what is at hand, and any viewer reads it. BigTIFF only where it must be.
     tifffile.imwrite(
-        path, parts, shape=(height, width), dtype=np.uint8, rowsperstrip=ROWS, compression="zlib", photometric="minisblack",
-        bigtiff=height * width > 2**31, metadata=None, software=False,
+        path, _tiles(parts), shape=(height, width), dtype=np.uint8, tile=(ROWS, ROWS), compression="zlib",
+        photometric="minisblack", bigtiff=height * width > 2**31, metadata=None, software=False,
     )  # fmt: skip
 
 
@@ -98,7 +106,7 @@ def write_original_masks(segmentation: Path, *, folder: Path, kind: Format) -> t
     folder
         Where the files go.
     kind
-        ``tiff`` (strips, deflate) or ``png``.
+        ``tiff`` (tiles, deflate) or ``png``.
 
     Returns
     -------

@@ -15,6 +15,7 @@ from PIL import Image
 from pipeline.errors import ConfigurationError, ImageRejected, MissingDataError, ModelError
 from pipeline.model.checkpoint import read_card
 from pipeline.probability import predict
+from pipeline.segmentation import original_grid
 from pipeline.segmentation.new_image import Found, Wishes, predict_new_image
 from pipeline.stores import open_array, open_group
 from tests.tiny_run import TinyRun, tiny_run
@@ -191,10 +192,13 @@ def seeing(eyes: TinyRun, tmp_path: Path, monkeypatch) -> Path:
     return model
 
 
-@pytest.mark.parametrize(("height", "width", "kind"), [(448, 448, "tiff"), (451, 437, "png")])
+@pytest.mark.parametrize(
+    ("height", "width", "kind"), [(448, 448, "tiff"), (448, 448, "png"), (451, 437, "tiff"), (451, 437, "png")]
+)
 def test_what_is_found_at_a_quarter_lies_on_the_truth_in_the_file(
-    seeing: Path, tmp_path: Path, height: int, width: int, kind: str
+    seeing: Path, tmp_path: Path, monkeypatch, height: int, width: int, kind: str
 ) -> None:
+    monkeypatch.setattr(original_grid, "ROWS", 64)  # several strips
     truth = spotted(height, width)
     grey = np.where(truth, 255, 20).astype(np.uint8)
     Image.fromarray(np.repeat(grey[..., None], 3, axis=2)).save(tmp_path / "spots.png")
