@@ -193,7 +193,8 @@ def section() -> str:
         f"{WIDTH}×{HEIGHT} pixels ({MEGAPIXELS:.1f} Mpx) made of tiatoolbox_target.png, Vahadane's method, ours in "
         f"{ours.WORKERS} threads and the median of {OURS_RUNS} runs after a warm-up, StainTools with all cores and the median "
         f"of {PEER_RUNS} runs (files: 1). Given bases: StainTools' own concentrations, scaling and recomposition. Files: decode, "
-        "estimate, map, write; ours with two passes over the file and the pyramid, each side in a process of its own."
+        "estimate, map, write; ours with two passes over the file and the pyramid, each side in a process of its own. A PNG "
+        "can only be inflated whole and by one thread, and each of our two passes does it: about half of that time."
     )
     table = ["| what | ours, s | StainTools, s | ratio | aim | note |", "|---|---|---|---|---|---|", *rows, *more]
     return "\n".join([head, "", *table, "", *(f"- {note}" for note in (*notes, repeated, *memory))])
