@@ -57,7 +57,10 @@ def assign_splits(
     side, reason = ([each[at] for each in demands] for at in (0, 1))
     demanded = images.assign(side=side, reason=reason)
     used = demanded[demanded["side"].isin(("", "train", "validation", "test"))]
-    sides = {str(group): _side_of_group(str(group), part) for group, part in used.groupby("group_id")}
+    sides = {
+        str(group): _side_of_group(str(group), part, table=config.splits_csv)
+        for group, part in used.groupby("group_id")
+    }
     drawn = used[used["group_id"].map(sides) != "test"]
     facts = _facts(drawn, sides, codes=codes)
     validating = validating_groups(facts, share=config.validation_share, seed=seed)
@@ -101,18 +104,19 @@ def _facts(images: pd.DataFrame, sides: Mapping[str, str], *, codes: Sequence[st
     ]
 
 
-def _side_of_group(group: str, images: pd.DataFrame) -> str:
+def _side_of_group(group: str, images: pd.DataFrame, *, table: str | None) -> str:
     """The split of a group of which something is demanded; empty where it is free."""
     demanded = images[images["side"] != ""]
     sides, reasons = set(demanded["side"]), set(demanded["reason"])
     stays = len(demanded) < len(images) and reasons - {TABLE}
     if len(sides) > 1 or (sides and stays):
-        raise _leak(group, images, reasons=reasons)
+        raise _leak(group, images, reasons=reasons, table=table)
     return next(iter(sides), "")
 
 
-def _leak(group: str, images: pd.DataFrame, *, reasons: set[str]) -> PipelineError:
+def _leak(group: str, images: pd.DataFrame, *, reasons: set[str], table: str | None) -> PipelineError:
     parts = []
+    where = " and ".join(f"{each} ({table})" if each == TABLE else each for each in sorted(reasons))
     for side in sorted(set(images["side"])):
         part = images[images["side"] == side]
         names = part["image_id"].astype(str).tolist()
@@ -124,7 +128,7 @@ def _leak(group: str, images: pd.DataFrame, *, reasons: set[str]) -> PipelineErr
         CENTRE: "Hold out another centre, or fix the splits of this patient's images by raw.splits_csv.",
         OFFICIAL: "Correct the pattern or table of the groups, or the pattern of the test, in the manifest.",
     }[TABLE if TABLE in reasons else CENTRE if CENTRE in reasons else OFFICIAL]
-    message = explain(f"Patient {group} would lie in two splits.", where=" and ".join(sorted(reasons)),
+    message = explain(f"Patient {group} would lie in two splits.", where=where,
                       found="; ".join(parts), expected="all images of a patient on one side", remedy=remedy)  # fmt: skip
     return ConfigurationError(message) if configured else ManifestError(message)
 

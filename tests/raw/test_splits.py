@@ -1,5 +1,7 @@
 """No patient in two splits: what is demanded is kept, what contradicts itself is refused with the names of the images."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -8,8 +10,11 @@ from hypothesis import strategies as st
 from pipeline.config import RawConfig
 from pipeline.errors import ConfigurationError, ManifestError
 from pipeline.manifest import DatasetRecord
+from pipeline.raw.facts import fact_sheet
+from pipeline.raw.listing import list_images
 from pipeline.raw.splits import assign_splits
 from pipeline.raw.table import images_table, leaking_pairs
+from pipeline.settings import load_manifest
 
 CODES = ("A", "B", "C")
 
@@ -204,3 +209,26 @@ def test_a_single_patient_trains():
 def test_a_table_does_not_bring_rejected_images_back():
     frame = table([sheet("a", rejected="truncated"), sheet("b")], given={"a": "train"})
     assert frame["split"].tolist() == ["rejected", "train"]
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("seed", range(4))
+def test_real_images_keep_the_official_test_and_have_each_class_on_both_sides(real_sheets, seed):
+    record, sheets = real_sheets
+    frame = images_table(sheets, dataset="idrid", record=record, config=RawConfig(folds=3), seed=seed)
+    assert set(frame.loc[frame["official_test"], "split"]) == {"test"}
+    rest = frame[~frame["official_test"]]
+    assert set(rest["split"]) == {"train", "validation"}
+    assert sorted(rest["fold"].value_counts()) == [3, 3, 3]
+    for code in record.codes:  # soft exudates are in three of the nine
+        held = rest[rest[f"pixels_{code}"] > 0]
+        assert set(held["split"]) == {"train", "validation"}
+        assert set(held["fold"]) == {0, 1, 2}
+    assert (frame["alike"] == "").all()
+
+
+@pytest.fixture(scope="module")
+def real_sheets(real_data):
+    record = load_manifest(Path(__file__).parents[2] / "datasets_manifest.yaml").datasets["idrid"]
+    entries = list_images(record, dataset="idrid", root=real_data / "idrid")
+    return record, [fact_sheet(entry, record=record) for entry in entries]
