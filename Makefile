@@ -4,7 +4,7 @@ JOBS ?= 8
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup run test test-slow test-data check format schema bench bench-normalized clean
+.PHONY: setup run test test-slow test-data check format schema bench bench-normalized bench-index clean
 .DEFAULT_GOAL := setup
 
 setup: $(READY)
@@ -55,6 +55,9 @@ bench-normalized: setup    ## stain normalisation beside the peers: quality, spe
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --requirement benchmarks/peers.txt
 	$(BIN)/python -m pip install --quiet --no-deps staintools==2.1.2 torchstain==1.4.1
 	$(BIN)/python -m benchmarks.normalized
+
+bench-index: setup         ## the patch index: a thousand images, ten million rows, beside a plain loop
+	$(BIN)/python -m benchmarks.index
 
 clean:
 	rm -rf results .snakemake

@@ -21,6 +21,8 @@ ReadPlanes = Callable[[Box], NDArray[Any]]
 
 TILE_BYTES = 1 << 27
 """Most bytes that the tiles of one image may take."""
+STRIP_PIXELS = 1 << 22
+"""Pixels of a strip, as long as one row of chunks holds fewer."""
 QUARTER = 2
 """Pyramid level of a quarter of the size."""
 
@@ -54,8 +56,9 @@ class NormalizedImage:
 
     @property
     def rows(self) -> int:
-        """Rows of a strip: one chunk, so that nothing is decoded twice."""
-        return int(self.truth.chunks[-2])
+        """Rows of a strip: whole chunks, so that nothing is decoded twice, and as many as keep it small."""
+        chunk = int(self.truth.chunks[-2])
+        return chunk * max(1, STRIP_PIXELS // (chunk * self.width))
 
     def class_mask(self, code: str) -> Callable[[Box], NDArray[np.bool_]]:
         """Reads one class of the truth, ``(y, x)``."""

@@ -60,8 +60,8 @@ def draw_keys(exponential: Floats, value: Floats, *, power: float) -> Floats:
 
 
 def in_order(pool: Pool) -> Pool:
-    """Sorted by key; equal keys by place."""
-    order = np.lexsort((pool.boxes[:, 1], pool.boxes[:, 0], pool.key))
+    """Sorted by key; equal keys in the order in which they came."""
+    order = np.argsort(pool.key, kind="stable")
     return Pool(pool.key[order], pool.boxes[order], pool.weight[order])
 
 
