@@ -33,6 +33,7 @@ __all__ = [
     "open_array",
     "open_group",
     "read_box",
+    "read_rows",
     "read_table",
     "table_metadata",
     "use_threads",
@@ -306,10 +307,57 @@ def read_table(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path)
     except (FileNotFoundError, pa.ArrowInvalid) as error:
-        raise StoreError(
-            explain("The table cannot be read.", where=path, found=str(error), expected="a Parquet file",
-                    remedy="Run the stage that writes it again.")
-        ) from error  # fmt: skip
+        raise _unreadable(path, error) from error
+
+
+def read_rows(path: Path, **where: str) -> pd.DataFrame:
+    """The rows of a table with given values, from the row groups that can hold them; nothing else is decoded.
+
+    The filters of ``pandas.read_parquet`` give the same rows, but decode every group: they do not compare a category
+    with the statistics of a group.
+
+    Parameters
+    ----------
+    path
+        A file of ``write_table``.
+    **where
+        Column of text or categories → value.
+
+    Raises
+    ------
+    StoreError
+        Where the file is missing or no Parquet.
+
+    Examples
+    --------
+    ``read_rows(path, split="train", image_id="IDRiD_01")``
+    """
+    try:
+        file = pq.ParquetFile(path)
+    except (FileNotFoundError, pa.ArrowInvalid) as error:
+        raise _unreadable(path, error) from error
+    at = {name: file.schema_arrow.get_field_index(name) for name in where}
+    groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
+    kept = [
+        number
+        for number, group in enumerate(groups)
+        if all(_may_hold(group.column(at[name]).statistics, value) for name, value in where.items())
+    ]
+    frame: pd.DataFrame = file.read_row_groups(kept).to_pandas()
+    for name, value in where.items():
+        frame = frame[frame[name] == value]
+    return frame.reset_index(drop=True)
+
+
+def _may_hold(statistics: pq.Statistics | None, value: str) -> bool:
+    return statistics is None or not statistics.has_min_max or bool(statistics.min <= value <= statistics.max)
+
+
+def _unreadable(path: Path, error: Exception) -> StoreError:
+    return StoreError(
+        explain("The table cannot be read.", where=path, found=str(error), expected="a Parquet file",
+                remedy="Run the stage that writes it again.")
+    )  # fmt: skip
 
 
 def table_metadata(path: Path) -> dict[str, Any]:

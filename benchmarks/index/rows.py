@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from pipeline.index.schema import columns, row_groups
 from pipeline.seeds import stream
-from pipeline.stores import write_table
+from pipeline.stores import read_rows, write_table
 
 __all__ = ["section"]
 
@@ -63,8 +63,12 @@ def section(folder: Path) -> str:
     calls: dict[str, Callable[[], pd.DataFrame]] = {
         "all 28 columns": lambda: pd.read_parquet(path),
         f"{len(some)} columns ({', '.join(categories)} as categories)": lambda: pd.read_parquet(path, columns=some),
-        "split == validation": lambda: pd.read_parquet(path, filters=[("split", "==", "validation")]),
-        "one image": lambda: pd.read_parquet(path, filters=[("image_id", "==", "image_1234")]),
+        "filter split == validation": lambda: pd.read_parquet(path, filters=[("split", "==", "validation")]),
+        "filter image_id == one image": lambda: pd.read_parquet(path, filters=[("image_id", "==", "image_1234")]),
+    }
+    calls |= {
+        "`read_rows(path, split='validation')`": lambda: read_rows(path, split="validation"),
+        "`read_rows(path, image_id=…)`": lambda: read_rows(path, image_id="image_1234"),
     }
     lines = [
         f"| `pandas.read_parquet` of {ROWS:,} rows, {path.stat().st_size / 1e6:.0f} MB, {groups} row groups | rows | s, median of 3 |",

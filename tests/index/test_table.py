@@ -16,7 +16,7 @@ from pipeline.errors import SamplingError, StoreError
 from pipeline.index import table
 from pipeline.index.frequency import apportion
 from pipeline.index.schema import columns, problems, row_groups
-from pipeline.stores import table_metadata, write_table
+from pipeline.stores import read_rows, table_metadata, write_table
 
 CODES = ("MA", "HE", "SE")
 GRID = GridSampling(strategy="grid", patch=32)
@@ -266,4 +266,9 @@ def test_filters_on_split_and_image_skip_all_other_row_groups_by_their_statistic
     assert {kept("image_id", image) for image in frame["image_id"].unique()} == {1}
     pd.testing.assert_frame_equal(pd.read_parquet(path), frame)
     one = pd.read_parquet(path, filters=[("image_id", "==", "train05")])
+    pd.testing.assert_frame_equal(read_rows(path, image_id="train05"), one)
+    pd.testing.assert_frame_equal(
+        read_rows(path, split="train"), frame[frame["split"] == "train"].reset_index(drop=True)
+    )
+    assert read_rows(path, split="test", image_id="train05").empty
     assert one["y"].tolist() == frame.loc[frame["image_id"] == "train05", "y"].tolist()
