@@ -14,7 +14,8 @@ from pipeline.geometry import Box
 from pipeline.manifest import DatasetRecord
 from pipeline.segmentation.fit import check_grid
 from pipeline.segmentation.polygons import feature, trace_components
-from pipeline.stores import open_array, open_group, read_box
+from pipeline.stores import open_array, read_box
+from pipeline.whole import image_notes
 
 __all__ = ["Maps", "region_features"]
 
@@ -30,7 +31,7 @@ class Maps:
     @classmethod
     def open(cls, path: Path, *, normalized: Path, classes: int) -> "Maps":
         """Open a store of stage probability and check it against its image."""
-        notes: Any = open_group(path).attrs["lesionmap"]
+        notes = image_notes(path)
         array, image = open_array(path, "0"), open_array(normalized, "0")
         check_grid(path, array, expected=(classes, *image.shape[1:]))
         return cls(array, notes["image_id"], notes["mapping"])
