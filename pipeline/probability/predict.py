@@ -14,6 +14,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from pipeline import whole
 from pipeline.config import ProbabilityConfig
 from pipeline.geometry import Box
 from pipeline.manifest import DatasetRecord
@@ -234,6 +235,7 @@ def predict_image(
     StoreError
         For an image that is not there or not complete.
     """
+    whole.whole_image(normalized)
     source = Source.open(normalized)
     predictor = load_predictor(model, record=record, config=config)
     with torch_threads(config.threads):

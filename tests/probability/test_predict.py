@@ -203,6 +203,13 @@ def test_a_missing_image_is_named(tmp_path: Path, network: CountingNetwork) -> N
         go(tmp_path / "nowhere.zarr", outputs(tmp_path))
 
 
+def test_an_image_that_is_not_all_there_is_named(tmp_path: Path, network: CountingNetwork) -> None:
+    path = normalized(tmp_path, roi=np.ones((150, 100), np.uint8))
+    with pytest.raises(StoreError, match=r"incomplete[\s\S]*array roi \(150, 100\)"):
+        go(path, outputs(tmp_path))
+    assert not network.seen
+
+
 def test_nan_leaves_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stores = outputs(tmp_path)
     broken = lambda windows: fixed_network(windows) * np.float32(np.nan)  # noqa: E731
