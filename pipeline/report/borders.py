@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import zarr
 from numpy.typing import NDArray
 
 from pipeline import stores
@@ -23,7 +24,7 @@ from pipeline.manifest import DatasetRecord
 from pipeline.model.held_out import measured_split
 from pipeline.partial import file_in_progress
 from pipeline.provenance import Provenance
-from pipeline.report.steps import Profile, border_lines, lines_beside, step_profiles
+from pipeline.report.steps import Profile, ReadMap, border_lines, lines_beside, step_profiles
 
 __all__ = ["COLUMNS", "COMPARED_WITH", "Lonely", "Seam", "lonely_regions", "measure_seams", "write_borders"]
 
@@ -89,20 +90,24 @@ def _seam(profiles: Sequence[Profile], at: int, lines: Sequence[tuple[int, ...]]
     return Seam(count, float(sums[0]), int(sums[1]), float(sums[2]), int(sums[3]), worst[2], worst[1], worst[0])
 
 
-def measure_seams(probability: Any, *, window: int, stride: int, overlapping: bool) -> tuple[Seam, ...]:  # noqa: ANN401 array
+def measure_seams(
+    read: ReadMap, *, shape: tuple[int, int, int], window: int, stride: int, overlapping: bool
+) -> tuple[Seam, ...]:
     """Seams of a map, one per class.
 
     Parameters
     ----------
-    probability
-        ``(class, y, x)``, a Zarr or NumPy array; read block by block.
+    read
+        Gives the probabilities of a box; called block by block.
+    shape
+        ``(class, y, x)`` of the map.
     window, stride
         Of the windows that it was made of.
     overlapping
         Whether they were fused where they overlap.
     """
-    classes, height, width = probability.shape
-    profiles = step_profiles(lambda box: stores.read_box(probability, box), classes=classes, height=height, width=width)
+    classes, height, width = shape
+    profiles = step_profiles(read, classes=classes, height=height, width=width)
     lines = [
         border_lines(starts_1d(length, window, stride), window=window, length=length, overlapping=overlapping)
         for length in (height, width)
@@ -156,6 +161,14 @@ def lonely_regions(masks: Any, at: int, *, others: Sequence[Any]) -> Lonely:  # 
     return Lonely(int(np.count_nonzero(~touched)), int(area.sum()), int(area.max()), *middle)
 
 
+def _seams_of(array: zarr.Array[Any], *, window: int, stride: int, overlapping: bool) -> tuple[Seam, ...]:
+    classes, height, width = array.shape
+    return measure_seams(
+        lambda box: stores.read_box(array, box), shape=(classes, height, width), window=window, stride=stride,
+        overlapping=overlapping,
+    )  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class _Image:
     image_id: str
@@ -171,9 +184,7 @@ class _Image:
         for fusion, path in self.probability.items():
             notes: Any = dict(stores.open_group(path).attrs)["lesionmap"]
             window, stride = int(notes["window"]), int(notes["stride"])
-            seams = measure_seams(
-                stores.open_array(path, "0"), window=window, stride=stride, overlapping=fusion != "none"
-            )
+            seams = _seams_of(stores.open_array(path, "0"), window=window, stride=stride, overlapping=fusion != "none")
             for at, (code, seam) in enumerate(zip(codes, seams, strict=True)):
                 yield {
                     "image_id": self.image_id, "split": self.split, "fusion": fusion, "class_code": code, "window": window,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.geometry import Box, aligned_boxes
 
-__all__ = ["ACTIVE", "BESIDE", "Profile", "border_lines", "lines_beside", "step_profiles"]
+__all__ = ["ACTIVE", "BESIDE", "Profile", "ReadMap", "border_lines", "lines_beside", "step_profiles"]
 
 Floats: TypeAlias = NDArray[np.float32]
 ReadMap: TypeAlias = Callable[[Box], NDArray[np.floating]]

@@ -13,7 +13,7 @@ from pipeline.manifest import DatasetRecord
 from pipeline.probability import predict
 from pipeline.probability.predict import predict_image
 from pipeline.provenance import Provenance
-from pipeline.report.borders import COLUMNS, Lonely, lonely_regions, measure_seams, write_borders
+from pipeline.report.borders import COLUMNS, Lonely, Seam, lonely_regions, measure_seams, write_borders
 from pipeline.report.steps import border_lines
 from pipeline.stores import create_plane, create_pyramid, open_array, read_table, write_table
 
@@ -104,14 +104,16 @@ def maps(tmp_path: Path, monkeypatch):
     return run
 
 
+def seams_of(values: np.ndarray, *, overlapping: bool = True) -> Seam:
+    return measure_seams(
+        lambda box: values[(slice(None), *box.slices)], shape=values.shape, window=WINDOW,
+        stride=STRIDE if overlapping else WINDOW, overlapping=overlapping,
+    )[0]  # fmt: skip
+
+
 def seam_errors(outputs: dict[str, Path]) -> dict[str, float]:
-    return {
-        fusion: measure_seams(
-            open_array(path, "0"), window=WINDOW, stride=STRIDE if fusion != "none" else WINDOW,
-            overlapping=fusion != "none",
-        )[0].excess
-        for fusion, path in outputs.items()
-    }  # fmt: skip
+    maps = {fusion: np.asarray(open_array(path, "0")[:]) for fusion, path in outputs.items()}
+    return {fusion: seams_of(values, overlapping=fusion != "none").excess for fusion, values in maps.items()}
 
 
 def distances(outputs: dict[str, Path], reference: np.ndarray) -> dict[str, float]:
@@ -160,10 +162,10 @@ def test_a_map_without_windows_has_no_seams():
     smooth = ndimage.gaussian_filter(lesion().astype(np.float32), 3)[None]
     rough = np.random.Generator(np.random.PCG64(0)).random((1, *SIZE)).astype(np.float32)
     for values in (smooth, rough):
-        seam = measure_seams(values, window=WINDOW, stride=STRIDE, overlapping=True)[0]
+        seam = seams_of(values)
         typical = seam.beside_step / seam.beside_pixels
         assert abs(seam.excess) < 0.1 * typical
-    flat = measure_seams(np.zeros((1, *SIZE), np.float32), window=WINDOW, stride=STRIDE, overlapping=True)[0]
+    flat = seams_of(np.zeros((1, *SIZE), np.float32))
     assert np.isnan(flat.excess)
     assert flat.worst_line == -1
 
@@ -171,7 +173,7 @@ def test_a_map_without_windows_has_no_seams():
 def test_the_worst_line_is_where_a_seam_was_put():
     values = ndimage.gaussian_filter(lesion().astype(np.float32), 3)[None]
     values[:, 144:] *= 0.6
-    seam = measure_seams(values, window=WINDOW, stride=STRIDE, overlapping=True)[0]
+    seam = seams_of(values)
     assert 144 in lines(0, overlapping=True)
     assert (seam.worst_axis, seam.worst_line) == ("y", 144)
 
