@@ -21,7 +21,7 @@ from pipeline import stores
 from pipeline.averages import BACKGROUND, class_table, count_table
 from pipeline.config import ReportConfig
 from pipeline.errors import StoreError, explain
-from pipeline.geometry import aligned_boxes
+from pipeline.geometry import Box, aligned_boxes
 from pipeline.manifest import DatasetRecord
 from pipeline.metrics import Counts, Histogram, average_precision, counts, probability_histogram
 from pipeline.model.held_out import measured_split
@@ -85,7 +85,7 @@ def measure_image(planes: Mapping[str, Any], *, codes: tuple[str, ...], annotate
     outside = dict.fromkeys(annotated, 0)
     height, width = planes["roi"].shape
     for box in aligned_boxes(height, width, BLOCK):
-        block = {name: stores.read_box(plane, box) for name, plane in planes.items()}
+        block = {name: _block(plane, box) for name, plane in planes.items()}
         truth, masks, roi = (block[name] > 0 for name in ("truth", "masks", "roi"))
         for code in annotated:
             at = codes.index(code)
@@ -96,6 +96,12 @@ def measure_image(planes: Mapping[str, Any], *, codes: tuple[str, ...], annotate
         if BACKGROUND in total:
             total[BACKGROUND] += counts(~np.logical_or.reduce(truth), ~np.logical_or.reduce(masks))
     return ImageMeasure(total, histograms, outside)
+
+
+def _block(plane: Any, box: Box) -> NDArray[Any]:  # noqa: ANN401 Zarr or NumPy array
+    if isinstance(plane, np.ndarray):
+        return plane[(..., *box.slices)]
+    return stores.read_box(plane, box)
 
 
 def _one_grid(planes: Mapping[str, Any], *, classes: int) -> None:
