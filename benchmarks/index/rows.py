@@ -61,7 +61,7 @@ def section(folder: Path) -> str:
         name for name, dtype in pd.read_parquet(path, columns=some).dtypes.items() if str(dtype) == "category"
     ]
     calls: dict[str, Callable[[], pd.DataFrame]] = {
-        "all 28 columns": lambda: pd.read_parquet(path),
+        f"all {len(columns(CODES))} columns": lambda: pd.read_parquet(path),
         f"{len(some)} columns ({', '.join(categories)} as categories)": lambda: pd.read_parquet(path, columns=some),
         "filter split == validation": lambda: pd.read_parquet(path, filters=[("split", "==", "validation")]),
         "filter image_id == one image": lambda: pd.read_parquet(path, filters=[("image_id", "==", "image_1234")]),
