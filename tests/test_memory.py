@@ -102,7 +102,7 @@ print(json.dumps({"traced": tracemalloc.get_traced_memory()[1], "resident": peak
 def test_the_memory_of_a_run_is_flat_in_the_size_of_the_image_and_as_projected(tmp_path: Path) -> None:
     small, large = (
         json.loads(subprocess.check_output([sys.executable, "-c", RUN, str(tmp_path), str(side)], cwd=TESTS))
-        for side in (1100, 2700)
+        for side in (1600, 2700)
     )
     projected = probability_bytes(window=128, shard=512, classes=6, fusions=1, batch=4, workers=2)
     assert large["traced"] <= projected
