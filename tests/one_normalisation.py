@@ -1,6 +1,7 @@
 """Run as a process of its own: normalises generated slides of some sizes and prints what memory that took.
 
-Arguments: folder, chain, ``tiles`` or ``strips``, ``small`` or ``default`` blocks, then the sides of the slides.
+Arguments: folder, chain, ``tiles`` or ``strips``, ``small`` or ``default`` blocks, workers, then the sides of
+the slides.
 """
 
 import json
@@ -44,7 +45,7 @@ def write(path, side, form):
     )
 
 
-def normalise(path, chain, config):
+def normalise(path, chain, config, workers):
     """The two doors of a chain, one after the other."""
     from pipeline.manifest import DatasetRecord
     from pipeline.normalized.fundus import normalise_fundus
@@ -57,7 +58,7 @@ def normalise(path, chain, config):
     facts = {"title": "t", "adaptor": "slide", "modality": "histology", "task": "binary", "slide": layout}
     record = DatasetRecord.model_validate(facts | {"classes": [{"code": "T", "name": "T"}]})
     provenance, entry = Provenance("normalized", {}, "c"), ImageEntry("a", path, annotated=False)
-    given = {"record": record, "config": config, "provenance": provenance, "workers": 2}
+    given = {"record": record, "config": config, "provenance": provenance, "workers": workers}
     output = path.parent / "results" / "d" / "normalized" / f"{path.stem}.zarr"
     if chain == "fundus":
         normalise_fundus(entry, output=output, **given)
@@ -68,7 +69,7 @@ def normalise(path, chain, config):
     normalise_histology(entry, stain=stain, target=target, output=output, **given)
 
 
-def main(folder, chain, form, blocks, *sides):
+def main(folder, chain, form, blocks, workers, *sides):
     """Print the traced peak of each size, and the resident peak of the whole process."""
     changes, traced = {}, {}
     if blocks == "small":
@@ -82,10 +83,11 @@ def main(folder, chain, form, blocks, *sides):
     config = NormalizedConfig(chain=chain, **changes)
     for side in map(int, sides):
         path = Path(folder) / f"{side}.tif"
+        path.parent.mkdir(exist_ok=True)
         write(path, side, form)
         if blocks == "small":
             tracemalloc.start()
-        normalise(path, chain, config)
+        normalise(path, chain, config, int(workers))
         traced[side] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     print(json.dumps({"traced": list(traced.values()), "resident": peak_bytes()}))  # noqa: T201

@@ -98,6 +98,12 @@ def copy_of_project(folder: Path) -> Project:
     return project
 
 
+def copy_with_results(project: Project, folder: Path) -> Project:
+    """Copy a project with all that it made, for a test that makes more: the others share the original."""
+    shutil.copytree(project.folder, folder)
+    return Project(folder)
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Project:
     """A project whose run with one core has ended."""

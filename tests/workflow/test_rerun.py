@@ -9,7 +9,7 @@ import yaml
 from pipeline.provenance import file_digest
 from pipeline.settings import merge
 from pipeline.stores import table_metadata
-from tests.workflow.conftest import MANIFEST, TINY
+from tests.workflow.conftest import MANIFEST, TINY, copy_with_results
 
 # Which images are usable, and their splits, is known only once they were read: where the table of images itself is to
 # be made again, a dry run knows the rules that lead to it and those whose number does not depend on it.
@@ -78,8 +78,9 @@ def test_a_changed_parameter_reruns_exactly_what_it_touches(project, change, exp
 HARD = "results/tiny/segmentation/unet/gaussian/hard_negatives.parquet"
 
 
-def test_a_second_round_draws_from_what_the_first_model_got_wrong_in_training_images(project):
+def test_a_second_round_draws_from_what_the_first_model_got_wrong_in_training_images(finished, tmp_path):
     """The list is written on request alone, from maps that are made for it; a sampling that names it brings it about."""
+    project = copy_with_results(finished, tmp_path / "second_round")
     assert project.wants(target=HARD) == {"probability_image", "segmentation_hard_negatives"}
     hard = {"strategy": "guided", "patch": 64, "total": 8, "background_share": 0.5, "hard_negatives": {"table": HARD}}
     second = {"encoder": "resnet18", "epochs": 1, "batch_size": 4, "threads": 1, "sampling": "hardened"}
