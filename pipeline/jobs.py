@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 
+from pipeline.disk import room_on_disk
 from pipeline.errors import PipelineError
 from pipeline.provenance import LIBRARIES, Provenance
 from pipeline.stores import input_digest, use_threads
@@ -38,7 +39,8 @@ def job(log: str, *, threads: int) -> Iterator[None]:
     cv2.setNumThreads(threads)
     use_threads(threads)
     try:
-        yield
+        with room_on_disk(Path(log)):
+            yield
     except PipelineError as problem:
         root.error("%s", problem)
         raise SystemExit(1) from None

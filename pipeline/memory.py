@@ -34,7 +34,9 @@ MASK_PIECES = 64 * 2**20
 """The same for all masks of an image."""
 
 
-def probability_bytes(*, window: int, shard: int, classes: int, fusions: int, batch: int, workers: int) -> int:
+def probability_bytes(
+    *, window: int, shard: int, classes: int, fusions: int, batch: int, workers: int, logits: bool = False
+) -> int:
     """Peak of stage probability, whatever the size of the image.
 
     Parameters
@@ -51,6 +53,8 @@ def probability_bytes(*, window: int, shard: int, classes: int, fusions: int, ba
         Windows of a forward pass.
     workers
         Blocks in memory at a time.
+    logits
+        Whether logits are fused: they are made probabilities in a copy.
 
     Returns
     -------
@@ -62,7 +66,7 @@ def probability_bytes(*, window: int, shard: int, classes: int, fusions: int, ba
     sums = _FLOAT * classes * fusions * reach
     computing = _CHANNELS * reach + batch * window**2 * (_CHANNELS + _FLOAT * classes)
     lending = _FLOAT * classes * shard * (window - 1)
-    finishing = lending + _FLOAT * core + WRITING * classes * core
+    finishing = lending + _FLOAT * core + (WRITING + (_FLOAT if logits else 0)) * classes * core
     return workers * (sums + max(computing, finishing))
 
 

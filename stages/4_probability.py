@@ -18,14 +18,15 @@ def probability_image(smk: Any) -> None:
     from pipeline.model.ensemble import model_files
     from pipeline.probability.predict import predict_image
 
-    config = smk.params.config
+    config, resources = smk.params.config, smk.resources
+    run_by = {"workers": resources.workers, "dask": {"scheduler": resources.scheduler}}
     normalized, model = Path(smk.input.normalized), Path(smk.input.model)
     inputs = {normalized.stem: normalized, **model_files(model)}
     predict_image(
         normalized,
         model=model,
         outputs={fusion: Path(path) for fusion, path in smk.output.items()},
-        config=ProbabilityConfig.model_validate(config["probability"]),
+        config=ProbabilityConfig.model_validate({**config["probability"], **run_by}),
         window=config["window"],
         record=DatasetRecord.model_validate(config["record"]),
         provenance=origin("probability", config=config, code=smk.params.code, inputs=inputs, libraries=LIBRARIES),

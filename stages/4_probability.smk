@@ -27,6 +27,9 @@ rule probability_image:
     threads: lambda w: DATASETS[w.dataset].config.probability.threads
     resources:
         network=1,
+        # Not parameters: who computes a map, and on how many threads, changes nothing in it.
+        workers=lambda w: DATASETS[w.dataset].config.probability.workers,
+        scheduler=lambda w: DATASETS[w.dataset].config.probability.dask.scheduler,
     params:
         config=lambda w: {
             "record": bare_record(w.dataset),

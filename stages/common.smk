@@ -380,8 +380,7 @@ if TRAINED & ENSEMBLES:
 @functools.cache
 def inference(dataset):
     """What the maps of an image depend on: not which other images get maps."""
-    found = stage_config(dataset, "probability")
-    return {key: value for key, value in found.items() if key != "splits"}
+    return DATASETS[dataset].config.probability.of_the_values()
 
 
 def fusions_of(dataset):

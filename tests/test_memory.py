@@ -68,7 +68,7 @@ from pipeline.config import Storage
 from pipeline.geometry import strips
 from pipeline.probability.overhang import Ledger
 from pipeline.probability.plan import WindowPlan
-from pipeline.probability.predict import _writer
+from pipeline.probability.one_pass import block_writer
 from pipeline.probability.run import Run, run
 from pipeline.stores import create_pyramid, read_box, write_box
 from peak_memory import peak_bytes
@@ -86,7 +86,7 @@ def fuse(side):
     ledger = Ledger(Path(folder) / f"work{side}")
     ledger.open(fresh=True)
     run(Run("null", plan, plan.all_evaluated(), 6, lambda box: read_box(source["0"], box),
-            lambda windows: answer[: len(windows)], _writer({"gaussian": result}, levels=2), {"gaussian": ledger}),
+            (lambda windows: answer[: len(windows)],), block_writer({"gaussian": result}, levels=2), {"gaussian": ledger}),
         workers=workers)
     ledger.close()
 

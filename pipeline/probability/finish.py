@@ -5,7 +5,7 @@ level is at hand and nothing is read again.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numba import njit
@@ -13,14 +13,9 @@ from numpy.typing import NDArray
 
 from pipeline.geometry import Box
 
-__all__ = ["SCALE", "Fused", "Stored", "to_float16"]
+__all__ = ["Fused", "to_float16"]
 
 Floats: TypeAlias = NDArray[np.float32]
-Stored: TypeAlias = Literal["float16", "uint8"]
-
-SCALE: dict[Stored, float] = {"float16": 1.0, "uint8": 1 / 255}
-"""What a stored value is multiplied with to give a probability."""
-
 _NO_WEIGHTS = np.ones((0, 0), np.float32)
 
 

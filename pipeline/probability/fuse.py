@@ -1,6 +1,8 @@
 """How do overlapping windows become one map? Sums in float32, one division at the end.
 
-``none`` and ``mean`` add probabilities and divide by how many windows were added; ``gaussian`` adds them weighted by
+What is added is probabilities, or, where so configured, logits (``logits``): read "values" below.
+
+``none`` and ``mean`` add values and divide by how many windows were added; ``gaussian`` adds them weighted by
 their distance to the centre of the window and divides by the sum of those weights; ``max`` keeps the largest value of
 each class and divides by nothing, so that its classes need not sum to one. A pixel that no window reached is 0. The
 sum of weights follows from the plan alone: it is computed, not carried along.
@@ -15,9 +17,10 @@ from numpy.typing import NDArray
 
 from pipeline.geometry import Box
 from pipeline.probability.finish import Fused
+from pipeline.probability.logits import Activation, activated
 from pipeline.probability.plan import WindowPlan
 
-__all__ = ["accumulate", "are_probabilities", "fused", "gaussian_weights", "merge", "weight_sum"]
+__all__ = ["accumulate", "are_probabilities", "empty_sums", "fused", "gaussian_weights", "merge", "weight_sum"]
 
 Floats: TypeAlias = NDArray[np.float32]
 
@@ -110,6 +113,13 @@ def are_probabilities(values: Floats) -> bool:
     return bool(_largest_bits(values.reshape(-1).view(np.uint32)) <= MOST.view(np.uint32))
 
 
+def empty_sums(fusion: str, shape: tuple[int, int, int], *, activation: Activation = "none") -> Floats:
+    """Sums ``(map, y, x)`` that hold no window yet: 0, or what is below every logit where the largest is kept."""
+    if fusion == "max" and activation != "none":
+        return np.full(shape, -np.inf, np.float32)
+    return np.zeros(shape, np.float32)
+
+
 def accumulate(fusion: str, sums: Floats, tile: Floats, *, y: int, x: int, owned: tuple[int, int]) -> None:
     """Add one window to the sums of a block, in place; what lies beyond the sums is left out.
 
@@ -170,7 +180,18 @@ def weight_sum(fusion: str, plan: WindowPlan, *, evaluated: NDArray[np.bool_], b
     return total
 
 
-def fused(fusion: str, sums: Floats, *, plan: WindowPlan, evaluated: NDArray[np.bool_], box: Box) -> Fused:
+def fused(
+    fusion: str,
+    sums: Floats,
+    *,
+    plan: WindowPlan,
+    evaluated: NDArray[np.bool_],
+    box: Box,
+    activation: Activation = "none",
+) -> Fused:
     """The map of a box, whose first pixel is that of the sums of all its windows; what the sums hold beyond is left."""
     weights = None if fusion == "max" else weight_sum(fusion, plan, evaluated=evaluated, box=box)
-    return Fused(sums[:, : box.height, : box.width], weights)
+    inside = sums[:, : box.height, : box.width]
+    if activation != "none":
+        return activated(inside, weights=weights, activation=activation)
+    return Fused(inside, weights)

@@ -111,6 +111,10 @@ class WindowPlan:
         rows, columns = -(-self.height // self.block), -(-self.width // self.block)
         return tuple(Block(row, column) for row in range(rows) for column in range(columns))
 
+    def number(self, block: Block) -> int:
+        """Place of a block among ``blocks``."""
+        return block.row * -(-self.width // self.block) + block.column
+
     def core(self, block: Block) -> Box:
         """The pixels of a block, cut at the image border."""
         y0, x0 = block.row * self.block, block.column * self.block

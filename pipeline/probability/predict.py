@@ -4,9 +4,8 @@
 """
 
 import logging
-from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,50 +15,26 @@ from numpy.typing import NDArray
 
 from pipeline import whole
 from pipeline.config import ProbabilityConfig
-from pipeline.geometry import Box
+from pipeline.disk import room_on_disk
+from pipeline.errors import ConfigurationError, explain
 from pipeline.manifest import DatasetRecord
 from pipeline.normalized.pyramid import store_levels
 from pipeline.partial import folder_in_progress
-from pipeline.probability.finish import Fused
+from pipeline.probabilities import SCALE
+from pipeline.probability.cluster import run_on_cluster
 from pipeline.probability.fuse import weight_sum
-from pipeline.probability.overhang import Ledger
+from pipeline.probability.one_pass import Pass, Source
 from pipeline.probability.plan import WindowPlan, stride_of
-from pipeline.probability.predictor import load_predictor, torch_threads
-from pipeline.probability.run import Predictor, Run, Write, run
+from pipeline.probability.predictor import load_predictors, torch_threads
+from pipeline.probability.progress import Progress, bar
+from pipeline.probability.run import Predictor, run, windows_done
 from pipeline.probability.window import evaluated_windows
 from pipeline.provenance import Provenance
-from pipeline.shards import Shards
-from pipeline.stores import as_array, create_pyramid, open_array, open_group, read_box
+from pipeline.stores import create_pyramid, read_box
 
-__all__ = ["Source", "fuse_image", "predict_image", "unseen_truth"]
+__all__ = ["fuse_image", "predict_image", "unseen_truth"]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Source:
-    """A normalised image, opened."""
-
-    image_id: str
-    mapping: dict[str, float]
-    """How its pixels map to those of the original."""
-    image: zarr.Array[Any]
-    roi: zarr.Array[Any]
-    truth: zarr.Array[Any] | None
-    """None where nobody annotated."""
-
-    @classmethod
-    def open(cls, path: Path) -> "Source":
-        """Open ``normalized/{image}.zarr``."""
-        group = open_group(path)
-        notes: Any = group.attrs["lesionmap"]
-        truth = open_array(path, "truth") if "truth" in group else None
-        return cls(notes["image_id"], notes["mapping"], open_array(path, "0"), open_array(path, "roi"), truth)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Rows and columns."""
-        return int(self.image.shape[-2]), int(self.image.shape[-1])
 
 
 def _plan(source: Source, *, window: int, config: ProbabilityConfig, overlapping: bool) -> WindowPlan:
@@ -85,38 +60,11 @@ def unseen_truth(
     return {"truth_pixels_outside_roi": outside.tolist(), "truth_pixels_not_evaluated": missed.tolist()}
 
 
-def _writer(groups: Mapping[str, zarr.Group], *, levels: int) -> Write:
-    arrays = {
-        name: [Shards.of(as_array(group, str(level))) for level in range(levels)] for name, group in groups.items()
-    }
-
-    def write(fusion: str, fused: Fused, box: Box) -> None:
-        for level, shards in enumerate(arrays[fusion]):
-            half = fused.empty_half() if level + 1 < levels else None
-            _write_level(shards, fused, y0=box.y0 >> level, x0=box.x0 >> level, half=half)
-            if half is not None:
-                fused = Fused(half, None)
-
-    return write
-
-
-def _write_level(shards: Shards, fused: Fused, *, y0: int, x0: int, half: NDArray[np.float32] | None) -> None:
-    classes, height, width = fused.sums.shape
-    codes = np.zeros((classes, *shards.chunk), shards.array.dtype)
-
-    def make(part: Box) -> NDArray[Any]:
-        if (part.height, part.width) != shards.chunk:  # the last chunk holds pixels beyond the border
-            codes.fill(0)
-        fused.store(part.shift(-y0, -x0), codes=codes, half=half)
-        return codes
-
-    shards.write(Box(y0, x0, y0 + height, x0 + width), make)
-
-
 def fuse_image(
-    source: Source,
+    normalized: Path,
     *,
-    predictor: Predictor,
+    model: Path,
+    predictors: tuple[Predictor, ...],
     outputs: Mapping[str, Path],
     plan: WindowPlan,
     config: ProbabilityConfig,
@@ -127,16 +75,18 @@ def fuse_image(
 
     Parameters
     ----------
-    source
-        The normalised image.
-    predictor
-        Gives the probabilities of ``record.codes``.
+    normalized
+        Store of the image.
+    model
+        Folder of the model, which the workers of a scheduler open themselves.
+    predictors
+        Give the maps of ``record.codes``, one for each device; not used where a scheduler runs the blocks.
     outputs
         Fusion → store.
     plan
         The windows, and blocks as large as the shards of the outputs.
     config
-        Workers, storage, and whether windows without roi are skipped.
+        Workers, storage, what is fused and stored, and whether windows without roi are skipped.
     record
         Facts of the data set.
     provenance
@@ -146,39 +96,61 @@ def fuse_image(
     ------
     ModelError
         For a network that gives NaN, infinity, or another number of classes.
+    StoreError
+        Where the disk is full.
     """
-    overlapping = "none" not in outputs
+    source = Source.open(normalized)
     skip = config.skip_outside_roi
     evaluated = evaluated_windows(lambda box: read_box(source.roi, box), plan) if skip else plan.all_evaluated()
-    notes = {
+    notes = _notes(source, plan, evaluated=evaluated, overlapping="none" not in outputs, config=config, record=record)
+    shapes = store_levels(plan.height, plan.width, shard=config.storage.shard)
+    digest = f"{provenance.digest} {plan}"
+    with ExitStack() as stack:
+        stack.enter_context(room_on_disk(next(iter(outputs.values()))))
+        folders = {name: stack.enter_context(folder_in_progress(path, digest=digest)) for name, path in outputs.items()}
+        work = Pass(normalized, model, folders, len(shapes), plan, evaluated, config, record, digest)
+        for name, ledger in work.ledgers().items():
+            ledger.open(fresh=not (folders[name] / "zarr.json").exists())
+        for name, folder in folders.items():
+            _store(folder, shapes, {"fusion": name, **notes}, config=config, record=record, provenance=provenance)
+        _fuse(work, predictors, name=source.image_id)
+    for ledger in work.ledgers().values():
+        ledger.close()
+
+
+def _fuse(work: Pass, predictors: tuple[Predictor, ...], *, name: str) -> None:
+    evaluated, before = int(work.evaluated.sum()), windows_done(work.open(()))
+    with _counting(name, work.plan, total=evaluated, before=before) as progress:
+        if work.config.dask.scheduler != "threads":
+            run_on_cluster(work, progress=progress)
+        else:
+            run(work.open(predictors, count=progress.add), workers=work.config.workers)
+    skipped = 100 - 100 * work.evaluated.mean()
+    logger.info("%s: %s, %.1f %% of all windows skipped", name, progress.end(), skipped)
+
+
+@contextmanager
+def _counting(name: str, plan: WindowPlan, *, total: int, before: int) -> Iterator[Progress]:
+    with bar(name) as show:
+        yield Progress(name, total=total, before=before, pixels=plan.stride**2, show=show)
+
+
+def _notes(
+    source: Source,
+    plan: WindowPlan,
+    *,
+    evaluated: NDArray[np.bool_],
+    overlapping: bool,
+    config: ProbabilityConfig,
+    record: DatasetRecord,
+) -> dict[str, Any]:
+    return {
         "image_id": source.image_id, "classes": list(record.codes), "mapping": dict(source.mapping),
-        "window": plan.window, "stride": plan.stride, "windows": int(evaluated.size), "windows_evaluated": int(evaluated.sum()),
+        "window": plan.window, "stride": plan.stride, "fused": config.fuse, "views": config.views,
+        "scale": SCALE[config.stored], "windows": int(evaluated.size), "windows_evaluated": int(evaluated.sum()),
         "windows_skipped_share": float(1 - evaluated.mean()),
         **unseen_truth(source, plan, evaluated=evaluated, overlapping=overlapping),
     }  # fmt: skip
-    with ExitStack() as stack:
-        shapes = store_levels(plan.height, plan.width, shard=config.storage.shard)
-        digest = f"{provenance.digest} {plan}"
-        folders = {name: stack.enter_context(folder_in_progress(path, digest=digest)) for name, path in outputs.items()}
-        ledgers = {name: _ledger(folder) for name, folder in folders.items()}
-        groups = {
-            name: _store(folder, shapes, {"fusion": name, **notes}, config=config, record=record, provenance=provenance)
-            for name, folder in folders.items()
-        }
-        task = Run(source.image_id, plan, evaluated, len(record.codes), lambda box: read_box(source.image, box),
-                   predictor, _writer(groups, levels=len(shapes)), ledgers)  # fmt: skip
-        run(task, workers=config.workers)
-    for ledger in ledgers.values():
-        ledger.close()
-    logger.info(
-        "%s: %d windows evaluated, %.1f %% skipped", source.image_id, evaluated.sum(), 100 - 100 * evaluated.mean()
-    )
-
-
-def _ledger(folder: Path) -> Ledger:
-    ledger = Ledger(folder.with_name(f"{folder.name}.work"))
-    ledger.open(fresh=not (folder / "zarr.json").exists())
-    return ledger
 
 
 def _store(
@@ -192,7 +164,7 @@ def _store(
 ) -> zarr.Group:
     size = record.pixel_size_um / notes["mapping"]["factor_y"] if record.pixel_size_um else None
     return create_pyramid(
-        folder, channels=record.codes, shapes=shapes, dtype=np.float16, storage=config.storage,
+        folder, channels=record.codes, shapes=shapes, dtype=np.dtype(config.stored), storage=config.storage,
         provenance=provenance.as_attributes(), pixel_size_um=size, extra={"lesionmap": dict(notes)},
     )  # fmt: skip
 
@@ -229,21 +201,34 @@ def predict_image(
     Raises
     ------
     ConfigurationError
-        For a shard smaller than the window.
+        For a shard smaller than the window, an image smaller than it where that is refused, and a scheduler that is
+        not there.
     ModelError
         For a model of other classes, or NaN or infinity from it.
     StoreError
-        For an image that is not there or not complete.
+        For an image that is not there or not complete, and where the disk is full.
     """
     whole.whole_image(normalized)
     source = Source.open(normalized)
-    predictor = load_predictor(model, record=record, config=config)
+    _large_enough(source, window=window, config=config)
+    far = config.dask.scheduler != "threads"
+    predictors = () if far else load_predictors(model, record=record, config=config)
     with torch_threads(config.threads):
         for overlapping in (False, True):
             wanted = {fusion: path for fusion, path in outputs.items() if (fusion != "none") == overlapping}
             if wanted:
                 plan = _plan(source, window=window, config=config, overlapping=overlapping)
                 fuse_image(
-                    source, predictor=predictor, outputs=wanted, plan=plan, config=config, record=record,
-                    provenance=provenance,
+                    normalized.resolve(), model=model.resolve(), predictors=predictors,
+                    outputs={fusion: path.resolve() for fusion, path in wanted.items()}, plan=plan, config=config,
+                    record=record, provenance=provenance,
                 )  # fmt: skip
+
+
+def _large_enough(source: Source, *, window: int, config: ProbabilityConfig) -> None:
+    if config.small_images == "refuse" and min(source.size) < window:
+        raise ConfigurationError(
+            explain("The image is smaller than the window.", where=source.image_id, found=f"{source.size} pixels",
+                    expected=f"at least {window} a side, because probability.small_images is refuse",
+                    remedy="Set small_images to reflect, or choose a smaller window.")
+        )  # fmt: skip

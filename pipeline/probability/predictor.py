@@ -1,22 +1,30 @@
-"""What does a trained network say about windows? Probabilities of the classes of the data set, as NumPy arrays."""
+"""What does a trained network say about windows? Probabilities of the classes of the data set, or their logits."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import ProbabilityConfig
-from pipeline.errors import ConfigurationError, explain
+from pipeline.errors import ConfigurationError, ModelError, explain
 from pipeline.manifest import DatasetRecord
+from pipeline.probability.accumulate import Tiles
+from pipeline.probability.logits import Activation
+from pipeline.probability.views import VIEWS, View, mean_of_views
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
-__all__ = ["NetworkPredictor", "load_predictor", "torch_threads"]
+__all__ = ["NetworkPredictor", "load_predictors", "torch_threads"]
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -35,9 +43,23 @@ def torch_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+class _Most:
+    """How many windows the memory of a device holds at once: unknown until it was too small."""
+
+    def __init__(self) -> None:
+        self._most, self._lock = 2**31, Lock()
+
+    def __call__(self) -> int:
+        return self._most
+
+    def lower(self, windows: int) -> None:
+        with self._lock:
+            self._most = min(self._most, windows)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class NetworkPredictor:
-    """A network in evaluation mode; several threads may call it at once, because it changes nothing in itself."""
+    """A network in evaluation mode; several threads may call it at once, because no answer changes another."""
 
     network: "torch.nn.Module"
     """Takes uint8 windows and gives logits."""
@@ -47,18 +69,88 @@ class NetworkPredictor:
     """Where it runs."""
     precision: str
     """float32, or the type of autocast."""
+    views: tuple[View, ...] = VIEWS["one"]
+    """Ways round in which it sees a window; the mean counts."""
+    logits: bool = False
+    """Give what is to be fused as logits: logarithms of probabilities, background first, or the logits of classes that
+    are independent."""
+    _most: _Most = field(default_factory=_Most)
 
-    def __call__(self, windows: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Map windows ``(n, 3, window, window)`` to probabilities ``(n, class, window, window)``."""
+    @property
+    def on_host(self) -> bool:
+        """Whether the answers are NumPy arrays."""
+        return self.device.type == "cpu"
+
+    @property
+    def activation(self) -> Activation:
+        """What turns its answers into probabilities."""
+        if not self.logits:
+            return "none"
+        return "softmax" if self.task == "multiclass" else "sigmoid"
+
+    def __call__(self, windows: NDArray[np.uint8]) -> Tiles:
+        """Map windows ``(n, 3, window, window)`` to float32 maps ``(n, map, window, window)``.
+
+        Returns
+        -------
+        NDArray or Tensor
+            An array on a CPU; on a GPU a tensor that stays there.
+
+        Raises
+        ------
+        ModelError
+            Where the memory of the GPU does not hold a single window.
+        """
         import torch
 
+        pixels = torch.from_numpy(windows)
+        with torch.inference_mode():
+            if self.on_host:
+                return np.ascontiguousarray(self._maps(pixels).numpy())
+            return self._maps(pixels.pin_memory().to(self.device, non_blocking=True))
+
+    def _maps(self, pixels: "Tensor") -> "Tensor":
+        """Maps of a batch; halves of it where the memory is too small, then and from then on."""
+        import torch
+
+        parts, todo = [], [pixels]
+        while todo:
+            part = todo.pop()
+            if len(part) <= self._most():
+                try:
+                    parts.append(mean_of_views(self._forward, part, views=self.views))
+                    continue
+                except torch.OutOfMemoryError as error:
+                    self._too_many(len(part), error)
+            half = min(len(part) // 2 + len(part) % 2, self._most())
+            todo += [part[half:], part[:half]]
+        maps = torch.cat(parts) if len(parts) > 1 else parts[0]
+        # A mean of logarithms of probabilities is none: what is common to all classes is taken off again.
+        return maps.log_softmax(dim=1) if self.activation == "softmax" else maps
+
+    def _too_many(self, windows: int, error: Exception) -> None:
+        import torch
+
+        if windows == 1:
+            raise ModelError(
+                explain("The memory of the GPU is too small for one window.", where="probability.window",
+                        found=str(error).split("\n")[0], expected="room for the network and one window",
+                        remedy="Choose a smaller window, precision bfloat16 or float16, one view, or device cpu.")
+            ) from error  # fmt: skip
+        self._most.lower(windows // 2)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        logger.warning("%d windows at once are too many for the memory of %s: %d from here on", windows, self.device,
+                       windows // 2)  # fmt: skip
+
+    def _forward(self, pixels: "Tensor") -> "Tensor":
         from pipeline.model.network import probabilities
 
-        with torch.inference_mode(), self._autocast():
-            logits = self.network(torch.from_numpy(windows).to(self.device))
-        with torch.inference_mode():
-            values = probabilities(logits.float(), self.task)
-            return np.ascontiguousarray(values.float().cpu().numpy())
+        with self._autocast():
+            logits: Tensor = self.network(pixels).float()
+        if not self.logits:
+            return probabilities(logits, self.task)
+        return logits.log_softmax(dim=1) if self.task == "multiclass" else logits
 
     def _autocast(self) -> AbstractContextManager[object]:
         import torch
@@ -68,19 +160,22 @@ class NetworkPredictor:
         return torch.autocast(self.device.type, dtype=getattr(torch, self.precision))
 
 
-def _device(wish: str) -> "torch.device":
+def _devices(wish: str) -> "tuple[torch.device, ...]":
     import torch
 
-    if wish == "cuda" and not torch.cuda.is_available():
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if wish == "cuda" and not found:
         raise ConfigurationError(
             explain("There is no GPU.", where="probability.device", found="torch sees no CUDA device",
                     expected="a CUDA device and a torch that was built for it", remedy="Set device to cpu or auto.")
         )  # fmt: skip
-    return torch.device("cuda" if wish != "cpu" and torch.cuda.is_available() else "cpu")
+    if wish == "cpu" or not found:
+        return (torch.device("cpu"),)
+    return tuple(torch.device("cuda", number) for number in range(found))
 
 
-def load_predictor(model: Path, *, record: DatasetRecord, config: ProbabilityConfig) -> NetworkPredictor:
-    """The network of a folder ``model/{model}/``, or the mean of an ensemble there, ready to be slid over images.
+def load_predictors(model: Path, *, record: DatasetRecord, config: ProbabilityConfig) -> tuple[NetworkPredictor, ...]:
+    """The network of a folder ``model/{model}/``, or the mean of an ensemble there, on each device that is to be used.
 
     Raises
     ------
@@ -91,6 +186,11 @@ def load_predictor(model: Path, *, record: DatasetRecord, config: ProbabilityCon
     """
     from pipeline.model.ensemble import load_networks
 
-    device = _device(config.device)
-    network = load_networks(model, device=device, codes=record.codes, channels=3, task=record.task)
-    return NetworkPredictor(network, record.task, device, config.precision)
+    views, logits = VIEWS[config.views], config.fuse == "logits"
+    return tuple(
+        NetworkPredictor(
+            load_networks(model, device=device, codes=record.codes, channels=3, task=record.task),
+            record.task, device, config.precision, views, logits,
+        )
+        for device in _devices(config.device)
+    )  # fmt: skip

@@ -9,7 +9,7 @@ memory. The order of the blocks is row-major, and a block is lent to only by ear
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
@@ -21,28 +21,32 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ModelError, explain
 from pipeline.geometry import Box
+from pipeline.probability.accumulate import HostSums, NewAccumulator, Place, Sums, Tiles
 from pipeline.probability.finish import Fused
-from pipeline.probability.fuse import accumulate, are_probabilities, fused, merge
+from pipeline.probability.fuse import empty_sums, fused, merge
+from pipeline.probability.logits import Activation
 from pipeline.probability.overhang import Ledger, lends, lent, strip
 from pipeline.probability.plan import Block, Window, WindowPlan
 from pipeline.probability.window import ReadImage, read_windows
 
-__all__ = ["Predictor", "Run", "Sums", "Write", "run"]
+__all__ = ["Predictor", "Run", "Write", "blocks_graph", "run", "windows_done"]
 
 logger = logging.getLogger(__name__)
 
-Sums: TypeAlias = dict[str, NDArray[np.float32]]
-"""Fusion → sums ``(class, y, x)`` over the reach of a block; empty where all its windows are skipped."""
 Write: TypeAlias = Callable[[str, Fused, Box], None]
 """Takes a fusion, its map of a block, and the pixels of the block."""
 
 
 class Predictor(Protocol):
-    """What gives probabilities for windows; it may be called from several threads at once."""
+    """What gives maps for windows; it may be called from several threads at once."""
 
-    def __call__(self, windows: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Map windows ``(n, 3, window, window)`` to probabilities ``(n, class, window, window)``."""
+    def __call__(self, windows: NDArray[np.uint8]) -> Tiles:
+        """Map windows ``(n, 3, window, window)`` to maps as the accumulator of the run takes them."""
         ...
+
+
+def _nobody(windows: int) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,16 +59,22 @@ class Run:
     """The windows."""
     evaluated: NDArray[np.bool_]
     """One flag per window of the grid; the others are skipped."""
-    classes: int
-    """Maps that the predictor gives."""
+    maps: int
+    """Maps that the predictor gives: of the classes, and of background where its logits are fused."""
     read: ReadImage
     """Gives the pixels of a box."""
-    predictor: Predictor
-    """Gives the probabilities."""
+    predictors: tuple[Predictor, ...]
+    """Give the maps; one for each device, to which the blocks go in turn."""
     write: Write
     """Takes finished blocks; called once for each fusion and block, from several threads."""
     ledgers: Mapping[str, Ledger]
     """Fusion → where its overhangs and marks lie. All fusions come from the same windows."""
+    activation: Activation = "none"
+    """What turns fused values into probabilities."""
+    room: tuple[NewAccumulator, ...] = (HostSums,)
+    """Makes room for the sums of a block, on the device of the predictor in the same place."""
+    count: Callable[[int], None] = _nobody
+    """Is told of every batch how many windows were evaluated."""
 
     def is_done(self, block: Block) -> bool:
         """Whether a block is finished in every store."""
@@ -77,42 +87,58 @@ class Run:
             for side, reader in lends(self.plan, block, evaluated=self.evaluated)
         )
 
+    def windows(self, block: Block) -> tuple[Window, ...]:
+        """The windows of a block that are evaluated."""
+        return tuple(each for each in self.plan.windows(block) if self.evaluated[each.row, each.column])
+
     def compute(self, block: Block) -> Sums:
-        """Evaluate the windows of a block once; lend the overhangs out; return the sums."""
-        windows = tuple(each for each in self.plan.windows(block) if self.evaluated[each.row, each.column])
-        if not windows:
+        """Evaluate the windows of a block once; lend the overhangs out; return the sums.
+
+        A scheduler may ask again, because a worker was lost with the answer: what is finished is not done again.
+        """
+        windows = self.windows(block)
+        if not windows or (self.is_done(block) and not self.is_owed(block)):
             return {}
-        reach = self.plan.reach(block)
-        sums = {fusion: np.zeros((self.classes, reach.height, reach.width), np.float32) for fusion in self.ledgers}
-        for batch, tiles in self._predicted(windows):
-            for window, tile in zip(batch, tiles, strict=True):
-                for fusion, target in sums.items():
-                    y, x = window.y - reach.y0, window.x - reach.x0
-                    accumulate(fusion, target, tile, y=y, x=x, owned=self.plan.owned(window))
+        sums = self._summed(block, windows)
         self._lend(block, sums)
         return sums
 
     def finish(self, block: Block, sums: Sums) -> None:
         """Complete the sums of a block with what it is lent, divide, write, record."""
-        core, sources = self.plan.core(block), list(lent(self.plan, block, evaluated=self.evaluated))
-        if sums or sources:  # Where no window reaches, the store's fill value is the result.
-            for fusion, ledger in self.ledgers.items():
-                total = sums[fusion] if sums else np.zeros((self.classes, core.height, core.width), np.float32)
-                for side, source in sources:
-                    merge(fusion, total, ledger.load(source, side), y=0, x=0)
-                self.write(fusion, fused(fusion, total, plan=self.plan, evaluated=self.evaluated, box=core), core)
-        for ledger in self.ledgers.values():
-            ledger.set_done(block)
+        sources = list(lent(self.plan, block, evaluated=self.evaluated))
+        if not self.is_done(block):
+            if sums or sources:  # Where no window reaches, the store's fill value is the result.
+                self._write(block, sums, sources)
+            for ledger in self.ledgers.values():
+                ledger.set_done(block)
         for ledger in self.ledgers.values():
             for side, source in sources:
                 ledger.drop(source, side)
-        logger.info("%s: block %d, %d finished", self.name, block.row, block.column)
 
-    def _predicted(self, windows: tuple[Window, ...]) -> Iterator[tuple[tuple[Window, ...], NDArray[np.float32]]]:
-        for batch, tiles in read_windows(self.read, self.plan, windows):
-            result = self.predictor(tiles)
-            self._check(batch, result)
-            yield batch, result
+    def _write(self, block: Block, sums: Sums, sources: list[tuple[Any, Block]]) -> None:
+        core = self.plan.core(block)
+        shape = self.maps, core.height, core.width
+        for fusion, ledger in self.ledgers.items():
+            total = sums[fusion] if sums else empty_sums(fusion, shape, activation=self.activation)
+            for side, source in sources:
+                merge(fusion, total, ledger.load(source, side), y=0, x=0)
+            done = fused(fusion, total, plan=self.plan, evaluated=self.evaluated, box=core, activation=self.activation)
+            self.write(fusion, done, core)
+
+    def _summed(self, block: Block, windows: tuple[Window, ...]) -> Sums:
+        reach, turn = self.plan.reach(block), self.plan.number(block)
+        predictor = self.predictors[turn % len(self.predictors)]
+        target = self.room[turn % len(self.room)](
+            tuple(self.ledgers), maps=self.maps, height=reach.height, width=reach.width, activation=self.activation
+        )
+        for batch, pixels in read_windows(self.read, self.plan, windows):
+            tiles = predictor(pixels)
+            self._check_shape(len(batch), tiles)
+            if (wrong := target.wrong(tiles)) is not None:
+                raise self._no_probabilities(batch[wrong])
+            target.add(tiles, [Place(each.y - reach.y0, each.x - reach.x0, self.plan.owned(each)) for each in batch])
+            self.count(len(batch))
+        return target.sums()
 
     def _lend(self, block: Block, sums: Sums) -> None:
         reach = self.plan.reach(block)
@@ -123,26 +149,28 @@ class Run:
             for fusion, ledger in self.ledgers.items():
                 ledger.keep(block, side, sums[fusion][:, y, x])
 
-    def _check(self, batch: tuple[Window, ...], result: NDArray[np.float32]) -> None:
-        side = self.plan.window
-        if result.shape != (len(batch), self.classes, side, side) or result.dtype != np.float32:
+    def _check_shape(self, windows: int, result: Tiles) -> None:
+        expected = windows, self.maps, self.plan.window, self.plan.window
+        if tuple(result.shape) != expected or not str(result.dtype).endswith("float32"):
             raise ModelError(
                 explain("The network gives maps of another shape.", where=self.name,
-                        found=f"{result.shape} {result.dtype}",
-                        expected=f"{(len(batch), self.classes, side, side)} float32",
+                        found=f"{tuple(result.shape)} {result.dtype}", expected=f"{expected} float32",
                         remedy="Use a model that was trained for the classes of this data set.")
             )  # fmt: skip
-        if not are_probabilities(np.ascontiguousarray(result)):
-            bad = next(window for window, tile in zip(batch, result, strict=True) if not _in_range(tile))
-            raise ModelError(
-                explain("The network gives no probabilities.", where=f"{self.name}, window at y {bad.y}, x {bad.x}",
-                        found="NaN, infinity, or values outside 0 to 1", expected="numbers from 0 to 1",
-                        remedy="Use precision float32, or train the model again.")
-            )  # fmt: skip
+
+    def _no_probabilities(self, bad: Window) -> ModelError:
+        return ModelError(
+            explain("The network gives no probabilities.", where=f"{self.name}, window at y {bad.y}, x {bad.x}",
+                    found="NaN, infinity, or values outside 0 to 1", expected="numbers from 0 to 1",
+                    remedy="Use precision float32, or train the model again.")
+        )  # fmt: skip
 
 
-def _in_range(tile: NDArray[np.float32]) -> bool:
-    return are_probabilities(np.ascontiguousarray(tile))
+def windows_done(task: Run) -> int:
+    """Windows that an earlier run evaluated and that need not be evaluated again."""
+    return sum(
+        len(task.windows(block)) for block in task.plan.blocks if task.is_done(block) and not task.is_owed(block)
+    )
 
 
 def run(task: Run, *, workers: int) -> None:
@@ -160,29 +188,49 @@ def run(task: Run, *, workers: int) -> None:
     ModelError
         For a network that gives NaN, infinity, or another shape.
     """
+    blocks = task.plan.blocks
+    compute = delayed(lambda number, _after: task.compute(blocks[number]), pure=False)
+    finish = delayed(lambda number, sums, _after: task.finish(blocks[number], sums), pure=False)
     with ThreadPoolExecutor(workers) as pool:
-        dask.compute(*_graph(task, in_flight=workers), scheduler="threads", pool=pool, optimize_graph=False)
+        ends = blocks_graph(task, compute=compute, finish=finish, in_flight=workers)
+        dask.compute(*ends.values(), scheduler="threads", pool=pool, optimize_graph=False)
 
 
-def _graph(task: Run, *, in_flight: int) -> list[Any]:
+def _stands_for(_sums: Sums) -> None:
+    pass
+
+
+def blocks_graph(
+    task: Run, *, compute: Callable[..., Any], finish: Callable[..., Any], in_flight: int
+) -> dict[Block, Any]:
     """What ends each unfinished block, in row-major order.
 
     Dask keeps a result until all that depend on it have run. The readers of an overhang therefore depend on ``lend``,
     which stands for the block without its sums, and the sums go to ``finish`` alone.
+
+    Parameters
+    ----------
+    task
+        The pass.
+    compute
+        Delayed: number of a block, and what must be over before → its sums.
+    finish
+        Delayed: number of a block, its sums, and what must be over before → None.
+    in_flight
+        Blocks in memory at a time.
     """
-    blocks = task.plan.blocks
+    lend = delayed(_stands_for, pure=False)
     lenders: dict[Block, Any] = {}
-    ends: list[Any] = []
-    compute = delayed(lambda number, _after: task.compute(blocks[number]), pure=False)
-    finish = delayed(lambda number, sums, _after: task.finish(blocks[number], sums), pure=False)
-    lend = delayed(lambda _sums: None, pure=False)
-    for number, block in enumerate(blocks):
+    ends: dict[Block, Any] = {}
+    earlier: list[Any] = []
+    for number, block in enumerate(task.plan.blocks):
         done = task.is_done(block)
         if done and not task.is_owed(block):
             continue
-        sums = compute(number, ends[-in_flight] if len(ends) >= in_flight else None)
+        sums = compute(number, earlier[-in_flight] if len(earlier) >= in_flight else None)
         lenders[block] = lend(sums)
         sources = [source for _, source in lent(task.plan, block, evaluated=task.evaluated)]
         before = [lenders[each] for each in (block, *sources) if each in lenders]
-        ends.append(lenders[block] if done else finish(number, sums, before))
+        ends[block] = lenders[block] if done else finish(number, sums, before)
+        earlier.append(ends[block])
     return ends

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pipeline import stores
 from pipeline.geometry import Box, clip_start, starts_1d
 from pipeline.manifest import DatasetRecord
+from pipeline.probabilities import ProbabilityMap, open_probability
 from pipeline.report import overlays
 from pipeline.report.overlays import Picture
 from pipeline.report.pictures import Shot, save_picture, store_box
@@ -104,12 +105,12 @@ def _square(y: int, x: int, height: int, width: int) -> Box:
     return Box(y0, x0, y0 + rows, x0 + columns)
 
 
-def _place(row: Mapping[str, Any], array: Any, *, at: int) -> Box:  # noqa: ANN401 Zarr array
+def _place(row: Mapping[str, Any], maps: ProbabilityMap, *, at: int) -> Box:
     """The square around the part of the worst line where steps are largest."""
-    height, width = array.shape[1:]
+    height, width = maps.shape[1:]
     line, across = int(row["worst_line"]), row["worst_axis"] == "y"
     box = Box(line - 1, 0, line + 1, width) if across else Box(0, line - 1, height, line + 1)
-    pair = stores.read_box(array, box)[at].astype(np.float32)
+    pair = maps.read(box)[at].astype(np.float32)
     steps = np.abs(pair[1] - pair[0] if across else pair[:, 1] - pair[:, 0])
     along = int(np.argmax(np.round(np.convolve(steps, np.ones(AROUND), mode="same"), 4)))
     return _square(*((line, along) if across else (along, line)), height, width)
@@ -151,7 +152,7 @@ def _strip(maps: Mapping[str, Path], box: Box, *, store: Path, at: int, folder: 
     ground = store_box(store, box)
     shots = [save_picture(_large(ground), folder, f"{name}.image.jpg", caption="Normalised image")]
     for fusion, path in maps.items():
-        heat = overlays.heat(ground, stores.read_box(stores.open_array(path, "0"), box)[at].astype(np.float32))
+        heat = overlays.heat(ground, open_probability(path).read(box)[at].astype(np.float32))
         drawn = _ticks(_large(heat), box, _lines(path, fusion=fusion))
         shots.append(save_picture(drawn, folder, f"{name}.{fusion}.jpg", caption=NAMES[fusion].capitalize()))
     return tuple(shots)
@@ -187,8 +188,8 @@ class _Pictures:
         row = _first(frame[frame["worst_line"] >= 0], by="worst_excess")
         if row is None:
             return None
-        array = stores.open_array(self._maps(str(row["image_id"]))[str(row["fusion"])], "0")
-        box = _place(row, array, at=self.record.codes.index(str(row["class_code"])))
+        maps = open_probability(self._maps(str(row["image_id"]))[str(row["fusion"])])
+        box = _place(row, maps, at=self.record.codes.index(str(row["class_code"])))
         return self._row(row, box, name="borders.seam", text="The worst seam")
 
     def lonely(self, frame: pd.DataFrame) -> PlaceShown | None:

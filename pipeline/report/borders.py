@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import zarr
 from numpy.typing import NDArray
 
 from pipeline import stores
@@ -23,6 +22,7 @@ from pipeline.geometry import Box, starts_1d
 from pipeline.manifest import DatasetRecord
 from pipeline.model.held_out import measured_split
 from pipeline.partial import file_in_progress
+from pipeline.probabilities import ProbabilityMap, open_probability
 from pipeline.provenance import Provenance
 from pipeline.report.steps import Profile, ReadMap, border_lines, lines_beside, step_profiles
 
@@ -161,10 +161,10 @@ def lonely_regions(masks: Any, at: int, *, others: Sequence[Any]) -> Lonely:  # 
     return Lonely(int(np.count_nonzero(~touched)), int(area.sum()), int(area.max()), *middle)
 
 
-def _seams_of(array: zarr.Array[Any], *, window: int, stride: int, overlapping: bool) -> tuple[Seam, ...]:
-    classes, height, width = array.shape
+def _seams_of(maps: ProbabilityMap, *, window: int, stride: int, overlapping: bool) -> tuple[Seam, ...]:
+    classes, height, width = maps.shape
     return measure_seams(
-        lambda box: stores.read_box(array, box), shape=(classes, height, width), window=window, stride=stride,
+        maps.read, shape=(classes, height, width), window=window, stride=stride,
         overlapping=overlapping,
     )  # fmt: skip
 
@@ -184,7 +184,7 @@ class _Image:
         for fusion, path in self.probability.items():
             notes: Any = dict(stores.open_group(path).attrs)["lesionmap"]
             window, stride = int(notes["window"]), int(notes["stride"])
-            seams = _seams_of(stores.open_array(path, "0"), window=window, stride=stride, overlapping=fusion != "none")
+            seams = _seams_of(open_probability(path), window=window, stride=stride, overlapping=fusion != "none")
             for at, (code, seam) in enumerate(zip(codes, seams, strict=True)):
                 yield {
                     "image_id": self.image_id, "split": self.split, "fusion": fusion, "class_code": code, "window": window,

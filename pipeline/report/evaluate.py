@@ -26,6 +26,7 @@ from pipeline.manifest import DatasetRecord
 from pipeline.metrics import Counts, Histogram, average_precision, counts, probability_histogram
 from pipeline.model.held_out import measured_split
 from pipeline.partial import file_in_progress
+from pipeline.probabilities import ProbabilityMap, open_probability
 from pipeline.provenance import Provenance
 from pipeline.report.intervals import curve, intervals
 from pipeline.report.measures import OVER_CLASSES, OVER_LESIONS, SUMMARY_COLUMNS, average_rows, class_rows
@@ -98,10 +99,10 @@ def measure_image(planes: Mapping[str, Any], *, codes: tuple[str, ...], annotate
     return ImageMeasure(total, histograms, outside)
 
 
-def _block(plane: Any, box: Box) -> NDArray[Any]:  # noqa: ANN401 Zarr or NumPy array
+def _block(plane: Any, box: Box) -> NDArray[Any]:  # noqa: ANN401 Zarr, NumPy or a map
     if isinstance(plane, np.ndarray):
         return plane[(..., *box.slices)]
-    return stores.read_box(plane, box)
+    return plane.read(box) if isinstance(plane, ProbabilityMap) else stores.read_box(plane, box)
 
 
 def _one_grid(planes: Mapping[str, Any], *, classes: int) -> None:
@@ -136,7 +137,7 @@ def _measured(
             "truth": stores.open_array(planes["normalized"][image], "truth"),
             "roi": stores.open_array(planes["normalized"][image], "roi"),
             "masks": stores.open_array(planes["segmentation"][image], "masks"),
-            "probability": stores.open_array(planes["probability"][image], "0"),
+            "probability": open_probability(planes["probability"][image]),
         }
         annotated = tuple(code for code in codes if row[f"pixels_{code}"] >= 0)
         yield _Measured(

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline import stores
 from pipeline.geometry import Box
 from pipeline.manifest import DatasetRecord
+from pipeline.probabilities import as_float16, open_probability
 from pipeline.report import overlays
 from pipeline.report.overlays import Picture
 from pipeline.report.pictures import (
@@ -79,7 +79,9 @@ def _whole(
         shape, classes=len(record.classes), picture=target, truth=mask_reader(store, "truth") if judged else None,
         masks=mask_reader(result.segmentation[image], "masks"), judged=judged,
     )  # fmt: skip
-    highest = level_of(result.probability[image], side=side)[_lesions(record)].max(axis=0).astype(np.float32)
+    highest = (
+        as_float16(level_of(result.probability[image], side=side))[_lesions(record)].max(axis=0).astype(np.float32)
+    )
     return _Layers(store_picture(store, side=side), reduced, resized(highest, target))
 
 
@@ -94,7 +96,7 @@ def _crop(
         size, classes=len(record.classes), picture=size, truth=shifted(mask_reader(store, "truth")) if judged else None,
         masks=shifted(mask_reader(result.segmentation[image], "masks")), judged=judged,
     )  # fmt: skip
-    probability = stores.read_box(stores.open_array(result.probability[image], "0"), box)[_lesions(record)].max(axis=0)
+    probability = open_probability(result.probability[image]).read(box)[_lesions(record)].max(axis=0)
     return _Layers(store_box(store, box), reduced, probability.astype(np.float32))
 
 

@@ -47,7 +47,7 @@ class _Image:
     rows: int
 
     def values(self, box: Box, *, number: int) -> NDArray[np.float16]:
-        return np.asarray(self.maps.array[(number, *box.slices)])
+        return self.maps.array.plane(box, number=number)
 
     def near_truth(self, box: Box) -> NDArray[np.bool_]:
         """Pixels of a box from which truth of any class is at most ``margin`` rows and columns away."""

@@ -17,6 +17,7 @@ from pipeline.manifest import DatasetRecord
 from pipeline.metrics import HISTOGRAM_BINS, probability_histogram
 from pipeline.model.held_out import held_out
 from pipeline.partial import file_in_progress
+from pipeline.probabilities import ProbabilityMap, open_probability
 from pipeline.provenance import Provenance
 from pipeline.segmentation.threshold import ThresholdFit, fit_thresholds
 from pipeline.stores import open_array, read_box, read_table
@@ -24,7 +25,7 @@ from pipeline.stores import open_array, read_box, read_table
 __all__ = ["check_grid", "read_thresholds", "write_thresholds"]
 
 
-def check_grid(path: Path, maps: zarr.Array[Any], *, expected: tuple[int, ...]) -> None:
+def check_grid(path: Path, maps: ProbabilityMap, *, expected: tuple[int, ...]) -> None:
     """Refuse a map ``(class, y, x)`` that is not of the size of its image."""
     if maps.shape != expected:
         raise StoreError(
@@ -34,12 +35,12 @@ def check_grid(path: Path, maps: zarr.Array[Any], *, expected: tuple[int, ...]) 
 
 
 def _histogram(
-    probability: zarr.Array[Any], truth: zarr.Array[Any], *, rows: int, annotated: NDArray[np.bool_]
+    probability: ProbabilityMap, truth: zarr.Array[Any], *, rows: int, annotated: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
     """Histograms ``(class, 2, bins)`` over all pixels; zeros for classes that nobody looked for."""
     total = np.zeros((len(annotated), 2, HISTOGRAM_BINS), dtype=np.int64)
     for box in strips(probability.shape[1], probability.shape[2], rows):
-        values, inside = read_box(probability, box), read_box(truth, box) != 0
+        values, inside = probability.read(box), read_box(truth, box) != 0
         for number in np.flatnonzero(annotated):
             total[number] += probability_histogram(values[number], inside[number])
     return total
@@ -64,7 +65,7 @@ def _validation_histograms(
             )  # fmt: skip
         annotated = np.array([row[f"pixels_{code}"] >= 0 for code in codes])
         for path in paths if annotated.any() else ():
-            maps, truth = open_array(path, "0"), open_array(normalized[image], "truth")
+            maps, truth = open_probability(path), open_array(normalized[image], "truth")
             check_grid(path, maps, expected=truth.shape)
             total += _histogram(maps, truth, rows=rows, annotated=annotated)
     return dict(zip(codes, total, strict=True))

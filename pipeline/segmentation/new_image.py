@@ -120,7 +120,7 @@ def _record(card: Card, *, model: Path, wishes: Wishes) -> DatasetRecord:
 def _maps(task: _Task, normalized: Path, config: ProbabilityConfig) -> dict[str, Path]:
     outputs = {fusion: task.place("probability", fusion, ".zarr") for fusion in task.wishes.fusions}
     window = config.window or task.beside.window or task.card.patch
-    settings = {key: value for key, value in config.model_dump(mode="json").items() if key not in ("fusions", "splits")}
+    settings = {key: value for key, value in config.of_the_values().items() if key != "fusions"}
     provenance = origin(
         "probability",
         config={"record": task.record.model_dump(mode="json"), "probability": settings, "window": window},

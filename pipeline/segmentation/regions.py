@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.components import ComponentTable, component_table, relabel
 from pipeline.geometry import Box
 from pipeline.manifest import DatasetRecord
+from pipeline.probabilities import ProbabilityMap, open_probability
 from pipeline.segmentation.fit import check_grid
 from pipeline.segmentation.polygons import feature, trace_components
 from pipeline.stores import open_array, read_box
@@ -24,7 +25,7 @@ __all__ = ["Maps", "region_features"]
 class Maps:
     """The probability maps of one image."""
 
-    array: zarr.Array[Any]
+    array: ProbabilityMap
     image_id: str
     mapping: dict[str, float]
 
@@ -32,14 +33,14 @@ class Maps:
     def open(cls, path: Path, *, normalized: Path, classes: int) -> "Maps":
         """Open a store of stage probability and check it against its image."""
         notes = image_notes(path)
-        array, image = open_array(path, "0"), open_array(normalized, "0")
+        array, image = open_probability(path), open_array(normalized, "0")
         check_grid(path, array, expected=(classes, *image.shape[1:]))
         return cls(array, notes["image_id"], notes["mapping"])
 
     @property
     def size(self) -> tuple[int, int]:
         """Rows and columns."""
-        return int(self.array.shape[1]), int(self.array.shape[2])
+        return self.array.shape[1:]
 
     @property
     def scale_y(self) -> float:
@@ -59,7 +60,7 @@ def _probabilities(
     sums = [np.zeros(len(table)) for table in tables]
     largest = [np.zeros(len(table), dtype=np.float16) for table in tables]
     for index, box in enumerate(tables[0].boxes):
-        values, inside = read_box(maps.array, box), read_box(masks, box)
+        values, inside = maps.array.read(box), read_box(masks, box)
         for number, table in enumerate(tables):
             labels = relabel(table, index, inside[number])[inside[number] != 0]
             found = values[number][inside[number] != 0]

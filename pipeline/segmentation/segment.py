@@ -45,7 +45,7 @@ def _cut(maps: Maps, folder: Path, *, cuts: list[float], config: SegmentationCon
     storage, size = config.storage, maps.size
     arrays = [create_plane(group, f"{at}", shape=size, dtype=np.uint8, storage=storage) for at in range(len(cuts))]
     for box in strips(*size, storage.shard):
-        values = read_box(maps.array, box)
+        values = maps.array.read(box)
         for number, array in enumerate(arrays):
             write_box(array, (values[number] >= cuts[number]).astype(np.uint8), y0=box.y0, x0=0)
     yield arrays

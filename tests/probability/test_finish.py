@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from pipeline.geometry import Box
 from pipeline.normalized.pyramid import halve
-from pipeline.probability.finish import SCALE, Fused, to_float16
+from pipeline.probabilities import SCALE
+from pipeline.probability.finish import Fused, to_float16
 
 
 def test_rounding_to_float16_is_that_of_numpy_at_every_float16_and_between_them() -> None:

@@ -1,5 +1,7 @@
 """From store to store: every fusion in its own OME-Zarr image, resumable, with what was skipped on record."""
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +11,16 @@ from numpy.typing import NDArray
 
 from pipeline.config import ProbabilityConfig, Storage
 from pipeline.errors import ConfigurationError, ModelError, StoreError
+from pipeline.geometry import Box
 from pipeline.manifest import DatasetRecord
 from pipeline.normalized.pyramid import halve
 from pipeline.partial import partial_path
+from pipeline.probabilities import open_probability
 from pipeline.probability import predict
+from pipeline.probability.one_pass import Source
 from pipeline.probability.plan import WindowPlan
-from pipeline.probability.predict import Source, predict_image
-from pipeline.probability.predictor import NetworkPredictor, load_predictor, torch_threads
+from pipeline.probability.predict import predict_image
+from pipeline.probability.predictor import NetworkPredictor, load_predictors, torch_threads
 from pipeline.provenance import Provenance
 from pipeline.stores import create_plane, create_pyramid, open_array, open_group, read_box
 from tests.probability.eager import CountingNetwork, eager, fixed_network, windows_of
@@ -63,7 +68,7 @@ def go(path: Path, stores: dict[str, Path], **changes: object) -> None:
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> CountingNetwork:
     counting = CountingNetwork()
-    monkeypatch.setattr(predict, "load_predictor", lambda *args, **kwargs: counting)
+    monkeypatch.setattr(predict, "load_predictors", lambda *args, **kwargs: (counting,))
     return counting
 
 
@@ -158,12 +163,12 @@ def test_a_killed_job_continues_with_its_finished_blocks(
 ) -> None:
     path, stores = normalized(tmp_path), outputs(tmp_path, fusions=("mean", "gaussian"))
     failing = CountingNetwork(fail_after=17)
-    monkeypatch.setattr(predict, "load_predictor", lambda *args, **kwargs: failing)
+    monkeypatch.setattr(predict, "load_predictors", lambda *args, **kwargs: (failing,))
     with pytest.raises(InterruptedError):
         go(path, stores, workers=1)
     assert not stores["mean"].exists()
     assert partial_path(stores["mean"]).exists()
-    monkeypatch.setattr(predict, "load_predictor", lambda *args, **kwargs: network)
+    monkeypatch.setattr(predict, "load_predictors", lambda *args, **kwargs: (network,))
     go(path, stores)
     assert len(failing.seen) > 0
     assert len(network.seen) < 24
@@ -176,10 +181,10 @@ def test_what_another_plan_left_is_not_continued(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: CountingNetwork
 ) -> None:
     path, stores = normalized(tmp_path), outputs(tmp_path, fusions=("mean",))
-    monkeypatch.setattr(predict, "load_predictor", lambda *args, **kwargs: CountingNetwork(fail_after=17))
+    monkeypatch.setattr(predict, "load_predictors", lambda *args, **kwargs: (CountingNetwork(fail_after=17),))
     with pytest.raises(InterruptedError):
         go(path, stores, workers=1)
-    monkeypatch.setattr(predict, "load_predictor", lambda *args, **kwargs: network)
+    monkeypatch.setattr(predict, "load_predictors", lambda *args, **kwargs: (network,))
     go(path, stores, overlap=0.5)
     expected = eager(read(path), WindowPlan(150, 101, 32, 16, 64), fusion="mean")
     np.testing.assert_allclose(read(stores["mean"]), expected, atol=6e-4)
@@ -213,7 +218,7 @@ def test_an_image_that_is_not_all_there_is_named(tmp_path: Path, network: Counti
 def test_nan_leaves_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stores = outputs(tmp_path)
     broken = lambda windows: fixed_network(windows) * np.float32(np.nan)  # noqa: E731
-    monkeypatch.setattr(predict, "load_predictor", lambda *args, **kwargs: broken)
+    monkeypatch.setattr(predict, "load_predictors", lambda *args, **kwargs: (broken,))
     with pytest.raises(ModelError, match=r"eye, window at y \d+, x \d+"):
         go(normalized(tmp_path), stores)
     assert not any(store.exists() for store in stores.values())
@@ -296,17 +301,88 @@ def test_a_trained_model_gives_the_same_maps_on_any_number_of_workers(tmp_path: 
 def test_a_model_of_other_classes_is_refused(trained: Path) -> None:
     other = record().model_copy(update={"classes": record().classes[::-1]})
     with pytest.raises(ModelError, match=r"MA.*EX"):
-        load_predictor(trained, record=other, config=ProbabilityConfig(device="cpu"))
+        load_predictors(trained, record=other, config=ProbabilityConfig(device="cpu"))
 
 
 def test_a_model_of_another_task_is_refused(trained: Path) -> None:
     other = record().model_copy(update={"task": "multiclass"})
     with pytest.raises(ModelError, match=r"other tasks"):
-        load_predictor(trained, record=other, config=ProbabilityConfig(device="cpu"))
+        load_predictors(trained, record=other, config=ProbabilityConfig(device="cpu"))
 
 
 def test_a_gpu_that_is_not_there_is_a_configuration_error(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ConfigurationError, match="device"):
-        load_predictor(trained, record=record(), config=ProbabilityConfig(device="cuda"))
+        load_predictors(trained, record=record(), config=ProbabilityConfig(device="cuda"))
+
+
+def test_bytes_are_the_probabilities_in_steps_of_a_255th(tmp_path: Path, network: CountingNetwork) -> None:
+    path, stores = normalized(tmp_path), outputs(tmp_path)
+    go(path, stores, stored="uint8")
+    for fusion, store in stores.items():
+        plan = WindowPlan(150, 101, 32, 32 if fusion == "none" else 24, 64)
+        expected = eager(read(path), plan, fusion=fusion)
+        assert read(store).dtype == np.uint8
+        assert dict(open_group(store).attrs)["lesionmap"]["scale"] == 1 / 255
+        assert np.abs(read(store) / 255 - expected).max() <= 0.5 / 255 + 1e-6
+        half = halve(expected.astype(np.float32))
+        assert np.abs(read(store, "1") / 255 - half).max() <= 0.5 / 255 + 1e-6
+        assert np.abs(open_probability(store).read(Box(0, 0, 150, 101)) - expected).max() < 3e-3
+
+
+def test_an_image_smaller_than_the_window_is_refused_where_so_configured(
+    tmp_path: Path, network: CountingNetwork
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"eye[\s\S]*20, 109[\s\S]*small_images"):
+        go(normalized(tmp_path, height=20, width=109), outputs(tmp_path), small_images="refuse")
+    assert not network.seen
+    go(normalized(tmp_path / "large", height=32, width=32), outputs(tmp_path / "large"), small_images="refuse")
+
+
+def test_a_full_disk_is_said_in_plain_words_and_the_run_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: CountingNetwork
+) -> None:
+    path, stores = normalized(tmp_path), outputs(tmp_path, fusions=("mean",))
+    real, left = os.replace, [20]
+
+    def full(source: Path, target: Path) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, "No space left on device", str(target))
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(StoreError, match=r"no space left on the disk[\s\S]*MiB free[\s\S]*run again"):
+        go(path, stores, workers=1)
+    monkeypatch.setattr(os, "replace", real)
+    assert not stores["mean"].exists()
+    go(path, stores)
+    expected = eager(read(path), WindowPlan(150, 101, 32, 24, 64), fusion="mean")
+    np.testing.assert_allclose(read(stores["mean"]), expected, atol=6e-4)
+
+
+@pytest.mark.parametrize("fusion", ["gaussian", "max", "none"])
+def test_logits_are_fused_by_a_trained_model(tmp_path: Path, trained: Path, fusion: str) -> None:
+    """With windows side by side, and for the largest value, it makes no difference; for a weighted mean it does."""
+    path, found = normalized(tmp_path), {}
+    for fuse in ("probabilities", "logits"):
+        store = outputs(tmp_path / fuse, fusions=(fusion,))
+        config = ProbabilityConfig(storage=STORAGE, batch_size=3, threads=1, device="cpu", fuse=fuse)
+        predict_image(path, model=trained, outputs=store, config=config, window=32, record=record(), provenance=ORIGIN)
+        found[fuse] = read(store[fusion]).astype(np.float32)
+    off = np.abs(found["logits"] - found["probabilities"]).max()
+    assert (off > 1e-3) if fusion == "gaussian" else (off <= 5e-4)
+    assert off < 0.3
+
+
+def test_the_workers_and_the_scheduler_are_not_what_a_map_depends_on() -> None:
+    plain = ProbabilityConfig().of_the_values()
+    assert plain == ProbabilityConfig(workers=7, dask={"scheduler": "tcp://host:1"}, splits=("test",)).of_the_values()
+    assert plain != ProbabilityConfig(views="flips").of_the_values()
+
+
+@pytest.mark.parametrize("address", ["processes", "host:8786", "tcp://"])
+def test_what_is_no_scheduler_is_refused(address: str) -> None:
+    with pytest.raises(ValueError, match="scheduler"):
+        ProbabilityConfig(dask={"scheduler": address})

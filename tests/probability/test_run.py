@@ -47,7 +47,7 @@ class Trial:
         else:
             evaluated = evaluated_windows(lambda box: self.roi[box.slices].astype(np.uint8), self.plan)
         read = lambda box: self.image[(slice(None), *box.slices)]  # noqa: E731
-        run(Run("picture", self.plan, evaluated, 2, read, network, self._write, ledgers), workers=workers)
+        run(Run("picture", self.plan, evaluated, 2, read, (network,), self._write, ledgers), workers=workers)
         return self.maps
 
     def _write(self, fusion: str, fused: Fused, box: Box) -> None:

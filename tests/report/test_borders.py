@@ -91,7 +91,7 @@ def maps(tmp_path: Path, monkeypatch):
     create_plane(group, "truth", shape=(1, *SIZE), dtype=np.uint8, storage=STORAGE)[:] = lesion()[None]
 
     def run(network, name="unet", *, overlap=OVERLAP, fusions=FUSIONS):
-        monkeypatch.setattr(predict, "load_predictor", lambda *args, **kwargs: network)
+        monkeypatch.setattr(predict, "load_predictors", lambda *args, **kwargs: (network,))
         outputs = {each: tmp_path / "results" / "d" / "probability" / name / each / "eye.zarr" for each in fusions}
         config = ProbabilityConfig.model_validate(
             {"storage": STORAGE, "overlap": overlap, "skip_outside_roi": False, "threads": 1}

@@ -68,7 +68,7 @@ def test_what_is_there_already_is_kept_and_what_is_wished_is_added(eyes: TinyRun
     first = new(eyes, tmp_path)[0]
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("zarr.json")}
     calls = []
-    monkeypatch.setattr(predict, "load_predictor", lambda *args, **kwargs: calls.append(args))
+    monkeypatch.setattr(predict, "load_predictors", lambda *args, **kwargs: calls.append(args))
     again = new(eyes, tmp_path)[0]
     assert (again, calls) == (first, [])
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("zarr.json")} == before
@@ -79,11 +79,11 @@ def test_what_is_there_already_is_kept_and_what_is_wished_is_added(eyes: TinyRun
 
 
 def test_a_killed_call_is_continued(eyes: TinyRun, tmp_path: Path, monkeypatch) -> None:
-    real = predict.load_predictor
+    real = predict.load_predictors
     left = 3
 
     def failing(*args, **kwargs):
-        whole = real(*args, **kwargs)
+        (whole,) = real(*args, **kwargs)
 
         def call(windows):
             nonlocal left
@@ -92,9 +92,9 @@ def test_a_killed_call_is_continued(eyes: TinyRun, tmp_path: Path, monkeypatch) 
                 raise InterruptedError
             return whole(windows)
 
-        return call
+        return (call,)
 
-    monkeypatch.setattr(predict, "load_predictor", failing)
+    monkeypatch.setattr(predict, "load_predictors", failing)
     with pytest.raises(InterruptedError):
         new(eyes, tmp_path)
     assert not (tmp_path / TEST / "probability").exists()
@@ -188,7 +188,7 @@ def seeing(eyes: TinyRun, tmp_path: Path, monkeypatch) -> Path:
     }
     (model / "card.json").write_text(json.dumps(card))
     bright = lambda windows: np.repeat(windows[:, :1].astype(np.float32) / 255, 2, axis=1)  # noqa: E731
-    monkeypatch.setattr(predict, "load_predictor", lambda *args, **kwargs: bright)
+    monkeypatch.setattr(predict, "load_predictors", lambda *args, **kwargs: (bright,))
     return model
 
 

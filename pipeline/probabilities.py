@@ -1,0 +1,60 @@
+"""How are probabilities stored, and read back? As float16, or as bytes in steps of 1/255."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from pipeline.geometry import Box
+from pipeline.stores import open_array, read_box
+
+__all__ = ["SCALE", "ProbabilityMap", "Stored", "as_float16", "open_probability"]
+
+Stored: TypeAlias = Literal["float16", "uint8"]
+
+SCALE: dict[Stored, float] = {"float16": 1.0, "uint8": 1 / 255}
+"""What a stored value is multiplied with to give a probability."""
+
+_OF_BYTES = (np.arange(256) / 255).astype(np.float16)
+
+
+def as_float16(stored: NDArray[Any]) -> NDArray[np.float16]:
+    """Stored values as probabilities; a byte as the float16 that is nearest to its 255th part."""
+    if stored.dtype == np.uint8:
+        return np.asarray(_OF_BYTES[stored])
+    return np.asarray(stored, dtype=np.float16)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProbabilityMap:
+    """A fused map ``(class, y, x)`` that reads as float16, however it is stored."""
+
+    array: zarr.Array[Any]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Classes, rows, columns."""
+        classes, height, width = self.array.shape
+        return int(classes), int(height), int(width)
+
+    def read(self, box: Box) -> NDArray[np.float16]:
+        """All classes of a box."""
+        return as_float16(read_box(self.array, box))
+
+    def plane(self, box: Box, *, number: int) -> NDArray[np.float16]:
+        """One class of a box."""
+        return as_float16(np.asarray(self.array[(number, *box.slices)]))
+
+
+def open_probability(path: Path) -> ProbabilityMap:
+    """Open the finest level of ``probability/{model}/{fusion}/{image}.zarr``.
+
+    Raises
+    ------
+    StoreError
+        Where there is no finished store.
+    """
+    return ProbabilityMap(open_array(path, "0"))

@@ -1,0 +1,117 @@
+"""How do several machines share the blocks of one image? Over a dask.distributed scheduler that is there already.
+
+The workers see the results under the same paths, as those of a cluster's shared disk do. Each opens image, stores and
+network once. What a worker holds is lost with it and computed again elsewhere; what is in the store, or was lent
+out to the store's ledger, is not.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from threading import Lock
+from typing import Any
+
+from dask.delayed import delayed
+
+from pipeline.errors import ConfigurationError, ModelError, explain
+from pipeline.probability.accumulate import Sums
+from pipeline.probability.one_pass import Pass
+from pipeline.probability.predictor import load_predictors, torch_threads
+from pipeline.probability.progress import Progress
+from pipeline.probability.run import Run, blocks_graph
+
+__all__ = ["run_on_cluster"]
+
+PATIENCE_S = 60
+"""Seconds to wait for a scheduler and its first worker."""
+
+_opening = Lock()
+
+
+class _Opened:
+    """A pass by its digest, so that a worker process opens it once."""
+
+    def __init__(self, work: Pass) -> None:
+        self.work = work
+        self._key = (work.digest, str(work.normalized), *sorted(map(str, work.folders.values())))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Opened) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+
+@lru_cache(maxsize=1)
+def _run_of(opened: _Opened) -> Run:
+    work = opened.work
+    return work.open(load_predictors(work.model, record=work.record, config=work.config))
+
+
+def _here(work: Pass) -> Run:
+    with _opening:  # the threads of a worker share one network
+        return _run_of(_Opened(work))
+
+
+def _compute(work: Pass, number: int, _after: object) -> Sums:
+    task = _here(work)
+    with torch_threads(work.config.threads):
+        return task.compute(work.plan.blocks[number])
+
+
+def _finish(work: Pass, number: int, sums: Sums, _after: object) -> None:
+    _here(work).finish(work.plan.blocks[number], sums)
+
+
+@contextmanager
+def _client(address: str) -> Iterator[Any]:
+    import distributed
+
+    connect: Any = distributed.Client  # the package has no types
+    try:
+        client = connect(address, timeout=PATIENCE_S, set_as_default=False)
+        client.wait_for_workers(1, timeout=PATIENCE_S)
+    except (OSError, TimeoutError) as error:
+        raise ConfigurationError(
+            explain("The Dask scheduler cannot be used.", where="probability.dask.scheduler", found=f"{address}: {error}",
+                    expected="a scheduler with at least one worker",
+                    remedy="Start dask scheduler and dask worker there, or set scheduler to threads.")
+        ) from error  # fmt: skip
+    with client:
+        yield client
+
+
+def run_on_cluster(work: Pass, *, progress: Progress) -> None:
+    """Evaluate what is not finished on the workers of ``work.config.dask.scheduler``.
+
+    Raises
+    ------
+    ConfigurationError
+        No scheduler, or no worker, at that address.
+    ModelError
+        For a network that gives NaN, infinity, or another shape, and for workers that are killed again and again.
+    """
+    import distributed
+
+    plain = work.open(())
+    shared = delayed(work, traverse=False)
+    compute, finish = delayed(_compute, pure=False), delayed(_finish, pure=False)
+    with _client(work.config.dask.scheduler) as client:
+        ends = blocks_graph(
+            plain,
+            compute=lambda *given: compute(shared, *given),
+            finish=lambda *given: finish(shared, *given),
+            in_flight=sum(client.nthreads().values()),
+        )
+        futures = dict(zip(client.compute(list(ends.values()), optimize_graph=False), ends, strict=True))
+        try:
+            finished: Any = distributed.as_completed
+            for future in finished(futures):
+                future.result()
+                progress.add(len(plain.windows(futures[future])))
+        except distributed.KilledWorker as error:
+            raise ModelError(
+                explain("Workers died on the same block again and again.", where=plain.name, found=str(error),
+                        expected="workers that outlive their work",
+                        remedy="Give them more memory, or choose a smaller storage.shard or batch_size.")
+            ) from error  # fmt: skip
