@@ -13,6 +13,6 @@ report         everything → metrics and the page to look at
 
 On the ground floor, beside them: ``errors config manifest settings words`` (what may be said, and in which words),
 ``seeds`` (randomness), ``geometry memory disk`` (arithmetic), ``optical_density components metrics averages`` (shared
-numerics), ``partial provenance stores finished whole`` (how results reach the disk), ``jobs`` (what surrounds one call of a stage), and
-``cli``, the only module that prints.
+numerics), ``partial provenance stores shards blosc_blocks finished whole`` (how results reach the disk), ``jobs`` (what
+surrounds one call of a stage), and ``cli``, the only module that prints.
 """

@@ -1,13 +1,17 @@
-"""How is a shard written whose chunks are just being made? Each is encoded while it is in the cache.
+"""How is a shard written whose chunks are just being made, and read where it holds something? Chunk by chunk, in the cache.
 
 Zarr takes a whole block and cuts it into chunks, which are copies; and its calls wait for each other. For a fused map
 of 8192 × 8192 pixels and six classes on two threads, that took 0.70 s with the compiled codecs and this takes 0.43 s.
 The file is what Zarr writes: the ``sharding_indexed`` codec with Blosc chunks and the index at the end.
+
+Masks are mostly empty. What is read here leaves out chunks and blocks that hold only the fill value.
 """
 
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,6 +23,7 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, ShardingCodec
 from zarr.storage import LocalStore
 
+from pipeline.blosc_blocks import BlockDecoder
 from pipeline.errors import StoreError, explain
 from pipeline.geometry import Box
 
@@ -43,6 +48,8 @@ class Shards:
     chunk: tuple[int, int]
     shard: tuple[int, int]
     """Sides in pixels; leading axes are whole."""
+    known: dict[bytes, int] = field(default_factory=dict)
+    """Compressed blocks that hold one value; see `pipeline.blosc_blocks`."""
 
     @classmethod
     def of(cls, array: zarr.Array[Any]) -> "Shards":
@@ -89,6 +96,88 @@ class Shards:
         else:
             path.unlink(missing_ok=True)
 
+    def read(self, box: Box) -> NDArray[Any]:
+        """The pixels of a box; leading axes come whole. Errors are those of ``pieces``."""
+        lead = self.array.shape[:-2]
+        found = np.zeros((int(np.prod(lead)), box.height, box.width), dtype=self.array.dtype)
+        for plane, part, pixels in self.pieces(box):
+            found[(plane, *part.shift(-box.y0, -box.x0).slices)] = pixels
+        return found.reshape(*lead, box.height, box.width)
+
+    def pieces(self, box: Box, *, planes: Sequence[int] | None = None) -> Iterator[tuple[int, Box, NDArray[Any]]]:
+        """What a box holds beside the fill value.
+
+        Parameters
+        ----------
+        box
+            Any box inside the array.
+        planes
+            Which planes, numbered over the leading axes; all without it.
+
+        Yields
+        ------
+        tuple
+            Number of a plane, a part of the box, and its pixels ``(y, x)``, which the next piece overwrites. Parts of
+            one plane do not overlap, and pixels of the box that come in no piece are 0.
+
+        Raises
+        ------
+        StoreError
+            Where a file of the array is damaged.
+        """
+        area = self.chunk[0] * self.chunk[1] * self.array.dtype.itemsize
+        count = int(np.prod(self.array.shape[:-2]))
+        wanted = range(count) if planes is None else planes
+        decoder = BlockDecoder(self.codec, size=area * count, known=self.known)
+        pixels = decoder.content.view(self.array.dtype).reshape(count, *self.chunk)
+        for chunk, data in self._encoded(box):
+            part = chunk.intersect(box)
+            inside = part.shift(-chunk.y0, -chunk.x0).slices
+            try:
+                holds = decoder.decode(data, [(plane * area, (plane + 1) * area) for plane in wanted])
+            except (RuntimeError, ValueError, struct.error) as error:
+                raise self._damaged(str(error)) from error
+            yield from (
+                (plane, part, pixels[(plane, *inside)]) for plane, full in zip(wanted, holds, strict=True) if full
+            )
+
+    def _encoded(self, box: Box) -> Iterator[tuple[Box, bytes]]:
+        """The chunks that are stored of a box."""
+        height, width = self.array.shape[-2:]
+        for y0 in range(box.y0 - box.y0 % self.shard[0], box.y1, self.shard[0]):
+            for x0 in range(box.x0 - box.x0 % self.shard[1], box.x1, self.shard[1]):
+                shard = Box(y0, x0, min(y0 + self.shard[0], height), min(x0 + self.shard[1], width))
+                wanted = [each for each in self._chunks(shard) if not _apart(each[1], box)]
+                yield from self._stored(self._path(shard), wanted)
+
+    def _stored(self, path: Path, wanted: Sequence[tuple[tuple[int, int], Box]]) -> Iterator[tuple[Box, bytes]]:
+        try:
+            stream = path.open("rb", buffering=0)
+        except FileNotFoundError:
+            return
+        with stream:
+            index = self._index(stream)
+            for place, chunk in wanted:
+                at, length = (int(each) for each in index[place])
+                if at != MISSING:
+                    data = os.pread(stream.fileno(), length, at)
+                    if len(data) != length:
+                        raise self._damaged(f"{path.name} ends too early")
+                    yield chunk, data
+
+    def _index(self, stream: FileIO) -> NDArray[np.uint64]:
+        empty, size = self._empty_index(), os.fstat(stream.fileno()).st_size
+        raw = os.pread(stream.fileno(), empty.nbytes + CHECKSUM, max(size - empty.nbytes - CHECKSUM, 0))
+        if len(raw) != empty.nbytes + CHECKSUM or _checksum(raw[:-CHECKSUM]) != raw[-CHECKSUM:]:
+            raise self._damaged("the index of a shard does not fit its checksum")
+        return np.frombuffer(raw[:-CHECKSUM], empty.dtype).reshape(empty.shape)
+
+    def _damaged(self, found: str) -> StoreError:
+        return StoreError(
+            explain("An array is damaged.", where=self.root / self.array.path, found=found, expected="whole shards",
+                    remedy="Delete the store and run the stage that writes it again.")
+        )  # fmt: skip
+
     def _empty_index(self) -> NDArray[np.uint64]:
         return np.full((self.shard[0] // self.chunk[0], self.shard[1] // self.chunk[1], 2), MISSING, "<u8")
 
@@ -103,6 +192,10 @@ class Shards:
         for row, y in enumerate(range(shard.y0, shard.y1, high)):
             for column, x in enumerate(range(shard.x0, shard.x1, wide)):
                 yield (row, column), Box(y, x, min(y + high, shard.y1), min(x + wide, shard.x1))
+
+
+def _apart(one: Box, other: Box) -> bool:
+    return one.y1 <= other.y0 or one.y0 >= other.y1 or one.x1 <= other.x0 or one.x0 >= other.x1
 
 
 SHUFFLES = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}

@@ -30,9 +30,11 @@ __all__ = [
     "create_plane",
     "create_pyramid",
     "input_digest",
+    "member",
     "open_array",
     "open_group",
     "read_box",
+    "read_noted",
     "read_rows",
     "read_table",
     "table_metadata",
@@ -209,13 +211,24 @@ def open_array(path: Path, name: str) -> zarr.Array[Any]:
 
     Snakemake leaves a foreign file inside the folder of a declared output, and listing a group would trip over it.
     """
-    group = open_group(path)
-    if name not in group:
+    return member(open_group(path), name, where=path)
+
+
+def member(group: zarr.Group, name: str, *, where: Path) -> zarr.Array[Any]:
+    """One array of an open group.
+
+    Raises
+    ------
+    StoreError
+        Where the group, which lies at ``where``, has no array of this name.
+    """
+    try:
+        return as_array(group, name)
+    except KeyError:
         raise StoreError(
-            explain("The store lacks an array.", where=path, found=f"no array {name!r}", expected=f"array {name!r}",
+            explain("The store lacks an array.", where=where, found=f"no array {name!r}", expected=f"array {name!r}",
                     remedy="Delete the store and run the stage again.")
-        )  # fmt: skip
-    return as_array(group, name)
+        ) from None  # fmt: skip
 
 
 def read_box(array: zarr.Array[Any], box: Box) -> NDArray[Any]:
@@ -304,10 +317,24 @@ def read_table(path: Path) -> pd.DataFrame:
     StoreError
         Where the file is missing or no Parquet.
     """
+    return read_noted(path)[0]
+
+
+def read_noted(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Read a Parquet file and the JSON notes in its metadata; errors are those of ``read_table``."""
+    file = _opened(path)
+    frame: pd.DataFrame = file.read().to_pandas()
+    return frame, _notes(file.schema_arrow)
+
+
+def _opened(path: Path) -> pq.ParquetFile:
     try:
-        return pd.read_parquet(path)
+        return pq.ParquetFile(path)
     except (FileNotFoundError, pa.ArrowInvalid) as error:
-        raise _unreadable(path, error) from error
+        raise StoreError(
+            explain("The table cannot be read.", where=path, found=str(error), expected="a Parquet file",
+                    remedy="Run the stage that writes it again.")
+        ) from error  # fmt: skip
 
 
 def read_rows(path: Path, **where: str) -> pd.DataFrame:
@@ -332,10 +359,7 @@ def read_rows(path: Path, **where: str) -> pd.DataFrame:
     --------
     ``read_rows(path, split="train", image_id="IDRiD_01")``
     """
-    try:
-        file = pq.ParquetFile(path)
-    except (FileNotFoundError, pa.ArrowInvalid) as error:
-        raise _unreadable(path, error) from error
+    file = _opened(path)
     at = {name: file.schema_arrow.get_field_index(name) for name in where}
     groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
     kept = [
@@ -353,16 +377,13 @@ def _may_hold(statistics: pq.Statistics | None, value: str) -> bool:
     return statistics is None or not statistics.has_min_max or bool(statistics.min <= value <= statistics.max)
 
 
-def _unreadable(path: Path, error: Exception) -> StoreError:
-    return StoreError(
-        explain("The table cannot be read.", where=path, found=str(error), expected="a Parquet file",
-                remedy="Run the stage that writes it again.")
-    )  # fmt: skip
-
-
 def table_metadata(path: Path) -> dict[str, Any]:
     """The JSON notes in the metadata of a Parquet file, such as ``provenance`` and ``summary``."""
-    metadata = pq.read_schema(path).metadata or {}
+    return _notes(pq.read_schema(path))
+
+
+def _notes(schema: pa.Schema) -> dict[str, Any]:
+    metadata = schema.metadata or {}
     return {
         key.decode(): json.loads(value) for key, value in metadata.items() if key not in (b"pandas", b"ARROW:schema")
     }

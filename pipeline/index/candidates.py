@@ -14,7 +14,7 @@ from pipeline.geometry import Box, strips
 from pipeline.index.image import NormalizedImage, open_image
 from pipeline.partial import file_in_progress
 from pipeline.provenance import Provenance
-from pipeline.stores import read_table, table_metadata, write_table
+from pipeline.stores import read_noted, write_table
 
 __all__ = ["Candidates", "Lesions", "candidate_table", "read_candidates", "write_candidates"]
 
@@ -133,12 +133,14 @@ def read_candidates(path: Path, *, codes: tuple[str, ...]) -> Candidates:
     StoreError
         Where the file is none of ours or holds other classes.
     """
-    frame, note = read_table(path), table_metadata(path).get("image")
+    frame, notes = read_noted(path)
+    note = notes.get("image")
     if note is None or tuple(note["class_pixels"]) != codes:
         found = "no note `image`" if note is None else f"classes {', '.join(note['class_pixels'])}"
         raise StoreError(
             explain("The candidate table does not fit.", where=path, found=found, expected=f"classes {', '.join(codes)}",
                     remedy="Delete it and run the stage index again.")
         )  # fmt: skip
-    lesions = {code: Lesions.of_frame(frame[frame["class_code"] == code]) for code in codes}
+    every, place = Lesions.of_frame(frame), frame["class_code"].cat.codes.to_numpy()
+    lesions = {code: every.select(place == at) for at, code in enumerate(codes)}
     return Candidates(note["image_id"], note["height"], note["width"], note["roi_pixels"], lesions)

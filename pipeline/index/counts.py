@@ -1,16 +1,28 @@
-"""What is inside each window? Exact pixel counts of many boxes from one pass over strips with summed-area tables."""
+"""What is inside each window? Exact sums over many boxes from one pass over the image, from the top row to the last.
 
-import cv2
+What is kept is the sum of each column so far. A box is the sum of its columns when its last row is done, less that when
+its first row began, so nothing as large as the image, nor any summed-area table, is ever held.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.geometry import Box, strips
-from pipeline.index.image import NormalizedImage, ReadPlanes
+from pipeline.index.image import NormalizedImage
 
-__all__ = ["Boxes", "truth_counts", "window_sums"]
+__all__ = ["Boxes", "ReadPlanes", "truth_counts", "window_sums"]
 
 Boxes = NDArray[np.int64]
 """``(n, 4)``: y0, x0, y1, x1 of each box, half-open."""
+Planes = NDArray[np.uint8] | NDArray[np.int32]
+ReadPlanes = Callable[[Box], Planes]
+"""Gives planes ``(plane, y, x)`` of a box."""
+COLUMNS = 8192
+"""Columns that are gone through at a time, so that memory does not grow with the width of a slide."""
 
 
 def window_sums(
@@ -21,7 +33,8 @@ def window_sums(
     Parameters
     ----------
     read
-        Gives ``(plane, y, x)`` of a full-width strip: uint8 of 0 and 1, or float32 that holds whole numbers.
+        Gives ``(plane, y, x)``, which the next call may overwrite, of a strip of at most ``COLUMNS`` columns: uint8 for masks of 0 and 1, int32 for
+        other values.
     boxes
         Inside the image, ``(n, 4)``.
     height, width
@@ -36,39 +49,100 @@ def window_sums(
     NDArray
         ``(n, planes)``, exact.
     """
-    sums = np.zeros((planes, len(boxes)), dtype=np.int64)
-    # In raster order, neighbouring boxes look up neighbouring memory, and those of a strip are one slice: a box in it
-    # that ends above the strip has an empty part there and adds 0.
-    order = np.lexsort((boxes[:, 1], boxes[:, 0]))
-    ordered = boxes[order]
-    for strip in strips(height, width, rows):
-        here = np.flatnonzero((ordered[:, 0] < strip.y1) & (ordered[:, 2] > strip.y0))
+    sums = np.zeros((len(boxes), planes), dtype=np.int64)
+    for x0 in range(0, width, COLUMNS):
+        band = Box(0, x0, height, min(x0 + COLUMNS, width))
+        here = np.flatnonzero((boxes[:, 1] < band.x1) & (boxes[:, 3] > band.x0) & (boxes[:, 0] < boxes[:, 2]))
         if len(here):
-            inside = slice(int(here[0]), int(here[-1]) + 1)
-            corners = _corners(ordered[inside], strip)
-            for plane, pixels in enumerate(read(strip)):
-                sums[plane, inside] += _sums(pixels, corners)
-    found = np.empty((len(boxes), planes), dtype=np.int64)
-    found[order] = sums.T
-    return found
+            sums[here] += _band_sums(read, boxes[here], band=band, planes=planes, rows=rows)
+    return sums
 
 
-def _corners(boxes: Boxes, strip: Box) -> NDArray[np.int64]:
-    """Places in the flat summed-area table of the four corners of each box, ``(4, n)``: ++, −+, +−, −−."""
-    top, bottom = (np.clip(boxes[:, at] - strip.y0, 0, strip.height) * (strip.width + 1) for at in (0, 2))
-    left, right = boxes[:, 1], boxes[:, 3]
-    return np.stack([bottom + right, top + right, bottom + left, top + left])
+def _band_sums(read: ReadPlanes, boxes: Boxes, *, band: Box, planes: int, rows: int) -> NDArray[np.int64]:
+    y = boxes[:, [0, 2]].T.ravel()
+    x = np.clip(boxes[:, [1, 3]] - band.x0, 0, band.width)
+    order, first = _by_row(y, band.height)
+    sums = np.zeros((len(boxes), planes), dtype=np.int64)
+    columns: NDArray[Any] | None = None
+    for strip in strips(band.height, band.width, rows):
+        if ((boxes[:, 0] < strip.y1) & (boxes[:, 2] > strip.y0)).any():
+            pixels = read(strip.shift(0, band.x0))
+            kind = np.int32 if pixels.dtype == np.uint8 and band.height * COLUMNS < 1 << 31 else np.int64
+            if columns is None:
+                columns = np.zeros((planes, band.width), dtype=kind)
+            _sweep(pixels, columns, strip.y0, order, first, x, sums)
+    return sums
 
 
-def _sums(pixels: NDArray[np.uint8] | NDArray[np.float32], corners: NDArray[np.int64]) -> NDArray[np.int64]:
-    # Whole numbers stay exact: below 2**31 for masks in int32, below 2**53 for the rest in float64.
-    depth = cv2.CV_32S if pixels.dtype == np.uint8 else cv2.CV_64F
-    table = cv2.integral(np.ascontiguousarray(pixels), sdepth=depth).ravel()
-    plus, minus_top, minus_left, both = (table.take(places) for places in corners)
-    return np.asarray((plus - minus_top) - (minus_left - both), dtype=np.int64)
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _by_row(y: NDArray[np.int64], height: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Places of the rows in ascending order, and where each of the rows 0…height begins among them."""
+    first = np.zeros(height + 2, dtype=np.int64)
+    for row in y:
+        first[row + 1] += 1
+    first = np.cumsum(first)
+    order, after = np.empty(len(y), dtype=np.int64), first.copy()
+    for place, row in enumerate(y):
+        order[after[row]] = place
+        after[row] += 1
+    return order, first
 
 
-def truth_counts(image: NormalizedImage, boxes: Boxes) -> NDArray[np.int64]:
-    """Pixels of each class, of any class and of the roi inside each box, ``(n, class + 2)``."""
-    size = {"height": image.height, "width": image.width}
-    return window_sums(image.planes, boxes, **size, planes=len(image.classes) + 2, rows=image.rows)
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _sweep(
+    pixels: Planes,
+    columns: NDArray[np.int32] | NDArray[np.int64],
+    y0: int,
+    order: NDArray[np.int64],
+    first: NDArray[np.int64],
+    x: NDArray[np.int64],
+    sums: NDArray[np.int64],
+) -> None:
+    """Add the rows of a strip to the columns; before each, what begins there is taken off, what ends there added.
+
+    The last row of a strip is followed by the first of the next one, so that a box that ends between two strips is
+    settled by the first of them: the next one may not be read.
+    """
+    planes, height, width = pixels.shape
+    count = len(sums)
+    before = np.zeros(width + 1, dtype=columns.dtype)
+    for plane in range(planes):
+        column = columns[plane]
+        for row in range(height + 1):
+            here, together = order[first[y0 + row] : first[y0 + row + 1]], 0
+            for place in here:
+                together += x[place % count, 1] - x[place % count, 0]
+            if together > width:
+                total = columns.dtype.type(0)
+                for at in range(width):
+                    total += column[at]
+                    before[at + 1] = total
+            for place in here:
+                begins, box = place < count, place % count
+                # Rows at the border of two strips are met twice: beginnings belong to the lower strip, ends to the upper.
+                if row == height if begins else row == 0:
+                    continue
+                left, right = x[box]
+                total = before[right] - before[left] if together > width else column[left:right].sum()
+                sums[box, plane] += -total if begins else total
+            if row < height:
+                line = pixels[plane, row]
+                for at in range(width):
+                    column[at] += line[at]
+
+
+def truth_counts(image: NormalizedImage, boxes: Boxes, *, groups: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+    """Pixels of any class of each group, and of the roi, inside each box: ``(n, group + 1)``.
+
+    Parameters
+    ----------
+    image
+        An opened store.
+    boxes
+        ``(n, 4)``.
+    groups
+        Places of classes on the class axis.
+    """
+    size = {"height": image.height, "width": image.width, "planes": len(groups) + 1, "rows": image.rows}
+    memory = np.empty(size["planes"] * image.rows * min(image.width, COLUMNS), dtype=np.uint8)
+    return window_sums(lambda box: image.planes(box, groups=groups, memory=memory), boxes, **size)

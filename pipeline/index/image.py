@@ -1,23 +1,27 @@
 """How is one normalised image read without holding it? By strips where everything is counted, by tiles where little is."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
+from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.errors import StoreError, explain
 from pipeline.geometry import Box
-from pipeline.stores import open_array, open_group, read_box
+from pipeline.shards import Shards
+from pipeline.stores import member, open_group, read_box
 
-__all__ = ["NormalizedImage", "ReadPlanes", "open_image", "tiled"]
+__all__ = ["NormalizedImage", "Pieces", "ReadBox", "open_image", "pieces_of", "reader_of", "tiled"]
 
-ReadPlanes = Callable[[Box], NDArray[Any]]
-"""Gives planes ``(plane, y, x)`` of a box."""
+ReadBox = Callable[[Box], NDArray[Any]]
+"""Gives the pixels of a box, leading axes whole."""
+Pieces = Callable[..., Iterator[tuple[int, Box, NDArray[Any]]]]
+"""Gives what a box holds beside 0; see `pipeline.shards.Shards.pieces`."""
 
 TILE_BYTES = 1 << 27
 """Most bytes that the tiles of one image may take."""
@@ -43,6 +47,14 @@ class NormalizedImage:
     """``(c, y, x)`` uint8: the pyramid level nearest to a quarter of the size."""
     factor: int
     """Pixels of the full size along one pixel of ``coarse``."""
+    truth_pieces: Pieces = field(init=False)
+    roi_pieces: Pieces = field(init=False)
+    """What boxes of ``truth`` and ``roi`` hold."""
+
+    def __post_init__(self) -> None:
+        """Look at the layout once, so that what is learnt of one box serves the next."""
+        object.__setattr__(self, "truth_pieces", pieces_of(self.truth))
+        object.__setattr__(self, "roi_pieces", pieces_of(self.roi))
 
     @property
     def height(self) -> int:
@@ -63,24 +75,80 @@ class NormalizedImage:
     def class_mask(self, code: str) -> Callable[[Box], NDArray[np.bool_]]:
         """Reads one class of the truth, ``(y, x)``."""
         index = self.classes.index(code)
-        return lambda box: np.asarray(self.truth[(index, *box.slices)]) != 0
+
+        def read(box: Box) -> NDArray[np.bool_]:
+            found = np.zeros((box.height, box.width), dtype=np.bool_)
+            for _, part, pixels in self.truth_pieces(box, planes=[index]):
+                found[part.shift(-box.y0, -box.x0).slices] = pixels != 0
+            return found
+
+        return read
 
     def roi_mask(self, box: Box) -> NDArray[np.uint8]:
         """The roi of a box as ``(1, y, x)``, 0 or 1."""
-        return np.asarray(read_box(self.roi, box) != 0, dtype=np.uint8)[None]
+        return _united(self.roi_pieces, box, [[0]])
 
-    def class_planes(self, box: Box) -> NDArray[np.uint8]:
-        """Each class as ``(class, y, x)``, 0 or 1."""
-        return np.asarray(read_box(self.truth, box) != 0, dtype=np.uint8)
+    def planes(self, box: Box, *, groups: Sequence[Sequence[int]], memory: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Where any class of a group is, one plane for each group, and the roi: ``(group + 1, y, x)``, 0 or 1.
+
+        The planes lie in ``memory``, which is flat and large enough, so that it is not taken anew for each box.
+        """
+        shape = (len(groups) + 1, box.height, box.width)
+        found = memory[: np.prod(shape)].reshape(shape)
+        found[:] = 0
+        _unite(self.truth_pieces, box, groups, into=found[:-1])
+        _unite(self.roi_pieces, box, [[0]], into=found[-1:])
+        return found
 
     def any_truth(self, box: Box) -> NDArray[np.uint8]:
         """Where any class is, as ``(1, y, x)``, 0 or 1."""
-        return np.asarray(read_box(self.truth, box).any(axis=0, keepdims=True), dtype=np.uint8)
+        return _united(self.truth_pieces, box, [range(len(self.classes))])
 
-    def planes(self, box: Box) -> NDArray[np.uint8]:
-        """Each class, any class, and the roi, as ``(class + 2, y, x)``, 0 or 1."""
-        truth = self.class_planes(box)
-        return np.concatenate([truth, truth.max(axis=0, keepdims=True), self.roi_mask(box)])
+
+def _united(pieces: Pieces, box: Box, groups: Sequence[Sequence[int]]) -> NDArray[np.uint8]:
+    found = np.zeros((len(groups), box.height, box.width), dtype=np.uint8)
+    _unite(pieces, box, groups, into=found)
+    return found
+
+
+def _unite(pieces: Pieces, box: Box, groups: Sequence[Sequence[int]], *, into: NDArray[np.uint8]) -> None:
+    """Set where any plane of a group holds something."""
+    for plane, part, pixels in pieces(box, planes=sorted({plane for group in groups for plane in group})):
+        inside = part.shift(-box.y0, -box.x0).slices
+        for mask, group in zip(into, groups, strict=True):
+            if plane in group:
+                _mark(mask[inside], pixels)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _mark(mask: NDArray[np.uint8], pixels: NDArray[np.uint8]) -> None:
+    for y in range(len(mask)):
+        line, values = mask[y], pixels[y]
+        for x in range(len(line)):
+            line[x] |= np.uint8(values[x] != 0)
+
+
+def pieces_of(array: zarr.Array[Any]) -> Pieces:
+    """Reads what an array ``(plane, y, x)`` or ``(y, x)`` holds beside 0; an array of another layout comes whole."""
+    try:
+        return Shards.of(array).pieces
+    except StoreError:
+        return partial(_whole_pieces, array)
+
+
+def _whole_pieces(
+    array: zarr.Array[Any], box: Box, *, planes: Sequence[int] | None = None
+) -> Iterator[tuple[int, Box, NDArray[Any]]]:
+    found = read_box(array, box).reshape(-1, box.height, box.width)
+    yield from ((plane, box, found[plane]) for plane in (range(len(found)) if planes is None else planes))
+
+
+def reader_of(array: zarr.Array[Any]) -> ReadBox:
+    """Reads boxes of an array, leading axes whole, in the thread that asks."""
+    try:
+        return Shards.of(array).read
+    except StoreError:
+        return partial(read_box, array)
 
 
 def open_image(path: Path, *, codes: tuple[str, ...] | None = None) -> NormalizedImage:
@@ -98,7 +166,8 @@ def open_image(path: Path, *, codes: tuple[str, ...] | None = None) -> Normalize
     StoreError
         Where an array is missing or the classes are others.
     """
-    attributes = dict(open_group(path).attrs)
+    group = open_group(path)
+    attributes = dict(group.attrs)
     notes, ome = attributes.get("lesionmap"), attributes.get("ome")
     if not isinstance(notes, dict) or not isinstance(ome, dict):
         raise _foreign(
@@ -108,13 +177,14 @@ def open_image(path: Path, *, codes: tuple[str, ...] | None = None) -> Normalize
     if codes is not None and classes != codes:
         raise _foreign(path, found=f"classes {', '.join(classes)}", expected=f"classes {', '.join(codes)}")
     levels = len(ome["multiscales"][0]["datasets"])
-    truth, roi = open_array(path, "truth"), open_array(path, "roi")
+    truth, roi = member(group, "truth", where=path), member(group, "roi", where=path)
     if truth.shape != (len(classes), *roi.shape):
         raise _foreign(
             path, found=f"truth {truth.shape}, roi {roi.shape}", expected=f"truth (class {len(classes)}, y, x)"
         )
     level = min(QUARTER, levels - 1)
-    return NormalizedImage(str(notes["image_id"]), classes, truth, roi, open_array(path, str(level)), 2**level)
+    coarse = member(group, str(level), where=path)
+    return NormalizedImage(str(notes["image_id"]), classes, truth, roi, coarse, 2**level)
 
 
 def _foreign(path: Path, *, found: str, expected: str) -> StoreError:
@@ -124,17 +194,17 @@ def _foreign(path: Path, *, found: str, expected: str) -> StoreError:
     )
 
 
-def tiled(array: zarr.Array[Any]) -> ReadPlanes:
+def tiled(array: zarr.Array[Any]) -> ReadBox:
     """Reads any box of a ``(plane, y, x)`` array and keeps the tiles read last, so that near boxes decode them once."""
     planes, height, width = array.shape
     side_y, side_x = array.chunks[-2:]
-    whole = Box.of_shape(height, width)
+    whole, whole_box = Box.of_shape(height, width), reader_of(array)
 
     @lru_cache(maxsize=max(4, TILE_BYTES // (planes * side_y * side_x)))
     def tile(row: int, column: int) -> tuple[Box, NDArray[Any]]:
         y0, x0 = row * side_y, column * side_x
         box = Box(y0, x0, y0 + side_y, x0 + side_x).intersect(whole)
-        return box, read_box(array, box)
+        return box, whole_box(box)
 
     def read(box: Box) -> NDArray[Any]:
         found = np.zeros((planes, box.height, box.width), dtype=array.dtype)

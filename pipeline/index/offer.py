@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import BalancedSampling
-from pipeline.geometry import Box
 from pipeline.index.candidates import Candidates
-from pipeline.index.counts import Boxes, window_sums
+from pipeline.index.counts import Boxes, truth_counts
 from pipeline.index.draw import around
 from pipeline.index.hard import HardBoxes, hard_pool, touches
 from pipeline.index.image import NormalizedImage
@@ -97,37 +96,10 @@ def _counted(
     image: NormalizedImage, candidates: Candidates, *, codes: Sequence[str], seed: int, sampling: BalancedSampling
 ) -> _Counted:
     boxes = candidate_boxes(candidates, codes=codes, seed=seed, patch=sampling.patch, step=sampling.stride)
-    lesion = [image.classes.index(code) for code in codes]
-    first, last = _rows_with_truth(candidates)
-    nothing = np.zeros((2, image.rows, image.width), dtype=np.uint8)
-
-    def read(box: Box) -> NDArray[np.uint8]:
-        if box.y1 <= first or box.y0 >= last:
-            truth = nothing[:, : box.height]
-        else:
-            planes = image.class_planes(box)
-            truth = np.stack([_any(planes, lesion), _any(planes, range(len(planes)))])
-        return np.concatenate([truth, image.roi_mask(box)])
-
-    size = {"height": image.height, "width": image.width, "planes": 3, "rows": image.rows}
-    sums = window_sums(read, boxes, **size)
+    groups = [[image.classes.index(code) for code in codes], range(len(image.classes))]
+    sums = truth_counts(image, boxes, groups=groups)
     order = stream(seed, "index", image.image_id, "balanced", "order")
     return _Counted(boxes, order.standard_exponential(len(boxes)), *sums.T)
-
-
-def _rows_with_truth(candidates: Candidates) -> tuple[int, int]:
-    """First row with truth of any class, and the row after the last; truth outside them need not be read."""
-    held = [lesions for lesions in candidates.lesions.values() if len(lesions)]
-    if not held:
-        return candidates.height, 0
-    return min(int(each.y0.min()) for each in held), max(int(each.y1.max()) for each in held)
-
-
-def _any(planes: NDArray[np.uint8], which: Sequence[int]) -> NDArray[np.uint8]:
-    found = np.zeros(planes.shape[1:], dtype=np.uint8)
-    for index in which:
-        np.maximum(found, planes[index], out=found)
-    return found
 
 
 def _positives(counted: _Counted, *, sampling: BalancedSampling, most: int) -> Pool:

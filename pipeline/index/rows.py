@@ -122,7 +122,8 @@ def _drawn(
 def _counted(image: NormalizedImage, frame: pd.DataFrame, *, modality: str) -> pd.DataFrame:
     boxes = _boxes(frame)
     area = (frame["height"] * frame["width"]).to_numpy()
-    *pixels, any_truth, roi = truth_counts(image, boxes).T
+    places = range(len(image.classes))
+    *pixels, any_truth, roi = truth_counts(image, boxes, groups=[*([at] for at in places), places]).T
     counted = {f"pixels_{code}": count for code, count in zip(image.classes, pixels, strict=True)}
     shares = {"is_positive": any_truth > 0, "truth_fraction": any_truth / area, "roi_fraction": roi / area}
     return frame.assign(**counted, **shares, structure=structure(image, boxes, modality=modality))

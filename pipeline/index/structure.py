@@ -11,12 +11,12 @@ Fundus: the mean gradient of the luminance over the field of view, its rim left 
 from collections.abc import Callable
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.geometry import Box
 from pipeline.index.counts import Boxes, window_sums
-from pipeline.index.image import NormalizedImage
-from pipeline.stores import read_box
+from pipeline.index.image import NormalizedImage, reader_of
 
 __all__ = ["CUT", "density_gradient", "luminance_gradient", "structure"]
 
@@ -27,17 +27,33 @@ _SCALE = 1 << 16
 _LUMINANCE = np.array([77, 150, 29], dtype=np.float32) / np.float32(256)
 """Weights of red, green, blue (Rec. 601)."""
 _LARGEST = np.float32(2 * 255)
-"""Twice the largest difference of luminance: along two axes the gradient stays below 1."""
-_ROI_BYTES = 1 << 26
-"""Most bytes of roi of a strip at full size."""
+"""Twice the largest difference of luminance: along two axes the gradient stays below it."""
 _RED_DENSITY = np.log(np.float32(255)) - np.log(np.maximum(np.arange(256, dtype=np.float32), 1))
 
 
-def _magnitude(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Central differences over two pixels of values with one more row above and below, and their length."""
-    wide = np.pad(values, ((0, 0), (1, 1)), mode="edge")
-    down, right = values[2:] - values[:-2], wide[1:-1, 2:] - wide[1:-1, :-2]
-    return np.asarray(np.sqrt(down * down + right * right))
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _steps(values: NDArray[np.float32], most: np.float32) -> NDArray[np.float32]:
+    """Length of the central differences over two pixels, the outermost pixel repeated, cut at ``most`` and divided by it."""
+    height, width = values.shape
+    found = np.empty((height, width), dtype=np.float32)
+    for y in range(height):
+        above, here, below = values[max(y - 1, 0)], values[y], values[min(y + 1, height - 1)]
+        for x in range(width):
+            down, right = below[x] - above[x], here[min(x + 1, width - 1)] - here[max(x - 1, 0)]
+            found[y, x] = min(np.sqrt(down * down + right * right) / most, np.float32(1))
+    return found
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _light(colour: NDArray[np.uint8], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Weighted sum of three planes; exact, because weights are whole numbers of 1/256."""
+    _, height, width = colour.shape
+    found = np.empty((height, width), dtype=np.float32)
+    for y in range(height):
+        red, green, blue = colour[0, y], colour[1, y], colour[2, y]
+        for x in range(width):
+            found[y, x] = weights[0] * red[x] + weights[1] * green[x] + weights[2] * blue[x]
+    return found
 
 
 def density_gradient(colour: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -46,21 +62,20 @@ def density_gradient(colour: NDArray[np.uint8]) -> NDArray[np.float32]:
     Parameters
     ----------
     colour
-        ``(c, y, x)``, RGB or one channel, with one more row above and below than is wanted.
+        ``(c, y, x)``, RGB or one channel.
 
     Returns
     -------
     NDArray
-        ``(y, x)`` without those two rows, in [0, 1]. At the left and right border the outermost pixel is repeated.
+        ``(y, x)`` in [0, 1]. Beyond the border the outermost pixel is repeated.
     """
-    return np.asarray(np.minimum(_magnitude(_RED_DENSITY[colour[0]]) / np.float32(CUT), 1))
+    return np.asarray(_steps(_RED_DENSITY[colour[0]], np.float32(CUT)))
 
 
 def luminance_gradient(colour: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Gradient of the luminance; arguments and result as of ``density_gradient``."""
-    planes = colour.astype(np.float32)
-    light = np.tensordot(_LUMINANCE, planes, axes=1) if len(planes) == len(_LUMINANCE) else planes[0]
-    return _magnitude(light) / _LARGEST
+    """Gradient of the luminance; argument and result as of ``density_gradient``."""
+    light = _light(colour, _LUMINANCE) if len(colour) == len(_LUMINANCE) else colour[0].astype(np.float32)
+    return np.asarray(_steps(light, _LARGEST))
 
 
 GRADIENTS: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.float32]]] = {
@@ -69,17 +84,11 @@ GRADIENTS: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.float32]]] = {
 }
 
 
-def _surrounded(roi: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Pixels inside whose eight neighbours are inside too; one row above and below is taken off."""
-    wide = np.pad(roi != 0, ((0, 0), (1, 1)), mode="edge")
+def _surrounded(roi: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pixels inside whose eight neighbours are inside too; beyond the border the outermost pixel is repeated."""
+    wide = np.pad(roi, 1, mode="edge")
     rows = wide[:-2] & wide[1:-1] & wide[2:]
     return np.asarray(rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:])
-
-
-def _with_edges(values: NDArray[np.uint8], *, strip: Box, halo: Box) -> NDArray[np.uint8]:
-    """Repeat the outermost row where the image ends; the rows are the second last axis."""
-    missing = (int(strip.y0 == halo.y0), int(strip.y1 == halo.y1))
-    return np.pad(values, [(0, 0)] * (values.ndim - 2) + [missing, (0, 0)], mode="edge")
 
 
 def structure(image: NormalizedImage, boxes: Boxes, *, modality: str) -> NDArray[np.float32]:
@@ -99,23 +108,28 @@ def structure(image: NormalizedImage, boxes: Boxes, *, modality: str) -> NDArray
     """
     height, width = image.coarse.shape[-2:]
     whole, factor, gradient = Box.of_shape(height, width), image.factor, GRADIENTS[modality]
+    coarse = reader_of(image.coarse)
 
-    def read(strip: Box) -> NDArray[np.float32]:
+    def read(strip: Box) -> NDArray[np.int32]:
         halo = strip.grow(1, whole)
-        wide = Box(halo.y0, 0, halo.y1, width)
-        colour = _with_edges(read_box(image.coarse, wide), strip=strip, halo=halo)
-        roi = _with_edges(_coarse_roi(image, wide), strip=strip, halo=halo)
-        counted = gradient(colour) * _surrounded(roi)
-        return np.asarray(np.rint(counted * np.float32(_SCALE)))[None]
+        inner = strip.shift(-halo.y0, -halo.x0).slices
+        steps, inside = gradient(coarse(halo))[inner], _surrounded(_coarse_roi(image, halo))[inner]
+        return np.asarray(np.rint(steps * inside * np.float32(_SCALE)), dtype=np.int32)[None]
 
     scaled = np.concatenate([boxes[:, :2] // factor, -(-boxes[:, 2:] // factor)], axis=1)
-    rows = max(1, min(int(image.coarse.chunks[-2]), _ROI_BYTES // (width * factor * factor)))
-    sums = window_sums(read, scaled, height=height, width=width, planes=1, rows=rows)[:, 0]
+    size = {"height": height, "width": width, "planes": 1, "rows": int(image.coarse.chunks[-2])}
+    sums = window_sums(read, scaled, **size)[:, 0]
     area = (scaled[:, 2] - scaled[:, 0]) * (scaled[:, 3] - scaled[:, 1])
     return np.asarray(sums / _SCALE / area, dtype=np.float32)
 
 
-def _coarse_roi(image: NormalizedImage, box: Box) -> NDArray[np.uint8]:
+def _coarse_roi(image: NormalizedImage, box: Box) -> NDArray[np.bool_]:
     """The roi at the top-left pixel of each pixel of the coarse level."""
-    full = Box(box.y0 * image.factor, 0, min(box.y1 * image.factor, image.height), image.width)
-    return read_box(image.roi, full)[:: image.factor, :: image.factor]
+    factor = image.factor
+    full = Box(box.y0 * factor, box.x0 * factor, min(box.y1 * factor, image.height), min(box.x1 * factor, image.width))
+    found = np.zeros((box.height, box.width), dtype=np.bool_)
+    for _, part, pixels in image.roi_pieces(full):
+        y, x = -(-part.y0 // factor), -(-part.x0 // factor)
+        inside = pixels[y * factor - part.y0 :: factor, x * factor - part.x0 :: factor] != 0
+        found[y - box.y0 :, x - box.x0 :][: inside.shape[0], : inside.shape[1]] = inside
+    return found

@@ -25,7 +25,7 @@ from pipeline.manifest import DatasetRecord
 from pipeline.parallel import each
 from pipeline.partial import file_in_progress
 from pipeline.provenance import Provenance
-from pipeline.stores import read_table, table_metadata, write_table
+from pipeline.stores import read_noted, read_table, write_table
 
 __all__ = ["read", "write_index"]
 
@@ -194,7 +194,7 @@ def read(path: Path) -> pd.DataFrame:
     StoreError
         Where the file is none, is of another schema version, or breaks a rule; the text names the rules and rows.
     """
-    frame, notes = read_table(path), table_metadata(path)
+    frame, notes = read_noted(path)
     if notes.get("schema_version") != SCHEMA_VERSION or "summary" not in notes:
         _refuse([f"schema version {notes.get('schema_version')}, expected {SCHEMA_VERSION}"], where=path)
     _refuse(problems(frame, sizes=_sizes(notes["summary"])), where=path)

@@ -1,9 +1,11 @@
 """What is counted inside a window is what a plain recount finds, for any strips."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.index import counts
 from pipeline.index.counts import truth_counts, window_sums
 from pipeline.index.image import open_image
 
@@ -23,6 +25,23 @@ def test_window_sums_equal_a_plain_recount_for_any_strip_height(seed, height, wi
     size = {"height": height, "width": width, "planes": 2, "rows": rows}
     found = window_sums(lambda box: planes[(..., *box.slices)], boxes, **size)
     assert found.tolist() == [planes[:, y0:y1, x0:x1].sum(axis=(1, 2)).tolist() for y0, x0, y1, x1 in boxes]
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 999), width=st.integers(1, 40), rows=st.integers(1, 41), columns=st.integers(1, 41))
+def test_large_values_add_up_exactly_for_any_division_into_bands(seed, width, rows, columns):
+    random = np.random.Generator(np.random.PCG64(seed))
+    planes = random.integers(-(2**31), 2**31, (1, 30, width)).astype(np.int32)
+    boxes = random_boxes(random, 30, 30, width)
+
+    def read(box):
+        assert box.width <= columns
+        return np.ascontiguousarray(planes[(..., *box.slices)])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(counts, "COLUMNS", columns)
+        found = window_sums(read, boxes, height=30, width=width, planes=1, rows=rows)[:, 0]
+    assert found.tolist() == [int(planes[0, y0:y1, x0:x1].sum(dtype=np.int64)) for y0, x0, y1, x1 in boxes]
 
 
 def test_strips_that_no_box_touches_are_not_read():
@@ -45,4 +64,5 @@ def test_truth_any_class_and_roi_are_counted_exactly_where_classes_overlap(make,
     boxes = random_boxes(np.random.Generator(np.random.PCG64(1)), 80, 60, 70)
     planes = np.concatenate([truth, truth.any(axis=0, keepdims=True), roi[None]]).astype(np.int64)
     expected = [planes[:, y0:y1, x0:x1].sum(axis=(1, 2)).tolist() for y0, x0, y1, x1 in boxes]
-    assert truth_counts(image, boxes).tolist() == expected
+    groups = [[0], [1], [2], [0, 1, 2]]
+    assert truth_counts(image, boxes, groups=groups).tolist() == expected

@@ -25,7 +25,7 @@ def test_the_density_gradient_is_the_central_difference_of_the_red_density_cut_a
     density = -np.log(np.maximum(colour[0], 1) / 255)
     wide = np.pad(density, ((0, 0), (1, 1)), mode="edge")
     expected = np.hypot(density[2:] - density[:-2], wide[1:-1, 2:] - wide[1:-1, :-2])
-    np.testing.assert_allclose(density_gradient(colour), np.minimum(expected, 1), atol=1e-5)
+    np.testing.assert_allclose(density_gradient(colour)[1:-1], np.minimum(expected, 1), atol=1e-5)
     assert (expected > 1).any()
 
 
@@ -34,7 +34,7 @@ def test_the_luminance_gradient_is_the_central_difference_of_the_luminance():
     light = np.tensordot([77.0, 150.0, 29.0], colour, axes=1) / 256
     wide = np.pad(light, ((0, 0), (1, 1)), mode="edge")
     expected = np.hypot(light[2:] - light[:-2], wide[1:-1, 2:] - wide[1:-1, :-2]) / 510
-    np.testing.assert_allclose(luminance_gradient(colour), expected, atol=1e-5)
+    np.testing.assert_allclose(luminance_gradient(colour)[1:-1], expected, atol=1e-5)
 
 
 @given(seed=st.integers(0, 99), modality=st.sampled_from(["fundus", "histology"]))
@@ -45,7 +45,7 @@ def test_structure_is_the_sum_of_gradients_inside_the_roi_over_the_pixels_of_the
     coarse = np.asarray(image.coarse[:])
     assert coarse.shape == (3, 23, 19)
     gradient = {"fundus": luminance_gradient, "histology": density_gradient}[modality]
-    steps = gradient(np.pad(coarse, ((0, 0), (1, 1), (0, 0)), mode="edge"))
+    steps = gradient(np.pad(coarse, ((0, 0), (1, 1), (0, 0)), mode="edge"))[1:-1]
     steps = steps * ndimage.binary_erosion(roi[::4, ::4], np.ones((3, 3)), border_value=1)
     found = structure(image, np.array([[0, 0, 90, 75], [40, 8, 72, 40]]), modality=modality)
     np.testing.assert_allclose(found, [steps.mean(), steps[10:18, 2:10].mean()], rtol=1e-5, atol=2**-17)

@@ -1,0 +1,98 @@
+"""How is a Blosc buffer decoded that is mostly one value? The blocks that hold one value are told by their bytes.
+
+A Blosc buffer is a header and blocks of some 10⁵ bytes that are compressed each on its own. In masks nearly all of them
+are only 0 or only 1, and equal blocks have equal bytes, so such a block is decoded once and then known. Decoding the truth
+of an IDRiD image takes a third of the time that way.
+
+References
+----------
+.. [1] C-Blosc 1, README_CHUNK_FORMAT.rst. https://github.com/Blosc/c-blosc
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import TypeAlias
+
+import numpy as np
+from numcodecs.blosc import Blosc
+from numpy.typing import NDArray
+
+__all__ = ["BlockDecoder"]
+
+Part: TypeAlias = tuple[int, int]
+"""First byte, and the byte after the last."""
+
+HEADER = struct.Struct("<BBBBIII")
+"""Version, version of the codec, flags, bytes of an element, bytes of the content, of a block, of the buffer."""
+VERSION, COPIED = 2, 0x02
+"""Format that is understood; flag of a buffer that is not compressed."""
+RUN, REST = 255, 64
+"""Bytes of content that one byte of an LZ4 run can stand for, and what else a block of one value takes at most."""
+SEVERAL = -1
+
+
+class BlockDecoder:
+    """Decodes buffers of one size, one after the other, into the same memory."""
+
+    def __init__(self, codec: Blosc, *, size: int, known: dict[bytes, int]) -> None:
+        """Bytes of the content; ``known`` keeps which compressed blocks hold one value, for further decoders."""
+        self.content: NDArray[np.uint8] = np.zeros(size, dtype=np.uint8)
+        self._codec, self._known = codec, known
+        self._value: dict[Part, int] = {}
+
+    def decode(self, data: bytes, parts: Sequence[Part]) -> list[bool]:
+        """Decode parts of the content, in place; whether each may hold anything but 0.
+
+        Parameters
+        ----------
+        data
+            A Blosc buffer.
+        parts
+            Where they begin and end. What lies outside them is left as it is, or decoded too.
+        """
+        blocks = list(_blocks(data, size=len(self.content)))
+        if not blocks:
+            self._codec.decode(data, out=self.content)
+            self._value.clear()
+            return [True] * len(parts)
+        holds = {
+            (first, last): self._block(data, (first, last), at) != 0
+            for (first, last), at in blocks
+            if any(first < stop and last > start for start, stop in parts)
+        }
+        return [any(full and at[0] < stop and at[1] > start for at, full in holds.items()) for start, stop in parts]
+
+    def _block(self, data: bytes, part: Part, at: Part) -> int:
+        """Decode one block; its value, or −1 for several."""
+        packed, content = data[slice(*at)], self.content[slice(*part)]
+        short = len(packed) <= len(content) // RUN + REST
+        value = self._known.get(packed, SEVERAL) if short else SEVERAL
+        if value == SEVERAL:
+            self._codec.decode(_alone(data, packed, size=len(content)), out=content)
+            if short and content.min() == content.max():
+                value = self._known[packed] = int(content[0])
+        elif self._value.get(part) != value:
+            content[:] = value
+        self._value[part] = value
+        return value
+
+
+def _blocks(data: bytes, *, size: int) -> Iterator[tuple[Part, Part]]:
+    """Where the content of each block lies, and where its bytes do; none where they cannot be told apart."""
+    version, _, flags, _, content, block, total = HEADER.unpack_from(data)
+    if version != VERSION or flags & COPIED or content != size or total != len(data) or not block or size % block:
+        return
+    ends = [*struct.unpack_from(f"<{size // block}i", data, HEADER.size), total]
+    if ends[0] == HEADER.size + 4 * (size // block) and all(here < after for here, after in pairwise(ends)):
+        for number, at in enumerate(pairwise(ends)):
+            yield (number * block, (number + 1) * block), at
+
+
+def _alone(data: bytes, packed: bytes, *, size: int) -> bytes:
+    """A Blosc buffer with this block alone."""
+    version, codec, flags, element, *_ = HEADER.unpack_from(data)
+    first = HEADER.size + 4
+    return (
+        HEADER.pack(version, codec, flags, element, size, size, first + len(packed)) + struct.pack("<i", first) + packed
+    )
