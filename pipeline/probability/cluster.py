@@ -77,7 +77,7 @@ def _client(address: str) -> Iterator[Any]:
                     expected="a scheduler with at least one worker",
                     remedy="Start dask scheduler and dask worker there, or set scheduler to threads.")
         ) from error  # fmt: skip
-    with client:
+    with client, client.as_current():
         yield client
 
 

@@ -49,6 +49,11 @@ PARAMETERS = [
     ),
     ({"probability": {"overlap": 0.5}}, AFTER_MODEL),
     ({"probability": {"batch_size": 2}}, AFTER_MODEL),
+    ({"probability": {"fuse": "logits"}}, AFTER_MODEL),
+    ({"probability": {"views": "flips"}}, AFTER_MODEL),
+    ({"probability": {"stored": "uint8"}}, AFTER_MODEL),
+    # Who computes a map, and on how many threads, changes nothing in it; the page shows the configuration.
+    ({"probability": {"workers": 2, "dask": {"scheduler": "tcp://127.0.0.1:1"}}}, PAGE),
     # More images get maps; those that have some keep them, and what is measured stays what it was.
     (
         {"probability": {"splits": ["train", "validation", "test", "predict"]}},

@@ -1,0 +1,92 @@
+"""The workers of a scheduler give the same bytes as threads, and one of them may die."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.config import ProbabilityConfig
+from pipeline.errors import ConfigurationError, ModelError
+from pipeline.partial import partial_path
+from pipeline.probability import cluster
+from pipeline.probability.predict import predict_image
+from tests.probability.test_predict import ORIGIN, STORAGE, normalized, outputs, read, record, trained
+
+distributed = pytest.importorskip("distributed")
+__all__ = ["trained"]
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator["distributed.LocalCluster"]:
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=None
+    ) as found:
+        yield found
+
+
+def go(path: Path, stores: dict[str, Path], *, model: Path, **changes: object) -> None:
+    settings = {"storage": STORAGE, "batch_size": 3, "threads": 1, "device": "cpu", **changes}
+    predict_image(
+        path, model=model, outputs=stores, config=ProbabilityConfig.model_validate(settings), window=32, record=record(),
+        provenance=ORIGIN,
+    )  # fmt: skip
+
+
+def on(workers, **changes: object) -> dict[str, object]:
+    return {"dask": {"scheduler": workers.scheduler_address}, **changes}
+
+
+def test_workers_in_other_processes_write_the_bytes_that_threads_write(workers, tmp_path, trained) -> None:
+    path = normalized(tmp_path)
+    here, there = (outputs(tmp_path / name, fusions=("none", "gaussian", "max")) for name in ("here", "there"))
+    go(path, here, model=trained)
+    go(path, there, model=trained, **on(workers))
+    for fusion in here:
+        assert read(here[fusion]).any()
+        for level in ("0", "1"):
+            np.testing.assert_array_equal(read(there[fusion], level), read(here[fusion], level))
+    assert not [each for each in (tmp_path / "there" / "results" / ".partial").rglob("*") if each.is_file()]
+
+
+def test_a_worker_that_is_killed_costs_its_tasks_only(workers, tmp_path, trained) -> None:
+    path = normalized(tmp_path, height=400, width=200)
+    here, there = (outputs(tmp_path / name, fusions=("gaussian",)) for name in ("here", "there"))
+    go(path, here, model=trained, views="flips")
+    work = partial_path(there["gaussian"])
+    work = work.with_name(f"{work.name}.work")
+    killed: list[int] = []
+
+    def kill_one() -> None:
+        while len(list(work.glob("*.done"))) < 5:
+            time.sleep(0.01)
+        with distributed.Client(workers.scheduler_address, set_as_default=False) as client:
+            pid = next(iter(client.run(os.getpid).values()))
+        os.kill(pid, signal.SIGKILL)
+        killed.append(len(list(work.glob("*.done"))))
+
+    thread = threading.Thread(target=kill_one)
+    thread.start()
+    go(path, there, model=trained, views="flips", **on(workers))
+    thread.join()
+    assert 5 <= killed[0] < 7 * 4, "the worker was killed while there was work"
+    np.testing.assert_array_equal(read(there["gaussian"]), read(here["gaussian"]))
+
+
+def test_an_error_on_a_worker_is_the_error_of_the_run(workers, tmp_path, trained) -> None:
+    with pytest.raises(ModelError, match=r"MA"):
+        predict_image(
+            normalized(tmp_path), model=trained, outputs=outputs(tmp_path, fusions=("mean",)), window=32,
+            config=ProbabilityConfig.model_validate({"storage": STORAGE, "device": "cpu", **on(workers)}),
+            record=record().model_copy(update={"classes": record().classes[::-1]}), provenance=ORIGIN,
+        )  # fmt: skip
+
+
+def test_no_scheduler_at_an_address_is_said(tmp_path, trained, monkeypatch) -> None:
+    monkeypatch.setattr(cluster, "PATIENCE_S", 1)
+    with pytest.raises(ConfigurationError, match=r"scheduler[\s\S]*127\.0\.0\.1:9[\s\S]*dask worker"):
+        go(normalized(tmp_path), outputs(tmp_path), model=trained, dask={"scheduler": "tcp://127.0.0.1:9"})
