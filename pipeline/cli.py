@@ -2,13 +2,13 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import yaml
-from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from pipeline.manifest import DatasetRecord
     from pipeline.report.index_pictures import IndexPlace
-    from pipeline.report.tables import Cell
-    from pipeline.report.tables import Table as ReportTable
 
 __all__ = ["main"]
 
@@ -156,27 +154,11 @@ def _predict_options(predict: argparse.ArgumentParser) -> None:
     predict.add_argument("--original-grid", nargs="?", const="tiff", choices=["tiff", "png"],
                          help="also write the masks as large as IMAGE")  # fmt: skip
     predict.add_argument("--pixel-size", type=float, metavar="UM", help="micrometres a pixel, where IMAGE names none")
-    predict.add_argument("--workers", type=int, default=1, metavar="N", help="blocks normalised at a time")
+    predict.add_argument("--workers", type=_count, default=1, metavar="N", help="blocks normalised at a time")
     for stage in ("probability", "segmentation"):
         predict.add_argument(f"--{stage}", nargs="+", default=[], metavar="KEY=VALUE",
                              help=f"change parameters of stage {stage}, such as those in stages/config.yaml")  # fmt: skip
     predict.set_defaults(run=_predict)
-
-
-def _shown(table: "ReportTable") -> Table:
-    """A table of the report for a terminal."""
-    shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for each in table.head:
-        shown.add_column(each.text, justify="right" if each.kind == "number" else "left", no_wrap=True)
-    for row in table.rows:
-        shown.add_row(*map(_cell, row))
-    return shown
-
-
-def _cell(cell: "Cell") -> str:
-    text = " ".join([*(f"[{chip[1]}]■[/] {chip[0]}" for chip in cell.chips), escape(cell.text)]).strip()
-    text = f"[bold]{text}[/]" if cell.strong else text
-    return f"{text} [dim]{cell.note.replace(' %', '%')}[/]" if cell.note else text
 
 
 def _opened(arguments: argparse.Namespace) -> "tuple[IndexPlace, pd.DataFrame, dict[str, Any], DatasetRecord]":
@@ -196,6 +178,7 @@ def _index_show(arguments: argparse.Namespace) -> int:
     from pipeline.report.index_pictures import write_pictures
     from pipeline.report.patch_tables import all_tables, missed_sentence, notes_of
     from pipeline.report.tables import sampling_table
+    from pipeline.report.terminal import terminal_table
 
     place, frame, notes, record = _opened(arguments)
     summary = notes.get("summary") or {}
@@ -208,7 +191,7 @@ def _index_show(arguments: argparse.Namespace) -> int:
     console.print(f"drawn with: {escape(settings)}", style="dim")
     for table in (sampling_table(frame, record), *all_tables(frame, summary, record, most=arguments.images)):
         console.print(f"\n[bold]{escape(table.caption)}[/]", soft_wrap=True)
-        console.print(_shown(table))
+        console.print(terminal_table(table))
         for text in table.notes:
             console.print(text, style="dim")
     for text in notes_of(summary):
@@ -231,13 +214,21 @@ def _index_export(arguments: argparse.Namespace) -> int:
     origin: dict[str, Any] = {"dataset": place.dataset, "index": place.index.name, "sha256": file_digest(place.index)}
     origin |= {"sampling": notes.get("config"), "versions": versions()}
     written = export_patches(chosen, normalized=normalized, record=record, folder=arguments.to, layout=arguments.format,
-                             origin=origin)  # fmt: skip
+                             origin=origin, workers=arguments.workers)  # fmt: skip
     console = Console(soft_wrap=True)
     count = sum(1 for _ in track(written, console=console, description="patches", total=len(chosen), transient=True))
     console.print(f"{count:,} patches of {len(normalized)} images are in {arguments.to}")
     if (arguments.to / "splits_final.json").is_file():
         console.print("Copy splits_final.json to nnUNet_preprocessed/{dataset}/ after planning: nnU-Net's own splits know no patients.")  # fmt: skip
     return 0
+
+
+def _count(text: str) -> int:
+    """A whole number of at least 1, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+    return number
 
 
 def _add_index_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -249,7 +240,7 @@ def _add_index_commands(commands: "argparse._SubParsersAction[argparse.ArgumentP
     show.add_argument(
         "--out", metavar="FOLDER", help="of the pictures; results/{dataset}/report/patches/{sampling} without it"
     )
-    show.add_argument("--images", type=int, default=20, metavar="N", help="images that the table names (20)")
+    show.add_argument("--images", type=_count, default=20, metavar="N", help="images that the table names (20)")
     show.set_defaults(run=_index_show)
     export = verbs.add_parser(
         "export", help="write its patches as image and mask files, or as a data set of nnU-Net v2"
@@ -260,6 +251,8 @@ def _add_index_commands(commands: "argparse._SubParsersAction[argparse.ArgumentP
     export.add_argument("--format", choices=["files", "nnunet"], default="files", help="layout of the folder (files)")
     export.add_argument("--splits", nargs="+", choices=["train", "validation", "test"], default=["train", "validation", "test"],
                         help="which patches (all)")  # fmt: skip
+    export.add_argument("--workers", type=_count, default=os.cpu_count() or 1, metavar="N",
+                        help="patches read and compressed at a time; changes no file (%(default)s)")  # fmt: skip
     export.set_defaults(run=_index_export)
     for each in (show, export):
         each.add_argument("index", metavar="INDEX", help="results/{dataset}/index/{sampling}.parquet")

@@ -1,6 +1,8 @@
 """`lesionmap index` says what is in an index, draws it, and explains what it cannot do."""
 
 import json
+import subprocess
+import sys
 
 import cv2
 import pandas as pd
@@ -47,6 +49,14 @@ def test_show_writes_beside_the_results_where_nothing_else_is_said_and_twice_the
     assert "".join(str(folder).split()) in "".join(capsys.readouterr().out.split())
     # Only indexes lie in index/ itself.
     assert {path.name for path in index.parent.iterdir()} == {index.name, "candidates"}
+
+
+def test_a_reader_that_has_enough_ends_it_without_a_word(index, tmp_path):
+    command = [sys.executable, "-m", "pipeline.cli", "index", "show", str(index), "--out", str(tmp_path / "p")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert "patches" in process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
 
 
 def test_colours_come_from_the_manifest_that_is_named(index, tmp_path, capsys):

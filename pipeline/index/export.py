@@ -1,7 +1,7 @@
 """How do patches reach other programs? As image and mask files, or as a raw data set folder of nnU-Net v2.
 
-Patches are read from the normalised stores one after the other, in the order of the index, and written as PNG, which
-loses nothing. The folder is written beside its place and renamed at the end, so a half-written one never passes for
+Patches are read from the normalised stores image by image, in the order of the index, and written as PNG, which loses
+nothing. The folder is written beside its place and renamed at the end, so a half-written one never passes for
 finished.
 
 References
@@ -30,6 +30,7 @@ from pipeline.geometry import Box
 from pipeline.index.image import open_image, tiled
 from pipeline.manifest import DatasetRecord
 from pipeline.overlap import label_map, precedence
+from pipeline.parallel import each
 from pipeline.stores import open_array
 
 __all__ = ["FORMATS", "Layout", "export_patches", "patch_names"]
@@ -39,6 +40,9 @@ FORMATS: tuple[Layout, ...] = ("files", "nnunet")
 NNUNET_NAME = r"Dataset\d{3}_[A-Za-z0-9][A-Za-z0-9_-]*"
 CHANNELS = ("R", "G", "B")
 WHITE = 255
+PLACE = ("name", "split", "y", "x", "height", "width")
+BATCH = 64
+"""Patches that are handed out at a time; progress is told after each such lot."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +54,9 @@ class _Patch:
     """``(3, y, x)``, RGB."""
     truth: NDArray[np.uint8]
     """``(class, y, x)``, 0 or 1."""
+
+
+Writer: TypeAlias = Callable[[_Patch, NDArray[np.uint8]], None]
 
 
 def patch_names(frame: pd.DataFrame) -> list[str]:
@@ -78,6 +85,7 @@ def export_patches(
     folder: Path,
     layout: Layout,
     origin: Mapping[str, Any],
+    workers: int = 1,
 ) -> Iterator[str]:
     """Write the patches of an index; gives the name of each one when it is written, and is done when it ends.
 
@@ -98,6 +106,8 @@ def export_patches(
         test patches in ``imagesTs`` and ``labelsTs``, ``dataset.json``, and ``splits_final.json`` with our splits.
     origin
         What the patches come from, kept in ``dataset.json``; plain values.
+    workers
+        Patches of an image that are read and compressed at a time; changes no file.
 
     Raises
     ------
@@ -111,9 +121,12 @@ def export_patches(
     rows = frame.assign(name=patch_names(frame))
     with _new_folder(folder) as partial:
         write = _files_writer(partial, rows, record) if layout == "files" else _nnunet_writer(partial, rows)
-        for patch in _patches(rows, normalized=normalized, record=record):
-            write(patch, _labels(patch, record))
-            yield patch.name
+        for image, part in rows.groupby(rows["image_id"].astype(str), sort=False):
+            # One image after the other, so that only pieces of one are held.
+            save = _saver(normalized[str(image)], record=record, write=write)
+            wanted = list(part[list(PLACE)].itertuples(index=False, name=None))
+            for start in range(0, len(wanted), BATCH):
+                yield from each(save, wanted[start : start + BATCH], workers=workers)
         facts = _files_facts(record) if layout == "files" else _nnunet_facts(rows, record, name=folder.name)
         _write_json(partial / "dataset.json", {**facts, "lesionmap": dict(origin)})
         if layout == "files":
@@ -159,16 +172,18 @@ def _new_folder(folder: Path) -> Iterator[Path]:
     os.replace(partial, folder)
 
 
-def _patches(rows: pd.DataFrame, *, normalized: Mapping[str, Path], record: DatasetRecord) -> Iterator[_Patch]:
-    """Patches of one image after the other, so that only pieces of one are held."""
-    for image, part in rows.groupby(rows["image_id"].astype(str), sort=False):
-        store = normalized[str(image)]
-        truth = tiled(open_image(store, codes=record.codes).truth)
-        pixels = tiled(open_array(store, "0"))
-        for row in part[["name", "split", "y", "x", "height", "width"]].itertuples(index=False):
-            name, split, y, x, height, width = row
-            box = Box(int(y), int(x), int(y) + int(height), int(x) + int(width))
-            yield _Patch(str(name), str(split), pixels(box), (truth(box) != 0).astype(np.uint8))
+def _saver(store: Path, *, record: DatasetRecord, write: Writer) -> Callable[[tuple[Any, ...]], str]:
+    """A function that reads and writes one patch of an image, given its ``PLACE``, and gives its name."""
+    truth, pixels = tiled(open_image(store, codes=record.codes).truth), tiled(open_array(store, "0"))
+
+    def save(place: tuple[Any, ...]) -> str:
+        name, split, y, x, height, width = place
+        box = Box(int(y), int(x), int(y) + int(height), int(x) + int(width))
+        patch = _Patch(str(name), str(split), pixels(box), (truth(box) != 0).astype(np.uint8))
+        write(patch, _labels(patch, record))
+        return patch.name
+
+    return save
 
 
 def _labels(patch: _Patch, record: DatasetRecord) -> NDArray[np.uint8]:
@@ -184,9 +199,6 @@ def _write_png(path: Path, picture: NDArray[np.uint8]) -> None:
 
 def _write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-
-
-Writer: TypeAlias = Callable[[_Patch, NDArray[np.uint8]], None]
 
 
 def _files_writer(partial: Path, rows: pd.DataFrame, record: DatasetRecord) -> Writer:
@@ -209,8 +221,8 @@ def _files_writer(partial: Path, rows: pd.DataFrame, record: DatasetRecord) -> W
 
 def _files_facts(record: DatasetRecord) -> dict[str, Any]:
     classes = [
-        {"code": each.code, "name": each.name, "kind": each.kind, "label": at, "rgb": list(each.rgb)}
-        for at, each in enumerate(record.classes, start=1)
+        {"code": known.code, "name": known.name, "kind": known.kind, "label": at, "rgb": list(known.rgb)}
+        for at, known in enumerate(record.classes, start=1)
     ]
     return {"task": record.task, "classes": classes, "priority": list(record.order)}
 
@@ -250,5 +262,5 @@ def _splits(rows: pd.DataFrame) -> list[dict[str, Sequence[str]]]:
         held = [mine["fold"] == fold for fold in folds]
     else:
         held = [mine["split"] == "validation"]
-    parts = [(mine.loc[~each, "name"].tolist(), mine.loc[each, "name"].tolist()) for each in held]
+    parts = [(mine.loc[~out, "name"].tolist(), mine.loc[out, "name"].tolist()) for out in held]
     return [{"train": train, "val": validation} for train, validation in parts if train and validation]

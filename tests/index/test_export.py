@@ -138,6 +138,21 @@ def test_a_name_that_nnunet_would_not_find_is_refused(frame, data, tmp_path, nam
     assert not [*tmp_path.iterdir()]
 
 
+@pytest.mark.parametrize("layout", ["files", "nnunet"])
+def test_any_number_of_workers_writes_the_same_bytes(frame, data, tmp_path, layout, monkeypatch):
+    monkeypatch.setattr("pipeline.index.export.BATCH", 7)
+    found = []
+    for workers in (1, 3):
+        folder = tmp_path / str(workers) / "Dataset001_eyes"
+        names = list(export_patches(
+            frame, normalized=data.normalized, record=data.record, folder=folder, layout=layout, origin={}, workers=workers
+        ))  # fmt: skip
+        files = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        found.append((names, files))
+    assert found[0] == found[1]
+    assert found[0][0] == patch_names(frame)
+
+
 def test_a_folder_that_is_there_is_never_overwritten(frame, data, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "precious").touch()
