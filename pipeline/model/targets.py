@@ -36,7 +36,8 @@ def build_target(truth: NDArray[np.uint8], *, record: DatasetRecord) -> NDArray[
 
 def pad_image(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """Mirror an image ``(c, y, x)`` below and to the right up to ``side``, so that its statistics stay its own."""
-    return np.pad(image, [(0, 0), *_missing(image, side)], mode="reflect")
+    missing = _missing(image, side)
+    return np.pad(image, [(0, 0), *missing], mode="reflect") if any(after for _, after in missing) else image
 
 
 def pad_target(target: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

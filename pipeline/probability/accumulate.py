@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.probability.buffers import Buffers
 from pipeline.probability.fuse import accumulate, are_probabilities, empty_sums, gaussian_weights
 from pipeline.probability.logits import Activation
 
@@ -54,7 +55,14 @@ class NewAccumulator(Protocol):
     """Makes room for a block."""
 
     def __call__(
-        self, fusions: Sequence[str], *, maps: int, height: int, width: int, activation: Activation
+        self,
+        fusions: Sequence[str],
+        *,
+        maps: int,
+        height: int,
+        width: int,
+        activation: Activation,
+        buffers: Buffers | None = None,
     ) -> Accumulator:
         """Sums that hold no window yet."""
         ...
@@ -63,10 +71,21 @@ class NewAccumulator(Protocol):
 class HostSums:
     """Sums of float32 maps that are NumPy arrays."""
 
-    def __init__(self, fusions: Sequence[str], *, maps: int, height: int, width: int, activation: Activation) -> None:
+    def __init__(
+        self,
+        fusions: Sequence[str],
+        *,
+        maps: int,
+        height: int,
+        width: int,
+        activation: Activation,
+        buffers: Buffers | None = None,
+    ) -> None:
         """Sums that hold no window yet."""
         self._of_probabilities = activation == "none"
-        self._sums = {name: empty_sums(name, (maps, height, width), activation=activation) for name in fusions}
+        self._sums = {
+            name: empty_sums(name, (maps, height, width), activation=activation, buffers=buffers) for name in fusions
+        }
 
     def wrong(self, tiles: NDArray[np.float32]) -> int | None:
         """Index of the first map with a value that cannot be."""
@@ -101,6 +120,7 @@ class DeviceSums:
         height: int,
         width: int,
         activation: Activation,
+        buffers: Buffers | None = None,  # noqa: ARG002 the host's
         device: "torch.device | str" = "cuda",
     ) -> None:
         """Sums that hold no window yet."""

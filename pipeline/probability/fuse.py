@@ -16,6 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.geometry import Box
+from pipeline.probability.buffers import Buffers
 from pipeline.probability.finish import Fused
 from pipeline.probability.logits import Activation, activated
 from pipeline.probability.plan import WindowPlan
@@ -113,11 +114,13 @@ def are_probabilities(values: Floats) -> bool:
     return bool(_largest_bits(values.reshape(-1).view(np.uint32)) <= MOST.view(np.uint32))
 
 
-def empty_sums(fusion: str, shape: tuple[int, int, int], *, activation: Activation = "none") -> Floats:
+def empty_sums(
+    fusion: str, shape: tuple[int, int, int], *, activation: Activation = "none", buffers: Buffers | None = None
+) -> Floats:
     """Sums ``(map, y, x)`` that hold no window yet: 0, or what is below every logit where the largest is kept."""
-    if fusion == "max" and activation != "none":
-        return np.full(shape, -np.inf, np.float32)
-    return np.zeros(shape, np.float32)
+    sums = (buffers or Buffers()).take(shape)
+    sums.fill(-np.inf if fusion == "max" and activation != "none" else 0)
+    return sums
 
 
 def accumulate(fusion: str, sums: Floats, tile: Floats, *, y: int, x: int, owned: tuple[int, int]) -> None:
@@ -191,7 +194,6 @@ def fused(
 ) -> Fused:
     """The map of a box, whose first pixel is that of the sums of all its windows; what the sums hold beyond is left."""
     weights = None if fusion == "max" else weight_sum(fusion, plan, evaluated=evaluated, box=box)
-    inside = sums[:, : box.height, : box.width]
     if activation != "none":
-        return activated(inside, weights=weights, activation=activation)
-    return Fused(inside, weights)
+        return activated(sums[:, : box.height, : box.width], weights=weights, activation=activation)
+    return Fused(sums, weights, (box.height, box.width))

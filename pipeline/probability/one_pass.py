@@ -23,7 +23,7 @@ from pipeline.probability.logits import Activation
 from pipeline.probability.overhang import Ledger
 from pipeline.probability.plan import WindowPlan
 from pipeline.probability.predictor import NetworkPredictor
-from pipeline.probability.run import Predictor, Run
+from pipeline.probability.run import Predictor, Run, nobody
 from pipeline.shards import Shards
 from pipeline.stores import as_array, open_array, open_group, read_box
 
@@ -57,7 +57,7 @@ class Source:
 
 
 def _write_level(shards: Shards, fused: Fused, *, y0: int, x0: int, half: NDArray[np.float32] | None) -> None:
-    classes, height, width = fused.sums.shape
+    classes, height, width = fused.shape
     codes = np.zeros((classes, *shards.chunk), shards.array.dtype)
 
     def make(part: Box) -> NDArray[Any]:
@@ -141,5 +141,5 @@ class Pass:
         writer = block_writer({name: open_group(path) for name, path in self.folders.items()}, levels=self.levels)
         return Run(
             source.image_id, self.plan, self.evaluated, self.maps, partial(read_box, source.image), predictors, writer,
-            self.ledgers(), self.activation, tuple(map(_room, predictors)), *([count] if count else []),
+            self.ledgers(), self.activation, tuple(map(_room, predictors)), count or nobody,
         )  # fmt: skip

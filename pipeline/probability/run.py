@@ -11,7 +11,7 @@ memory. The order of the blocks is row-major, and a block is lent to only by ear
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 import dask
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from pipeline.errors import ModelError, explain
 from pipeline.geometry import Box
 from pipeline.probability.accumulate import HostSums, NewAccumulator, Place, Sums, Tiles
+from pipeline.probability.buffers import Buffers
 from pipeline.probability.finish import Fused
 from pipeline.probability.fuse import empty_sums, fused, merge
 from pipeline.probability.logits import Activation
@@ -29,7 +30,7 @@ from pipeline.probability.overhang import Ledger, lends, lent, strip
 from pipeline.probability.plan import Block, Window, WindowPlan
 from pipeline.probability.window import ReadImage, read_windows
 
-__all__ = ["Predictor", "Run", "Write", "blocks_graph", "run", "windows_done"]
+__all__ = ["Predictor", "Run", "Write", "blocks_graph", "nobody", "run", "windows_done"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +46,8 @@ class Predictor(Protocol):
         ...
 
 
-def _nobody(windows: int) -> None:
-    pass
+def nobody(windows: int) -> None:
+    """Counts nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,8 +74,10 @@ class Run:
     """What turns fused values into probabilities."""
     room: tuple[NewAccumulator, ...] = (HostSums,)
     """Makes room for the sums of a block, on the device of the predictor in the same place."""
-    count: Callable[[int], None] = _nobody
+    count: Callable[[int], None] = nobody
     """Is told of every batch how many windows were evaluated."""
+    buffers: Buffers = field(default_factory=Buffers)
+    """Room that blocks hand on."""
 
     def is_done(self, block: Block) -> bool:
         """Whether a block is finished in every store."""
@@ -119,18 +122,22 @@ class Run:
         core = self.plan.core(block)
         shape = self.maps, core.height, core.width
         for fusion, ledger in self.ledgers.items():
-            total = sums[fusion] if sums else empty_sums(fusion, shape, activation=self.activation)
+            total = (
+                sums[fusion] if sums else empty_sums(fusion, shape, activation=self.activation, buffers=self.buffers)
+            )
             for side, source in sources:
                 merge(fusion, total, ledger.load(source, side), y=0, x=0)
             done = fused(fusion, total, plan=self.plan, evaluated=self.evaluated, box=core, activation=self.activation)
             self.write(fusion, done, core)
+            self.buffers.give(total)
 
     def _summed(self, block: Block, windows: tuple[Window, ...]) -> Sums:
         reach, turn = self.plan.reach(block), self.plan.number(block)
         predictor = self.predictors[turn % len(self.predictors)]
         target = self.room[turn % len(self.room)](
-            tuple(self.ledgers), maps=self.maps, height=reach.height, width=reach.width, activation=self.activation
-        )
+            tuple(self.ledgers), maps=self.maps, height=reach.height, width=reach.width, activation=self.activation,
+            buffers=self.buffers,
+        )  # fmt: skip
         for batch, pixels in read_windows(self.read, self.plan, windows):
             tiles = predictor(pixels)
             self._check_shape(len(batch), tiles)
