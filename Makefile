@@ -44,7 +44,7 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile stages
 
-schema: setup              ## stages/config.schema.json from pipeline/config.py
+schema: setup              ## stages/config.schema.json from pipeline/config/
 	$(BIN)/python -c 'import json; from pipeline.settings import run_schema; print(json.dumps(run_schema(), indent=1))' \
 	  > stages/config.schema.json
 

@@ -23,6 +23,10 @@ VALUE_FREE = frozenset({"pipeline.config", "pipeline.errors", "pipeline.partial"
 LIBRARIES = ("numpy", "opencv-python-headless", "scikit-image", "zarr", "pandas", "pyarrow", "numba")
 
 
+def _is_value_free(module: str) -> bool:
+    return module in VALUE_FREE or module.rpartition(".")[0] in VALUE_FREE
+
+
 @dataclass(frozen=True, slots=True)
 class Provenance:
     """Origin of a result: no time, host, absolute path or duration, so the same run gives the same record."""
@@ -137,7 +141,7 @@ def code_digest(*modules: str) -> str:
     waiting, seen = set(modules), {}
     while waiting:
         name = waiting.pop()
-        if name in seen or name in VALUE_FREE:
+        if name in seen or _is_value_free(name):
             continue
         seen[name], imports = _module(name)
         waiting |= imports - seen.keys()

@@ -1,0 +1,142 @@
+"""What may stage index be told?"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from pipeline.config.values import Count, SafeName, Share, Strict
+
+__all__ = [
+    "BalancedSampling",
+    "DrawnSampling",
+    "GridSampling",
+    "GuidedSampling",
+    "HardNegatives",
+    "IndexConfig",
+    "Sampling",
+]
+
+
+class _Patches(Strict):
+    patch: Count = Field(512, description="Side of a patch in pixels of the normalised image.")
+    overlap: Annotated[float, Field(ge=0, lt=1)] = Field(0.25, description="Overlap of neighbouring grid patches.")
+
+
+class GridSampling(_Patches):
+    """The plain sliding window."""
+
+    strategy: Literal["grid"] = Field("grid", description="Plain sliding grid.")
+
+
+class HardNegatives(Strict):
+    """A list of boxes where an earlier model saw lesions that are none, and what it is for."""
+
+    table: str | None = Field(
+        None,
+        description="Parquet or CSV file with image_id, y, x, height, width, score; relative to the working folder.",
+    )
+    use: Literal["draw", "avoid"] = Field(
+        "draw", description="draw: negatives are taken from the boxes; avoid: no negative touches one of them."
+    )
+    share: Share = Field(0.5, description="draw: share of the negatives that is taken from the list.")
+    least_score: Share = Field(0.0, description="Boxes of a lower score are left out.")
+
+
+class _Drawn(_Patches):
+    total: Count = Field(1000, description="Training patches drawn, background included, coverage rows not.")
+    most_per_image: Count | None = Field(
+        None, description="Patches of one class, or of background, that one image gives at most; null for no limit."
+    )
+    most_per_group: Count | None = Field(None, description="The same for one group (patient).")
+    hard_negatives: HardNegatives = Field(HardNegatives(), description="False positives of an earlier model.")
+
+
+class GuidedSampling(_Drawn):
+    """Class-guided, class-frequency-compensated, jittered centres for training; the grid for the rest."""
+
+    strategy: Literal["guided"] = Field("guided", description="Anchors drawn among the truth pixels of each class.")
+    beta: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="Compensation: 0 keeps natural class frequency, 1 gives each class the same number."
+    )
+    frequency: Literal["components", "pixels", "images"] = Field("components", description="What beta acts on.")
+    anchors: Literal["components", "pixels"] = Field(
+        "components", description="Anchors uniform over lesions (a tiny one counts as much), or over pixels."
+    )
+    least_area: Annotated[int, Field(ge=0)] = Field(0, description="Components below this many pixels give no anchor.")
+    most_area: Count | None = Field(None, description="Components above this many pixels give no anchor.")
+    most_per_component: Count | None = Field(
+        None, description="Patches drawn for one component at most; null for no limit."
+    )
+    jitter: Annotated[int, Field(ge=0)] = Field(128, description="Largest shift of the centre from the anchor, pixels.")
+    background_share: Share = Field(0.0, description="Share of the total drawn from roi without any truth.")
+    cover: Literal["none", "all"] = Field("none", description="all: every training lesion lies in some patch.")
+
+    @model_validator(mode="after")
+    def _some_area(self) -> Self:
+        if self.most_area is not None and self.most_area < self.least_area:
+            raise ValueError(
+                f"most_area {self.most_area} is below least_area {self.least_area}: no lesion can give an anchor"
+            )
+        return self
+
+
+class BalancedSampling(_Drawn):
+    """Patches with lesions and patches without, in a fixed ratio, for training; the grid for the rest."""
+
+    strategy: Literal["balanced"] = Field("balanced", description="Positives by lesion share, structured negatives.")
+    ratio: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = Field(
+        (1, 1), description="Positives to negatives, kept exactly: shortage on one side trims the other."
+    )
+    positive_share: Share = Field(
+        0.0, description="Share of a positive patch that is lesion at least; 0 for any pixel. Anatomy does not count."
+    )
+    gamma: Annotated[float, Field(ge=0)] = Field(
+        1.0,
+        description="Positives are preferred in proportion to their lesion share to this power; 0 for no preference.",
+    )
+    negatives: Literal["lesion_free_images", "anywhere"] = Field(
+        "lesion_free_images",
+        description="Images that negatives come from; anywhere: lesion-free regions of all images.",
+    )
+    least_roi: Share = Field(0.5, description="Share of a negative that is tissue or field of view at least.")
+    structure_power: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="Negatives are preferred in proportion to their structure to this power; 0 for no preference."
+    )
+    positive_distance: Annotated[int, Field(ge=0)] = Field(
+        0, description="Pixels between the centres of two positives of an image at least."
+    )
+    negative_distance: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Pixels between the centres of two negatives of an image at least; null for half the patch."
+    )
+    step: Count | None = Field(
+        None, description="One random position in each step × step pixels can be drawn; null for a 16th of the patch."
+    )
+
+    @model_validator(mode="after")
+    def _some_side(self) -> Self:
+        if not any(self.ratio):
+            raise ValueError("ratio [0, 0] asks for neither positives nor negatives")
+        return self
+
+    @property
+    def spacing(self) -> int:
+        """Pixels between the centres of two negatives."""
+        return self.patch // 2 if self.negative_distance is None else self.negative_distance
+
+    @property
+    def stride(self) -> int:
+        """Side of the squares in which one position each can be drawn."""
+        return max(1, self.patch // 16) if self.step is None else self.step
+
+
+DrawnSampling = GuidedSampling | BalancedSampling
+"""The strategies that draw."""
+
+
+Sampling = Annotated[GridSampling | GuidedSampling | BalancedSampling, Field(discriminator="strategy")]
+
+
+class IndexConfig(Strict):
+    """Stage index: named samplings, each one a file `index/{name}.parquet`."""
+
+    samplings: dict[SafeName, Sampling] = Field({"guided": GuidedSampling()}, description="Name → sampling.")

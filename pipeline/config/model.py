@@ -1,0 +1,91 @@
+"""What may stage model be told?"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from pipeline.config.values import Count, Positive, SafeName, Share, Strict
+
+__all__ = ["Augmentation", "LossTerm", "ModelConfig", "ModelSettings"]
+
+
+class LossTerm(Strict):
+    """One term of the weighted sum that is minimised."""
+
+    name: Literal["dice", "focal", "tversky", "bce", "cross_entropy"] = Field(description="The loss.")
+    weight: Positive = Field(1.0, description="Its factor.")
+    alpha: Share = Field(0.5, description="Tversky: weight of false positives.")
+    beta: Share = Field(0.5, description="Tversky: weight of false negatives.")
+    gamma: Annotated[float, Field(ge=0)] = Field(2.0, description="Focal: exponent.")
+
+
+class Augmentation(Strict):
+    """Random changes of training patches."""
+
+    kind: Literal["fundus", "histology", "none"] = Field("fundus", description="Which set of transforms.")
+    probability: Share = Field(0.5, description="Probability of each transform.")
+    brightness: Share = Field(0.15, description="Largest relative change of brightness and contrast.")
+    scale: Share = Field(0.1, description="Fundus: largest relative change of size.")
+    rotate: Annotated[float, Field(ge=0, le=180)] = Field(30.0, description="Largest rotation, degrees.")
+    noise: Share = Field(0.03, description="Fundus: largest standard deviation of noise, of the full range.")
+
+
+class ModelSettings(Strict):
+    """One named network and how it is trained; its results lie in `model/{name}/`."""
+
+    network: Literal["unet", "unetplusplus", "deeplabv3plus"] = Field("unet", description="Architecture.")
+    encoder: str = Field("efficientnet-b0", description="Encoder of segmentation-models-pytorch.")
+    encoder_weights: str = Field("none", description="none, imagenet (fetched from a hub), or a state-dict file.")
+    sampling: str = Field("", description="Name of the sampling that it learns from; empty for the first that draws.")
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="Added to the run's seed: another initialisation.")
+    fold: Annotated[int, Field(ge=-1)] = Field(-1, description="Fold that validates; -1 for the split validation.")
+    loss: tuple[LossTerm, ...] = Field(
+        (LossTerm(name="dice"), LossTerm(name="focal")), min_length=1, description="Terms of the loss."
+    )
+    augmentation: Augmentation = Field(Augmentation(), description="Random changes of training patches.")
+    learning_rate: Positive = Field(1e-3, description="AdamW: initial learning rate.")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(1e-2, description="AdamW: weight decay.")
+    plateau_factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.5, description="ReduceLROnPlateau: factor.")
+    plateau_patience: Annotated[int, Field(ge=0)] = Field(3, description="ReduceLROnPlateau: epochs to wait.")
+    epochs: Count = Field(30, description="Passes over the training patches.")
+    patches_per_epoch: Count | None = Field(None, description="Training patches of one epoch; null for all.")
+    batch_size: Count = Field(8, description="Patches per step.")
+    precision: Literal["float32", "bfloat16", "float16"] = Field("float32", description="Autocast precision.")
+    threads: Count = Field(2, description="Torch threads on a CPU; they change results, so -j does not set them.")
+    readers: Annotated[int, Field(ge=0)] = Field(0, description="Processes that read patches; 0 reads in the loop.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where it trains.")
+    select_by: Literal["dice_miou", "dice"] = Field("dice_miou", description="Validation score of the best epoch.")
+
+
+class ModelConfig(Strict):
+    """Stage model: named models."""
+
+    models: dict[SafeName, ModelSettings] = Field({"unet": ModelSettings()}, description="Name → settings.")
+    ensembles: dict[SafeName, tuple[str, ...]] = Field(
+        {}, description="Name → models whose mean probability counts, such as those of all folds. Used like a model."
+    )
+
+    @model_validator(mode="after")
+    def _known_members(self) -> Self:
+        for name, members in self.ensembles.items():
+            if name in self.models:
+                raise ValueError(f"ensembles.{name} has the name of a model")
+            if unknown := [each for each in members if each not in self.models]:
+                known = ", ".join(sorted(self.models))
+                raise ValueError(f"ensembles.{name}: {', '.join(unknown)} is not in model.models ({known})")
+            if len(set(members)) < max(2, len(members)):
+                raise ValueError(f"ensembles.{name} needs at least two members, each once; found {', '.join(members)}")
+        return self
+
+    @property
+    def predictors(self) -> tuple[str, ...]:
+        """Names of all models and ensembles, in text order."""
+        return tuple(sorted([*self.models, *self.ensembles]))
+
+    def members(self, name: str) -> tuple[str, ...]:
+        """Names of the members of an ensemble; the name itself where it is a model."""
+        return self.ensembles.get(name, (name,))
+
+    def folds(self, name: str) -> tuple[int, ...]:
+        """The fold of a model, or of each member of an ensemble."""
+        return tuple(self.models[each].fold for each in self.members(name))

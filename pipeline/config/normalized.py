@@ -1,0 +1,132 @@
+"""What may stage normalized be told?"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from pipeline.config.values import Count, Positive, Storage, Strict
+
+__all__ = ["Clahe", "Difference", "Gaussian", "NormalizedConfig", "Rescale", "Stain"]
+
+
+class Rescale(Strict):
+    """Resampling before everything else; null for all keeps the original pixels."""
+
+    factor: Positive | None = Field(None, description="Factor on both sides, such as 0.25.")
+    fov_diameter: Count | None = Field(None, description="Wanted diameter of the field of view in pixels (fundus).")
+    level: Annotated[int, Field(ge=0)] | None = Field(None, description="Level of the slide's own pyramid, 0 finest.")
+    um_per_pixel: Positive | None = Field(None, description="Wanted side of a pixel in micrometres (slides).")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"give one of {', '.join(given)}, not several")
+        return self
+
+
+class Clahe(Strict):
+    """Contrast-limited adaptive histogram equalisation (Zuiderveld 1994)."""
+
+    apply: bool = Field(True, description="Whether this step runs.")
+    space: Literal["lab", "green", "rgb"] = Field("lab", description="Lightness of Lab, the green channel, or each.")
+    clip_limit: Positive = Field(2.0, description="Clip limit in OpenCV's units (multiples of a flat histogram).")
+    tiles: tuple[Count, Count] = Field((8, 8), description="Tiles along y and x.")
+    statistics: Literal["image", "roi"] = Field(
+        "image", description="Pixels that fill the histograms: all (as OpenCV), or the field of view only."
+    )
+
+
+class Gaussian(Strict):
+    """Gaussian blur G(I); alone, it is the result; with the difference, it is what is subtracted."""
+
+    apply: bool = Field(True, description="Whether this step runs.")
+    sigma: Positive = Field(10.0, description="Standard deviation in pixels of the normalised image.")
+
+
+class Difference(Strict):
+    """Difference enhancement I_d = omega * I + theta * G(I) + offset, saturated to 0…255."""
+
+    apply: bool = Field(True, description="Whether this step runs; it needs the Gaussian.")
+    omega: float = Field(4.0, description="Weight of the image.")
+    theta: float = Field(-4.0, description="Weight of its blur.")
+    offset: float = Field(128.0, description="Grey level added (the paper's varsigma).")
+    of: Literal["equalised", "original"] = Field("equalised", description="Image that I stands for.")
+
+
+class Stain(Strict):
+    """Stain normalisation of H&E: a small basis is estimated per slide, then every pixel is mapped on its own."""
+
+    method: Literal["vahadane", "macenko", "reinhard", "none"] = Field(
+        "vahadane", description="vahadane (sparse dictionary), macenko (plane of densities), reinhard (Lab statistics)."
+    )
+    target: str = Field(
+        "reference",
+        description="Look to reach: reference (shipped numbers), median (of the training images), or a file: the"
+        " stain.json of an image, or an image; relative to the working folder.",
+    )
+    background: Literal["estimate", "white"] = Field(
+        "estimate", description="Light through bare glass: estimated per slide and channel, or 255."
+    )
+    outside: Literal["normalise", "keep"] = Field(
+        "normalise", description="Pixels outside tissue: mapped like all, or kept byte for byte."
+    )
+    sample: Count = Field(100_000, description="Tissue pixels that the dictionary is learned from.")
+    iterations: Count = Field(200, description="Mini-batches of 512 pixels of dictionary learning.")
+    dictionary_sparsity: Annotated[float, Field(ge=0)] = Field(
+        0.02, description="Vahadane: lambda of the dictionary; a larger one draws the two vectors towards each other."
+    )
+    sparsity: Annotated[float, Field(ge=0)] = Field(0.01, description="Vahadane: lambda of the concentrations.")
+    least_density: Positive = Field(
+        0.15, description="Pixels fainter than this (length of the optical density) do not shape the vectors."
+    )
+    extreme_angle: Annotated[float, Field(ge=0, lt=50)] = Field(
+        1.0, description="Macenko: percentile of the angles at which the two stains are read."
+    )
+    percentile: Annotated[float, Field(gt=0, le=100)] = Field(
+        99.0, description="Percentile of the concentrations over tissue that is brought to the target's."
+    )
+    fallback: Literal["reference", "macenko", "keep"] = Field(
+        "reference",
+        description="Where a basis cannot be trusted: the reference vectors, Macenko's, or the image is left as it is.",
+    )
+    least_tissue: Count = Field(5000, description="Below this many tissue pixels no basis is estimated.")
+    least_strength: Positive = Field(0.15, description="A stain whose percentile concentration is lower is weak.")
+    least_angle: Annotated[float, Field(ge=0, lt=90)] = Field(
+        8.0, description="Vectors closer than this many degrees are nearly parallel."
+    )
+    most_deviation: Annotated[float, Field(gt=0, le=90)] = Field(
+        30.0, description="A vector farther than this many degrees from its reference is not trusted."
+    )
+    most_gain: Annotated[float, Field(ge=1)] = Field(
+        5.0, description="A stain is strengthened by at most this factor: more would show noise only."
+    )
+    concentrations: bool = Field(
+        False, description="Also write the haematoxylin and eosin concentrations (array `stains`)."
+    )
+
+
+class NormalizedConfig(Strict):
+    """Stage normalized: one chain per image world."""
+
+    chain: Literal["fundus", "histology"] = Field("fundus", description="Fundus enhancement, or stain normalisation.")
+    rescale: Rescale = Field(Rescale(), description="Optional resampling; the mapping back is recorded.")
+    clahe: Clahe = Field(Clahe(), description="Fundus: first step.")
+    gaussian: Gaussian = Field(Gaussian(), description="Fundus: second step.")
+    difference: Difference = Field(Difference(), description="Fundus: third step.")
+    outside: Literal["keep", "black"] = Field("black", description="Fundus: pixels outside the field of view.")
+    stain: Stain = Field(Stain(), description="Histology: stain normalisation.")
+    strip_rows: Count = Field(2048, description="Rows of a block held in memory; a multiple of the shard.")
+    strip_columns: Count = Field(6144, description="Columns of a block at most; a multiple of the shard.")
+    workers: Count = Field(1, description="Blocks of one image at a time (threads of its job); changes no result.")
+    storage: Storage = Field(Storage(), description="Chunks, shards, compression.")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.difference.apply and not self.gaussian.apply:
+            raise ValueError("difference.apply needs gaussian.apply: the difference is taken to the blurred image")
+        for name in ("strip_rows", "strip_columns"):
+            if getattr(self, name) % self.storage.shard:
+                side = self.storage.shard
+                raise ValueError(f"{name} {getattr(self, name)} must be a multiple of storage.shard {side}")
+        return self

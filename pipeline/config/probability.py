@@ -1,0 +1,57 @@
+"""What may stage probability be told?"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from pipeline.config.values import Count, Fusion, Split, Storage, Strict
+
+__all__ = ["DaskConfig", "ProbabilityConfig"]
+
+
+class DaskConfig(Strict):
+    """Who runs the blocks of an image."""
+
+    scheduler: Annotated[str, Field(pattern=r"^(threads|(tcp|tls|ucx|ws|wss)://\S+)$")] = Field(
+        "threads",
+        description="threads: in the job itself; tcp://host:port: the workers of that dask.distributed scheduler, which"
+        " see the results under the same paths.",
+    )
+
+
+class ProbabilityConfig(Strict):
+    """Stage probability: sliding-window inference."""
+
+    window: Count | None = Field(None, description="Side of the window; null for the patch of the model's sampling.")
+    small_images: Literal["reflect", "refuse"] = Field(
+        "reflect", description="An image smaller than the window: continued by reflection as in training, or an error."
+    )
+    overlap: Annotated[float, Field(gt=0, lt=1)] = Field(0.25, description="Overlap for max, mean and gaussian.")
+    fusions: tuple[Fusion, ...] = Field(("none", "max", "mean", "gaussian"), min_length=1, description="Maps to write.")
+    splits: tuple[Split, ...] = Field(
+        ("validation", "test", "predict"),
+        min_length=1,
+        description="Splits whose images get maps, masks and outlines. Only validation and test are ever measured, and"
+        " thresholds come from validation, whether it is named here or not.",
+    )
+    fuse: Literal["probabilities", "logits"] = Field(
+        "probabilities", description="What overlapping windows are averaged in; max is the same in both."
+    )
+    views: Literal["one", "flips", "flips_and_turns"] = Field(
+        "one", description="Test-time augmentation: the mean over 1, 4 or 8 ways to lay each window."
+    )
+    stored: Literal["float16", "uint8"] = Field(
+        "float16", description="How probabilities are stored; uint8 in steps of 1/255, half the size."
+    )
+    batch_size: Count = Field(4, description="Windows per forward pass; halved where the memory of a GPU is too small.")
+    precision: Literal["float32", "bfloat16", "float16"] = Field("float32", description="Autocast precision.")
+    threads: Count = Field(2, description="Torch threads on a CPU.")
+    workers: Count = Field(1, description="Threads of one job, and blocks in its memory at a time.")
+    dask: DaskConfig = Field(DaskConfig(), description="Who runs the blocks.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the network runs; cuda: on all GPUs.")
+    skip_outside_roi: bool = Field(True, description="Do not evaluate windows without any roi pixel.")
+    storage: Storage = Field(Storage(), description="Chunks, shards, compression.")
+
+    def of_the_values(self) -> dict[str, Any]:
+        """What the maps of an image depend on, as plain values: not which images get maps, nor who computes them."""
+        return self.model_dump(mode="json", exclude={"splits", "workers", "dask"})

@@ -1,0 +1,26 @@
+"""What may stage raw be told?"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from pipeline.config.values import Strict
+
+__all__ = ["RawConfig"]
+
+
+class RawConfig(Strict):
+    """Stage raw: fact sheets and splits."""
+
+    validation_share: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.2, description="Share of the groups (patients) outside the official test set that validate."
+    )
+    folds: Annotated[int, Field(ge=0, le=100)] = Field(
+        0, description="Number of folds for cross-validation; 0 for none. Fills the column `fold`."
+    )
+    splits_csv: str | None = Field(
+        None, description="CSV with columns image_id, split that fixes the splits; relative to the working folder."
+    )
+    holdout_centre: str | None = Field(
+        None, description="A centre (hospital, scanner) all of whose images are tested, beside the official test set."
+    )

@@ -1,0 +1,17 @@
+"""What may stage report be told?"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from pipeline.config.values import Count, Strict
+
+__all__ = ["ReportConfig"]
+
+
+class ReportConfig(Strict):
+    """Stage report: the page to look at."""
+
+    images: Count = Field(6, description="Images shown as overlays, test images first, and as maps of their patches.")
+    picture_side: Count = Field(900, description="Longest side of a picture in the page, pixels.")
+    bootstrap: Annotated[int, Field(ge=0)] = Field(1000, description="Bootstrap samples over groups; 0 for none.")

@@ -1,0 +1,66 @@
+"""What may a run of one data set be told? All stages, and what must fit between them."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from pipeline.config.index import IndexConfig
+from pipeline.config.model import ModelConfig
+from pipeline.config.normalized import NormalizedConfig
+from pipeline.config.probability import ProbabilityConfig
+from pipeline.config.raw import RawConfig
+from pipeline.config.report import ReportConfig
+from pipeline.config.segmentation import SegmentationConfig
+from pipeline.config.values import Strict
+
+__all__ = ["StageConfig"]
+
+
+class StageConfig(Strict):
+    """Everything that one data set runs with."""
+
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="Seed of the run.")
+    raw: RawConfig = RawConfig()
+    normalized: NormalizedConfig = NormalizedConfig()
+    index: IndexConfig = IndexConfig()
+    model: ModelConfig = ModelConfig()
+    probability: ProbabilityConfig = ProbabilityConfig()
+    segmentation: SegmentationConfig = SegmentationConfig()
+    report: ReportConfig = ReportConfig()
+
+    @model_validator(mode="after")
+    def _first_sampling(self) -> Self:
+        drawing = [name for name, each in self.index.samplings.items() if each.strategy != "grid"]
+        first = next(iter([*drawing, *self.index.samplings]), "")
+        models = {
+            name: each if each.sampling else each.model_copy(update={"sampling": first})
+            for name, each in self.model.models.items()
+        }
+        object.__setattr__(
+            self, "model", self.model.model_copy(update={"models": models})
+        )  # once, before anybody sees it
+        return self
+
+    @model_validator(mode="after")
+    def _known_samplings(self) -> Self:
+        for name, model in self.model.models.items():
+            if model.sampling not in self.index.samplings:
+                known = ", ".join(sorted(self.index.samplings))
+                raise ValueError(f"model.models.{name}.sampling {model.sampling!r} is not in index.samplings ({known})")
+            if model.fold >= max(self.raw.folds, 0) and model.fold != -1:
+                raise ValueError(f"model.models.{name}.fold {model.fold} needs raw.folds > {model.fold}")
+        return self
+
+    @model_validator(mode="after")
+    def _one_window(self) -> Self:
+        for name in self.model.ensembles:
+            sides = {self.index.samplings[self.model.models[each].sampling].patch for each in self.model.members(name)}
+            if self.probability.window is None and len(sides) > 1:
+                found = ", ".join(map(str, sorted(sides)))
+                raise ValueError(f"model.ensembles.{name} has members of patches {found}; give probability.window")
+        return self
+
+    def window(self, name: str) -> int:
+        """Side of the sliding window of a model or an ensemble."""
+        first = self.model.models[self.model.members(name)[0]]
+        return self.probability.window or self.index.samplings[first.sampling].patch

@@ -1,0 +1,50 @@
+"""What do the parameters of all stages share? Kinds of numbers and names, and how arrays lie on disk."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from pipeline.words import safe_name
+
+__all__ = ["Count", "Fusion", "Positive", "SafeName", "Share", "Split", "Storage", "Strict"]
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+Count = Annotated[int, Field(ge=1)]
+
+
+SafeName = Annotated[str, AfterValidator(safe_name)]
+
+
+Fusion = Literal["none", "max", "mean", "gaussian"]
+
+
+Split = Literal["train", "validation", "test", "predict"]
+
+
+class Strict(BaseModel):
+    """No unknown keys, no change after construction."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Storage(Strict):
+    """How arrays lie on disk."""
+
+    chunk: Annotated[int, Field(ge=2)] = Field(
+        512, description="Side of a chunk in pixels: the smallest piece that is read."
+    )
+    shard: Count = Field(2048, description="Side of a shard (one file) in pixels: a multiple of the chunk.")
+    codec: Literal["lz4", "zstd"] = Field("lz4", description="Blosc codec, always with bitshuffle.")
+    level: Annotated[int, Field(ge=1, le=9)] = Field(5, description="Compression level of the codec.")
+
+    @model_validator(mode="after")
+    def _whole_chunks(self) -> Self:
+        if self.shard % self.chunk or self.shard & (self.shard - 1):
+            raise ValueError(f"shard {self.shard} must be a power of two and a multiple of chunk {self.chunk}")
+        return self
