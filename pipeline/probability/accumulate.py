@@ -128,6 +128,7 @@ class DeviceSums:
 
         self._of_probabilities = activation == "none"
         self._size = height, width
+        self._weights: torch.Tensor | None = None
         first = {name: float("-inf") if name == "max" and activation != "none" else 0.0 for name in fusions}
         self._sums = {
             name: torch.full((maps, height, width), value, dtype=torch.float32, device=device)
@@ -152,6 +153,13 @@ class DeviceSums:
         """What they add up to, brought to the host."""
         return {name: np.asarray(sums.cpu().numpy(), np.float32) for name, sums in self._sums.items()}
 
+    def _gaussian(self, tile: "torch.Tensor") -> "torch.Tensor":
+        import torch
+
+        if self._weights is None:
+            self._weights = torch.from_numpy(gaussian_weights(tile.shape[-1]).copy()).to(tile.device)
+        return self._weights
+
     def _add(self, fusion: str, sums: "torch.Tensor", tile: "torch.Tensor", place: Place) -> None:
         import torch
 
@@ -164,7 +172,6 @@ class DeviceSums:
         if fusion == "max":
             torch.maximum(target, source, out=target)
         elif fusion == "gaussian":
-            weights = torch.from_numpy(gaussian_weights(tile.shape[-1]).copy()).to(tile.device)
-            target.addcmul_(weights[:rows, :columns], source)
+            target.addcmul_(self._gaussian(tile)[:rows, :columns], source)
         else:
             target.add_(source)
