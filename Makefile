@@ -4,7 +4,7 @@ JOBS ?= 8
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup run test test-slow test-data check format schema bench bench-normalized bench-index clean
+.PHONY: setup run test test-slow test-data check format schema bench bench-normalized bench-index bench-probability clean
 .DEFAULT_GOAL := setup
 
 setup: $(READY)
@@ -58,6 +58,11 @@ bench-normalized: setup    ## stain normalisation beside the peers: quality, spe
 
 bench-index: setup         ## the patch index: a thousand images, ten million rows, beside a plain loop
 	$(BIN)/python -m benchmarks.index
+
+bench-probability: setup   ## sliding-window inference beside the peers: fusion, memory, network, workers, kills
+	$(BIN)/python -m pip install --quiet --no-deps monai==1.6.1
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target .venv/tiatoolbox --requirement benchmarks/tiatoolbox.txt
+	$(BIN)/python -m benchmarks.probability
 
 clean:
 	rm -rf results .snakemake

@@ -1,0 +1,1 @@
+"""Benchmarks of sliding-window inference: fusion beside other tools, memory, the network, workers, kills, a GPU."""

@@ -1,0 +1,167 @@
+"""What does a run cost beyond the bare forward passes of its network, and what makes those faster on a processor?"""
+
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.probability import inputs, ours
+from benchmarks.probability.process import measured
+from pipeline.config import ModelSettings
+from pipeline.model.network import ScaledNetwork, build_network, probabilities
+from pipeline.probability.predictor import NetworkPredictor, torch_threads
+from pipeline.probability.window import read_windows
+from pipeline.stores import open_array, use_threads
+
+__all__ = ["CLASSES", "HEIGHT", "WIDTH", "batches", "built", "compiled", "section", "variants", "whole"]
+
+HEIGHT, WIDTH, CLASSES = 2848, 4288, 5
+ROUNDS = 3
+AIM = 1.05
+
+
+def built() -> ScaledNetwork:
+    """U-Net with an EfficientNet-B0 as encoder, and random weights from a seed."""
+    torch.manual_seed(0)
+    return build_network(ModelSettings(), classes=CLASSES, task="multilabel").eval()
+
+
+def batches(image: NDArray[np.uint8], **settings: Any) -> Iterator[NDArray[np.uint8]]:  # noqa: ANN401 any setting
+    """The windows of an image in the batches of a run."""
+    plan = inputs.plan(*image.shape[1:], settings=inputs.config(**settings))
+    for block in plan.blocks:
+        if windows := plan.windows(block):
+            for _, pixels in read_windows(lambda box: image[(slice(None), *box.slices)], plan, windows):
+                yield pixels
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _bare(network: ScaledNetwork, windows: list[torch.Tensor]) -> tuple[float, float]:
+    """Seconds of the forward passes, and of the probabilities from them."""
+    forward = sigmoid = 0.0
+    with torch.inference_mode():
+        for batch in windows:
+            start = time.perf_counter()
+            logits = network(batch)
+            middle = time.perf_counter()
+            probabilities(logits, "multilabel")
+            forward, sigmoid = forward + middle - start, sigmoid + time.perf_counter() - middle
+    return forward, sigmoid
+
+
+def whole(*, image: str, store: str) -> dict[str, Any]:
+    """Median ratios of a run from store to store over its bare forward passes, measured in turn."""
+    network, settings = built(), inputs.config(workers=1)
+    predictor = NetworkPredictor(network, "multilabel", torch.device("cpu"), settings.precision)
+    run = ours.predicted(Path(image), Path(store), predictor, classes=CLASSES, settings=settings)
+    windows = [torch.from_numpy(each) for each in batches(np.asarray(open_array(Path(image), "0")[:]))]
+    use_threads(1)
+    times = []
+    with torch_threads(settings.threads):
+        _bare(network, windows[:1])
+        for _ in range(ROUNDS):
+            ours_s = _seconds(run)
+            shutil.rmtree(store)
+            times.append((ours_s, *_bare(network, windows)))
+    ratios = [(all_s / forward, all_s / (forward + sigmoid)) for all_s, forward, sigmoid in times]
+    seconds = [statistics.median(each) for each in zip(*times, strict=True)]
+    to_forward, to_both = (statistics.median(each) for each in zip(*ratios, strict=True))
+    return {"seconds": seconds, "forward": to_forward, "both": to_both, "windows": sum(map(len, windows))}
+
+
+def _four() -> torch.Tensor:
+    return torch.from_numpy(next(batches(inputs.pixels(HEIGHT, WIDTH))))
+
+
+def _medians(works: dict[str, Callable[[], object]]) -> dict[str, float]:
+    for work in works.values():
+        work()
+    rounds = [{name: _seconds(work) for name, work in works.items()} for _ in range(ROUNDS)]
+    return {name: statistics.median(each[name] for each in rounds) for name in works}
+
+
+def variants() -> dict[str, float]:
+    """Seconds of a batch of four windows, in turn, without the probabilities."""
+    network, windows = built(), _four()
+    scaled = (windows.float() / 255 - network.mean) / network.std
+
+    def bfloat16() -> None:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            network(windows)
+
+    with torch_threads(2), torch.inference_mode():
+        return _medians({
+            "float32": lambda: network(windows), "contiguous": lambda: network.body(scaled), "bfloat16": bfloat16,
+        })  # fmt: skip
+
+
+def compiled() -> dict[str, float]:
+    """Seconds of a batch as it is and compiled, and of the first compiled one, without caches of earlier runs."""
+    import torch._inductor.config
+
+    torch._inductor.config.force_disable_caches = True
+    network, windows = built(), _four()
+    fast = torch.compile(network)
+    with torch_threads(2), torch.inference_mode():
+        network(windows)
+        first = _seconds(lambda: fast(windows))
+        return {"first": first, **_medians({"eager": lambda: network(windows), "compiled": lambda: fast(windows)})}
+
+
+def _said_of_variants(found: dict[str, Any]) -> str:
+    if "error" in found:
+        return f"- Variants: {found['error']}."
+    base = found["float32"]
+    return (
+        f"- One batch of 4 windows: float32 as the network lays it out (channels last) {base:.2f} s, float32 contiguous"
+        f" {found['contiguous']:.2f} s ({found['contiguous'] / base:.2f}×), bfloat16 autocast {found['bfloat16']:.2f} s"
+        f" ({found['bfloat16'] / base:.2f}×)."
+    )
+
+
+def _said_of_compiled(found: dict[str, Any]) -> str:
+    if "error" in found:
+        return f"- `torch.compile`: {found['error']}."
+    gain = found["eager"] - found["compiled"]
+    pays = f"pays after {4 * found['first'] / gain:.0f} windows" if gain > 0 else "never pays"
+    return (
+        f"- `torch.compile` (inductor): the first batch takes {found['first']:.0f} s, later ones {found['compiled']:.2f} s"
+        f" against {found['eager']:.2f} s: it {pays}."
+    )
+
+
+def _said_of_whole(found: dict[str, Any]) -> list[str]:
+    if "error" in found:
+        return [f"The run failed: {found['error']}."]
+    all_s, forward, sigmoid = found["seconds"]
+    short = "" if found["both"] <= AIM else ": **short**"
+    return [
+        f"U-Net with EfficientNet-B0, random weights, {WIDTH}×{HEIGHT}, {CLASSES} classes, {found['windows']} windows of 512, batches of 4, float32, two torch threads, one worker, Zarr to Zarr; against the forward passes of the same windows from memory in the same batches, in turn, median of {ROUNDS}.",
+        "",
+        "| what | seconds | ours over it |",
+        "|---|---|---|",
+        f"| ours, store to store | {all_s:.2f} | |",
+        f"| forward passes and their probabilities | {forward + sigmoid:.2f} | {found['both']:.3f} (aim ≤ {AIM}{short}) |",
+        f"| forward passes alone | {forward:.2f} | {found['forward']:.3f} |",
+    ]  # fmt: skip
+
+
+def section() -> str:
+    """The table and what was tried."""
+    with tempfile.TemporaryDirectory() as folder:
+        image = inputs.write_image(Path(folder) / "eye.zarr", inputs.pixels(HEIGHT, WIDTH))
+        found = measured("network.whole", image=str(image), store=str(Path(folder) / "out.zarr"))
+    tried = [_said_of_variants(measured("network.variants")), _said_of_compiled(measured("network.compiled"))]
+    return "\n".join([*_said_of_whole(found), "", *tried])

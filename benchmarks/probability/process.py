@@ -1,0 +1,82 @@
+"""What does a measurement say that runs in a process of its own? Its answer, and the most memory that it held.
+
+``python -m benchmarks.probability.process MODULE.FUNCTION ARGUMENTS`` calls a function of this package with keywords
+from a JSON object and prints its answer, a JSON object too, with ``peak`` (MB) added.
+"""
+
+import importlib
+import json
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+__all__ = ["calls", "measured", "peak_mb"]
+
+PROJECT = Path(__file__).parents[2]
+
+
+def measured(what: str, **arguments: object) -> dict[str, Any]:
+    """Call ``module.function`` of this package in a fresh process.
+
+    Returns
+    -------
+    dict
+        Its answer and ``peak``; ``error``, the last line that it printed, where it failed.
+    """
+    command = [sys.executable, "-m", "benchmarks.probability.process", what, json.dumps(arguments, default=str)]
+    answer = subprocess.run(command, check=False, capture_output=True, text=True, cwd=PROJECT)
+    if answer.returncode:
+        return {"error": (answer.stderr.strip() or f"ended with {answer.returncode}").splitlines()[-1]}
+    found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
+    return found
+
+
+def peak_mb() -> float:
+    """Most memory that this process held so far; NaN where the system does not tell.
+
+    ``getrusage`` would not do: its maximum is inherited from the process that started this one.
+    """
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        return float("nan")
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
+def calls(work: Callable[[], object], *, after: Callable[[], object] = lambda: None, runs: int) -> dict[str, float]:
+    """Seconds of the first call, and the median of those that follow; ``after`` clears up outside of the time.
+
+    Parameters
+    ----------
+    work
+        What is timed.
+    after
+        Called behind each.
+    runs
+        Calls after the first; with none of them, there is no ``again``.
+    """
+    before, times = peak_mb(), []
+    for _ in range(runs + 1):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+        after()
+    again = {"again": statistics.median(times[1:])} if runs else {}
+    return {"first": times[0], **again, "before": before}
+
+
+def main(what: str, arguments: str) -> None:
+    """Print what was measured."""
+    warnings.simplefilter("ignore")
+    module, _, function = what.partition(".")
+    answer = getattr(importlib.import_module(f"benchmarks.probability.{module}"), function)(**json.loads(arguments))
+    print(json.dumps({**answer, "peak": peak_mb()}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])
