@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from benchmarks.timing import Pair, paired
 from pipeline.config import NormalizedConfig
 from pipeline.geometry import Box
-from pipeline.normalized.blocks import each_block, work_blocks
+from pipeline.normalized.blocks import work_blocks
 from pipeline.normalized.chain import block_chain
 from pipeline.normalized.region import Region
+from pipeline.parallel import each
 
 HEIGHT, WIDTH = 2848, 4288
 
@@ -41,7 +42,7 @@ def in_strips(image: NDArray[np.uint8], config: NormalizedConfig) -> NDArray[np.
     def work(box: Box) -> None:
         result[box.slices] = block(box)
 
-    each_block(work, work_blocks(HEIGHT, WIDTH, config=config), workers=workers)
+    each(work, work_blocks(HEIGHT, WIDTH, config=config), workers=workers)
     return result
 
 

@@ -5,13 +5,14 @@ from numpy.typing import NDArray
 
 from pipeline.config import NormalizedConfig, Stain
 from pipeline.geometry import Box
-from pipeline.normalized.blocks import each_block, work_blocks
+from pipeline.normalized.blocks import work_blocks
 from pipeline.normalized.histology import estimate_image, tissue_of
 from pipeline.normalized.image import Opened
 from pipeline.normalized.region import read_thumbnail
 from pipeline.normalized.rescale import Rescaling
 from pipeline.normalized.stain import Estimate, normalise
 from pipeline.normalized.view import View
+from pipeline.parallel import each
 from pipeline.raw.source import ArraySource
 
 METHODS = ("vahadane", "macenko", "reinhard")
@@ -42,5 +43,5 @@ def mapped(
     def work(box: Box) -> None:
         result[:, *box.slices] = normalise(image[box.slices], estimate=found, target=target, settings=config.stain)
 
-    each_block(work, work_blocks(height, width, config=config), workers=workers)
+    each(work, work_blocks(height, width, config=config), workers=workers)
     return result

@@ -1,17 +1,9 @@
-"""In which blocks is an image gone through, some of them at a time? Dask runs them; what they give does not depend on it."""
-
-from collections.abc import Callable, Iterable
-from typing import TypeVar
-
-import dask
-from dask.delayed import delayed
+"""In which blocks is an image gone through, some of them at a time?"""
 
 from pipeline.config import NormalizedConfig
 from pipeline.geometry import Box
 
-__all__ = ["each_block", "work_blocks"]
-
-T = TypeVar("T")
+__all__ = ["work_blocks"]
 
 
 def work_blocks(height: int, width: int, *, config: NormalizedConfig) -> list[Box]:
@@ -25,11 +17,3 @@ def work_blocks(height: int, width: int, *, config: NormalizedConfig) -> list[Bo
         for y0 in range(0, height, rows)
         for x0 in range(0, width, columns)
     ]
-
-
-def each_block(work: Callable[[Box], T], boxes: Iterable[Box], *, workers: int) -> list[T]:
-    """Call a function for each box, ``workers`` at a time; the answers come in the order of the boxes."""
-    if workers == 1:
-        return [work(box) for box in boxes]
-    tasks = [delayed(work, pure=False, traverse=False)(box) for box in boxes]
-    return list(dask.compute(*tasks, scheduler="threads", num_workers=workers))

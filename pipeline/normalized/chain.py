@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import NormalizedConfig
 from pipeline.geometry import Box
-from pipeline.normalized.blocks import each_block, work_blocks
+from pipeline.normalized.blocks import work_blocks
 from pipeline.normalized.clahe import Grey, TileGrid
 from pipeline.normalized.enhance import (
     channel_tables,
@@ -25,6 +25,7 @@ from pipeline.normalized.enhance import (
     keep_outside,
 )
 from pipeline.normalized.region import Region
+from pipeline.parallel import each
 from pipeline.raw.source import to_eight_bit
 
 __all__ = ["Block", "Read", "block_chain"]
@@ -55,7 +56,7 @@ def _equalised(read: Read, region: Region, config: NormalizedConfig, *, workers:
         with adding:
             counts[0] = counts[0] + found
 
-    each_block(count, work_blocks(region.height, region.width, config=config), workers=workers)
+    each(count, work_blocks(region.height, region.width, config=config), workers=workers)
     tables = channel_tables(counts[0], clip_limit=clahe.clip_limit, grid=grid)
     return lambda box: to_eight_bit(equalise_block(pixels(box), box=box, grid=grid, tables=tables, space=clahe.space))
 

