@@ -1,5 +1,6 @@
 """Stores of stage normalized as large as IDRiD's, with truth made for the test: ``python -m benchmarks.index.data FOLDER N``."""
 
+import shutil
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -13,7 +14,7 @@ from pipeline.index.candidates import write_candidates
 from pipeline.manifest import DatasetRecord
 from pipeline.provenance import Provenance
 from pipeline.seeds import stream
-from pipeline.stores import create_plane, create_pyramid, write_box, write_table
+from pipeline.stores import create_group, create_plane, create_pyramid, open_group, read_noted, write_box, write_table
 
 __all__ = ["CODES", "HEIGHT", "RECORD", "WIDTH", "make", "paths"]
 
@@ -25,6 +26,8 @@ RECORD = DatasetRecord.model_validate({
     "title": "size", "adaptor": "idrid", "modality": "fundus", "task": "multiclass",
     "classes": [{"code": code, "name": code, "kind": "anatomy" if code == "OD" else "lesion"} for code in CODES],
 })  # fmt: skip
+DISTINCT = 100
+"""Images whose truth is made; a multiple of the four and the ten that repeat."""
 STORAGE = Storage()
 ORIGIN = Provenance("index", {}, "benchmark")
 LEVELS = ((HEIGHT, WIDTH), (HEIGHT // 2, WIDTH // 2), (HEIGHT // 4, WIDTH // 4))
@@ -63,11 +66,28 @@ def _make(job: tuple[Path, int]) -> list[int]:
     return [int(each) for each in planes.sum(axis=(1, 2))]
 
 
+def _copy(folder: Path, number: int) -> None:
+    """A store and its candidate table again, under another name."""
+    _, store, table = paths(folder, number % DISTINCT)
+    name, to, other = paths(folder, number)
+    shutil.copytree(store, to)
+    notes = dict(open_group(store).attrs)["lesionmap"]
+    create_group(to, attributes={"lesionmap": {**notes, "image_id": name}})
+    frame, found = read_noted(table)
+    write_table(frame, other, provenance=ORIGIN.as_attributes(), extra={"image": {**found["image"], "image_id": name}})
+
+
 def make(folder: Path, count: int) -> None:
-    """Write ``count`` stores, their candidate tables and ``images.parquet``: one patient each, one in ten validates."""
+    """Write ``count`` stores, their candidate tables and ``images.parquet``: one patient each, one in ten validates.
+
+    After ``DISTINCT`` images come copies of them under other names, because making one takes a second.
+    """
     (folder / "candidates").mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(2) as pool:
-        pixels = list(pool.map(_make, ((folder, number) for number in range(count)), chunksize=4))
+        made = list(pool.map(_make, ((folder, number) for number in range(min(count, DISTINCT))), chunksize=4))
+    for number in range(DISTINCT, count):
+        _copy(folder, number)
+    pixels = [made[number % DISTINCT] for number in range(count)]
     rows = [
         {"dataset": "size", "image_id": paths(folder, at)[0], "group_id": f"p{at:04d}", "fold": np.int8(-1), "rejected": "",
          "split": "validation" if at % 10 == 9 else "train", **{f"pixels_{c}": n for c, n in zip(CODES, each, strict=True)}}
