@@ -27,6 +27,7 @@ __all__ = [
     "background_boxes",
     "component_order",
     "grid_boxes",
+    "grid_stride",
     "jittered",
     "member_strips",
     "pixel_positions",
@@ -42,6 +43,11 @@ LEAST_TRIES, TRIES_EACH = 4096, 32
 """Places tried for background in an image: at least, and for each patch wanted."""
 
 
+def grid_stride(patch: int, overlap: float) -> int:
+    """Pixels between two windows of the grid, for patches of a side that share a part of it."""
+    return max(1, round(patch * (1 - overlap)))
+
+
 def grid_boxes(height: int, width: int, *, patch: int, overlap: float) -> Boxes:
     """The sliding window in raster order; the last row and column are moved back inside.
 
@@ -54,7 +60,7 @@ def grid_boxes(height: int, width: int, *, patch: int, overlap: float) -> Boxes:
     overlap
         Share of a patch that the next one repeats, at least 0 and below 1.
     """
-    stride = max(1, round(patch * (1 - overlap)))
+    stride = grid_stride(patch, overlap)
     y, x = (np.array(starts_1d(length, patch, stride)) for length in (height, width))
     top, left = (axis.ravel() for axis in np.meshgrid(y, x, indexing="ij"))
     return np.stack([top, left, top + min(patch, height), left + min(patch, width)], axis=1)

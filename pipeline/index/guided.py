@@ -125,6 +125,8 @@ def _class_notes(
         have = sum(each.quotas[code] for each in drawn.values())
         if not frequency:
             notes.append(f"{code}: no component of allowed area in the training images, so no patch is drawn for it.")
+        elif not requested[code]:
+            notes.append(f"{code}: its share of the total is less than one patch, so no patch is drawn for it.")
         elif have < requested[code]:
             notes.append(
                 f"{code}: {have} of {requested[code]} patches; the quotas per component, image or group allow no more."

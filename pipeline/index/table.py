@@ -12,6 +12,7 @@ from pipeline.config import GridSampling, GuidedSampling, Sampling
 from pipeline.errors import SamplingError, StoreError, explain
 from pipeline.index.balanced import draw_balanced
 from pipeline.index.candidates import read_candidates
+from pipeline.index.draw import grid_stride
 from pipeline.index.drawing import Drawing, input_notes
 from pipeline.index.frequency import BACKGROUND
 from pipeline.index.guided import draw_guided
@@ -28,6 +29,9 @@ from pipeline.provenance import Provenance
 from pipeline.stores import read_noted, read_table, write_table
 
 __all__ = ["read", "write_index"]
+
+MOST_ROWS = 20_000_000
+"""Rows that the grid may give; each takes some hundred bytes of memory while an index is written."""
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +85,7 @@ def write_index(
         Where an input is missing or does not fit.
     """
     sources = _sources(images, candidates=candidates, normalized=normalized, record=record)
+    _refuse_too_many(sources, sampling, where=images)
     drawing = _drawing(sources, record=record, sampling=sampling, seed=seed, listed=hard_negatives, workers=workers)
 
     def rows_of(source: Source) -> ImageRows:
@@ -100,6 +105,23 @@ def write_index(
     with file_in_progress(output) as partial:
         extra = {**notes, "summary": summary}
         write_table(frame, partial, provenance=provenance.as_attributes(), extra=extra, ends=row_groups(frame))
+
+
+def _refuse_too_many(sources: Sequence[Source], sampling: Sampling, *, where: Path) -> None:
+    """A patch of one pixel would fill the memory before anybody is told."""
+    stride = grid_stride(sampling.patch, sampling.overlap)
+    inside = [source for source in sources if isinstance(sampling, GridSampling) or source.split != "train"]
+    count = sum(
+        (max(source.candidates.height - sampling.patch, 0) // stride + 1)
+        * (max(source.candidates.width - sampling.patch, 0) // stride + 1)
+        for source in inside
+    )
+    if count > MOST_ROWS:
+        raise SamplingError(
+            explain("The grid gives more patches than an index can hold.", where=where,
+                    found=f"at least {count:,} patches of {sampling.patch} pixels, every {stride} pixels, in {len(inside)} images",
+                    expected=f"at most {MOST_ROWS:,}", remedy="Use a larger patch or less overlap.")
+        )  # fmt: skip
 
 
 def _sources(

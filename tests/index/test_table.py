@@ -162,6 +162,20 @@ def test_a_data_set_without_any_lesion_is_an_error_for_guided_and_a_grid_for_gri
     assert (only_background["target_class"] == "background").sum() == 5
 
 
+def test_a_grid_that_no_memory_holds_is_refused_before_it_is_made(several, monkeypatch):
+    sampling = GridSampling(strategy="grid", patch=16, overlap=0.5)
+    count = len(several.index(sampling))
+    monkeypatch.setattr("pipeline.index.table.MOST_ROWS", count // 2)
+    with pytest.raises(SamplingError, match=r"every 8 pixels(.|\n)*larger patch or less overlap"):
+        several.index(sampling)
+
+
+def test_a_class_whose_share_is_no_whole_patch_is_named(several):
+    frame = several.index(GuidedSampling(strategy="guided", patch=16, total=1))
+    assert (frame["split"] == "train").sum() == 1
+    assert sum("less than one patch" in note for note in several.summary()["notes"]) == len(several.codes) - 1
+
+
 def test_rejected_and_predicted_images_give_no_rows(make, picture):
     truth = np.zeros((3, 40, 40), np.uint8)
     truth[:, 5, 5] = 1
