@@ -11,7 +11,8 @@ from benchmarks.timing import Pair, paired
 from pipeline.config import Storage
 from pipeline.geometry import Box
 from pipeline.seeds import stream
-from pipeline.stores import create_plane, create_pyramid, open_array, read_box, write_box
+from pipeline.shards import Shards
+from pipeline.stores import create_plane, create_pyramid, open_array, write_box
 
 SIDE, COUNT, CLASSES = 512, 60, 5
 
@@ -44,12 +45,12 @@ def run(folder: Path) -> tuple[str, Pair, str]:
         labels = np.max(masks[:, *box.slices] * np.arange(1, CLASSES + 1, dtype=np.uint8)[:, None, None], axis=0)
         cv2.imwrite(str(folder / f"{at}.png"), image[box.slices][:, :, ::-1])
         cv2.imwrite(str(folder / f"{at}_mask.png"), labels)
-    arrays = [open_array(folder / "a.zarr", name) for name in ("0", "truth")]
+    arrays = [Shards.of(open_array(folder / "a.zarr", name)) for name in ("0", "truth")]
 
     def ours() -> None:
         for box in boxes:
             for array in arrays:
-                read_box(array, box)
+                array.read(box)
 
     def peer() -> None:
         for at in range(COUNT):

@@ -132,9 +132,11 @@ class Shards:
         pixels = decoder.content.view(self.array.dtype).reshape(count, *self.chunk)
         for chunk, data in self._encoded(box):
             part = chunk.intersect(box)
-            inside = part.shift(-chunk.y0, -chunk.x0).slices
+            local = part.shift(-chunk.y0, -chunk.x0)
+            inside, row = local.slices, self.chunk[1] * self.array.dtype.itemsize
+            first, last = local.y0 * row, local.y1 * row  # rows above and below need not be decoded
             try:
-                holds = decoder.decode(data, [(plane * area, (plane + 1) * area) for plane in wanted])
+                holds = decoder.decode(data, [(plane * area + first, plane * area + last) for plane in wanted])
             except (RuntimeError, ValueError, struct.error) as error:
                 raise self._damaged(str(error)) from error
             yield from (

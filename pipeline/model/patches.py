@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-import zarr
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
@@ -22,7 +21,8 @@ from pipeline.model.augment import Changes
 from pipeline.model.order import EpochBatches, InOrder
 from pipeline.model.targets import build_target, pad_image, pad_target
 from pipeline.seeds import derived_seed
-from pipeline.stores import open_array, read_box
+from pipeline.shards import Shards
+from pipeline.stores import open_array
 
 __all__ = ["PatchDataset", "Sample", "check_rows", "loader"]
 
@@ -66,7 +66,7 @@ class PatchDataset(Dataset[Sample]):
         self._paths = {image: normalized[image] for image in sorted(set(self._images))}
         self._record, self._side = record, side
         self._changes, self._address = changes, address
-        self._open: dict[str, tuple[zarr.Array[Any], zarr.Array[Any]]] = {}
+        self._open: dict[str, tuple[Shards, Shards]] = {}
 
     def __len__(self) -> int:
         """Rows."""
@@ -89,13 +89,13 @@ class PatchDataset(Dataset[Sample]):
         y, x, height, width = self._boxes[row].tolist()
         box = Box(y, x, y + height, x + width)
         pixels, truth = self._arrays(self._images[row])
-        target = build_target(read_box(truth, box), record=self._record)
-        return pad_image(read_box(pixels, box), self._side), pad_target(target, self._side)
+        target = build_target(truth.read(box), record=self._record)
+        return pad_image(pixels.read(box), self._side), pad_target(target, self._side)
 
-    def _arrays(self, image: str) -> tuple[zarr.Array[Any], zarr.Array[Any]]:
+    def _arrays(self, image: str) -> tuple[Shards, Shards]:
         if image not in self._open:
             path = self._paths[image]
-            self._open[image] = open_array(path, "0"), open_array(path, "truth")
+            self._open[image] = Shards.of(open_array(path, "0")), Shards.of(open_array(path, "truth"))
         return self._open[image]
 
 
