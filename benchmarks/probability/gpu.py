@@ -24,19 +24,24 @@ def _bare(predictor: NetworkPredictor, windows: list[torch.Tensor], *, count: in
     """Seconds of so many batches that are on the device already."""
     from pipeline.model.network import probabilities
 
-    kind = getattr(torch, predictor.precision)
-    torch.cuda.synchronize()
+    kind, place = getattr(torch, predictor.precision), predictor.device.type
+    _wait(place)
     start = time.perf_counter()
-    with torch.inference_mode(), torch.autocast("cuda", dtype=kind):
+    with torch.inference_mode(), torch.autocast(place, dtype=kind):
         for number in range(count):
             probabilities(predictor.network(windows[number % len(windows)]), "multilabel")
-    torch.cuda.synchronize()
+    _wait(place)
     return time.perf_counter() - start
 
 
-def rates(*, image: str, small: str, store: str, precision: str) -> dict[str, Any]:
+def _wait(place: str) -> None:
+    if place == "cuda":
+        torch.cuda.synchronize()
+
+
+def rates(*, image: str, small: str, store: str, precision: str, place: str = "cuda:0") -> dict[str, Any]:
     """Windows a second from store to store and of the bare passes, in turn, in one precision."""
-    settings, device = inputs.config(batch_size=BATCH, precision=precision), torch.device("cuda", 0)
+    settings, device = inputs.config(batch_size=BATCH, precision=precision), torch.device(place)
     predictor = NetworkPredictor(network.built().to(device), "multilabel", device, precision)
     array = open_array(Path(image), "0")
     some = network.batches(np.asarray(array[:, :2048, :2048]), batch_size=BATCH)
