@@ -22,6 +22,7 @@ from pipeline.raw.entry import ImageEntry
 from pipeline.raw.headers import header_problems, header_size
 from pipeline.raw.listing import list_images
 from pipeline.settings import DatasetRun, load_yaml, merge, plan_run
+from pipeline.threads import let_waiting_threads_sleep
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,6 +115,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _predict(arguments: argparse.Namespace) -> int:
+    let_waiting_threads_sleep()
     # Torch takes seconds to import, and `check` must not wait for it.
     from pipeline.segmentation.new_image import Wishes, predict_new_image
 

@@ -12,6 +12,7 @@ from pipeline.disk import room_on_disk
 from pipeline.errors import PipelineError
 from pipeline.provenance import LIBRARIES, Provenance
 from pipeline.stores import input_digest, use_threads
+from pipeline.threads import let_waiting_threads_sleep
 
 __all__ = ["job", "origin"]
 
@@ -36,6 +37,7 @@ def job(log: str, *, threads: int) -> Iterator[None]:
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     logging.captureWarnings(True)
+    let_waiting_threads_sleep()
     cv2.setNumThreads(threads)
     use_threads(threads)
     try:

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from pipeline.threads import let_waiting_threads_sleep
+
 settings.register_profile("lesionmap", deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lesionmap")
+let_waiting_threads_sleep()
 
 
 @pytest.fixture(scope="session")

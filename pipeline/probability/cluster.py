@@ -19,6 +19,7 @@ from pipeline.probability.one_pass import Pass
 from pipeline.probability.predictor import load_predictors, torch_threads
 from pipeline.probability.progress import Progress
 from pipeline.probability.run import Run, blocks_graph
+from pipeline.threads import let_waiting_threads_sleep
 
 __all__ = ["run_on_cluster"]
 
@@ -49,6 +50,7 @@ def _run_of(opened: _Opened) -> Run:
 
 
 def _here(work: Pass) -> Run:
+    let_waiting_threads_sleep()
     with _opening:  # the threads of a worker share one network
         return _run_of(_Opened(work))
 
