@@ -45,7 +45,7 @@ def kill_while_it_works(process: subprocess.Popen[bytes], notes: Path, *, after:
 def test_ten_kills_end_in_the_same_content_and_repeat_only_blocks_in_flight(tmp_path: Path, workers: int) -> None:
     path, notes = normalized(tmp_path, height=500, width=301), tmp_path / "notes"
     store = outputs(tmp_path, fusions=("gaussian",))["gaussian"]
-    moments = stream(0, "kills", workers).uniform(0, 0.7, KILLS)
+    moments = stream(0, "kills", workers).uniform(0, 0.2, KILLS)
     kills = 0
     for moment in moments:
         process = start(path, store, notes, workers=workers)
