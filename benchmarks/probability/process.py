@@ -18,6 +18,8 @@ from typing import Any
 __all__ = ["calls", "measured", "peak_mb"]
 
 PROJECT = Path(__file__).parents[2]
+LIMIT_S = 600
+"""Seconds after which a measurement is given up, so that one which never ends does not hide the others."""
 
 
 def measured(what: str, **arguments: object) -> dict[str, Any]:
@@ -26,10 +28,14 @@ def measured(what: str, **arguments: object) -> dict[str, Any]:
     Returns
     -------
     dict
-        Its answer and ``peak``; ``error``, the last line that it printed, where it failed.
+        Its answer and ``peak``; ``error``, the last line that it printed, where it failed or took longer than
+        ``LIMIT_S``.
     """
     command = [sys.executable, "-m", "benchmarks.probability.process", what, json.dumps(arguments, default=str)]
-    answer = subprocess.run(command, check=False, capture_output=True, text=True, cwd=PROJECT)
+    try:
+        answer = subprocess.run(command, check=False, capture_output=True, text=True, cwd=PROJECT, timeout=LIMIT_S)
+    except subprocess.TimeoutExpired:
+        return {"error": f"no end after {LIMIT_S} s"}
     if answer.returncode:
         return {"error": (answer.stderr.strip() or f"ended with {answer.returncode}").splitlines()[-1]}
     found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
