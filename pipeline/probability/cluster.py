@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from threading import Lock
 from typing import Any
-
-from dask.delayed import delayed
+from uuid import uuid4
 
 from pipeline.errors import ConfigurationError, ModelError, explain
 from pipeline.probability.accumulate import Sums
@@ -95,17 +94,17 @@ def run_on_cluster(work: Pass, *, progress: Progress) -> None:
     """
     import distributed
 
-    plain = work.open(())
-    shared = delayed(work, traverse=False)
-    compute, finish = delayed(_compute, pure=False), delayed(_finish, pure=False)
+    plain, name = work.open(()), uuid4().hex
     with _client(work.config.dask.scheduler) as client:
-        ends = blocks_graph(
+        graph, ends = blocks_graph(
             plain,
-            compute=lambda *given: compute(shared, *given),
-            finish=lambda *given: finish(shared, *given),
+            compute=(_compute, name),
+            finish=(_finish, name),
             in_flight=sum(client.nthreads().values()),
+            name=name,
         )
-        futures = dict(zip(client.compute(list(ends.values()), optimize_graph=False), ends, strict=True))
+        tasks: dict[Any, Any] = {name: work, **graph}
+        futures = dict(zip(client.get(tasks, list(ends.values()), sync=False), ends, strict=True))
         try:
             finished: Any = distributed.as_completed
             for future in finished(futures):

@@ -14,9 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-import dask
+import dask.threaded
 import numpy as np
-from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from pipeline.errors import ModelError, explain
@@ -30,12 +29,14 @@ from pipeline.probability.overhang import Ledger, lends, lent, strip
 from pipeline.probability.plan import Block, Window, WindowPlan
 from pipeline.probability.window import ReadImage, read_windows
 
-__all__ = ["Predictor", "Run", "Write", "blocks_graph", "nobody", "run", "windows_done"]
+__all__ = ["Key", "Predictor", "Run", "Write", "blocks_graph", "nobody", "run", "windows_done"]
 
 logger = logging.getLogger(__name__)
 
 Write: TypeAlias = Callable[[str, Fused, Box], None]
 """Takes a fusion, its map of a block, and the pixels of the block."""
+Key: TypeAlias = tuple[str, int]
+"""Name of a task of a graph."""
 
 
 class Predictor(Protocol):
@@ -196,11 +197,16 @@ def run(task: Run, *, workers: int) -> None:
         For a network that gives NaN, infinity, or another shape.
     """
     blocks = task.plan.blocks
-    compute = delayed(lambda number, _after: task.compute(blocks[number]), pure=False)
-    finish = delayed(lambda number, sums, _after: task.finish(blocks[number], sums), pure=False)
+
+    def compute(number: int, _after: object) -> Sums:
+        return task.compute(blocks[number])
+
+    def finish(number: int, sums: Sums, _after: object) -> None:
+        task.finish(blocks[number], sums)
+
+    graph, ends = blocks_graph(task, compute=(compute,), finish=(finish,), in_flight=workers)
     with ThreadPoolExecutor(workers) as pool:
-        ends = blocks_graph(task, compute=compute, finish=finish, in_flight=workers)
-        dask.compute(*ends.values(), scheduler="threads", pool=pool, optimize_graph=False)
+        dask.threaded.get(graph, list(ends.values()), pool=pool)
 
 
 def _stands_for(_sums: Sums) -> None:
@@ -208,36 +214,41 @@ def _stands_for(_sums: Sums) -> None:
 
 
 def blocks_graph(
-    task: Run, *, compute: Callable[..., Any], finish: Callable[..., Any], in_flight: int
-) -> dict[Block, Any]:
-    """What ends each unfinished block, in row-major order.
+    task: Run, *, compute: tuple[Any, ...], finish: tuple[Any, ...], in_flight: int, name: str = "block"
+) -> tuple[dict[Key, Any], dict[Block, Key]]:
+    """A Dask graph of all unfinished blocks, and what ends each of them, in row-major order.
 
     Dask keeps a result until all that depend on it have run. The readers of an overhang therefore depend on ``lend``,
-    which stands for the block without its sums, and the sums go to ``finish`` alone.
+    which stands for the block without its sums, and the sums go to ``finish`` alone. The graph is one plain mapping:
+    with an object for each task, each would hold all before it, and a slide of a thousand blocks a million of them.
 
     Parameters
     ----------
     task
         The pass.
     compute
-        Delayed: number of a block, and what must be over before → its sums.
+        A function, and what it is given before the number of a block and what must be over → its sums.
     finish
-        Delayed: number of a block, its sums, and what must be over before → None.
+        The same, before the number of a block, its sums, and what must be over → None.
     in_flight
         Blocks in memory at a time.
+    name
+        Of the tasks; a scheduler that runs several graphs tells them apart by it.
     """
-    lend = delayed(_stands_for, pure=False)
-    lenders: dict[Block, Any] = {}
-    ends: dict[Block, Any] = {}
-    earlier: list[Any] = []
+    graph: dict[Key, Any] = {}
+    ends: dict[Block, Key] = {}
+    earlier: list[Key] = []
     for number, block in enumerate(task.plan.blocks):
         done = task.is_done(block)
         if done and not task.is_owed(block):
             continue
-        sums = compute(number, earlier[-in_flight] if len(earlier) >= in_flight else None)
-        lenders[block] = lend(sums)
-        sources = [source for _, source in lent(task.plan, block, evaluated=task.evaluated)]
-        before = [lenders[each] for each in (block, *sources) if each in lenders]
-        ends[block] = lenders[block] if done else finish(number, sums, before)
+        sums, lend, end = (f"{name}-compute", number), (f"{name}-lend", number), (f"{name}-finish", number)
+        graph[sums] = (*compute, number, earlier[-in_flight] if len(earlier) >= in_flight else None)
+        graph[lend] = (_stands_for, sums)
+        if not done:
+            sources = [task.plan.number(source) for _, source in lent(task.plan, block, evaluated=task.evaluated)]
+            before = [(f"{name}-lend", each) for each in (number, *sources) if (f"{name}-lend", each) in graph]
+            graph[end] = (*finish, number, sums, before)
+        ends[block] = lend if done else end
         earlier.append(ends[block])
-    return ends
+    return graph, ends
