@@ -1,5 +1,6 @@
 """However an image is cut into blocks, batches and workers, and whenever it is killed, the map is the eager one."""
 
+import pickle
 import tempfile
 from collections import Counter
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from pipeline.geometry import Box
 from pipeline.probability.finish import Fused
 from pipeline.probability.overhang import Ledger
 from pipeline.probability.plan import Block, WindowPlan
-from pipeline.probability.run import Run, run
+from pipeline.probability.run import Run, blocks_graph, run
 from pipeline.probability.window import evaluated_windows
 from tests.probability.eager import CountingNetwork, eager, fixed_network, windows_of
 
@@ -243,3 +244,24 @@ def test_a_network_of_another_number_of_classes_is_refused(tmp_path: Path) -> No
     trial = Trial(picture(40, 40), WindowPlan(40, 40, 16, 12, 32, 3), tmp_path)
     with pytest.raises(ModelError, match="another shape"):
         trial.run(lambda windows: fixed_network(windows)[:, :1])
+
+
+def test_the_graph_grows_with_the_blocks_and_not_with_their_square(tmp_path: Path) -> None:
+    sizes = []
+    for side in (10, 20):
+        plan = WindowPlan(side * 32, side * 32, 16, 12, 32, 2)
+        ledger = Ledger(tmp_path / f"{side}")
+        ledger.open(fresh=True)
+        task = Run("slide", plan, plan.all_evaluated(), 1, read, (fixed_network,), write, {"mean": ledger})
+        graph, ends = blocks_graph(task, compute=(read,), finish=(write,), in_flight=2)
+        assert len(ends) == len(plan.blocks) == side**2
+        sizes.append(len(pickle.dumps(graph)))
+    assert sizes[1] < 4.5 * sizes[0]
+
+
+def read(box: Box) -> NDArray[np.uint8]:
+    raise NotImplementedError
+
+
+def write(fusion: str, fused: Fused, box: Box) -> None:
+    raise NotImplementedError
