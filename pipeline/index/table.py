@@ -23,7 +23,7 @@ from pipeline.index.schema import SCHEMA_VERSION, SPLITS, problems, row_groups, 
 from pipeline.index.source import Source
 from pipeline.index.summary import summarise
 from pipeline.manifest import DatasetRecord
-from pipeline.parallel import each
+from pipeline.parallel import each, release_freed
 from pipeline.partial import file_in_progress
 from pipeline.provenance import Provenance
 from pipeline.stores import read_noted, read_table, write_table
@@ -32,6 +32,9 @@ __all__ = ["read", "write_index"]
 
 MOST_ROWS = 20_000_000
 """Rows that the grid may give; each takes some hundred bytes of memory while an index is written."""
+
+NAMED = 5
+"""Images that a message names."""
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +95,7 @@ def write_index(
         drawn = drawing.drawn.get(source.image_id)
         found = image_rows(source, drawn=drawn, sampling=sampling, seed=seed, record=record)
         log.info("%s: %d patches", source.image_id, len(found.frame))
+        release_freed()
         return found
 
     parts = each(rows_of, sources, workers=workers)
@@ -131,8 +135,10 @@ def _sources(
     used = frame[(frame["rejected"] == "") & frame["split"].isin(SPLITS)].sort_values("image_id")
     for name, paths in (("candidates", candidates), ("normalized", normalized)):
         if missing := sorted(set(used["image_id"]) - paths.keys()):
+            more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
             raise StoreError(
-                explain("Images lack an input of the patch index.", where=name, found=f"none for {', '.join(missing)}",
+                explain("Images lack an input of the patch index.", where=name,
+                        found=f"none for {', '.join(missing[:NAMED])}{more}",
                         expected=f"one for each of the {len(used)} usable images", remedy="Build them first.")
             )  # fmt: skip
     if used.empty:

@@ -194,6 +194,15 @@ def test_a_missing_input_is_named(several):
         )  # fmt: skip
 
 
+def test_of_many_missing_inputs_the_first_are_named_and_the_rest_counted(several, monkeypatch):
+    monkeypatch.setattr("pipeline.index.table.NAMED", 1)
+    with pytest.raises(StoreError, match="none for a and 1 more"):
+        table.write_index(
+            several.images(("a", "b")), candidates={}, normalized=several.normalized, record=several.record, dataset="d",
+            sampling=GRID, seed=0, output=several.root / "index" / "x.parquet", provenance=None,
+        )  # fmt: skip
+
+
 def test_read_refuses_a_file_that_breaks_a_rule_and_names_it(several, tmp_path):
     path = several.write(guided())
     frame, notes = table.read(path), table_metadata(path)
