@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pipeline.threads import let_waiting_threads_sleep
+
 __all__ = ["calls", "measured", "peak_mb"]
 
 PROJECT = Path(__file__).parents[2]
@@ -78,6 +80,7 @@ def calls(work: Callable[[], object], *, after: Callable[[], object] = lambda: N
 
 def main(what: str, arguments: str) -> None:
     """Print what was measured."""
+    let_waiting_threads_sleep()  # as every job does
     warnings.simplefilter("ignore")
     module, _, function = what.partition(".")
     answer = getattr(importlib.import_module(f"benchmarks.probability.{module}"), function)(**json.loads(arguments))
