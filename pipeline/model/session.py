@@ -17,8 +17,13 @@ from pipeline.errors import ModelError, explain
 
 __all__ = ["choose_device", "session"]
 
+logger = logging.getLogger(__name__)
+
 LOUD = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
 """Loggers that advertise and repeat the configuration on the terminal."""
+
+EMULATED = ("DEFAULT", "AVX2")
+"""CPUs without instructions for bfloat16: a training step there took twenty times as long as in float32."""
 
 HARMLESS = (
     r".*isinstance\(treespec, LeafSpec\).*",  # lightning against a newer torch
@@ -51,6 +56,12 @@ def choose_device(settings: ModelSettings) -> torch.device:
             explain("A CPU cannot train in float16.", where="model.models.*.precision", found="float16 on a CPU",
                     expected="float32 or bfloat16", remedy="Set precision to float32 or bfloat16, or use a GPU.")
         )  # fmt: skip
+    if (
+        device.type == "cpu"
+        and settings.precision == "bfloat16"
+        and torch.backends.cpu.get_cpu_capability() in EMULATED
+    ):
+        logger.warning("this CPU computes bfloat16 many times slower than float32: set precision to float32")
     return device
 
 
