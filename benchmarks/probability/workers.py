@@ -46,7 +46,7 @@ def times(*, count: int, image: str, small: str, model: str, store: str, shard: 
 
     # The scheduler and its client sleep nearly all the time; the workers have the cores.
     with LocalCluster(
-        n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=None
+        n_workers=count, threads_per_worker=1, processes=True, dashboard_address=":0", memory_limit=None
     ) as cluster:
         settings = inputs.config(
             threads=1, dask={"scheduler": cluster.scheduler_address}, storage={"shard": shard, "chunk": 512}

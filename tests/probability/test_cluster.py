@@ -24,7 +24,7 @@ __all__ = ["trained"]
 @pytest.fixture(scope="module")
 def workers() -> Iterator["distributed.LocalCluster"]:
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=None
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", memory_limit=None
     ) as found:
         yield found
 
