@@ -15,7 +15,7 @@ from rich.progress import track
 from rich.table import Table
 
 from pipeline.config import Fusion
-from pipeline.disk import projected_disk
+from pipeline.disk import projected_disk, room_on_disk
 from pipeline.errors import ConfigurationError, PipelineError, explain
 from pipeline.provenance import versions
 from pipeline.raw.entry import ImageEntry
@@ -279,7 +279,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code. Errors raised on purpose are one message, not a traceback."""
     arguments = _parser().parse_args(argv)
     try:
-        code: int = arguments.run(arguments)
+        with room_on_disk(Path.cwd()):
+            code: int = arguments.run(arguments)
     except PipelineError as problem:
         print(problem, file=sys.stderr)
         return 1

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from benchmarks.index import data
+from benchmarks.peak_memory import peak_mb
 from pipeline.config import BalancedSampling, GuidedSampling, Sampling
 from pipeline.index.candidates import read_candidates
 from pipeline.index.hard import HardBoxes
@@ -40,12 +41,6 @@ def measured(what: str, folder: Path, count: int, *, step: int = 0) -> dict[str,
     answer = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
     return found
-
-
-def peak_mb() -> float:
-    """Largest resident memory of this process; ``ru_maxrss`` would count what it inherited from its parent."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def balanced(step: int) -> BalancedSampling:

@@ -20,6 +20,7 @@ import tifffile
 from benchmarks.normalized import ours
 from benchmarks.normalized.peers import TRANSFORMERS
 from benchmarks.normalized.spread import target_image
+from benchmarks.peak_memory import peak_mb
 from pipeline.manifest import DatasetRecord
 from pipeline.normalized.histology import normalise_histology, write_estimate
 from pipeline.normalized.target import write_target
@@ -49,18 +50,6 @@ def measured(what: str, file: Path, out: Path, *, runs: int) -> dict[str, float 
     return found
 
 
-def _peak() -> float:
-    """Most memory that this process held so far, in MB; NaN where the system does not tell.
-
-    ``getrusage`` would not do: its maximum is inherited from the process that started this one.
-    """
-    status = Path("/proc/self/status")
-    if not status.is_file():
-        return float("nan")
-    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
-
-
 def _doors(file: Path, out: Path) -> tuple[float, float]:
     """Seconds of the first door and of all."""
     config, origin = ours.settings(), Provenance("normalized", {}, "benchmark")
@@ -83,10 +72,10 @@ def _ours(file: Path, out: Path, runs: int) -> dict[str, float | str]:
     small = out / "small.tif"
     tifffile.imwrite(small, target_image()[:512, :512], tile=(256, 256), compression="jpeg", photometric="rgb")
     _doors(small, out)
-    imports = _peak()
+    imports = peak_mb()
     times = [_doors(file, out) for _ in range(runs)]
     estimate, seconds = (statistics.median(each) for each in zip(*times, strict=True))
-    return {"seconds": seconds, "estimate": estimate, "peak": _peak(), "imports": imports}
+    return {"seconds": seconds, "estimate": estimate, "peak": peak_mb(), "imports": imports}
 
 
 def _staintools(file: Path, out: Path, runs: int) -> dict[str, float | str]:
@@ -94,7 +83,7 @@ def _staintools(file: Path, out: Path, runs: int) -> dict[str, float | str]:
         transform = TRANSFORMERS["StainTools Vahadane"](target_image())
     except ImportError:
         return {"error": "absent"}
-    imports, times = _peak(), []
+    imports, times = peak_mb(), []
     for _ in range(runs):
         start = time.perf_counter()
         image = (
@@ -102,7 +91,7 @@ def _staintools(file: Path, out: Path, runs: int) -> dict[str, float | str]:
         )
         cv2.imwrite(str(out / "peer.png"), cv2.cvtColor(transform(image), cv2.COLOR_RGB2BGR))
         times.append(time.perf_counter() - start)
-    return {"seconds": statistics.median(times), "peak": _peak(), "imports": imports}
+    return {"seconds": statistics.median(times), "peak": peak_mb(), "imports": imports}
 
 
 def _digest(file: Path, workers: int) -> dict[str, float | str]:

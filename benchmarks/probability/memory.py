@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.peak_memory import peak_mb
 from benchmarks.probability import inputs, ours
-from benchmarks.probability.process import measured, peak_mb
+from benchmarks.probability.process import measured
 
 __all__ = ["section", "slide"]
 

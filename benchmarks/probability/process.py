@@ -15,9 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.peak_memory import peak_mb
 from pipeline.threads import let_waiting_threads_sleep
 
-__all__ = ["calls", "measured", "peak_mb"]
+__all__ = ["calls", "measured"]
 
 PROJECT = Path(__file__).parents[2]
 LIMIT_S = 600
@@ -42,18 +43,6 @@ def measured(what: str, **arguments: object) -> dict[str, Any]:
         return {"error": (answer.stderr.strip() or f"ended with {answer.returncode}").splitlines()[-1]}
     found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
     return found
-
-
-def peak_mb() -> float:
-    """Most memory that this process held so far; NaN where the system does not tell.
-
-    ``getrusage`` would not do: its maximum is inherited from the process that started this one.
-    """
-    status = Path("/proc/self/status")
-    if not status.is_file():
-        return float("nan")
-    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
 
 
 def calls(work: Callable[[], object], *, after: Callable[[], object] = lambda: None, runs: int) -> dict[str, float]:

@@ -4,20 +4,20 @@ On a device the maps of the windows never leave it: only the sums of a block do,
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.probability.buffers import Buffers
-from pipeline.probability.fuse import accumulate, are_probabilities, empty_sums, gaussian_weights
+from pipeline.probability.fuse import MOST, accumulate, are_probabilities, empty_sums, first_sum, gaussian_weights
 from pipeline.probability.logits import Activation
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Accumulator", "DeviceSums", "HostSums", "NewAccumulator", "Place", "Sums", "Tiles"]
+__all__ = ["Accumulator", "DeviceSums", "HostSums", "NewAccumulator", "Place", "Room", "Sums", "Tiles"]
 
 Tiles: TypeAlias = Any
 """float32 maps ``(n, map, window, window)``: a NumPy array, or a tensor on a device."""
@@ -33,6 +33,19 @@ class Place:
     x: int
     owned: tuple[int, int]
     """For ``none``: rows and columns of the window that count."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Room:
+    """What the sums of a block are to hold."""
+
+    fusions: tuple[str, ...]
+    shape: tuple[int, int, int]
+    """Maps, rows and columns of the reach of the block."""
+    activation: Activation
+    """What will turn fused values into probabilities."""
+    buffers: Buffers = field(default_factory=Buffers)
+    """Where the host finds memory."""
 
 
 class Accumulator(Protocol):
@@ -54,16 +67,7 @@ class Accumulator(Protocol):
 class NewAccumulator(Protocol):
     """Makes room for a block."""
 
-    def __call__(
-        self,
-        fusions: Sequence[str],
-        *,
-        maps: int,
-        height: int,
-        width: int,
-        activation: Activation,
-        buffers: Buffers | None = None,
-    ) -> Accumulator:
+    def __call__(self, room: Room) -> Accumulator:
         """Sums that hold no window yet."""
         ...
 
@@ -71,20 +75,12 @@ class NewAccumulator(Protocol):
 class HostSums:
     """Sums of float32 maps that are NumPy arrays."""
 
-    def __init__(
-        self,
-        fusions: Sequence[str],
-        *,
-        maps: int,
-        height: int,
-        width: int,
-        activation: Activation,
-        buffers: Buffers | None = None,
-    ) -> None:
+    def __init__(self, room: Room) -> None:
         """Sums that hold no window yet."""
-        self._of_probabilities = activation == "none"
+        self._of_probabilities = room.activation == "none"
         self._sums = {
-            name: empty_sums(name, (maps, height, width), activation=activation, buffers=buffers) for name in fusions
+            name: empty_sums(name, room.shape, activation=room.activation, buffers=room.buffers)
+            for name in room.fusions
         }
 
     def wrong(self, tiles: NDArray[np.float32]) -> int | None:
@@ -112,34 +108,23 @@ def _are_finite(values: NDArray[np.float32]) -> bool:
 class DeviceSums:
     """Sums of float32 maps that are tensors, on their device."""
 
-    def __init__(
-        self,
-        fusions: Sequence[str],
-        *,
-        maps: int,
-        height: int,
-        width: int,
-        activation: Activation,
-        buffers: Buffers | None = None,  # noqa: ARG002 the host's
-        device: "torch.device | str" = "cuda",
-    ) -> None:
+    def __init__(self, room: Room, *, device: "torch.device | str" = "cuda") -> None:
         """Sums that hold no window yet."""
         import torch
 
-        self._of_probabilities = activation == "none"
-        self._size = height, width
+        self._of_probabilities = room.activation == "none"
+        self._size = room.shape[1:]
         self._weights: torch.Tensor | None = None
-        first = {name: float("-inf") if name == "max" and activation != "none" else 0.0 for name in fusions}
         self._sums = {
-            name: torch.full((maps, height, width), value, dtype=torch.float32, device=device)
-            for name, value in first.items()
+            name: torch.full(room.shape, first_sum(name, room.activation), dtype=torch.float32, device=device)
+            for name in room.fusions
         }
 
     def wrong(self, tiles: "torch.Tensor") -> int | None:
         """Index of the first map with a value that cannot be."""
         possible = tiles.isfinite()
         if self._of_probabilities:
-            possible &= (tiles >= 0) & (tiles <= 1.001)
+            possible &= (tiles >= 0) & (tiles <= float(MOST))
         whole = possible.flatten(1).all(dim=1)
         return None if bool(whole.all()) else int((~whole).nonzero()[0, 0])
 

@@ -21,7 +21,17 @@ from pipeline.probability.finish import Fused
 from pipeline.probability.logits import Activation, activated
 from pipeline.probability.plan import WindowPlan
 
-__all__ = ["accumulate", "are_probabilities", "empty_sums", "fused", "gaussian_weights", "merge", "weight_sum"]
+__all__ = [
+    "MOST",
+    "accumulate",
+    "are_probabilities",
+    "empty_sums",
+    "first_sum",
+    "fused",
+    "gaussian_weights",
+    "merge",
+    "weight_sum",
+]
 
 Floats: TypeAlias = NDArray[np.float32]
 
@@ -114,12 +124,17 @@ def are_probabilities(values: Floats) -> bool:
     return bool(_largest_bits(values.reshape(-1).view(np.uint32)) <= MOST.view(np.uint32))
 
 
+def first_sum(fusion: str, activation: Activation) -> float:
+    """What a sum is before any window: 0, or what is below every logit where the largest is kept."""
+    return -np.inf if fusion == "max" and activation != "none" else 0.0
+
+
 def empty_sums(
     fusion: str, shape: tuple[int, int, int], *, activation: Activation = "none", buffers: Buffers | None = None
 ) -> Floats:
-    """Sums ``(map, y, x)`` that hold no window yet: 0, or what is below every logit where the largest is kept."""
+    """Sums ``(map, y, x)`` that hold no window yet."""
     sums = (buffers or Buffers()).take(shape)
-    sums.fill(-np.inf if fusion == "max" and activation != "none" else 0)
+    sums.fill(first_sum(fusion, activation))
     return sums
 
 

@@ -13,11 +13,18 @@ from numpy.typing import NDArray
 
 from pipeline.probability.finish import Fused
 
-__all__ = ["Activation", "activated"]
+__all__ = ["Activation", "activated", "activation_of"]
 
 Floats: TypeAlias = NDArray[np.float32]
 Activation: TypeAlias = Literal["none", "softmax", "sigmoid"]
 """What turns fused values into probabilities: nothing, where probabilities were fused."""
+
+
+def activation_of(task: str, *, fuse: str) -> Activation:
+    """What turns the fused values of a task into probabilities, where ``probabilities`` or ``logits`` are fused."""
+    if fuse == "probabilities":
+        return "none"
+    return "softmax" if task == "multiclass" else "sigmoid"
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

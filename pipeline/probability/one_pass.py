@@ -19,7 +19,7 @@ from pipeline.geometry import Box
 from pipeline.manifest import DatasetRecord
 from pipeline.probability.accumulate import DeviceSums, HostSums, NewAccumulator
 from pipeline.probability.finish import Fused
-from pipeline.probability.logits import Activation
+from pipeline.probability.logits import Activation, activation_of
 from pipeline.probability.overhang import Ledger
 from pipeline.probability.plan import WindowPlan
 from pipeline.probability.predictor import NetworkPredictor
@@ -114,9 +114,7 @@ class Pass:
     @property
     def activation(self) -> Activation:
         """What turns fused values into probabilities."""
-        if self.config.fuse == "probabilities":
-            return "none"
-        return "softmax" if self.record.task == "multiclass" else "sigmoid"
+        return activation_of(self.record.task, fuse=self.config.fuse)
 
     @property
     def maps(self) -> int:

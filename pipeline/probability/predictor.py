@@ -15,7 +15,7 @@ from pipeline.config import ProbabilityConfig
 from pipeline.errors import ConfigurationError, ModelError, explain
 from pipeline.manifest import DatasetRecord
 from pipeline.probability.accumulate import Tiles
-from pipeline.probability.logits import Activation
+from pipeline.probability.logits import Activation, activation_of
 from pipeline.probability.views import VIEWS, View, mean_of_views
 
 if TYPE_CHECKING:
@@ -71,22 +71,15 @@ class NetworkPredictor:
     """float32, or the type of autocast."""
     views: tuple[View, ...] = VIEWS["one"]
     """Ways round in which it sees a window; the mean counts."""
-    logits: bool = False
-    """Give what is to be fused as logits: logarithms of probabilities, background first, or the logits of classes that
-    are independent."""
+    activation: Activation = "none"
+    """What will turn its answers into probabilities; with it they are logits: logarithms of probabilities, background
+    first, before a softmax, and those of classes that are independent before a sigmoid."""
     _most: _Most = field(default_factory=_Most)
 
     @property
     def on_host(self) -> bool:
         """Whether the answers are NumPy arrays."""
         return self.device.type == "cpu"
-
-    @property
-    def activation(self) -> Activation:
-        """What turns its answers into probabilities."""
-        if not self.logits:
-            return "none"
-        return "softmax" if self.task == "multiclass" else "sigmoid"
 
     def __call__(self, windows: NDArray[np.uint8]) -> Tiles:
         """Map windows ``(n, 3, window, window)`` to float32 maps ``(n, map, window, window)``.
@@ -115,28 +108,30 @@ class NetworkPredictor:
 
         parts, todo = [], [pixels]
         while todo:
-            part = todo.pop()
+            part, problem = todo.pop(), None
             if len(part) <= self._most():
                 try:
                     parts.append(mean_of_views(self._forward, part, views=self.views))
                     continue
                 except torch.OutOfMemoryError as error:
-                    self._too_many(len(part), error)
+                    problem = str(error).split("\n")[0]
+            if problem:  # out here, where no traceback holds what the network had computed
+                self._too_many(len(part), problem)
             half = min(len(part) // 2 + len(part) % 2, self._most())
             todo += [part[half:], part[:half]]
         maps = torch.cat(parts) if len(parts) > 1 else parts[0]
         # A mean of logarithms of probabilities is none: what is common to all classes is taken off again.
         return maps.log_softmax(dim=1) if self.activation == "softmax" else maps
 
-    def _too_many(self, windows: int, error: Exception) -> None:
+    def _too_many(self, windows: int, problem: str) -> None:
         import torch
 
         if windows == 1:
             raise ModelError(
                 explain("The memory of the GPU is too small for one window.", where="probability.window",
-                        found=str(error).split("\n")[0], expected="room for the network and one window",
+                        found=problem, expected="room for the network and one window",
                         remedy="Choose a smaller window, precision bfloat16 or float16, one view, or device cpu.")
-            ) from error  # fmt: skip
+            )  # fmt: skip
         self._most.lower(windows // 2)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -148,9 +143,9 @@ class NetworkPredictor:
 
         with self._autocast():
             logits: Tensor = self.network(pixels).float()
-        if not self.logits:
+        if self.activation == "none":
             return probabilities(logits, self.task)
-        return logits.log_softmax(dim=1) if self.task == "multiclass" else logits
+        return logits.log_softmax(dim=1) if self.activation == "softmax" else logits
 
     def _autocast(self) -> AbstractContextManager[object]:
         import torch
@@ -186,11 +181,11 @@ def load_predictors(model: Path, *, record: DatasetRecord, config: ProbabilityCo
     """
     from pipeline.model.ensemble import load_networks
 
-    views, logits = VIEWS[config.views], config.fuse == "logits"
+    views, activation = VIEWS[config.views], activation_of(record.task, fuse=config.fuse)
     return tuple(
         NetworkPredictor(
             load_networks(model, device=device, codes=record.codes, channels=3, task=record.task),
-            record.task, device, config.precision, views, logits,
+            record.task, device, config.precision, views, activation,
         )
         for device in _devices(config.device)
     )  # fmt: skip

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ModelError, explain
 from pipeline.geometry import Box
-from pipeline.probability.accumulate import HostSums, NewAccumulator, Place, Sums, Tiles
+from pipeline.probability.accumulate import HostSums, NewAccumulator, Place, Room, Sums, Tiles
 from pipeline.probability.buffers import Buffers
 from pipeline.probability.finish import Fused
 from pipeline.probability.fuse import empty_sums, fused, merge
@@ -135,10 +135,8 @@ class Run:
     def _summed(self, block: Block, windows: tuple[Window, ...]) -> Sums:
         reach, turn = self.plan.reach(block), self.plan.number(block)
         predictor = self.predictors[turn % len(self.predictors)]
-        target = self.room[turn % len(self.room)](
-            tuple(self.ledgers), maps=self.maps, height=reach.height, width=reach.width, activation=self.activation,
-            buffers=self.buffers,
-        )  # fmt: skip
+        shape = self.maps, reach.height, reach.width
+        target = self.room[turn % len(self.room)](Room(tuple(self.ledgers), shape, self.activation, self.buffers))
         for batch, pixels in read_windows(self.read, self.plan, windows):
             tiles = predictor(pixels)
             self._check_shape(len(batch), tiles)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.probability.accumulate import DeviceSums, HostSums, Place
+from pipeline.probability.accumulate import DeviceSums, HostSums, Place, Room
 from pipeline.probability.fuse import empty_sums, fused, gaussian_weights
 from pipeline.probability.plan import WindowPlan
 
@@ -37,7 +37,7 @@ def eager(fusion: str, values: NDArray[np.float32], evaluated: NDArray[np.bool_]
 
 
 def summed(kind, fusion: str, values, evaluated, *, activation: str):
-    room = kind((fusion,), maps=values.shape[1], height=PLAN.height, width=PLAN.width, activation=activation)
+    room = kind(Room((fusion,), (values.shape[1], PLAN.height, PLAN.width), activation))
     windows = PLAN.windows(PLAN.blocks[0])
     for at in range(0, len(windows), 4):
         chosen = [n for n in range(at, min(at + 4, len(windows))) if evaluated[windows[n].row, windows[n].column]]
@@ -96,7 +96,7 @@ def test_sums_on_a_device_are_those_on_the_host(fusion: str) -> None:
 @pytest.mark.parametrize("kind", [HostSums, device_sums])
 @pytest.mark.parametrize("activation", ["none", "softmax"])
 def test_a_value_that_cannot_be_is_found_in_its_window(kind, activation: str) -> None:
-    room = kind(("mean",), maps=2, height=32, width=32, activation=activation)
+    room = kind(Room(("mean",), (2, 32, 32), activation))
     tiles = np.full((3, 2, 16, 16), 0.5, np.float32)
     as_given = (lambda a: a) if kind is HostSums else pytest.importorskip("torch").from_numpy
     assert room.wrong(as_given(tiles)) is None

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pipeline.probability.logits import activation_of
 from pipeline.probability.predictor import NetworkPredictor
 from pipeline.probability.views import VIEWS
 
@@ -25,7 +26,14 @@ def windows() -> NDArray[np.uint8]:
 
 
 def ask(pixels: NDArray[np.uint8], *, views: str = "one", logits: bool = False, task: str = "multiclass"):
-    predictor = NetworkPredictor(Slanted(), task, torch.device("cpu"), "float32", VIEWS[views], logits)
+    predictor = NetworkPredictor(
+        Slanted(),
+        task,
+        torch.device("cpu"),
+        "float32",
+        VIEWS[views],
+        activation_of(task, fuse="logits" if logits else "probabilities"),
+    )
     return predictor(np.ascontiguousarray(pixels))
 
 
