@@ -22,8 +22,8 @@ run: setup                 ## the whole way on the built-in samples
 	$(BIN)/snakemake -j$(JOBS) all
 	@echo "Look at results/index.html"
 
-test: setup                ## the quick tests
-	$(BIN)/python -m pytest -m "not slow and not data"
+test: setup                ## the quick tests, two files at a time
+	$(BIN)/python -m pytest -m "not slow and not data" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: setup           ## whole runs of the workflow
 	$(BIN)/python -m pytest -m slow

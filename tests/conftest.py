@@ -13,6 +13,11 @@ settings.load_profile("lesionmap")
 let_waiting_threads_sleep()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole runs first: whoever is left with one at the end would keep the others waiting."""
+    items.sort(key=lambda item: item.path.parent.name != "workflow")
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real images, or a skip that says so."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.geometry import Box
 from pipeline.probability.buffers import Buffers
-from pipeline.probability.finish import Fused
+from pipeline.probability.finish import Fused, reciprocals
 from pipeline.probability.logits import Activation, activated
 from pipeline.probability.plan import WindowPlan
 
@@ -209,6 +209,7 @@ def fused(
 ) -> Fused:
     """The map of a box, whose first pixel is that of the sums of all its windows; what the sums hold beyond is left."""
     weights = None if fusion == "max" else weight_sum(fusion, plan, evaluated=evaluated, box=box)
+    factors = None if weights is None else reciprocals(weights)
     if activation != "none":
-        return activated(sums[:, : box.height, : box.width], weights=weights, activation=activation)
-    return Fused(sums, weights, (box.height, box.width))
+        return activated(sums[:, : box.height, : box.width], factors=factors, activation=activation)
+    return Fused(sums, factors, (box.height, box.width))

@@ -28,15 +28,6 @@ def activation_of(task: str, *, fuse: str) -> Activation:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _divide(values: Floats, weights: Floats) -> None:
-    for c in range(values.shape[0]):
-        for y in range(values.shape[1]):
-            for x in range(values.shape[2]):
-                if weights[y, x] > 0:
-                    values[c, y, x] /= weights[y, x]
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _softmax(values: Floats) -> None:
     for y in range(values.shape[1]):
         for x in range(values.shape[2]):
@@ -56,29 +47,29 @@ def _sigmoid(values: Floats) -> None:
         flat[at] = np.float32(1) / (np.float32(1) + np.exp(-flat[at]))
 
 
-def activated(sums: Floats, *, weights: Floats | None, activation: Activation) -> Fused:
+def activated(sums: Floats, *, factors: Floats | None, activation: Activation) -> Fused:
     """The map of a block whose sums are of logits.
 
     Parameters
     ----------
     sums
         ``(map, y, x)``; with ``softmax`` the first is background.
-    weights
-        ``(y, x)`` what they are divided by; None for the largest value, where −infinity means that no window came.
+    factors
+        ``(y, x)`` what they are multiplied with, 0 where no window came; None for the largest value, where −infinity means that no window came.
     activation
         ``softmax`` or ``sigmoid``.
     """
     values = np.ascontiguousarray(sums)
     if values is sums:
         values = sums.copy()
-    if weights is not None:
-        _divide(values, weights)
+    if factors is not None:
+        values *= factors
     if activation == "sigmoid":
         _sigmoid(values)
-    elif weights is None:
+    elif factors is None:
         np.exp(values, out=values)  # logarithms of probabilities: the largest of each class, not renormalised
     else:
         _softmax(values)
-    if weights is not None:
-        values[:, weights == 0] = 0
+    if factors is not None:
+        values[:, factors == 0] = 0
     return Fused(values[1:] if activation == "softmax" else values, None)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pipeline.manifest import DatasetRecord
 from pipeline.report.canvas import (
@@ -108,7 +109,9 @@ def patch_shares(frame: pd.DataFrame, *, folder: Path, name: str) -> Shot:
     return save_plot(draw, folder, name, caption="Share of patches that contain each class")
 
 
-def _chosen_epoch(axes: Axes, theme: Theme, best: float | None) -> None:
+def _epochs(axes: Axes, theme: Theme, best: float | None) -> None:
+    """Whole numbers along x, and a line at the chosen epoch."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if best is not None:
         axes.axvline(best, color=theme.ink, linewidth=1, linestyle=(0, (4, 3)))
         axes.annotate(f"chosen: {best:g}", (best, 1), xycoords=("data", "axes fraction"), xytext=(-4, -4), va="top",
@@ -124,7 +127,7 @@ def losses(history: pd.DataFrame, curves: Mapping[str, str], *, best: float | No
             known = history[history[column].notna()]
             axes.plot(known["epoch"], known[column], color=theme.shades[1 + at % 2], linewidth=1.8, label=label,
                       marker=MARKERS[at], markersize=3.5)  # fmt: skip
-        _chosen_epoch(axes, theme, best)
+        _epochs(axes, theme, best)
         name_axes(axes, theme, x="epoch", y="loss")
         legend(axes, theme)
         return figure
@@ -146,7 +149,7 @@ def history_scores(
             line = axes.plot(known["epoch"], known[column], color=colours.get(label, theme.ink), linewidth=1.6,
                              label=label, marker=MARKERS[at % len(MARKERS)], markersize=3.5)[0]  # fmt: skip
             line.set_path_effects(outlined(theme))
-        _chosen_epoch(axes, theme, best)
+        _epochs(axes, theme, best)
         axes.set_ylim(0, 1)
         name_axes(axes, theme, x="epoch", y="validation patches")
         legend_below(figure, axes, theme, columns=6)
