@@ -6,31 +6,34 @@ import sys
 
 import pytest
 
+from pipeline.threads import SPINS
+
 ASK = """
 import os, sys, types
 {before}
 from pipeline.threads import let_waiting_threads_sleep
 let_waiting_threads_sleep()
-print(os.environ.get("OMP_WAIT_POLICY"), "torch" in sys.modules)
+print(os.environ.get("OMP_WAIT_POLICY"), os.environ.get("GOMP_SPINCOUNT"), "torch" in sys.modules)
 """
 
 
 def policy(*, before: str = "", **environment: str) -> str:
-    clean = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}  # noqa: TID251
+    clean = {key: value for key, value in os.environ.items() if key not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}  # noqa: TID251
     command = [sys.executable, "-c", ASK.format(before=before)]
     return subprocess.check_output(command, text=True, env={**clean, **environment}).strip()
 
 
 def test_the_policy_is_set_before_torch_is_there() -> None:
-    assert policy() == "PASSIVE False"
+    assert policy() == f"PASSIVE {SPINS} False"
 
 
 def test_the_choice_of_the_user_is_kept() -> None:
-    assert policy(OMP_WAIT_POLICY="ACTIVE") == "ACTIVE False"
+    assert policy(OMP_WAIT_POLICY="ACTIVE") == "ACTIVE None False"
+    assert policy(GOMP_SPINCOUNT="7") == "PASSIVE 7 False"
 
 
 def test_once_torch_is_there_nothing_is_pretended() -> None:
-    assert policy(before="sys.modules['torch'] = types.ModuleType('torch')") == "None True"
+    assert policy(before="sys.modules['torch'] = types.ModuleType('torch')") == "None None True"
 
 
 @pytest.mark.parametrize("module", ["pipeline.jobs", "pipeline.cli", "pipeline.probability.cluster"])
