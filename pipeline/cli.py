@@ -17,6 +17,7 @@ from rich.table import Table
 from pipeline.config import Fusion
 from pipeline.disk import projected_disk, room_on_disk
 from pipeline.errors import ConfigurationError, PipelineError, explain
+from pipeline.freed_memory import keep_freed
 from pipeline.provenance import versions
 from pipeline.raw.entry import ImageEntry
 from pipeline.raw.headers import header_problems, header_size
@@ -115,6 +116,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _predict(arguments: argparse.Namespace) -> int:
+    keep_freed()
     let_waiting_threads_sleep()
     # Torch takes seconds to import, and `check` must not wait for it.
     from pipeline.segmentation.new_image import Wishes, predict_new_image

@@ -10,6 +10,7 @@ import cv2
 
 from pipeline.disk import room_on_disk
 from pipeline.errors import PipelineError
+from pipeline.freed_memory import keep_freed
 from pipeline.provenance import LIBRARIES, Provenance
 from pipeline.stores import input_digest, use_threads
 from pipeline.threads import let_waiting_threads_sleep
@@ -37,6 +38,7 @@ def job(log: str, *, threads: int) -> Iterator[None]:
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     logging.captureWarnings(True)
+    keep_freed()
     let_waiting_threads_sleep()
     cv2.setNumThreads(threads)
     use_threads(threads)

@@ -1,13 +1,12 @@
 """How are many like things worked on, some at a time? Dask's threads run them; the answers come in order."""
 
-import ctypes
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import dask
 from dask.delayed import delayed
 
-__all__ = ["each", "release_freed"]
+__all__ = ["each"]
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -29,14 +28,3 @@ def each(work: Callable[[Item], Answer], items: Iterable[Item], *, workers: int)
         return [work(item) for item in items]
     tasks = [delayed(work, pure=False, traverse=False)(item) for item in items]
     return list(dask.compute(*tasks, scheduler="threads", num_workers=workers))
-
-
-def release_freed() -> None:
-    """Give memory that is free back to the system, where the C library keeps it (glibc); elsewhere nothing happens.
-
-    What one item leaves behind, such as a small table, lies above the large arrays that it took, and glibc keeps all
-    that lies below. With a thousand images on two threads that came to 1.5 GB, of which 0.4 GB were in use.
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)

@@ -14,6 +14,7 @@ import numpy as np
 import tifffile
 
 from pipeline import memory
+from pipeline.freed_memory import keep_freed
 
 BLOCKS = {"rows": 512, "columns": 1024}
 """The small blocks."""
@@ -71,6 +72,7 @@ def normalise(path, chain, config, workers):
 
 def main(folder, chain, form, blocks, workers, *sides):
     """Print the traced peak of each size, and the resident peak of the whole process."""
+    keep_freed()  # as every job does
     changes, traced = {}, {}
     if blocks == "small":
         memory.PIECES, memory.THUMBNAIL = SMALL["PIECES"], SMALL["THUMBNAIL"]

@@ -71,7 +71,10 @@ from pipeline.probability.plan import WindowPlan
 from pipeline.probability.one_pass import block_writer
 from pipeline.probability.run import Run, run
 from pipeline.stores import create_pyramid, read_box, write_box
+from pipeline.freed_memory import keep_freed
 from peak_memory import peak_bytes
+
+keep_freed()  # as every job does
 
 def store(name, side, channels, dtype):
     return create_pyramid(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peak_memory import peak_mb
+from pipeline.freed_memory import keep_freed
 from pipeline.threads import let_waiting_threads_sleep
 
 __all__ = ["calls", "measured"]
@@ -69,6 +70,7 @@ def calls(work: Callable[[], object], *, after: Callable[[], object] = lambda: N
 
 def main(what: str, arguments: str) -> None:
     """Print what was measured."""
+    keep_freed()
     let_waiting_threads_sleep()  # as every job does
     warnings.simplefilter("ignore")
     module, _, function = what.partition(".")

@@ -10,6 +10,7 @@ import pandas as pd
 
 from pipeline.config import GridSampling, GuidedSampling, Sampling
 from pipeline.errors import SamplingError, StoreError, explain
+from pipeline.freed_memory import release_freed
 from pipeline.index.balanced import draw_balanced
 from pipeline.index.candidates import read_candidates
 from pipeline.index.draw import grid_stride
@@ -23,7 +24,7 @@ from pipeline.index.schema import SCHEMA_VERSION, SPLITS, problems, row_groups, 
 from pipeline.index.source import Source
 from pipeline.index.summary import summarise
 from pipeline.manifest import DatasetRecord
-from pipeline.parallel import each, release_freed
+from pipeline.parallel import each
 from pipeline.partial import file_in_progress
 from pipeline.provenance import Provenance
 from pipeline.stores import read_noted, read_table, write_table

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from pipeline.errors import ConfigurationError, ModelError, explain
+from pipeline.freed_memory import keep_freed
 from pipeline.probability.accumulate import Sums
 from pipeline.probability.one_pass import Pass
 from pipeline.probability.predictor import load_predictors, torch_threads
@@ -49,6 +50,7 @@ def _run_of(opened: _Opened) -> Run:
 
 
 def _here(work: Pass) -> Run:
+    keep_freed()
     let_waiting_threads_sleep()
     with _opening:  # the threads of a worker share one network
         return _run_of(_Opened(work))
