@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+import dask
 import dask.threaded
 import numpy as np
 from numpy.typing import NDArray
@@ -203,6 +204,9 @@ def run(task: Run, *, workers: int) -> None:
         task.finish(blocks[number], sums)
 
     graph, ends = blocks_graph(task, compute=(compute,), finish=(finish,), in_flight=workers)
+    if workers == 1:  # here, where torch's threads are: called from another thread, a network took a twentieth longer
+        dask.get(graph, list(ends.values()))
+        return
     with ThreadPoolExecutor(workers) as pool:
         dask.threaded.get(graph, list(ends.values()), pool=pool)
 
