@@ -16,9 +16,10 @@ from pipeline.model.checkpoint import CARD, WEIGHTS, Card, InputScaling
 
 __all__ = ["section", "times"]
 
-ROUNDS, AIM, SMALL = 2, 1.8, 1024
+ROUNDS, AIM = 2, 1.8
 SHARD = 1024
-"""Blocks small enough that their number can be shared out evenly."""
+"""Blocks small enough that their number can be shared out evenly; a block for each worker comes first, for which it opens
+the network."""
 HEIGHT, WIDTH = network.HEIGHT, network.WIDTH // 2
 """Half of the image of `network`, because it is gone through four times with one thread a worker."""
 
@@ -68,7 +69,7 @@ def section() -> str:
     found: dict[int, list[float]] = {1: [], 2: []}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        sizes = {"image": (HEIGHT, WIDTH), "small": (SMALL, SMALL)}
+        sizes = {"image": (HEIGHT, WIDTH), "small": (SHARD, 2 * SHARD)}
         paths = {
             name: str(inputs.write_image(folder / f"{name}.zarr", inputs.pixels(*size))) for name, size in sizes.items()
         }
