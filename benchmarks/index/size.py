@@ -16,6 +16,7 @@ import numpy as np
 from benchmarks.index import data
 from benchmarks.peak_memory import peak_mb
 from pipeline.config import BalancedSampling, GuidedSampling, Sampling
+from pipeline.freed_memory import keep_freed
 from pipeline.index.candidates import read_candidates
 from pipeline.index.hard import HardBoxes
 from pipeline.index.image import open_image
@@ -143,6 +144,7 @@ def whole(name: str, folder: Path) -> str:
 
 def main(what: str, folder: Path, count: int, step: int) -> None:
     """Print what was measured."""
+    keep_freed()  # as every job does
     cv2.setNumThreads(1)
     guided = GuidedSampling(strategy="guided", total=20_000, beta=1.0, background_share=0.1)
     calls = {
