@@ -45,13 +45,13 @@ class _Opened:
 
 @lru_cache(maxsize=1)
 def _run_of(opened: _Opened) -> Run:
+    keep_freed()
+    let_waiting_threads_sleep()
     work = opened.work
     return work.open(load_predictors(work.model, record=work.record, config=work.config))
 
 
 def _here(work: Pass) -> Run:
-    keep_freed()
-    let_waiting_threads_sleep()
     with _opening:  # the threads of a worker share one network
         return _run_of(_Opened(work))
 

@@ -44,15 +44,13 @@ def reciprocals(weights: Floats) -> Floats:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _mean_of_four(upper: Floats, lower: Floats, pairs: Floats, half: Floats) -> None:
+def _mean_of_four(upper: Floats, lower: Floats, half: Floats) -> None:
     # A pixel that does not exist is given as its neighbour: adding in pairs makes that the exact mean of the others.
-    # Rows first: that loop, and the larger part of the work, goes over neighbours.
-    for x in range(upper.size):
-        pairs[x] = upper[x] + lower[x]
     for x in range(upper.size // 2):
-        half[x] = (pairs[2 * x] + pairs[2 * x + 1]) * np.float32(0.25)
+        total = (upper[2 * x] + upper[2 * x + 1]) + (lower[2 * x] + lower[2 * x + 1])
+        half[x] = total * np.float32(0.25)
     if upper.size % 2:
-        half[-1] = (pairs[-1] + pairs[-1]) * np.float32(0.25)
+        half[-1] = (upper[-1] + upper[-1] + (lower[-1] + lower[-1])) * np.float32(0.25)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -61,7 +59,7 @@ def _finish(
 ) -> None:
     # ``factors`` is empty where nothing is divided, ``half`` where no level follows. The part is given by numbers and
     # its rows are cut out here: of arrays that were cut outside, numba does not know that neighbours are adjacent.
-    rows, pairs = np.empty((2, width), np.float32), np.empty(width, np.float32)
+    rows = np.empty((2, width), np.float32)
     for c in range(sums.shape[0]):
         for y in range(height):
             row, source = rows[y % 2], sums[c, y0 + y, x0 : x0 + width]
@@ -76,7 +74,7 @@ def _finish(
             else:
                 round_row(row, codes[c, y, :width])
             if half.size and (y % 2 or y == height - 1):
-                _mean_of_four(rows[0], row, pairs, half[c, (y0 + y) // 2, x0 // 2 : (x0 + width + 1) // 2])
+                _mean_of_four(rows[0], row, half[c, (y0 + y) // 2, x0 // 2 : (x0 + width + 1) // 2])
 
 
 def to_float16(values: Floats) -> NDArray[np.float16]:
