@@ -98,14 +98,18 @@ def run_on_cluster(work: Pass, *, progress: Progress) -> None:
 
     plain, name = work.open(()), uuid4().hex
     with _client(work.config.dask.scheduler) as client:
+        threads = client.nthreads()
+        # A task is given to a worker that holds what it needs, and the others wait a second until they may steal: so
+        # the pass is there once for each of them.
+        copies = [f"{name}-pass-{number}" for number in range(len(threads))]
         graph, ends = blocks_graph(
             plain,
-            compute=(_compute, name),
-            finish=(_finish, name),
-            in_flight=sum(client.nthreads().values()),
+            compute=lambda number: (_compute, copies[number % len(copies)]),
+            finish=lambda number: (_finish, copies[number % len(copies)]),
+            in_flight=sum(threads.values()) + 1,  # for who would wait for the overhang of a slower neighbour
             name=name,
         )
-        tasks: dict[Any, Any] = {name: work, **graph}
+        tasks: dict[Any, Any] = {**dict.fromkeys(copies, work), **graph}
         futures = dict(zip(client.get(tasks, list(ends.values()), sync=False), ends, strict=True))
         try:
             finished: Any = distributed.as_completed

@@ -38,6 +38,8 @@ Write: TypeAlias = Callable[[str, Fused, Box], None]
 """Takes a fusion, its map of a block, and the pixels of the block."""
 Key: TypeAlias = tuple[str, int]
 """Name of a task of a graph."""
+Call: TypeAlias = Callable[[int], tuple[Any, ...]]
+"""Gives for the number of a block a function and its first arguments."""
 
 
 class Predictor(Protocol):
@@ -203,7 +205,7 @@ def run(task: Run, *, workers: int) -> None:
     def finish(number: int, sums: Sums, _after: object) -> None:
         task.finish(blocks[number], sums)
 
-    graph, ends = blocks_graph(task, compute=(compute,), finish=(finish,), in_flight=workers)
+    graph, ends = blocks_graph(task, compute=lambda _: (compute,), finish=lambda _: (finish,), in_flight=workers)
     if workers == 1:  # here, where torch's threads are: called from another thread, a network took a twentieth longer
         dask.get(graph, list(ends.values()))
         return
@@ -216,7 +218,7 @@ def _stands_for(_sums: Sums) -> None:
 
 
 def blocks_graph(
-    task: Run, *, compute: tuple[Any, ...], finish: tuple[Any, ...], in_flight: int, name: str = "block"
+    task: Run, *, compute: Call, finish: Call, in_flight: int, name: str = "block"
 ) -> tuple[dict[Key, Any], dict[Block, Key]]:
     """A Dask graph of all unfinished blocks, and what ends each of them, in row-major order.
 
@@ -229,9 +231,10 @@ def blocks_graph(
     task
         The pass.
     compute
-        A function, and what it is given before the number of a block and what must be over → its sums.
+        Gives for the number of a block a function, and what it is given before that number and what must be over →
+        sums.
     finish
-        The same, before the number of a block, its sums, and what must be over → None.
+        The same, for one that is given the number, the sums, and what must be over → None.
     in_flight
         Blocks in memory at a time.
     name
@@ -245,12 +248,12 @@ def blocks_graph(
         if done and not task.is_owed(block):
             continue
         sums, lend, end = (f"{name}-compute", number), (f"{name}-lend", number), (f"{name}-finish", number)
-        graph[sums] = (*compute, number, earlier[-in_flight] if len(earlier) >= in_flight else None)
+        graph[sums] = (*compute(number), number, earlier[-in_flight] if len(earlier) >= in_flight else None)
         graph[lend] = (_stands_for, sums)
         if not done:
             sources = [task.plan.number(source) for _, source in lent(task.plan, block, evaluated=task.evaluated)]
             before = [(f"{name}-lend", each) for each in (number, *sources) if (f"{name}-lend", each) in graph]
-            graph[end] = (*finish, number, sums, before)
+            graph[end] = (*finish(number), number, sums, before)
         ends[block] = lend if done else end
         earlier.append(ends[block])
     return graph, ends

@@ -1,6 +1,8 @@
 """Room is handed on, never to two at once, and only what was taken here is taken back."""
 
 import numpy as np
+import pytest
+from numpy.typing import NDArray
 
 from pipeline.probability.buffers import Buffers
 
@@ -33,10 +35,31 @@ def test_the_smallest_that_fits_is_taken() -> None:
     assert np.shares_memory(buffers.take((40,)), small)
 
 
-def test_what_cannot_be_written_to_is_left_alone() -> None:
-    buffers, fixed = Buffers(), np.zeros(9, np.float32)
-    fixed.setflags(write=False)
-    buffers.give(fixed)
-    buffers.give(np.frombuffer(bytes(400), np.float32).reshape(10, 10))
-    assert buffers.take((9,)).flags.writeable
-    assert not np.shares_memory(buffers.take((9,)), fixed)
+@pytest.mark.parametrize(
+    "other",
+    [
+        np.zeros(400, np.float32),
+        np.zeros(400, np.float32).reshape(20, 20),
+        np.zeros(1600, np.uint8).view(np.float32).reshape(20, 20),  # so come arrays from another process
+        np.frombuffer(bytearray(1600), np.float32).reshape(20, 20),
+        np.frombuffer(bytes(1600), np.float32),
+        Buffers().take((20, 20)),
+    ],
+    ids=["owner", "view", "bytes below", "writeable buffer", "fixed buffer", "of others"],
+)
+def test_what_was_not_taken_here_is_left_alone(other: NDArray[np.float32]) -> None:
+    buffers = Buffers()
+    buffers.give(other)
+    found = buffers.take((10, 10))
+    assert found.dtype == np.float32
+    assert not np.shares_memory(found, other)
+
+
+def test_room_is_taken_back_once() -> None:
+    buffers = Buffers()
+    room = buffers.take((9,))
+    buffers.give(room)
+    buffers.give(room)
+    first, second = buffers.take((9,)), buffers.take((9,))
+    assert np.shares_memory(first, room)
+    assert not np.shares_memory(first, second)

@@ -253,7 +253,7 @@ def test_the_graph_grows_with_the_blocks_and_not_with_their_square(tmp_path: Pat
         ledger = Ledger(tmp_path / f"{side}")
         ledger.open(fresh=True)
         task = Run("slide", plan, plan.all_evaluated(), 1, read, (fixed_network,), write, {"mean": ledger})
-        graph, ends = blocks_graph(task, compute=(read,), finish=(write,), in_flight=2)
+        graph, ends = blocks_graph(task, compute=lambda _: (read,), finish=lambda _: (write,), in_flight=2)
         assert len(ends) == len(plan.blocks) == side**2
         sizes.append(len(pickle.dumps(graph)))
     assert sizes[1] < 4.5 * sizes[0]
