@@ -18,10 +18,10 @@ def on_image(smk: Any, *results: str) -> dict[str, Any]:
     config = smk.params.config
     record = DatasetRecord.model_validate(config["record"])
     files = {name: getattr(smk.input, name) for name in ("image", "masks", "label", "annotations")}
-    inputs = {Path(path).name: Path(path) for paths in files.values() for path in paths}
-    inputs |= {name: Path(getattr(smk.input, name)[0]) for name in results}
+    entry = entry_from_files(config["entry"], **files)
+    inputs = entry.files | {name: Path(getattr(smk.input, name)[0]) for name in results}
     return {
-        "entry": entry_from_files(config["entry"], **files),
+        "entry": entry,
         "record": record,
         "config": NormalizedConfig.model_validate(config["normalized"]),
         "output": Path(smk.output[0]),

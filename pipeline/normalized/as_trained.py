@@ -43,7 +43,7 @@ def _origin(recipe: Recipe, entry: ImageEntry, *inputs: Path) -> Provenance:
         "normalized": dict(recipe.normalisation),
         "target": recipe.target and dict(recipe.target),
     }
-    files = {path.name: path for path in (*entry.files, *inputs)}
+    files = entry.files | {path.name: path for path in inputs}
     code = code_digest("pipeline.normalized.as_trained")
     return origin("normalized", config=config, code=code, inputs=files, pixel_size_um=recipe.record.pixel_size_um)
 

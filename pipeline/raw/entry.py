@@ -40,11 +40,10 @@ class ImageEntry:
     """File with polygons of all classes, instead of masks."""
 
     @property
-    def files(self) -> tuple[Path, ...]:
-        """Every file whose change concerns this image."""
-        own = () if self.image is None else (self.image,)
-        others = (path for path in (self.label, self.annotations) if path)
-        return (*own, *(path for _, path in self.masks), *others)
+    def files(self) -> dict[str, Path]:
+        """Every file whose change concerns this image, by what it is: names of files may be the same in two folders."""
+        own = {"image": self.image, "label": self.label, "annotations": self.annotations}
+        return {name: path for name, path in own.items() if path} | {f"mask {code}": path for code, path in self.masks}
 
 
 def entry_from_files(

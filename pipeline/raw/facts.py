@@ -35,7 +35,7 @@ def _names(entry: ImageEntry) -> dict[str, Any]:
 
 def _without_folders(message: str, entry: ImageEntry) -> str:
     # Results name files, never absolute paths: they differ between machines and would make equal runs unequal.
-    for path in entry.files:
+    for path in entry.files.values():
         message = message.replace(str(path), path.name)
     return message
 
@@ -113,7 +113,7 @@ def write_fact_sheet(
     entry: ImageEntry, *, record: DatasetRecord, output: Path, provenance: Provenance, workers: int = 1
 ) -> None:
     """Write ``raw/{image}.json``; an unusable image is recorded there, never an error."""
-    inputs = {path.name: file_digest(path) for path in entry.files}
+    inputs = {name: file_digest(path) for name, path in entry.files.items()}
     sheet = fact_sheet(entry, record=record, workers=workers)
     attributes = {**provenance.as_attributes(), "inputs": inputs, "pixel_size_um": sheet["pixel_size_um"]}
     with file_in_progress(output) as partial:

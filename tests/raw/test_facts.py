@@ -83,7 +83,7 @@ def test_the_written_sheet_holds_no_path_and_is_the_same_again(entry, tmp_path):
         written.append(output.read_text())
     assert written[0] == written[1]
     assert str(tmp_path) not in written[0]
-    assert set(json.loads(written[0])["provenance"]["inputs"]) == {"eye.png", "eye_B.png"}
+    assert set(json.loads(written[0])["provenance"]["inputs"]) == {"image", "mask B"}
 
 
 def test_an_entry_survives_the_way_through_a_job(entry):
@@ -94,7 +94,7 @@ def test_an_entry_survives_the_way_through_a_job(entry):
 
 def test_polygons_survive_the_way_through_a_job(tmp_path):
     drawn = ImageEntry("eye", tmp_path / "eye.tif", annotations=tmp_path / "eye.geojson")
-    assert drawn.files == (tmp_path / "eye.tif", tmp_path / "eye.geojson")
+    assert drawn.files == {"image": tmp_path / "eye.tif", "annotations": tmp_path / "eye.geojson"}
     facts = {"image_id": "eye", "annotated": True, "number": 0, "codes": []}
     again = entry_from_files(
         facts, image=[str(drawn.image)], masks=[], label=[], annotations=[str(drawn.annotations)]
@@ -154,3 +154,10 @@ def test_a_slide_is_known_by_a_level_of_its_pyramid_and_its_copy_in_another_form
     with open_image(read[0], record=RECORD) as source:
         assert hash_level(source) == 1
     assert [pair[:2] for pair in alike_pairs(hashes)] == [("p.jpg", "s.tif")]
+
+
+def test_files_of_one_name_in_two_folders_are_told_apart(tmp_path):
+    codes = ("A", "B")
+    masks = tuple((code, tmp_path / code / "eye.png") for code in codes)
+    entry = ImageEntry("eye", tmp_path / "images" / "eye.png", masks)
+    assert entry.files == {"image": entry.image, "mask A": masks[0][1], "mask B": masks[1][1]}
