@@ -11,6 +11,7 @@ from PIL import Image
 from pipeline.config import ModelSettings, NormalizedConfig, ProbabilityConfig, SegmentationConfig
 from pipeline.geometry import starts_1d
 from pipeline.manifest import DatasetRecord
+from pipeline.model.ensemble import model_files
 from pipeline.model.fit import train
 from pipeline.normalized.fundus import normalise_fundus
 from pipeline.normalized.histology import normalise_histology, write_estimate
@@ -22,7 +23,7 @@ from pipeline.raw.phantom_fundus import fundus_phantom
 from pipeline.raw.phantom_histology import histology_phantom
 from pipeline.segmentation.fit import write_thresholds
 from pipeline.segmentation.segment import segment_image
-from pipeline.stores import open_array, write_table
+from pipeline.stores import input_digest, open_array, write_table
 
 STORAGE = {"chunk": 32, "shard": 64}
 PATCH = 64
@@ -65,9 +66,9 @@ class TinyRun:
     images: dict[str, str]
     """Image id → split."""
 
-    def origin(self, stage: str, config: dict[str, Any]) -> Provenance:
+    def origin(self, stage: str, config: dict[str, Any], inputs: dict[str, Path] | None = None) -> Provenance:
         """A record of origin with the parts that are read from it later."""
-        return Provenance(stage, config, "code")
+        return Provenance(stage, config, "code", {name: input_digest(path) for name, path in (inputs or {}).items()})
 
     def entry(self, image: str) -> ImageEntry:
         """The image and its masks."""
@@ -158,7 +159,9 @@ class TinyRun:
         predict_image(
             self.store(image), model=self.model(model), outputs={each: self.maps(image, each, model=model) for each in fusions},
             config=ProbabilityConfig.model_validate(INFERENCE), window=PATCH, record=bare(self.record),
-            provenance=self.origin("probability", {"probability": INFERENCE, "window": PATCH}),
+            provenance=self.origin(
+                "probability", {"probability": INFERENCE, "window": PATCH}, model_files(self.model(model))
+            ),
         )  # fmt: skip
 
     def table(self, folds: dict[str, int] | None = None) -> Path:
@@ -185,9 +188,11 @@ class TinyRun:
         held = [image for image, split in self.images.items() if split == "validation"]
         thresholds = self.root / "segmentation" / model / fusion / "thresholds.json"
         config = SegmentationConfig.model_validate(CLEANING)
-        origin = self.origin("segmentation", {"segmentation": CLEANING})
+        maps = {image: self.maps(image, fusion, model=model) for image in held}
+        inputs = {f"{model}/{image}": path for image, path in maps.items()}
+        origin = self.origin("segmentation", {"segmentation": CLEANING}, inputs)
         write_thresholds(
-            self.table(), probability=[(image, self.maps(image, fusion, model=model)) for image in held],
+            self.table(), probability=list(maps.items()),
             normalized={image: self.store(image) for image in held}, record=bare(self.record), config=config,
             output=thresholds, provenance=origin,
         )  # fmt: skip

@@ -1,7 +1,10 @@
 """What did the run decide that a model came from? Read from its finished stores, so that a new image is treated alike."""
 
+import json
+import logging
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,12 +13,16 @@ from pydantic import BaseModel
 from pipeline.config import ProbabilityConfig, SegmentationConfig
 from pipeline.errors import ConfigurationError
 from pipeline.manifest import DatasetRecord
+from pipeline.model.ensemble import model_files
+from pipeline.provenance import file_digest
 from pipeline.settings import validate
-from pipeline.stores import open_group
+from pipeline.stores import input_digest, open_group
 
 __all__ = ["RunBeside"]
 
 Settings = TypeVar("Settings", bound=BaseModel)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +31,8 @@ class RunBeside:
 
     model: Path
     """The folder of the model."""
+    fusions: tuple[str, ...] = ()
+    """Those that are asked for, whose stores are looked at first: of others an earlier run may have left some."""
 
     def probability(self, changes: Mapping[str, Any]) -> ProbabilityConfig:
         """Parameters of inference: those of the run, or the defaults; with changes.
@@ -43,9 +52,16 @@ class RunBeside:
         return int(config["window"]) if "window" in config else None
 
     def thresholds(self, fusion: str) -> Path | None:
-        """The thresholds that the run fitted, where it did."""
+        """The thresholds that the run fitted, where it did; not those of maps that are no longer there as they were."""
         path = self._folder("segmentation") / fusion / "thresholds.json"
-        return path if path.is_file() else None
+        if not path.is_file():
+            return None
+        fitted_on = json.loads(path.read_text(encoding="utf-8")).get("provenance", {}).get("inputs", {})
+        changed = [name for name, digest in fitted_on.items() if self._is_another(name, fusion, digest=digest)]
+        if changed:
+            log.warning("%s: the thresholds of %s were fitted on other maps than those of %s; run snakemake segmentation",
+                        self.model.name, fusion, changed[0])  # fmt: skip
+        return None if changed else path
 
     def named(self, record: DatasetRecord) -> DatasetRecord:
         """The record with the names and colours that the run gave its classes.
@@ -71,12 +87,40 @@ class RunBeside:
         found = {key: value for key, value in self._config(stage).get(stage, {}).items() if key not in without}
         return validate(kind, {**found, **changes}, source=f"{stage} of {self.model.name}", error=ConfigurationError)
 
+    def _is_another(self, name: str, fusion: str, *, digest: str) -> bool:
+        """Whether the maps ``{model}/{image}`` are others than those of a digest, or of another training."""
+        model, _, image = name.partition("/")
+        store = self.model.parent.parent / "probability" / model / fusion / f"{image}.zarr"
+        if not store.is_dir():  # cleared away: nothing says that they are out of date
+            return False
+        return input_digest(store) != digest or not _is_of(dict(open_group(store).attrs), self.model.with_name(model))
+
     def _config(self, stage: str) -> dict[str, Any]:
         return next((dict(each["provenance"]["config"]) for each in self._stores(stage)), {})
 
     def _stores(self, stage: str) -> Iterator[dict[str, Any]]:
-        for path in sorted(self._folder(stage).glob("*/*.zarr")):
-            yield dict(open_group(path).attrs)
+        folder = self._folder(stage)
+        others = sorted({path.name for path in folder.glob("*") if path.is_dir()} - set(self.fusions))
+        for fusion in (*self.fusions, *others):
+            for path in sorted((folder / fusion).glob("*.zarr")):
+                attributes = dict(open_group(path).attrs)
+                if stage != "probability" or _is_of(attributes, self.model):
+                    yield attributes
 
     def _folder(self, stage: str) -> Path:
         return self.model.parent.parent / stage / self.model.name
+
+
+def _is_of(attributes: Mapping[str, Any], model: Path) -> bool:
+    """Whether maps were made by a model as it is now, for all that is recorded of it."""
+    recorded = attributes["provenance"].get("inputs", {})
+    return all(
+        recorded[name] == _digest(path, path.stat().st_mtime_ns)
+        for name, path in model_files(model).items()
+        if name in recorded and path.is_file()
+    )
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, _changed: int) -> str:
+    return file_digest(path)

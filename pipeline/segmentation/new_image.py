@@ -87,7 +87,7 @@ class _Task:
 
     @property
     def beside(self) -> RunBeside:
-        return RunBeside(self.model)
+        return RunBeside(self.model, self.wishes.fusions)
 
     def place(self, stage: str, fusion: str, suffix: str) -> Path:
         return self.folder / stage / self.model.name / fusion / f"{self.entry.image_id}{suffix}"
@@ -155,7 +155,7 @@ def _thresholds(task: _Task, fusion: str) -> Path | None:
 def _segmented(task: _Task, fusion: str, *, normalized: Path, probability: Path, config: SegmentationConfig) -> Found:
     thresholds = _thresholds(task, fusion)
     if thresholds is None:
-        log.warning("%s: no thresholds were fitted for %s; give one to get masks and outlines", fusion, task.model.name)
+        log.warning("%s: no thresholds fit %s; give one to get masks and outlines", fusion, task.model.name)
         return Found(fusion, probability)
     store, outlines = (task.place("segmentation", fusion, suffix) for suffix in (".zarr", ".geojson"))
     provenance = origin(

@@ -12,13 +12,15 @@ import pytest
 from matplotlib.path import Path as Outline
 from PIL import Image
 
+from pipeline.config import ProbabilityConfig
 from pipeline.errors import ConfigurationError, ImageRejected, MissingDataError, ModelError
 from pipeline.model.checkpoint import read_card
 from pipeline.probability import predict
 from pipeline.segmentation import original_grid
+from pipeline.segmentation.beside import RunBeside
 from pipeline.segmentation.new_image import Found, Wishes, predict_new_image
-from pipeline.stores import open_array, open_group
-from tests.tiny_run import TinyRun, tiny_run
+from pipeline.stores import create_group, input_digest, open_array, open_group
+from tests.tiny_run import QUICK, TinyRun, tiny_run
 
 TEST = "tiny_3"
 
@@ -55,6 +57,42 @@ def test_a_file_of_the_run_gets_the_very_maps_and_outlines_of_the_run(run: TinyR
     assert np.array_equal(content(first.segmentation, "masks"), content(run.regions(TEST, "gaussian"), "masks"))
     assert json.loads(first.outlines.read_text()) == json.loads(run.regions(TEST, "gaussian", ".geojson").read_text())
     assert sum(first.regions.values()) == len(json.loads(first.outlines.read_text())["features"])
+
+
+def test_thresholds_of_another_training_are_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = tiny_run(tmp_path, "fundus")
+    beside = RunBeside(run.model())
+    assert beside.thresholds("gaussian") is not None
+    shutil.rmtree(run.model())
+    run.train("unet", settings=QUICK, seed=99, target=None)
+    assert beside.thresholds("gaussian") is None, "the model was trained again"
+    assert "other maps" in caplog.text
+    found = new(run, tmp_path / "out")
+    assert found[0].segmentation is None
+    for image in ("tiny_2", TEST):
+        for path in run.root.glob(f"probability/unet/*/{image}.zarr"):
+            shutil.rmtree(path)
+        run.predict(image)
+    assert beside.thresholds("gaussian") is None, "the maps were made again, the thresholds not"
+    run.segment(fusion="gaussian")
+    assert beside.thresholds("gaussian") is not None
+
+
+def test_parameters_are_those_of_the_fusion_asked_for_and_of_the_present_model(tmp_path: Path) -> None:
+    run = tiny_run(tmp_path, "fundus")
+    present = input_digest(run.model() / "weights.pt")
+
+    def left(fusion: str, *, overlap: float, window: int, weights: str) -> None:
+        settings = ProbabilityConfig(overlap=overlap).of_the_values()
+        origin = {"config": {"probability": settings, "window": window}, "inputs": {"weights": weights}}
+        shutil.rmtree(run.maps("tiny_0", fusion), ignore_errors=True)
+        create_group(run.maps("tiny_0", fusion), attributes={"provenance": origin})
+
+    left("mean", overlap=0.125, window=32, weights=present)
+    left("gaussian", overlap=0.75, window=96, weights="of an earlier training")
+    assert RunBeside(run.model(), ("mean",)).probability({}).overlap == 0.125
+    assert RunBeside(run.model(), ("mean",)).window == 32
+    assert RunBeside(run.model(), ("gaussian",)).probability({}).overlap == 0.5, "of the next image of the run"
 
 
 def test_the_card_brings_a_new_image_to_the_stain_target_of_the_training_images(tmp_path_factory) -> None:
