@@ -5,14 +5,19 @@ that sequence. With fewer patches per epoch than rows, successive epochs take wh
 rows are used evenly.
 """
 
+from collections import Counter
 from collections.abc import Iterator
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.seeds import stream
 
-__all__ = ["EpochBatches", "InOrder", "batches", "epoch_rows"]
+__all__ = ["EpochBatches", "InOrder", "Key", "batches", "epoch_rows"]
+
+Key: TypeAlias = tuple[int, int, int]
+"""Epoch, row, and how often the row came before in this epoch."""
 
 
 def epoch_rows(epoch: int, *, rows: int, per_epoch: int | None, seed: int, name: str) -> NDArray[np.int64]:
@@ -58,7 +63,7 @@ def batches(order: NDArray[np.int64], *, size: int) -> list[list[int]]:
 
 
 class EpochBatches:
-    """Batches of ``(epoch, row)`` for a data loader: each time they are gone through, those of the next epoch.
+    """Batches of keys for a data loader: each time they are gone through, those of the next epoch.
 
     It counts by itself because a loader may ask for the first batches before the training loop has said which epoch
     it resumes; the step checks that both agree. The epoch travels with the row, so reading processes need no state.
@@ -69,13 +74,18 @@ class EpochBatches:
         self._seed, self._name = seed, name
         self._next = first
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+    def __iter__(self) -> Iterator[list[Key]]:
         # A generator, so that an iterator that is made and thrown away does not count: a loader with reading processes
         # makes two for its first epoch.
         epoch, self._next = self._next, self._next + 1
         order = epoch_rows(epoch, rows=self._rows, per_epoch=self._per_epoch, seed=self._seed, name=self._name)
+        before: Counter[int] = Counter()
         for batch in batches(order, size=self._size):
-            yield [(epoch, row) for row in batch]
+            keys = []
+            for row in batch:
+                keys.append((epoch, row, before[row]))
+                before[row] += 1
+            yield keys
 
     def __len__(self) -> int:
         """Batches of any epoch."""
@@ -83,13 +93,13 @@ class EpochBatches:
 
 
 class InOrder:
-    """Batches of ``(0, row)`` in the order of the rows, the same each time: for validation."""
+    """Batches of ``(0, row, 0)`` in the order of the rows, the same each time: for validation."""
 
     def __init__(self, rows: int, *, size: int) -> None:
         self._batches = batches(np.arange(rows), size=size)
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        return iter([[(0, row) for row in batch] for batch in self._batches])
+    def __iter__(self) -> Iterator[list[Key]]:
+        return iter([[(0, row, 0) for row in batch] for batch in self._batches])
 
     def __len__(self) -> int:
         """Batches."""

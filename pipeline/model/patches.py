@@ -18,7 +18,7 @@ from pipeline.errors import ModelError, explain
 from pipeline.geometry import Box
 from pipeline.manifest import DatasetRecord
 from pipeline.model.augment import Changes
-from pipeline.model.order import EpochBatches, InOrder
+from pipeline.model.order import EpochBatches, InOrder, Key
 from pipeline.model.targets import build_target, pad_image, pad_target
 from pipeline.seeds import derived_seed
 from pipeline.shards import Shards
@@ -31,7 +31,7 @@ Sample = tuple[NDArray[np.uint8], NDArray[np.uint8], int]
 
 
 class PatchDataset(Dataset[Sample]):
-    """Patches by ``(epoch, row)``."""
+    """Patches by epoch, row, and how often that row came before in the epoch: each time it is changed anew."""
 
     def __init__(
         self,
@@ -76,12 +76,13 @@ class PatchDataset(Dataset[Sample]):
         """Everything but the open stores: another process opens its own."""
         return {**self.__dict__, "_open": {}}
 
-    def __getitem__(self, key: tuple[int, int]) -> Sample:
-        epoch, row = key
+    def __getitem__(self, key: Key) -> Sample:
+        epoch, row, before = key
         image, target = self._padded(row)
         if self._changes is not None:
             seed, name = self._address
-            seed = derived_seed(seed, "augment", name, epoch, self._ids[row])
+            again = (before,) if before else ()
+            seed = derived_seed(seed, "augment", name, epoch, self._ids[row], *again)
             image, target = self._changes(image, target, seed=seed)
         return image, target, epoch
 

@@ -51,10 +51,18 @@ def test_epochs_count_on_from_the_one_that_is_resumed() -> None:
     assert [list(resumed), list(resumed)] == epochs[2:]
     assert [len(batch) for batch in epochs[0]] == [4, 2]
     assert len(fresh) == 2
-    assert {epoch for batch in epochs[3] for epoch, _ in batch} == {3}
+    assert {epoch for batch in epochs[3] for epoch, _, _ in batch} == {3}
+
+
+def test_a_row_that_comes_again_in_an_epoch_is_counted() -> None:
+    keys = [key for batch in EpochBatches(rows=3, size=4, per_epoch=8, seed=0, name="m", first=1) for key in batch]
+    assert len(set(keys)) == len(keys) == 8
+    for row in range(3):
+        times = [before for _, at, before in keys if at == row]
+        assert times == list(range(len(times)))
 
 
 def test_validation_is_in_order_each_time() -> None:
     plain = InOrder(5, size=2)
-    assert list(plain) == list(plain) == [[(0, 0), (0, 1)], [(0, 2), (0, 3), (0, 4)]]
+    assert list(plain) == list(plain) == [[(0, 0, 0), (0, 1, 0)], [(0, 2, 0), (0, 3, 0), (0, 4, 0)]]
     assert len(plain) == 2

@@ -36,7 +36,7 @@ def test_a_patch_is_the_box_of_its_row(image: tuple, record: Callable) -> None:
         rows((0, 0, 64, 64), (86, 106, 64, 64)), normalized={"a": path}, record=record("multilabel"), side=64
     )
     assert len(dataset) == 2
-    found, target, epoch = dataset[5, 1]
+    found, target, epoch = dataset[5, 1, 0]
     np.testing.assert_array_equal(found, pixels[:, 86:150, 106:170])
     np.testing.assert_array_equal(target, truth[:, 86:150, 106:170])
     assert epoch == 5
@@ -45,7 +45,7 @@ def test_a_patch_is_the_box_of_its_row(image: tuple, record: Callable) -> None:
 def test_a_small_box_is_padded_and_its_padding_ignored(image: tuple, record: Callable) -> None:
     path, pixels, _ = image
     dataset = PatchDataset(rows((100, 120, 50, 40)), normalized={"a": path}, record=record(), side=64)
-    found, target, _ = dataset[0, 0]
+    found, target, _ = dataset[0, 0, 0]
     assert found.shape == (3, 64, 64)
     np.testing.assert_array_equal(found[:, :50, :40], pixels[:, 100:150, 120:160])
     assert (target[:50, :40] <= 2).all()
@@ -56,26 +56,27 @@ def test_changes_are_addressed_by_seed_model_epoch_and_patch(image: tuple, recor
     path, *_ = image
     changes = build_changes(Augmentation(probability=1.0))
 
-    def patch(epoch: int, row: int, address: tuple[int, str], order: pd.DataFrame) -> np.ndarray:
+    def patch(epoch: int, row: int, address: tuple[int, str], order: pd.DataFrame, before: int = 0) -> np.ndarray:
         stores = {"a": path}
         made = PatchDataset(order, normalized=stores, record=record(), side=64, changes=changes, address=address)
-        return made[epoch, row][0]
+        return made[epoch, row, before][0]
 
     same_box = rows((0, 0, 64, 64), (0, 0, 64, 64))
     base = patch(0, 0, (1, "m"), same_box)
     np.testing.assert_array_equal(base, patch(0, 0, (1, "m"), same_box))
     np.testing.assert_array_equal(base, patch(0, 1, (1, "m"), same_box.iloc[::-1]))
     others = [patch(1, 0, (1, "m"), same_box), patch(0, 1, (1, "m"), same_box), patch(0, 0, (2, "m"), same_box)]
-    assert not any(np.array_equal(base, other) for other in [*others, patch(0, 0, (1, "n"), same_box)])
+    others += [patch(0, 0, (1, "n"), same_box), patch(0, 0, (1, "m"), same_box, before=1)]
+    assert not any(np.array_equal(base, other) for other in others)
 
 
 def test_a_dataset_travels_without_its_open_stores(image: tuple, record: Callable) -> None:
     path, *_ = image
     dataset = PatchDataset(rows((0, 0, 64, 64)), normalized={"a": path}, record=record(), side=64)
-    first = dataset[0, 0]
+    first = dataset[0, 0, 0]
     copy = pickle.loads(pickle.dumps(dataset))
     assert not copy._open
-    np.testing.assert_array_equal(copy[0, 0][0], first[0])
+    np.testing.assert_array_equal(copy[0, 0, 0][0], first[0])
 
 
 @pytest.mark.parametrize("readers", [0, 1])
