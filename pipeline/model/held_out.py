@@ -8,9 +8,10 @@ from collections.abc import Collection
 
 import pandas as pd
 
-__all__ = ["held_out", "measured_split"]
+__all__ = ["LEARNED", "held_out", "measured_split"]
 
 LEARNED = ("train", "validation")
+"""Splits from which a model may have learned."""
 
 
 def held_out(images: pd.DataFrame, *, fold: int) -> tuple[str, ...]:

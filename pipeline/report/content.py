@@ -50,6 +50,8 @@ class Content:
     folder: Path
     summaries: dict[str, pd.DataFrame] = field(default_factory=dict)
     choice: sections.Choice | None = None
+    alike: bool = True
+    """Whether all results were validated on the same images."""
 
     @property
     def split(self) -> str:
@@ -85,7 +87,14 @@ def _keys(content: Content) -> list[_Key]:
 
 
 def _metrics(content: Content) -> dict[str, Any]:
-    context: dict[str, Any] = {"comparisons": [], "comparison_plots": [], "measured": [], "choice": "", "shown": ""}
+    context: dict[str, Any] = {
+        "comparisons": [],
+        "comparison_plots": [],
+        "measured": [],
+        "choice": "",
+        "shown": "",
+        "thresholds": "",
+    }
     context |= {
         "inference": inference_table(content.results),
         "interval": False,
@@ -101,7 +110,13 @@ def _metrics(content: Content) -> dict[str, Any]:
     summary = content.summaries[shown]
     splits = [split for split in sections.SHOWN if (summary["split"] == split).any()]
     return context | {
-        "comparisons": [tables.comparison_table(content.summaries, split=split, shown=shown) for split in splits],
+        "comparisons": [
+            tables.comparison_table(
+                content.summaries, split=split, shown=shown, comparable=content.alike or split != "validation"
+            )
+            for split in splits
+        ],
+        "thresholds": sections.origin_of_thresholds(content.choice.result.thresholds),
         "comparison_plots": sections.compared(content.summaries, content.record, folder=content.folder),
         "measured": sections.measured(content.choice, summary, content.record, folder=content.folder),
         "interval": bool(summary["low"].notna().any()),
@@ -140,7 +155,9 @@ def _overlays(content: Content) -> dict[str, Any]:
     record, shown = content.record, []
     if content.choice is not None:
         result = content.choice.result
-        for row in gallery.results_to_show(content.table, result, most=content.config.images):
+        images = stores.read_table(result.metrics_images)
+        measured = dict(zip(images["image_id"].astype(str), images["split"].astype(str), strict=True))
+        for row in gallery.results_to_show(content.table, result, measured=measured, most=content.config.images):
             found = gallery.overlay(
                 row, store=content.inputs.normalized[str(row["image_id"])], result=result, record=record,
                 folder=content.folder, side=content.config.picture_side,

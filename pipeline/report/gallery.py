@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.geometry import Box
 from pipeline.manifest import DatasetRecord
+from pipeline.model.held_out import LEARNED
 from pipeline.probabilities import as_float16, open_probability
 from pipeline.report import overlays
 from pipeline.report.overlays import Picture
@@ -48,8 +49,16 @@ class Overlay:
     """Place of the crop."""
 
 
-def results_to_show(table: pd.DataFrame, result: Result, *, most: int) -> list[dict[str, Any]]:
-    """Rows of the images table that have results: test, then predict, then validation; by id within each."""
+def results_to_show(
+    table: pd.DataFrame, result: Result, *, measured: Mapping[str, str], most: int
+) -> list[dict[str, Any]]:
+    """Rows of the images table that have results: test, then predict, then validation; by id within each.
+
+    ``measured`` is the split in which each image of the result was measured: a model of a fold, or an ensemble of
+    several, learned from images that validate others, and what was learned from is not shown.
+    """
+    raw, counted = table["split"].astype(str), table["image_id"].astype(str).map(dict(measured))
+    table = table.assign(split=raw.mask(raw.isin(LEARNED), counted.fillna("train")))
     held = table[table["image_id"].isin([*result.probability]) & table["image_id"].isin([*result.segmentation])]
     held = held[held["split"].isin(SHOWN_SPLITS)]
     order = held["split"].map({split: at for at, split in enumerate(SHOWN_SPLITS)})

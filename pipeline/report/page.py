@@ -122,7 +122,8 @@ def write_report(
     with folder_in_progress(figures, digest=provenance.digest) as folder:
         content = Content(record, config, inputs, results, stores.read_table(inputs.images), folder)
         content.summaries = sections.summaries_of(results)
-        content.choice = sections.choose(results, content.summaries)
+        content.alike = sections.validated_alike(results)
+        content.choice = sections.choose(results, content.summaries, alike=content.alike)
         link = _link(figures, output.parent)
         context = page_context(content, dataset=dataset, link=link, provenance=provenance, stage_config=stage_config)
     _render("page.html", context, output)

@@ -198,8 +198,18 @@ def summaries_of(results: Sequence[Result]) -> dict[str, pd.DataFrame]:
     return {result.name: stores.read_table(result.metrics_classes) for result in results}
 
 
-def choose(results: Sequence[Result], summaries: Mapping[str, pd.DataFrame]) -> Choice | None:
-    """The result with the highest validation Dice; where nothing was validated, the first one."""
+def validated_alike(results: Sequence[Result]) -> bool:
+    """Whether all results that were validated were so on the same images; models of different folds are not."""
+    tables = (stores.read_table(result.metrics_images) for result in results)
+    held = {frozenset(table.loc[table["split"] == "validation", "image_id"].astype(str)) for table in tables}
+    return len(held - {frozenset()}) <= 1
+
+
+def choose(results: Sequence[Result], summaries: Mapping[str, pd.DataFrame], *, alike: bool = True) -> Choice | None:
+    """The result with the highest validation Dice; where nothing was validated, the first one.
+
+    Where results were not validated ``alike``, the reason says that their scores do not rank them.
+    """
     if not results:
         return None
     for average in (OVER_LESIONS, OVER_CLASSES):
@@ -213,10 +223,24 @@ def choose(results: Sequence[Result], summaries: Mapping[str, pd.DataFrame]) -> 
             reason = (
                 f"Shown in full: {best.name}, of the highest pooled validation Dice ({average}, {max(ranked):.3f})."
             )
+            reason += (
+                "" if alike else " Models of different folds were validated on different images, which ranks none."
+            )
             return Choice(best, f"{reason} Test images had no part in this choice.", average)
     return Choice(
         results[0], f"Shown in full: {results[0].name}, the first, because nothing could be validated.", OVER_LESIONS
     )
+
+
+def origin_of_thresholds(path: Path) -> str:
+    """Where the thresholds in a file come from, in a sentence."""
+    classes = json.loads(path.read_text(encoding="utf-8"))["classes"]
+    fitted = [bool(each["fitted"]) for each in classes.values()]
+    if all(fitted):
+        return "Thresholds come from the validation images."
+    if any(fitted):
+        return "Thresholds come from the validation images where they could be fitted."
+    return "Thresholds were not fitted."
 
 
 def _reasons(path: Path, codes: Sequence[str]) -> dict[str, str]:

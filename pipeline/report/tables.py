@@ -269,8 +269,10 @@ def _average_cell(rows: pd.DataFrame, measure: str, *, of: Sequence[str]) -> Cel
     return Cell(cell.text, hint=cell.hint, note=", ".join(part for part in (cell.note, without) if part))
 
 
-def comparison_table(summaries: Mapping[str, pd.DataFrame], *, split: str, shown: str) -> Table:
-    """One row per model and fusion with the main averages of one split; the best of a column is strong."""
+def comparison_table(
+    summaries: Mapping[str, pd.DataFrame], *, split: str, shown: str, comparable: bool = True
+) -> Table:
+    """One row per model and fusion with the main averages of a split; the best of a column, of the same images, is strong."""
     values = {
         name: [average_of(table, split=split, average=average, measure=measure) for _, average, measure in COMPARED]
         for name, table in summaries.items()
@@ -282,13 +284,14 @@ def comparison_table(summaries: Mapping[str, pd.DataFrame], *, split: str, shown
     rows = tuple(
         (
             _text(name, strong=name == shown, note="shown below" if name == shown else ""),
-            *(Cell(number(value), strong=value == top, share=value if not math.isnan(value) and at == 0 else None)
+            *(Cell(number(value), strong=comparable and value == top, share=value if not math.isnan(value) and at == 0 else None)
               for at, (value, top) in enumerate(zip(row, best, strict=True))),
         )
         for name, row in values.items()
     )  # fmt: skip
     head = _head("Model / fusion", *[(text, f"{measure}, {average}") for text, average, measure in COMPARED])
-    return Table(f"{split.capitalize()} images: pixels pooled, then the named mean", head, rows)
+    note = "" if comparable else "; each on the images that it did not learn from"
+    return Table(f"{split.capitalize()} images: pixels pooled, then the named mean{note}", head, rows)
 
 
 def plain_table(caption: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:

@@ -1,12 +1,24 @@
 """What is shown in full is chosen on validation images, and what a stage noted is passed on."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import pytest
 import zarr
 
+from pipeline.report.gallery import results_to_show
 from pipeline.report.result import Result
-from pipeline.report.sections import choose, flags, leaks, rejections, samplings
+from pipeline.report.sections import (
+    choose,
+    flags,
+    leaks,
+    origin_of_thresholds,
+    rejections,
+    samplings,
+    validated_alike,
+)
 from pipeline.report.stains import stained_images
 from pipeline.stores import read_table, table_metadata, write_table
 
@@ -29,6 +41,40 @@ def test_the_best_on_validation_is_shown_even_where_another_is_better_on_test():
         "good_on_validation / none": summary(validation=0.5, test=0.1),
     }
     assert choose(results, tables).result.model == "good_on_validation"
+
+
+def test_scores_on_different_images_rank_nothing_and_the_page_says_so(tmp_path):
+    results = [replace(result(name), metrics_images=tmp_path / f"{name}.parquet") for name in "ab"]
+    for each, held in zip(results, ("x", "y"), strict=True):
+        rows = pd.DataFrame({"image_id": [held, "t"], "split": ["validation", "test"]})
+        write_table(rows, each.metrics_images, provenance={})
+    assert not validated_alike(results)
+    assert validated_alike(results[:1])
+    tables = {each.name: summary(validation=value, test=0.5) for each, value in zip(results, (0.4, 0.6), strict=True)}
+    assert "ranks none" in choose(results, tables, alike=False).reason
+    assert "ranks none" not in choose(results, tables).reason
+
+
+@pytest.mark.parametrize(
+    ("fitted", "said"),
+    [([True, True], "come from"), ([True, False], "where they could"), ([False, False], "not fitted")],
+)
+def test_the_page_says_where_thresholds_come_from(tmp_path, fitted, said):
+    path = tmp_path / "thresholds.json"
+    path.write_text(json.dumps({"classes": {str(at): {"fitted": each} for at, each in enumerate(fitted)}}))
+    assert said in origin_of_thresholds(path)
+
+
+def test_images_that_a_model_of_a_fold_learned_from_are_not_shown_as_validation():
+    table = pd.DataFrame({"image_id": list("abcdefg"), "split": [*["train"] * 3, *["validation"] * 3, "test"]})
+    stores = {image: Path(image) for image in "abcdefg"}
+    fold = Result("m", "gaussian", stores, stores, Path(), Path(), Path())
+    shown = results_to_show(table, fold, measured={"a": "validation", "d": "validation", "g": "test"}, most=9)
+    assert [(row["image_id"], row["split"]) for row in shown] == [
+        ("g", "test"),
+        ("a", "validation"),
+        ("d", "validation"),
+    ]
 
 
 def test_the_mean_over_classes_decides_where_no_lesion_was_measured():
