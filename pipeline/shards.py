@@ -11,6 +11,7 @@ import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from io import FileIO
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -26,11 +27,15 @@ from zarr.storage import LocalStore
 from pipeline.blosc_blocks import BlockDecoder
 from pipeline.errors import StoreError, explain
 from pipeline.geometry import Box
+from pipeline.stores import read_box
 
-__all__ = ["MakeChunk", "Shards"]
+__all__ = ["MakeChunk", "ReadBox", "Shards", "reader_of"]
 
 MakeChunk: TypeAlias = Callable[[Box], NDArray[Any]]
 """Gives the pixels of a box as one contiguous chunk ``(…, chunk, chunk)``; what lies beyond the array is 0."""
+
+ReadBox: TypeAlias = Callable[[Box], NDArray[Any]]
+"""Gives the pixels of a box, leading axes whole."""
 
 MISSING = np.iinfo(np.uint64).max
 """Offset and length of a chunk that holds nothing but the fill value."""
@@ -194,6 +199,14 @@ class Shards:
         for row, y in enumerate(range(shard.y0, shard.y1, high)):
             for column, x in enumerate(range(shard.x0, shard.x1, wide)):
                 yield (row, column), Box(y, x, min(y + high, shard.y1), min(x + wide, shard.x1))
+
+
+def reader_of(array: zarr.Array[Any]) -> ReadBox:
+    """Reads boxes of an array, leading axes whole, in the thread that asks; an array of another layout by Zarr."""
+    try:
+        return Shards.of(array).read
+    except StoreError:
+        return partial(read_box, array)
 
 
 def _apart(one: Box, other: Box) -> bool:

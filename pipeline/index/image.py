@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 
 from pipeline.errors import StoreError, explain
 from pipeline.geometry import Box
-from pipeline.shards import Shards
+from pipeline.shards import ReadBox, Shards, reader_of
 from pipeline.stores import member, open_group, read_box
 
-__all__ = ["NormalizedImage", "Pieces", "ReadBox", "open_image", "pieces_of", "reader_of", "tiled"]
+__all__ = ["NormalizedImage", "Pieces", "open_image", "pieces_of", "tiled"]
 
-ReadBox = Callable[[Box], NDArray[Any]]
-"""Gives the pixels of a box, leading axes whole."""
 Pieces = Callable[..., Iterator[tuple[int, Box, NDArray[Any]]]]
 """Gives what a box holds beside 0; see `pipeline.shards.Shards.pieces`."""
 
@@ -141,14 +139,6 @@ def _whole_pieces(
 ) -> Iterator[tuple[int, Box, NDArray[Any]]]:
     found = read_box(array, box).reshape(-1, box.height, box.width)
     yield from ((plane, box, found[plane]) for plane in (range(len(found)) if planes is None else planes))
-
-
-def reader_of(array: zarr.Array[Any]) -> ReadBox:
-    """Reads boxes of an array, leading axes whole, in the thread that asks."""
-    try:
-        return Shards.of(array).read
-    except StoreError:
-        return partial(read_box, array)
 
 
 def open_image(path: Path, *, codes: tuple[str, ...] | None = None) -> NormalizedImage:

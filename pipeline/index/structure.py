@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from pipeline.geometry import Box
 from pipeline.index.counts import Boxes, window_sums
-from pipeline.index.image import NormalizedImage, reader_of
+from pipeline.index.image import NormalizedImage
+from pipeline.shards import reader_of
 
 __all__ = ["CUT", "density_gradient", "luminance_gradient", "structure"]
 

@@ -24,8 +24,8 @@ from pipeline.probability.overhang import Ledger
 from pipeline.probability.plan import WindowPlan
 from pipeline.probability.predictor import NetworkPredictor
 from pipeline.probability.run import Predictor, Run, nobody
-from pipeline.shards import Shards
-from pipeline.stores import as_array, open_array, open_group, read_box
+from pipeline.shards import Shards, reader_of
+from pipeline.stores import as_array, open_array, open_group
 
 __all__ = ["Pass", "Source", "block_writer"]
 
@@ -138,6 +138,6 @@ class Pass:
         source = Source.open(self.normalized)
         writer = block_writer({name: open_group(path) for name, path in self.folders.items()}, levels=self.levels)
         return Run(
-            source.image_id, self.plan, self.evaluated, self.maps, partial(read_box, source.image), predictors, writer,
+            source.image_id, self.plan, self.evaluated, self.maps, reader_of(source.image), predictors, writer,
             self.ledgers(), self.activation, tuple(map(_room, predictors)), count or nobody,
         )  # fmt: skip

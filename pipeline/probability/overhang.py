@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.lib.format import header_data_from_array_1_0, write_array_header_1_0
 from numpy.typing import NDArray
 
 from pipeline.geometry import Box
@@ -59,13 +60,15 @@ class Ledger:
         """Write a strip ``(class, y, x)``; a kill leaves all of it or nothing under its name."""
         path = self._strip(block, side)
         temporary = path.with_suffix(".new")
+        whole = np.ascontiguousarray(sums)
         with temporary.open("wb") as stream:
-            np.save(stream, np.ascontiguousarray(sums))
+            write_array_header_1_0(stream, header_data_from_array_1_0(whole))
+            stream.write(whole.data)  # at once: np.save hands it to the C library, which takes it in small pieces
         os.replace(temporary, path)
 
     def load(self, block: Block, side: Side) -> NDArray[np.float32]:
-        """Read a strip."""
-        return np.asarray(np.load(self._strip(block, side)), dtype=np.float32)
+        """A strip, mapped: it is read where it is added."""
+        return np.asarray(np.load(self._strip(block, side), mmap_mode="c"), dtype=np.float32)
 
     def drop(self, block: Block, side: Side) -> None:
         """Delete a strip that was read for the last time."""

@@ -30,7 +30,8 @@ from pipeline.probability.progress import Progress, bar
 from pipeline.probability.run import Predictor, run, windows_done
 from pipeline.probability.window import evaluated_windows
 from pipeline.provenance import Provenance
-from pipeline.stores import create_pyramid, read_box
+from pipeline.shards import reader_of
+from pipeline.stores import create_pyramid
 
 __all__ = ["fuse_image", "predict_image", "unseen_truth"]
 
@@ -50,9 +51,10 @@ def unseen_truth(
     if source.truth is None:
         return {}
     outside, missed = np.zeros((2, source.truth.shape[0]), dtype=np.int64)
+    read_truth, read_roi = reader_of(source.truth), reader_of(source.roi)
     for block in plan.blocks:
         box = plan.core(block)
-        truth, roi = read_box(source.truth, box) != 0, read_box(source.roi, box) != 0
+        truth, roi = read_truth(box) != 0, read_roi(box) != 0
         outside += np.count_nonzero(truth & ~roi, axis=(1, 2))
         if not evaluated.all():
             seen = weight_sum("mean" if overlapping else "none", plan, evaluated=evaluated, box=box) > 0
@@ -101,7 +103,7 @@ def fuse_image(
     """
     source = Source.open(normalized)
     skip = config.skip_outside_roi
-    evaluated = evaluated_windows(lambda box: read_box(source.roi, box), plan) if skip else plan.all_evaluated()
+    evaluated = evaluated_windows(reader_of(source.roi), plan) if skip else plan.all_evaluated()
     notes = _notes(source, plan, evaluated=evaluated, overlapping="none" not in outputs, config=config, record=record)
     shapes = store_levels(plan.height, plan.width, shard=config.storage.shard)
     digest = f"{provenance.digest} {plan}"
