@@ -3,12 +3,13 @@
 All coordinates are pixels, origin top-left, ``y`` before ``x``; a box holds ``y0 <= y < y1`` and ``x0 <= x < x1``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline.errors import GeometryError, explain
 
-__all__ = ["Box", "aligned_boxes", "clip_start", "starts_1d", "strips"]
+__all__ = ["Box", "aligned_boxes", "clip_start", "grid_pixel_um", "starts_1d", "strips"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -131,3 +132,17 @@ def strips(height: int, width: int, rows: int) -> Iterator[Box]:
     """Full-width boxes of ``rows`` rows from the top, the last one cut."""
     for y0 in range(0, height, rows):
         yield Box(y0, 0, min(y0 + rows, height), width)
+
+
+def grid_pixel_um(mapping: Mapping[str, Any], *, given: float | None = None) -> float | None:
+    """Side of a pixel of a normalised grid in micrometres; None where it is not known.
+
+    Parameters
+    ----------
+    mapping
+        What the store of the image says of its way to the original: ``factor_y``, and ``pixel_size_um`` of the original.
+    given
+        For a mapping that does not know it.
+    """
+    size = mapping.get("pixel_size_um") or given
+    return None if size is None else float(size) / float(mapping["factor_y"])

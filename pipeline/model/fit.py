@@ -18,6 +18,7 @@ import torch
 
 from pipeline.config import ModelSettings
 from pipeline.errors import ModelError, explain
+from pipeline.geometry import grid_pixel_um
 from pipeline.manifest import DatasetRecord
 from pipeline.model.augment import build_changes
 from pipeline.model.checkpoint import CARD, WEIGHTS, Card, CardClass, InputScaling, stain_target
@@ -257,15 +258,14 @@ def _write(folder: Path, task: _Task, trained: Training, *, index_digest: str, p
     os.replace(unfinished, folder / CARD)
 
 
-def _origin(store: Path) -> dict[str, Any]:
-    attributes: dict[str, Any] = dict(open_group(store).attrs)
-    return dict(attributes["provenance"])
+def _attributes(store: Path) -> dict[str, Any]:
+    return dict(open_group(store).attrs)
 
 
 def _card(task: _Task, best: Best, *, metrics: Mapping[str, float], index_digest: str, provenance: Provenance) -> Card:
     record, settings = task.record, task.settings
     from_file = settings.encoder_weights not in ("none", "imagenet")
-    trained_on = _origin(task.normalized[str(task.rows.training["image_id"].iloc[0])])
+    trained_on = _attributes(task.normalized[str(task.rows.training["image_id"].iloc[0])])
     return Card(
         model=task.name,
         dataset=str(task.rows.training["dataset"].iloc[0]),
@@ -275,8 +275,11 @@ def _card(task: _Task, best: Best, *, metrics: Mapping[str, float], index_digest
         channels=CHANNELS,
         patch=task.side,
         scaling=InputScaling(divide_by=255, mean=MEAN, std=STD),
-        pixel_size_um=trained_on.get("pixel_size_um"),
-        normalisation=trained_on.get("config", {}).get("normalized", {}),
+        pixel_size_um=grid_pixel_um(
+            trained_on.get("lesionmap", {}).get("mapping", {"factor_y": 1}),
+            given=trained_on["provenance"].get("pixel_size_um"),
+        ),
+        normalisation=trained_on["provenance"].get("config", {}).get("normalized", {}),
         record=record,
         stain_target=stain_target(task.target),
         settings=settings.model_copy(update={"encoder_weights": "file"}) if from_file else settings,

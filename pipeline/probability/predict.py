@@ -17,6 +17,7 @@ from pipeline import whole
 from pipeline.config import ProbabilityConfig
 from pipeline.disk import room_on_disk
 from pipeline.errors import ConfigurationError, explain
+from pipeline.geometry import grid_pixel_um
 from pipeline.manifest import DatasetRecord
 from pipeline.normalized.pyramid import store_levels
 from pipeline.partial import folder_in_progress
@@ -164,7 +165,7 @@ def _store(
     record: DatasetRecord,
     provenance: Provenance,
 ) -> zarr.Group:
-    size = record.pixel_size_um / notes["mapping"]["factor_y"] if record.pixel_size_um else None
+    size = grid_pixel_um(notes["mapping"], given=record.pixel_size_um)
     return create_pyramid(
         folder, channels=record.codes, shapes=shapes, dtype=np.dtype(config.stored), storage=config.storage,
         provenance=provenance.as_attributes(), pixel_size_um=size, extra={"lesionmap": dict(notes)},

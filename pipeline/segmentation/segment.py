@@ -16,7 +16,7 @@ import numpy as np
 import zarr
 
 from pipeline.config import SegmentationConfig
-from pipeline.geometry import strips
+from pipeline.geometry import grid_pixel_um, strips
 from pipeline.manifest import DatasetRecord
 from pipeline.normalized.pyramid import halve_labels, store_levels
 from pipeline.overlap import label_map, precedence
@@ -69,7 +69,7 @@ def _store(
     folder: Path, maps: Maps, *, record: DatasetRecord, config: SegmentationConfig, attributes: dict[str, Any]
 ) -> tuple[zarr.Group, int]:
     """Create the levels of labels ``0``, ``1``, … and ``masks``; return how many levels there are, too."""
-    size = record.pixel_size_um * maps.scale_y if record.pixel_size_um else None
+    size = grid_pixel_um(maps.mapping, given=record.pixel_size_um)
     shard = config.storage.shard
     shapes = store_levels(*maps.size, shard=shard)
     ome = label_attributes(folder.stem, levels=len(shapes), record=record, pixel_size_um=size)
