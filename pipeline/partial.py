@@ -15,10 +15,10 @@ from typing import Self
 from pipeline.geometry import Box
 from pipeline.words import partial_path
 
-__all__ = ["FinishedBlocks", "file_in_progress", "folder_in_progress"]
+__all__ = ["FinishedBlocks", "file_in_progress", "folder_in_progress", "is_claimed"]
 
 
-BLOCKS = ".blocks"
+BLOCKS, MARK = ".blocks", ".digest"
 
 
 def _remove(path: Path) -> None:
@@ -57,12 +57,13 @@ def folder_in_progress(output: Path, *, digest: str) -> Iterator[Path]:
         The folder. The digest lies beside it, not in it, so that nothing foreign ends in the result.
     """
     partial = partial_path(output)
-    mark = partial.with_name(partial.name + ".digest")
+    mark, aside = partial.with_name(partial.name + MARK), partial.with_name(partial.name + ".old")
     partial.parent.mkdir(parents=True, exist_ok=True)
-    if not (mark.is_file() and mark.read_text() == digest):
-        _remove(partial)
+    _remove(aside)
+    if not is_claimed(partial, digest=digest):
+        _remove(mark)  # first: what is half deleted must not pass for the work of whom the mark names
         _remove(partial.with_name(partial.name + BLOCKS))
-        _remove(mark)
+        _remove(partial)
         temporary = mark.with_name(mark.name + ".new")
         temporary.write_text(digest)
         os.replace(temporary, mark)
@@ -70,10 +71,22 @@ def folder_in_progress(output: Path, *, digest: str) -> Iterator[Path]:
         _remove(partial.with_name(partial.name + BLOCKS))
         partial.mkdir()
     yield partial
-    _remove(output)
     output.parent.mkdir(parents=True, exist_ok=True)
+    if output.is_dir():
+        os.replace(output, aside)  # a folder is not deleted at once, and half of one must not stand there
+    else:
+        _remove(output)
     os.replace(partial, output)
     _remove(mark)
+    _remove(aside)
+
+
+def is_claimed(partial: Path, *, digest: str) -> bool:
+    """Whether a folder in progress is that of a digest; a task of a run that was killed may find that of another."""
+    try:
+        return partial.with_name(partial.name + MARK).read_text() == digest
+    except FileNotFoundError:
+        return False
 
 
 class FinishedBlocks:

@@ -246,7 +246,6 @@ def _checksum(raw: bytes) -> bytes:
 def _replace(path: Path, parts: list[bytes]) -> None:
     temporary = path.with_name(path.name + ".new")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with temporary.open("wb", buffering=0) as stream:
-        for part in parts:
-            stream.write(part)
+    with temporary.open("wb") as stream:  # buffered: that writes on where the system took a part only
+        stream.writelines(parts)
     os.replace(temporary, path)

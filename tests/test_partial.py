@@ -1,9 +1,10 @@
+import shutil
 from pathlib import Path
 
 import pytest
 
 from pipeline.geometry import Box
-from pipeline.partial import FinishedBlocks, file_in_progress, folder_in_progress
+from pipeline.partial import FinishedBlocks, file_in_progress, folder_in_progress, is_claimed
 from pipeline.words import partial_path, safe_name
 
 
@@ -109,3 +110,43 @@ def test_another_digest_or_a_lost_folder_forgets_the_blocks(tmp_path):
         raise KeyboardInterrupt
     with folder_in_progress(output, digest="two"):
         assert not beside.exists()
+
+
+def test_a_deletion_that_was_interrupted_leaves_nothing_to_continue(output, monkeypatch):
+    interrupt(output, "a", "first")
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", interrupted)
+        with pytest.raises(InterruptedError):
+            folder_in_progress(output, digest="b").__enter__()
+    with folder_in_progress(output, digest="a") as folder:
+        assert not list(folder.iterdir()), "what is half deleted is not continued"
+
+
+def replace(output, content):
+    with folder_in_progress(output, digest=content) as folder:
+        (folder / "x").write_text(content)
+
+
+def interrupted(path):
+    raise InterruptedError(path)
+
+
+def test_an_older_folder_is_deleted_only_when_the_new_one_is_in_its_place(output, monkeypatch):
+    replace(output, "old")
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", interrupted)
+        with pytest.raises(InterruptedError):
+            replace(output, "new")
+    assert (output / "x").read_text() == "new"
+    with folder_in_progress(output, digest="third") as folder:
+        assert not (folder / "x").exists()
+    assert not list(partial_path(output).parent.iterdir()), "the one set aside goes with the next"
+
+
+def test_a_folder_is_claimed_by_one_digest(output):
+    partial = partial_path(output)
+    assert not is_claimed(partial, digest="a")
+    with folder_in_progress(output, digest="a") as folder:
+        assert is_claimed(folder, digest="a")
+        assert not is_claimed(folder, digest="b")
+    assert not is_claimed(partial, digest="a")

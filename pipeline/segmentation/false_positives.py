@@ -64,7 +64,7 @@ def _alone(
     alone, largest = np.ones(len(table), dtype=np.bool_), np.zeros(len(table), dtype=np.float32)
     for index, box in enumerate(table.boxes):
         values = image.values(box, number=number)
-        labels = relabel(table, index, values >= cut)
+        labels = relabel(table, index, values >= np.float32(cut))
         inside = labels >= 0
         if inside.any():
             np.maximum.at(largest, labels[inside], values[inside].astype(np.float32))
@@ -113,7 +113,7 @@ def _of_class(
 ) -> pd.DataFrame:
     number, (height, width) = record.codes.index(code), image.maps.size
     table = component_table(
-        lambda box: image.values(box, number=number) >= cut, height=height, width=width, rows=image.rows
+        lambda box: image.values(box, number=number) >= np.float32(cut), height=height, width=width, rows=image.rows
     )
     alone, largest = _alone(image, table, number=number, cut=cut)
     kept = alone & (table.area >= max(config.minimum_areas.get(code, config.minimum_area), 1))

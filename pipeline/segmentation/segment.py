@@ -47,7 +47,7 @@ def _cut(maps: Maps, folder: Path, *, cuts: list[float], config: SegmentationCon
     for box in strips(*size, storage.shard):
         values = maps.array.read(box)
         for number, array in enumerate(arrays):
-            write_box(array, (values[number] >= cuts[number]).astype(np.uint8), y0=box.y0, x0=0)
+            write_box(array, (values[number] >= np.float32(cuts[number])).astype(np.uint8), y0=box.y0, x0=0)
     yield arrays
     shutil.rmtree(folder)
 
@@ -140,6 +140,7 @@ def segment_image(
     notes = {"image_id": maps.image_id, "classes": list(record.codes), "mapping": maps.mapping, "thresholds": cuts}
     attributes = {"provenance": provenance.as_attributes(), "lesionmap": notes}
     rows = config.storage.shard
+    geojson.unlink(missing_ok=True)  # it never stands beside a store that it is not of
     with folder_in_progress(store, digest=provenance.digest) as folder, file_in_progress(geojson) as outlines:
         group, levels = _store(folder, maps, record=record, config=config, attributes=attributes)
         work = folder.with_name(f"{folder.name}.work")

@@ -6,13 +6,14 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from pipeline.config import ProbabilityConfig
-from pipeline.errors import ConfigurationError, ModelError
-from pipeline.partial import partial_path
+from pipeline.errors import ConfigurationError, ModelError, StoreError
+from pipeline.partial import folder_in_progress, partial_path
 from pipeline.probability import cluster
 from pipeline.probability.predict import predict_image
 from tests.probability.test_predict import ORIGIN, STORAGE, normalized, outputs, read, record, trained
@@ -90,3 +91,25 @@ def test_no_scheduler_at_an_address_is_said(tmp_path, trained, monkeypatch) -> N
     monkeypatch.setattr(cluster, "PATIENCE_S", 1)
     with pytest.raises(ConfigurationError, match=r"scheduler[\s\S]*127\.0\.0\.1:9[\s\S]*dask worker"):
         go(normalized(tmp_path), outputs(tmp_path), model=trained, dask={"scheduler": "tcp://127.0.0.1:9"})
+
+
+def test_finishing_a_block_changes_nothing_that_the_scheduler_holds(monkeypatch, tmp_path) -> None:
+    class Finisher:
+        def finish(self, block: object, sums: dict[str, np.ndarray]) -> None:
+            for each in sums.values():
+                each += 1
+
+    sums = {"mean": np.zeros((1, 4, 4), np.float32)}
+    work = SimpleNamespace(folders={}, digest="", plan=SimpleNamespace(blocks=("block",)))
+    monkeypatch.setattr(cluster, "_here", lambda _: Finisher())
+    cluster._finish(work, 0, sums, None)
+    assert not sums["mean"].any(), "a worker that retires hands them on, to be finished again"
+
+
+def test_a_task_of_an_earlier_run_touches_nothing_of_the_present_one(tmp_path) -> None:
+    with folder_in_progress(tmp_path / "results/d/probability/m/mean/a.zarr", digest="present") as folder:
+        work = SimpleNamespace(folders={"mean": folder}, digest="earlier", plan=SimpleNamespace(blocks=("block",)))
+        with pytest.raises(StoreError, match="Another run"):
+            cluster._finish(work, 0, {}, None)
+        with pytest.raises(StoreError, match="Another run"):
+            cluster._compute(work, 0, None)
