@@ -22,6 +22,7 @@ def model_fit(smk: Any) -> None:
     normalized = {Path(path).stem: Path(path) for path in smk.input.normalized}
     encoder = {"encoder": Path(smk.input.encoder)} if smk.input.encoder else {}
     settings = config["model"] | ({"encoder_weights": smk.input.encoder} if encoder else {})
+    settings |= {"readers": smk.resources.readers}
     target = {"target": Path(smk.input.target[0])} if smk.input.target else {}
     inputs = {"index": index, **encoder, **target, **normalized}
     train(

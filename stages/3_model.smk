@@ -23,6 +23,8 @@ rule model_fit:
     threads: lambda w: model_settings(w).threads + model_settings(w).readers
     resources:
         network=1,
+        # Not a parameter: how many processes read the patches changes nothing in the weights.
+        readers=lambda w: model_settings(w).readers,
     params:
         config=lambda w: {
             "record": bare_record(w.dataset),

@@ -44,7 +44,7 @@ rule segmentation_image:
         "<logs>/{dataset}/segmentation/{model}/{fusion}/{image}.log",
     params:
         config=lambda w: {
-            "record": full_record(w.dataset),
+            "record": shown_record(w.dataset),
             "segmentation": cleaning(w.dataset),
         },
         code=code_of("5_segmentation.py", "segmentation_image"),

@@ -19,7 +19,7 @@ rule report_metrics:
         config=lambda w: {
             "record": bare_record(w.dataset),
             "folds": folds_of(w.dataset, w.model),
-            "report": stage_config(w.dataset, "report"),
+            "report": {"bootstrap": stage_config(w.dataset, "report")["bootstrap"]},
             "seed": seed_of(w.dataset),
         },
         code=code_of("6_report.py", "report_metrics"),

@@ -238,6 +238,13 @@ def full_record(dataset):
 
 
 @functools.cache
+def shown_record(dataset):
+    """The facts of a data set that masks and outlines show: names and colours of classes, but no title or licence."""
+    classes = full_record(dataset)["classes"]
+    return bare_record(dataset) | {"classes": classes}
+
+
+@functools.cache
 def stage_config(dataset, stage):
     return getattr(DATASETS[dataset].config, stage).model_dump(mode="json")
 
@@ -314,8 +321,8 @@ def encoder_file(wildcards):
 
 
 def portable_settings(wildcards):
-    """A model's settings without the folder of a weights file, which would tell of one machine only."""
-    settings = model_settings(wildcards).model_dump(mode="json")
+    """A model's settings without the folder of a weights file, which would tell of one machine only, and without who reads."""
+    settings = model_settings(wildcards).model_dump(mode="json", exclude={"readers"})
     return settings | {"encoder_weights": Path(settings["encoder_weights"]).name}
 
 

@@ -118,16 +118,6 @@ class BalancedSampling(_Drawn):
             raise ValueError("ratio [0, 0] asks for neither positives nor negatives")
         return self
 
-    @property
-    def spacing(self) -> int:
-        """Pixels between the centres of two negatives."""
-        return self.patch // 2 if self.negative_distance is None else self.negative_distance
-
-    @property
-    def stride(self) -> int:
-        """Side of the squares in which one position each can be drawn."""
-        return max(1, self.patch // 16) if self.step is None else self.step
-
 
 DrawnSampling = GuidedSampling | BalancedSampling
 """The strategies that draw."""

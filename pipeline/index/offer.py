@@ -75,6 +75,16 @@ def candidate_boxes(candidates: Candidates, *, codes: Sequence[str], seed: int, 
     return np.asarray(boxes[np.sort(np.unique(places, return_index=True)[1])])
 
 
+def spacing(sampling: BalancedSampling) -> int:
+    """Pixels between the centres of two negatives."""
+    return sampling.patch // 2 if sampling.negative_distance is None else sampling.negative_distance
+
+
+def stride(sampling: BalancedSampling) -> int:
+    """Side of the squares in which one position each can be drawn."""
+    return max(1, sampling.patch // 16) if sampling.step is None else sampling.step
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Counted:
     """Positions with what is inside them."""
@@ -95,7 +105,7 @@ class _Counted:
 def _counted(
     image: NormalizedImage, candidates: Candidates, *, codes: Sequence[str], seed: int, sampling: BalancedSampling
 ) -> _Counted:
-    boxes = candidate_boxes(candidates, codes=codes, seed=seed, patch=sampling.patch, step=sampling.stride)
+    boxes = candidate_boxes(candidates, codes=codes, seed=seed, patch=sampling.patch, step=stride(sampling))
     groups = [[image.classes.index(code) for code in codes], range(len(image.classes))]
     sums = truth_counts(image, boxes, groups=groups)
     order = stream(seed, "index", image.image_id, "balanced", "order")
@@ -128,7 +138,7 @@ def _negatives(
     key = draw_keys(counted.exponential[which], score, power=sampling.structure_power)
     ordered = in_order(Pool(key, boxes, score**sampling.structure_power))
     every = joined(hard, ordered)
-    stays = apart(every.boxes, distance=sampling.spacing, most=len(hard) + most)
+    stays = apart(every.boxes, distance=spacing(sampling), most=len(hard) + most)
     # The boxes of `hard` are apart already, so all of them stay, and what is left of `ordered` is apart from them too.
     return ordered.select(stays[len(hard) :])
 
@@ -169,7 +179,7 @@ def image_offer(
     hard = EMPTY
     if gives["hard"] and len(listed):
         found = hard_pool(image, listed, seed=seed, patch=sampling.patch)
-        hard = found.select(apart(found.boxes, distance=sampling.spacing, most=most))
+        hard = found.select(apart(found.boxes, distance=spacing(sampling), most=most))
     positive = gives["positives"] and any(len(candidates.lesions[code]) for code in codes)
     if not (positive or gives["negatives"]):
         return Offer(EMPTY, hard, EMPTY)

@@ -63,7 +63,10 @@ PARAMETERS = [
     ({"segmentation": {"minimum_area": 3}}, {"segmentation_image", "segmentation_lesions"} | REPORT),
     ({"segmentation": {"fill_holes": False}}, {"segmentation_image", "segmentation_lesions"} | REPORT),
     ({"segmentation": {"hard_negative_margin": 3}}, PAGE),  # the page shows the configuration
-    ({"report": {"picture_side": 100}}, REPORT - {"report_borders"}),
+    ({"report": {"picture_side": 100}}, PAGE),
+    ({"report": {"bootstrap": 50}}, REPORT - {"report_borders"}),
+    # How many processes read patches changes no weight.
+    ({"model": {"models": {"unet": {"readers": 1}}}}, PAGE),
 ]
 
 
@@ -115,6 +118,13 @@ def test_a_changed_colour_reruns_only_what_shows_it(project):
     manifest["datasets"]["tiny"]["classes"][0]["colour"] = "cyan"
     (project.folder / "tiny.yaml").write_text(yaml.safe_dump(manifest))
     assert project.wants() == {"segmentation_image", "segmentation_lesions"} | REPORT
+
+
+def test_a_changed_title_reruns_only_the_page(project):
+    manifest = copy.deepcopy(MANIFEST)
+    manifest["datasets"]["tiny"]["title"] = "Another title"
+    (project.folder / "tiny.yaml").write_text(yaml.safe_dump(manifest))
+    assert project.wants() == PAGE
 
 
 def test_a_changed_fact_of_the_images_reads_them_again(project):
