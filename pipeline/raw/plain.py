@@ -1,5 +1,6 @@
 """How is a JPEG or PNG decoded? Whole and strictly: what is damaged is rejected, never filled with grey."""
 
+import struct
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +13,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pipeline.raw.source import Pixels, unusable
 
-__all__ = ["JPEG", "decode_picture", "decode_values", "picture_size"]
+__all__ = ["JPEG_THRESHOLD", "decode_picture", "decode_values", "one_value", "picture_size"]
 
-JPEG = (".jpg", ".jpeg")
+HALF = 128
 ROTATED = (5, 6, 7, 8)
 """Values of the EXIF orientation tag that swap height and width."""
 ORIENTATION = 0x0112
@@ -23,21 +24,28 @@ STRIP = 1024
 END_OF_JPEG, PADDING = b"\xff\xd9", 64
 """The marker at the end of a JPEG, which its pixels never contain, and how many bytes may stand after it."""
 ORIENTATION_OF_PNG = b"eXIf"
-PROBLEMS = (OSError, SyntaxError, ValueError, UnidentifiedImageError)
+PROBLEMS = (OSError, SyntaxError, ValueError, EOFError, struct.error, UnidentifiedImageError)
+LOSSY = ("JPEG", "MPO", "WEBP")
+"""Formats that change the values of a mask, but for WebP that says it is lossless."""
+LOSSLESS_WEBP = b"VP8L"
+JPEG_THRESHOLD = 127
+"""A value of a lossy mask is set above this."""
 
 
-def _upright(path: Path) -> Image.Image:
+def _upright(path: Path) -> tuple[Image.Image, bool]:
+    """A decoded picture as viewers show it, and whether its format changed its values."""
     # Pillow's guard against decompression bombs would refuse large slides exported as PNG; the user chose the file.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
             with Image.open(path) as picture:
                 picture.load()
+                lossy = picture.format in LOSSY and path.read_bytes()[12:16] != LOSSLESS_WEBP
+            return ImageOps.exif_transpose(picture) or picture, lossy
         except Image.DecompressionBombError as error:
             raise unusable(path, error, expected="at most 179 million pixels in JPEG or PNG; larger as TIFF") from error
         except PROBLEMS as error:
             raise unusable(path, error, expected="a whole image file") from error
-    return ImageOps.exif_transpose(picture) or picture
 
 
 def _copied(picture: Image.Image) -> NDArray[np.uint8]:
@@ -92,22 +100,75 @@ def decode_picture(path: Path) -> tuple[Pixels, str]:
     plain = _plain_rgb(path)
     if plain is not None:
         return plain, "RGB 8 bit"
-    picture = _upright(path)
+    picture, _ = _upright(path)
     if picture.mode.startswith("I;16") or picture.mode == "I":
         return np.asarray(picture).astype(np.uint16), f"{picture.mode} 16 bit"
     return _copied(picture), f"{picture.mode} 8 bit"
 
 
-def decode_values(path: Path) -> NDArray[Any]:
-    """Decode a mask or label file to its stored values ``(h, w)``: palette indices, grey values, or 0 and 1.
+def decode_values(path: Path, *, labels: bool = False) -> tuple[NDArray[Any], bool]:
+    """Decode a mask or label file to values ``(h, w)``; whether its format has changed them, too.
 
-    A picture in colour gives the largest of its three channels.
+    Parameters
+    ----------
+    path
+        The file.
+    labels
+        Whether values say which class: palette indices and grey values then are as they are stored. Of a mask they are
+        its light: the largest channel of a colour, also of one in a palette. What is transparent is 0.
+
+    Raises
+    ------
+    ImageRejected
+        The file is damaged, a label image in colour, or a mask that shows nothing: black strokes on nothing, or values
+        below what a lossy format blurs.
     """
-    picture = _upright(path)
-    values = np.asarray(picture)
-    if picture.mode in ("LA", "PA"):
-        values = values[:, :, 0]
-    return np.asarray(values[:, :, :3].max(axis=2) if values.ndim == 3 else values)
+    picture, lossy = _upright(path)
+    stored = np.asarray(picture)
+    if picture.mode in ("P", "PA"):
+        indices = stored if stored.ndim == 2 else stored[:, :, 0]
+        return (indices if labels else _light_of(picture, indices)), lossy
+    values = one_value(stored, alpha=picture.mode in ("LA", "RGBA", "La", "RGBa"), labels=labels, path=path)
+    if stored.ndim == 3 and not values.any() and not stored[:, :, :-1].any() and np.ptp(stored[:, :, -1]):
+        raise unusable(
+            path, "black on a transparent ground", expected="a mask that is white, or any colour, where it is set"
+        )
+    if lossy and not labels and 0 < values.max() <= JPEG_THRESHOLD:
+        raise unusable(path, f"a lossy file with values up to {values.max()}", expected="0 and 255 in JPEG, or PNG")
+    return values, lossy
+
+
+def _light_of(picture: Image.Image, indices: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    light = np.zeros(256, np.uint8)
+    palette = np.asarray(picture.getpalette("RGB") or [], np.uint8).reshape(-1, 3).max(axis=1)
+    light[: len(palette)] = palette
+    clear = picture.info.get("transparency")
+    if isinstance(clear, int):
+        light[clear] = 0
+    elif isinstance(clear, bytes):
+        light[: len(clear)][np.frombuffer(clear, np.uint8) < HALF] = 0
+    # A palette that was lost is black all over: its indices are all that there is.
+    return np.take(light, indices) if light.any() else indices
+
+
+def one_value(stored: NDArray[Any], *, alpha: bool, labels: bool, path: Path) -> NDArray[Any]:
+    """One value a pixel of ``(h, w)`` or ``(h, w, channel)``: the largest colour, and 0 where alpha says transparent.
+
+    Raises
+    ------
+    ImageRejected
+        A label image whose channels differ.
+    """
+    if stored.ndim == 2:
+        return stored
+    colours = stored[:, :, : -1 if alpha else 3]
+    if labels and colours.shape[2] > 1 and (colours != colours[:, :, :1]).any():
+        raise unusable(path, "a label image in colour", expected="one value a pixel: grey, or the indices of a palette")
+    values = np.asarray(colours.max(axis=2))
+    if not alpha:
+        return values
+    opaque = stored[:, :, -1] > np.iinfo(stored.dtype).max // 2
+    return np.asarray(values * opaque)
 
 
 def picture_size(path: Path) -> tuple[int, int]:

@@ -1,8 +1,8 @@
 """How do pixels come out of files? The reader that fits a file; what is damaged is rejected, never filled with grey.
 
 Slides and TIFF files are read piece by piece; JPEG and PNG are decoded whole, and their orientation tags are obeyed, as
-every viewer does. A mask of a lossless format is set where its value (or palette index) is not 0, and of a JPEG where
-it is above 127, because JPEG blurs 0 and 255 into their neighbours.
+every viewer does. A mask is set where it is not black, whatever a palette or an inverted TIFF stores for that, and of a
+JPEG where it is above 127, because JPEG blurs 0 and 255 into their neighbours. Of a label image the stored values count.
 """
 
 from collections.abc import Iterator
@@ -14,15 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.geometry import Box
-from pipeline.raw.plain import JPEG, decode_picture, decode_values, picture_size
+from pipeline.raw.plain import JPEG_THRESHOLD, decode_picture, decode_values, picture_size
 from pipeline.raw.segments import CACHE_BYTES
 from pipeline.raw.slide import SLIDES, is_slide, open_slide, slide_size
 from pipeline.raw.source import ArraySource, ImageSource
 from pipeline.raw.tiff import TIFF, open_tiff, open_tiff_values, tiff_size
 
 __all__ = ["ValueSource", "file_size", "is_set", "open_picture", "open_values"]
-
-JPEG_THRESHOLD = 127
 
 
 class ValueSource(Protocol):
@@ -82,8 +80,10 @@ def open_picture(path: Path, *, workers: int = 1) -> Iterator[ImageSource]:
 
 
 @contextmanager
-def open_values(path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES) -> Iterator[ValueSource]:
-    """Open a mask or label file: palette indices, grey values, or 0 and 1; the largest of three channels in colour.
+def open_values(
+    path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES, labels: bool = False
+) -> Iterator[ValueSource]:
+    """Open a mask: its light; or a label image: palette indices or grey values as they are stored.
 
     Parameters
     ----------
@@ -93,17 +93,20 @@ def open_values(path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES)
         Threads that decode pieces.
     cache_bytes
         Decoded pieces that are held.
+    labels
+        Whether it is a label image.
 
     Raises
     ------
     ImageRejected
-        The file is damaged.
+        The file is damaged, or no mask or label image can be told from it.
     """
     if path.suffix.lower() in TIFF:
-        with open_tiff_values(path, workers=workers, cache_bytes=cache_bytes) as source:
+        with open_tiff_values(path, workers=workers, cache_bytes=cache_bytes, labels=labels) as source:
             yield source
     else:
-        yield _Held(decode_values(path), lossy=path.suffix.lower() in JPEG)
+        values, lossy = decode_values(path, labels=labels)
+        yield _Held(values, lossy=lossy)
 
 
 def file_size(path: Path) -> tuple[int, int]:

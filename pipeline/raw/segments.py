@@ -237,7 +237,7 @@ class Page:
         y, x = self._tops[place // self._columns], self._lefts[place % self._columns]
         kind = "tile" if self._page.is_tiled else "strip"
         return unusable(self._path, f"{kind} {index} at row {y}, column {x} does not decode: {problem}",
-                        expected=f"a {kind} of {self._page.compression.name} data")  # fmt: skip
+                        expected=f"a {kind} of {getattr(self._page.compression, 'name', self._page.compression)} data")  # fmt: skip
 
     def _bytes(self, index: int) -> bytes:
         with self._lock:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
+from pipeline.raw.plain import one_value
 from pipeline.raw.segments import CACHE_BYTES, DAMAGE, LARGEST_PIECE, Page, PieceCache, is_jpeg
 from pipeline.raw.source import ArraySource, ImageSource, Pixels, checked_box, three_channels, unusable
 
@@ -32,6 +33,10 @@ UNITS_UM = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "mm": 1e3, "cm": 1e4, "in": 25400
 PER_UNIT_UM = {2: 25400.0, 3: 10000.0}
 """Values of the tag ResolutionUnit: inch and centimetre."""
 GREY, COLOUR = (0, 1), (2, 6)
+ALPHA = (1, 2)
+"""Values of the tag ExtraSamples: transparency, multiplied into the colours or not."""
+UPRIGHT = (0, 1)
+"""Values of the tag Orientation; 0 is none of the standard's and stands where nobody set it."""
 INVERTED, YCBCR = 0, 6
 PICTURE_CODECS = (7, 33003, 33004, 33005, 33007, 34712, 34892, 50001, 50002)
 """Compressions whose decoders give RGB where YCbCr is stored."""
@@ -62,24 +67,36 @@ class TiffSource:
 
 
 class TiffValues:
-    """The stored values of a mask or label file: palette indices, grey values, or 0 and 1."""
+    """One value a pixel of a mask or label file."""
 
-    def __init__(self, page: Page, *, lossy: bool) -> None:
-        self._page = page
+    def __init__(self, page: Page, *, value: Callable[[NDArray[Any]], NDArray[Any]], lossy: bool) -> None:
+        self._page, self._value = page, value
         self.shape = page.height, page.width
         self.lossy = lossy
         """Whether JPEG has changed the values."""
         whole = page.piece_bytes > LARGEST_PIECE
-        self._held = _largest(page.whole()) if whole else None
+        self._held = value(page.whole()) if whole else None
 
     def read(self, box: Box) -> NDArray[Any]:
-        """The values ``(h, w)`` of a box; of a picture in colour the largest of its three channels."""
+        """The values ``(h, w)`` of a box."""
         checked_box(box, (self.shape,), level=0)
-        return _largest(self._page.read(box)) if self._held is None else self._held[box.slices]
+        return self._value(self._page.read(box)) if self._held is None else self._held[box.slices]
 
 
-def _largest(values: NDArray[Any]) -> NDArray[Any]:
-    return np.asarray(values[:, :, 0] if values.shape[2] < 3 else values[:, :, :3].max(axis=2))
+def _value(page: tifffile.TiffPage, *, labels: bool, path: Path) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """What makes one value of the samples ``(h, w, sample)`` of a pixel: light, or what is stored of a label image."""
+    inverted = int(page.photometric) == INVERTED and not labels
+    alpha = bool(page.extrasamples) and int(page.extrasamples[0]) in ALPHA
+    light = None if labels or page.colormap is None else np.any(page.colormap, axis=0).astype(np.uint8)
+
+    def value(samples: NDArray[Any]) -> NDArray[Any]:
+        if light is not None and light.any():  # one that is black all over was lost: its indices are all that there is
+            indices = samples[:, :, 0]
+            return np.take(light, indices.astype(np.uint8) if indices.dtype == np.bool_ else indices)
+        samples = _as_light(samples, inverted=True) if inverted else samples
+        return one_value(samples if samples.shape[2] > 1 else samples[:, :, 0], alpha=alpha, labels=labels, path=path)
+
+    return value
 
 
 def _as_light(values: NDArray[Any], *, inverted: bool) -> Pixels:
@@ -105,12 +122,16 @@ def _levels(file: tifffile.TiffFile, path: Path) -> list[Any]:
         series = file.series
         levels = [(level, level.pages[0].aspage()) for level in series[0].levels]
         pages = [page for level, page in levels if math.prod(level.shape) == page.size and page.imagedepth == 1]
-    except PROBLEMS as error:
+        alike = [page for page in pages if _alike(page, pages[0])]
+    except (*PROBLEMS, ZeroDivisionError, AttributeError) as error:
         raise unusable(path, error, expected="a whole TIFF file") from error
+    if levels and levels[0][1].tags.valueof("Orientation", default=1) not in UPRIGHT:
+        turned = f"orientation {levels[0][1].tags.valueof('Orientation')}"
+        raise unusable(path, turned, expected="a TIFF whose first row is on top: readers differ in how they turn it")
     if not pages or pages[0] is not levels[0][1]:
         found = "; ".join(f"{each.axes} {'×'.join(map(str, each.shape))}" for each in series[:5])
         raise unusable(path, f"a stack of channels or planes ({found})", expected=EXPECTED)
-    return [page for page in pages if _alike(page, pages[0])]
+    return alike
 
 
 def _alike(page: tifffile.TiffPage, first: tifffile.TiffPage) -> bool:
@@ -120,15 +141,19 @@ def _alike(page: tifffile.TiffPage, first: tifffile.TiffPage) -> bool:
     return same and abs(high - wide) <= high / page.imagelength + wide / page.imagewidth
 
 
+def _name(code: Any) -> str:  # noqa: ANN401 an enumeration, or a number that it does not know
+    return str(getattr(code, "name", code))
+
+
 def _check_picture(page: tifffile.TiffPage, path: Path) -> None:
     photometric, samples, bits = int(page.photometric), int(page.samplesperpixel), page.bitspersample
     converted = photometric != YCBCR or int(page.compression) in PICTURE_CODECS
     if photometric not in (*GREY, *COLOUR) or not converted or int(page.compression) == 6:
-        raise _Unread(f"a picture of kind {page.photometric.name}, {page.compression.name}")
+        raise _Unread(f"a picture of kind {_name(page.photometric)}, {_name(page.compression)}")
     if page.dtype is None or page.dtype.kind not in "bu" or bits not in (1, 8, 16):
         raise unusable(path, f"pixels of type {page.dtype}, {bits} bits", expected="8 or 16 bit unsigned integers")
     if samples not in ((1, 2) if photometric in GREY else (3, 4)):
-        raise unusable(path, f"{samples} channels of kind {page.photometric.name}", expected=EXPECTED)
+        raise unusable(path, f"{samples} channels of kind {_name(page.photometric)}", expected=EXPECTED)
 
 
 def _pixel_size(file: tifffile.TiffFile, page: tifffile.TiffPage) -> float | None:
@@ -154,7 +179,7 @@ def _pixel_size(file: tifffile.TiffFile, page: tifffile.TiffPage) -> float | Non
 
 def _stored(page: tifffile.TiffPage, read: Page) -> str:
     cut = f"tiles of {read.tile[1]}×{read.tile[0]}" if page.is_tiled else f"strips of {int(page.rowsperstrip)} rows"
-    return f"{page.samplesperpixel} channels {page.bitspersample} bit, {page.compression.name.lower()}, {cut}"
+    return f"{page.samplesperpixel} channels {page.bitspersample} bit, {_name(page.compression).lower()}, {cut}"
 
 
 class _Opener:
@@ -223,8 +248,10 @@ def open_tiff(path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES) -
 
 
 @contextmanager
-def open_tiff_values(path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES) -> Iterator[TiffValues]:
-    """Open a mask or label file; what it leaves out is 0.
+def open_tiff_values(
+    path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES, labels: bool = False
+) -> Iterator[TiffValues]:
+    """Open a mask or label file; what it leaves out is 0, or black.
 
     Parameters
     ----------
@@ -234,6 +261,8 @@ def open_tiff_values(path: Path, *, workers: int = 1, cache_bytes: int = CACHE_B
         Threads that decode.
     cache_bytes
         Decoded pieces that are held.
+    labels
+        Whether it is a label image, whose stored values count.
 
     Raises
     ------
@@ -243,7 +272,10 @@ def open_tiff_values(path: Path, *, workers: int = 1, cache_bytes: int = CACHE_B
     with ExitStack() as stack:
         page = _levels(stack.enter_context(_opened(path)), path)[0]
         opener = _Opener(path, workers=workers, stack=stack, cache_bytes=cache_bytes)
-        yield TiffValues(opener.page(page), lossy=is_jpeg(page))
+        inverted = int(page.photometric) == INVERTED and not labels
+        fill = 0 if not inverted or page.dtype is None else 1 if page.dtype == np.bool_ else np.iinfo(page.dtype).max
+        value = _value(page, labels=labels, path=path)
+        yield TiffValues(opener.page(page, fill=fill), value=value, lossy=is_jpeg(page))
 
 
 def tiff_size(path: Path) -> tuple[int, int]:

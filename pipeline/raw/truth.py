@@ -117,7 +117,8 @@ def _layers(
     files = dict(entry.masks) if entry.label is None else {"label": entry.label}
     share = MASK_BYTES // max(len(files), 1)
     sources = {
-        code: stack.enter_context(open_values(path, workers=workers, cache_bytes=share)) for code, path in files.items()
+        code: stack.enter_context(open_values(path, workers=workers, cache_bytes=share, labels=entry.label is not None))
+        for code, path in files.items()
     }
     for code, source in sources.items():
         _fits(files[code], code, source.shape, entry=entry, size=size, any_level=any_level)
