@@ -20,6 +20,7 @@ from pipeline.errors import ConfigurationError, PipelineError, explain
 from pipeline.freed_memory import keep_freed
 from pipeline.provenance import versions
 from pipeline.raw.entry import ImageEntry
+from pipeline.raw.folder import truth_without_image
 from pipeline.raw.headers import header_problems, header_size
 from pipeline.raw.listing import list_images
 from pipeline.settings import DatasetRun, load_yaml, merge, plan_run
@@ -84,10 +85,20 @@ def _describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry]) 
     table = Table(title=f"{run.entry}: {run.record.title}", title_justify="left", show_header=False)
     table.add_row("images", f"{len(entries)}: {_roles(entries)}")
     if sizes:
-        table.add_row("size", f"{min(sizes)[1]}×{min(sizes)[0]} to {max(sizes)[1]}×{max(sizes)[0]} pixels")
+        high, wide = ("–".join(map(str, sorted({min(each), max(each)}))) for each in zip(*sizes, strict=True))
+        table.add_row("size", f"{wide}×{high} pixels, width × height")
+    if run.record.group is not None:
+        alone = sum(entry.group == entry.image_id for entry in entries)
+        table.add_row("groups", f"{len({entry.group for entry in entries})}; {alone} images are a group of their own")
     for code in run.record.codes if run.root else ():
         count = sum(code in dict(entry.masks) for entry in entries)
-        table.add_row(f"masks {code}", str(count) if not any(entry.label for entry in entries) else "in label images")
+        elsewhere = "in label images" if any(entry.label for entry in entries) else ""
+        elsewhere = "in annotations" if any(entry.annotations for entry in entries) else elsewhere
+        table.add_row(f"masks {code}", elsewhere or str(count))
+    if run.root and run.record.folder is not None:
+        lost = truth_without_image(run.root, layout=run.record.folder)
+        if lost:
+            table.add_row("[red]truth without image[/red]", f"{len(lost)} files, such as {lost[0]}")
     table.add_row("samplings", ", ".join(run.config.index.samplings))
     table.add_row(
         "models", ", ".join(f"{k} ({m.network}, {m.epochs} epochs)" for k, m in run.config.model.models.items())

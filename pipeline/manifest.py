@@ -46,6 +46,14 @@ class ClassRecord(_Strict):
         return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
 
 
+def _expression(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+    return pattern
+
+
 class Lookup(_Strict):
     """How a fact about an image, its group or its centre, is found."""
 
@@ -61,7 +69,7 @@ class Lookup(_Strict):
         if (self.pattern is None) == (self.csv is None):
             raise ValueError("give exactly one of pattern and csv")
         if self.pattern is not None:
-            re.compile(self.pattern)
+            _expression(self.pattern)
         return self
 
 
@@ -74,7 +82,7 @@ class FolderLayout(_Strict):
     images: str
     """Pattern of the images, such as ``images/{image}.jpg``."""
     masks: dict[str, str] = {}
-    """Class code → pattern of its masks; every non-zero pixel (JPEG: above 127) belongs to the class."""
+    """Class code → pattern of its masks; every pixel that is not black (JPEG: above 127) belongs to the class."""
     label: str | None = None
     """Pattern of label images with one value per class, instead of masks."""
     values: dict[str, int] = {}
@@ -88,6 +96,8 @@ class FolderLayout(_Strict):
     def _one_truth(self) -> Self:
         if "{image}" not in self.images:
             raise ValueError(f"images {self.images!r} needs {{image}}, the part that names the image")
+        if self.test is not None:
+            _expression(self.test)
         if self.label is not None and (self.masks or not self.values):
             raise ValueError("label needs values and excludes masks")
         if self.label is None and self.values:

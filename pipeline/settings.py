@@ -71,15 +71,15 @@ class DatasetRun:
 def load_yaml(path: Path, *, error: type[PipelineError] = ConfigurationError) -> dict[str, Any]:
     """Read a YAML mapping, or say what is wrong with the file."""
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise error(
             explain("The file does not exist.", where=path, found="nothing", expected="a YAML file",
                     remedy="Check the path; it is relative to the working folder.")
         ) from None  # fmt: skip
-    except yaml.YAMLError as problem:
+    except (yaml.YAMLError, UnicodeDecodeError) as problem:
         raise error(
-            explain("The file is no YAML.", where=path, found=str(problem), expected="a YAML mapping",
+            explain("The file is no YAML.", where=path, found=str(problem), expected="a YAML mapping in UTF-8",
                     remedy="Mend the line that is named.")
         ) from problem  # fmt: skip
     if not isinstance(content, dict):

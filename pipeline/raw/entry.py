@@ -117,6 +117,13 @@ def checked(entries: Iterable[ImageEntry], *, dataset: str, codes: Sequence[str]
                         found=f"{first.image} gives {first.image_id!r}, {second.image} gives {second.image_id!r}",
                         expected="ids that differ in more than upper and lower case", remedy="Rename one file, or narrow the pattern of the images.")
             )  # fmt: skip
+    for path in (path for entry in found for path in entry.files.values()):
+        if set("{}") & set(str(path)):
+            raise ManifestError(
+                explain("The name of a file cannot be used.", where=path, found="a brace",
+                        expected="no { and } in folders and files, which Snakemake takes for its own",
+                        remedy="Rename the file or the folder.")
+            )  # fmt: skip
     _every_class_somewhere(found, dataset=dataset, codes=codes, where=where)
     return tuple(found)
 

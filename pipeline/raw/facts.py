@@ -17,10 +17,13 @@ from pipeline.raw.alike import Shrink, hash_level, perceptual_hash
 from pipeline.raw.entry import ImageEntry
 from pipeline.raw.phantom import phantom
 from pipeline.raw.pixels import open_image
-from pipeline.raw.source import ImageSource, blocks
+from pipeline.raw.source import ImageSource, blocks, unusable
 from pipeline.raw.truth import open_truth
 
 __all__ = ["fact_sheet", "read_sheet", "write_fact_sheet"]
+
+DARK = 2**13
+"""A 16-bit picture whose largest value is below this would be black in 8 bits: data of fewer bits, not scaled."""
 
 BLOCK_BYTES = 2**26
 """Pixels and truth that are held at a time."""
@@ -92,10 +95,11 @@ def _read_through(
     digest, sums = hashlib.sha256(), np.zeros(len(record.codes), np.int64)
     most = BLOCK_BYTES // (3 * source.dtype.itemsize + len(record.codes))
     level = hash_level(source)
-    small = Shrink(*source.levels[level])
+    small, largest = Shrink(*source.levels[level]), 0
     with open_truth(entry, record=record, height=height, width=width, workers=workers) as truth:
         for box in blocks(source, most=most):
             pixels = source.read(box)
+            largest = max(largest, int(pixels.max()))
             if level == 0:
                 small.add(box, pixels)
             if entry.image is None:
@@ -105,6 +109,9 @@ def _read_through(
     if level:
         for box in strips(*source.levels[level], max(1, most // source.levels[level][1])):
             small.add(box, source.read(box, level=level))
+    if source.dtype == np.uint16 and 0 < largest < DARK:
+        raise unusable(entry.image or Path(entry.image_id), f"16-bit values up to {largest}",
+                       expected="values that use the 16 bits: scale data of 10 or 12 bits when it is exported")  # fmt: skip
     counts = {code: int(count) for code, count in zip(record.codes, sums, strict=True)}
     return digest.hexdigest(), counts if entry.annotated else {}, perceptual_hash(small.picture)
 

@@ -1,13 +1,14 @@
 """How are images and masks found in any folder? By patterns with a place for the image's name."""
 
 import re
+import unicodedata
 from pathlib import Path
 
 from pipeline.errors import ManifestError, explain
 from pipeline.manifest import FolderLayout
 from pipeline.raw.entry import ImageEntry, safe_id
 
-__all__ = ["expression", "list_folder"]
+__all__ = ["expression", "list_folder", "truth_without_image"]
 
 TOKENS = re.compile(r"\{image\}|\*\*/|\*|\?")
 MEANINGS = {"{image}": r"(?P<image>[^/]+)", "**/": r"(?:[^/]+/)*", "*": r"[^/]*", "?": r"[^/]"}
@@ -36,7 +37,8 @@ def _matches(paths: list[str], pattern: str) -> dict[str, list[str]]:
     for path in paths:
         match = compiled.fullmatch(path)
         if match:
-            found.setdefault(match["image"], []).append(path)
+            # One letter with an accent may be stored as one character or as two, and a system may change which.
+            found.setdefault(unicodedata.normalize("NFC", match["image"]), []).append(path)
     return found
 
 
@@ -55,6 +57,19 @@ def _is_visible(path: Path) -> bool:
     return not any(part.startswith(".") for part in path.parts)
 
 
+def _paths(root: Path) -> list[str]:
+    below = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
+    return sorted(path.as_posix() for path in below if _is_visible(path))
+
+
+def truth_without_image(root: Path, *, layout: FolderLayout) -> list[str]:
+    """Files of truth that belong to no image: their names differ in more than what the patterns leave open."""
+    paths, images = _paths(root), {entry.image_id for entry in list_folder(root, layout=layout)}
+    patterns = [*layout.masks.values(), *filter(None, (layout.label, layout.annotations))]
+    found = (_one_each(paths, pattern, what="truth") for pattern in patterns)
+    return sorted({path for each in found for name, path in each.items() if safe_id(name) not in images})
+
+
 def list_folder(root: Path, *, layout: FolderLayout) -> list[ImageEntry]:
     """List the images that match, each with its masks, its label image or its annotations.
 
@@ -65,8 +80,7 @@ def list_folder(root: Path, *, layout: FolderLayout) -> list[ImageEntry]:
     ManifestError
         Two files for one image, or one class of one image.
     """
-    below = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
-    paths = sorted(path.as_posix() for path in below if _is_visible(path))
+    paths = _paths(root)
     labels = _one_each(paths, layout.label, what="label image") if layout.label else {}
     drawn = _one_each(paths, layout.annotations, what="annotations") if layout.annotations else {}
     masks = {code: _one_each(paths, each, what=f"{code} mask") for code, each in layout.masks.items()}

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,13 +46,13 @@ def lookup_column(path: Path, *, column: str) -> dict[str, str]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.DictReader(stream))
-    except OSError as error:
-        raise ManifestError(explain("The table cannot be read.", where=path, found=error, expected="a CSV file",
-                                    remedy="Check the path.")) from error  # fmt: skip
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ManifestError(explain("The table cannot be read.", where=path, found=error, expected="a CSV file in UTF-8",
+                                    remedy="Check the path, and save the table as CSV in UTF-8.")) from error  # fmt: skip
     found: dict[str, str] = {}
     for number, row in enumerate(rows, start=2):
         if row.get("image_id") is None or row.get(column) is None:
-            raise ManifestError(explain("A column is missing.", where=f"{path}, line {number}", found=", ".join(row),
+            raise ManifestError(explain("A column is missing.", where=f"{path}, line {number}", found=", ".join(map(str, row)),
                                         expected=f"columns image_id and {column}", remedy="Add the column."))  # fmt: skip
         name = row["image_id"].strip()
         if "/" in name or "\\" in name or name.startswith(".") or safe_id(name) in found:
@@ -64,14 +65,35 @@ def lookup_column(path: Path, *, column: str) -> dict[str, str]:
     return found
 
 
-def _answers(lookup: Lookup | None, *, fact: str, root: Path | None, ids: list[str]) -> dict[str, str]:
+def _answers(lookup: Lookup | None, *, fact: str, root: Path | None, entries: Sequence[ImageEntry]) -> dict[str, str]:
     if lookup is None:
         return {}
     if lookup.csv is not None:
-        table = lookup_column((root or Path()) / lookup.csv, column=lookup.column or fact)
-        return {image: table[image] for image in ids if image in table}
-    found = {image: re.search(lookup.pattern or "", image) for image in ids}
-    return {image: match[1] if match.groups() else match[0] for image, match in found.items() if match}
+        where = (root or Path()) / lookup.csv
+        table = lookup_column(where, column=lookup.column or fact)
+        names = {
+            entry.image_id: (entry.image_id, safe_id(entry.image.name if entry.image else "")) for entry in entries
+        }
+        answers = {image: table[name] for image, known in names.items() for name in known if name in table}
+        _some_answer(answers, fact=fact, where=where, found=table, entries=entries)
+        return answers
+    found = {entry.image_id: re.search(lookup.pattern or "", entry.image_id) for entry in entries}
+    answers = {image: match[1] if match.groups() else match[0] for image, match in found.items() if match}
+    _some_answer(answers, fact=fact, where=f"{fact}.pattern", found=[lookup.pattern or ""], entries=entries)
+    return {image: answer or "" for image, answer in answers.items()}
+
+
+def _some_answer(
+    answers: Mapping[str, str], *, fact: str, where: object, found: Iterable[str], entries: Sequence[ImageEntry]
+) -> None:
+    """Refuse a table or pattern that fits no image: each would silently be a patient of its own."""
+    if not any(answers.values()):
+        first = ", ".join(list(found)[:3]) or "nothing"
+        raise ManifestError(
+            explain(f"The {fact} of no image is found.", where=where, found=first,
+                    expected=f"the ids of images, such as {entries[0].image_id}",
+                    remedy=f"Write the names of image files without suffix there, or take {fact} out of the manifest.")
+        )  # fmt: skip
 
 
 def list_images(record: DatasetRecord, *, dataset: str, root: Path | None) -> tuple[ImageEntry, ...]:
@@ -96,9 +118,8 @@ def list_images(record: DatasetRecord, *, dataset: str, root: Path | None) -> tu
     entries, where = _adaptor(record, root=root, dataset=dataset)
     codes = record.codes if _needs_truth(record, entries) else ()
     entries = list(checked(entries, dataset=dataset, codes=codes, where=where))
-    ids = [entry.image_id for entry in entries]
-    groups = _answers(record.group, fact="group", root=root, ids=ids)
-    centres = _answers(record.centre, fact="centre", root=root, ids=ids)
+    groups = _answers(record.group, fact="group", root=root, entries=entries)
+    centres = _answers(record.centre, fact="centre", root=root, entries=entries)
     return tuple(
         replace(
             entry,

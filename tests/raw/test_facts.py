@@ -161,3 +161,12 @@ def test_files_of_one_name_in_two_folders_are_told_apart(tmp_path):
     masks = tuple((code, tmp_path / code / "eye.png") for code in codes)
     entry = ImageEntry("eye", tmp_path / "images" / "eye.png", masks)
     assert entry.files == {"image": entry.image, "mask A": masks[0][1], "mask B": masks[1][1]}
+
+
+@pytest.mark.parametrize(("most", "used"), [(4095, False), (60000, True), (0, True)])
+def test_data_of_12_bits_in_16_is_rejected_because_it_would_be_black(tmp_path, most, used):
+    pixels = np.linspace(0, most, 64 * 48).astype(np.uint16).reshape(48, 64)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack")
+    rejected = fact_sheet(ImageEntry("a", tmp_path / "a.tif", annotated=False), record=RECORD)["rejected"]
+    assert (rejected == "") == used
+    assert used or "up to 4095" in rejected

@@ -1,15 +1,17 @@
 """Folders as people have them: what is found, what is refused, and with which words."""
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
 from pipeline.errors import ManifestError, MissingDataError
 from pipeline.manifest import DatasetRecord
 from pipeline.raw.entry import safe_id
-from pipeline.raw.folder import expression
+from pipeline.raw.folder import expression, truth_without_image
 from pipeline.raw.listing import list_images, lookup_column
 
 
@@ -240,3 +242,47 @@ def test_a_folder_whose_declared_masks_are_nowhere_is_refused(tmp_path):
     record = DatasetRecord.model_validate(facts | {"classes": [{"code": "T", "name": "Tumor"}]})
     with pytest.raises(ManifestError, match="no mask file"):
         list_images(record, dataset="d", root=tmp_path)
+
+
+def test_a_table_may_name_files_with_their_suffix(root):
+    (root / "g.csv").write_text("image_id,group\neye 1.jpg,a\neye_2.jpg,b\n")
+    groups = [entry.group for entry in list_images(record(group={"csv": "g.csv"}), dataset="mine", root=root)]
+    assert groups == ["a", "b", "eye_3"]
+
+
+@pytest.mark.parametrize("lookup", [{"csv": "g.csv"}, {"pattern": "patient_([0-9]+)"}], ids=str)
+def test_groups_that_fit_no_image_are_refused_because_each_would_be_a_patient(root, lookup):
+    (root / "g.csv").write_text("image_id,group\nother,a\n")
+    with pytest.raises(ManifestError, match="group of no image"):
+        list_images(record(group=lookup), dataset="mine", root=root)
+
+
+def test_a_table_that_is_not_utf_8_is_named(root):
+    (root / "g.csv").write_bytes("image_id,group\neye_2,Köln\n".encode("latin-1"))
+    with pytest.raises(ManifestError, match="UTF-8"):
+        list_images(record(group={"csv": "g.csv"}), dataset="mine", root=root)
+
+
+@pytest.mark.parametrize(
+    "change", [{"group": {"pattern": "("}}, {"folder": {"images": "{image}.png", "test": "["}}], ids=str
+)
+def test_what_is_no_regular_expression_is_refused_with_the_manifest(change):
+    with pytest.raises(ValidationError, match="no regular expression"):
+        record(**change)
+
+
+def test_a_name_with_braces_is_refused_by_name(root):
+    picture(root / "pics" / "x{a}.png")
+    with pytest.raises(ManifestError, match=r"x\{a\}.png"):
+        list_images(record(), dataset="mine", root=root)
+
+
+def test_truth_without_an_image_is_found_and_accents_do_not_matter(tmp_path):
+    picture(tmp_path / (unicodedata.normalize("NFD", "köln") + ".png"))
+    for name in (unicodedata.normalize("NFC", "köln"), "other"):
+        picture(tmp_path / f"{name}_EX.png")
+    layout = {"images": "{image}.png", "masks": {"EX": "{image}_EX.png"}}
+    found = record(folder=layout, classes=[{"code": "EX", "name": "e"}])
+    entries = list_images(found, dataset="mine", root=tmp_path)
+    assert [bool(entry.masks) for entry in entries] == [True]
+    assert truth_without_image(tmp_path, layout=found.folder) == ["other_EX.png"]
