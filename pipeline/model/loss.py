@@ -1,7 +1,8 @@
 """What is minimised? A weighted sum of named losses, where pixels that do not exist count nothing.
 
-Dice and Tversky pool the pixels of a batch per class and leave out classes without truth in it; what is predicted of
-those is punished by the term per pixel (focal, cross-entropy) beside them.
+Dice and Tversky pool the pixels of a batch per class, and a class without truth in it counts as 0 in their mean, as
+segmentation_models_pytorch has it; what is predicted of such a class is punished by the term per pixel (focal,
+cross-entropy) beside them.
 
 References
 ----------
