@@ -36,7 +36,7 @@ rule index_sampling:
     threads: 2
     params:
         config=lambda w: {
-            "dataset": DATASETS[w.dataset].name,
+            "dataset": w.dataset,
             "record": bare_record(w.dataset),
             "sampling": portable_sampling(w),
             "seed": seed_of(w.dataset),

@@ -16,6 +16,8 @@ from pipeline.index.counts import Boxes
 __all__ = ["EMPTY", "Pool", "apart", "draw_keys", "in_order", "joined"]
 
 Floats = NDArray[np.float64]
+MOST_CELLS = 2048
+"""Cells along a side of an image in which neighbours are looked for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,8 +103,10 @@ def apart(boxes: Boxes, *, distance: int, most: int) -> NDArray[np.bool_]:
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _apart(y: NDArray[np.int64], x: NDArray[np.int64], distance: int, most: int) -> NDArray[np.bool_]:
-    # Cells as wide as the distance: whatever is too near lies in the same or a neighbouring cell.
-    rows, columns = y.max() // distance + 3, x.max() // distance + 3
+    # Cells at least as wide as the distance: whatever is too near lies in the same or a neighbouring cell. Wider ones
+    # where the distance is small keep their number, hence memory, from growing with the area of a slide.
+    cell_side = max(distance, max(y.max(), x.max()) // MOST_CELLS + 1)
+    rows, columns = y.max() // cell_side + 3, x.max() // cell_side + 3
     last = np.full((rows, columns), -1, dtype=np.int64)
     before = np.full(len(y), -1, dtype=np.int64)
     stays = np.zeros(len(y), dtype=np.bool_)
@@ -110,7 +114,7 @@ def _apart(y: NDArray[np.int64], x: NDArray[np.int64], distance: int, most: int)
     for at in range(len(y)):
         if count >= most:
             break
-        row, column = y[at] // distance + 1, x[at] // distance + 1
+        row, column = y[at] // cell_side + 1, x[at] // cell_side + 1
         near = False
         for cell in range(9):
             other = last[row + cell // 3 - 1, column + cell % 3 - 1]

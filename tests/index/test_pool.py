@@ -62,3 +62,11 @@ def test_boxes_stay_in_turn_where_none_that_stayed_is_near(places, distance, mos
     assert np.flatnonzero(stays).tolist() == slow_apart(boxes, distance, most)
     shorter = apart(boxes[: len(boxes) // 2], distance=distance, most=most)
     assert stays[: len(boxes) // 2].tolist() == shorter.tolist()
+
+
+def test_a_small_distance_on_a_large_slide_takes_no_memory_for_its_area():
+    rng = np.random.default_rng(0)
+    corners = np.concatenate([rng.integers(0, 1_000_000, (300, 2)), 990_000 + rng.integers(0, 40, (300, 2))])
+    boxes = np.concatenate([corners, corners + 64], axis=1)
+    stays = apart(boxes, distance=3, most=1000)
+    assert np.flatnonzero(stays).tolist() == slow_apart(boxes, 3, 1000)
