@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.index.pool import Pool, apart, draw_keys, in_order
+from pipeline.seeds import stream
 
 
 def boxes_at(places, side=10):
@@ -65,7 +66,7 @@ def test_boxes_stay_in_turn_where_none_that_stayed_is_near(places, distance, mos
 
 
 def test_a_small_distance_on_a_large_slide_takes_no_memory_for_its_area():
-    rng = np.random.default_rng(0)
+    rng = stream(0, "test", "slide")
     corners = np.concatenate([rng.integers(0, 1_000_000, (300, 2)), 990_000 + rng.integers(0, 40, (300, 2))])
     boxes = np.concatenate([corners, corners + 64], axis=1)
     stays = apart(boxes, distance=3, most=1000)
