@@ -1,5 +1,6 @@
 """How are images and masks found in any folder? By patterns with a place for the image's name."""
 
+import os
 import re
 import unicodedata
 from pathlib import Path
@@ -58,8 +59,18 @@ def _is_visible(path: Path) -> bool:
 
 
 def _paths(root: Path) -> list[str]:
-    below = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
-    return sorted(path.as_posix() for path in below if _is_visible(path))
+    """Visible files below a root, links to folders followed, as paths relative to it."""
+    above: dict[str, tuple[str, ...]] = {}
+    found = []
+    for folder, folders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        ancestors = above.get(folder, ())
+        if real in ancestors:  # a link to a folder that it lies in
+            folders.clear()
+            continue
+        above |= {os.path.join(folder, each): (*ancestors, real) for each in folders}
+        found += [Path(folder, name).relative_to(root) for name in names if os.path.isfile(os.path.join(folder, name))]
+    return sorted(path.as_posix() for path in found if _is_visible(path))
 
 
 def truth_without_image(root: Path, *, layout: FolderLayout) -> list[str]:

@@ -286,3 +286,12 @@ def test_truth_without_an_image_is_found_and_accents_do_not_matter(tmp_path):
     entries = list_images(found, dataset="mine", root=tmp_path)
     assert [bool(entry.masks) for entry in entries] == [True]
     assert truth_without_image(tmp_path, layout=found.folder) == ["other_EX.png"]
+
+
+def test_links_to_folders_are_followed_and_loops_end(root, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (root / "pics").rename(elsewhere / "pics")
+    (root / "pics").symlink_to(elsewhere / "pics")
+    (elsewhere / "pics" / "again").symlink_to(root)
+    entries = list_images(record(), dataset="mine", root=root)
+    assert [entry.image_id for entry in entries] == ["eye_1", "eye_2", "eye_3"]
