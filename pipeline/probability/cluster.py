@@ -12,9 +12,8 @@ from threading import Lock
 from typing import Any
 from uuid import uuid4
 
-from pipeline.errors import ConfigurationError, ModelError, StoreError, explain
+from pipeline.errors import ConfigurationError, ModelError, explain
 from pipeline.freed_memory import keep_freed
-from pipeline.partial import is_claimed
 from pipeline.probability.accumulate import Sums
 from pipeline.probability.one_pass import Pass
 from pipeline.probability.predictor import load_predictors, torch_threads
@@ -57,25 +56,13 @@ def _here(work: Pass) -> Run:
         return _run_of(_Opened(work))
 
 
-def _check_claim(work: Pass) -> None:
-    """Refuse a task of a run whose client is gone, where another run has begun since: both write to the same paths."""
-    for name, folder in work.folders.items():
-        if not is_claimed(folder, digest=work.digest):
-            raise StoreError(
-                explain("Another run writes this store.", where=folder, found=f"another digest for {name}",
-                        expected="that of this run", remedy="Let one run at a time work on an image.")
-            )  # fmt: skip
-
-
 def _compute(work: Pass, number: int, _after: object) -> Sums:
-    _check_claim(work)
     task = _here(work)
     with torch_threads(work.config.threads):
         return task.compute(work.plan.blocks[number])
 
 
 def _finish(work: Pass, number: int, sums: Sums, _after: object) -> None:
-    _check_claim(work)
     # Copies, because finishing adds to them: a worker that retires meanwhile hands its results on, to be finished anew.
     _here(work).finish(work.plan.blocks[number], {name: each.copy() for name, each in sums.items()})
 

@@ -15,8 +15,10 @@ import zarr
 from numpy.typing import NDArray
 
 from pipeline.config import ProbabilityConfig
+from pipeline.errors import StoreError, explain
 from pipeline.geometry import Box
 from pipeline.manifest import DatasetRecord
+from pipeline.partial import is_claimed
 from pipeline.probability.accumulate import DeviceSums, HostSums, NewAccumulator
 from pipeline.probability.finish import Fused
 from pipeline.probability.logits import Activation, activation_of
@@ -121,6 +123,21 @@ class Pass:
         """Maps that the predictor gives: background is one of them where its logits are fused."""
         return len(self.record.codes) + (self.activation == "softmax")
 
+    def check_ours(self) -> None:
+        """Refuse to go on where another run of the same image has begun: a task may outlive the run that gave it.
+
+        Raises
+        ------
+        StoreError
+            The unfinished stores belong to another digest.
+        """
+        for name, folder in self.folders.items():
+            if not is_claimed(folder, digest=self.digest):
+                raise StoreError(
+                    explain("Another run writes this store.", where=folder, found=f"another digest for {name}",
+                            expected="that of this run", remedy="Let one run at a time work on an image.")
+                )  # fmt: skip
+
     def ledgers(self) -> dict[str, Ledger]:
         """Fusion → its ledger, beside the unfinished store."""
         return {name: Ledger(folder.with_name(f"{folder.name}.work")) for name, folder in self.folders.items()}
@@ -139,5 +156,5 @@ class Pass:
         writer = block_writer({name: open_group(path) for name, path in self.folders.items()}, levels=self.levels)
         return Run(
             source.image_id, self.plan, self.evaluated, self.maps, reader_of(source.image), predictors, writer,
-            self.ledgers(), self.activation, tuple(map(_room, predictors)), count or nobody,
+            self.ledgers(), self.activation, tuple(map(_room, predictors)), count or nobody, self.check_ours,
         )  # fmt: skip

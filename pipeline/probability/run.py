@@ -54,6 +54,10 @@ def nobody(windows: int) -> None:
     """Counts nothing."""
 
 
+def always_ours() -> None:
+    """Nobody else writes there."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
     """One pass over the windows of one image."""
@@ -80,6 +84,8 @@ class Run:
     """Makes room for the sums of a block, on the device of the predictor in the same place."""
     count: Callable[[int], None] = nobody
     """Is told of every batch how many windows were evaluated."""
+    check_ours: Callable[[], None] = always_ours
+    """Called before anything is written: raises where another run has taken over the stores and ledgers."""
     buffers: Buffers = field(default_factory=Buffers)
     """Room that blocks hand on."""
 
@@ -107,15 +113,18 @@ class Run:
         if not windows or (self.is_done(block) and not self.is_owed(block)):
             return {}
         sums = self._summed(block, windows)
+        self.check_ours()
         self._lend(block, sums)
         return sums
 
     def finish(self, block: Block, sums: Sums) -> None:
         """Complete the sums of a block with what it is lent, divide, write, record."""
         sources = list(lent(self.plan, block, evaluated=self.evaluated))
+        self.check_ours()
         if not self.is_done(block):
             if sums or sources:  # Where no window reaches, the store's fill value is the result.
                 self._write(block, sums, sources)
+                self.check_ours()
             for ledger in self.ledgers.values():
                 ledger.set_done(block)
         for ledger in self.ledgers.values():

@@ -13,9 +13,11 @@ import pytest
 
 from pipeline.config import ProbabilityConfig
 from pipeline.errors import ConfigurationError, ModelError, StoreError
-from pipeline.partial import folder_in_progress, partial_path
-from pipeline.probability import cluster
+from pipeline.partial import partial_path
+from pipeline.probability import cluster, predict
+from pipeline.probability.one_pass import Pass
 from pipeline.probability.predict import predict_image
+from tests.probability.eager import fixed_network
 from tests.probability.test_predict import ORIGIN, STORAGE, normalized, outputs, read, record, trained
 
 distributed = pytest.importorskip("distributed")
@@ -106,10 +108,21 @@ def test_finishing_a_block_changes_nothing_that_the_scheduler_holds(monkeypatch,
     assert not sums["mean"].any(), "a worker that retires hands them on, to be finished again"
 
 
-def test_a_task_of_an_earlier_run_touches_nothing_of_the_present_one(tmp_path) -> None:
-    with folder_in_progress(tmp_path / "results/d/probability/m/mean/a.zarr", digest="present") as folder:
-        work = SimpleNamespace(folders={"mean": folder}, digest="earlier", plan=SimpleNamespace(blocks=("block",)))
+def test_a_task_of_an_earlier_run_touches_nothing_of_the_present_one(monkeypatch, tmp_path, trained) -> None:
+    """The client of a run dies while a worker computes a block; a run with another overlap begins on the same paths."""
+    path, stores = normalized(tmp_path), outputs(tmp_path / "r", fusions=("gaussian",))
+    earlier: list[Pass] = []
+    monkeypatch.setattr(predict, "_fuse", lambda work, predictors, *, name: earlier.append(work) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        go(path, stores, model=trained, overlap=0.5)
+    late = earlier[0].open((fixed_network,))
+    block = late.plan.blocks[0]
+    sums = late.compute(block)
+    with pytest.raises(ZeroDivisionError):
+        go(path, stores, model=trained, overlap=0.25)
+    present = earlier[1].folders["gaussian"]
+    before = {each: each.read_bytes() for each in present.parent.rglob("*") if each.is_file()}
+    for late_task in (lambda: late.finish(block, sums), lambda: late.compute(block)):
         with pytest.raises(StoreError, match="Another run"):
-            cluster._finish(work, 0, {}, None)
-        with pytest.raises(StoreError, match="Another run"):
-            cluster._compute(work, 0, None)
+            late_task()
+    assert {each: each.read_bytes() for each in present.parent.rglob("*") if each.is_file()} == before
