@@ -90,14 +90,13 @@ def _describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry]) 
     if run.record.group is not None:
         alone = sum(entry.group == entry.image_id for entry in entries)
         table.add_row("groups", f"{len({entry.group for entry in entries})}; {alone} images are a group of their own")
+    others = [name for name in ("label", "annotations") if any(getattr(entry, name) for entry in entries)]
     for code in run.record.codes if run.root else ():
         count = sum(code in dict(entry.masks) for entry in entries)
-        elsewhere = "in label images" if any(entry.label for entry in entries) else ""
-        elsewhere = "in annotations" if any(entry.annotations for entry in entries) else elsewhere
-        table.add_row(f"masks {code}", elsewhere or str(count))
+        table.add_row(f"masks {code}", f"in files of {others[0]}" if others else str(count))
     if run.root and run.record.folder is not None:
-        lost = truth_without_image(run.root, layout=run.record.folder)
-        if lost:
+        ids = {entry.image_id for entry in entries}
+        if lost := truth_without_image(run.root, layout=run.record.folder, images=ids):
             table.add_row("[red]truth without image[/red]", f"{len(lost)} files, such as {lost[0]}")
     table.add_row("samplings", ", ".join(run.config.index.samplings))
     table.add_row(

@@ -46,12 +46,11 @@ class ClassRecord(_Strict):
         return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
 
 
-def _expression(pattern: str) -> str:
+def _check_expression(pattern: str) -> None:
     try:
         re.compile(pattern)
     except re.error as error:
         raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
-    return pattern
 
 
 class Lookup(_Strict):
@@ -69,7 +68,7 @@ class Lookup(_Strict):
         if (self.pattern is None) == (self.csv is None):
             raise ValueError("give exactly one of pattern and csv")
         if self.pattern is not None:
-            _expression(self.pattern)
+            _check_expression(self.pattern)
         return self
 
 
@@ -97,7 +96,7 @@ class FolderLayout(_Strict):
         if "{image}" not in self.images:
             raise ValueError(f"images {self.images!r} needs {{image}}, the part that names the image")
         if self.test is not None:
-            _expression(self.test)
+            _check_expression(self.test)
         if self.label is not None and (self.masks or not self.values):
             raise ValueError("label needs values and excludes masks")
         if self.label is None and self.values:

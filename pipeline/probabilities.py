@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.geometry import Box
 from pipeline.stores import open_array, read_box
 
-__all__ = ["SCALE", "ProbabilityMap", "Stored", "as_float16", "open_probability"]
+__all__ = ["SCALE", "ProbabilityMap", "Stored", "as_float16", "open_probability", "reaches"]
 
 Stored: TypeAlias = Literal["float16", "uint8"]
 
@@ -26,6 +26,11 @@ def as_float16(stored: NDArray[Any]) -> NDArray[np.float16]:
     if stored.dtype == np.uint8:
         return np.asarray(_OF_BYTES[stored])
     return np.asarray(stored, dtype=np.float16)
+
+
+def reaches(values: NDArray[np.float16], threshold: float) -> NDArray[np.bool_]:
+    """Where probabilities are at least a threshold; compared in float32, because NumPy would round it to float16."""
+    return np.asarray(values >= np.float32(threshold))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -67,8 +67,8 @@ class Ledger:
         os.replace(temporary, path)
 
     def load(self, block: Block, side: Side) -> NDArray[np.float32]:
-        """A strip, mapped: it is read where it is added."""
-        return np.asarray(np.load(self._strip(block, side), mmap_mode="c"), dtype=np.float32)
+        """Read a strip."""
+        return np.asarray(np.load(self._strip(block, side)), dtype=np.float32)
 
     def drop(self, block: Block, side: Side) -> None:
         """Delete a strip that was read for the last time."""

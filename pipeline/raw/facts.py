@@ -99,7 +99,8 @@ def _read_through(
     with open_truth(entry, record=record, height=height, width=width, workers=workers) as truth:
         for box in blocks(source, most=most):
             pixels = source.read(box)
-            largest = max(largest, int(pixels.max()))
+            if source.dtype == np.uint16:
+                largest = max(largest, int(pixels.max()))
             if level == 0:
                 small.add(box, pixels)
             if entry.image is None:
@@ -109,7 +110,7 @@ def _read_through(
     if level:
         for box in strips(*source.levels[level], max(1, most // source.levels[level][1])):
             small.add(box, source.read(box, level=level))
-    if source.dtype == np.uint16 and 0 < largest < DARK:
+    if 0 < largest < DARK:
         raise unusable(entry.image or Path(entry.image_id), f"16-bit values up to {largest}",
                        expected="values that use the 16 bits: scale data of 10 or 12 bits when it is exported")  # fmt: skip
     counts = {code: int(count) for code, count in zip(record.codes, sums, strict=True)}

@@ -3,6 +3,7 @@
 import os
 import re
 import unicodedata
+from collections.abc import Collection
 from pathlib import Path
 
 from pipeline.errors import ManifestError, explain
@@ -73,9 +74,9 @@ def _paths(root: Path) -> list[str]:
     return sorted(path.as_posix() for path in found if _is_visible(path))
 
 
-def truth_without_image(root: Path, *, layout: FolderLayout) -> list[str]:
-    """Files of truth that belong to no image: their names differ in more than what the patterns leave open."""
-    paths, images = _paths(root), {entry.image_id for entry in list_folder(root, layout=layout)}
+def truth_without_image(root: Path, *, layout: FolderLayout, images: Collection[str]) -> list[str]:
+    """Files of truth that belong to no image of these ids: names differ in more than what the patterns leave open."""
+    paths = _paths(root)
     patterns = [*layout.masks.values(), *filter(None, (layout.label, layout.annotations))]
     found = (_one_each(paths, pattern, what="truth") for pattern in patterns)
     return sorted({path for each in found for name, path in each.items() if safe_id(name) not in images})

@@ -25,11 +25,15 @@ END_OF_JPEG, PADDING = b"\xff\xd9", 64
 """The marker at the end of a JPEG, which its pixels never contain, and how many bytes may stand after it."""
 ORIENTATION_OF_PNG = b"eXIf"
 PROBLEMS = (OSError, SyntaxError, ValueError, EOFError, struct.error, UnidentifiedImageError)
-LOSSY = ("JPEG", "MPO", "WEBP")
-"""Formats that change the values of a mask, but for WebP that says it is lossless."""
-LOSSLESS_WEBP = b"VP8L"
+LOSSY = ("JPEG", "MPO")
+"""Formats that change the values of a mask; WebP may, too."""
 JPEG_THRESHOLD = 127
 """A value of a lossy mask is set above this."""
+
+
+def _is_lossless_webp(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(16)[12:] == b"VP8L"
 
 
 def _upright(path: Path) -> tuple[Image.Image, bool]:
@@ -40,7 +44,7 @@ def _upright(path: Path) -> tuple[Image.Image, bool]:
         try:
             with Image.open(path) as picture:
                 picture.load()
-                lossy = picture.format in LOSSY and path.read_bytes()[12:16] != LOSSLESS_WEBP
+                lossy = picture.format in LOSSY or (picture.format == "WEBP" and not _is_lossless_webp(path))
             return ImageOps.exif_transpose(picture) or picture, lossy
         except Image.DecompressionBombError as error:
             raise unusable(path, error, expected="at most 179 million pixels in JPEG or PNG; larger as TIFF") from error

@@ -83,9 +83,10 @@ class TiffValues:
         return self._value(self._page.read(box)) if self._held is None else self._held[box.slices]
 
 
-def _value(page: tifffile.TiffPage, *, labels: bool, path: Path) -> Callable[[NDArray[Any]], NDArray[Any]]:
+def _value(
+    page: tifffile.TiffPage, *, inverted: bool, labels: bool, path: Path
+) -> Callable[[NDArray[Any]], NDArray[Any]]:
     """What makes one value of the samples ``(h, w, sample)`` of a pixel: light, or what is stored of a label image."""
-    inverted = int(page.photometric) == INVERTED and not labels
     alpha = bool(page.extrasamples) and int(page.extrasamples[0]) in ALPHA
     light = None if labels or page.colormap is None else np.any(page.colormap, axis=0).astype(np.uint8)
 
@@ -274,7 +275,7 @@ def open_tiff_values(
         opener = _Opener(path, workers=workers, stack=stack, cache_bytes=cache_bytes)
         inverted = int(page.photometric) == INVERTED and not labels
         fill = 0 if not inverted or page.dtype is None else 1 if page.dtype == np.bool_ else np.iinfo(page.dtype).max
-        value = _value(page, labels=labels, path=path)
+        value = _value(page, inverted=inverted, labels=labels, path=path)
         yield TiffValues(opener.page(page, fill=fill), value=value, lossy=is_jpeg(page))
 
 

@@ -17,6 +17,7 @@ from pipeline.errors import StoreError, explain
 from pipeline.geometry import Box
 from pipeline.manifest import DatasetRecord
 from pipeline.partial import file_in_progress
+from pipeline.probabilities import reaches
 from pipeline.provenance import Provenance
 from pipeline.segmentation.fit import read_thresholds
 from pipeline.segmentation.regions import Maps
@@ -64,7 +65,7 @@ def _alone(
     alone, largest = np.ones(len(table), dtype=np.bool_), np.zeros(len(table), dtype=np.float32)
     for index, box in enumerate(table.boxes):
         values = image.values(box, number=number)
-        labels = relabel(table, index, values >= np.float32(cut))
+        labels = relabel(table, index, reaches(values, cut))
         inside = labels >= 0
         if inside.any():
             np.maximum.at(largest, labels[inside], values[inside].astype(np.float32))
@@ -113,7 +114,7 @@ def _of_class(
 ) -> pd.DataFrame:
     number, (height, width) = record.codes.index(code), image.maps.size
     table = component_table(
-        lambda box: image.values(box, number=number) >= np.float32(cut), height=height, width=width, rows=image.rows
+        lambda box: reaches(image.values(box, number=number), cut), height=height, width=width, rows=image.rows
     )
     alone, largest = _alone(image, table, number=number, cut=cut)
     kept = alone & (table.area >= max(config.minimum_areas.get(code, config.minimum_area), 1))

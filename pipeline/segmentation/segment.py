@@ -21,6 +21,7 @@ from pipeline.manifest import DatasetRecord
 from pipeline.normalized.pyramid import halve_labels, store_levels
 from pipeline.overlap import label_map, precedence
 from pipeline.partial import file_in_progress, folder_in_progress
+from pipeline.probabilities import reaches
 from pipeline.provenance import Provenance
 from pipeline.segmentation.clean import CleanMask, clean
 from pipeline.segmentation.fit import read_thresholds
@@ -47,7 +48,7 @@ def _cut(maps: Maps, folder: Path, *, cuts: list[float], config: SegmentationCon
     for box in strips(*size, storage.shard):
         values = maps.array.read(box)
         for number, array in enumerate(arrays):
-            write_box(array, (values[number] >= np.float32(cuts[number])).astype(np.uint8), y0=box.y0, x0=0)
+            write_box(array, reaches(values[number], cuts[number]).astype(np.uint8), y0=box.y0, x0=0)
     yield arrays
     shutil.rmtree(folder)
 
