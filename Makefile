@@ -45,7 +45,7 @@ format: setup
 	$(BIN)/snakefmt Snakefile stages
 
 schema: setup              ## stages/config.schema.json from pipeline/config/
-	$(BIN)/python -c 'import json; from pipeline.settings import run_schema; print(json.dumps(run_schema(), indent=1))' \
+	$(BIN)/python -c 'import json; from pipeline.config.run import run_schema; print(json.dumps(run_schema(), indent=1))' \
 	  > stages/config.schema.json
 
 bench: setup               ## our figures beside the peers', as ratios in one run

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import fundus_chain, patch_reading
-from pipeline.provenance import versions
+from pipeline.stores.provenance import versions
 
 MODULES = (fundus_chain, patch_reading)
 OUTPUT = Path(__file__).with_name("results.md")

@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from pipeline.geometry import Box, starts_1d
 from pipeline.model.checkpoint import read_card
 from pipeline.model.ensemble import members_of
+from pipeline.predict.run_settings import RunBeside
 from pipeline.probability.predict import predict_image
-from pipeline.provenance import Provenance
-from pipeline.report.border_section import NAMES
-from pipeline.report.steps import ACTIVE, border_lines
-from pipeline.segmentation.beside import RunBeside
+from pipeline.report.measures.steps import ACTIVE, border_lines
+from pipeline.report.page.border_section import NAMES
 from pipeline.stores import open_array, open_group, read_box, read_table
+from pipeline.stores.provenance import Provenance
 
 OVERLAP = 0.875
 NEAR = 16
@@ -59,9 +59,14 @@ def dense(image: Path, *, model: Path, folder: Path) -> Path:
     assert card.record is not None
     path = folder / "probability" / "dense" / image.name
     predict_image(
-        image, model=model, outputs={"gaussian": path}, config=beside.probability({"overlap": OVERLAP}),
-        window=beside.window or card.patch, record=card.record, provenance=Provenance("probability", {}, "benchmark"),
-    )  # fmt: skip
+        image,
+        model=model,
+        outputs={"gaussian": path},
+        config=beside.probability({"overlap": OVERLAP}),
+        window=beside.window or card.patch,
+        record=card.record,
+        provenance=Provenance("probability", {}, "benchmark"),
+    )
     return path
 
 
@@ -80,9 +85,12 @@ def distances(model: Path, images: Sequence[str], fusions: Sequence[str]) -> Ite
                 off = np.abs(found - reference)
                 near = active & near_borders(path, fusion=fusion)
                 yield {
-                    "fusion": fusion, "near": off[near].sum(), "near_pixels": near.sum(), "all": off[active].sum(),
+                    "fusion": fusion,
+                    "near": off[near].sum(),
+                    "near_pixels": near.sum(),
+                    "all": off[active].sum(),
                     "all_pixels": active.sum(),
-                }  # fmt: skip
+                }
 
 
 def table(model: Path) -> str:

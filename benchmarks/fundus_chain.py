@@ -11,9 +11,9 @@ from benchmarks.timing import Pair, paired
 from pipeline.config import NormalizedConfig
 from pipeline.geometry import Box
 from pipeline.normalized.blocks import work_blocks
-from pipeline.normalized.chain import block_chain
+from pipeline.normalized.fundus.chain import block_chain
 from pipeline.normalized.region import Region
-from pipeline.parallel import each
+from pipeline.runtime.threads import each
 
 HEIGHT, WIDTH = 2848, 4288
 

@@ -11,8 +11,8 @@ from benchmarks.timing import Pair, paired
 from pipeline.config import Storage
 from pipeline.geometry import Box
 from pipeline.seeds import stream
-from pipeline.shards import Shards
 from pipeline.stores import create_plane, create_pyramid, open_array, write_box
+from pipeline.stores.shards import Shards
 
 SIDE, COUNT, CLASSES = 512, 60, 5
 
@@ -28,8 +28,14 @@ def truth() -> NDArray[np.uint8]:
 
 def write_store(path: Path, image: NDArray[np.uint8], masks: NDArray[np.uint8]) -> None:
     """The store of one normalised image, level 0 and truth."""
-    group = create_pyramid(path, channels=("r", "g", "b"), shapes=((HEIGHT, WIDTH),), dtype=np.uint8, storage=Storage(),
-                           provenance={"stage": "benchmark"})  # fmt: skip
+    group = create_pyramid(
+        path,
+        channels=("r", "g", "b"),
+        shapes=((HEIGHT, WIDTH),),
+        dtype=np.uint8,
+        storage=Storage(),
+        provenance={"stage": "benchmark"},
+    )
     write_box(group["0"], np.ascontiguousarray(np.moveaxis(image, 2, 0)), y0=0, x0=0)
     array = create_plane(group, "truth", shape=masks.shape, dtype=np.uint8, storage=Storage())
     write_box(array, masks, y0=0, x0=0)

@@ -15,22 +15,22 @@ from rich.progress import track
 from rich.table import Table
 
 from pipeline.config import Fusion
-from pipeline.disk import projected_disk, room_on_disk
-from pipeline.errors import ConfigurationError, PipelineError, explain
-from pipeline.freed_memory import keep_freed
-from pipeline.provenance import versions
-from pipeline.raw.entry import ImageEntry
-from pipeline.raw.folder import truth_without_image
-from pipeline.raw.headers import header_problems, header_size
-from pipeline.raw.listing import list_images
-from pipeline.settings import DatasetRun, load_yaml, merge, plan_run
-from pipeline.threads import let_waiting_threads_sleep
+from pipeline.config.run import DatasetRun, load_yaml, merge, plan_run
+from pipeline.errors import ConfigurationError, PipelineError
+from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.raw.datasets.folder import truth_without_image
+from pipeline.raw.datasets.headers import header_problems, header_size
+from pipeline.raw.datasets.listing import list_images
+from pipeline.runtime.allocator import keep_freed
+from pipeline.runtime.threads import let_waiting_threads_sleep
+from pipeline.stores.disk import projected_disk, room_on_disk
+from pipeline.stores.provenance import versions
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pipeline.manifest import DatasetRecord
-    from pipeline.report.index_pictures import IndexPlace
+    from pipeline.config.manifest import DatasetRecord
+    from pipeline.report.pictures.index_pictures import IndexPlace
 
 __all__ = ["main"]
 
@@ -44,8 +44,13 @@ def _given(pairs: Sequence[str], *, option: str = "--config") -> dict[str, Any]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals:
-            raise ConfigurationError(explain("A value is missing.", where=option, found=pair, expected="key=value",
-                                             remedy="Write it without spaces around the equals sign."))  # fmt: skip
+            raise ConfigurationError(
+                "A value is missing.",
+                where=option,
+                found=pair,
+                expected="key=value",
+                remedy="Write it without spaces around the equals sign.",
+            )
         found[key] = yaml.safe_load(value)
     return found
 
@@ -129,7 +134,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     keep_freed()
     let_waiting_threads_sleep()
     # Torch takes seconds to import, and `check` must not wait for it.
-    from pipeline.segmentation.new_image import Wishes, predict_new_image
+    from pipeline.predict.new_image import Wishes, predict_new_image
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     wishes = Wishes(
@@ -159,27 +164,42 @@ def _predict(arguments: argparse.Namespace) -> int:
 def _predict_options(predict: argparse.ArgumentParser) -> None:
     predict.add_argument("image", type=Path, metavar="IMAGE", help="JPEG, PNG, TIFF or a slide")
     predict.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="such as results/idrid/model/unet")
-    predict.add_argument("--out", type=Path, default=Path("predictions"), metavar="FOLDER",
-                         help="results go to FOLDER/IMAGE/ (default: %(default)s)")  # fmt: skip
+    predict.add_argument(
+        "--out",
+        type=Path,
+        default=Path("predictions"),
+        metavar="FOLDER",
+        help="results go to FOLDER/IMAGE/ (default: %(default)s)",
+    )
     predict.add_argument("--fusion", nargs="+", default=["gaussian"], choices=get_args(Fusion), help="maps to write")
     predict.add_argument(
         "--threshold", type=float, metavar="P", help="for all classes, instead of those that the run fitted"
     )
-    predict.add_argument("--original-grid", nargs="?", const="tiff", choices=["tiff", "png"],
-                         help="also write the masks as large as IMAGE")  # fmt: skip
+    predict.add_argument(
+        "--original-grid",
+        nargs="?",
+        const="tiff",
+        choices=["tiff", "png"],
+        help="also write the masks as large as IMAGE",
+    )
     predict.add_argument("--pixel-size", type=float, metavar="UM", help="micrometres a pixel, where IMAGE names none")
     predict.add_argument("--workers", type=_count, default=1, metavar="N", help="blocks normalised at a time")
     for stage in ("probability", "segmentation"):
-        predict.add_argument(f"--{stage}", nargs="+", default=[], metavar="KEY=VALUE",
-                             help=f"change parameters of stage {stage}, such as those in stages/config.yaml")  # fmt: skip
+        predict.add_argument(
+            f"--{stage}",
+            nargs="+",
+            default=[],
+            metavar="KEY=VALUE",
+            help=f"change parameters of stage {stage}, such as those in stages/config.yaml",
+        )
     predict.set_defaults(run=_predict)
 
 
 def _opened(arguments: argparse.Namespace) -> "tuple[IndexPlace, pd.DataFrame, dict[str, Any], DatasetRecord]":
     """Place, rows, metadata and facts of an index."""
+    from pipeline.config.run import load_manifest
     from pipeline.index.table import read
-    from pipeline.report.index_pictures import index_record, place_of
-    from pipeline.settings import load_manifest
+    from pipeline.report.pictures.index_pictures import index_record, place_of
     from pipeline.stores import table_metadata
 
     place = place_of(Path(arguments.index))
@@ -189,10 +209,10 @@ def _opened(arguments: argparse.Namespace) -> "tuple[IndexPlace, pd.DataFrame, d
 
 
 def _index_show(arguments: argparse.Namespace) -> int:
-    from pipeline.report.index_pictures import write_pictures
-    from pipeline.report.patch_tables import all_tables, missed_sentence, notes_of
-    from pipeline.report.tables import sampling_table
-    from pipeline.report.terminal import terminal_table
+    from pipeline.report.page.patch_tables import all_tables, missed_sentence, notes_of
+    from pipeline.report.page.tables import sampling_table
+    from pipeline.report.page.terminal import terminal_table
+    from pipeline.report.pictures.index_pictures import write_pictures
 
     place, frame, notes, record = _opened(arguments)
     summary = notes.get("summary") or {}
@@ -212,28 +232,45 @@ def _index_show(arguments: argparse.Namespace) -> int:
         console.print(f"note: {escape(text)}", style="yellow")
     folder = Path(arguments.out) if arguments.out else place.pictures
     normalized = place.stores(sorted(set(frame["image_id"].astype(str))))
-    count = sum(1 for _ in track(write_pictures(frame, record, normalized=normalized, folder=folder), console=console,
-                                 description="pictures", total=1 + len(normalized), transient=True))  # fmt: skip
+    count = sum(
+        1
+        for _ in track(
+            write_pictures(frame, record, normalized=normalized, folder=folder),
+            console=console,
+            description="pictures",
+            total=1 + len(normalized),
+            transient=True,
+        )
+    )
     console.print(f"{count} pictures, a sheet of patches and a map of each image, are in {folder}", soft_wrap=True)
     return 0
 
 
 def _index_export(arguments: argparse.Namespace) -> int:
     from pipeline.index.export import export_patches
-    from pipeline.provenance import file_digest
+    from pipeline.stores.provenance import file_digest
 
     place, frame, notes, record = _opened(arguments)
     chosen = frame[frame["split"].isin(arguments.splits)].reset_index(drop=True)
     normalized = place.stores(sorted(set(chosen["image_id"].astype(str))))
     origin: dict[str, Any] = {"dataset": place.dataset, "index": place.index.name, "sha256": file_digest(place.index)}
     origin |= {"sampling": notes.get("config"), "versions": versions()}
-    written = export_patches(chosen, normalized=normalized, record=record, folder=arguments.to, layout=arguments.format,
-                             origin=origin, workers=arguments.workers)  # fmt: skip
+    written = export_patches(
+        chosen,
+        normalized=normalized,
+        record=record,
+        folder=arguments.to,
+        layout=arguments.format,
+        origin=origin,
+        workers=arguments.workers,
+    )
     console = Console(soft_wrap=True)
     count = sum(1 for _ in track(written, console=console, description="patches", total=len(chosen), transient=True))
     console.print(f"{count:,} patches of {len(normalized)} images are in {arguments.to}")
     if (arguments.to / "splits_final.json").is_file():
-        console.print("Copy splits_final.json to nnUNet_preprocessed/{dataset}/ after planning: nnU-Net's own splits know no patients.")  # fmt: skip
+        console.print(
+            "Copy splits_final.json to nnUNet_preprocessed/{dataset}/ after planning: nnU-Net's own splits know no patients."
+        )
     return 0
 
 
@@ -263,15 +300,29 @@ def _add_index_commands(commands: "argparse._SubParsersAction[argparse.ArgumentP
         "--to", type=Path, required=True, metavar="FOLDER", help="a new folder; for nnU-Net DatasetNNN_Name"
     )
     export.add_argument("--format", choices=["files", "nnunet"], default="files", help="layout of the folder (files)")
-    export.add_argument("--splits", nargs="+", choices=["train", "validation", "test"], default=["train", "validation", "test"],
-                        help="which patches (all)")  # fmt: skip
-    export.add_argument("--workers", type=_count, default=os.cpu_count() or 1, metavar="N",
-                        help="patches read and compressed at a time; changes no file (%(default)s)")  # fmt: skip
+    export.add_argument(
+        "--splits",
+        nargs="+",
+        choices=["train", "validation", "test"],
+        default=["train", "validation", "test"],
+        help="which patches (all)",
+    )
+    export.add_argument(
+        "--workers",
+        type=_count,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="patches read and compressed at a time; changes no file (%(default)s)",
+    )
     export.set_defaults(run=_index_export)
     for each in (show, export):
         each.add_argument("index", metavar="INDEX", help="results/{dataset}/index/{sampling}.parquet")
-        each.add_argument("--manifest", default=str(PROJECT / "datasets_manifest.yaml"), metavar="FILE",
-                          help="names and colours of the classes; the shipped one without it")  # fmt: skip
+        each.add_argument(
+            "--manifest",
+            default=str(PROJECT / "datasets_manifest.yaml"),
+            metavar="FILE",
+            help="names and colours of the classes; the shipped one without it",
+        )
 
 
 def _parser() -> argparse.ArgumentParser:

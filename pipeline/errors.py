@@ -23,12 +23,44 @@ __all__ = [
     "SamplingError",
     "StoreError",
     "UnalignedWrite",
-    "explain",
 ]
 
 
 class PipelineError(Exception):
-    """Base of every error raised on purpose; its text says what, where, found, expected and what to do."""
+    """An error raised on purpose, whose text says what is wrong, where, what was found and expected, and what to do.
+
+    Parameters
+    ----------
+    what
+        One sentence; alone, or with all four of the other parts.
+    where
+        The file, key, table or function.
+    found, expected
+        What is there, and what should be.
+    remedy
+        What to do about it.
+
+    Examples
+    --------
+    >>> print(PipelineError("Unknown key.", where="model.losss", found="losss", expected="loss", remedy="Rename it."))
+    Unknown key.
+      where:    model.losss
+      found:    losss
+      expected: loss
+      to do:    Rename it.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: object = None,
+        found: object = None,
+        expected: object = None,
+        remedy: str | None = None,
+    ) -> None:
+        rows = (("where", where), ("found", found), ("expected", expected), ("to do", remedy))
+        super().__init__("\n".join([what, *(f"  {name + ':':<9} {text}" for name, text in rows if text is not None)]))
 
 
 class ConfigurationError(PipelineError, ValueError):
@@ -65,20 +97,3 @@ class SamplingError(PipelineError, ValueError):
 
 class ModelError(PipelineError, ValueError):
     """A network, its weights or its inputs that do not fit together."""
-
-
-def explain(what: str, *, where: object, found: object, expected: object, remedy: str) -> str:
-    """One message of five parts, in the order in which a reader asks for them.
-
-    Examples
-    --------
-    >>> print(explain("Unknown key.", where="model.losss", found="losss", expected="loss",
-    ...               remedy="Rename the key."))
-    Unknown key.
-      where:    model.losss
-      found:    losss
-      expected: loss
-      to do:    Rename the key.
-    """
-    rows = (("where", where), ("found", found), ("expected", expected), ("to do", remedy))
-    return "\n".join([what, *(f"  {name + ':':<9} {text}" for name, text in rows)])

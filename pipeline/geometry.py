@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.errors import GeometryError, explain
+from pipeline.errors import GeometryError
 
 __all__ = ["Box", "aligned_boxes", "clip_start", "grid_pixel_um", "starts_1d", "strips"]
 
@@ -29,9 +29,12 @@ class Box:
         if self.y1 < self.y0 or self.x1 < self.x0:
             found = f"y {self.y0}…{self.y1}, x {self.x0}…{self.x1}"
             raise GeometryError(
-                explain("A box ends before it starts.", where="geometry.Box", found=found,
-                        expected="y0 <= y1 and x0 <= x1", remedy="Check the order of the coordinates.")
-            )  # fmt: skip
+                "A box ends before it starts.",
+                where="geometry.Box",
+                found=found,
+                expected="y0 <= y1 and x0 <= x1",
+                remedy="Check the order of the coordinates.",
+            )
 
     @classmethod
     def of_shape(cls, height: int, width: int) -> "Box":
@@ -106,11 +109,12 @@ def starts_1d(length: int, window: int, stride: int) -> tuple[int, ...]:
     """
     if length < 1 or window < 1 or not 1 <= stride <= window:
         raise GeometryError(
-            explain("Windows cannot cover the axis.", where="geometry.starts_1d",
-                    found=f"length {length}, window {window}, stride {stride}",
-                    expected="length >= 1, window >= 1, 1 <= stride <= window",
-                    remedy="Choose an overlap of at least 0 and below 1, and a window of at least one pixel.")
-        )  # fmt: skip
+            "Windows cannot cover the axis.",
+            where="geometry.starts_1d",
+            found=f"length {length}, window {window}, stride {stride}",
+            expected="length >= 1, window >= 1, 1 <= stride <= window",
+            remedy="Choose an overlap of at least 0 and below 1, and a window of at least one pixel.",
+        )
     last = max(length - window, 0)
     starts = list(range(0, last + 1, stride))
     return tuple(starts if starts[-1] == last else [*starts, last])

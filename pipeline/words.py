@@ -21,8 +21,10 @@ def safe_name(name: str) -> str:
         Characters that a path or a shell could trip over, or one of the seven words.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name in WORDS:
-        raise ValueError(f"name {name!r} must be letters, digits, '.', '_', '-', begin with a letter or digit, and be none "
-                         f"of {', '.join(WORDS)}")  # fmt: skip
+        raise ValueError(
+            f"name {name!r} must be letters, digits, '.', '_', '-', begin with a letter or digit, and be none "
+            f"of {', '.join(WORDS)}"
+        )
     return name
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.jobs import job, origin
+from pipeline.runtime.job import job, origin
 
 if TYPE_CHECKING:
     snakemake: Any
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 def raw_image(smk: Any) -> None:
     """Write the fact sheet of one image."""
-    from pipeline.manifest import DatasetRecord
-    from pipeline.raw.entry import entry_from_files
+    from pipeline.config.manifest import DatasetRecord
+    from pipeline.raw.datasets.entry import entry_from_files
     from pipeline.raw.facts import write_fact_sheet
 
     config = smk.params.config
@@ -26,7 +26,7 @@ def raw_image(smk: Any) -> None:
 def raw_images(smk: Any) -> None:
     """Write the table of images."""
     from pipeline.config import RawConfig
-    from pipeline.manifest import DatasetRecord
+    from pipeline.config.manifest import DatasetRecord
     from pipeline.raw.table import write_images
 
     config = smk.params.config

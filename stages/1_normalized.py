@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.jobs import job, origin
+from pipeline.runtime.job import job, origin
 
 if TYPE_CHECKING:
     snakemake: Any
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 def on_image(smk: Any, *results: str) -> dict[str, Any]:
     """What every function on one image is given; its inputs are its files and, by name, earlier results."""
     from pipeline.config import NormalizedConfig
-    from pipeline.manifest import DatasetRecord
-    from pipeline.raw.entry import entry_from_files
+    from pipeline.config.manifest import DatasetRecord
+    from pipeline.raw.datasets.entry import entry_from_files
 
     config = smk.params.config
     record = DatasetRecord.model_validate(config["record"])
@@ -34,7 +34,7 @@ def on_image(smk: Any, *results: str) -> dict[str, Any]:
 
 def normalized_stain(smk: Any) -> None:
     """Estimate the stains of one image."""
-    from pipeline.normalized.histology import write_estimate
+    from pipeline.normalized.stain.image import write_estimate
 
     write_estimate(**on_image(smk))
 
@@ -42,7 +42,7 @@ def normalized_stain(smk: Any) -> None:
 def normalized_target(smk: Any) -> None:
     """Write the look that all images of a data set are brought to."""
     from pipeline.config import NormalizedConfig
-    from pipeline.normalized.target import write_target
+    from pipeline.normalized.stain.target import write_target
 
     config = smk.params.config
     files = [Path(path) for path in smk.input]
@@ -60,14 +60,14 @@ def normalized_target(smk: Any) -> None:
 
 def fundus_image(smk: Any) -> None:
     """Write the normalised store of a fundus photograph."""
-    from pipeline.normalized.fundus import normalise_fundus
+    from pipeline.normalized.fundus.image import normalise_fundus
 
     normalise_fundus(**on_image(smk))
 
 
 def histology_image(smk: Any) -> None:
     """Write the normalised store of an H&E image."""
-    from pipeline.normalized.histology import normalise_histology
+    from pipeline.normalized.stain.image import normalise_histology
 
     results = [name for name in ("stain", "target") if getattr(smk.input, name)]
     given = {name: Path(getattr(smk.input, name)[0]) for name in results}

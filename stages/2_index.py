@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.jobs import job, origin
+from pipeline.runtime.job import job, origin
 
 if TYPE_CHECKING:
     snakemake: Any
@@ -21,9 +21,9 @@ def index_candidates(smk: Any) -> None:
 
 def index_sampling(smk: Any) -> None:
     """Write the patch index of one sampling."""
+    from pipeline.config.manifest import DatasetRecord
+    from pipeline.config.run import sampling_from
     from pipeline.index.table import write_index
-    from pipeline.manifest import DatasetRecord
-    from pipeline.settings import sampling_from
 
     config = smk.params.config
     images = Path(smk.input.images)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.jobs import job, origin
+from pipeline.runtime.job import job, origin
 
 if TYPE_CHECKING:
     snakemake: Any
@@ -14,7 +14,7 @@ LIBRARIES = ("numpy", "torch", "lightning", "segmentation-models-pytorch", "albu
 def model_fit(smk: Any) -> None:
     """Train one model."""
     from pipeline.config import ModelSettings
-    from pipeline.manifest import DatasetRecord
+    from pipeline.config.manifest import DatasetRecord
     from pipeline.model.fit import train
 
     config = smk.params.config
@@ -41,7 +41,7 @@ def model_fit(smk: Any) -> None:
 
 def model_ensemble(smk: Any) -> None:
     """Name the members of an ensemble."""
-    from pipeline.manifest import DatasetRecord
+    from pipeline.config.manifest import DatasetRecord
     from pipeline.model.checkpoint import CARD, WEIGHTS
     from pipeline.model.ensemble import write_ensemble
 

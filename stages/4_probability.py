@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.jobs import job, origin
+from pipeline.runtime.job import job, origin
 
 if TYPE_CHECKING:
     snakemake: Any
@@ -14,7 +14,7 @@ LIBRARIES = ("numpy", "torch", "segmentation-models-pytorch", "dask", "zarr", "n
 def probability_image(smk: Any) -> None:
     """Write the probability maps of one image by one model."""
     from pipeline.config import ProbabilityConfig
-    from pipeline.manifest import DatasetRecord
+    from pipeline.config.manifest import DatasetRecord
     from pipeline.model.ensemble import model_files
     from pipeline.probability.predict import predict_image
 

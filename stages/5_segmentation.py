@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.jobs import job, origin
+from pipeline.runtime.job import job, origin
 
 if TYPE_CHECKING:
     snakemake: Any
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def segmentation_thresholds(smk: Any) -> None:
     """Write the thresholds of one model and fusion."""
     from pipeline.config import SegmentationConfig
-    from pipeline.manifest import DatasetRecord
+    from pipeline.config.manifest import DatasetRecord
     from pipeline.segmentation.fit import write_thresholds
 
     config = smk.params.config
@@ -33,7 +33,7 @@ def segmentation_thresholds(smk: Any) -> None:
 def segmentation_image(smk: Any) -> None:
     """Write the label map, masks and polygons of one image."""
     from pipeline.config import SegmentationConfig
-    from pipeline.manifest import DatasetRecord
+    from pipeline.config.manifest import DatasetRecord
     from pipeline.segmentation.segment import segment_image
 
     config = smk.params.config
@@ -63,7 +63,7 @@ def segmentation_lesions(smk: Any) -> None:
 def segmentation_hard_negatives(smk: Any) -> None:
     """Write the false positives of one model and fusion in the training images."""
     from pipeline.config import SegmentationConfig
-    from pipeline.manifest import DatasetRecord
+    from pipeline.config.manifest import DatasetRecord
     from pipeline.segmentation.false_positives import write_hard_negatives
 
     config = smk.params.config

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.jobs import job, origin
+from pipeline.runtime.job import job, origin
 
 if TYPE_CHECKING:
     snakemake: Any
@@ -17,8 +17,8 @@ def by_image(paths: Any) -> dict[str, Path]:
 def report_metrics(smk: Any) -> None:
     """Measure one model and fusion."""
     from pipeline.config import ReportConfig
-    from pipeline.manifest import DatasetRecord
-    from pipeline.report.evaluate import write_metrics
+    from pipeline.config.manifest import DatasetRecord
+    from pipeline.report.measures.evaluate import write_metrics
 
     config = smk.params.config
     probability, segmentation = by_image(smk.input.probability), by_image(smk.input.segmentation)
@@ -50,8 +50,8 @@ def by_fusion(paths: Any) -> dict[str, dict[str, Path]]:
 
 def report_borders(smk: Any) -> None:
     """Measure what the borders of windows do to the maps of one model."""
-    from pipeline.manifest import DatasetRecord
-    from pipeline.report.borders import write_borders
+    from pipeline.config.manifest import DatasetRecord
+    from pipeline.report.measures.borders import write_borders
 
     config = smk.params.config
     probability = by_fusion(smk.input.probability)
@@ -71,10 +71,10 @@ def report_borders(smk: Any) -> None:
 def report_page(smk: Any) -> None:
     """Write the page of one data set."""
     from pipeline.config import NormalizedConfig, ReportConfig
-    from pipeline.manifest import DatasetRecord
-    from pipeline.report.originals import looks
-    from pipeline.report.page import write_report
-    from pipeline.report.result import Inputs, results_from_paths
+    from pipeline.config.manifest import DatasetRecord
+    from pipeline.report.measures.result import Inputs, results_from_paths
+    from pipeline.report.page.page import write_report
+    from pipeline.report.pictures.originals import looks
 
     config = smk.params.config
     record = DatasetRecord.model_validate(config["record"])
@@ -111,7 +111,7 @@ def report_page(smk: Any) -> None:
 
 def report_index(smk: Any) -> None:
     """Write the page over all data sets."""
-    from pipeline.report.page import write_index
+    from pipeline.report.page.page import write_index
 
     pairs = zip(map(Path, smk.input.pages), map(Path, smk.input.summaries), strict=True)
     reports = dict(zip(smk.params.config["datasets"], pairs, strict=True))

@@ -14,14 +14,14 @@ from snakemake.exceptions import WorkflowError
 
 from pipeline.errors import PipelineError
 from pipeline.model.held_out import held_out, measured_split
-from pipeline.provenance import code_digest, function_imports
-from pipeline.raw.listing import list_images
-from pipeline.settings import plan_run
+from pipeline.stores.provenance import code_digest, function_imports
+from pipeline.raw.datasets.listing import list_images
+from pipeline.config.run import plan_run
 from pipeline.words import WORDS
 
 STAGES = Path(workflow.basedir) / "stages"
 # The code digest does not see templates, so they are inputs of the pages.
-TEMPLATES = sorted((Path(workflow.basedir) / "pipeline" / "report" / "templates").iterdir())
+TEMPLATES = sorted((Path(workflow.basedir) / "pipeline" / "report" / "page" / "templates").iterdir())
 
 try:
     RUN, _runs = plan_run(config, shipped_manifest=Path(workflow.basedir) / "datasets_manifest.yaml")

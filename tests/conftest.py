@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from pipeline.threads import let_waiting_threads_sleep
+from pipeline.runtime.threads import let_waiting_threads_sleep
 
 settings.register_profile("lesionmap", deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lesionmap")

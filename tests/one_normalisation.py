@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from pipeline import memory
-from pipeline.freed_memory import keep_freed
+from pipeline.runtime import memory
+from pipeline.runtime.allocator import keep_freed
 
 BLOCKS = {"rows": 512, "columns": 1024}
 """The small blocks."""
@@ -25,7 +25,7 @@ TILE, STRIP = 128, 16
 
 def write(path, side, form):
     """A slide of tissue over and over, written piece by piece."""
-    from pipeline.raw.phantom_histology import histology_phantom
+    from pipeline.raw.phantom.histology import histology_phantom
 
     cell = histology_phantom(0, size=300, seed=0).image
 
@@ -48,12 +48,12 @@ def write(path, side, form):
 
 def normalise(path, chain, config, workers):
     """The two doors of a chain, one after the other."""
-    from pipeline.manifest import DatasetRecord
-    from pipeline.normalized.fundus import normalise_fundus
-    from pipeline.normalized.histology import normalise_histology, write_estimate
-    from pipeline.normalized.target import write_target
-    from pipeline.provenance import Provenance
-    from pipeline.raw.entry import ImageEntry
+    from pipeline.config.manifest import DatasetRecord
+    from pipeline.normalized.fundus.image import normalise_fundus
+    from pipeline.normalized.stain.image import normalise_histology, write_estimate
+    from pipeline.normalized.stain.target import write_target
+    from pipeline.raw.datasets.entry import ImageEntry
+    from pipeline.stores.provenance import Provenance
 
     layout = {"images": "{image}.tif"}
     facts = {"title": "t", "adaptor": "slide", "modality": "histology", "task": "binary", "slide": layout}

@@ -15,10 +15,14 @@ def folder(tmp_path, monkeypatch):
         Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(tmp_path / f"{name}.jpg")
         Image.fromarray(np.zeros((40, 60), np.uint8)).save(tmp_path / f"{name}_EX.png")
     record = {
-        "title": "Mine", "adaptor": "folder", "root": ".", "modality": "fundus", "task": "binary",
+        "title": "Mine",
+        "adaptor": "folder",
+        "root": ".",
+        "modality": "fundus",
+        "task": "binary",
         "classes": [{"code": "EX", "name": "Exudates"}],
         "folder": {"images": "{image}.jpg", "masks": {"EX": "{image}_EX.png"}},
-    }  # fmt: skip
+    }
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"datasets": {"mine": record}}))
     # The shipped overrides name the shipped data sets, which this manifest does not hold.
     (tmp_path / "run.yaml").write_text(yaml.safe_dump({"manifest": "mine.yaml", "datasets": ["mine"]}))

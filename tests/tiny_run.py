@@ -9,21 +9,21 @@ import pandas as pd
 from PIL import Image
 
 from pipeline.config import ModelSettings, NormalizedConfig, ProbabilityConfig, SegmentationConfig
+from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import starts_1d
-from pipeline.manifest import DatasetRecord
 from pipeline.model.ensemble import model_files
 from pipeline.model.fit import train
-from pipeline.normalized.fundus import normalise_fundus
-from pipeline.normalized.histology import normalise_histology, write_estimate
-from pipeline.normalized.target import write_target
+from pipeline.normalized.fundus.image import normalise_fundus
+from pipeline.normalized.stain.image import normalise_histology, write_estimate
+from pipeline.normalized.stain.target import write_target
 from pipeline.probability.predict import predict_image
-from pipeline.provenance import Provenance
-from pipeline.raw.entry import ImageEntry
-from pipeline.raw.phantom_fundus import fundus_phantom
-from pipeline.raw.phantom_histology import histology_phantom
+from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.raw.phantom.fundus import fundus_phantom
+from pipeline.raw.phantom.histology import histology_phantom
 from pipeline.segmentation.fit import write_thresholds
 from pipeline.segmentation.segment import segment_image
 from pipeline.stores import input_digest, open_array, write_table
+from pipeline.stores.provenance import Provenance
 
 STORAGE = {"chunk": 32, "shard": 64}
 PATCH = 64
@@ -31,9 +31,11 @@ QUICK = ModelSettings(encoder="mobilenet_v2", epochs=1, batch_size=4, threads=1,
 BLOCKS = {"strip_rows": 64, "strip_columns": 128, "storage": STORAGE}
 FUNDUS = {"chain": "fundus", "rescale": {"factor": 0.6}, "gaussian": {"sigma": 3.0}, **BLOCKS}
 HISTOLOGY = {
-    "chain": "histology", "rescale": {"factor": 0.75}, "stain": {"target": "median", "least_tissue": 500, "sample": 4000},
+    "chain": "histology",
+    "rescale": {"factor": 0.75},
+    "stain": {"target": "median", "least_tissue": 500, "sample": 4000},
     **BLOCKS,
-}  # fmt: skip
+}
 INFERENCE = {"batch_size": 3, "threads": 1, "device": "cpu", "storage": STORAGE, "overlap": 0.5}
 CLEANING = {"storage": STORAGE, "minimum_area": 2}
 COLOURS = {"MA": "red", "OD": "magenta", "LESION": "cyan"}
@@ -106,9 +108,13 @@ class TinyRun:
         target = self.root / "normalized" / "target.json"
         training = [stains[image] for image, split in self.images.items() if split == "train"]
         write_target(
-            self.config, target=self.config.stain.target, file=None, estimates=training, output=target,
+            self.config,
+            target=self.config.stain.target,
+            file=None,
+            estimates=training,
+            output=target,
             provenance=provenance,
-        )  # fmt: skip
+        )
         for image in self.images:
             normalise_histology(
                 self.entry(image), stain=stains[image], target=target, output=self.store(image), **common
@@ -137,32 +143,55 @@ class TinyRun:
         for y, x in corners:
             tile = truth[:, y : y + PATCH, x : x + PATCH]
             pixels = {f"pixels_{code}": int(tile[at].sum()) for at, code in enumerate(self.record.codes)}
-            rows.append({
-                "patch_id": f"{image}-{y}-{x}", "dataset": "tiny", "image_id": image, "group_id": image, "split": split,
-                "fold": fold, "strategy": "grid", "y": y, "x": x, "height": tile.shape[1], "width": tile.shape[2],
-                "roi_fraction": 1.0, **pixels,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "patch_id": f"{image}-{y}-{x}",
+                    "dataset": "tiny",
+                    "image_id": image,
+                    "group_id": image,
+                    "split": split,
+                    "fold": fold,
+                    "strategy": "grid",
+                    "y": y,
+                    "x": x,
+                    "height": tile.shape[1],
+                    "width": tile.shape[2],
+                    "roi_fraction": 1.0,
+                    **pixels,
+                }
+            )
         return rows
 
     def train(self, name: str, *, settings: ModelSettings, target: Path | None, seed: int = 1) -> None:
         """Stage model."""
         train(
-            self.root / "index" / "grid.parquet", normalized={image: self.store(image) for image in self.images},
-            record=bare(self.record), name=name, settings=settings, patch=PATCH, seed=seed, output=self.model(name),
-            provenance=self.origin("model", {"name": name}), target=target,
-        )  # fmt: skip
+            self.root / "index" / "grid.parquet",
+            normalized={image: self.store(image) for image in self.images},
+            record=bare(self.record),
+            name=name,
+            settings=settings,
+            patch=PATCH,
+            seed=seed,
+            output=self.model(name),
+            provenance=self.origin("model", {"name": name}),
+            target=target,
+        )
 
     def predict(
         self, image: str, *, model: str = "unet", fusions: tuple[str, ...] = ("none", "max", "mean", "gaussian")
     ) -> None:
         """Stage probability."""
         predict_image(
-            self.store(image), model=self.model(model), outputs={each: self.maps(image, each, model=model) for each in fusions},
-            config=ProbabilityConfig.model_validate(INFERENCE), window=PATCH, record=bare(self.record),
+            self.store(image),
+            model=self.model(model),
+            outputs={each: self.maps(image, each, model=model) for each in fusions},
+            config=ProbabilityConfig.model_validate(INFERENCE),
+            window=PATCH,
+            record=bare(self.record),
             provenance=self.origin(
                 "probability", {"probability": INFERENCE, "window": PATCH}, model_files(self.model(model))
             ),
-        )  # fmt: skip
+        )
 
     def table(self, folds: dict[str, int] | None = None) -> Path:
         """``raw/images.parquet``."""
@@ -192,16 +221,25 @@ class TinyRun:
         inputs = {f"{model}/{image}": path for image, path in maps.items()}
         origin = self.origin("segmentation", {"segmentation": CLEANING}, inputs)
         write_thresholds(
-            self.table(), probability=list(maps.items()),
-            normalized={image: self.store(image) for image in held}, record=bare(self.record), config=config,
-            output=thresholds, provenance=origin,
-        )  # fmt: skip
+            self.table(),
+            probability=list(maps.items()),
+            normalized={image: self.store(image) for image in held},
+            record=bare(self.record),
+            config=config,
+            output=thresholds,
+            provenance=origin,
+        )
         for image in images:
             segment_image(
-                self.maps(image, fusion, model=model), normalized=self.store(image), thresholds=thresholds,
-                record=self.record, config=config, store=self.regions(image, fusion, model=model),
-                geojson=self.regions(image, fusion, ".geojson", model=model), provenance=origin,
-            )  # fmt: skip
+                self.maps(image, fusion, model=model),
+                normalized=self.store(image),
+                thresholds=thresholds,
+                record=self.record,
+                config=config,
+                store=self.regions(image, fusion, model=model),
+                geojson=self.regions(image, fusion, ".geojson", model=model),
+                provenance=origin,
+            )
 
 
 def write_images(folder: Path, world: str, codes: tuple[str, ...], *, count: int) -> list[str]:

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.index import data, real, rows, size
-from pipeline.provenance import versions
+from pipeline.stores.provenance import versions
 
 OUTPUT = Path(__file__).parents[1] / "index.md"
 TITLES = {

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from pipeline.config import Storage
+from pipeline.config.manifest import DatasetRecord
 from pipeline.index.candidates import write_candidates
-from pipeline.manifest import DatasetRecord
-from pipeline.provenance import Provenance
 from pipeline.seeds import stream
 from pipeline.stores import create_group, create_plane, create_pyramid, open_group, read_noted, write_box, write_table
+from pipeline.stores.provenance import Provenance
 
 __all__ = ["CODES", "HEIGHT", "RECORD", "WIDTH", "make", "paths"]
 
@@ -22,10 +22,15 @@ HEIGHT, WIDTH = 2848, 4288
 CODES = ("MA", "HE", "EX", "SE", "OD")
 LESIONS = {"MA": (60, 3, 7), "HE": (15, 8, 50), "EX": (60, 3, 30), "SE": (2, 30, 60), "OD": (1, 220, 260)}
 """Class → discs in an image, and their radii."""
-RECORD = DatasetRecord.model_validate({
-    "title": "size", "adaptor": "idrid", "modality": "fundus", "task": "multiclass",
-    "classes": [{"code": code, "name": code, "kind": "anatomy" if code == "OD" else "lesion"} for code in CODES],
-})  # fmt: skip
+RECORD = DatasetRecord.model_validate(
+    {
+        "title": "size",
+        "adaptor": "idrid",
+        "modality": "fundus",
+        "task": "multiclass",
+        "classes": [{"code": code, "name": code, "kind": "anatomy" if code == "OD" else "lesion"} for code in CODES],
+    }
+)
 DISTINCT = 100
 """Images whose truth is made; a multiple of the four and the ten that repeat."""
 STORAGE = Storage()
@@ -54,8 +59,15 @@ def _make(job: tuple[Path, int]) -> list[int]:
     folder, number = job
     name, store, table = paths(folder, number)
     notes = {"lesionmap": {"image_id": name, "classes": list(CODES), "mapping": {}}}
-    group = create_pyramid(store, channels=("red", "green", "blue"), shapes=LEVELS, dtype="uint8", storage=STORAGE,
-                           provenance={"stage": "normalized"}, extra=notes)  # fmt: skip
+    group = create_pyramid(
+        store,
+        channels=("red", "green", "blue"),
+        shapes=LEVELS,
+        dtype="uint8",
+        storage=STORAGE,
+        provenance={"stage": "normalized"},
+        extra=notes,
+    )
     planes = truth(number)
     roi = cv2.circle(np.zeros((HEIGHT, WIDTH), np.uint8), (WIDTH // 2, HEIGHT // 2), 1700, 1, -1)
     coarse = stream(0, "benchmark", number, "colour").integers(100, 140, (3, *LEVELS[2])).astype(np.uint8)
@@ -89,10 +101,17 @@ def make(folder: Path, count: int) -> None:
         _copy(folder, number)
     pixels = [made[number % DISTINCT] for number in range(count)]
     rows = [
-        {"dataset": "size", "image_id": paths(folder, at)[0], "group_id": f"p{at:04d}", "fold": np.int8(-1), "rejected": "",
-         "split": "validation" if at % 10 == 9 else "train", **{f"pixels_{c}": n for c, n in zip(CODES, each, strict=True)}}
+        {
+            "dataset": "size",
+            "image_id": paths(folder, at)[0],
+            "group_id": f"p{at:04d}",
+            "fold": np.int8(-1),
+            "rejected": "",
+            "split": "validation" if at % 10 == 9 else "train",
+            **{f"pixels_{c}": n for c, n in zip(CODES, each, strict=True)},
+        }
         for at, each in enumerate(pixels)
-    ]  # fmt: skip
+    ]
     write_table(pd.DataFrame(rows), folder / "images.parquet", provenance={})
 
 

@@ -30,8 +30,19 @@ def section(root: Path, folder: Path) -> str:
     named = {_named(name): sampling for name, sampling in SAMPLINGS.items()}
     change = {"index": {"samplings": {"guided": None, **named}}, "model": {"models": {"unet": {"sampling": "beta1.0"}}}}
     config.write_text(yaml.safe_dump({"overrides": {"idrid": change}}))
-    command = [sys.executable, "-m", "snakemake", "-j2", "index", "--configfile", str(config), "--config", 'datasets=["idrid"]',
-               f"roots={json.dumps({'idrid': str(root)})}", f"results={folder / 'results'}"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "-j2",
+        "index",
+        "--configfile",
+        str(config),
+        "--config",
+        'datasets=["idrid"]',
+        f"roots={json.dumps({'idrid': str(root)})}",
+        f"results={folder / 'results'}",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False)
     if done.returncode:
         raise SystemExit(done.stderr[-4000:])

@@ -26,13 +26,21 @@ def frame() -> pd.DataFrame:
     names = np.array([f"image_{at:04d}" for at in range(IMAGES)])
     wide: dict[str, object] = {
         "patch_id": pd.array([f"{names[i]}/guided/MA/{k}" for i in range(IMAGES) for k in range(each)], dtype="str"),
-        "dataset": "d", "image_id": pd.Categorical.from_codes(image, list(names)),
+        "dataset": "d",
+        "image_id": pd.Categorical.from_codes(image, list(names)),
         "group_id": pd.Categorical.from_codes(image // 2, [f"patient_{at:04d}" for at in range(IMAGES // 2)]),
         "split": pd.Categorical.from_codes(np.digitize(image, [400, 1600]), ["test", "train", "validation"]),
-        "fold": -1, "strategy": "guided", "y": np.tile(y, IMAGES), "x": np.tile(x, IMAGES), "height": 512, "width": 512,
-        "target_class": pd.Categorical.from_codes(random.integers(0, 5, ROWS), list(CODES)), "is_positive": True,
-        "coverage": False, "draw_weight": random.random(ROWS).astype("float32"),
-    }  # fmt: skip
+        "fold": -1,
+        "strategy": "guided",
+        "y": np.tile(y, IMAGES),
+        "x": np.tile(x, IMAGES),
+        "height": 512,
+        "width": 512,
+        "target_class": pd.Categorical.from_codes(random.integers(0, 5, ROWS), list(CODES)),
+        "is_positive": True,
+        "coverage": False,
+        "draw_weight": random.random(ROWS).astype("float32"),
+    }
     for name in ("anchor_y", "anchor_x", "jitter_y", "jitter_x", *(f"pixels_{code}" for code in CODES)):
         wide[name] = random.integers(0, 2000, ROWS).astype("int32")
     for name in ("truth_fraction", "roi_fraction", "structure"):

@@ -16,13 +16,13 @@ import numpy as np
 from benchmarks.index import data
 from benchmarks.peak_memory import peak_mb
 from pipeline.config import BalancedSampling, GuidedSampling, Sampling
-from pipeline.freed_memory import keep_freed
 from pipeline.index.candidates import read_candidates
-from pipeline.index.hard import HardBoxes
 from pipeline.index.image import open_image
-from pipeline.index.offer import candidate_boxes, image_offer
+from pipeline.index.sampling.hard_negatives import HardBoxes
+from pipeline.index.sampling.offer import candidate_boxes, image_offer
 from pipeline.index.table import write_index
-from pipeline.parallel import each
+from pipeline.runtime.allocator import keep_freed
+from pipeline.runtime.threads import each
 from pipeline.stores import table_metadata
 
 __all__ = ["measured"]
@@ -54,10 +54,17 @@ def _written(folder: Path, count: int, sampling: Sampling, name: str) -> dict[st
     output = folder / f"{name}.parquet"
     start = time.perf_counter()
     write_index(
-        folder / "images.parquet", candidates={key: table for key, _, table in images},
-        normalized={key: store for key, store, _ in images}, record=data.RECORD, dataset="size", sampling=sampling, seed=0,
-        output=output, provenance=data.ORIGIN, workers=WORKERS,
-    )  # fmt: skip
+        folder / "images.parquet",
+        candidates={key: table for key, _, table in images},
+        normalized={key: store for key, store, _ in images},
+        record=data.RECORD,
+        dataset="size",
+        sampling=sampling,
+        seed=0,
+        output=output,
+        provenance=data.ORIGIN,
+        workers=WORKERS,
+    )
     summary = table_metadata(output)["summary"]
     return {
         "seconds": time.perf_counter() - start,
@@ -83,9 +90,16 @@ def _scored(folder: Path, count: int, step: int) -> dict[str, Any]:
         _, store, table = data.paths(folder, number)
         found = read_candidates(table, codes=data.CODES)
         image_offer(
-            open_image(store), found, sampling=sampling, seed=0, modality="fundus", codes=data.RECORD.lesion_codes,
-            gives=gives, listed=nothing, most=40,
-        )  # fmt: skip
+            open_image(store),
+            found,
+            sampling=sampling,
+            seed=0,
+            modality="fundus",
+            codes=data.RECORD.lesion_codes,
+            gives=gives,
+            listed=nothing,
+            most=40,
+        )
         stride, patch = sampling.stride, sampling.patch
         return -(-(found.height - patch + 1) // stride) * -(-(found.width - patch + 1) // stride)
 

@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 
 from benchmarks.normalized import quality, slide, speed, spread
-from pipeline.provenance import versions
+from pipeline.stores.provenance import versions
 
 SECTIONS = {
     "speed": ("Speed, memory, repeatability", speed.section),

@@ -6,14 +6,14 @@ from numpy.typing import NDArray
 from pipeline.config import NormalizedConfig, Stain
 from pipeline.geometry import Box
 from pipeline.normalized.blocks import work_blocks
-from pipeline.normalized.histology import estimate_image, tissue_of
 from pipeline.normalized.image import Opened
 from pipeline.normalized.region import read_thumbnail
 from pipeline.normalized.rescale import Rescaling
-from pipeline.normalized.stain import Estimate, normalise
+from pipeline.normalized.stain.image import estimate_image, tissue_of
+from pipeline.normalized.stain.method import Estimate, normalise
 from pipeline.normalized.view import View
-from pipeline.parallel import each
-from pipeline.raw.source import ArraySource
+from pipeline.raw.formats.source import ArraySource
+from pipeline.runtime.threads import each
 
 METHODS = ("vahadane", "macenko", "reinhard")
 WORKERS = 2

@@ -58,9 +58,16 @@ def _tiatoolbox() -> Extractor:
         density = np.maximum(-np.log(np.maximum(image, 1).reshape(-1, 3) / 255), 1e-6)
         tissue = density[LuminosityThresholdTissueLocator.get_tissue_mask(image).ravel()]
         learner = DictionaryLearning(
-            n_components=2, alpha=0.1, transform_alpha=0.1, fit_algorithm="lars", transform_algorithm="lasso_lars",
-            positive_dict=True, max_iter=3, random_state=0, verbose=False,
-        )  # fmt: skip
+            n_components=2,
+            alpha=0.1,
+            transform_alpha=0.1,
+            fit_algorithm="lars",
+            transform_algorithm="lasso_lars",
+            positive_dict=True,
+            max_iter=3,
+            random_state=0,
+            verbose=False,
+        )
         # TIAToolbox passes pixels as features, so the vectors are in the codes.
         codes = learner.fit_transform(tissue.T)
         matrix = codes.T if codes[0, 0] > codes[0, 1] else codes.T[::-1]

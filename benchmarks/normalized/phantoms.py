@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.raw.phantom_histology import CENTRES, NOISE, Laboratory, compose, concentrations
+from pipeline.raw.phantom.histology import CENTRES, NOISE, Laboratory, compose, concentrations
 from pipeline.seeds import stream
 
 SIZE, SEED = 800, 3

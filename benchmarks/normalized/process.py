@@ -21,18 +21,24 @@ from benchmarks.normalized import ours
 from benchmarks.normalized.peers import TRANSFORMERS
 from benchmarks.normalized.spread import target_image
 from benchmarks.peak_memory import peak_mb
-from pipeline.manifest import DatasetRecord
-from pipeline.normalized.histology import normalise_histology, write_estimate
-from pipeline.normalized.target import write_target
-from pipeline.provenance import Provenance
-from pipeline.raw.entry import ImageEntry
+from pipeline.config.manifest import DatasetRecord
+from pipeline.normalized.stain.image import normalise_histology, write_estimate
+from pipeline.normalized.stain.target import write_target
+from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.stores.provenance import Provenance
 
 __all__ = ["measured"]
 
-RECORD = DatasetRecord.model_validate({
-    "title": "benchmark", "adaptor": "folder", "modality": "histology", "task": "binary",
-    "classes": [{"code": "A", "name": "A"}], "folder": {"images": "{image}.tif"},
-})  # fmt: skip
+RECORD = DatasetRecord.model_validate(
+    {
+        "title": "benchmark",
+        "adaptor": "folder",
+        "modality": "histology",
+        "task": "binary",
+        "classes": [{"code": "A", "name": "A"}],
+        "folder": {"images": "{image}.tif"},
+    }
+)
 
 
 def measured(what: str, file: Path, out: Path, *, runs: int) -> dict[str, float | str]:
@@ -60,9 +66,15 @@ def _doors(file: Path, out: Path) -> tuple[float, float]:
     middle = time.perf_counter()
     write_target(config, target="reference", file=None, estimates=[], output=target, provenance=origin)
     normalise_histology(
-        entry, record=RECORD, config=config, stain=stain, target=target, output=store, provenance=origin,
+        entry,
+        record=RECORD,
+        config=config,
+        stain=stain,
+        target=target,
+        output=store,
+        provenance=origin,
         workers=ours.WORKERS,
-    )  # fmt: skip
+    )
     end = time.perf_counter()
     shutil.rmtree(store)
     return middle - start, end - start

@@ -10,8 +10,8 @@ import numpy as np
 from benchmarks.normalized import ours
 from benchmarks.normalized.peers import EXTRACTORS, Extractor, Image, Vectors
 from benchmarks.normalized.phantoms import JPEG_QUALITY, LABORATORIES, SIZE, STRENGTHS, Known, for_quality
-from pipeline.normalized.basis import angle
-from pipeline.normalized.concentrations import concentrations
+from pipeline.normalized.stain.basis import angle
+from pipeline.normalized.stain.concentrations import concentrations
 
 __all__ = ["section"]
 

@@ -10,7 +10,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from benchmarks.normalized.process import measured
-from pipeline.raw.phantom_histology import histology_phantom
+from pipeline.raw.phantom.histology import histology_phantom
 
 __all__ = ["section", "write_slide"]
 
@@ -43,9 +43,16 @@ def _tiles(side: int) -> Iterator[NDArray[np.uint8]]:
 def write_slide(path: Path, side: int) -> None:
     """A tiled JPEG BigTIFF of ``side`` × ``side`` pixels, without a pyramid."""
     tifffile.imwrite(
-        path, _tiles(side), shape=(side, side, 3), dtype=np.uint8, tile=(TILE, TILE), compression="jpeg",
-        compressionargs={"level": 85}, photometric="rgb", bigtiff=True,
-    )  # fmt: skip
+        path,
+        _tiles(side),
+        shape=(side, side, 3),
+        dtype=np.uint8,
+        tile=(TILE, TILE),
+        compression="jpeg",
+        compressionargs={"level": 85},
+        photometric="rgb",
+        bigtiff=True,
+    )
 
 
 def section(sides: tuple[int, ...] = SIDES) -> str:

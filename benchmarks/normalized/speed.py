@@ -16,9 +16,9 @@ from benchmarks.normalized import ours
 from benchmarks.normalized.peers import Image
 from benchmarks.normalized.process import measured
 from benchmarks.normalized.spread import target_image
-from pipeline.normalized.basis import angle, gains
-from pipeline.normalized.stain import REFERENCE, Estimate
-from pipeline.optical_density import optical_density
+from pipeline.arrays.optical_density import optical_density
+from pipeline.normalized.stain.basis import angle, gains
+from pipeline.normalized.stain.method import REFERENCE, Estimate
 from pipeline.seeds import stream
 
 __all__ = ["large_image", "section"]
@@ -137,8 +137,9 @@ def _in_memory(image: Image, peer: Peer | None) -> tuple[list[str], list[str]]:
         apart = max(angle(*pair) for pair in zip(first, second, strict=True))
         notes.append(f"StainTools' vectors of the same image, two runs: {apart:.2g}° apart.")
         theirs = (
-            _seconds(peer.given(image, first, np.ones((1, 2))), PEER_RUNS), _seconds(peer.whole(image), PEER_RUNS)
-        )  # fmt: skip
+            _seconds(peer.given(image, first, np.ones((1, 2))), PEER_RUNS),
+            _seconds(peer.whole(image), PEER_RUNS),
+        )
     rows = [
         _line(
             "pixels to pixels, bases and percentiles given", given, theirs[0], 100, f"{MEGAPIXELS / given:.0f} Mpx/s"

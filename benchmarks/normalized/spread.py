@@ -15,8 +15,8 @@ from benchmarks.normalized import ours
 from benchmarks.normalized.peers import TRANSFORMERS, Image, Transformer
 from benchmarks.normalized.phantoms import LABORATORIES, STRENGTHS, for_spread, known
 from pipeline.geometry import Box
-from pipeline.normalized.tissue import tissue_mask
-from pipeline.raw.reader import open_picture
+from pipeline.normalized.stain.tissue import tissue_mask
+from pipeline.raw.formats.reader import open_picture
 
 __all__ = ["data_folder", "section", "target_image"]
 

@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 
 from benchmarks.probability import fusion, gpu, kills, memory, network, workers
-from pipeline.provenance import versions
+from pipeline.stores.provenance import versions
 
 SECTIONS = {
     "fusion": ("Fusion, where the network costs nothing", fusion.section),

@@ -97,14 +97,16 @@ def section() -> str:
         folder = Path(place)
         differences, times = _differences(folder), _times(folder)
     rows = [_row(name, found, times["ours"], differences[name]) for name, found in times.items()]
-    return "\n".join([
-        f"A null model with a constant answer, {SIDE}×{SIDE} pixels, {CLASSES} classes, windows of {inputs.WINDOW}, overlap {inputs.OVERLAP:.0%}, Gaussian, two cores. Each row in a process of its own, after an image of {SMALL}×{SMALL}: the first call, and the median of {RUNS} more (TIAToolbox: 1 more). Ours reads a Zarr store and its roi and writes a Zarr store with its pyramid, float16, two workers; MONAI and the loops start from a float32 array in memory and end with one, two torch threads, and MONAI is given its weights ready made. TIAToolbox's engine reads a tiled TIFF file and writes float32 to Zarr; it fuses by mean only, and is compared with the mean.",
-        "",
-        "Ratio: time over ours, first call with first call, repeated with repeated. Peak in brackets: before the first call. Largest difference: from the eager definition in double precision on 2048×2048 pixels, with a network whose answer depends on the pixel, its place in the window, and the window; of ours in float32 before it is rounded, and as stored. *Answer of noise*: the same pass with maps that do not compress.",
-        "",
-        "| what | first, Mpx/s | repeated, Mpx/s | ratio, first | ratio, repeated | peak, MB | largest difference |",
-        "|---|---|---|---|---|---|---|",
-        *rows,
-        "",
-        _verdict(times),
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            f"A null model with a constant answer, {SIDE}×{SIDE} pixels, {CLASSES} classes, windows of {inputs.WINDOW}, overlap {inputs.OVERLAP:.0%}, Gaussian, two cores. Each row in a process of its own, after an image of {SMALL}×{SMALL}: the first call, and the median of {RUNS} more (TIAToolbox: 1 more). Ours reads a Zarr store and its roi and writes a Zarr store with its pyramid, float16, two workers; MONAI and the loops start from a float32 array in memory and end with one, two torch threads, and MONAI is given its weights ready made. TIAToolbox's engine reads a tiled TIFF file and writes float32 to Zarr; it fuses by mean only, and is compared with the mean.",
+            "",
+            "Ratio: time over ours, first call with first call, repeated with repeated. Peak in brackets: before the first call. Largest difference: from the eager definition in double precision on 2048×2048 pixels, with a network whose answer depends on the pixel, its place in the window, and the window; of ours in float32 before it is rounded, and as stored. *Answer of noise*: the same pass with maps that do not compress.",
+            "",
+            "| what | first, Mpx/s | repeated, Mpx/s | ratio, first | ratio, repeated | peak, MB | largest difference |",
+            "|---|---|---|---|---|---|---|",
+            *rows,
+            "",
+            _verdict(times),
+        ]
+    )

@@ -78,10 +78,12 @@ def section() -> str:
         else f"| {name} | {each['ours']:.0f} | {each['bare']:.0f} | {each['ratio']:.2f}{'' if each['ratio'] >= AIM else ': **short**'} |"
         for name, each in found.items()
     ]
-    return "\n".join([
-        f"{torch.cuda.get_device_name(0)}: the network of above, {SIDE}×{SIDE}, batches of {BATCH}, two workers, Zarr to Zarr with pyramid; against forward passes and probabilities of batches that are on the device, in turn, median of {ROUNDS}. Aim ≥ {AIM}.",
-        "",
-        "| autocast | ours, windows/s | bare, windows/s | ratio |",
-        "|---|---|---|---|",
-        *rows,
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            f"{torch.cuda.get_device_name(0)}: the network of above, {SIDE}×{SIDE}, batches of {BATCH}, two workers, Zarr to Zarr with pyramid; against forward passes and probabilities of batches that are on the device, in turn, median of {ROUNDS}. Aim ≥ {AIM}.",
+            "",
+            "| autocast | ours, windows/s | bare, windows/s | ratio |",
+            "|---|---|---|---|",
+            *rows,
+        ]
+    )

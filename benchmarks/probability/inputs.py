@@ -9,13 +9,13 @@ import zarr
 from numpy.typing import NDArray
 
 from pipeline.config import ProbabilityConfig, Storage
+from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import Box
-from pipeline.manifest import DatasetRecord
 from pipeline.probability.plan import WindowPlan, stride_of
-from pipeline.provenance import Provenance
 from pipeline.seeds import stream
-from pipeline.shards import Shards
 from pipeline.stores import create_plane, create_pyramid, write_box
+from pipeline.stores.provenance import Provenance
+from pipeline.stores.shards import Shards
 
 __all__ = [
     "OVERLAP",
@@ -38,10 +38,16 @@ def record(classes: int) -> DatasetRecord:
     """Facts of a data set with independent classes ``C1``, ``C2``, …."""
     names = [{"code": f"C{number}", "name": f"class {number}"} for number in range(1, classes + 1)]
     masks = {each["code"]: f"{{image}}_{each['code']}.png" for each in names}
-    return DatasetRecord.model_validate({
-        "title": "benchmark", "adaptor": "folder", "modality": "histology", "task": "multilabel", "classes": names,
-        "folder": {"images": "{image}.png", "masks": masks},
-    })  # fmt: skip
+    return DatasetRecord.model_validate(
+        {
+            "title": "benchmark",
+            "adaptor": "folder",
+            "modality": "histology",
+            "task": "multilabel",
+            "classes": names,
+            "folder": {"images": "{image}.png", "masks": masks},
+        }
+    )
 
 
 def origin(*parts: object) -> Provenance:
@@ -72,9 +78,14 @@ def pixels(height: int, width: int, *, grain: int = 1) -> NDArray[np.uint8]:
 def _store(path: Path, *, height: int, width: int) -> zarr.Group:
     notes = {"image_id": path.stem, "mapping": {"factor_y": 1.0, "factor_x": 1.0, "source_height": height}}
     group = create_pyramid(
-        path, channels=("r", "g", "b"), shapes=((height, width),), dtype=np.uint8, storage=Storage(),
-        provenance={"stage": "normalized"}, extra={"lesionmap": notes},
-    )  # fmt: skip
+        path,
+        channels=("r", "g", "b"),
+        shapes=((height, width),),
+        dtype=np.uint8,
+        storage=Storage(),
+        provenance={"stage": "normalized"},
+        extra={"lesionmap": notes},
+    )
     create_plane(group, "roi", shape=(height, width), dtype=np.uint8, storage=Storage())
     return group
 

@@ -20,10 +20,12 @@ def section() -> str:
         for kills, workers, repeated, total in LINE.findall(answer.stdout)
     ]
     outcome = "passed" if answer.returncode == 0 else "**failed**"
-    return "\n".join([
-        f"A process is killed (SIGKILL) at ten random moments while it evaluates windows of 32 pixels in blocks of 9 at most, and started again each time; the content of the end is compared with the eager definition. `tests/probability/test_kill.py`: {outcome}.",
-        "",
-        "| workers | kills | windows repeated | a kill | of all windows |",
-        "|---|---|---|---|---|",
-        *rows,
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            f"A process is killed (SIGKILL) at ten random moments while it evaluates windows of 32 pixels in blocks of 9 at most, and started again each time; the content of the end is compared with the eager definition. `tests/probability/test_kill.py`: {outcome}.",
+            "",
+            "| workers | kills | windows repeated | a kill | of all windows |",
+            "|---|---|---|---|---|",
+            *rows,
+        ]
+    )

@@ -54,12 +54,14 @@ def _verdict(found: dict[int, dict[str, Any]]) -> str:
 def section() -> str:
     """The table."""
     found = {side: _of(side) for side in SIDES}
-    return "\n".join([
-        "Null model, one class, windows of 512, overlap 25 %, Gaussian, two workers, Zarr in, Zarr out with pyramid. The image repeats one shard, one file under many names.",
-        "",
-        "| pixels | peak, MB | of which after imports | Mpx/s |",
-        "|---|---|---|---|",
-        *[_row(side, each) for side, each in found.items()],
-        "",
-        _verdict(found),
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            "Null model, one class, windows of 512, overlap 25 %, Gaussian, two workers, Zarr in, Zarr out with pyramid. The image repeats one shard, one file under many names.",
+            "",
+            "| pixels | peak, MB | of which after imports | Mpx/s |",
+            "|---|---|---|---|",
+            *[_row(side, each) for side, each in found.items()],
+            "",
+            _verdict(found),
+        ]
+    )

@@ -110,9 +110,13 @@ def variants() -> dict[str, float]:
             network(windows)
 
     with torch_threads(2), torch.inference_mode():
-        return _medians({
-            "float32": lambda: network(windows), "contiguous": lambda: network.body(scaled), "bfloat16": bfloat16,
-        })  # fmt: skip
+        return _medians(
+            {
+                "float32": lambda: network(windows),
+                "contiguous": lambda: network.body(scaled),
+                "bfloat16": bfloat16,
+            }
+        )
 
 
 def compiled() -> dict[str, float]:
@@ -165,7 +169,7 @@ def _said_of_whole(found: dict[str, Any]) -> list[str]:
         *rows,
         f"| forward passes and their probabilities | {found['forward'] + found['sigmoid']:.2f} | | |",
         f"| forward passes alone | {found['forward']:.2f} | | |",
-    ]  # fmt: skip
+    ]
 
 
 def section() -> str:

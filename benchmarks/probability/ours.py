@@ -13,8 +13,8 @@ from benchmarks.probability import inputs
 from benchmarks.probability.process import calls
 from pipeline.config import ProbabilityConfig
 from pipeline.geometry import Box
-from pipeline.probability.finish import Fused
-from pipeline.probability.overhang import Ledger
+from pipeline.probability.fusion.finish import Fused
+from pipeline.probability.fusion.halo import Ledger
 from pipeline.probability.predict import fuse_image
 from pipeline.probability.run import Predictor, Run, run
 from pipeline.seeds import stream
@@ -35,16 +35,27 @@ def null_model(classes: int, *, batch: int, varied: bool = False) -> Predictor:
 
 
 def predicted(
-    image: Path, store: Path, predictor: Predictor | None, *, classes: int, settings: ProbabilityConfig,
+    image: Path,
+    store: Path,
+    predictor: Predictor | None,
+    *,
+    classes: int,
+    settings: ProbabilityConfig,
     model: Path = Path("none"),
-) -> Callable[[], None]:  # fmt: skip
+) -> Callable[[], None]:
     """A call that slides a predictor, or a model on the workers of a scheduler, over an image: store to store."""
     height, width = open_array(image, "0").shape[-2:]
     return partial(
-        fuse_image, image, model=model, predictors=(predictor,) if predictor else (), outputs={"gaussian": store},
-        plan=inputs.plan(height, width, settings=settings), config=settings, record=inputs.record(classes),
+        fuse_image,
+        image,
+        model=model,
+        predictors=(predictor,) if predictor else (),
+        outputs={"gaussian": store},
+        plan=inputs.plan(height, width, settings=settings),
+        config=settings,
+        record=inputs.record(classes),
         provenance=inputs.origin(image.name, settings.workers),
-    )  # fmt: skip
+    )
 
 
 def fusion(*, image: str, small: str, folder: str, classes: int, runs: int, varied: bool = False) -> dict[str, Any]:
@@ -80,9 +91,15 @@ def _before_rounding(image: Path, folder: Path, settings: ProbabilityConfig) -> 
     ledger = Ledger(folder)
     ledger.open(fresh=True)
     task = Run(
-        "image", windows, windows.all_evaluated(), 2, lambda box: array[(slice(None), *box.slices)], (fixed_network,),
-        write, {"gaussian": ledger},
-    )  # fmt: skip
+        "image",
+        windows,
+        windows.all_evaluated(),
+        2,
+        lambda box: array[(slice(None), *box.slices)],
+        (fixed_network,),
+        write,
+        {"gaussian": ledger},
+    )
     run(task, workers=settings.workers)
     ledger.close()
     return found

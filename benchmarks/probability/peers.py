@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from benchmarks.probability import inputs
 from benchmarks.probability.process import calls
 from pipeline.geometry import starts_1d
-from pipeline.probability.fuse import gaussian_weights
+from pipeline.probability.fusion.fuse import gaussian_weights
 from tests.probability.eager import fixed_network
 
 __all__ = ["difference", "fusion"]
@@ -29,9 +29,17 @@ def _monai(*, batch: int, **options: Any) -> Method:  # noqa: ANN401 options of 
 
     def work(image: torch.Tensor, network: Network) -> torch.Tensor:
         return sliding_window_inference(
-            image, roi, batch, network, overlap=inputs.OVERLAP, mode="gaussian", device="cpu", sw_device="cpu",
-            roi_weight_map=weights, **options,
-        )[0]  # fmt: skip
+            image,
+            roi,
+            batch,
+            network,
+            overlap=inputs.OVERLAP,
+            mode="gaussian",
+            device="cpu",
+            sw_device="cpu",
+            roi_weight_map=weights,
+            **options,
+        )[0]
 
     return work
 

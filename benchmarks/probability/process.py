@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peak_memory import peak_mb
-from pipeline.freed_memory import keep_freed
-from pipeline.threads import let_waiting_threads_sleep
+from pipeline.runtime.allocator import keep_freed
+from pipeline.runtime.threads import let_waiting_threads_sleep
 
 __all__ = ["calls", "measured"]
 

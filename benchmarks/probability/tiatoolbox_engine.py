@@ -52,14 +52,25 @@ def _work(engine: Any, image: Path, folder: Path) -> Callable[[], Any]:  # noqa:
     sides = (inputs.WINDOW, inputs.WINDOW)
     full = {"units": "baseline", "resolution": 1.0}
     layout = IOSegmentorConfig(
-        input_resolutions=[full], output_resolutions=[full], save_resolution=full, patch_input_shape=sides,
-        patch_output_shape=sides, stride_shape=(inputs.STRIDE, inputs.STRIDE),
-    )  # fmt: skip
+        input_resolutions=[full],
+        output_resolutions=[full],
+        save_resolution=full,
+        patch_input_shape=sides,
+        patch_output_shape=sides,
+        stride_shape=(inputs.STRIDE, inputs.STRIDE),
+    )
     return partial(
-        engine.run, [image], patch_mode=False, ioconfig=layout, save_dir=folder, output_type="zarr",
-        auto_get_mask=False, return_probabilities=True, overwrite=True,
+        engine.run,
+        [image],
+        patch_mode=False,
+        ioconfig=layout,
+        save_dir=folder,
+        output_type="zarr",
+        auto_get_mask=False,
+        return_probabilities=True,
+        overwrite=True,
         wsireader_kwargs={"mpp": (0.5, 0.5), "power": 20},
-    )  # fmt: skip
+    )
 
 
 def _file(folder: Path, side: int) -> Path:

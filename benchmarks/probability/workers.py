@@ -28,14 +28,31 @@ def _model(folder: Path) -> Path:
     """A folder as stage model leaves it."""
     folder.mkdir()
     record = inputs.record(network.CLASSES)
-    card = Card.model_validate({
-        "model": "unet", "dataset": "d", "task": record.task, "outputs": network.CLASSES, "channels": 3, "patch": inputs.WINDOW,
-        "classes": [{"code": each.code, "name": each.name} for each in record.classes],
-        "scaling": InputScaling(divide_by=255, mean=(0, 0, 0), std=(1, 1, 1)), "pixel_size_um": None,
-        "normalisation": {}, "settings": ModelSettings(), "encoder_digest": None, "index_digest": "", "rows": {},
-        "best_epoch": 1, "selected_by": "last epoch", "metrics": {}, "warnings": (), "seed": 0, "versions": {},
-        "provenance": {},
-    })  # fmt: skip
+    card = Card.model_validate(
+        {
+            "model": "unet",
+            "dataset": "d",
+            "task": record.task,
+            "outputs": network.CLASSES,
+            "channels": 3,
+            "patch": inputs.WINDOW,
+            "classes": [{"code": each.code, "name": each.name} for each in record.classes],
+            "scaling": InputScaling(divide_by=255, mean=(0, 0, 0), std=(1, 1, 1)),
+            "pixel_size_um": None,
+            "normalisation": {},
+            "settings": ModelSettings(),
+            "encoder_digest": None,
+            "index_digest": "",
+            "rows": {},
+            "best_epoch": 1,
+            "selected_by": "last epoch",
+            "metrics": {},
+            "warnings": (),
+            "seed": 0,
+            "versions": {},
+            "provenance": {},
+        }
+    )
     (folder / CARD).write_text(card.model_dump_json())
     torch.save(network.built().state_dict(), folder / WEIGHTS)
     return folder
@@ -89,12 +106,14 @@ def section() -> str:
                 seconds.append(answer["seconds"])
     ratio = statistics.median(one / two for one, two in zip(found[1], found[2], strict=True))
     rows = [f"| {count} | {statistics.median(seconds):.1f} |" for count, seconds in found.items()]
-    return "\n".join([
-        f"The same network, {WIDTH}×{HEIGHT}, half of that image, on worker processes of one thread and one torch thread each, blocks of {SHARD}, in turn, {ROUNDS} rounds; the cluster stands, its workers were started with `MALLOC_ARENA_MAX=1` and have opened the network before.",
-        "",
-        "| workers | seconds, median |",
-        "|---|---|",
-        *rows,
-        "",
-        f"Two workers are {ratio:.2f} times as fast as one (aim ≥ {AIM}{'' if ratio >= AIM else ': **short**'}).",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            f"The same network, {WIDTH}×{HEIGHT}, half of that image, on worker processes of one thread and one torch thread each, blocks of {SHARD}, in turn, {ROUNDS} rounds; the cluster stands, its workers were started with `MALLOC_ARENA_MAX=1` and have opened the network before.",
+            "",
+            "| workers | seconds, median |",
+            "|---|---|",
+            *rows,
+            "",
+            f"Two workers are {ratio:.2f} times as fast as one (aim ≥ {AIM}{'' if ratio >= AIM else ': **short**'}).",
+        ]
+    )

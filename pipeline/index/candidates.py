@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.components import component_table
-from pipeline.errors import StoreError, explain
+from pipeline.arrays.components import component_table
+from pipeline.errors import StoreError
 from pipeline.geometry import Box, strips
 from pipeline.index.image import NormalizedImage, open_image
-from pipeline.partial import file_in_progress
-from pipeline.provenance import Provenance
 from pipeline.stores import read_noted, write_table
+from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.provenance import Provenance
 
 __all__ = ["Candidates", "Lesions", "candidate_table", "read_candidates", "write_candidates"]
 
@@ -138,9 +138,12 @@ def read_candidates(path: Path, *, codes: tuple[str, ...]) -> Candidates:
     if note is None or tuple(note["class_pixels"]) != codes:
         found = "no note `image`" if note is None else f"classes {', '.join(note['class_pixels'])}"
         raise StoreError(
-            explain("The candidate table does not fit.", where=path, found=found, expected=f"classes {', '.join(codes)}",
-                    remedy="Delete it and run the stage index again.")
-        )  # fmt: skip
+            "The candidate table does not fit.",
+            where=path,
+            found=found,
+            expected=f"classes {', '.join(codes)}",
+            remedy="Delete it and run the stage index again.",
+        )
     every, place = Lesions.of_frame(frame), frame["class_code"].cat.codes.to_numpy()
     lesions = {code: every.select(place == at) for at, code in enumerate(codes)}
     return Candidates(note["image_id"], note["height"], note["width"], note["roi_pixels"], lesions)

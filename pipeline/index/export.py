@@ -25,12 +25,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.errors import ConfigurationError, SamplingError, StoreError, explain
+from pipeline.arrays.label_map import label_map, precedence
+from pipeline.config.manifest import DatasetRecord
+from pipeline.errors import ConfigurationError, SamplingError, StoreError
 from pipeline.geometry import Box
 from pipeline.index.image import open_image, tiled
-from pipeline.manifest import DatasetRecord
-from pipeline.overlap import label_map, precedence
-from pipeline.parallel import each
+from pipeline.runtime.threads import each
 from pipeline.stores import open_array
 
 __all__ = ["FORMATS", "Layout", "export_patches", "patch_names"]
@@ -71,9 +71,12 @@ def patch_names(frame: pd.DataFrame) -> list[str]:
     twice = sorted(names[names.str.lower().duplicated(keep=False)])
     if twice:
         raise StoreError(
-            explain("Two patches would have one file name.", where="patch_id", found=", ".join(twice[:4]),
-                    expected="names that differ in more than upper and lower case", remedy="Rename the images.")
-        )  # fmt: skip
+            "Two patches would have one file name.",
+            where="patch_id",
+            found=", ".join(twice[:4]),
+            expected="names that differ in more than upper and lower case",
+            remedy="Rename the images.",
+        )
     return names.tolist()
 
 
@@ -138,24 +141,32 @@ def export_patches(
 def _check_target(folder: Path, *, layout: Layout) -> None:
     if folder.exists():
         raise ConfigurationError(
-            explain("The folder is there already.", where=folder, found="a folder or file of this name",
-                    expected="a name that is free", remedy="Name another folder, or move this one away.")
-        )  # fmt: skip
+            "The folder is there already.",
+            where=folder,
+            found="a folder or file of this name",
+            expected="a name that is free",
+            remedy="Name another folder, or move this one away.",
+        )
     if layout == "nnunet" and not re.fullmatch(NNUNET_NAME, folder.name):
         raise ConfigurationError(
-            explain("nnU-Net would not find this folder.", where=folder, found=folder.name,
-                    expected="Dataset, three digits, _ and a name", remedy="Name it like Dataset501_IDRiD, in nnUNet_raw.")
-        )  # fmt: skip
+            "nnU-Net would not find this folder.",
+            where=folder,
+            found=folder.name,
+            expected="Dataset, three digits, _ and a name",
+            remedy="Name it like Dataset501_IDRiD, in nnUNet_raw.",
+        )
 
 
 def _check_rows(frame: pd.DataFrame, *, layout: Layout) -> None:
     usable = frame if layout == "files" else frame[frame["split"] != "test"]
     if usable.empty:
         raise SamplingError(
-            explain("There is no patch to export.", where="split", found=f"{len(frame)} rows",
-                    expected="at least one patch" + (" to train on" if layout == "nnunet" else ""),
-                    remedy="Choose other splits, or another index.")
-        )  # fmt: skip
+            "There is no patch to export.",
+            where="split",
+            found=f"{len(frame)} rows",
+            expected="at least one patch" + (" to train on" if layout == "nnunet" else ""),
+            remedy="Choose other splits, or another index.",
+        )
 
 
 @contextmanager

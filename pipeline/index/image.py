@@ -11,15 +11,15 @@ import zarr
 from numba import njit
 from numpy.typing import NDArray
 
-from pipeline.errors import StoreError, explain
+from pipeline.errors import StoreError
 from pipeline.geometry import Box
-from pipeline.shards import ReadBox, Shards, reader_of
 from pipeline.stores import member, open_group, read_box
+from pipeline.stores.shards import ReadBox, Shards, reader_of
 
 __all__ = ["NormalizedImage", "Pieces", "open_image", "pieces_of", "tiled"]
 
 Pieces = Callable[..., Iterator[tuple[int, Box, NDArray[Any]]]]
-"""Gives what a box holds beside 0; see `pipeline.shards.Shards.pieces`."""
+"""Gives what a box holds beside 0; see `pipeline.stores.shards.Shards.pieces`."""
 
 TILE_BYTES = 1 << 27
 """Most bytes that the tiles of one image may take."""
@@ -179,9 +179,7 @@ def open_image(path: Path, *, codes: tuple[str, ...] | None = None) -> Normalize
 
 def _foreign(path: Path, *, found: str, expected: str) -> StoreError:
     remedy = "Delete the store and run the stage normalized again."
-    return StoreError(
-        explain("The normalised image does not fit.", where=path, found=found, expected=expected, remedy=remedy)
-    )
+    return StoreError("The normalised image does not fit.", where=path, found=found, expected=expected, remedy=remedy)
 
 
 def tiled(array: zarr.Array[Any]) -> ReadBox:

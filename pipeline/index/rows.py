@@ -9,16 +9,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.config import GridSampling, GuidedSampling, Sampling
+from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import strips
 from pipeline.index.counts import Boxes, truth_counts
-from pipeline.index.coverage import cover, touched
-from pipeline.index.draw import ReadMask, anchors, around, grid_boxes, jittered, pixel_positions
-from pipeline.index.drawing import Drawn
-from pipeline.index.frequency import BACKGROUND
 from pipeline.index.image import NormalizedImage, open_image, tiled
+from pipeline.index.sampling.coverage import cover, touched
+from pipeline.index.sampling.frequency import BACKGROUND
+from pipeline.index.sampling.positions import ReadMask, anchors, around, grid_boxes, jittered, pixel_positions
+from pipeline.index.sampling.quota import Drawn
 from pipeline.index.source import Source
 from pipeline.index.structure import structure
-from pipeline.manifest import DatasetRecord
 
 __all__ = ["ImageRows", "covered_roi", "image_rows"]
 
@@ -50,12 +50,20 @@ def _rows(
     anchor_y, anchor_x = np.full((2, len(boxes)), -1, dtype=np.int64) if anchor is None else anchor.T
     zero = np.zeros(len(boxes), dtype=np.int64)
     columns = {
-        "patch_id": ids, "strategy": strategy, "y": y0, "x": x0, "height": height, "width": width,
-        "anchor_y": anchor_y, "anchor_x": anchor_x,
+        "patch_id": ids,
+        "strategy": strategy,
+        "y": y0,
+        "x": x0,
+        "height": height,
+        "width": width,
+        "anchor_y": anchor_y,
+        "anchor_x": anchor_x,
         "jitter_y": zero if anchor is None else y0 + height // 2 - anchor_y,
         "jitter_x": zero if anchor is None else x0 + width // 2 - anchor_x,
-        "target_class": target, "draw_weight": weight, "coverage": coverage,
-    }  # fmt: skip
+        "target_class": target,
+        "draw_weight": weight,
+        "coverage": coverage,
+    }
     return pd.DataFrame(columns)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.index.frequency import BACKGROUND
+from pipeline.index.sampling.frequency import BACKGROUND
 
 __all__ = [
     "ORDER",

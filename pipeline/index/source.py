@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.config import GuidedSampling
 from pipeline.index.candidates import Candidates, Lesions
-from pipeline.index.frequency import eligible
+from pipeline.index.sampling.frequency import eligible
 
 __all__ = ["Source"]
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipeline.geometry import Box
 from pipeline.index.counts import Boxes, window_sums
 from pipeline.index.image import NormalizedImage
-from pipeline.shards import reader_of
+from pipeline.stores.shards import reader_of
 
 __all__ = ["CUT", "density_gradient", "luminance_gradient", "structure"]
 

@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.config import Sampling
-from pipeline.index.drawing import Drawing, some
-from pipeline.index.frequency import BACKGROUND
 from pipeline.index.rows import ImageRows
+from pipeline.index.sampling.frequency import BACKGROUND
+from pipeline.index.sampling.quota import Drawing, some
 from pipeline.index.source import Source
 
 __all__ = ["summarise"]
@@ -51,11 +51,13 @@ def summarise(
     by_image = dict(list(inside.groupby("image_id", observed=True)))
     images = {
         source.image_id: {
-            "split": source.split, "height": source.candidates.height, "width": source.candidates.width,
+            "split": source.split,
+            "height": source.candidates.height,
+            "width": source.candidates.width,
             "counts": _counts(by_image[source.image_id]).get(source.split, {}) if source.image_id in by_image else {},
         }
         for source in sources
-    }  # fmt: skip
+    }
     summary: dict[str, Any] = {
         "rows": len(frame),
         "counts": _counts(inside),

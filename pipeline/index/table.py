@@ -9,25 +9,25 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config import GridSampling, GuidedSampling, Sampling
-from pipeline.errors import SamplingError, StoreError, explain
-from pipeline.freed_memory import release_freed
-from pipeline.index.balanced import draw_balanced
+from pipeline.config.manifest import DatasetRecord
+from pipeline.errors import SamplingError, StoreError
 from pipeline.index.candidates import read_candidates
-from pipeline.index.draw import grid_stride
-from pipeline.index.drawing import Drawing, input_notes
-from pipeline.index.frequency import BACKGROUND
-from pipeline.index.guided import draw_guided
-from pipeline.index.hard import read_hard_negatives
 from pipeline.index.image import open_image
 from pipeline.index.rows import ImageRows, image_rows
+from pipeline.index.sampling.balanced import draw_balanced
+from pipeline.index.sampling.frequency import BACKGROUND
+from pipeline.index.sampling.guided import draw_guided
+from pipeline.index.sampling.hard_negatives import read_hard_negatives
+from pipeline.index.sampling.positions import grid_stride
+from pipeline.index.sampling.quota import Drawing, input_notes
 from pipeline.index.schema import SCHEMA_VERSION, SPLITS, problems, row_groups, typed
 from pipeline.index.source import Source
 from pipeline.index.summary import summarise
-from pipeline.manifest import DatasetRecord
-from pipeline.parallel import each
-from pipeline.partial import file_in_progress
-from pipeline.provenance import Provenance
+from pipeline.runtime.allocator import release_freed
+from pipeline.runtime.threads import each
 from pipeline.stores import read_noted, read_table, write_table
+from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.provenance import Provenance
 
 __all__ = ["read", "write_index"]
 
@@ -123,10 +123,12 @@ def _refuse_too_many(sources: Sequence[Source], sampling: Sampling, *, where: Pa
     )
     if count > MOST_ROWS:
         raise SamplingError(
-            explain("The grid gives more patches than an index can hold.", where=where,
-                    found=f"at least {count:,} patches of {sampling.patch} pixels, every {stride} pixels, in {len(inside)} images",
-                    expected=f"at most {MOST_ROWS:,}", remedy="Use a larger patch or less overlap.")
-        )  # fmt: skip
+            "The grid gives more patches than an index can hold.",
+            where=where,
+            found=f"at least {count:,} patches of {sampling.patch} pixels, every {stride} pixels, in {len(inside)} images",
+            expected=f"at most {MOST_ROWS:,}",
+            remedy="Use a larger patch or less overlap.",
+        )
 
 
 def _sources(
@@ -138,16 +140,20 @@ def _sources(
         if missing := sorted(set(used["image_id"]) - paths.keys()):
             more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
             raise StoreError(
-                explain("Images lack an input of the patch index.", where=name,
-                        found=f"none for {', '.join(missing[:NAMED])}{more}",
-                        expected=f"one for each of the {len(used)} usable images", remedy="Build them first.")
-            )  # fmt: skip
+                "Images lack an input of the patch index.",
+                where=name,
+                found=f"none for {', '.join(missing[:NAMED])}{more}",
+                expected=f"one for each of the {len(used)} usable images",
+                remedy="Build them first.",
+            )
     if used.empty:
         raise SamplingError(
-            explain("There is no image to cut patches from.", where=images,
-                    found=f"{len(frame)} images, none of them usable with split {', '.join(SPLITS)}",
-                    expected="at least one", remedy="Look at the columns split and rejected of this table.")
-        )  # fmt: skip
+            "There is no image to cut patches from.",
+            where=images,
+            found=f"{len(frame)} images, none of them usable with split {', '.join(SPLITS)}",
+            expected="at least one",
+            remedy="Look at the columns split and rejected of this table.",
+        )
     known = used[[f"pixels_{code}" for code in record.codes]] >= 0
     used = used.assign(known=known.all(axis=1))
     return [
@@ -164,11 +170,12 @@ def _source(
     image = open_image(store, codes=record.codes)
     if (found.image_id, found.height, found.width) != (image_id, image.height, image.width):
         raise StoreError(
-            explain("The candidate table belongs to another image.", where=candidates[image_id],
-                    found=f"{found.image_id}, {found.height}×{found.width}",
-                    expected=f"{image_id}, {image.height}×{image.width} as in {store}",
-                    remedy="Delete it and run the stage index again.")
-        )  # fmt: skip
+            "The candidate table belongs to another image.",
+            where=candidates[image_id],
+            found=f"{found.image_id}, {found.height}×{found.width}",
+            expected=f"{image_id}, {image.height}×{image.width} as in {store}",
+            remedy="Delete it and run the stage index again.",
+        )
     facts: dict[str, Any] = {"group_id": str(row["group_id"]), "split": str(row["split"]), "fold": int(row["fold"])}
     return Source(image_id, **facts, annotated=bool(row["known"]), store=store, candidates=found)
 
@@ -204,10 +211,12 @@ def _sizes(summary: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
 def _refuse(found: Sequence[str], *, where: Path) -> None:
     if found:
         raise StoreError(
-            explain("This is not a sound patch index.", where=where, found="; ".join(found),
-                    expected="the columns, types and rules of pipeline.index.schema",
-                    remedy="Delete it and run the stage index again.")
-        )  # fmt: skip
+            "This is not a sound patch index.",
+            where=where,
+            found="; ".join(found),
+            expected="the columns, types and rules of pipeline.index.schema",
+            remedy="Delete it and run the stage index again.",
+        )
 
 
 def read(path: Path) -> pd.DataFrame:

@@ -14,8 +14,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.config import ModelSettings
-from pipeline.errors import ModelError, explain
-from pipeline.manifest import DatasetRecord
+from pipeline.config.manifest import DatasetRecord
+from pipeline.errors import ModelError
 from pipeline.model.network import ScaledNetwork, Task, build_network
 
 __all__ = ["CARD", "WEIGHTS", "Card", "InputScaling", "load_model", "read_card", "stain_target"]
@@ -121,16 +121,21 @@ def read_card(folder: Path) -> Card:
         return Card.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelError(
-            explain("There is no trained model.", where=folder, found=f"no {CARD}", expected=f"{CARD} and {WEIGHTS}",
-                    remedy="Train it: run snakemake model.")
-        ) from error  # fmt: skip
+            "There is no trained model.",
+            where=folder,
+            found=f"no {CARD}",
+            expected=f"{CARD} and {WEIGHTS}",
+            remedy="Train it: run snakemake model.",
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         raise ModelError(
-            explain("The card of the model cannot be understood.", where=path,
-                    found=f"{'.'.join(map(str, first['loc']))}: {first['msg']}", expected="a card of this version",
-                    remedy="Train the model again with this version, or read it with the version that wrote it.")
-        ) from error  # fmt: skip
+            "The card of the model cannot be understood.",
+            where=path,
+            found=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
+            expected="a card of this version",
+            remedy="Train the model again with this version, or read it with the version that wrote it.",
+        ) from error
 
 
 def stain_target(path: Path | None) -> dict[str, Any] | None:
@@ -186,9 +191,12 @@ def load_model(
 def _expect(folder: Path, what: str, *, found: object, expected: object) -> None:
     if expected is not None and found != expected:
         raise ModelError(
-            explain(f"The model knows other {what}.", where=folder, found=found, expected=expected,
-                    remedy="Use a model that was trained for this data set, or train one.")
-        )  # fmt: skip
+            f"The model knows other {what}.",
+            where=folder,
+            found=found,
+            expected=expected,
+            remedy="Use a model that was trained for this data set, or train one.",
+        )
 
 
 def _load_weights(network: ScaledNetwork, path: Path) -> None:
@@ -196,6 +204,9 @@ def _load_weights(network: ScaledNetwork, path: Path) -> None:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except (OSError, RuntimeError, EOFError) as error:
         raise ModelError(
-            explain("The weights cannot be loaded.", where=path, found=str(error).splitlines()[-1].strip(),
-                    expected="the state of the network that card.json describes", remedy="Train the model again.")
-        ) from error  # fmt: skip
+            "The weights cannot be loaded.",
+            where=path,
+            found=str(error).splitlines()[-1].strip(),
+            expected="the state of the network that card.json describes",
+            remedy="Train the model again.",
+        ) from error

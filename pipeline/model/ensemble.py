@@ -15,12 +15,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax, logsigmoid
 
-from pipeline.errors import ModelError, explain
-from pipeline.manifest import DatasetRecord
+from pipeline.config.manifest import DatasetRecord
+from pipeline.errors import ModelError
 from pipeline.model.checkpoint import CARD, WEIGHTS, Card, load_model, read_card
 from pipeline.model.network import Task
-from pipeline.partial import folder_in_progress
-from pipeline.provenance import Provenance, file_digest
+from pipeline.stores.atomic import folder_in_progress
+from pipeline.stores.provenance import Provenance, file_digest
 
 __all__ = ["ENSEMBLE", "MeanNetwork", "load_networks", "members_of", "model_files", "write_ensemble"]
 
@@ -74,10 +74,12 @@ def _agreeing(cards: Sequence[Card], *, names: Sequence[str]) -> None:
         for what in ("codes", "task", "channels", "normalisation", "stain_target"):
             if getattr(card, what) != getattr(first, what):
                 raise ModelError(
-                    explain("The members of an ensemble do not fit together.", where=f"{what} of {name}",
-                            found=getattr(card, what), expected=f"{getattr(first, what)}, as {names[0]}",
-                            remedy="Take members that were trained on the same normalised images.")
-                )  # fmt: skip
+                    "The members of an ensemble do not fit together.",
+                    where=f"{what} of {name}",
+                    found=getattr(card, what),
+                    expected=f"{getattr(first, what)}, as {names[0]}",
+                    remedy="Take members that were trained on the same normalised images.",
+                )
 
 
 def write_ensemble(
@@ -106,16 +108,22 @@ def write_ensemble(
     cards = [read_card(folder) for folder in members]
     if cards[0].codes != record.codes or cards[0].task != record.task:
         raise ModelError(
-            explain("The members of an ensemble know another data set.", where=members[0], found=cards[0].codes,
-                    expected=record.codes, remedy="Train them for this data set.")
-        )  # fmt: skip
+            "The members of an ensemble know another data set.",
+            where=members[0],
+            found=cards[0].codes,
+            expected=record.codes,
+            remedy="Train them for this data set.",
+        )
     _agreeing(cards, names=[folder.name for folder in members])
     found = tuple(
         _Member(
-            name=folder.name, fold=card.settings.fold, card=file_digest(folder / CARD), weights=file_digest(folder / WEIGHTS)
+            name=folder.name,
+            fold=card.settings.fold,
+            card=file_digest(folder / CARD),
+            weights=file_digest(folder / WEIGHTS),
         )
         for folder, card in zip(members, cards, strict=True)
-    )  # fmt: skip
+    )
     content = _Ensemble(name=name, members=found, provenance=provenance.as_attributes())
     with folder_in_progress(output, digest=provenance.digest) as folder:
         unfinished = folder / (ENSEMBLE + ".new")
@@ -128,10 +136,12 @@ def _read(folder: Path) -> _Ensemble:
         return _Ensemble.model_validate_json((folder / ENSEMBLE).read_text(encoding="utf-8"))
     except ValidationError as error:
         raise ModelError(
-            explain("The record of the ensemble cannot be understood.", where=folder / ENSEMBLE,
-                    found=error.errors()[0]["msg"], expected="members with their digests",
-                    remedy="Delete the folder and run stage model again.")
-        ) from error  # fmt: skip
+            "The record of the ensemble cannot be understood.",
+            where=folder / ENSEMBLE,
+            found=error.errors()[0]["msg"],
+            expected="members with their digests",
+            remedy="Delete the folder and run stage model again.",
+        ) from error
 
 
 def members_of(folder: Path) -> tuple[Path, ...]:
@@ -154,10 +164,12 @@ def _unchanged(folder: Path) -> None:
         for path, digest in ((place / CARD, each.card), (place / WEIGHTS, each.weights)):
             if not path.is_file() or file_digest(path) != digest:
                 raise ModelError(
-                    explain("A member of the ensemble is another one now.", where=path,
-                            found="another file" if path.is_file() else "nothing", expected=f"the file of digest {digest[:12]}",
-                            remedy="Run stage model again, so that the ensemble is of its present members.")
-                )  # fmt: skip
+                    "A member of the ensemble is another one now.",
+                    where=path,
+                    found="another file" if path.is_file() else "nothing",
+                    expected=f"the file of digest {digest[:12]}",
+                    remedy="Run stage model again, so that the ensemble is of its present members.",
+                )
 
 
 def load_networks(

@@ -17,9 +17,9 @@ import pandas as pd
 import torch
 
 from pipeline.config import ModelSettings
-from pipeline.errors import ModelError, explain
+from pipeline.config.manifest import DatasetRecord
+from pipeline.errors import ModelError
 from pipeline.geometry import grid_pixel_um
-from pipeline.manifest import DatasetRecord
 from pipeline.model.augment import build_changes
 from pipeline.model.checkpoint import CARD, WEIGHTS, Card, CardClass, InputScaling, stain_target
 from pipeline.model.module import Best, Training
@@ -29,10 +29,10 @@ from pipeline.model.order import EpochBatches, InOrder
 from pipeline.model.patches import PatchDataset, check_rows, loader
 from pipeline.model.rows import Rows, choose_rows, truth_pixels
 from pipeline.model.session import choose_device, session
-from pipeline.partial import folder_in_progress
-from pipeline.provenance import Provenance, file_digest, versions
 from pipeline.seeds import derived_seed
 from pipeline.stores import input_digest, open_group, read_table, write_table
+from pipeline.stores.atomic import folder_in_progress
+from pipeline.stores.provenance import Provenance, file_digest, versions
 
 prepare_torchvision()  # lightning imports it
 from lightning.pytorch import Callback, Trainer  # noqa: E402
@@ -134,11 +134,12 @@ def _check_batch(task: _Task) -> None:
     length = task.settings.patches_per_epoch or len(task.rows.training)
     if task.settings.network == "deeplabv3plus" and min(task.settings.batch_size, length) < 2:
         raise ModelError(
-            explain("DeepLabV3+ cannot learn from single patches.", where=f"model.models.{task.name}.batch_size",
-                    found=f"batches of {min(task.settings.batch_size, length)}",
-                    expected="at least 2: it normalises features that are one pixel a patch",
-                    remedy="Set batch_size and patches_per_epoch to at least 2.")
-        )  # fmt: skip
+            "DeepLabV3+ cannot learn from single patches.",
+            where=f"model.models.{task.name}.batch_size",
+            found=f"batches of {min(task.settings.batch_size, length)}",
+            expected="at least 2: it normalises features that are one pixel a patch",
+            remedy="Set batch_size and patches_per_epoch to at least 2.",
+        )
 
 
 def _trained(task: _Task, folder: Path) -> Training:
@@ -158,9 +159,12 @@ def _trained(task: _Task, folder: Path) -> Training:
         )
     if len(training.history) != task.settings.epochs:
         raise ModelError(
-            explain("Training stopped early.", where=f"model {task.name}", found=f"{len(training.history)} epochs",
-                    expected=f"{task.settings.epochs} epochs", remedy="Run again: it continues where it stopped.")
-        )  # fmt: skip
+            "Training stopped early.",
+            where=f"model {task.name}",
+            found=f"{len(training.history)} epochs",
+            expected=f"{task.settings.epochs} epochs",
+            remedy="Run again: it continues where it stopped.",
+        )
     return training
 
 
@@ -187,13 +191,21 @@ def _training_loader(task: _Task, *, first: int, pin: bool) -> Any:  # noqa: ANN
     settings, rows = task.settings, task.rows.training
     address = (task.seed, task.name)
     dataset = PatchDataset(
-        rows, normalized=task.normalized, record=task.record, side=task.side,
-        changes=build_changes(settings.augmentation), address=address,
-    )  # fmt: skip
+        rows,
+        normalized=task.normalized,
+        record=task.record,
+        side=task.side,
+        changes=build_changes(settings.augmentation),
+        address=address,
+    )
     batches = EpochBatches(
-        rows=len(rows), size=settings.batch_size, per_epoch=settings.patches_per_epoch, seed=task.seed, name=task.name,
+        rows=len(rows),
+        size=settings.batch_size,
+        per_epoch=settings.patches_per_epoch,
+        seed=task.seed,
+        name=task.name,
         first=first,
-    )  # fmt: skip
+    )
     return loader(dataset, batches=batches, readers=settings.readers, pin=pin)
 
 

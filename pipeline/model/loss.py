@@ -17,7 +17,7 @@ import torch.nn.functional as F  # noqa: N812 its usual name
 from torch import Tensor, nn
 
 from pipeline.config import LossTerm
-from pipeline.errors import ModelError, explain
+from pipeline.errors import ModelError
 from pipeline.model.network import Task
 from pipeline.model.operators import prepare_torchvision
 from pipeline.model.targets import IGNORE
@@ -120,6 +120,9 @@ def _term(term: LossTerm, *, task: Task) -> nn.Module:
             return Bce()
     other = "cross_entropy" if task == "multiclass" else "bce"
     raise ModelError(
-        explain("A loss does not fit the task.", where="model.models.*.loss", found=f"{term.name} for task {task}",
-                expected=f"dice, tversky, focal or {other}", remedy=f"Use {other} instead.")
-    )  # fmt: skip
+        "A loss does not fit the task.",
+        where="model.models.*.loss",
+        found=f"{term.name} for task {task}",
+        expected=f"dice, tversky, focal or {other}",
+        remedy=f"Use {other} instead.",
+    )

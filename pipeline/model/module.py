@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from pipeline.arrays.metrics import Counts, selection_score
 from pipeline.config import ModelSettings
-from pipeline.errors import ModelError, explain
-from pipeline.metrics import Counts, selection_score
+from pipeline.errors import ModelError
 from pipeline.model.loss import build_loss
 from pipeline.model.network import ScaledNetwork, Task
 from pipeline.model.operators import prepare_torchvision
@@ -134,10 +134,12 @@ class Training(lightning.LightningModule):
 
     def _diverged(self, value: float) -> None:
         raise ModelError(
-            explain("Training diverged.", where=f"model {self.address[1]}, epoch {self.current_epoch + 1}",
-                    found=f"loss {value}", expected="a finite loss",
-                    remedy="Lower learning_rate, or train with precision float32.")
-        )  # fmt: skip
+            "Training diverged.",
+            where=f"model {self.address[1]}, epoch {self.current_epoch + 1}",
+            found=f"loss {value}",
+            expected="a finite loss",
+            remedy="Lower learning_rate, or train with precision float32.",
+        )
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Loss and counts of a batch."""
@@ -181,9 +183,14 @@ class Training(lightning.LightningModule):
     def _tell(self, row: Mapping[str, float]) -> None:
         log.info(
             "epoch %d/%d: train loss %.4f, validation loss %.4f, mean Dice %.4f, mIoU %.4f, learning rate %.2g",
-            row["epoch"], self.settings.epochs, row["train_loss"], row["validation_loss"], row["mean_dice"],
-            row["mean_iou"], row["learning_rate"],
-        )  # fmt: skip
+            row["epoch"],
+            self.settings.epochs,
+            row["train_loss"],
+            row["validation_loss"],
+            row["mean_dice"],
+            row["mean_iou"],
+            row["learning_rate"],
+        )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what lightning does not know of."""

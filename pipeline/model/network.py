@@ -13,11 +13,21 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.config import ModelSettings
-from pipeline.errors import ModelError, explain
+from pipeline.errors import ModelError
 from pipeline.model.operators import prepare_torchvision
 
-__all__ = ["CHANNELS", "DIVISOR", "MEAN", "STD", "ScaledNetwork", "Task", "build_network", "check_side", "output_count",
-           "probabilities"]  # fmt: skip
+__all__ = [
+    "CHANNELS",
+    "DIVISOR",
+    "MEAN",
+    "STD",
+    "ScaledNetwork",
+    "Task",
+    "build_network",
+    "check_side",
+    "output_count",
+    "probabilities",
+]
 
 Task: TypeAlias = Literal["multiclass", "multilabel", "binary"]
 
@@ -80,9 +90,12 @@ def _memory_format(device: torch.device) -> torch.memory_format:
 def _check_input(pixels: Tensor) -> None:
     if pixels.ndim != 4 or pixels.shape[1] != CHANNELS:
         raise ModelError(
-            explain("The network cannot take these patches.", where="model.network", found=tuple(pixels.shape),
-                    expected=f"(n, {CHANNELS}, h, w)", remedy="Give RGB patches, channels before rows.")
-        )  # fmt: skip
+            "The network cannot take these patches.",
+            where="model.network",
+            found=tuple(pixels.shape),
+            expected=f"(n, {CHANNELS}, h, w)",
+            remedy="Give RGB patches, channels before rows.",
+        )
     for side in pixels.shape[-2:]:
         check_side(side, where="model.network")
 
@@ -99,9 +112,12 @@ def check_side(side: int, *, where: str) -> None:
         below = side // DIVISOR * DIVISOR
         fitting = [str(near) for near in (below, below + DIVISOR) if near]
         raise ModelError(
-            explain("The side of a patch does not fit the network.", where=where, found=f"{side} pixels",
-                    expected=f"a multiple of {DIVISOR}", remedy=f"Use {' or '.join(fitting)}.")
-        )  # fmt: skip
+            "The side of a patch does not fit the network.",
+            where=where,
+            found=f"{side} pixels",
+            expected=f"a multiple of {DIVISOR}",
+            remedy=f"Use {' or '.join(fitting)}.",
+        )
 
 
 def output_count(classes: int, *, task: Task) -> int:
@@ -184,10 +200,12 @@ def _check_encoder(encoder: str, *, known: list[str]) -> None:
         return
     near = difflib.get_close_matches(encoder, known, n=3) or ["efficientnet-b0", "resnet34"]
     raise ModelError(
-        explain("There is no such encoder.", where="model.models.*.encoder", found=encoder,
-                expected=f"an encoder of segmentation-models-pytorch, such as {', '.join(near)}",
-                remedy="Correct the name; `tu-` followed by a timm model also works.")
-    )  # fmt: skip
+        "There is no such encoder.",
+        where="model.models.*.encoder",
+        found=encoder,
+        expected=f"an encoder of segmentation-models-pytorch, such as {', '.join(near)}",
+        remedy="Correct the name; `tu-` followed by a timm model also works.",
+    )
 
 
 def _from_hub(settings: ModelSettings, *, outputs: int) -> Any:  # noqa: ANN401 untyped library
@@ -197,17 +215,21 @@ def _from_hub(settings: ModelSettings, *, outputs: int) -> Any:  # noqa: ANN401 
         return _created(settings, outputs=outputs, weights=True if settings.encoder.startswith("tu-") else "imagenet")
     except (OSError, RuntimeError, HfHubHTTPError) as error:
         raise ModelError(
-            explain("Pretrained weights cannot be fetched.", where="model.models.*.encoder_weights",
-                    found=f"imagenet for {settings.encoder}: {type(error).__name__}", expected="a hub within reach",
-                    remedy="Set encoder_weights to a state-dict file of this encoder, or to none; or fetch once where "
-                           "there is a network, and keep the cache.")
-        ) from error  # fmt: skip
+            "Pretrained weights cannot be fetched.",
+            where="model.models.*.encoder_weights",
+            found=f"imagenet for {settings.encoder}: {type(error).__name__}",
+            expected="a hub within reach",
+            remedy="Set encoder_weights to a state-dict file of this encoder, or to none; or fetch once where "
+            "there is a network, and keep the cache.",
+        ) from error
     except KeyError as error:
         raise ModelError(
-            explain("This encoder has no such weights.", where="model.models.*.encoder_weights",
-                    found=f"imagenet for {settings.encoder}", expected=error.args[0],
-                    remedy="Choose another encoder, a state-dict file, or none.")
-        ) from error  # fmt: skip
+            "This encoder has no such weights.",
+            where="model.models.*.encoder_weights",
+            found=f"imagenet for {settings.encoder}",
+            expected=error.args[0],
+            remedy="Choose another encoder, a state-dict file, or none.",
+        ) from error
 
 
 def _load_encoder(body: nn.Module, path: Path) -> None:
@@ -216,27 +238,34 @@ def _load_encoder(body: nn.Module, path: Path) -> None:
     missing = [key for key in encoder.state_dict() if key not in state]
     if missing:
         raise ModelError(
-            explain("The file holds weights of another encoder.", where=path, found=f"no {missing[0]}",
-                    expected=f"{len(encoder.state_dict())} tensors of this encoder, {len(missing)} are missing",
-                    remedy="Check encoder and encoder_weights; they belong together.")
-        )  # fmt: skip
+            "The file holds weights of another encoder.",
+            where=path,
+            found=f"no {missing[0]}",
+            expected=f"{len(encoder.state_dict())} tensors of this encoder, {len(missing)} are missing",
+            remedy="Check encoder and encoder_weights; they belong together.",
+        )
     try:
         encoder.load_state_dict(state)
     except RuntimeError as error:
         raise ModelError(
-            explain("The weights of the encoder do not fit.", where=path, found=str(error).splitlines()[-1].strip(),
-                    expected="tensors of the same shapes", remedy="Check encoder and encoder_weights.")
-        ) from error  # fmt: skip
+            "The weights of the encoder do not fit.",
+            where=path,
+            found=str(error).splitlines()[-1].strip(),
+            expected="tensors of the same shapes",
+            remedy="Check encoder and encoder_weights.",
+        ) from error
 
 
 def _encoder_state(path: Path) -> dict[str, Tensor]:
     # Weights of a whole network, such as those this package writes, hold the encoder's under a prefix.
     if not path.is_file():
         raise ModelError(
-            explain("Encoder weights are missing.", where="model.models.*.encoder_weights", found=path,
-                    expected="none, imagenet, or a state-dict file (.pt, .pth, .safetensors)",
-                    remedy="Correct the path: it is relative to the working folder.")
-        )  # fmt: skip
+            "Encoder weights are missing.",
+            where="model.models.*.encoder_weights",
+            found=path,
+            expected="none, imagenet, or a state-dict file (.pt, .pth, .safetensors)",
+            remedy="Correct the path: it is relative to the working folder.",
+        )
     state = _read_state(path)
     for prefix in ("body.encoder.", "encoder."):
         below = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}

@@ -14,15 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from pipeline.errors import ModelError, explain
+from pipeline.config.manifest import DatasetRecord
+from pipeline.errors import ModelError
 from pipeline.geometry import Box
-from pipeline.manifest import DatasetRecord
 from pipeline.model.augment import Changes
 from pipeline.model.order import EpochBatches, InOrder, Key
 from pipeline.model.targets import build_target, pad_image, pad_target
 from pipeline.seeds import derived_seed
-from pipeline.shards import Shards
 from pipeline.stores import open_array
+from pipeline.stores.shards import Shards
 
 __all__ = ["PatchDataset", "Sample", "check_rows", "loader"]
 
@@ -129,18 +129,27 @@ def check_rows(rows: pd.DataFrame, *, normalized: Mapping[str, Path], record: Da
     absent = sorted(set(rows["image_id"].astype(str)) - set(normalized))
     if absent:
         raise ModelError(
-            explain("Images of the index have no normalised store.", where="model.patches", found=", ".join(absent[:5]),
-                    expected="one store per image", remedy="Run the stage normalized, then index, again.")
-        )  # fmt: skip
+            "Images of the index have no normalised store.",
+            where="model.patches",
+            found=", ".join(absent[:5]),
+            expected="one store per image",
+            remedy="Run the stage normalized, then index, again.",
+        )
     largest = int(rows[["height", "width"]].to_numpy().max())
     if largest > side:
         raise ModelError(
-            explain("The index was drawn for larger patches.", where="model.patches", found=f"boxes of {largest} pixels",
-                    expected=f"at most {side}", remedy="Run the stage index again.")
-        )  # fmt: skip
+            "The index was drawn for larger patches.",
+            where="model.patches",
+            found=f"boxes of {largest} pixels",
+            expected=f"at most {side}",
+            remedy="Run the stage index again.",
+        )
     found = {name.removeprefix("pixels_") for name in rows.columns if name.startswith("pixels_")}
     if found != set(record.codes):
         raise ModelError(
-            explain("The index knows other classes.", where="model.patches", found=", ".join(sorted(found)),
-                    expected=", ".join(record.codes), remedy="Run the stage index again.")
-        )  # fmt: skip
+            "The index knows other classes.",
+            where="model.patches",
+            found=", ".join(sorted(found)),
+            expected=", ".join(record.codes),
+            remedy="Run the stage index again.",
+        )

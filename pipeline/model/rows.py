@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from pipeline.errors import ModelError, explain
+from pipeline.errors import ModelError
 
 __all__ = ["Rows", "choose_rows", "truth_pixels"]
 
@@ -46,10 +46,12 @@ def choose_rows(index: pd.DataFrame, *, fold: int) -> Rows:
     if chosen.training.empty:
         counts = index["split"].value_counts().to_dict()
         raise ModelError(
-            explain("No patch to learn from.", where="model.rows", found=f"rows per split: {counts}",
-                    expected="at least one row to train on",
-                    remedy="Check the splits (raw), the sampling (index), and the fold of this model.")
-        )  # fmt: skip
+            "No patch to learn from.",
+            where="model.rows",
+            found=f"rows per split: {counts}",
+            expected="at least one row to train on",
+            remedy="Check the splits (raw), the sampling (index), and the fold of this model.",
+        )
     return chosen
 
 
@@ -66,17 +68,21 @@ def _by_fold(rows: pd.DataFrame, fold: int) -> Rows:
     drawn = mine[mine["strategy"] != "grid"]
     if len(drawn):
         raise ModelError(
-            explain("This sampling cannot be divided by folds.", where="model.models.*.fold",
-                    found=f"fold {fold}, and {len(drawn)} rows of strategy {drawn['strategy'].iloc[0]}",
-                    expected="grid rows only, which can train as well as validate",
-                    remedy="Use a sampling of strategy grid for this model, or fold -1.")
-        )  # fmt: skip
+            "This sampling cannot be divided by folds.",
+            where="model.models.*.fold",
+            found=f"fold {fold}, and {len(drawn)} rows of strategy {drawn['strategy'].iloc[0]}",
+            expected="grid rows only, which can train as well as validate",
+            remedy="Use a sampling of strategy grid for this model, or fold -1.",
+        )
     held = mine["fold"] == fold
     if not held.any():
         raise ModelError(
-            explain("No patch belongs to the fold.", where="model.models.*.fold", found=f"fold {fold}",
-                    expected=f"one of {sorted(set(mine['fold']))}", remedy="Set raw.folds, or fold -1 for the splits.")
-        )  # fmt: skip
+            "No patch belongs to the fold.",
+            where="model.models.*.fold",
+            found=f"fold {fold}",
+            expected=f"one of {sorted(set(mine['fold']))}",
+            remedy="Set raw.folds, or fold -1 for the splits.",
+        )
     return Rows(mine[~held], mine[held])
 
 

@@ -9,7 +9,7 @@ slightly, changes no class against another, and the report measures whole images
 import torch
 from torch import Tensor
 
-from pipeline.metrics import Counts
+from pipeline.arrays.metrics import Counts
 from pipeline.model.network import Task
 from pipeline.model.operators import prepare_torchvision
 from pipeline.model.targets import IGNORE

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from pipeline.config import ModelSettings
-from pipeline.errors import ModelError, explain
+from pipeline.errors import ModelError
 
 __all__ = ["choose_device", "session"]
 
@@ -47,15 +47,21 @@ def choose_device(settings: ModelSettings) -> torch.device:
     gpu = torch.cuda.is_available()
     if settings.device == "cuda" and not gpu:
         raise ModelError(
-            explain("There is no GPU.", where="model.models.*.device", found="cuda, and torch sees no CUDA device",
-                    expected="a GPU and a torch built for it", remedy="Set device to auto or cpu.")
-        )  # fmt: skip
+            "There is no GPU.",
+            where="model.models.*.device",
+            found="cuda, and torch sees no CUDA device",
+            expected="a GPU and a torch built for it",
+            remedy="Set device to auto or cpu.",
+        )
     device = torch.device("cuda" if gpu and settings.device != "cpu" else "cpu")
     if device.type == "cpu" and settings.precision == "float16":
         raise ModelError(
-            explain("A CPU cannot train in float16.", where="model.models.*.precision", found="float16 on a CPU",
-                    expected="float32 or bfloat16", remedy="Set precision to float32 or bfloat16, or use a GPU.")
-        )  # fmt: skip
+            "A CPU cannot train in float16.",
+            where="model.models.*.precision",
+            found="float16 on a CPU",
+            expected="float32 or bfloat16",
+            remedy="Set precision to float32 or bfloat16, or use a GPU.",
+        )
     if (
         device.type == "cpu"
         and settings.precision == "bfloat16"

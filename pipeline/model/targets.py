@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.manifest import DatasetRecord
-from pipeline.overlap import label_map, precedence
+from pipeline.arrays.label_map import label_map, precedence
+from pipeline.config.manifest import DatasetRecord
 
 __all__ = ["IGNORE", "build_target", "pad_image", "pad_target"]
 

@@ -1,6 +1,6 @@
 """How does an image become a normalised store? Block by block: pixels, their pyramid, region and truth, then a rename.
 
-What a block goes through is not decided here: `pipeline.normalized.fundus` and `pipeline.normalized.histology` give a
+What a block goes through is not decided here: `pipeline.normalized.fundus.image` and `pipeline.normalized.stain.image` give a
 function from a box to its planar pixels.
 """
 
@@ -16,20 +16,20 @@ import zarr
 from numpy.typing import NDArray
 
 from pipeline.config import NormalizedConfig
+from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import Box
-from pipeline.manifest import DatasetRecord
 from pipeline.normalized.blocks import work_blocks
 from pipeline.normalized.pyramid import halve, store_levels
 from pipeline.normalized.region import Region, Thumbnail, read_thumbnail
 from pipeline.normalized.rescale import Rescaling, vanished
 from pipeline.normalized.view import View, rescaling_of
-from pipeline.parallel import each
-from pipeline.partial import FinishedBlocks, folder_in_progress
-from pipeline.provenance import Provenance
-from pipeline.raw.entry import ImageEntry
+from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.pixels import open_image
 from pipeline.raw.truth import TruthSource, open_truth
+from pipeline.runtime.threads import each
 from pipeline.stores import create_plane, create_pyramid, write_box
+from pipeline.stores.atomic import FinishedBlocks, folder_in_progress
+from pipeline.stores.provenance import Provenance
 
 __all__ = ["Opened", "Planes", "open_view", "write_image"]
 
@@ -160,9 +160,15 @@ def _create(
 ) -> tuple[zarr.Group, int]:
     shapes = store_levels(opened.height, opened.width, shard=config.storage.shard)
     group = create_pyramid(
-        partial, channels=("red", "green", "blue"), shapes=shapes, dtype=np.uint8, storage=config.storage,
-        provenance=provenance.as_attributes(), pixel_size_um=opened.scaled_pixel_um, extra={"lesionmap": attributes},
-    )  # fmt: skip
+        partial,
+        channels=("red", "green", "blue"),
+        shapes=shapes,
+        dtype=np.uint8,
+        storage=config.storage,
+        provenance=provenance.as_attributes(),
+        pixel_size_um=opened.scaled_pixel_um,
+        extra={"lesionmap": attributes},
+    )
     size = (opened.height, opened.width)
     create_plane(group, "roi", shape=size, dtype=np.uint8, storage=config.storage)
     if classes:
@@ -229,9 +235,14 @@ def write_image(
         }
         partial = stack.enter_context(folder_in_progress(output, digest=provenance.digest))
         group, levels = _create(
-            partial, opened, config=config, attributes=attributes, provenance=provenance,
-            classes=len(record.codes) if truth else 0, stains=stains is not None,
-        )  # fmt: skip
+            partial,
+            opened,
+            config=config,
+            attributes=attributes,
+            provenance=provenance,
+            classes=len(record.codes) if truth else 0,
+            stains=stains is not None,
+        )
         block = _Block(group, levels, planes, region, truth, stains)
         with FinishedBlocks(partial) as finished:
             each(finished.once(block.write), work_blocks(opened.height, opened.width, config=config), workers=workers)

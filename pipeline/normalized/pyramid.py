@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pipeline.errors import ConfigurationError, GeometryError, explain
+from pipeline.errors import ConfigurationError, GeometryError
 
 __all__ = ["halve", "halve_labels", "level_shapes", "store_levels"]
 
@@ -49,11 +49,12 @@ def halve(block: NDArray[T]) -> NDArray[T]:
     """
     if block.ndim not in (2, 3) or block.dtype not in (np.uint8, np.uint16, np.float16, np.float32):
         raise GeometryError(
-            explain("A block cannot be halved.", where="normalized.pyramid.halve",
-                    found=f"{block.ndim} axes of {block.dtype}",
-                    expected="(y, x) or (channel, y, x) of uint8, uint16, float16 or float32",
-                    remedy="Use halve_labels for labels and masks.")
-        )  # fmt: skip
+            "A block cannot be halved.",
+            where="normalized.pyramid.halve",
+            found=f"{block.ndim} axes of {block.dtype}",
+            expected="(y, x) or (channel, y, x) of uint8, uint16, float16 or float32",
+            remedy="Use halve_labels for labels and masks.",
+        )
     if block.dtype in (np.float16, np.float32):
         return _mean_of_four(block)
     source = np.ascontiguousarray(block if block.ndim == 3 else block[None])
@@ -104,10 +105,12 @@ def level_shapes(height: int, width: int, *, smallest: int, most: int, least: in
     """
     if min(height, width, smallest, least) < 1 or most < least:
         raise ConfigurationError(
-            explain("A pyramid cannot be built.", where="normalized.pyramid.level_shapes",
-                    found=f"{height}×{width}, smallest {smallest}, levels {least} to {most}",
-                    expected="sizes and levels of at least 1, most >= least", remedy="Correct the pyramid's parameters.")
-        )  # fmt: skip
+            "A pyramid cannot be built.",
+            where="normalized.pyramid.level_shapes",
+            found=f"{height}×{width}, smallest {smallest}, levels {least} to {most}",
+            expected="sizes and levels of at least 1, most >= least",
+            remedy="Correct the pyramid's parameters.",
+        )
     shapes = [(height, width)]
     while len(shapes) < least or (len(shapes) < most and max(shapes[-1]) > smallest):
         shapes.append((-(-shapes[-1][0] // 2), -(-shapes[-1][1] // 2)))

@@ -9,11 +9,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import StoreError, explain
+from pipeline.errors import StoreError
 from pipeline.geometry import Box, strips
-from pipeline.memory import THUMBNAIL
 from pipeline.normalized.roi import thumbnail_factor, thumbnail_rows
-from pipeline.raw.source import ImageSource, to_eight_bit
+from pipeline.raw.formats.source import ImageSource, to_eight_bit
+from pipeline.runtime.memory import THUMBNAIL
 
 __all__ = ["Region", "Thumbnail", "read_thumbnail"]
 
@@ -114,9 +114,12 @@ class Region:
             of = int(content["of"][0]), int(content["of"][1])
         except (KeyError, IndexError, TypeError, ValueError, zlib.error) as problem:
             raise StoreError(
-                explain("A region cannot be read.", where="normalized.region", found=f"{type(problem).__name__}: {problem}",
-                        expected="rows, columns, factor, of and cells", remedy="Estimate the stains of the image again.")
-            ) from problem  # fmt: skip
+                "A region cannot be read.",
+                where="normalized.region",
+                found=f"{type(problem).__name__}: {problem}",
+                expected="rows, columns, factor, of and cells",
+                remedy="Estimate the stains of the image again.",
+            ) from problem
         return cls(mask, height, width, of, factor)
 
     def _axes(self, box: Box) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import ConfigurationError, GeometryError, explain
+from pipeline.errors import ConfigurationError, GeometryError
 
 __all__ = ["Rescaling", "vanished"]
 
@@ -30,10 +30,12 @@ class Rescaling:
     def __post_init__(self) -> None:
         if min(self.source_height, self.source_width, self.height, self.width) < 1 or not 0 < self.factor < np.inf:
             raise ConfigurationError(
-                explain("An image cannot be rescaled.", where="normalized.rescale.Rescaling",
-                        found=f"{self.source_height}×{self.source_width} by {self.factor}",
-                        expected="at least one pixel along each axis, a factor above 0", remedy="Correct the rescaling.")
-            )  # fmt: skip
+                "An image cannot be rescaled.",
+                where="normalized.rescale.Rescaling",
+                found=f"{self.source_height}×{self.source_width} by {self.factor}",
+                expected="at least one pixel along each axis, a factor above 0",
+                remedy="Correct the rescaling.",
+            )
 
     @classmethod
     def of_factor(cls, height: int, width: int, factor: float) -> Self:
@@ -52,11 +54,12 @@ class Rescaling:
         """
         if not (0 < fov_diameter < np.inf and 0 < target < np.inf):
             raise ConfigurationError(
-                explain("The field of view cannot be brought to a diameter.",
-                        where="normalized.rescale.Rescaling.of_diameter",
-                        found=f"diameter {fov_diameter}, wanted {target}", expected="both above 0 pixels",
-                        remedy="Rescale this data set by a factor instead, or leave out images without field of view.")
-            )  # fmt: skip
+                "The field of view cannot be brought to a diameter.",
+                where="normalized.rescale.Rescaling.of_diameter",
+                found=f"diameter {fov_diameter}, wanted {target}",
+                expected="both above 0 pixels",
+                remedy="Rescale this data set by a factor instead, or leave out images without field of view.",
+            )
         return cls.of_factor(height, width, target / fov_diameter)
 
     @classmethod
@@ -128,6 +131,9 @@ def _check(image: NDArray[np.generic], rescaling: Rescaling) -> None:
     expected = (rescaling.source_height, rescaling.source_width)
     if image.shape[:2] != expected:
         raise GeometryError(
-            explain("The image is not of the size that is rescaled.", where="normalized.rescale", found=image.shape[:2],
-                    expected=expected, remedy="Make the rescaling from this image's size.")
-        )  # fmt: skip
+            "The image is not of the size that is rescaled.",
+            where="normalized.rescale",
+            found=image.shape[:2],
+            expected=expected,
+            remedy="Make the rescaling from this image's size.",
+        )

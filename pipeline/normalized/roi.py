@@ -10,7 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipeline.errors import GeometryError, explain
+from pipeline.errors import GeometryError
 from pipeline.geometry import Box
 
 __all__ = ["field_of_view", "fov_diameter", "thumbnail_factor", "thumbnail_rows"]
@@ -110,11 +110,12 @@ def thumbnail_rows(block: NDArray[np.uint8], *, box: Box, factor: int) -> NDArra
     """
     if factor < 1 or box.y0 % factor or box.x0 % factor or block.shape[:2] != (box.height, box.width):
         raise GeometryError(
-            explain("A strip does not fit the cells of the thumbnail.", where="normalized.roi.thumbnail_rows",
-                    found=f"block {block.shape[:2]}, {box}, factor {factor}",
-                    expected="a block of the size of its box that starts at multiples of the factor",
-                    remedy="Read strips whose rows are a multiple of the factor.")
-        )  # fmt: skip
+            "A strip does not fit the cells of the thumbnail.",
+            where="normalized.roi.thumbnail_rows",
+            found=f"block {block.shape[:2]}, {box}, factor {factor}",
+            expected="a block of the size of its box that starts at multiples of the factor",
+            remedy="Read strips whose rows are a multiple of the factor.",
+        )
     cells = np.empty((-(-box.height // factor), -(-box.width // factor), block.shape[2]), np.uint8)
     _cell_means(np.ascontiguousarray(block), factor, cells)
     return cells

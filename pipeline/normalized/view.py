@@ -7,14 +7,14 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.arrays.resample import resample_picture
 from pipeline.config import Rescale
-from pipeline.errors import ConfigurationError, explain
+from pipeline.errors import ConfigurationError
 from pipeline.geometry import Box
 from pipeline.normalized.region import Thumbnail
 from pipeline.normalized.rescale import Rescaling
 from pipeline.normalized.roi import field_of_view, fov_diameter
-from pipeline.raw.source import ImageSource
-from pipeline.resample import resample_picture
+from pipeline.raw.formats.source import ImageSource
 
 __all__ = ["View", "rescaling_of"]
 
@@ -83,17 +83,22 @@ def rescaling_of(
         if rescale.level >= len(levels):
             found = ", ".join(f"{at}: {w}×{h}" for at, (h, w) in enumerate(levels))
             raise ConfigurationError(
-                explain(f"Image {name} does not have this level.", where="normalized.rescale.level", found=found,
-                        expected=f"a level {rescale.level}", remedy="Choose a level that all images have, or um_per_pixel.")
-            )  # fmt: skip
+                f"Image {name} does not have this level.",
+                where="normalized.rescale.level",
+                found=found,
+                expected=f"a level {rescale.level}",
+                remedy="Choose a level that all images have, or um_per_pixel.",
+            )
         return Rescaling(levels[rescale.level][0] / height, height, width, *levels[rescale.level])
     if rescale.um_per_pixel is not None:
         if pixel_size_um is None:
             raise ConfigurationError(
-                explain(f"The pixel size of image {name} is unknown.", where="normalized.rescale.um_per_pixel",
-                        found="a file that names no size", expected="micrometres per pixel",
-                        remedy="Give pixel_size_um of the data set in the manifest, or choose by level or factor.")
-            )  # fmt: skip
+                f"The pixel size of image {name} is unknown.",
+                where="normalized.rescale.um_per_pixel",
+                found="a file that names no size",
+                expected="micrometres per pixel",
+                remedy="Give pixel_size_um of the data set in the manifest, or choose by level or factor.",
+            )
         return Rescaling.of_factor(height, width, pixel_size_um / rescale.um_per_pixel)
     if rescale.fov_diameter is not None:
         small = thumbnail()

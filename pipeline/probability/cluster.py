@@ -12,14 +12,14 @@ from threading import Lock
 from typing import Any
 from uuid import uuid4
 
-from pipeline.errors import ConfigurationError, ModelError, explain
-from pipeline.freed_memory import keep_freed
-from pipeline.probability.accumulate import Sums
+from pipeline.errors import ConfigurationError, ModelError
+from pipeline.probability.fusion.accumulate import Sums
 from pipeline.probability.one_pass import Pass
 from pipeline.probability.predictor import load_predictors, torch_threads
 from pipeline.probability.progress import Progress
 from pipeline.probability.run import Run, blocks_graph
-from pipeline.threads import let_waiting_threads_sleep
+from pipeline.runtime.allocator import keep_freed
+from pipeline.runtime.threads import let_waiting_threads_sleep
 
 __all__ = ["run_on_cluster"]
 
@@ -77,10 +77,12 @@ def _client(address: str) -> Iterator[Any]:
         client.wait_for_workers(1, timeout=PATIENCE_S)
     except (OSError, TimeoutError) as error:
         raise ConfigurationError(
-            explain("The Dask scheduler cannot be used.", where="probability.dask.scheduler", found=f"{address}: {error}",
-                    expected="a scheduler with at least one worker",
-                    remedy="Start dask scheduler and dask worker there, or set scheduler to threads.")
-        ) from error  # fmt: skip
+            "The Dask scheduler cannot be used.",
+            where="probability.dask.scheduler",
+            found=f"{address}: {error}",
+            expected="a scheduler with at least one worker",
+            remedy="Start dask scheduler and dask worker there, or set scheduler to threads.",
+        ) from error
     with client, client.as_current():
         yield client
 
@@ -119,7 +121,9 @@ def run_on_cluster(work: Pass, *, progress: Progress) -> None:
                 progress.add(len(plain.windows(futures[future])))
         except distributed.KilledWorker as error:
             raise ModelError(
-                explain("Workers died on the same block again and again.", where=plain.name, found=str(error),
-                        expected="workers that outlive their work",
-                        remedy="Give them more memory, or choose a smaller storage.shard or batch_size.")
-            ) from error  # fmt: skip
+                "Workers died on the same block again and again.",
+                where=plain.name,
+                found=str(error),
+                expected="workers that outlive their work",
+                remedy="Give them more memory, or choose a smaller storage.shard or batch_size.",
+            ) from error

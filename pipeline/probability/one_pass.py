@@ -15,19 +15,19 @@ import zarr
 from numpy.typing import NDArray
 
 from pipeline.config import ProbabilityConfig
-from pipeline.errors import StoreError, explain
+from pipeline.config.manifest import DatasetRecord
+from pipeline.errors import StoreError
 from pipeline.geometry import Box
-from pipeline.manifest import DatasetRecord
-from pipeline.partial import is_claimed
-from pipeline.probability.accumulate import DeviceSums, HostSums, NewAccumulator
-from pipeline.probability.finish import Fused
-from pipeline.probability.logits import Activation, activation_of
-from pipeline.probability.overhang import Ledger
+from pipeline.probability.fusion.accumulate import DeviceSums, HostSums, NewAccumulator
+from pipeline.probability.fusion.finish import Fused
+from pipeline.probability.fusion.halo import Ledger
+from pipeline.probability.fusion.logits import Activation, activation_of
 from pipeline.probability.plan import WindowPlan
 from pipeline.probability.predictor import NetworkPredictor
 from pipeline.probability.run import Predictor, Run, nobody
-from pipeline.shards import Shards, reader_of
 from pipeline.stores import as_array, open_array, open_group
+from pipeline.stores.atomic import is_claimed
+from pipeline.stores.shards import Shards, reader_of
 
 __all__ = ["Pass", "Source", "block_writer"]
 
@@ -134,9 +134,12 @@ class Pass:
         for name, folder in self.folders.items():
             if not is_claimed(folder, digest=self.digest):
                 raise StoreError(
-                    explain("Another run writes this store.", where=folder, found=f"another digest for {name}",
-                            expected="that of this run", remedy="Let one run at a time work on an image.")
-                )  # fmt: skip
+                    "Another run writes this store.",
+                    where=folder,
+                    found=f"another digest for {name}",
+                    expected="that of this run",
+                    remedy="Let one run at a time work on an image.",
+                )
 
     def ledgers(self) -> dict[str, Ledger]:
         """Fusion → its ledger, beside the unfinished store."""
@@ -155,6 +158,16 @@ class Pass:
         source = Source.open(self.normalized)
         writer = block_writer({name: open_group(path) for name, path in self.folders.items()}, levels=self.levels)
         return Run(
-            source.image_id, self.plan, self.evaluated, self.maps, reader_of(source.image), predictors, writer,
-            self.ledgers(), self.activation, tuple(map(_room, predictors)), count or nobody, self.check_ours,
-        )  # fmt: skip
+            source.image_id,
+            self.plan,
+            self.evaluated,
+            self.maps,
+            reader_of(source.image),
+            predictors,
+            writer,
+            self.ledgers(),
+            self.activation,
+            tuple(map(_room, predictors)),
+            count or nobody,
+            self.check_ours,
+        )

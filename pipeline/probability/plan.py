@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import ConfigurationError, explain
+from pipeline.errors import ConfigurationError
 from pipeline.geometry import Box, starts_1d
 
 __all__ = ["Block", "Window", "WindowPlan", "stride_of"]
@@ -83,11 +83,12 @@ class WindowPlan:
     def __post_init__(self) -> None:
         if self.block < self.window or self.batch < 1:
             raise ConfigurationError(
-                explain("The windows do not fit the shards.", where="probability: window, storage.shard, batch_size",
-                        found=f"window {self.window}, shard {self.block}, batch {self.batch}",
-                        expected="shard >= window, batch >= 1",
-                        remedy="Choose a larger probability.storage.shard or a smaller window.")
-            )  # fmt: skip
+                "The windows do not fit the shards.",
+                where="probability: window, storage.shard, batch_size",
+                found=f"window {self.window}, shard {self.block}, batch {self.batch}",
+                expected="shard >= window, batch >= 1",
+                remedy="Choose a larger probability.storage.shard or a smaller window.",
+            )
         _starts(self.height, self.window, self.stride), _starts(self.width, self.window, self.stride)
 
     @property

@@ -13,26 +13,26 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from pipeline import whole
 from pipeline.config import ProbabilityConfig
-from pipeline.disk import room_on_disk
-from pipeline.errors import ConfigurationError, explain
+from pipeline.config.manifest import DatasetRecord
+from pipeline.errors import ConfigurationError
 from pipeline.geometry import grid_pixel_um
-from pipeline.manifest import DatasetRecord
 from pipeline.normalized.pyramid import store_levels
-from pipeline.partial import folder_in_progress
-from pipeline.probabilities import SCALE
 from pipeline.probability.cluster import run_on_cluster
-from pipeline.probability.fuse import weight_sum
+from pipeline.probability.fusion.fuse import weight_sum
 from pipeline.probability.one_pass import Pass, Source
 from pipeline.probability.plan import WindowPlan, stride_of
 from pipeline.probability.predictor import load_predictors, torch_threads
 from pipeline.probability.progress import Progress, bar
 from pipeline.probability.run import Predictor, run, windows_done
 from pipeline.probability.window import evaluated_windows
-from pipeline.provenance import Provenance
-from pipeline.shards import reader_of
 from pipeline.stores import create_pyramid
+from pipeline.stores import image_store as whole
+from pipeline.stores.atomic import folder_in_progress
+from pipeline.stores.disk import room_on_disk
+from pipeline.stores.probability_store import SCALE
+from pipeline.stores.provenance import Provenance
+from pipeline.stores.shards import reader_of
 
 __all__ = ["fuse_image", "predict_image", "unseen_truth"]
 
@@ -148,12 +148,19 @@ def _notes(
     record: DatasetRecord,
 ) -> dict[str, Any]:
     return {
-        "image_id": source.image_id, "classes": list(record.codes), "mapping": dict(source.mapping),
-        "window": plan.window, "stride": plan.stride, "fused": config.fuse, "views": config.views,
-        "scale": SCALE[config.stored], "windows": int(evaluated.size), "windows_evaluated": int(evaluated.sum()),
+        "image_id": source.image_id,
+        "classes": list(record.codes),
+        "mapping": dict(source.mapping),
+        "window": plan.window,
+        "stride": plan.stride,
+        "fused": config.fuse,
+        "views": config.views,
+        "scale": SCALE[config.stored],
+        "windows": int(evaluated.size),
+        "windows_evaluated": int(evaluated.sum()),
         "windows_skipped_share": float(1 - evaluated.mean()),
         **unseen_truth(source, plan, evaluated=evaluated, overlapping=overlapping),
-    }  # fmt: skip
+    }
 
 
 def _store(
@@ -167,9 +174,15 @@ def _store(
 ) -> zarr.Group:
     size = grid_pixel_um(notes["mapping"], given=record.pixel_size_um)
     return create_pyramid(
-        folder, channels=record.codes, shapes=shapes, dtype=np.dtype(config.stored), storage=config.storage,
-        provenance=provenance.as_attributes(), pixel_size_um=size, extra={"lesionmap": dict(notes)},
-    )  # fmt: skip
+        folder,
+        channels=record.codes,
+        shapes=shapes,
+        dtype=np.dtype(config.stored),
+        storage=config.storage,
+        provenance=provenance.as_attributes(),
+        pixel_size_um=size,
+        extra={"lesionmap": dict(notes)},
+    )
 
 
 def predict_image(
@@ -222,16 +235,23 @@ def predict_image(
             if wanted:
                 plan = _plan(source, window=window, config=config, overlapping=overlapping)
                 fuse_image(
-                    normalized.resolve(), model=model.resolve(), predictors=predictors,
-                    outputs={fusion: path.resolve() for fusion, path in wanted.items()}, plan=plan, config=config,
-                    record=record, provenance=provenance,
-                )  # fmt: skip
+                    normalized.resolve(),
+                    model=model.resolve(),
+                    predictors=predictors,
+                    outputs={fusion: path.resolve() for fusion, path in wanted.items()},
+                    plan=plan,
+                    config=config,
+                    record=record,
+                    provenance=provenance,
+                )
 
 
 def _large_enough(source: Source, *, window: int, config: ProbabilityConfig) -> None:
     if config.small_images == "refuse" and min(source.size) < window:
         raise ConfigurationError(
-            explain("The image is smaller than the window.", where=source.image_id, found=f"{source.size} pixels",
-                    expected=f"at least {window} a side, because probability.small_images is refuse",
-                    remedy="Set small_images to reflect, or choose a smaller window.")
-        )  # fmt: skip
+            "The image is smaller than the window.",
+            where=source.image_id,
+            found=f"{source.size} pixels",
+            expected=f"at least {window} a side, because probability.small_images is refuse",
+            remedy="Set small_images to reflect, or choose a smaller window.",
+        )

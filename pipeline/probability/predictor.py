@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import ProbabilityConfig
-from pipeline.errors import ConfigurationError, ModelError, explain
-from pipeline.manifest import DatasetRecord
-from pipeline.probability.accumulate import Tiles
-from pipeline.probability.logits import Activation, activation_of
+from pipeline.config.manifest import DatasetRecord
+from pipeline.errors import ConfigurationError, ModelError
+from pipeline.probability.fusion.accumulate import Tiles
+from pipeline.probability.fusion.logits import Activation, activation_of
 from pipeline.probability.views import VIEWS, View, mean_of_views
 
 if TYPE_CHECKING:
@@ -128,15 +128,18 @@ class NetworkPredictor:
 
         if windows == 1:
             raise ModelError(
-                explain("The memory of the GPU is too small for one window.", where="probability.window",
-                        found=problem, expected="room for the network and one window",
-                        remedy="Choose a smaller window, precision bfloat16 or float16, one view, or device cpu.")
-            )  # fmt: skip
+                "The memory of the GPU is too small for one window.",
+                where="probability.window",
+                found=problem,
+                expected="room for the network and one window",
+                remedy="Choose a smaller window, precision bfloat16 or float16, one view, or device cpu.",
+            )
         self._most.lower(windows // 2)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        logger.warning("%d windows at once are too many for the memory of %s: %d from here on", windows, self.device,
-                       windows // 2)  # fmt: skip
+        logger.warning(
+            "%d windows at once are too many for the memory of %s: %d from here on", windows, self.device, windows // 2
+        )
 
     def _forward(self, pixels: "Tensor") -> "Tensor":
         from pipeline.model.network import probabilities
@@ -161,9 +164,12 @@ def _devices(wish: str) -> "tuple[torch.device, ...]":
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if wish == "cuda" and not found:
         raise ConfigurationError(
-            explain("There is no GPU.", where="probability.device", found="torch sees no CUDA device",
-                    expected="a CUDA device and a torch that was built for it", remedy="Set device to cpu or auto.")
-        )  # fmt: skip
+            "There is no GPU.",
+            where="probability.device",
+            found="torch sees no CUDA device",
+            expected="a CUDA device and a torch that was built for it",
+            remedy="Set device to cpu or auto.",
+        )
     if wish == "cpu" or not found:
         return (torch.device("cpu"),)
     return tuple(torch.device("cuda", number) for number in range(found))
@@ -185,7 +191,11 @@ def load_predictors(model: Path, *, record: DatasetRecord, config: ProbabilityCo
     return tuple(
         NetworkPredictor(
             load_networks(model, device=device, codes=record.codes, channels=3, task=record.task),
-            record.task, device, config.precision, views, activation,
+            record.task,
+            device,
+            config.precision,
+            views,
+            activation,
         )
         for device in _devices(config.device)
-    )  # fmt: skip
+    )

@@ -19,14 +19,14 @@ import dask.threaded
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import ModelError, explain
+from pipeline.errors import ModelError
 from pipeline.geometry import Box
-from pipeline.probability.accumulate import HostSums, NewAccumulator, Place, Room, Sums, Tiles
-from pipeline.probability.buffers import Buffers
-from pipeline.probability.finish import Fused
-from pipeline.probability.fuse import empty_sums, fused, merge
-from pipeline.probability.logits import Activation
-from pipeline.probability.overhang import Ledger, lends, lent, strip
+from pipeline.probability.fusion.accumulate import HostSums, NewAccumulator, Place, Room, Sums, Tiles
+from pipeline.probability.fusion.buffers import Buffers
+from pipeline.probability.fusion.finish import Fused
+from pipeline.probability.fusion.fuse import empty_sums, fused, merge
+from pipeline.probability.fusion.halo import Ledger, lends, lent, strip
+from pipeline.probability.fusion.logits import Activation
 from pipeline.probability.plan import Block, Window, WindowPlan
 from pipeline.probability.window import ReadImage, read_windows
 
@@ -171,17 +171,21 @@ class Run:
         expected = windows, self.maps, self.plan.window, self.plan.window
         if tuple(result.shape) != expected or not str(result.dtype).endswith("float32"):
             raise ModelError(
-                explain("The network gives maps of another shape.", where=self.name,
-                        found=f"{tuple(result.shape)} {result.dtype}", expected=f"{expected} float32",
-                        remedy="Use a model that was trained for the classes of this data set.")
-            )  # fmt: skip
+                "The network gives maps of another shape.",
+                where=self.name,
+                found=f"{tuple(result.shape)} {result.dtype}",
+                expected=f"{expected} float32",
+                remedy="Use a model that was trained for the classes of this data set.",
+            )
 
     def _no_probabilities(self, bad: Window) -> ModelError:
         return ModelError(
-            explain("The network gives no probabilities.", where=f"{self.name}, window at y {bad.y}, x {bad.x}",
-                    found="NaN, infinity, or values outside 0 to 1", expected="numbers from 0 to 1",
-                    remedy="Use precision float32, or train the model again.")
-        )  # fmt: skip
+            "The network gives no probabilities.",
+            where=f"{self.name}, window at y {bad.y}, x {bad.x}",
+            found="NaN, infinity, or values outside 0 to 1",
+            expected="numbers from 0 to 1",
+            remedy="Use precision float32, or train the model again.",
+        )
 
 
 def windows_done(task: Run) -> int:

@@ -15,9 +15,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.config.manifest import ClassRecord
 from pipeline.geometry import Box
-from pipeline.manifest import ClassRecord
-from pipeline.raw.source import unusable
+from pipeline.raw.formats.source import unusable
 
 __all__ = ["Polygons", "read_annotations"]
 

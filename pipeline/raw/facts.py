@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ImageRejected
 from pipeline.geometry import strips
-from pipeline.manifest import DatasetRecord
-from pipeline.partial import file_in_progress
-from pipeline.provenance import Provenance, file_digest
-from pipeline.raw.alike import Shrink, hash_level, perceptual_hash
-from pipeline.raw.entry import ImageEntry
-from pipeline.raw.phantom import phantom
+from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.raw.formats.source import ImageSource, blocks, unusable
+from pipeline.raw.phantom.make import phantom
 from pipeline.raw.pixels import open_image
-from pipeline.raw.source import ImageSource, blocks, unusable
+from pipeline.raw.splits.duplicates import Shrink, hash_level, perceptual_hash
 from pipeline.raw.truth import open_truth
+from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.provenance import Provenance, file_digest
 
 __all__ = ["fact_sheet", "read_sheet", "write_fact_sheet"]
 
@@ -111,8 +111,11 @@ def _read_through(
         for box in strips(*source.levels[level], max(1, most // source.levels[level][1])):
             small.add(box, source.read(box, level=level))
     if 0 < largest < DARK:
-        raise unusable(entry.image or Path(entry.image_id), f"16-bit values up to {largest}",
-                       expected="values that use the 16 bits: scale data of 10 or 12 bits when it is exported")  # fmt: skip
+        raise unusable(
+            entry.image or Path(entry.image_id),
+            f"16-bit values up to {largest}",
+            expected="values that use the 16 bits: scale data of 10 or 12 bits when it is exported",
+        )
     counts = {code: int(count) for code, count in zip(record.codes, sums, strict=True)}
     return digest.hexdigest(), counts if entry.annotated else {}, perceptual_hash(small.picture)
 

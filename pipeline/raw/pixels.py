@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import Box
-from pipeline.manifest import DatasetRecord
-from pipeline.raw.entry import ImageEntry
-from pipeline.raw.phantom import phantom
-from pipeline.raw.reader import open_picture
-from pipeline.raw.source import ArraySource, ImageSource, to_eight_bit
+from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.raw.formats.reader import open_picture
+from pipeline.raw.formats.source import ArraySource, ImageSource, to_eight_bit
+from pipeline.raw.phantom.make import phantom
 
 __all__ = ["DecodedImage", "open_image", "read_image"]
 

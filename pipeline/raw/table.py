@@ -8,24 +8,33 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config import RawConfig
+from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ImageRejected
-from pipeline.manifest import DatasetRecord
-from pipeline.partial import file_in_progress
-from pipeline.provenance import Provenance, file_digest
-from pipeline.raw.alike import alike_pairs
+from pipeline.raw.datasets.listing import lookup_column
 from pipeline.raw.facts import read_sheet
-from pipeline.raw.listing import lookup_column
-from pipeline.raw.splits import assign_splits
+from pipeline.raw.splits.assign import assign_splits
+from pipeline.raw.splits.duplicates import alike_pairs
 from pipeline.stores import read_table, write_table
+from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.provenance import Provenance, file_digest
 
 __all__ = ["images_table", "leaking_pairs", "refuse_rejections", "write_images"]
 
 log = logging.getLogger(__name__)
 
 TEXT = (
-    "dataset", "image_id", "group_id", "centre", "split", "sha256", "perceptual_hash", "alike", "stored", "file",
+    "dataset",
+    "image_id",
+    "group_id",
+    "centre",
+    "split",
+    "sha256",
+    "perceptual_hash",
+    "alike",
+    "stored",
+    "file",
     "rejected",
-)  # fmt: skip
+)
 
 
 def _row(sheet: Mapping[str, Any], *, dataset: str) -> dict[str, Any]:
@@ -44,9 +53,11 @@ def _row(sheet: Mapping[str, Any], *, dataset: str) -> dict[str, Any]:
     )
     size = sheet["pixel_size_um"]
     row = {"dataset": dataset, "file": sheet["file"] or "", **{key: sheet[key] for key in kept}}
-    return row | {"pixel_size_um": float("nan") if size is None else size} | {
-        f"pixels_{code}": count for code, count in sheet["pixels"].items()
-    }  # fmt: skip
+    return (
+        row
+        | {"pixel_size_um": float("nan") if size is None else size}
+        | {f"pixels_{code}": count for code, count in sheet["pixels"].items()}
+    )
 
 
 def images_table(

@@ -9,15 +9,15 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import ImageRejected, explain
+from pipeline.arrays.resample import resample_mask
+from pipeline.config.manifest import DatasetRecord
+from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
-from pipeline.manifest import DatasetRecord
 from pipeline.raw.annotations import read_annotations
-from pipeline.raw.entry import ImageEntry
-from pipeline.raw.phantom import phantom
-from pipeline.raw.reader import ValueSource, is_set, open_values
-from pipeline.raw.source import checked_box, unusable
-from pipeline.resample import resample_mask
+from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.raw.formats.reader import ValueSource, is_set, open_values
+from pipeline.raw.formats.source import checked_box, unusable
+from pipeline.raw.phantom.make import phantom
 
 __all__ = ["TruthSource", "is_level", "open_truth", "read_truth"]
 
@@ -75,10 +75,12 @@ def _fits(
         return
     expected = f"{size[1]}×{size[0]}, as {entry.image}" + (", or a level of it" if any_level else "")
     raise ImageRejected(
-        explain("A mask has another size than its image.", where=f"{path} ({code})",
-                found=f"{found[1]}×{found[0]} pixels (width × height)", expected=expected,
-                remedy="Export the mask at image size.")
-    )  # fmt: skip
+        "A mask has another size than its image.",
+        where=f"{path} ({code})",
+        found=f"{found[1]}×{found[0]} pixels (width × height)",
+        expected=expected,
+        remedy="Export the mask at image size.",
+    )
 
 
 def _of_masks(values: Mapping[str, ValueSource]) -> dict[str, _Layer]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.components import ComponentTable, Mask, ReadMask, component_table, select
-from pipeline.errors import ConfigurationError, explain
+from pipeline.arrays.components import ComponentTable, Mask, ReadMask, component_table, select
+from pipeline.errors import ConfigurationError
 from pipeline.geometry import Box, strips
 
 __all__ = ["CleanMask", "clean"]
@@ -103,10 +103,12 @@ def clean(
     """
     if minimum_area < 0 or (largest_hole is not None and largest_hole < 0):
         raise ConfigurationError(
-            explain("An area is negative.", where="segmentation.clean",
-                    found=f"minimum area {minimum_area}, largest hole {largest_hole}", expected="at least 0 pixels",
-                    remedy="Give areas in pixels of the image that was segmented.")
-        )  # fmt: skip
+            "An area is negative.",
+            where="segmentation.clean",
+            found=f"minimum area {minimum_area}, largest hole {largest_hole}",
+            expected="at least 0 pixels",
+            remedy="Give areas in pixels of the image that was segmented.",
+        )
     size = {"height": height, "width": width, "rows": rows}
     cleaned = CleanMask(read, tuple(strips(height, width, rows)))
     if minimum_area > 1:

@@ -11,17 +11,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.components import ComponentTable, component_table, relabel
+from pipeline.arrays.components import ComponentTable, component_table, relabel
 from pipeline.config import SegmentationConfig
-from pipeline.errors import StoreError, explain
+from pipeline.config.manifest import DatasetRecord
+from pipeline.errors import StoreError
 from pipeline.geometry import Box
-from pipeline.manifest import DatasetRecord
-from pipeline.partial import file_in_progress
-from pipeline.probabilities import reaches
-from pipeline.provenance import Provenance
 from pipeline.segmentation.fit import read_thresholds
 from pipeline.segmentation.regions import Maps
 from pipeline.stores import open_array, read_box, read_table, write_table
+from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.probability_store import reaches
+from pipeline.stores.provenance import Provenance
 
 __all__ = ["COLUMNS", "false_positives", "write_hard_negatives"]
 
@@ -119,9 +119,15 @@ def _of_class(
     alone, largest = _alone(image, table, number=number, cut=cut)
     kept = alone & (table.area >= max(config.minimum_areas.get(code, config.minimum_area), 1))
     columns = {
-        "image_id": image.maps.image_id, "y": table.y0, "x": table.x0, "height": table.y1 - table.y0,
-        "width": table.x1 - table.x0, "score": largest, "class_code": code, "area": table.area,
-    }  # fmt: skip
+        "image_id": image.maps.image_id,
+        "y": table.y0,
+        "x": table.x0,
+        "height": table.y1 - table.y0,
+        "width": table.x1 - table.x0,
+        "score": largest,
+        "class_code": code,
+        "area": table.area,
+    }
     return pd.DataFrame(columns)[kept]
 
 
@@ -175,9 +181,12 @@ def write_hard_negatives(
     for image in sorted(used["image_id"].astype(str)):
         if image not in probability or image not in normalized:
             raise StoreError(
-                explain("A training image has no map.", where=image, found="no probability or no normalised image",
-                        expected="both, for every annotated image of split train", remedy="Build this file by Snakemake.")
-            )  # fmt: skip
+                "A training image has no map.",
+                where=image,
+                found="no probability or no normalised image",
+                expected="both, for every annotated image of split train",
+                remedy="Build this file by Snakemake.",
+            )
         found = false_positives(
             probability[image], normalized=normalized[image], thresholds=cuts, record=record, config=config
         )

@@ -10,17 +10,17 @@ import pandas as pd
 import zarr
 from numpy.typing import NDArray
 
+from pipeline.arrays.metrics import HISTOGRAM_BINS, probability_histogram
 from pipeline.config import SegmentationConfig
-from pipeline.errors import StoreError, explain
+from pipeline.config.manifest import DatasetRecord
+from pipeline.errors import StoreError
 from pipeline.geometry import strips
-from pipeline.manifest import DatasetRecord
-from pipeline.metrics import HISTOGRAM_BINS, probability_histogram
 from pipeline.model.held_out import held_out
-from pipeline.partial import file_in_progress
-from pipeline.probabilities import ProbabilityMap, open_probability
-from pipeline.provenance import Provenance
 from pipeline.segmentation.threshold import ThresholdFit, fit_thresholds
 from pipeline.stores import open_array, read_box, read_table
+from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.probability_store import ProbabilityMap, open_probability
+from pipeline.stores.provenance import Provenance
 
 __all__ = ["check_grid", "read_thresholds", "write_thresholds"]
 
@@ -29,9 +29,12 @@ def check_grid(path: Path, maps: ProbabilityMap, *, expected: tuple[int, ...]) -
     """Refuse a map ``(class, y, x)`` that is not of the size of its image."""
     if maps.shape != expected:
         raise StoreError(
-            explain("The probability map does not fit its image.", where=path, found=maps.shape, expected=expected,
-                    remedy="Delete the store and run stage probability again.")
-        )  # fmt: skip
+            "The probability map does not fit its image.",
+            where=path,
+            found=maps.shape,
+            expected=expected,
+            remedy="Delete the store and run stage probability again.",
+        )
 
 
 def _histogram(
@@ -60,9 +63,12 @@ def _validation_histograms(
         paths = [path for name, path in probability if name == image]
         if not paths or image not in normalized:
             raise StoreError(
-                explain("A validation image has no map.", where=image, found="no probability or no normalised image",
-                        expected="both, for every image that validates", remedy="Run stage probability again.")
-            )  # fmt: skip
+                "A validation image has no map.",
+                where=image,
+                found="no probability or no normalised image",
+                expected="both, for every image that validates",
+                remedy="Run stage probability again.",
+            )
         annotated = np.array([row[f"pixels_{code}"] >= 0 for code in codes])
         for path in paths if annotated.any() else ():
             maps, truth = open_probability(path), open_array(normalized[image], "truth")
@@ -146,6 +152,9 @@ def read_thresholds(path: Path, *, codes: tuple[str, ...]) -> dict[str, float]:
         return {code: float(classes[code]["threshold"]) for code in codes}
     except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
-            explain("The thresholds cannot be read.", where=path, found=f"{type(error).__name__}: {error}",
-                    expected=f"a threshold for each of {', '.join(codes)}", remedy="Run stage segmentation again.")
-        ) from error  # fmt: skip
+            "The thresholds cannot be read.",
+            where=path,
+            found=f"{type(error).__name__}: {error}",
+            expected=f"a threshold for each of {', '.join(codes)}",
+            remedy="Run stage segmentation again.",
+        ) from error

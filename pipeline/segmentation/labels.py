@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.manifest import DatasetRecord
+from pipeline.config.manifest import DatasetRecord
 
 __all__ = ["label_attributes"]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.errors import StoreError, explain
-from pipeline.partial import file_in_progress
-from pipeline.provenance import Provenance
+from pipeline.errors import StoreError
 from pipeline.stores import write_table
+from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.provenance import Provenance
 
 __all__ = ["COLUMNS", "write_lesions"]
 
@@ -37,9 +37,12 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
             yield {column: values[column] for column in COLUMNS}
     except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
-            explain("The outlines cannot be read.", where=path, found=f"{type(error).__name__}: {error}",
-                    expected="GeoJSON of stage segmentation", remedy="Delete the file and run the stage again.")
-        ) from error  # fmt: skip
+            "The outlines cannot be read.",
+            where=path,
+            found=f"{type(error).__name__}: {error}",
+            expected="GeoJSON of stage segmentation",
+            remedy="Delete the file and run the stage again.",
+        ) from error
 
 
 def write_lesions(geojson: Mapping[str, Path], *, output: Path, provenance: Provenance) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pipeline.components import ComponentTable, ReadMask, component_table, relabel, whole_components
+from pipeline.arrays.components import ComponentTable, ReadMask, component_table, relabel, whole_components
 
 __all__ = ["Polygon", "feature", "feature_collection", "trace", "trace_components"]
 

@@ -9,14 +9,14 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from pipeline.components import ComponentTable, component_table, relabel
+from pipeline.arrays.components import ComponentTable, component_table, relabel
+from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import Box
-from pipeline.manifest import DatasetRecord
-from pipeline.probabilities import ProbabilityMap, open_probability
 from pipeline.segmentation.fit import check_grid
 from pipeline.segmentation.polygons import feature, trace_components
 from pipeline.stores import open_array, read_box
-from pipeline.whole import image_notes
+from pipeline.stores.image_store import image_notes
+from pipeline.stores.probability_store import ProbabilityMap, open_probability
 
 __all__ = ["Maps", "region_features"]
 
@@ -98,9 +98,14 @@ def region_features(
             sure = {"mean_probability": float(mean[number]), "max_probability": float(highest[number])}
             properties = {**_measurements(maps, table, number), **sure}
             yield feature(
-                polygons, class_code=each.code, name=each.name, colour=each.rgb, properties=properties,
-                scale_y=maps.scale_y, scale_x=maps.scale_x,
-            )  # fmt: skip
+                polygons,
+                class_code=each.code,
+                name=each.name,
+                colour=each.rgb,
+                properties=properties,
+                scale_y=maps.scale_y,
+                scale_x=maps.scale_x,
+            )
 
 
 def _measurements(maps: Maps, table: ComponentTable, number: int) -> dict[str, float | str]:

@@ -15,20 +15,20 @@ from typing import Any
 import numpy as np
 import zarr
 
+from pipeline.arrays.label_map import label_map, precedence
 from pipeline.config import SegmentationConfig
+from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import grid_pixel_um, strips
-from pipeline.manifest import DatasetRecord
 from pipeline.normalized.pyramid import halve_labels, store_levels
-from pipeline.overlap import label_map, precedence
-from pipeline.partial import file_in_progress, folder_in_progress
-from pipeline.probabilities import reaches
-from pipeline.provenance import Provenance
 from pipeline.segmentation.clean import CleanMask, clean
 from pipeline.segmentation.fit import read_thresholds
 from pipeline.segmentation.labels import label_attributes
 from pipeline.segmentation.polygons import feature_collection
 from pipeline.segmentation.regions import Maps, region_features
 from pipeline.stores import create_group, create_plane, read_box, write_box
+from pipeline.stores.atomic import file_in_progress, folder_in_progress
+from pipeline.stores.probability_store import reaches
+from pipeline.stores.provenance import Provenance
 
 __all__ = ["segment_image"]
 

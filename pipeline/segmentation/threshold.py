@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.metrics import best_threshold
+from pipeline.arrays.metrics import best_threshold
 
 __all__ = ["ThresholdFit", "fit_thresholds"]
 

@@ -16,9 +16,9 @@ from numpy.typing import DTypeLike, NDArray
 from zarr.codecs import BloscCodec
 
 from pipeline.config import Storage
-from pipeline.errors import StoreError, UnalignedWrite, explain
+from pipeline.errors import StoreError, UnalignedWrite
 from pipeline.geometry import Box
-from pipeline.provenance import file_digest
+from pipeline.stores.provenance import file_digest
 
 __all__ = [
     "as_array",
@@ -37,7 +37,7 @@ __all__ = [
 MICROMETER = "micrometer"
 
 # The same format through compiled codecs: a shard is written in less than half the time, a patch read in little more.
-# A pipeline takes the number of its threads from the configuration when an array is opened; see `pipeline.jobs`.
+# A pipeline takes the number of its threads from the configuration when an array is opened; see `pipeline.runtime.job`.
 zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"})
 
 
@@ -168,9 +168,12 @@ def as_array(group: zarr.Group, name: str) -> zarr.Array[Any]:
     found = group[name]
     if not isinstance(found, zarr.Array):
         raise StoreError(
-            explain("The store holds something else under this name.", where=name, found=type(found).__name__,
-                    expected="a Zarr array", remedy="Delete the store and run again.")
-        )  # fmt: skip
+            "The store holds something else under this name.",
+            where=name,
+            found=type(found).__name__,
+            expected="a Zarr array",
+            remedy="Delete the store and run again.",
+        )
     return found
 
 
@@ -186,14 +189,20 @@ def open_group(path: Path) -> zarr.Group:
         group = zarr.open_group(path, mode="r", zarr_format=3)
     except (FileNotFoundError, KeyError, ValueError) as error:
         raise StoreError(
-            explain("There is no Zarr group.", where=path, found=str(error), expected="a Zarr v3 group",
-                    remedy="Build it: run snakemake for this stage.")
-        ) from error  # fmt: skip
+            "There is no Zarr group.",
+            where=path,
+            found=str(error),
+            expected="a Zarr v3 group",
+            remedy="Build it: run snakemake for this stage.",
+        ) from error
     if "provenance" not in group.attrs:
         raise StoreError(
-            explain("The store is incomplete.", where=path, found="no attribute provenance",
-                    expected="a store that this package has finished", remedy="Delete it and run the stage again.")
-        )  # fmt: skip
+            "The store is incomplete.",
+            where=path,
+            found="no attribute provenance",
+            expected="a store that this package has finished",
+            remedy="Delete it and run the stage again.",
+        )
     return group
 
 
@@ -217,9 +226,12 @@ def member(group: zarr.Group, name: str, *, where: Path) -> zarr.Array[Any]:
         return as_array(group, name)
     except KeyError:
         raise StoreError(
-            explain("The store lacks an array.", where=where, found=f"no array {name!r}", expected=f"array {name!r}",
-                    remedy="Delete the store and run the stage again.")
-        ) from None  # fmt: skip
+            "The store lacks an array.",
+            where=where,
+            found=f"no array {name!r}",
+            expected=f"array {name!r}",
+            remedy="Delete the store and run the stage again.",
+        ) from None
 
 
 def read_box(array: zarr.Array[Any], box: Box) -> NDArray[Any]:
@@ -251,11 +263,12 @@ def write_box(array: zarr.Array[Any], block: NDArray[Any], *, y0: int, x0: int) 
     ends = (y1 == height or y1 % shard[0] == 0) and (x1 == width or x1 % shard[1] == 0)
     if not (starts and ends and y1 <= height and x1 <= width and block.shape[:-2] == array.shape[:-2]):
         raise UnalignedWrite(
-            explain("A write is not aligned with the shards.", where=array.path,
-                    found=f"y {y0}…{y1}, x {x0}…{x1}, leading axes {block.shape[:-2]}",
-                    expected=f"borders at multiples of {shard} or at {(height, width)}, leading {array.shape[:-2]}",
-                    remedy="Write whole shards: two writers in one shard would lose data.")
-        )  # fmt: skip
+            "A write is not aligned with the shards.",
+            where=array.path,
+            found=f"y {y0}…{y1}, x {x0}…{x1}, leading axes {block.shape[:-2]}",
+            expected=f"borders at multiples of {shard} or at {(height, width)}, leading {array.shape[:-2]}",
+            remedy="Write whole shards: two writers in one shard would lose data.",
+        )
     array[(..., slice(y0, y1), slice(x0, x1))] = block
 
 

@@ -10,15 +10,20 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.errors import StoreError, explain
+from pipeline.errors import StoreError
 
 __all__ = ["read_noted", "read_rows", "read_table", "table_metadata", "write_table"]
 
 
 def write_table(
-    frame: pd.DataFrame, path: Path, *, provenance: Mapping[str, Any], extra: Mapping[str, Any] | None = None,
-    row_group: int = 100_000, ends: Sequence[int] = (),
-) -> None:  # fmt: skip
+    frame: pd.DataFrame,
+    path: Path,
+    *,
+    provenance: Mapping[str, Any],
+    extra: Mapping[str, Any] | None = None,
+    row_group: int = 100_000,
+    ends: Sequence[int] = (),
+) -> None:
     """Write a table as Parquet (zstd) with its record of origin in the metadata of the file.
 
     ``pandas.read_parquet`` gives back the types of the columns, categories included. Write to a path from
@@ -71,9 +76,12 @@ def _opened(path: Path) -> pq.ParquetFile:
         return pq.ParquetFile(path)
     except (FileNotFoundError, pa.ArrowInvalid) as error:
         raise StoreError(
-            explain("The table cannot be read.", where=path, found=str(error), expected="a Parquet file",
-                    remedy="Run the stage that writes it again.")
-        ) from error  # fmt: skip
+            "The table cannot be read.",
+            where=path,
+            found=str(error),
+            expected="a Parquet file",
+            remedy="Run the stage that writes it again.",
+        ) from error
 
 
 def read_rows(path: Path, **where: str) -> pd.DataFrame:

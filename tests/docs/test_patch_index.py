@@ -21,10 +21,21 @@ def sheet(name, data):
     height, width = data.pictures[name].shape
     pixels = dict(zip(data.codes, data.pictures[name].truth.sum(axis=(1, 2)).tolist(), strict=True))
     return {
-        "image_id": name, "file": f"{name}.png", "group_id": f"g{name}", "centre": "", "height": height, "width": width,
-        "sha256": name, "perceptual_hash": "0f" * 32 if name in "ct" else "", "stored": "", "rejected": "",
-        "official_test": False, "annotated": True, "pixel_size_um": None, "pixels": pixels,
-    }  # fmt: skip
+        "image_id": name,
+        "file": f"{name}.png",
+        "group_id": f"g{name}",
+        "centre": "",
+        "height": height,
+        "width": width,
+        "sha256": name,
+        "perceptual_hash": "0f" * 32 if name in "ct" else "",
+        "stored": "",
+        "rejected": "",
+        "official_test": False,
+        "annotated": True,
+        "pixel_size_um": None,
+        "pixels": pixels,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +50,13 @@ def data(tmp_path_factory):
         data.root / "index" / "guided.parquet"
     )
     frame = images_table(
-        [sheet(name, data) for name in SPLITS], dataset="idrid", record=data.record, config=RawConfig(), seed=0, given=SPLITS
-    )  # fmt: skip
+        [sheet(name, data) for name in SPLITS],
+        dataset="idrid",
+        record=data.record,
+        config=RawConfig(),
+        seed=0,
+        given=SPLITS,
+    )
     write_table(frame, data.root / "raw" / "images.parquet", provenance={})
     return data
 

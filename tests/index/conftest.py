@@ -11,11 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.config import Sampling, Storage
+from pipeline.config.manifest import DatasetRecord
 from pipeline.index import candidates, table
-from pipeline.manifest import DatasetRecord
 from pipeline.normalized.pyramid import halve, level_shapes
-from pipeline.provenance import Provenance
 from pipeline.stores import create_plane, create_pyramid, table_metadata, write_box, write_table
+from pipeline.stores.provenance import Provenance
 
 PROVENANCE = Provenance(stage="index", config={}, code="0")
 STORAGE = Storage(chunk=32, shard=64)
@@ -105,9 +105,14 @@ class Dataset:
             self.images(ids),
             candidates={key: self.candidates[key] for key in ids},
             normalized={key: self.normalized[key] for key in ids},
-            record=self.record, dataset="d", sampling=sampling, seed=seed, output=output, provenance=PROVENANCE,
+            record=self.record,
+            dataset="d",
+            sampling=sampling,
+            seed=seed,
+            output=output,
+            provenance=PROVENANCE,
             **options,
-        )  # fmt: skip
+        )
         return output
 
     def index(self, sampling: Sampling, **options: Any) -> pd.DataFrame:
@@ -124,9 +129,14 @@ def write_store(path: Path, image_id: str, picture: Picture, *, codes: tuple[str
     shapes = level_shapes(height, width, smallest=8, most=3)
     level = np.zeros((3, height, width), np.uint8) if picture.colour is None else picture.colour
     group = create_pyramid(
-        path, channels=["r", "g", "b"], shapes=shapes, dtype="uint8", storage=STORAGE, provenance={"stage": "normalized"},
+        path,
+        channels=["r", "g", "b"],
+        shapes=shapes,
+        dtype="uint8",
+        storage=STORAGE,
+        provenance={"stage": "normalized"},
         extra=notes,
-    )  # fmt: skip
+    )
     for number in range(len(shapes)):
         write_box(group[str(number)], level, y0=0, x0=0)
         level = np.stack([halve(channel) for channel in level])

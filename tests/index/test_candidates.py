@@ -25,8 +25,12 @@ def test_every_component_of_every_class_is_listed_with_area_box_and_first_pixel(
                 member = labels == labels[row.first_y, row.first_x]
                 y, x = np.nonzero(member)
                 assert (row.area, row.y0, row.x0, row.y1, row.x1) == (
-                    len(y), y.min(), x.min(), y.max() + 1, x.max() + 1
-                )  # fmt: skip
+                    len(y),
+                    y.min(),
+                    x.min(),
+                    y.max() + 1,
+                    x.max() + 1,
+                )
                 assert (row.cy, row.cx) == pytest.approx((y.mean(), x.mean()))
 
 
@@ -37,9 +41,12 @@ def test_the_note_counts_roi_and_class_pixels(make, picture, scatter):
     data = make(i=picture(truth, roi=roi))
     note = table_metadata(data.candidates["i"])["image"]
     assert note == {
-        "image_id": "i", "height": 40, "width": 50, "roi_pixels": 27 * 36,
+        "image_id": "i",
+        "height": 40,
+        "width": 50,
+        "roi_pixels": 27 * 36,
         "class_pixels": {code: int(plane.sum()) for code, plane in zip(CODES, truth, strict=True)},
-    }  # fmt: skip
+    }
 
 
 def test_an_image_without_lesions_gives_an_empty_table_with_all_columns(make, picture):

@@ -34,9 +34,16 @@ def frame(data):
 
 def export(frame, data, folder, layout="files", **changed):
     record = data.record.model_copy(update=changed)
-    return list(export_patches(
-        frame, normalized=data.normalized, record=record, folder=folder, layout=layout, origin={"index": "s.parquet"}
-    ))  # fmt: skip
+    return list(
+        export_patches(
+            frame,
+            normalized=data.normalized,
+            record=record,
+            folder=folder,
+            layout=layout,
+            origin={"index": "s.parquet"},
+        )
+    )
 
 
 def boxes(frame, data, name):
@@ -144,9 +151,17 @@ def test_any_number_of_workers_writes_the_same_bytes(frame, data, tmp_path, layo
     found = []
     for workers in (1, 3):
         folder = tmp_path / str(workers) / "Dataset001_eyes"
-        names = list(export_patches(
-            frame, normalized=data.normalized, record=data.record, folder=folder, layout=layout, origin={}, workers=workers
-        ))  # fmt: skip
+        names = list(
+            export_patches(
+                frame,
+                normalized=data.normalized,
+                record=data.record,
+                folder=folder,
+                layout=layout,
+                origin={},
+                workers=workers,
+            )
+        )
         files = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         found.append((names, files))
     assert found[0] == found[1]
@@ -166,7 +181,7 @@ def test_what_does_not_come_to_its_end_leaves_no_folder(frame, data, tmp_path, e
     folder = tmp_path / "out"
     written = export_patches(
         frame, normalized=data.normalized, record=data.record, folder=folder, layout="files", origin={}
-    )  # fmt: skip
+    )
     next(written)
     assert not folder.exists()
     if end == "stopped":

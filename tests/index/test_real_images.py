@@ -10,16 +10,16 @@ import tifffile
 import zarr
 
 from pipeline.config import BalancedSampling, GridSampling, GuidedSampling, NormalizedConfig
+from pipeline.config.run import load_manifest
 from pipeline.index import table
 from pipeline.index.candidates import write_candidates
 from pipeline.index.image import NormalizedImage
 from pipeline.index.structure import structure
-from pipeline.normalized.fundus import normalise_fundus
-from pipeline.normalized.tissue import tissue_mask
-from pipeline.provenance import Provenance
-from pipeline.raw.listing import list_images
-from pipeline.settings import load_manifest
+from pipeline.normalized.fundus.image import normalise_fundus
+from pipeline.normalized.stain.tissue import tissue_mask
+from pipeline.raw.datasets.listing import list_images
 from pipeline.stores import open_array, table_metadata, write_table
+from pipeline.stores.provenance import Provenance
 
 pytestmark = pytest.mark.data
 ORIGIN = Provenance("index", {}, "test")
@@ -43,14 +43,32 @@ def idrid(real_data, tmp_path_factory):
         write_candidates(normalized[name], output=candidates[name], provenance=ORIGIN)
         pixels = np.asarray(open_array(normalized[name], "truth")[:]).sum(axis=(1, 2))
         split = "test" if entry.official_test else "validation" if name in ("IDRiD_02", "IDRiD_08") else "train"
-        rows.append({"image_id": name, "group_id": name, "split": split, "fold": np.int8(-1), "rejected": "",
-                     **{f"pixels_{code}": int(n) for code, n in zip(record.codes, pixels, strict=True)}})  # fmt: skip
+        rows.append(
+            {
+                "image_id": name,
+                "group_id": name,
+                "split": split,
+                "fold": np.int8(-1),
+                "rejected": "",
+                **{f"pixels_{code}": int(n) for code, n in zip(record.codes, pixels, strict=True)},
+            }
+        )
     write_table(pd.DataFrame(rows), folder / "images.parquet", provenance={})
 
     def index(sampling, name="s"):
         output = folder / "index" / f"{name}.parquet"
-        table.write_index(folder / "images.parquet", candidates=candidates, normalized=normalized, record=record,
-                          dataset="idrid", sampling=sampling, seed=0, output=output, provenance=ORIGIN, workers=2)  # fmt: skip
+        table.write_index(
+            folder / "images.parquet",
+            candidates=candidates,
+            normalized=normalized,
+            record=record,
+            dataset="idrid",
+            sampling=sampling,
+            seed=0,
+            output=output,
+            provenance=ORIGIN,
+            workers=2,
+        )
         return table.read(output), table_metadata(output)["summary"]
 
     return record, normalized, index

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from pipeline.config import GridSampling, GuidedSampling
-from pipeline.index.frequency import class_quotas
+from pipeline.index.sampling.frequency import class_quotas
 from pipeline.index.schema import columns
 
 CODES = ("MA", "HE", "SE")

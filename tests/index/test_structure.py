@@ -9,8 +9,8 @@ from scipy import ndimage
 
 from pipeline.index.image import open_image
 from pipeline.index.structure import density_gradient, luminance_gradient, structure
-from pipeline.normalized.tissue import tissue_mask
-from pipeline.raw.phantom_histology import CENTRES, compose
+from pipeline.normalized.stain.tissue import tissue_mask
+from pipeline.raw.phantom.histology import CENTRES, compose
 
 NO_TRUTH = np.zeros((3, 64, 128), np.uint8)
 SIDE = 256

@@ -14,7 +14,7 @@ from scipy import ndimage
 from pipeline.config import GridSampling, GuidedSampling
 from pipeline.errors import SamplingError, StoreError
 from pipeline.index import table
-from pipeline.index.frequency import apportion
+from pipeline.index.sampling.frequency import apportion
 from pipeline.index.schema import columns, problems, row_groups
 from pipeline.stores import read_rows, table_metadata, write_table
 
@@ -41,10 +41,32 @@ def test_columns_types_and_order_are_those_of_the_declared_schema(several):
         (column.name, column.dtype) for column in columns(CODES)
     ]
     assert list(frame) == [
-        "patch_id", "dataset", "image_id", "group_id", "split", "fold", "strategy", "y", "x", "height", "width",
-        "anchor_y", "anchor_x", "jitter_y", "jitter_x", "target_class", "is_positive", "truth_fraction", "roi_fraction",
-        "pixels_MA", "pixels_HE", "pixels_SE", "structure", "draw_weight", "coverage",
-    ]  # fmt: skip
+        "patch_id",
+        "dataset",
+        "image_id",
+        "group_id",
+        "split",
+        "fold",
+        "strategy",
+        "y",
+        "x",
+        "height",
+        "width",
+        "anchor_y",
+        "anchor_x",
+        "jitter_y",
+        "jitter_x",
+        "target_class",
+        "is_positive",
+        "truth_fraction",
+        "roi_fraction",
+        "pixels_MA",
+        "pixels_HE",
+        "pixels_SE",
+        "structure",
+        "draw_weight",
+        "coverage",
+    ]
     assert list(frame["target_class"].cat.categories) == [*CODES, "background"]
     assert frame["patch_id"].is_unique
     assert all(column.meaning.endswith(".") for column in columns(CODES))
@@ -73,8 +95,11 @@ def test_the_counts_in_pandas_are_the_ones_configured(several):
     drawn = frame[~frame["coverage"]]
     present = drawn.groupby(["split", "target_class"], observed=True).size()
     assert present.to_dict() == {
-        ("train", "MA"): 11, ("train", "HE"): 10, ("train", "SE"): 10, ("train", "background"): 10
-    }  # fmt: skip
+        ("train", "MA"): 11,
+        ("train", "HE"): 10,
+        ("train", "SE"): 10,
+        ("train", "background"): 10,
+    }
     every = drawn.groupby(["split", "target_class"], observed=False).size()
     assert len(every) == 3 * 4
     assert every.sum() == 41
@@ -188,19 +213,32 @@ def test_rejected_and_predicted_images_give_no_rows(make, picture):
 def test_a_missing_input_is_named(several):
     with pytest.raises(StoreError, match=r"candidates(.|\n)*none for b"):
         table.write_index(
-            several.images(("a", "b")), candidates={"a": several.candidates["a"]}, normalized=several.normalized,
-            record=several.record, dataset="d", sampling=GRID, seed=0, output=several.root / "index" / "x.parquet",
+            several.images(("a", "b")),
+            candidates={"a": several.candidates["a"]},
+            normalized=several.normalized,
+            record=several.record,
+            dataset="d",
+            sampling=GRID,
+            seed=0,
+            output=several.root / "index" / "x.parquet",
             provenance=None,
-        )  # fmt: skip
+        )
 
 
 def test_of_many_missing_inputs_the_first_are_named_and_the_rest_counted(several, monkeypatch):
     monkeypatch.setattr("pipeline.index.table.NAMED", 1)
     with pytest.raises(StoreError, match="none for a and 1 more"):
         table.write_index(
-            several.images(("a", "b")), candidates={}, normalized=several.normalized, record=several.record, dataset="d",
-            sampling=GRID, seed=0, output=several.root / "index" / "x.parquet", provenance=None,
-        )  # fmt: skip
+            several.images(("a", "b")),
+            candidates={},
+            normalized=several.normalized,
+            record=several.record,
+            dataset="d",
+            sampling=GRID,
+            seed=0,
+            output=several.root / "index" / "x.parquet",
+            provenance=None,
+        )
 
 
 def test_read_refuses_a_file_that_breaks_a_rule_and_names_it(several, tmp_path):
@@ -212,8 +250,9 @@ def test_read_refuses_a_file_that_breaks_a_rule_and_names_it(several, tmp_path):
         "repeated patch_id": frame.assign(patch_id="x"),
         "rows out of order": frame[::-1].reset_index(drop=True),
         "jitter_x wrong": frame.assign(jitter_x=frame["jitter_x"].where(frame.index != first, 99).astype("int32")),
-        "anchor_y outside the box": frame.assign(anchor_y=frame["anchor_y"].where(frame.index != first, 0).astype("int32"))
-        .assign(y=frame["y"].where(frame.index != first, 5).astype("int32")),
+        "anchor_y outside the box": frame.assign(
+            anchor_y=frame["anchor_y"].where(frame.index != first, 0).astype("int32")
+        ).assign(y=frame["y"].where(frame.index != first, 5).astype("int32")),
         "is_positive wrong": frame.assign(is_positive=~frame["is_positive"]),
         "columns: y int64": frame.assign(y=frame["y"].astype("int64")),
         "columns: structure missing": frame.drop(columns="structure"),
@@ -222,7 +261,7 @@ def test_read_refuses_a_file_that_breaks_a_rule_and_names_it(several, tmp_path):
         "share outside 0 to 1": frame.assign(structure=np.float32(2)),
         "group in two splits": frame.assign(group_id=pd.Categorical(["g"] * len(frame))),
         "null values": frame.assign(truth_fraction=np.float32("nan")),
-    }  # fmt: skip
+    }
     for name, broken in changes.items():
         extra = {"schema_version": 1, "summary": notes["summary"]}
         write_table(broken, tmp_path / "broken.parquet", provenance={}, extra=extra)

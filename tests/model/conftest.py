@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from pipeline.config import ModelSettings, Storage
-from pipeline.manifest import ClassRecord, DatasetRecord, PhantomLayout
+from pipeline.config.manifest import ClassRecord, DatasetRecord, PhantomLayout
 from pipeline.model.fit import train
-from pipeline.provenance import Provenance
 from pipeline.seeds import stream
 from pipeline.stores import create_plane, create_pyramid, write_box, write_table
+from pipeline.stores.provenance import Provenance
 
 STORAGE = Storage(chunk=64, shard=128)
 SIDE = 64
@@ -78,11 +78,23 @@ def index_rows(
             for x in range(0, max(width - side, 0) + 1, side):
                 tile = truth[:, y : y + side, x : x + side]
                 pixels = {f"pixels_{code}": int(tile[at].sum()) for at, code in enumerate(codes)}
-                rows.append({
-                    "patch_id": f"{image}-{y}-{x}", "dataset": "tiny", "image_id": image, "group_id": image, "split": split,
-                    "fold": len(rows) % 2, "strategy": "grid", "y": y, "x": x, "height": tile.shape[1],
-                    "width": tile.shape[2], "roi_fraction": 1.0, **pixels,
-                })  # fmt: skip
+                rows.append(
+                    {
+                        "patch_id": f"{image}-{y}-{x}",
+                        "dataset": "tiny",
+                        "image_id": image,
+                        "group_id": image,
+                        "split": split,
+                        "fold": len(rows) % 2,
+                        "strategy": "grid",
+                        "y": y,
+                        "x": x,
+                        "height": tile.shape[1],
+                        "width": tile.shape[2],
+                        "roi_fraction": 1.0,
+                        **pixels,
+                    }
+                )
     categories = ["dataset", "image_id", "group_id", "split", "strategy"]
     integers = {"fold": "int8", **dict.fromkeys(["y", "x", "height", "width"], "int32")}
     return pd.DataFrame(rows).astype({**dict.fromkeys(categories, "category"), **integers})

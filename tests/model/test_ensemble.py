@@ -13,9 +13,9 @@ from torch import nn
 from pipeline.errors import ModelError
 from pipeline.model.ensemble import MeanNetwork, load_networks, members_of, model_files, write_ensemble
 from pipeline.model.network import probabilities
-from pipeline.provenance import Provenance
-from pipeline.segmentation.new_image import Wishes, predict_new_image
+from pipeline.predict.new_image import Wishes, predict_new_image
 from pipeline.stores import open_array
+from pipeline.stores.provenance import Provenance
 from tests.tiny_run import QUICK, TinyRun, bare, tiny_run
 
 ORIGIN = Provenance("model", {}, "code")
@@ -50,9 +50,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
     run = tiny_run(tmp_path_factory.mktemp("two"), "fundus")
     run.train("second", settings=QUICK.model_copy(update={"seed": 7}), target=None)
     write_ensemble(
-        [run.model("unet"), run.model("second")], name="both", record=bare(run.record), output=run.model("both"),
+        [run.model("unet"), run.model("second")],
+        name="both",
+        record=bare(run.record),
+        output=run.model("both"),
         provenance=ORIGIN,
-    )  # fmt: skip
+    )
     for model in ("second", "both"):
         run.predict(TEST, model=model)
     return run
@@ -109,9 +112,12 @@ def test_a_member_that_was_trained_again_or_taken_away_is_named(run: TinyRun, tm
 
 @pytest.mark.parametrize(
     ("change", "word"),
-    [({"task": "multilabel"}, "task"), ({"normalisation": {"chain": "histology"}}, "normalisation"),
-     ({"classes": [{"code": "OD", "name": "OD"}, {"code": "MA", "name": "MA"}]}, "codes")],
-)  # fmt: skip
+    [
+        ({"task": "multilabel"}, "task"),
+        ({"normalisation": {"chain": "histology"}}, "normalisation"),
+        ({"classes": [{"code": "OD", "name": "OD"}, {"code": "MA", "name": "MA"}]}, "codes"),
+    ],
+)
 def test_members_that_do_not_fit_together_are_refused(run: TinyRun, tmp_path: Path, change: dict, word: str) -> None:
     other = tmp_path / "model" / "other"
     shutil.copytree(run.model("second"), other)

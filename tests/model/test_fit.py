@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 import torch
 
+from pipeline.arrays.metrics import Counts
 from pipeline.config import Augmentation, LossTerm, ModelSettings
 from pipeline.errors import ModelError
-from pipeline.metrics import Counts
 from pipeline.model.checkpoint import load_model, read_card
 from pipeline.model.module import Training
 from pipeline.model.network import build_network, probabilities
-from pipeline.normalized.record import REFERENCE, Estimate
+from pipeline.normalized.stain.record import REFERENCE, Estimate
 from pipeline.seeds import derived_seed
 from pipeline.words import partial_path
 

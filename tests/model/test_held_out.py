@@ -5,11 +5,13 @@ import pytest
 
 from pipeline.model.held_out import held_out, measured_split
 
-TABLE = pd.DataFrame({
-    "image_id": ["d", "c", "b", "a", "t", "p"],
-    "split": pd.Categorical(["train", "train", "validation", "train", "test", "predict"]),
-    "fold": [0, 1, 1, 0, -1, -1],
-})  # fmt: skip
+TABLE = pd.DataFrame(
+    {
+        "image_id": ["d", "c", "b", "a", "t", "p"],
+        "split": pd.Categorical(["train", "train", "validation", "train", "test", "predict"]),
+        "fold": [0, 1, 1, 0, -1, -1],
+    }
+)
 
 
 @pytest.mark.parametrize(("fold", "expected"), [(-1, ("b",)), (0, ("a", "d")), (1, ("b", "c")), (2, ())])

@@ -13,13 +13,19 @@ def table(*rows: tuple[str, str, int, float]) -> pd.DataFrame:
 
 
 DRAWN = table(
-    ("train", "guided", 0, 0.9), ("train", "guided", 1, 0.0), ("validation", "grid", -1, 1.0),
-    ("validation", "grid", -1, 0.0), ("test", "grid", -1, 1.0),
-)  # fmt: skip
+    ("train", "guided", 0, 0.9),
+    ("train", "guided", 1, 0.0),
+    ("validation", "grid", -1, 1.0),
+    ("validation", "grid", -1, 0.0),
+    ("test", "grid", -1, 1.0),
+)
 GRID = table(
-    ("train", "grid", 0, 0.9), ("train", "grid", 1, 0.5), ("validation", "grid", 0, 1.0),
-    ("validation", "grid", 1, 0.0), ("test", "grid", -1, 1.0),
-)  # fmt: skip
+    ("train", "grid", 0, 0.9),
+    ("train", "grid", 1, 0.5),
+    ("validation", "grid", 0, 1.0),
+    ("validation", "grid", 1, 0.0),
+    ("test", "grid", -1, 1.0),
+)
 
 
 def test_splits_decide_without_a_fold_and_grid_rows_outside_the_roi_are_left_out() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pipeline.manifest import DatasetRecord
+from pipeline.config.manifest import DatasetRecord
 from pipeline.model.targets import IGNORE, build_target, pad_image, pad_target, precedence
 
 TRUTH = np.array([[[1, 1, 0, 0]], [[0, 1, 1, 0]]], np.uint8)

@@ -7,9 +7,10 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from pipeline.arrays.optical_density import Background
 from pipeline.config import Stain
 from pipeline.geometry import Box
-from pipeline.normalized.colours import (
+from pipeline.normalized.stain.colour_table import (
     COLOURS,
     ColourTable,
     colour_table,
@@ -17,9 +18,8 @@ from pipeline.normalized.colours import (
     ordered_sample,
     sample_pixels,
 )
-from pipeline.normalized.stain import Estimate, estimate
-from pipeline.optical_density import Background
-from pipeline.raw.phantom_histology import CENTRES, NOISE, Laboratory, compose, concentrations
+from pipeline.normalized.stain.method import Estimate, estimate
+from pipeline.raw.phantom.histology import CENTRES, NOISE, Laboratory, compose, concentrations
 from pipeline.seeds import stream
 
 WHITE = (255.0, 255.0, 255.0)

@@ -7,22 +7,26 @@ from ome_zarr_models.v05.image import Image as OmeImage
 from PIL import Image
 
 from pipeline.config import NormalizedConfig, Rescale, Storage
-from pipeline.manifest import DatasetRecord
-from pipeline.normalized.fundus import normalise_fundus
+from pipeline.config.manifest import DatasetRecord
+from pipeline.normalized.fundus.image import normalise_fundus
 from pipeline.normalized.region import Thumbnail
 from pipeline.normalized.view import rescaling_of
-from pipeline.provenance import Provenance
-from pipeline.raw.entry import ImageEntry
-from pipeline.raw.phantom_fundus import fundus_phantom
+from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.raw.phantom.fundus import fundus_phantom
 from pipeline.stores import open_group
+from pipeline.stores.provenance import Provenance
 
 CODES = ("EX", "OD")
 RECORD = DatasetRecord.model_validate(
     {
-        "title": "t", "adaptor": "folder", "modality": "fundus", "task": "multilabel",
-        "classes": [{"code": code, "name": code} for code in CODES], "folder": {"images": "{image}.png"},
+        "title": "t",
+        "adaptor": "folder",
+        "modality": "fundus",
+        "task": "multilabel",
+        "classes": [{"code": code, "name": code} for code in CODES],
+        "folder": {"images": "{image}.png"},
     }
-)  # fmt: skip
+)
 PHANTOM = fundus_phantom(1, size=200, seed=0)
 
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from pipeline.config import NormalizedConfig, Stain, Storage
-from pipeline.normalized.histology import normalise_histology, write_estimate
-from pipeline.normalized.stain import read_estimate
-from pipeline.normalized.target import write_target
-from pipeline.provenance import Provenance
-from pipeline.raw.entry import ImageEntry
+from pipeline.normalized.stain.image import normalise_histology, write_estimate
+from pipeline.normalized.stain.method import read_estimate
+from pipeline.normalized.stain.target import write_target
+from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.stores import open_group
-from tests.normalized.test_histology import RECORD
+from pipeline.stores.provenance import Provenance
+from tests.normalized.stain.test_image import RECORD
 
 pytestmark = pytest.mark.data
 ORIGIN = Provenance("normalized", {}, "c")
@@ -25,9 +25,12 @@ METHODS = ["vahadane", "macenko", "reinhard"]
 
 def normalised(folder, path, method, *, columns=2048, workers=2):
     config = NormalizedConfig(
-        chain="histology", strip_rows=512, strip_columns=columns, storage=Storage(chunk=256, shard=512),
+        chain="histology",
+        strip_rows=512,
+        strip_columns=columns,
+        storage=Storage(chunk=256, shard=512),
         stain=Stain(method=method),
-    )  # fmt: skip
+    )
     output = folder / "results" / "d" / "normalized" / f"{columns}.zarr"
     stain, target = output.with_suffix(".stain.json"), output.with_suffix(".target.json")
     given = {"record": RECORD, "config": config, "provenance": ORIGIN, "workers": workers}

@@ -11,7 +11,7 @@ from pipeline.errors import StoreError
 from pipeline.geometry import Box, strips
 from pipeline.normalized import region as module
 from pipeline.normalized.region import Region, read_thumbnail
-from pipeline.raw.source import ArraySource
+from pipeline.raw.formats.source import ArraySource
 from pipeline.seeds import stream
 
 

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from pipeline.arrays.resample import resample_mask, resample_picture
 from pipeline.errors import ConfigurationError, GeometryError
 from pipeline.geometry import Box
 from pipeline.normalized.rescale import Rescaling, vanished
-from pipeline.resample import resample_mask, resample_picture
 from pipeline.seeds import stream
 
 sides = st.integers(1, 30)

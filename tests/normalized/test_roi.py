@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.errors import GeometryError
 from pipeline.geometry import Box, strips
 from pipeline.normalized.roi import field_of_view, fov_diameter, thumbnail_rows
-from pipeline.normalized.tissue import tissue_mask
+from pipeline.normalized.stain.tissue import tissue_mask
 from pipeline.seeds import stream
 
 FUNDUS = (190, 110, 60)

@@ -11,7 +11,7 @@ from pipeline.geometry import Box, strips
 from pipeline.normalized.region import Thumbnail
 from pipeline.normalized.rescale import Rescaling
 from pipeline.normalized.view import View, rescaling_of
-from pipeline.raw.source import ArraySource
+from pipeline.raw.formats.source import ArraySource
 from pipeline.seeds import stream
 
 LEVELS = [(400, 600), (200, 300), (50, 75)]

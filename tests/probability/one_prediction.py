@@ -25,9 +25,14 @@ def main(image: str, store: str, notes: str, workers: str, pause: str) -> None:
     predict.load_predictors = lambda *args, **kwargs: (network,)
     config = ProbabilityConfig(storage=STORAGE, batch_size=2, workers=int(workers), threads=1)
     predict.predict_image(
-        Path(image), model=Path("model"), outputs={"gaussian": Path(store)}, config=config, window=32, record=record(),
+        Path(image),
+        model=Path("model"),
+        outputs={"gaussian": Path(store)},
+        config=config,
+        window=32,
+        record=record(),
         provenance=ORIGIN,
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":

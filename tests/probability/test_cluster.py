@@ -13,10 +13,10 @@ import pytest
 
 from pipeline.config import ProbabilityConfig
 from pipeline.errors import ConfigurationError, ModelError, StoreError
-from pipeline.partial import partial_path
 from pipeline.probability import cluster, predict
 from pipeline.probability.one_pass import Pass
 from pipeline.probability.predict import predict_image
+from pipeline.stores.atomic import partial_path
 from tests.probability.eager import fixed_network
 from tests.probability.test_predict import ORIGIN, STORAGE, normalized, outputs, read, record, trained
 
@@ -35,9 +35,14 @@ def workers() -> Iterator["distributed.LocalCluster"]:
 def go(path: Path, stores: dict[str, Path], *, model: Path, **changes: object) -> None:
     settings = {"storage": STORAGE, "batch_size": 3, "threads": 1, "device": "cpu", **changes}
     predict_image(
-        path, model=model, outputs=stores, config=ProbabilityConfig.model_validate(settings), window=32, record=record(),
+        path,
+        model=model,
+        outputs=stores,
+        config=ProbabilityConfig.model_validate(settings),
+        window=32,
+        record=record(),
         provenance=ORIGIN,
-    )  # fmt: skip
+    )
 
 
 def on(workers, **changes: object) -> dict[str, object]:
@@ -83,10 +88,14 @@ def test_a_worker_that_is_killed_costs_its_tasks_only(workers, tmp_path, trained
 def test_an_error_on_a_worker_is_the_error_of_the_run(workers, tmp_path, trained) -> None:
     with pytest.raises(ModelError, match=r"MA"):
         predict_image(
-            normalized(tmp_path), model=trained, outputs=outputs(tmp_path, fusions=("mean",)), window=32,
+            normalized(tmp_path),
+            model=trained,
+            outputs=outputs(tmp_path, fusions=("mean",)),
+            window=32,
             config=ProbabilityConfig.model_validate({"storage": STORAGE, "device": "cpu", **on(workers)}),
-            record=record().model_copy(update={"classes": record().classes[::-1]}), provenance=ORIGIN,
-        )  # fmt: skip
+            record=record().model_copy(update={"classes": record().classes[::-1]}),
+            provenance=ORIGIN,
+        )
 
 
 def test_no_scheduler_at_an_address_is_said(tmp_path, trained, monkeypatch) -> None:

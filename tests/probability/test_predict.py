@@ -10,19 +10,19 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.config import ProbabilityConfig, Storage
+from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ConfigurationError, ModelError, StoreError
 from pipeline.geometry import Box
-from pipeline.manifest import DatasetRecord
 from pipeline.normalized.pyramid import halve
-from pipeline.partial import partial_path
-from pipeline.probabilities import open_probability
 from pipeline.probability import predict
 from pipeline.probability.one_pass import Source
 from pipeline.probability.plan import WindowPlan
 from pipeline.probability.predict import predict_image
 from pipeline.probability.predictor import NetworkPredictor, load_predictors, torch_threads
-from pipeline.provenance import Provenance
 from pipeline.stores import create_plane, create_pyramid, open_array, open_group, read_box
+from pipeline.stores.atomic import partial_path
+from pipeline.stores.probability_store import open_probability
+from pipeline.stores.provenance import Provenance
 from tests.probability.eager import CountingNetwork, eager, fixed_network, windows_of
 
 STORAGE = Storage(chunk=16, shard=64)
@@ -42,9 +42,14 @@ def normalized(folder: Path, *, height: int = 150, width: int = 101, roi: NDArra
     image = np.random.Generator(np.random.PCG64(3)).integers(0, 256, (3, height, width), dtype=np.uint8)
     notes = {"image_id": "eye", "mapping": {"factor_y": 0.5, "factor_x": 0.5, "source_height": 2 * height}}
     group = create_pyramid(
-        path, channels=("r", "g", "b"), shapes=((height, width),), dtype=np.uint8, storage=STORAGE,
-        provenance={"stage": "normalized"}, extra={"lesionmap": notes},
-    )  # fmt: skip
+        path,
+        channels=("r", "g", "b"),
+        shapes=((height, width),),
+        dtype=np.uint8,
+        storage=STORAGE,
+        provenance={"stage": "normalized"},
+        extra={"lesionmap": notes},
+    )
     group["0"][:] = image
     planes = {"roi": np.ones((height, width), np.uint8) if roi is None else roi}
     planes["truth"] = np.stack([image[0] > 250, image[1] > 128]).astype(np.uint8)
@@ -60,9 +65,14 @@ def outputs(folder: Path, *, fusions: tuple[str, ...] = FUSIONS) -> dict[str, Pa
 def go(path: Path, stores: dict[str, Path], **changes: object) -> None:
     settings = {"storage": STORAGE, "batch_size": 3, "workers": 2, "threads": 1, **changes}
     predict_image(
-        path, model=Path("model"), outputs=stores, config=ProbabilityConfig.model_validate(settings), window=32,
-        record=record(), provenance=ORIGIN,
-    )  # fmt: skip
+        path,
+        model=Path("model"),
+        outputs=stores,
+        config=ProbabilityConfig.model_validate(settings),
+        window=32,
+        record=record(),
+        provenance=ORIGIN,
+    )
 
 
 @pytest.fixture
@@ -152,9 +162,10 @@ def test_an_image_without_roi_gives_zero_maps(tmp_path: Path, network: CountingN
 
 def test_skipping_can_be_switched_off(tmp_path: Path, network: CountingNetwork) -> None:
     go(
-        normalized(tmp_path, roi=np.zeros((150, 101), np.uint8)), outputs(tmp_path, fusions=("mean",)),
+        normalized(tmp_path, roi=np.zeros((150, 101), np.uint8)),
+        outputs(tmp_path, fusions=("mean",)),
         skip_outside_roi=False,
-    )  # fmt: skip
+    )
     assert len(network.seen) == 24
 
 
@@ -274,13 +285,30 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     network = build_network(chosen, classes=2, task="multilabel")
     card = Card.model_validate(
-        {"model": "unet", "dataset": "d", "task": "multilabel", "outputs": 2, "channels": 3, "patch": 32,
-         "classes": [{"code": each.code, "name": each.name} for each in record().classes],
-         "scaling": InputScaling(divide_by=255, mean=(0, 0, 0), std=(1, 1, 1)), "pixel_size_um": None,
-         "normalisation": {}, "settings": chosen, "encoder_digest": None, "index_digest": "", "rows": {},
-         "best_epoch": 1, "selected_by": "last epoch", "metrics": {}, "warnings": (), "seed": 0, "versions": {},
-         "provenance": {}}
-    )  # fmt: skip
+        {
+            "model": "unet",
+            "dataset": "d",
+            "task": "multilabel",
+            "outputs": 2,
+            "channels": 3,
+            "patch": 32,
+            "classes": [{"code": each.code, "name": each.name} for each in record().classes],
+            "scaling": InputScaling(divide_by=255, mean=(0, 0, 0), std=(1, 1, 1)),
+            "pixel_size_um": None,
+            "normalisation": {},
+            "settings": chosen,
+            "encoder_digest": None,
+            "index_digest": "",
+            "rows": {},
+            "best_epoch": 1,
+            "selected_by": "last epoch",
+            "metrics": {},
+            "warnings": (),
+            "seed": 0,
+            "versions": {},
+            "provenance": {},
+        }
+    )
     (folder / CARD).write_text(card.model_dump_json())
     torch.save(network.state_dict(), folder / WEIGHTS)
     return folder

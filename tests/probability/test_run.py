@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ModelError
 from pipeline.geometry import Box
-from pipeline.probability.finish import Fused
-from pipeline.probability.overhang import Ledger
+from pipeline.probability.fusion.finish import Fused
+from pipeline.probability.fusion.halo import Ledger
 from pipeline.probability.plan import Block, WindowPlan
 from pipeline.probability.run import Run, blocks_graph, run
 from pipeline.probability.window import evaluated_windows

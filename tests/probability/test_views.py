@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.probability.logits import activation_of
+from pipeline.probability.fusion.logits import activation_of
 from pipeline.probability.predictor import NetworkPredictor
 from pipeline.probability.views import VIEWS
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pipeline.config.manifest import ClassRecord
 from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
-from pipeline.manifest import ClassRecord
 from pipeline.raw.annotations import Polygons, read_annotations
 from pipeline.seeds import stream
 
@@ -157,11 +157,16 @@ def test_no_feature_means_no_lesion(tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        "{", "[1]", "{}", '{"type": "FeatureCollection"}', '{"type": "FeatureCollection", "features": [{"type": "Feature"}]}',
+        "{",
+        "[1]",
+        "{}",
+        '{"type": "FeatureCollection"}',
+        '{"type": "FeatureCollection", "features": [{"type": "Feature"}]}',
         json.dumps([{"geometry": {"type": "Point", "coordinates": [1, 2]}, "properties": {"class": "TU"}}]),
-        json.dumps([feature([[0, 0], [1, "a"], [1, 1]], name="TU")]), json.dumps([feature([[0, 0], [1, float("nan")]], name="TU")]),
+        json.dumps([feature([[0, 0], [1, "a"], [1, 1]], name="TU")]),
+        json.dumps([feature([[0, 0], [1, float("nan")]], name="TU")]),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_such_file_is_rejected_and_named(tmp_path, text):
     (tmp_path / "bad.geojson").write_text(text)
     with pytest.raises(ImageRejected, match=r"bad\.geojson"):

@@ -7,23 +7,27 @@ import pytest
 import tifffile
 from PIL import Image
 
+from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ImageRejected
-from pipeline.manifest import DatasetRecord
-from pipeline.provenance import Provenance, file_digest
-from pipeline.raw.alike import alike_pairs, hash_level
-from pipeline.raw.entry import ImageEntry, entry_from_files
+from pipeline.raw.datasets.entry import ImageEntry, entry_from_files
 from pipeline.raw.facts import fact_sheet, write_fact_sheet
-from pipeline.raw.phantom_fundus import fundus_phantom
+from pipeline.raw.phantom.fundus import fundus_phantom
 from pipeline.raw.pixels import open_image
+from pipeline.raw.splits.duplicates import alike_pairs, hash_level
 from pipeline.raw.truth import read_truth
 from pipeline.seeds import stream
+from pipeline.stores.provenance import Provenance, file_digest
 
 RECORD = DatasetRecord.model_validate(
     {
-        "title": "t", "adaptor": "folder", "modality": "fundus", "task": "multilabel",
-        "classes": [{"code": "A", "name": "a"}, {"code": "B", "name": "b"}], "folder": {"images": "{image}.png"},
+        "title": "t",
+        "adaptor": "folder",
+        "modality": "fundus",
+        "task": "multilabel",
+        "classes": [{"code": "A", "name": "a"}, {"code": "B", "name": "b"}],
+        "folder": {"images": "{image}.png"},
     }
-)  # fmt: skip
+)
 
 
 @pytest.fixture
@@ -96,9 +100,7 @@ def test_polygons_survive_the_way_through_a_job(tmp_path):
     drawn = ImageEntry("eye", tmp_path / "eye.tif", annotations=tmp_path / "eye.geojson")
     assert drawn.files == {"image": tmp_path / "eye.tif", "annotations": tmp_path / "eye.geojson"}
     facts = {"image_id": "eye", "annotated": True, "number": 0, "codes": []}
-    again = entry_from_files(
-        facts, image=[str(drawn.image)], masks=[], label=[], annotations=[str(drawn.annotations)]
-    )  # fmt: skip
+    again = entry_from_files(facts, image=[str(drawn.image)], masks=[], label=[], annotations=[str(drawn.annotations)])
     assert again == drawn
 
 

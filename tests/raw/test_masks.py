@@ -10,7 +10,7 @@ from PIL import Image
 
 from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
-from pipeline.raw.reader import file_size, is_set, open_picture, open_values
+from pipeline.raw.formats.reader import file_size, is_set, open_picture, open_values
 
 LESION = np.zeros((48, 40), np.bool_)
 LESION[8:18, 5:10] = True

@@ -6,18 +6,22 @@ import logging
 import pytest
 
 from pipeline.config import RawConfig
+from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ConfigurationError
-from pipeline.manifest import DatasetRecord
-from pipeline.provenance import Provenance
 from pipeline.raw.table import write_images
 from pipeline.stores import read_table
+from pipeline.stores.provenance import Provenance
 
 RECORD = DatasetRecord.model_validate(
     {
-        "title": "t", "adaptor": "folder", "modality": "fundus", "task": "binary",
-        "classes": [{"code": "EX", "name": "Exudates"}], "folder": {"images": "{image}.png"},
+        "title": "t",
+        "adaptor": "folder",
+        "modality": "fundus",
+        "task": "binary",
+        "classes": [{"code": "EX", "name": "Exudates"}],
+        "folder": {"images": "{image}.png"},
     }
-)  # fmt: skip
+)
 
 
 @pytest.fixture
@@ -25,10 +29,21 @@ def sheets(tmp_path):
     paths = []
     for at, name in enumerate("abcd"):
         sheet = {
-            "image_id": name, "file": f"{name}.png", "group_id": f"p{at // 2}", "centre": "", "height": 8, "width": 9,
-            "sha256": name, "perceptual_hash": "0f" * 32 if name in "ad" else "", "stored": "", "rejected": "",
-            "official_test": False, "annotated": True, "pixel_size_um": None, "pixels": {"EX": 3},
-        }  # fmt: skip
+            "image_id": name,
+            "file": f"{name}.png",
+            "group_id": f"p{at // 2}",
+            "centre": "",
+            "height": 8,
+            "width": 9,
+            "sha256": name,
+            "perceptual_hash": "0f" * 32 if name in "ad" else "",
+            "stored": "",
+            "rejected": "",
+            "official_test": False,
+            "annotated": True,
+            "pixel_size_um": None,
+            "pixels": {"EX": 3},
+        }
         paths.append(tmp_path / f"{name}.json")
         paths[-1].write_text(json.dumps(sheet))
     return paths
@@ -38,9 +53,14 @@ def write(sheets, folder, text):
     (folder / "splits.csv").write_text(text)
     output = folder / "results" / "d" / "raw" / "images.parquet"
     write_images(
-        sheets, dataset="d", record=RECORD, config=RawConfig(splits_csv=str(folder / "splits.csv")), seed=0,
-        output=output, provenance=Provenance("raw", {}, "0"),
-    )  # fmt: skip
+        sheets,
+        dataset="d",
+        record=RECORD,
+        config=RawConfig(splits_csv=str(folder / "splits.csv")),
+        seed=0,
+        output=output,
+        provenance=Provenance("raw", {}, "0"),
+    )
     return read_table(output).set_index("image_id")
 
 

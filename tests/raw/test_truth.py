@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
-from pipeline.manifest import DatasetRecord
-from pipeline.raw.entry import ImageEntry
+from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.truth import is_level, open_truth, read_truth
 from pipeline.seeds import stream
 
@@ -25,11 +25,14 @@ def record(adaptor="folder", **layout) -> DatasetRecord:
     """A data set of two classes."""
     return DatasetRecord.model_validate(
         {
-            "title": "t", "adaptor": adaptor, "modality": "histology", "task": "multilabel",
+            "title": "t",
+            "adaptor": adaptor,
+            "modality": "histology",
+            "task": "multilabel",
             "classes": [{"code": code, "name": f"class {code}"} for code in CODES],
             adaptor: {"images": "{image}.tif", **layout},
         }
-    )  # fmt: skip
+    )
 
 
 def entry(**files) -> ImageEntry:
@@ -152,7 +155,7 @@ def test_any_partition_of_any_grid_gives_the_same_truth(tmp_path_factory, height
 def test_few_stored_pixels_are_held_at_a_time_when_a_truth_is_made_small(tmp_path, monkeypatch):
     path, largest = save(tmp_path / "m.tif", MASK), []
     together = whole(entry(A=path), record(), 16, 24)
-    monkeypatch.setattr("pipeline.resample._BAND", 1000)
+    monkeypatch.setattr("pipeline.arrays.resample._BAND", 1000)
     with open_truth(entry(A=path), record=record(), height=HEIGHT, width=WIDTH) as truth:
         layer = truth._layers[0]
         object.__setattr__(layer, "read", lambda box, read=layer.read: largest.append(box.area) or read(box))
@@ -183,10 +186,14 @@ def test_what_nobody_annotated_has_no_truth():
 def test_phantoms_know_their_truth():
     made = DatasetRecord.model_validate(
         {
-            "title": "p", "adaptor": "phantom", "modality": "histology", "task": "binary",
-            "classes": [{"code": "LESION", "name": "l"}], "phantom": {"world": "histology", "size": 128, "images": 2},
+            "title": "p",
+            "adaptor": "phantom",
+            "modality": "histology",
+            "task": "binary",
+            "classes": [{"code": "LESION", "name": "l"}],
+            "phantom": {"world": "histology", "size": 128, "images": 2},
         }
-    )  # fmt: skip
+    )
     truth = read_truth(ImageEntry("p", None, number=1), record=made, height=128, width=128)
     assert truth.shape == (1, 128, 128)
     assert truth.any()

@@ -12,12 +12,12 @@ import pytest
 
 from pipeline import stores
 from pipeline.config import ReportConfig, Storage
-from pipeline.manifest import ClassRecord, DatasetRecord
-from pipeline.provenance import Provenance
-from pipeline.report import canvas
-from pipeline.report.evaluate import write_metrics
-from pipeline.report.result import Inputs, Original, Result
+from pipeline.config.manifest import ClassRecord, DatasetRecord
+from pipeline.report.measures.evaluate import write_metrics
+from pipeline.report.measures.result import Inputs, Original, Result
+from pipeline.report.pictures import canvas
 from pipeline.seeds import stream
+from pipeline.stores.provenance import Provenance
 
 STORAGE = Storage(chunk=64, shard=128)
 PROVENANCE = Provenance(stage="report", config={"picture_side": 300}, code="0123456789ab")
@@ -98,12 +98,23 @@ def levels(pixels: np.ndarray, least: int = 2) -> list[np.ndarray]:
     return found
 
 
-def write_store(path: Path, arrays: list[np.ndarray], *, channels: tuple[str, ...], extra: Mapping[str, np.ndarray],
-                attributes: Mapping[str, object] | None = None) -> Path:  # fmt: skip
+def write_store(
+    path: Path,
+    arrays: list[np.ndarray],
+    *,
+    channels: tuple[str, ...],
+    extra: Mapping[str, np.ndarray],
+    attributes: Mapping[str, object] | None = None,
+) -> Path:
     group = stores.create_pyramid(
-        path, channels=channels, shapes=[each.shape[-2:] for each in arrays], dtype=arrays[0].dtype, storage=STORAGE,
-        provenance={"stage": "test"}, extra=attributes,
-    )  # fmt: skip
+        path,
+        channels=channels,
+        shapes=[each.shape[-2:] for each in arrays],
+        dtype=arrays[0].dtype,
+        storage=STORAGE,
+        provenance={"stage": "test"},
+        extra=attributes,
+    )
     for level, array in enumerate(arrays):
         group[str(level)][...] = array
     for name, array in extra.items():
@@ -119,12 +130,24 @@ def write_images(folder: Path, eyes: list[Eye], record: DatasetRecord) -> Path:
             f"pixels_{code}": int(each.truth[at].sum()) if known[at] else -1 for at, code in enumerate(record.codes)
         }
         height, width = (0, 0) if each.rejected else each.pixels.shape[:2]
-        rows.append({
-            "dataset": "eyes", "image_id": each.image_id, "group_id": each.group, "centre": each.centre,
-            "split": each.split, "fold": -1, "height": height, "width": width, "pixel_size_um": float("nan"),
-            "sha256": "00", "rejected": each.rejected, **counts, "file": f"{each.image_id}.jpg",
-            "alike": ALIKE.get(each.image_id, ""),
-        })  # fmt: skip
+        rows.append(
+            {
+                "dataset": "eyes",
+                "image_id": each.image_id,
+                "group_id": each.group,
+                "centre": each.centre,
+                "split": each.split,
+                "fold": -1,
+                "height": height,
+                "width": width,
+                "pixel_size_um": float("nan"),
+                "sha256": "00",
+                "rejected": each.rejected,
+                **counts,
+                "file": f"{each.image_id}.jpg",
+                "alike": ALIKE.get(each.image_id, ""),
+            }
+        )
     path = folder / "raw" / "images.parquet"
     path.parent.mkdir(parents=True)
     stores.write_table(pd.DataFrame(rows), path, provenance={"stage": "raw"})
@@ -134,14 +157,16 @@ def write_images(folder: Path, eyes: list[Eye], record: DatasetRecord) -> Path:
 SUMMARY = {
     "lesions": {
         "MA": {
-            "components": 30, "untouched": 3, "untouched_share": 0.1,
+            "components": 30,
+            "untouched": 3,
+            "untouched_share": 0.1,
             "by_area": [{"least_area": 1, "most_area": 9, "components": 30, "untouched": 3, "untouched_share": 0.1}],
         },
         "EX": {"components": 8, "untouched": 0, "untouched_share": 0.0, "by_area": []},
     },
     "spread": {"negatives": 4, "images": 2, "least_distance": 21.5, "tissue_share": 0.25},
     "notes": ["SE: 2 of 3 patches drawn, because of this and that."],
-}  # fmt: skip
+}
 
 
 def index_row(each: Eye, at: int, record: DatasetRecord) -> dict[str, object]:
@@ -157,13 +182,25 @@ def index_row(each: Eye, at: int, record: DatasetRecord) -> dict[str, object]:
     target = targets[at % len(targets)] if drawn else None
     anchored = drawn and target != "background"
     return {
-        "patch_id": f"{each.image_id}/{at}", "dataset": "eyes", "image_id": each.image_id, "group_id": each.group,
-        "split": each.split, "strategy": "guided" if drawn else "grid", "target_class": target,
-        "y": y, "x": x, "height": height, "width": width, "anchor_y": y + 20 if anchored else -1,
-        "anchor_x": x + 20 if anchored else -1, "is_positive": bool(truth.any()), "truth_fraction": truth.any(axis=0).mean(),
-        "roi_fraction": each.roi[y : y + height, x : x + width].mean(), "coverage": False,
+        "patch_id": f"{each.image_id}/{at}",
+        "dataset": "eyes",
+        "image_id": each.image_id,
+        "group_id": each.group,
+        "split": each.split,
+        "strategy": "guided" if drawn else "grid",
+        "target_class": target,
+        "y": y,
+        "x": x,
+        "height": height,
+        "width": width,
+        "anchor_y": y + 20 if anchored else -1,
+        "anchor_x": x + 20 if anchored else -1,
+        "is_positive": bool(truth.any()),
+        "truth_fraction": truth.any(axis=0).mean(),
+        "roi_fraction": each.roi[y : y + height, x : x + width].mean(),
+        "coverage": False,
         **{f"pixels_{code}": int(truth[n].sum()) for n, code in enumerate(record.codes)},
-    }  # fmt: skip
+    }
 
 
 def write_index(folder: Path, eyes: list[Eye], record: DatasetRecord) -> Path:
@@ -193,8 +230,17 @@ def write_model(folder: Path, name: str, record: DatasetRecord) -> Path:
     return path
 
 
-def write_result(folder: Path, eyes: list[Eye], record: DatasetRecord, inputs: Inputs, *, model: str, fusion: str,
-                 blur: float = 0.0, config: ReportConfig) -> Result:  # fmt: skip
+def write_result(
+    folder: Path,
+    eyes: list[Eye],
+    record: DatasetRecord,
+    inputs: Inputs,
+    *,
+    model: str,
+    fusion: str,
+    blur: float = 0.0,
+    config: ReportConfig,
+) -> Result:
     probability, segmentation = {}, {}
     base = folder / "probability" / model / fusion, folder / "segmentation" / model / fusion
     for each in eyes:
@@ -204,9 +250,12 @@ def write_result(folder: Path, eyes: list[Eye], record: DatasetRecord, inputs: I
         if blur:
             soft = np.stack([cv2.GaussianBlur(p.astype(np.float32), (0, 0), blur) for p in soft]).astype(np.float16)
         probability[each.image_id] = write_store(
-            base[0] / f"{each.image_id}.zarr", levels(soft), channels=record.codes, extra={},
+            base[0] / f"{each.image_id}.zarr",
+            levels(soft),
+            channels=record.codes,
+            extra={},
             attributes={"lesionmap": NOTES},
-        )  # fmt: skip
+        )
         masks = (soft >= 0.5).astype(np.uint8)
         segmentation[each.image_id] = write_store(
             base[1] / f"{each.image_id}.zarr", levels(masks[:1]), channels=("label",), extra={"masks": masks}
@@ -216,15 +265,32 @@ def write_result(folder: Path, eyes: list[Eye], record: DatasetRecord, inputs: I
     (base[1] / "thresholds.json").write_text(json.dumps({"classes": fits}))
     tables = [folder / "report" / f"{model}.{fusion}.{kind}.parquet" for kind in ("images", "classes")]
     write_metrics(
-        inputs.images, model=model, fusion=fusion, probability=probability, segmentation=segmentation,
-        normalized=inputs.normalized, thresholds=base[1] / "thresholds.json", record=record,
-        config=config, seed=0, output_images=tables[0], output_classes=tables[1], provenance=PROVENANCE,
-    )  # fmt: skip
+        inputs.images,
+        model=model,
+        fusion=fusion,
+        probability=probability,
+        segmentation=segmentation,
+        normalized=inputs.normalized,
+        thresholds=base[1] / "thresholds.json",
+        record=record,
+        config=config,
+        seed=0,
+        output_images=tables[0],
+        output_classes=tables[1],
+        provenance=PROVENANCE,
+    )
     return Result(model, fusion, probability, segmentation, base[1] / "thresholds.json", *tables)
 
 
-def make_world(folder: Path, eyes: list[Eye], *, record: DatasetRecord = RECORD, models: tuple[str, ...] = ("unet",),
-               fusions: tuple[str, ...] = ("none", "gaussian"), config: ReportConfig = CONFIG) -> World:  # fmt: skip
+def make_world(
+    folder: Path,
+    eyes: list[Eye],
+    *,
+    record: DatasetRecord = RECORD,
+    models: tuple[str, ...] = ("unet",),
+    fusions: tuple[str, ...] = ("none", "gaussian"),
+    config: ReportConfig = CONFIG,
+) -> World:
     images = write_images(folder, eyes, record)
     normalized, originals = {}, {}
     for each in eyes:
@@ -232,16 +298,21 @@ def make_world(folder: Path, eyes: list[Eye], *, record: DatasetRecord = RECORD,
             continue
         extra = {"roi": each.roi} if each.split == "predict" else {"roi": each.roi, "truth": each.truth}
         normalized[each.image_id] = write_store(
-            folder / "normalized" / f"{each.image_id}.zarr", levels(np.moveaxis(each.pixels, 2, 0)),
-            channels=("red", "green", "blue"), extra=extra, attributes={"lesionmap": {"image_id": each.image_id}},
-        )  # fmt: skip
+            folder / "normalized" / f"{each.image_id}.zarr",
+            levels(np.moveaxis(each.pixels, 2, 0)),
+            channels=("red", "green", "blue"),
+            extra=extra,
+            attributes={"lesionmap": {"image_id": each.image_id}},
+        )
         originals[each.image_id] = lambda box, pixels=each.pixels: Original(pixels, box and pixels[box.slices])
     usable = [each for each in eyes if not each.rejected and each.split != "predict"]
     inputs = Inputs(
-        images=images, normalized=normalized, originals=originals,
+        images=images,
+        normalized=normalized,
+        originals=originals,
         indexes={"guided": write_index(folder, usable, record)} if usable else {},
         models={name: write_model(folder, name, record) for name in models},
-    )  # fmt: skip
+    )
     world = World(folder, record, inputs)
     for name in models:
         for at, fusion in enumerate(fusions):
@@ -255,12 +326,20 @@ def write_stain(path: Path, **changed: object) -> Path:
     """A ``stain.json`` as stage normalized writes it, with some keys changed."""
     vectors = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11]])
     content = {
-        "method": "vahadane", "used": "vahadane",
-        "matrix": (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).tolist(), "maxima": [1.5, 0.9],
-        "background": [243.0, 240.5, 245.0], "mean": None, "deviation": None, "tissue_pixels": 12345,
-        "sample_pixels": 12345, "angles": {"between": 48.25, "haematoxylin": 3.5, "eosin": 12.0}, "flags": [],
-        "provenance": {"stage": "normalized"}, **changed,
-    }  # fmt: skip
+        "method": "vahadane",
+        "used": "vahadane",
+        "matrix": (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).tolist(),
+        "maxima": [1.5, 0.9],
+        "background": [243.0, 240.5, 245.0],
+        "mean": None,
+        "deviation": None,
+        "tissue_pixels": 12345,
+        "sample_pixels": 12345,
+        "angles": {"between": 48.25, "haematoxylin": 3.5, "eosin": 12.0},
+        "flags": [],
+        "provenance": {"stage": "normalized"},
+        **changed,
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content))
     return path
@@ -299,13 +378,21 @@ def slides(tmp_path_factory: pytest.TempPathFactory) -> World:
     one = [replace(each, truth=each.truth[1:2], probability=each.probability[1:2]) for each in found]
     world = make_world(tmp_path_factory.mktemp("slides"), one, record=record, models=(), fusions=())
     unknown = {
-        "used": "none", "matrix": None, "maxima": None, "angles": None, "background": None, "tissue_pixels": 0,
+        "used": "none",
+        "matrix": None,
+        "maxima": None,
+        "angles": None,
+        "background": None,
+        "tissue_pixels": 0,
         "flags": ["too little tissue"],
-    }  # fmt: skip
+    }
     changes = {
-        "eye_00": {"maxima": [1.1, 0.7]}, "eye_01": {"background": [230.0, 221.0, 236.0]}, "eye_02": {"maxima": [2.0, 1.3]},
-        "eye_03": unknown, "eye_04": {"used": "reference", "flags": ["vectors nearly parallel", "weak eosin"]},
-    }  # fmt: skip
+        "eye_00": {"maxima": [1.1, 0.7]},
+        "eye_01": {"background": [230.0, 221.0, 236.0]},
+        "eye_02": {"maxima": [2.0, 1.3]},
+        "eye_03": unknown,
+        "eye_04": {"used": "reference", "flags": ["vectors nearly parallel", "weak eosin"]},
+    }
     folder = world.folder / "normalized"
     stains = {name: write_stain(folder / f"{name}.stain.json", **changed) for name, changed in changes.items()}
     target = write_stain(folder / "target.json", maxima=[1.7, 1.0], **{"from": "median of 3 training images"})
@@ -314,12 +401,23 @@ def slides(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(scope="session")
 def eyes() -> list[Eye]:
-    broken = Eye("eye_08", "rejected", *[np.zeros((1, 1, 3), np.uint8), np.zeros((4, 1, 1), np.uint8)],
-                 np.zeros((4, 1, 1), np.float16), np.ones((1, 1), np.uint8), rejected="The file is truncated.\n  where: eye_08.jpg")  # fmt: skip
+    broken = Eye(
+        "eye_08",
+        "rejected",
+        *[np.zeros((1, 1, 3), np.uint8), np.zeros((4, 1, 1), np.uint8)],
+        np.zeros((4, 1, 1), np.float16),
+        np.ones((1, 1), np.uint8),
+        rejected="The file is truncated.\n  where: eye_08.jpg",
+    )
     return [
-        eye(0, "train"), eye(1, "train", absent=("SE",)), eye(2, "validation"), eye(3, "test", absent=("SE",)),
-        eye(4, "test", absent=("SE", "EX")), eye(5, "predict", height=61, width=47), broken,
-    ]  # fmt: skip
+        eye(0, "train"),
+        eye(1, "train", absent=("SE",)),
+        eye(2, "validation"),
+        eye(3, "test", absent=("SE",)),
+        eye(4, "test", absent=("SE", "EX")),
+        eye(5, "predict", height=61, width=47),
+        broken,
+    ]
 
 
 @pytest.fixture(scope="session")

@@ -18,9 +18,14 @@ Mask = NDArray[np.bool_]
 
 def cleaned(mask: Mask, *, minimum_area: int, fill_holes: bool, largest_hole: int | None, rows: int) -> CleanMask:
     return clean(
-        lambda box: mask[box.slices], height=mask.shape[0], width=mask.shape[1], minimum_area=minimum_area,
-        fill_holes=fill_holes, largest_hole=largest_hole, rows=rows,
-    )  # fmt: skip
+        lambda box: mask[box.slices],
+        height=mask.shape[0],
+        width=mask.shape[1],
+        minimum_area=minimum_area,
+        fill_holes=fill_holes,
+        largest_hole=largest_hole,
+        rows=rows,
+    )
 
 
 def whole(mask: CleanMask, height: int, width: int) -> Mask:
@@ -42,14 +47,25 @@ def reference(mask: Mask, *, minimum_area: int, fill_holes: bool, largest_hole: 
 
 @settings(deadline=None, max_examples=50)
 @given(
-    height=st.integers(1, 16), width=st.integers(1, 16), rows=st.integers(1, 17), density=st.floats(0.2, 1),
-    seed=st.integers(0, 2**16), minimum_area=st.integers(0, 12), fill_holes=st.booleans(),
+    height=st.integers(1, 16),
+    width=st.integers(1, 16),
+    rows=st.integers(1, 17),
+    density=st.floats(0.2, 1),
+    seed=st.integers(0, 2**16),
+    minimum_area=st.integers(0, 12),
+    fill_holes=st.booleans(),
     largest_hole=st.none() | st.integers(0, 6),
-)  # fmt: skip
+)
 def test_any_strip_height_gives_the_whole_image_reference(
-    height: int, width: int, rows: int, density: float, seed: int, minimum_area: int, fill_holes: bool,
+    height: int,
+    width: int,
+    rows: int,
+    density: float,
+    seed: int,
+    minimum_area: int,
+    fill_holes: bool,
     largest_hole: int | None,
-) -> None:  # fmt: skip
+) -> None:
     mask = stream(seed, "mask").random((height, width)) < density
     result = cleaned(mask, minimum_area=minimum_area, fill_holes=fill_holes, largest_hole=largest_hole, rows=rows)
     expected = reference(mask, minimum_area=minimum_area, fill_holes=fill_holes, largest_hole=largest_hole)

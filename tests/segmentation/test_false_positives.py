@@ -10,21 +10,30 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from pipeline.config import SegmentationConfig, Storage
+from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import StoreError
-from pipeline.index.hard import read_hard_negatives
-from pipeline.manifest import DatasetRecord
-from pipeline.provenance import Provenance
+from pipeline.index.sampling.hard_negatives import read_hard_negatives
 from pipeline.segmentation.false_positives import COLUMNS, write_hard_negatives
 from pipeline.stores import create_plane, create_pyramid, write_table
+from pipeline.stores.provenance import Provenance
 
 STORAGE = Storage(chunk=16, shard=16)
 ORIGIN = Provenance("segmentation", {}, "code")
 EIGHT = np.ones((3, 3))
 CUTS = {"EX": 0.5, "OD": 0.5, "MA": 0.75}
-RECORD = DatasetRecord.model_validate({
-    "title": "t", "adaptor": "idrid", "modality": "fundus", "task": "multilabel",
-    "classes": [{"code": "EX", "name": "EX"}, {"code": "OD", "name": "OD", "kind": "anatomy"}, {"code": "MA", "name": "MA"}],
-})  # fmt: skip
+RECORD = DatasetRecord.model_validate(
+    {
+        "title": "t",
+        "adaptor": "idrid",
+        "modality": "fundus",
+        "task": "multilabel",
+        "classes": [
+            {"code": "EX", "name": "EX"},
+            {"code": "OD", "name": "OD", "kind": "anatomy"},
+            {"code": "MA", "name": "MA"},
+        ],
+    }
+)
 
 
 def settings(**changes):
@@ -46,8 +55,15 @@ def stores(folder, name, probability, truth):
     notes = {"image_id": name, "mapping": {"factor_y": 1.0, "factor_x": 1.0}}
     paths = folder / "probability" / f"{name}.zarr", folder / "normalized" / f"{name}.zarr"
     for path, array in zip(paths, (probability, np.zeros(probability.shape, np.uint8)), strict=True):
-        group = create_pyramid(path, channels=["0", "1", "2"], shapes=(array.shape[1:],), dtype=array.dtype, storage=STORAGE,
-                               provenance={"stage": "x"}, extra={"lesionmap": notes})  # fmt: skip
+        group = create_pyramid(
+            path,
+            channels=["0", "1", "2"],
+            shapes=(array.shape[1:],),
+            dtype=array.dtype,
+            storage=STORAGE,
+            provenance={"stage": "x"},
+            extra={"lesionmap": notes},
+        )
         group["0"][:] = array
     create_plane(group, "truth", shape=truth.shape, dtype="uint8", storage=STORAGE)[:] = truth
     return paths
@@ -68,9 +84,16 @@ def written(folder, images, config):
     (folder / "thresholds.json").write_text(
         json.dumps({"classes": {code: {"threshold": cut} for code, cut in CUTS.items()}})
     )
-    write_hard_negatives(folder / "images.parquet", probability=probability, normalized=normalized,
-                         thresholds=folder / "thresholds.json", record=RECORD, config=config,
-                         output=folder / "hard_negatives.parquet", provenance=ORIGIN)  # fmt: skip
+    write_hard_negatives(
+        folder / "images.parquet",
+        probability=probability,
+        normalized=normalized,
+        thresholds=folder / "thresholds.json",
+        record=RECORD,
+        config=config,
+        output=folder / "hard_negatives.parquet",
+        provenance=ORIGIN,
+    )
     return pd.read_parquet(folder / "hard_negatives.parquet")
 
 

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from pipeline.errors import StoreError
-from pipeline.provenance import Provenance
 from pipeline.segmentation.lesions import COLUMNS, write_lesions
 from pipeline.segmentation.polygons import feature, feature_collection, trace
 from pipeline.stores import table_metadata
+from pipeline.stores.provenance import Provenance
 
 ORIGIN = Provenance("segmentation", {}, "code")
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipeline.components import component_table, whole_components
+from pipeline.arrays.components import component_table, whole_components
 from pipeline.geometry import Box
 from pipeline.seeds import stream
 from pipeline.segmentation.polygons import Polygon, feature, feature_collection, trace, trace_components
@@ -74,9 +74,7 @@ def assert_exact(mask: Mask, polygons: list[Polygon]) -> None:
 
 
 @settings(deadline=None, max_examples=50)
-@given(
-    height=st.integers(1, 12), width=st.integers(1, 12), density=st.floats(0.1, 1), seed=st.integers(0, 2**16)
-)  # fmt: skip
+@given(height=st.integers(1, 12), width=st.integers(1, 12), density=st.floats(0.1, 1), seed=st.integers(0, 2**16))
 def test_any_mask_is_covered_exactly_by_simple_rings(height: int, width: int, density: float, seed: int) -> None:
     mask = noise(height, width, density=density, seed=seed)
     assert_exact(mask, trace(mask))
@@ -90,9 +88,12 @@ def test_larger_masks_are_covered_exactly(density: float) -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(
-    height=st.integers(1, 14), width=st.integers(1, 14), rows=st.integers(1, 15), density=st.floats(0.1, 1),
+    height=st.integers(1, 14),
+    width=st.integers(1, 14),
+    rows=st.integers(1, 15),
+    density=st.floats(0.1, 1),
     seed=st.integers(0, 2**16),
-)  # fmt: skip
+)
 def test_strips_of_any_height_give_the_polygons_of_each_whole_region(
     height: int, width: int, rows: int, density: float, seed: int
 ) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from pipeline.segmentation.new_image import Wishes, predict_new_image
+from pipeline.predict.new_image import Wishes, predict_new_image
 from pipeline.stores import open_array, open_group
 from tests.tiny_run import tiny_run
 
@@ -29,9 +29,10 @@ def test_a_real_file_gets_maps_and_outlines_in_its_own_pixels(
     card["normalisation"] |= {"rescale": {"factor": 0.25}}
     (model / "card.json").write_text(json.dumps(card))
     wishes = Wishes(
-        threshold=0.4, original_grid="tiff",
+        threshold=0.4,
+        original_grid="tiff",
         probability={"overlap": 0.25, "batch_size": 8, "storage": {"chunk": 64, "shard": 256}},
-    )  # fmt: skip
+    )
     found = predict_new_image(real_data / file, model=model, out=tmp_path / "out", wishes=wishes)[0]
     maps = np.asarray(open_array(found.probability, "0")[:], np.float32)  # sums of float16 overflow
     assert maps.shape[1:] == tuple(round(side / 4) for side in size)

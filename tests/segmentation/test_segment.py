@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.config import SegmentationConfig, Storage
+from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import StoreError
-from pipeline.manifest import DatasetRecord
-from pipeline.provenance import Provenance
 from pipeline.segmentation.fit import read_thresholds, write_thresholds
 from pipeline.segmentation.segment import segment_image
 from pipeline.stores import create_plane, create_pyramid, open_array, open_group, write_table
+from pipeline.stores.provenance import Provenance
 
 STORAGE = Storage(chunk=16, shard=32)
 ORIGIN = Provenance("segmentation", {"a": 1}, "code")
@@ -55,9 +55,14 @@ def image(folder: Path, name: str, probability: NDArray[np.float16], truth: Byte
     paths = folder / "probability" / f"{name}.zarr", folder / "normalized" / f"{name}.zarr"
     for path, array in zip(paths, (probability, np.zeros((3, height, width), np.uint8)), strict=True):
         group = create_pyramid(
-            path, channels=[str(at) for at in range(len(array))], shapes=((height, width),), dtype=array.dtype,
-            storage=STORAGE, provenance={"stage": "x"}, extra={"lesionmap": notes},
-        )  # fmt: skip
+            path,
+            channels=[str(at) for at in range(len(array))],
+            shapes=((height, width),),
+            dtype=array.dtype,
+            storage=STORAGE,
+            provenance={"stage": "x"},
+            extra={"lesionmap": notes},
+        )
         group["0"][:] = array
     if truth is not None:
         create_plane(group, "truth", shape=truth.shape, dtype=np.uint8, storage=STORAGE)[:] = truth
@@ -72,9 +77,15 @@ def segmented(
     cuts.write_text(json.dumps({"classes": {"EX": {"threshold": 0.5}, "OD": {"threshold": 0.625}}}))
     store, outlines = folder / "out" / "eye.zarr", folder / "out" / "eye.geojson"
     segment_image(
-        maps, normalized=normal, thresholds=cuts, record=dataset or record(), store=store, geojson=outlines,
-        config=SegmentationConfig.model_validate({"storage": STORAGE, **config}), provenance=ORIGIN,
-    )  # fmt: skip
+        maps,
+        normalized=normal,
+        thresholds=cuts,
+        record=dataset or record(),
+        store=store,
+        geojson=outlines,
+        config=SegmentationConfig.model_validate({"storage": STORAGE, **config}),
+        provenance=ORIGIN,
+    )
     return store, json.loads(outlines.read_text())
 
 
@@ -207,9 +218,15 @@ def test_a_map_of_another_size_than_its_image_is_refused(tmp_path: Path) -> None
     (tmp_path / "t.json").write_text(json.dumps({"classes": {"EX": {"threshold": 0.5}, "OD": {"threshold": 0.5}}}))
     with pytest.raises(StoreError, match="does not fit"):
         segment_image(
-            maps, normalized=normal, thresholds=tmp_path / "t.json", record=record(), provenance=ORIGIN,
-            config=SegmentationConfig(), store=tmp_path / "s.zarr", geojson=tmp_path / "s.geojson",
-        )  # fmt: skip
+            maps,
+            normalized=normal,
+            thresholds=tmp_path / "t.json",
+            record=record(),
+            provenance=ORIGIN,
+            config=SegmentationConfig(),
+            store=tmp_path / "s.zarr",
+            geojson=tmp_path / "s.geojson",
+        )
     assert not (tmp_path / "s.zarr").exists()
 
 
@@ -230,9 +247,11 @@ def fitted(folder: Path, rows: dict[str, tuple[str, int, int]], planes: dict[str
         table(folder, rows),
         probability=[(name, pair[0]) for name, pair in stores.items()],
         normalized={name: pair[1] for name, pair in stores.items()},
-        record=record(), config=SegmentationConfig.model_validate({"storage": STORAGE, **config}),
-        output=folder / "thresholds.json", provenance=ORIGIN,
-    )  # fmt: skip
+        record=record(),
+        config=SegmentationConfig.model_validate({"storage": STORAGE, **config}),
+        output=folder / "thresholds.json",
+        provenance=ORIGIN,
+    )
     return json.loads((folder / "thresholds.json").read_text())
 
 
@@ -270,18 +289,28 @@ def test_each_fold_speaks_for_the_images_that_it_did_not_see(tmp_path: Path) -> 
     cuts = {"a": 0.3, "b": 0.6, "c": 0.8}
     made = {name: separable(cut=cut, seed=at) for at, (name, cut) in enumerate(cuts.items())}
     stores = {name: image(tmp_path, name, *pair) for name, pair in made.items()}
-    rows = pd.DataFrame({
-        "image_id": ["a", "b", "c"], "split": ["train", "validation", "test"], "fold": [0, 1, -1],
-        "pixels_EX": [9, 9, 9], "pixels_OD": [9, 9, 9],
-    })  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "image_id": ["a", "b", "c"],
+            "split": ["train", "validation", "test"],
+            "fold": [0, 1, -1],
+            "pixels_EX": [9, 9, 9],
+            "pixels_OD": [9, 9, 9],
+        }
+    )
     write_table(rows, tmp_path / "images.parquet", provenance={})
 
     def found(*folds: int) -> float:
         write_thresholds(
-            tmp_path / "images.parquet", probability=[(name, pair[0]) for name, pair in stores.items()],
-            normalized={name: pair[1] for name, pair in stores.items()}, folds=folds, record=record(),
-            config=SegmentationConfig(storage=STORAGE), output=tmp_path / "thresholds.json", provenance=ORIGIN,
-        )  # fmt: skip
+            tmp_path / "images.parquet",
+            probability=[(name, pair[0]) for name, pair in stores.items()],
+            normalized={name: pair[1] for name, pair in stores.items()},
+            folds=folds,
+            record=record(),
+            config=SegmentationConfig(storage=STORAGE),
+            output=tmp_path / "thresholds.json",
+            provenance=ORIGIN,
+        )
         return read_thresholds(tmp_path / "thresholds.json", codes=("EX", "OD"))["EX"]
 
     assert found(0) == pytest.approx(0.3, abs=0.05)

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from pipeline.metrics import counts_at, probability_histogram
+from pipeline.arrays.metrics import counts_at, probability_histogram
 from pipeline.seeds import stream
 from pipeline.segmentation.threshold import ThresholdFit, fit_thresholds
 

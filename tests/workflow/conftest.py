@@ -17,7 +17,10 @@ COPIED = ("Snakefile", "datasets_manifest.yaml", "stages", "pipeline", "profiles
 MANIFEST = {
     "datasets": {
         "tiny": {
-            "title": "Tiny phantom", "adaptor": "phantom", "modality": "fundus", "task": "multiclass",
+            "title": "Tiny phantom",
+            "adaptor": "phantom",
+            "modality": "fundus",
+            "task": "multiclass",
             "phantom": {"world": "fundus", "images": 5, "test": 1, "size": 128, "seed": 1},
             "classes": [
                 {"code": "MA", "name": "Microaneurysms"},
@@ -28,7 +31,7 @@ MANIFEST = {
             ],
         },
     }
-}  # fmt: skip
+}
 
 STORAGE = {"chunk": 32, "shard": 64}
 TINY = {
@@ -62,9 +65,14 @@ class Project:
         ]
         environment = {**os.environ, "PYTHONPATH": str(self.folder), "MPLBACKEND": "Agg"}  # noqa: TID251
         return subprocess.run(
-            [*command, *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=timeout,
+            [*command, *arguments],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
             check=False,
-        )  # fmt: skip
+        )
 
     def configure(self, tree: dict) -> None:
         """Write the configuration of the run."""

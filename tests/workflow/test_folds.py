@@ -6,7 +6,7 @@ import re
 import pandas as pd
 import pytest
 
-from pipeline.settings import merge
+from pipeline.config.run import merge
 from tests.workflow.conftest import TINY, Project, copy_of_project
 
 pytestmark = pytest.mark.slow

@@ -6,20 +6,24 @@ import pytest
 import yaml
 from PIL import Image
 
-from pipeline.raw.phantom_fundus import fundus_phantom
-from pipeline.settings import merge
+from pipeline.config.run import merge
+from pipeline.raw.phantom.fundus import fundus_phantom
 from tests.workflow.conftest import TINY, copy_of_project
 
 CODES = {"EX": "Exudates", "OD": "Optic disc"}
 MANIFEST = {
     "datasets": {
         "mine": {
-            "title": "A folder of a user", "adaptor": "folder", "root": "eyes", "modality": "fundus", "task": "multilabel",
+            "title": "A folder of a user",
+            "adaptor": "folder",
+            "root": "eyes",
+            "modality": "fundus",
+            "task": "multilabel",
             "classes": [{"code": code, "name": name} for code, name in CODES.items()],
             "folder": {"images": "pics/{image}.jpg", "masks": {code: f"masks/{{image}} {code}.png" for code in CODES}},
         }
     }
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from pipeline.provenance import file_digest
-from pipeline.settings import merge
+from pipeline.config.run import merge
 from pipeline.stores import table_metadata
+from pipeline.stores.provenance import file_digest
 from tests.workflow.conftest import MANIFEST, TINY, copy_with_results
 
 # Which images are usable, and their splits, is known only once they were read: where the table of images itself is to

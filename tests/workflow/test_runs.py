@@ -40,11 +40,20 @@ def results(project) -> Path:
 def test_a_run_leaves_every_promised_result(finished):
     root = results(finished)
     for pattern in (
-        "raw/tiny_01.json", "raw/images.parquet", "normalized/tiny_01.zarr/0", "index/candidates/tiny_01.parquet",
-        "index/guided.parquet", "model/unet/weights.pt", "model/unet/card.json", "model/unet/history.parquet",
-        "probability/unet/gaussian/tiny_05.zarr/0", "segmentation/unet/gaussian/thresholds.json",
-        "segmentation/unet/gaussian/tiny_05.geojson", "segmentation/unet/gaussian/lesions.parquet", "report/index.html",
-    ):  # fmt: skip
+        "raw/tiny_01.json",
+        "raw/images.parquet",
+        "normalized/tiny_01.zarr/0",
+        "index/candidates/tiny_01.parquet",
+        "index/guided.parquet",
+        "model/unet/weights.pt",
+        "model/unet/card.json",
+        "model/unet/history.parquet",
+        "probability/unet/gaussian/tiny_05.zarr/0",
+        "segmentation/unet/gaussian/thresholds.json",
+        "segmentation/unet/gaussian/tiny_05.geojson",
+        "segmentation/unet/gaussian/lesions.parquet",
+        "report/index.html",
+    ):
         assert (root / pattern).exists(), pattern
     assert (root.parent / "index.html").exists()
     assert not [path for path in (root.parent / ".partial").rglob("*") if path.is_file()]

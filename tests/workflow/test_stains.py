@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline.settings import merge
+from pipeline.config.run import merge
 from pipeline.stores import open_array
 from tests.workflow.conftest import MANIFEST, STORAGE, copy_of_project
 
 PINK = {
-    "title": "Tiny phantom tissue", "adaptor": "phantom", "modality": "histology", "task": "binary",
+    "title": "Tiny phantom tissue",
+    "adaptor": "phantom",
+    "modality": "histology",
+    "task": "binary",
     "phantom": {"world": "histology", "images": 5, "test": 1, "size": 160, "seed": 1},
     "classes": [{"code": "LESION", "name": "Lesion"}],
-}  # fmt: skip
+}
 CONFIG = {
     "manifest": "tiny.yaml",
     "datasets": ["pink"],

@@ -1,0 +1,306 @@
+"""Which pixels hang together? Connected components of a mask of any height, read strip by strip.
+
+A strip becomes runs, the unbroken pieces of its rows; runs of neighbouring rows that touch are joined into components
+of the strip; components that touch across the border of two strips are joined over the whole image. Only the last row
+and the sums of each strip stay in memory, and sums are integers, so the result is the same for every strip height.
+Component 0 is the one whose first pixel comes first in raster order, and so on.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from pipeline.errors import GeometryError
+from pipeline.geometry import Box, strips
+
+__all__ = ["ComponentTable", "Mask", "ReadMask", "component_table", "relabel", "select", "whole_components"]
+
+Mask: TypeAlias = NDArray[np.bool_] | NDArray[np.uint8]
+"""``(height, width)``; every value but 0 is inside."""
+ReadMask: TypeAlias = Callable[[Box], Mask]
+"""Gives the mask of a box."""
+
+_Ints: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ComponentTable:
+    """One entry per component in each array, in raster order of the first pixels."""
+
+    area: NDArray[np.int64]
+    """Pixels."""
+    y0: NDArray[np.int32]
+    x0: NDArray[np.int32]
+    y1: NDArray[np.int32]
+    x1: NDArray[np.int32]
+    """Bounding box, half-open."""
+    first_y: NDArray[np.int32]
+    first_x: NDArray[np.int32]
+    """First pixel in raster order."""
+    cy: NDArray[np.float64]
+    cx: NDArray[np.float64]
+    """Mean row and column of the pixels."""
+    boxes: tuple[Box, ...]
+    """The strips in which the mask was read."""
+    lookups: tuple[NDArray[np.int32], ...]
+    """For each strip, the component of each component of the strip alone."""
+    connectivity: int
+    """4 or 8 neighbours."""
+
+    def __len__(self) -> int:
+        return len(self.area)
+
+    def box(self, number: int) -> Box:
+        """The bounding box of a component."""
+        return Box(int(self.y0[number]), int(self.x0[number]), int(self.y1[number]), int(self.x1[number]))
+
+    def touches_border(self, height: int, width: int) -> NDArray[np.bool_]:
+        """Which components hold a pixel of the outermost rows or columns of an image of this size."""
+        return np.asarray((self.y0 == 0) | (self.x0 == 0) | (self.y1 == height) | (self.x1 == width))
+
+    def columns(self) -> dict[str, NDArray[np.int64] | NDArray[np.int32] | NDArray[np.float64]]:
+        """The arrays by name, as a data frame takes them."""
+        names = ("area", "y0", "x0", "y1", "x1", "first_y", "first_x", "cy", "cx")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Runs:
+    """Runs of a strip in raster order, as positions in rows that are ``stride`` apart."""
+
+    start: _Ints
+    end: _Ints
+    stride: int
+
+    def joined_to(self, lower: "_Runs", *, reach: int) -> tuple[_Ints, _Ints]:
+        """Pairs of a run here and a run of ``lower`` one row below that touch; diagonally too with ``reach`` 1."""
+        first = np.searchsorted(lower.end, self.start + self.stride - reach, side="right")
+        stop = np.searchsorted(lower.start, self.end + self.stride + reach, side="left")
+        count = np.maximum(stop - first, 0)
+        upper = np.repeat(np.arange(len(count)), count)
+        before = np.cumsum(count) - count
+        return upper, np.arange(len(upper)) - np.repeat(before - first, count)
+
+
+def _runs(mask: NDArray[np.bool_]) -> _Runs:
+    # A column of background after each row: a run never reaches the next row, not even diagonally.
+    height, width = mask.shape
+    stride = width + 1
+    flat = np.zeros(height * stride + 1, dtype=bool)
+    flat[1:].reshape(height, stride)[:, :width] = mask
+    edges = np.flatnonzero(flat[1:] != flat[:-1])
+    return _Runs(edges[0::2], edges[1::2], stride)
+
+
+def _joined(size: int, first: _Ints, second: _Ints) -> _Ints:
+    """The set of each of ``size`` nodes after joining pairs; sets are numbered in the order of their lowest nodes."""
+    graph = coo_array((np.ones(len(first), dtype=bool), (first, second)), shape=(size, size))
+    number = connected_components(graph, directed=False)[1] if size else np.zeros(0, dtype=np.int64)
+    _, lowest, inverse = np.unique(number, return_index=True, return_inverse=True)
+    rank = np.empty(len(lowest), dtype=np.int64)
+    rank[np.argsort(lowest)] = np.arange(len(lowest))
+    return rank[inverse]
+
+
+def _local_labels(mask: NDArray[np.bool_], *, connectivity: int) -> tuple[_Runs, _Ints]:
+    runs = _runs(mask)
+    upper, lower = runs.joined_to(runs, reach=int(connectivity == 8))
+    return runs, _joined(len(runs.start), upper, lower)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Moments:
+    """What merges exactly: by adding, by the minimum, by the maximum. One column per run or component."""
+
+    sums: _Ints
+    """Area, sum of rows, sum of columns ``(3, n)``."""
+    lows: _Ints
+    """First row, first column, first pixel in raster order ``(3, n)``."""
+    highs: _Ints
+    """Row after the last, column after the last ``(2, n)``."""
+
+    def grouped(self, label: _Ints) -> "_Moments":
+        """The moments of the sets that ``label`` names, 0…n−1."""
+        size = int(label.max(initial=-1)) + 1
+        sums = np.zeros((3, size), dtype=np.int64)
+        lows = np.full((3, size), np.iinfo(np.int64).max)
+        highs = np.zeros((2, size), dtype=np.int64)
+        merges = (np.add, sums, self.sums), (np.minimum, lows, self.lows), (np.maximum, highs, self.highs)
+        for merge, merged, values in merges:
+            for row, value in zip(merged, values, strict=True):
+                merge.at(row, label, value)
+        return _Moments(sums, lows, highs)
+
+
+def _moments(runs: _Runs, *, box: Box) -> _Moments:
+    row, start = np.divmod(runs.start, runs.stride)
+    length = runs.end - runs.start
+    end, row = start + length, row + box.y0
+    columns = (start + end - 1) * length // 2
+    return _Moments(
+        np.stack([length, row * length, columns]),
+        np.stack([row, start, row * box.width + start]),
+        np.stack([row + 1, end]),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Strip:
+    """What stays of a strip."""
+
+    moments: _Moments
+    upper: _Ints
+    lower: _Ints
+    """Pairs that touch: a component of the strip before and one of this strip."""
+
+    @property
+    def size(self) -> int:
+        """Components of this strip alone."""
+        return int(self.moments.sums.shape[1])
+
+
+def _walk(read: ReadMask, boxes: tuple[Box, ...], *, connectivity: int) -> Iterator[_Strip]:
+    # The last row of the strip before, placed one row above this one.
+    none = np.zeros(0, dtype=np.int64)
+    above, above_label = _Runs(none, none, 0), none
+    for box in boxes:
+        mask = _checked(read(box), box)
+        runs, label = _local_labels(mask, connectivity=connectivity)
+        moments = _moments(runs, box=box).grouped(label)
+        upper, lower = above.joined_to(runs, reach=int(connectivity == 8))
+        yield _Strip(moments, above_label[upper], label[lower])
+        last = np.searchsorted(runs.start, (box.height - 1) * runs.stride)
+        shift = box.height * runs.stride
+        above, above_label = _Runs(runs.start[last:] - shift, runs.end[last:] - shift, runs.stride), label[last:]
+
+
+def component_table(
+    read: ReadMask, *, height: int, width: int, rows: int = 1024, connectivity: int = 8
+) -> ComponentTable:
+    """The connected components of a mask that is read once, in full-width strips from top to bottom.
+
+    Parameters
+    ----------
+    read
+        Gives the mask of a strip; called once for each box of ``geometry.strips(height, width, rows)``, in order.
+    height, width
+        Pixels of the whole mask.
+    rows
+        Rows of a strip. It changes the memory needed, never the components or their order.
+    connectivity
+        8 joins diagonal neighbours, the rule for objects; 4 does not, the rule for the background between them.
+
+    Raises
+    ------
+    GeometryError
+        For another connectivity, for ``rows`` below 1, or when a strip has not the shape that was asked for.
+
+    Notes
+    -----
+    A strip takes about 3 bytes a pixel and 100 bytes a run, the table about 150 bytes a component.
+    """
+    if rows < 1 or connectivity not in (4, 8):
+        raise GeometryError(
+            "Components cannot be found this way.",
+            where="components.component_table",
+            found=f"rows {rows}, connectivity {connectivity}",
+            expected="rows >= 1, connectivity 4 or 8",
+            remedy="Choose 8 for objects and 4 for the background between them.",
+        )
+    boxes = tuple(strips(height, width, rows))
+    found = list(_walk(read, boxes, connectivity=connectivity))
+    offset = np.cumsum([0, *(strip.size for strip in found)])
+    none = np.zeros(0, dtype=np.int64)
+    upper = np.concatenate([none, *(strip.upper + offset[i - 1] for i, strip in enumerate(found) if i)])
+    lower = np.concatenate([none, *(strip.lower + offset[i] for i, strip in enumerate(found))])
+    number = _joined(int(offset[-1]), upper, lower)
+    lookups = tuple(number[offset[i] : offset[i + 1]].astype(np.int32) for i in range(len(found)))
+    return _table(_all_moments(found).grouped(number), width, boxes, lookups, connectivity)
+
+
+def _all_moments(found: list[_Strip]) -> _Moments:
+    none = _Moments(*(np.zeros((rows, 0), dtype=np.int64) for rows in (3, 3, 2)))
+    parts = [none, *(strip.moments for strip in found)]
+    return _Moments(*(np.hstack([getattr(part, name) for part in parts]) for name in ("sums", "lows", "highs")))
+
+
+def _table(
+    moments: _Moments, width: int, boxes: tuple[Box, ...], lookups: tuple[NDArray[np.int32], ...], connectivity: int
+) -> ComponentTable:
+    area, rows, columns = moments.sums
+    y0, x0, first = moments.lows
+    corners = (y0, x0, *moments.highs, *np.divmod(first, max(width, 1)))
+    y0, x0, y1, x1, first_y, first_x = (corner.astype(np.int32) for corner in corners)
+    centre = rows / area, columns / area
+    return ComponentTable(area, y0, x0, y1, x1, first_y, first_x, *centre, boxes, lookups, connectivity)
+
+
+def _numbers(table: ComponentTable, index: int, mask: Mask) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
+    """The mask of a strip, and the component of each of its pixels inside, in raster order."""
+    inside = _checked(mask, table.boxes[index])
+    runs, label = _local_labels(inside, connectivity=table.connectivity)
+    lookup = table.lookups[index]
+    if (count := int(label.max(initial=-1)) + 1) != len(lookup):
+        raise GeometryError(
+            "A strip changed since its components were found.",
+            where=f"strip {index}, {table.boxes[index]}",
+            found=f"{count} components",
+            expected=f"{len(lookup)} components",
+            remedy="Read the same mask, with the same threshold, in both passes.",
+        )
+    return inside, np.repeat(lookup[label], runs.end - runs.start)
+
+
+def relabel(table: ComponentTable, index: int, mask: Mask) -> NDArray[np.int32]:
+    """The component number of each pixel of strip ``index``; −1 outside.
+
+    Parameters
+    ----------
+    table
+        What ``component_table`` made of the whole mask.
+    index
+        Which of ``table.boxes``.
+    mask
+        The mask of that box again, ``(height, width)``.
+
+    Raises
+    ------
+    GeometryError
+        When the mask has another shape or other components than in the first pass.
+    """
+    inside, number = _numbers(table, index, mask)
+    labels = np.full(inside.shape, -1, dtype=np.int32)
+    labels[inside] = number
+    return labels
+
+
+def select(table: ComponentTable, index: int, mask: Mask, *, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The mask of strip ``index`` with only the components for which ``keep``, one flag each, is true."""
+    inside, number = _numbers(table, index, mask)
+    selected = np.zeros(inside.shape, dtype=bool)
+    selected[inside] = keep[number]
+    return selected
+
+
+def whole_components(mask: Mask, *, connectivity: int = 8) -> tuple[NDArray[np.int32], ComponentTable]:
+    """Labels (−1 outside) and table of a mask ``(y, x)`` that is in memory."""
+    height, width = mask.shape
+    table = component_table(lambda _: mask, height=height, width=width, rows=max(height, 1), connectivity=connectivity)
+    return (relabel(table, 0, mask) if table.boxes else np.full(mask.shape, -1, dtype=np.int32)), table
+
+
+def _checked(mask: Mask, box: Box) -> NDArray[np.bool_]:
+    if mask.shape != (box.height, box.width):
+        raise GeometryError(
+            "A strip has another shape than asked for.",
+            where=f"components, {box}",
+            found=mask.shape,
+            expected=(box.height, box.width),
+            remedy="Return exactly the pixels of the box.",
+        )
+    return mask.astype(bool, copy=False)

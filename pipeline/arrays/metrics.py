@@ -1,0 +1,232 @@
+"""How well does a segmentation match the truth? Counts, Dice, IoU, average precision, and the best threshold.
+
+Everything is built on integer counts that add up over blocks and images, so that maps of any size are measured
+exactly. A probability is a float16 in [0, 1], of which there are 15 361: a histogram over all of them loses nothing.
+
+A ratio without a defined value is NaN, never 0 or 1: Dice and IoU where neither truth nor prediction has a pixel,
+precision without prediction, recall and average precision without truth.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import ModelError
+
+__all__ = [
+    "HISTOGRAM_BINS",
+    "Counts",
+    "Histogram",
+    "average_precision",
+    "best_threshold",
+    "counts",
+    "counts_at",
+    "dice_curve",
+    "probability_histogram",
+    "selection_score",
+]
+
+Histogram: TypeAlias = NDArray[np.int64]
+"""Pixels ``(2, 15361)``: without and with truth, by the bit pattern of their probability."""
+
+_ONE = 0x3C00
+_NEGATIVE_ZERO = 0x8000
+HISTOGRAM_BINS = _ONE + 1
+"""float16 numbers from 0 to 1; non-negative ones order like their bit patterns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Pixels of one class by truth and prediction; they add up over blocks and images."""
+
+    tp: int = 0
+    """Predicted, and truth."""
+    fp: int = 0
+    """Predicted, without truth."""
+    fn: int = 0
+    """Truth that was not predicted."""
+    tn: int = 0
+    """Neither."""
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn, self.tn + other.tn)
+
+    @property
+    def dice(self) -> float:
+        """``2 tp / (2 tp + fp + fn)``."""
+        return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+
+    @property
+    def iou(self) -> float:
+        """``tp / (tp + fp + fn)``."""
+        return _ratio(self.tp, self.tp + self.fp + self.fn)
+
+    @property
+    def precision(self) -> float:
+        """``tp / (tp + fp)``."""
+        return _ratio(self.tp, self.tp + self.fp)
+
+    @property
+    def recall(self) -> float:
+        """``tp / (tp + fn)``."""
+        return _ratio(self.tp, self.tp + self.fn)
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else math.nan
+
+
+def counts(truth: NDArray[np.bool_], prediction: NDArray[np.bool_], within: NDArray[np.bool_] | None = None) -> Counts:
+    """Count pixels of two masks of the same shape, only those ``within`` where it is given."""
+    _same_shape(truth, prediction, within)
+    inside = truth.size if within is None else int(np.count_nonzero(within))
+    if within is not None:
+        truth, prediction = truth & within, prediction & within
+    tp = int(np.count_nonzero(truth & prediction))
+    fp = int(np.count_nonzero(prediction)) - tp
+    fn = int(np.count_nonzero(truth)) - tp
+    return Counts(tp, fp, fn, inside - tp - fp - fn)
+
+
+def probability_histogram(
+    probability: NDArray[np.float16], truth: NDArray[np.bool_], within: NDArray[np.bool_] | None = None
+) -> Histogram:
+    """Count the pixels of each probability, without and with truth. Add the results of blocks and images.
+
+    Parameters
+    ----------
+    probability
+        In [0, 1], any shape.
+    truth
+        Of the same shape.
+    within
+        Of the same shape: the pixels that count; all where it is not given.
+
+    Returns
+    -------
+    Histogram
+        ``(2, 15361)``. Column ``b`` is the number whose float16 bit pattern is ``b``.
+
+    Raises
+    ------
+    ModelError
+        For another dtype or shape, and for NaN or numbers outside [0, 1] among the pixels that count.
+    """
+    _same_shape(truth, probability, within)
+    if probability.dtype != np.float16:
+        raise _not_a_probability(probability.dtype, "float16")
+    bits = np.ascontiguousarray(probability).view(np.uint16)
+    bits, truth = (bits.ravel(), truth.ravel()) if within is None else (bits[within], truth[within])
+    bits = np.where(bits == _NEGATIVE_ZERO, np.uint16(0), bits)
+    if bits.size and (highest := bits.max()) > _ONE:
+        raise _not_a_probability(np.uint16(highest).view(np.float16), "numbers in [0, 1]")
+    positive = np.bincount(bits[truth], minlength=HISTOGRAM_BINS)
+    return np.stack([np.bincount(bits, minlength=HISTOGRAM_BINS) - positive, positive])
+
+
+def _not_a_probability(found: object, expected: str) -> ModelError:
+    return ModelError(
+        "A map does not hold probabilities.",
+        where="metrics.probability_histogram",
+        found=found,
+        expected=expected,
+        remedy="Apply the network's final activation, and store the map as float16.",
+    )
+
+
+def _same_shape(truth: NDArray[np.bool_], other: NDArray[np.generic], within: NDArray[np.bool_] | None) -> None:
+    if other.shape != truth.shape or (within is not None and within.shape != truth.shape):
+        raise ModelError(
+            "Truth and prediction do not cover the same pixels.",
+            where="metrics",
+            found=f"{other.shape}, within {None if within is None else within.shape}",
+            expected=truth.shape,
+            remedy="Compare both on the pixel grid of the normalised image.",
+        )
+
+
+def _from_above(histogram: Histogram) -> NDArray[np.int64]:
+    """For each bin the pixels without and with truth of at least that probability, ``(2, bins)``."""
+    return np.cumsum(histogram[:, ::-1], axis=1, dtype=np.int64)[:, ::-1]
+
+
+def counts_at(histogram: Histogram, threshold: float) -> Counts:
+    """The counts of a prediction ``probability >= threshold``, exact for any threshold in [0, 1]."""
+    values = np.arange(HISTOGRAM_BINS, dtype=np.uint16).view(np.float16)
+    first = int(np.searchsorted(values.astype(np.float64), threshold))
+    fn, tn = int(histogram[1, :first].sum()), int(histogram[0, :first].sum())
+    return Counts(int(histogram[1, first:].sum()), int(histogram[0, first:].sum()), fn, tn)
+
+
+def average_precision(histogram: Histogram) -> float:
+    """Step-wise area under the precision-recall curve over pooled pixels, the AUPR of the IDRiD challenge.
+
+    Notes
+    -----
+    ``Σ (R_n − R_{n−1}) P_n`` over the distinct probabilities from high to low, without interpolation; pixels of equal
+    probability are one step. NaN without truth.
+
+    References
+    ----------
+    .. [1] P. Porwal et al., IDRiD: Diabetic Retinopathy – Segmentation and Grading Challenge, Medical Image Analysis
+       59, 101561, 2020.
+    """
+    positives = int(histogram[1].sum())
+    if positives == 0:
+        return math.nan
+    fp, tp = _from_above(histogram)
+    steps = np.flatnonzero(histogram[1])
+    return float(np.sum(histogram[1, steps] * (tp[steps] / (tp[steps] + fp[steps])))) / positives
+
+
+def dice_curve(histogram: Histogram) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Dice of the prediction ``probability >= threshold`` at each probability that occurs, in rising order."""
+    occurring = np.flatnonzero(histogram.sum(axis=0))
+    fp, tp = _from_above(histogram)[:, occurring]
+    thresholds = occurring.astype(np.uint16).view(np.float16).astype(np.float64)
+    return thresholds, 2 * tp / (tp + fp + histogram[1].sum())
+
+
+def best_threshold(histogram: Histogram, *, default: float = 0.5) -> tuple[float, float]:
+    """The threshold of the highest Dice, and that Dice.
+
+    Returns
+    -------
+    tuple
+        Threshold above 0 and Dice: ``(default, nan)`` without truth, ``(default, 0.0)`` where all truth has
+        probability 0, because to predict every pixel is no segmentation.
+
+    Notes
+    -----
+    Of equal Dice the lowest threshold wins. All numbers between two probabilities that occur cut alike; the middle is
+    taken, rounded to float16, so that a comparison in any precision gives the same mask.
+    """
+    if not histogram[1].any():
+        return default, math.nan
+    thresholds, dice = dice_curve(histogram)
+    thresholds, dice = np.append(0.0, thresholds[thresholds > 0]), np.append(0.0, dice[thresholds > 0])
+    best = int(np.argmax(dice))
+    if best == 0:
+        return default, 0.0
+    below, value = thresholds[best - 1], thresholds[best]
+    middle = float(np.float16((below + value) / 2))
+    return middle if middle > below else float(value), float(dice[best])
+
+
+def selection_score(classes: Iterable[Counts], *, measure: Literal["dice", "dice_and_miou"]) -> float:
+    """The number by which the best weights are chosen, from the validation counts pooled per class.
+
+    ``dice`` is the mean Dice over the classes given, ``dice_and_miou`` the mean of that and of their mean IoU. Classes
+    without a defined value, which neither truth nor prediction holds, are left out; NaN where none is left.
+    """
+    defined = [count for count in classes if not math.isnan(count.dice)]
+    if not defined:
+        return math.nan
+    dice = sum(count.dice for count in defined) / len(defined)
+    if measure == "dice":
+        return dice
+    return (dice + sum(count.iou for count in defined) / len(defined)) / 2

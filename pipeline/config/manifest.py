@@ -1,0 +1,223 @@
+"""What is true of a data set? ``datasets_manifest.yaml`` as frozen records; facts only, never parameters."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from pipeline.words import safe_name
+
+__all__ = ["ClassRecord", "DatasetRecord", "FolderLayout", "Lookup", "ManifestRecord", "PhantomLayout", "resolved_root"]
+
+COLOURS = {
+    "red": "#FF0000",
+    "green": "#00B000",
+    "blue": "#1E50FF",
+    "yellow": "#FFD800",
+    "magenta": "#FF00FF",
+    "cyan": "#00D0E0",
+    "orange": "#FF8000",
+    "white": "#FFFFFF",
+    "black": "#000000",
+}
+"""Names that may stand for a colour, in shades that can be told apart on a fundus and on H&E."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ClassRecord(_Strict):
+    """One class of the truth; background is implied and never listed."""
+
+    code: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=32)]
+    """Identifier, used in column names and file names."""
+    name: str
+    """Name for people."""
+    colour: str = "red"
+    """``#RRGGBB`` or one of a few names."""
+    kind: Literal["lesion", "anatomy"] = "lesion"
+    """Averages over lesions leave anatomy out."""
+
+    @model_validator(mode="after")
+    def _colour(self) -> Self:
+        if not re.fullmatch(r"#[0-9A-Fa-f]{6}", self.colour) and self.colour not in COLOURS:
+            raise ValueError(f"colour {self.colour!r} is neither #RRGGBB nor one of {', '.join(COLOURS)}")
+        return self
+
+    @property
+    def rgb(self) -> tuple[int, int, int]:
+        """The colour as three bytes."""
+        text = COLOURS.get(self.colour, self.colour)
+        return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
+
+
+def _check_expression(pattern: str) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+
+
+class Lookup(_Strict):
+    """How a fact about an image, its group or its centre, is found."""
+
+    pattern: str | None = None
+    """Regular expression searched in the image id; its first group (or the whole match) is the answer."""
+    csv: str | None = None
+    """Table with a column ``image_id`` and one for the answer; relative to the root of the data set."""
+    column: str | None = None
+    """Column of the CSV; the name of the fact where it is not given."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.pattern is None) == (self.csv is None):
+            raise ValueError("give exactly one of pattern and csv")
+        if self.pattern is not None:
+            _check_expression(self.pattern)
+        return self
+
+
+class FolderLayout(_Strict):
+    """Where a folder of pictures or slides keeps its images and masks, as patterns relative to the root.
+
+    ``{image}`` stands for the id of the image, ``*`` for anything within one folder name and ``**/`` for any folders.
+    """
+
+    images: str
+    """Pattern of the images, such as ``images/{image}.jpg``."""
+    masks: dict[str, str] = {}
+    """Class code → pattern of its masks; every pixel that is not black (JPEG: above 127) belongs to the class."""
+    label: str | None = None
+    """Pattern of label images with one value per class, instead of masks."""
+    values: dict[str, int] = {}
+    """Class code → value in the label images; other values are background."""
+    annotations: str | None = None
+    """Pattern of GeoJSON files with polygons in pixels of the image, instead of masks; their features name classes."""
+    test: str | None = None
+    """Regular expression over the path of the image, relative to the root: a match belongs to the official test."""
+
+    @model_validator(mode="after")
+    def _one_truth(self) -> Self:
+        if "{image}" not in self.images:
+            raise ValueError(f"images {self.images!r} needs {{image}}, the part that names the image")
+        if self.test is not None:
+            _check_expression(self.test)
+        if self.label is not None and (self.masks or not self.values):
+            raise ValueError("label needs values and excludes masks")
+        if self.label is None and self.values:
+            raise ValueError("values needs label")
+        if self.annotations is not None and (self.masks or self.label is not None):
+            raise ValueError("annotations exclude masks and label")
+        for pattern in [*self.masks.values(), self.label, self.annotations]:
+            if pattern is not None and "{image}" not in pattern:
+                raise ValueError(f"pattern {pattern!r} needs {{image}}, the part that names the image")
+        return self
+
+
+class PhantomLayout(_Strict):
+    """Synthetic images whose truth is known."""
+
+    world: Literal["fundus", "histology"]
+    """What they show."""
+    images: Annotated[int, Field(ge=1)] = 6
+    """How many."""
+    test: Annotated[int, Field(ge=0)] = 0
+    """How many of them, the last ones, are the official test."""
+    size: Annotated[int, Field(ge=64)] = 1411
+    """Side of an image in pixels."""
+    seed: int = 0
+    """Seed of the phantom itself; a fact of the data set, not the seed of a run."""
+
+
+class DatasetRecord(_Strict):
+    """Everything that is known of a data set before a file is opened."""
+
+    title: str
+    """Name for people."""
+    adaptor: Literal["idrid", "digestpath", "folder", "slide", "phantom"]
+    """Which module of ``pipeline.raw`` reads it."""
+    root: str | None = None
+    """Folder, relative to the manifest or absolute; null where the user gives it by ``roots``."""
+    source: str = ""
+    """Where to get it."""
+    licence: str = "unknown"
+    """Under which terms."""
+    modality: Literal["fundus", "histology"]
+    """Which recipe is the default."""
+    task: Literal["multiclass", "multilabel", "binary"]
+    """multiclass: one class a pixel; multilabel: any number; binary: one class."""
+    classes: Annotated[tuple[ClassRecord, ...], Field(min_length=1)]
+    """In the order of every class axis."""
+    priority: tuple[str, ...] = ()
+    """Codes, first wins, where a pixel of overlapping classes can have only one; the order of classes by default."""
+    pixel_size_um: Annotated[float, Field(gt=0)] | None = None
+    """Side of a pixel, where known for all images."""
+    missing_mask: Literal["negative", "unknown"] = "negative"
+    """What an annotated image without a mask file of a class means: none of it, or nobody looked."""
+    group: Lookup | None = None
+    """How the patient is found; each image is its own group without it."""
+    centre: Lookup | None = None
+    """How the hospital or scanner is found."""
+    folder: FolderLayout | None = None
+    """Layout, for the adaptor ``folder``."""
+    slide: FolderLayout | None = None
+    """Layout, for the adaptor ``slide``; its masks may have the size of any level of the slide."""
+    phantom: PhantomLayout | None = None
+    """Layout, for the adaptor ``phantom``."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        codes = self.codes
+        if len({code.lower() for code in codes}) != len(codes):
+            raise ValueError(f"class codes {', '.join(codes)} are not unique (case does not count)")
+        if "background" in {code.lower() for code in codes}:
+            raise ValueError("background is implied and cannot be a class")
+        if self.priority and sorted(self.priority) != sorted(codes):
+            raise ValueError(f"priority {', '.join(self.priority)} must name each class once: {', '.join(codes)}")
+        if self.task == "binary" and len(codes) != 1:
+            raise ValueError(f"task binary needs exactly one class, found {', '.join(codes)}")
+        if self.adaptor == "digestpath" and len(codes) != 1:
+            raise ValueError(f"adaptor digestpath knows one class, found {', '.join(codes)}")
+        for adaptor in ("folder", "slide", "phantom"):
+            if (self.adaptor == adaptor) != (getattr(self, adaptor) is not None):
+                raise ValueError(f"the block {adaptor} belongs to adaptor {adaptor} and is needed there")
+        named = {*(self.layout.masks if self.layout else ()), *(self.layout.values if self.layout else ())}
+        if named and named != set(codes):
+            raise ValueError(f"{self.adaptor} names classes {', '.join(sorted(named))}; classes are {', '.join(codes)}")
+        return self
+
+    @property
+    def layout(self) -> FolderLayout | None:
+        """The layout of a folder of pictures or slides."""
+        return self.folder or self.slide
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Class codes in manifest order."""
+        return tuple(each.code for each in self.classes)
+
+    @property
+    def lesion_codes(self) -> tuple[str, ...]:
+        """Codes of the lesion classes in manifest order; of all where there is only anatomy."""
+        return tuple(each.code for each in self.classes if each.kind == "lesion") or self.codes
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Class codes by overlap priority, the winner first."""
+        return self.priority or self.codes
+
+
+class ManifestRecord(_Strict):
+    """The whole file."""
+
+    datasets: dict[Annotated[str, AfterValidator(safe_name)], DatasetRecord]
+    """Name → data set."""
+
+
+def resolved_root(record: DatasetRecord, *, manifest: Path, given: str | None) -> Path | None:
+    """The folder of a data set: ``given`` relative to the working folder wins, then the manifest's own."""
+    if given is not None:
+        return Path(given)
+    return None if record.root is None else manifest.parent / record.root

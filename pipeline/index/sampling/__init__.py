@@ -1,0 +1,1 @@
+"""Sampling strategies of the patch index: positions, quotas, candidate pools, class frequencies, coverage."""

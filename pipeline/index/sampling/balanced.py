@@ -1,0 +1,203 @@
+"""What does balanced sampling draw from each training image? Patches with lesions and without, in an exact ratio."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.config import BalancedSampling
+from pipeline.config.manifest import DatasetRecord
+from pipeline.errors import SamplingError
+from pipeline.index.image import open_image
+from pipeline.index.sampling.choose import Chosen, available, choose, sides
+from pipeline.index.sampling.frequency import BACKGROUND
+from pipeline.index.sampling.hard_negatives import HardBoxes, listed_for
+from pipeline.index.sampling.offer import Offer, image_offer
+from pipeline.index.sampling.quota import Drawing, Drawn, caps, fixed, groups, hard_notes
+from pipeline.index.source import Source
+from pipeline.runtime.threads import each
+
+__all__ = ["draw_balanced"]
+
+
+def draw_balanced(
+    training: Sequence[Source],
+    *,
+    record: DatasetRecord,
+    sampling: BalancedSampling,
+    seed: int,
+    listed: Mapping[str, HardBoxes],
+    workers: int,
+) -> Drawing:
+    """Decide what is drawn from each training image.
+
+    Parameters
+    ----------
+    training
+        Images of split train.
+    record
+        Facts of the data set.
+    sampling
+        How to draw.
+    seed
+        Seed of the run.
+    listed
+        Image → its boxes in the list of hard negatives.
+    workers
+        Images that are scored at a time; changes no draw.
+
+    Raises
+    ------
+    SamplingError
+        Where the ratio leaves nothing to draw.
+    """
+    codes, group_of, limits = record.lesion_codes, groups(training), caps(sampling)
+    givers, notes = _givers(training, codes=codes, sampling=sampling)
+    offers = dict(
+        zip(
+            group_of,
+            each(
+                lambda source: _offer(
+                    source,
+                    sampling,
+                    record=record,
+                    codes=codes,
+                    seed=seed,
+                    listed=listed,
+                    negatives=source.image_id in givers,
+                ),
+                training,
+                workers=workers,
+            ),
+            strict=True,
+        )
+    )
+    sizes = {
+        "positives": {key: len(offer.positives) for key, offer in offers.items()},
+        "negatives": {key: len(offer.hard) + len(offer.negatives) for key, offer in offers.items()},
+    }
+    offered = {side: available(found, groups=group_of, caps=limits) for side, found in sizes.items()}
+    wanted = sides(sampling.total, ratio=sampling.ratio, **_unlimited(sampling))
+    positives, negatives = sides(sampling.total, ratio=sampling.ratio, **offered)
+    if not positives + negatives:
+        raise _nothing(training, offered=offered, sampling=sampling)
+    drawn = _taken(offers, positives=positives, negatives=negatives, group_of=group_of, sampling=sampling)
+    notes += _side_notes(wanted, (positives, negatives), offered=offered, sampling=sampling)
+    notes += hard_notes(drawn, sampling, wanted=negatives)
+    requested = {"positive": wanted[0], BACKGROUND: wanted[1]}
+    return Drawing(drawn, requested, {}, tuple(givers), offered, tuple(notes))
+
+
+def _unlimited(sampling: BalancedSampling) -> dict[str, int]:
+    return {"positives": sampling.total, "negatives": sampling.total}
+
+
+def _givers(
+    training: Sequence[Source], *, codes: tuple[str, ...], sampling: BalancedSampling
+) -> tuple[list[str], list[str]]:
+    """Images that negatives come from, and a note where that is not as asked."""
+    known = [source for source in training if source.annotated]
+    if sampling.negatives == "anywhere":
+        return [source.image_id for source in known], []
+    free = [source.image_id for source in known if not any(len(source.candidates.lesions[code]) for code in codes)]
+    if free or not known or not sampling.ratio[1]:
+        return free, []
+    note = "No training image is free of lesions: negatives come from lesion-free regions of all training images."
+    return [source.image_id for source in known], [note]
+
+
+def _offer(
+    source: Source,
+    sampling: BalancedSampling,
+    *,
+    record: DatasetRecord,
+    codes: tuple[str, ...],
+    seed: int,
+    listed: Mapping[str, HardBoxes],
+    negatives: bool,
+) -> Offer:
+    wants_negatives = bool(sampling.ratio[1])
+    gives = {
+        "positives": bool(sampling.ratio[0]),
+        "hard": wants_negatives and source.annotated and sampling.hard_negatives.use == "draw",
+        "negatives": wants_negatives and negatives,
+    }
+    limits = [sampling.total, sampling.most_per_image, sampling.most_per_group]
+    return image_offer(
+        open_image(source.store),
+        source.candidates,
+        sampling=sampling,
+        seed=seed,
+        modality=record.modality,
+        codes=codes,
+        gives=gives,
+        listed=listed_for(listed, source.image_id),
+        most=min(each for each in limits if each is not None),
+    )
+
+
+def _taken(
+    offers: Mapping[str, Offer],
+    *,
+    positives: int,
+    negatives: int,
+    group_of: Mapping[str, str],
+    sampling: BalancedSampling,
+) -> dict[str, Drawn]:
+    """Hard negatives up to their share, then others, then more hard ones where the others do not reach."""
+    options: dict[str, Any] = {"groups": group_of, "caps": caps(sampling)}
+    hard = {key: offer.hard for key, offer in offers.items()}
+    share = round(negatives * sampling.hard_negatives.share)
+    true = choose({key: offer.positives for key, offer in offers.items()}, wanted=positives, **options)
+    first = choose(hard, wanted=share, **options)
+    plain = choose(
+        {key: offer.negatives for key, offer in offers.items()},
+        wanted=negatives - sum(first.values()),
+        taken=[first],
+        **options,
+    )
+    rest = {key: pool.select(slice(first[key], None)) for key, pool in hard.items()}
+    missing = negatives - sum(first.values()) - sum(plain.values())
+    more = choose(rest, wanted=missing, taken=[first, plain], **options)
+    return {
+        key: _drawn(offer, true=true, hard=[first, more], plain=plain, image_id=key) for key, offer in offers.items()
+    }
+
+
+def _drawn(offer: Offer, *, true: Chosen, hard: Sequence[Chosen], plain: Chosen, image_id: str) -> Drawn:
+    boxes = (
+        fixed("positive", offer.positives, true[image_id]),
+        fixed("hard", offer.hard, sum(each[image_id] for each in hard)),
+        fixed("negative", offer.negatives, plain[image_id]),
+    )
+    return Drawn({}, {}, boxes)
+
+
+def _side_notes(
+    wanted: tuple[int, int], drawn: tuple[int, int], *, offered: Mapping[str, int], sampling: BalancedSampling
+) -> list[str]:
+    notes = []
+    first, second = sampling.ratio
+    if sum(wanted) < sampling.total:
+        notes.append(
+            f"The total {sampling.total} cannot be divided {first}:{second}: {sum(wanted)} patches are asked for."
+        )
+    if drawn == wanted:
+        return notes
+    names = ("positives", "negatives")
+    short = [
+        f"{offered[name]} {name} of {want}" for name, want in zip(names, wanted, strict=True) if offered[name] < want
+    ]
+    there = f"There are {' and '.join(short)} asked for, within quotas and distances"
+    kept = f"{drawn[0]} positives and {drawn[1]} negatives are drawn, so that the ratio {first}:{second} is kept"
+    return [*notes, f"{there}: {kept}."]
+
+
+def _nothing(training: Sequence[Source], *, offered: Mapping[str, int], sampling: BalancedSampling) -> SamplingError:
+    found = f"{len(training)} training images with {offered['positives']} positive and {offered['negatives']} negative boxes"
+    return SamplingError(
+        "There is nothing to draw in this ratio.",
+        where="strategy balanced",
+        found=found,
+        expected=f"both sides for the ratio {sampling.ratio[0]}:{sampling.ratio[1]}",
+        remedy="Use negatives: anywhere, a smaller patch, positive_share, least_roi or negative_distance, ratio"
+        " [1, 0] or [0, 1] for one side only, or strategy grid.",
+    )

@@ -1,0 +1,252 @@
+"""How many patches of each class, and from which image? Compensated frequencies, apportioned exactly.
+
+1. The frequency f_c of class c is counted over the training images, among the components that may give anchors.
+2. N_c is proportional to f_c^(1−β) over the classes that are present, by largest remainder.
+3. N_c is split over the training images in proportion to what they hold, by largest remainder.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from pipeline.config import GuidedSampling
+from pipeline.errors import SamplingError
+from pipeline.index.candidates import Lesions
+
+__all__ = [
+    "BACKGROUND",
+    "Eligible",
+    "Plan",
+    "Rooms",
+    "apportion",
+    "class_quotas",
+    "eligible",
+    "frequencies",
+    "make_plan",
+    "spread",
+]
+
+BACKGROUND = "background"
+"""Target class of patches drawn without any truth."""
+
+Eligible = Mapping[str, Mapping[str, Lesions]]
+"""Image → class code → components that may give anchors."""
+
+EXACT_EXPONENT = 8
+"""Up to this size a whole exponent is taken as an exact fraction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be drawn."""
+
+    frequencies: Mapping[str, int]
+    """Class → f_c."""
+    population: Mapping[str, int]
+    """Class → what an anchor is drawn among in all training images: components or pixels."""
+    requested: Mapping[str, int]
+    """Class → N_c, and the number of background patches."""
+    quotas: Mapping[str, Mapping[str, int]]
+    """Image → class → patches."""
+
+
+def apportion(total: int, weights: Sequence[int | Fraction]) -> tuple[int, ...]:
+    """Whole numbers in proportion to weights that add up to the total: largest remainder, ties to the first.
+
+    Parameters
+    ----------
+    total
+        What is to be shared out, at least 0.
+    weights
+        At least 0 each; where all are 0, everybody gets 0.
+
+    Examples
+    --------
+    >>> apportion(10, [1, 1, 1])
+    (4, 3, 3)
+    """
+    whole = sum(weights, Fraction(0))
+    if not whole:
+        return (0,) * len(weights)
+    exact = [Fraction(weight) * total / whole for weight in weights]
+    shares = [int(share) for share in exact]
+    first = sorted(range(len(shares)), key=lambda at: (shares[at] - exact[at], at))
+    for at in first[: total - sum(shares)]:
+        shares[at] += 1
+    return tuple(shares)
+
+
+def eligible(lesions: Lesions, *, least_area: int, most_area: int | None) -> Lesions:
+    """The components whose area lies between two limits, both included."""
+    keep = lesions.area >= least_area
+    if most_area is not None:
+        keep &= lesions.area <= most_area
+    return lesions.select(keep)
+
+
+def frequencies(images: Eligible, *, codes: Sequence[str], by: str) -> dict[str, int]:
+    """How frequent each class is.
+
+    Parameters
+    ----------
+    images
+        Training images.
+    codes
+        Class codes.
+    by
+        ``components``, ``pixels`` (their area), or ``images`` that hold at least one component.
+    """
+    return {code: sum(_amount(lesions[code], by=by) for lesions in images.values()) for code in codes}
+
+
+def _amount(lesions: Lesions, *, by: str) -> int:
+    if by == "pixels":
+        return int(lesions.area.sum())
+    return len(lesions) if by == "components" else int(len(lesions) > 0)
+
+
+def class_quotas(frequency: Mapping[str, int], *, total: int, beta: float) -> dict[str, int]:
+    """N_c ∝ f_c^(1−β) over the classes present, adding up to the total; ties go to the class named first.
+
+    Parameters
+    ----------
+    frequency
+        Class → f_c, in class order. A class of frequency 0 gets nothing.
+    total
+        Patches of all classes together.
+    beta
+        0 keeps the natural frequency, 1 gives equal numbers, more favours the rare.
+    """
+    exponent, present = 1.0 - beta, [count for count in frequency.values() if count]
+    if exponent.is_integer() and abs(exponent) <= EXACT_EXPONENT:
+        weights = [Fraction(count) ** int(exponent) if count else Fraction(0) for count in frequency.values()]
+    else:
+        # Relative to the class with the largest weight: no exponent can overflow.
+        base = max(present, default=1) if exponent > 0 else min(present, default=1)
+        weights = [Fraction(float(count / base) ** exponent) if count else Fraction(0) for count in frequency.values()]
+    return dict(zip(frequency, apportion(total, weights), strict=True))
+
+
+def make_plan(
+    images: Eligible, *, codes: Sequence[str], sampling: GuidedSampling, groups: Mapping[str, str] | None = None
+) -> Plan:
+    """What guided sampling draws from each training image, background aside.
+
+    Parameters
+    ----------
+    images
+        Training images with the components that may give anchors.
+    codes
+        Class codes in order.
+    sampling
+        How to draw.
+    groups
+        Image → group, for the quota of a group.
+
+    Raises
+    ------
+    SamplingError
+        Where no training image holds anything to draw.
+    """
+    background = round(sampling.total * sampling.background_share)
+    frequency = frequencies(images, codes=codes, by=sampling.frequency)
+    drawn = sampling.total - background
+    if drawn and not any(frequency.values()):
+        raise SamplingError(
+            "There is no lesion to draw patches for.",
+            where="strategy guided",
+            found=f"{len(images)} training images without a component of {', '.join(codes)} of allowed area",
+            expected="at least one component in the training images",
+            remedy="Use strategy grid, another split, or wider least_area and most_area.",
+        )
+    number = class_quotas(frequency, total=drawn, beta=sampling.beta)
+    quotas: dict[str, dict[str, int]] = {image_id: {} for image_id in sorted(images)}
+    for code in codes:
+        held = {image_id: images[image_id][code] for image_id in quotas}
+        weights = {image_id: _amount(lesions, by=sampling.anchors) for image_id, lesions in held.items()}
+        capacity = {image_id: _capacity(lesions, sampling=sampling, most=drawn) for image_id, lesions in held.items()}
+        rooms = Rooms(groups or {}, sampling.most_per_group)
+        for image_id, quota in spread(number[code], weights=weights, capacity=capacity, rooms=rooms).items():
+            quotas[image_id][code] = quota
+    population = frequencies(images, codes=codes, by=sampling.anchors)
+    return Plan(frequency, population, {**number, BACKGROUND: background}, quotas)
+
+
+def _capacity(lesions: Lesions, *, sampling: GuidedSampling, most: int) -> int:
+    """How many patches of one class the quotas allow an image to give."""
+    limits = [most if len(lesions) else 0]
+    if sampling.most_per_image is not None:
+        limits.append(sampling.most_per_image)
+    if sampling.most_per_component is not None:
+        limits.append(sampling.most_per_component * len(lesions))
+    return min(limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """How much the groups may give."""
+
+    groups: Mapping[str, str]
+    """Image → group; an image that is not named is a group of its own."""
+    most: int | None = None
+    """Most of one group; None for no limit."""
+    taken: Mapping[str, int] = field(default_factory=dict)
+    """Image → what was given before and counts."""
+
+    def group(self, image_id: str) -> str:
+        """The group of an image."""
+        return self.groups.get(image_id, image_id)
+
+    def left(self, given: Mapping[str, int]) -> dict[str, int]:
+        """Group → what it may still give, after what its images have given; empty without a limit."""
+        if self.most is None:
+            return {}
+        left: dict[str, int] = {}
+        for each in (given, self.taken):
+            for image_id, count in each.items():
+                left[self.group(image_id)] = left.get(self.group(image_id), self.most) - count
+        return {group: max(count, 0) for group, count in left.items()}
+
+    def fitted(self, wishes: Mapping[str, int], *, free: Mapping[str, int]) -> dict[str, int]:
+        """The wishes of images, made smaller in proportion where those of a group exceed what it may give."""
+        fitted = dict(wishes)
+        for group, room in free.items():
+            members = [image_id for image_id in wishes if self.group(image_id) == group]
+            if sum(wishes[image_id] for image_id in members) > room:
+                shares = apportion(room, [wishes[image_id] for image_id in members])
+                fitted |= dict(zip(members, shares, strict=True))
+        return fitted
+
+
+def spread(
+    total: int, *, weights: Mapping[str, int], capacity: Mapping[str, int], rooms: Rooms | None = None
+) -> dict[str, int]:
+    """Share a number out in proportion to weights, nobody above the capacity; what one lacks goes to the others.
+
+    Parameters
+    ----------
+    total
+        What is to be shared out.
+    weights
+        Image → weight.
+    capacity
+        Image → most it can give.
+    rooms
+        How much the groups of the images may give.
+
+    Returns
+    -------
+    dict
+        Image → number, in text order. They add up to the total, or to all that is allowed where that is less.
+    """
+    given, limits = dict.fromkeys(sorted(weights), 0), rooms or Rooms({})
+    while (left := total - sum(given.values())) > 0:
+        free = limits.left(given)
+        open_ids = [key for key in given if given[key] < capacity[key] and free.get(limits.group(key), 1)]
+        if not open_ids:
+            break
+        wishes = apportion(left, [max(weights[image_id], 1) for image_id in open_ids])
+        taken = {key: min(wish, capacity[key] - given[key]) for key, wish in zip(open_ids, wishes, strict=True)}
+        for image_id, count in limits.fitted(taken, free=free).items():
+            given[image_id] += count
+    return given

@@ -1,0 +1,141 @@
+"""What does guided sampling draw from each training image? Quotas per class, and a share of background."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from pipeline.config import GuidedSampling
+from pipeline.index.counts import Boxes
+from pipeline.index.image import open_image
+from pipeline.index.sampling.choose import choose
+from pipeline.index.sampling.frequency import BACKGROUND, Rooms, apportion, make_plan, spread
+from pipeline.index.sampling.hard_negatives import HardBoxes, hard_pool, listed_for, touches
+from pipeline.index.sampling.pool import EMPTY, Pool
+from pipeline.index.sampling.positions import background_boxes
+from pipeline.index.sampling.quota import Drawing, Drawn, Fixed, caps, fixed, groups, hard_notes
+from pipeline.index.source import Source
+from pipeline.runtime.threads import each
+
+__all__ = ["draw_guided"]
+
+
+def draw_guided(
+    training: Sequence[Source],
+    *,
+    codes: tuple[str, ...],
+    sampling: GuidedSampling,
+    seed: int,
+    listed: Mapping[str, HardBoxes],
+    workers: int,
+) -> Drawing:
+    """Decide what is drawn from each training image.
+
+    Parameters
+    ----------
+    training
+        Images of split train.
+    codes
+        Class codes in order.
+    sampling
+        How to draw.
+    seed
+        Seed of the run.
+    listed
+        Image → its boxes in the list of hard negatives.
+    workers
+        Images that are scored at a time; changes no draw.
+
+    Raises
+    ------
+    SamplingError
+        Where no training image holds anything to draw.
+    """
+    eligible = {source.image_id: source.eligible(sampling) for source in training}
+    plan = make_plan(eligible, codes=codes, sampling=sampling, groups=groups(training))
+    pool = [source for source in training if source.annotated] if plan.requested[BACKGROUND] else []
+    background = _background(
+        pool, total=plan.requested[BACKGROUND], sampling=sampling, seed=seed, listed=listed, workers=workers
+    )
+    drawn = {
+        image_id: Drawn(quotas, plan.population, background.get(image_id, ()))
+        for image_id, quotas in plan.quotas.items()
+    }
+    notes = _class_notes(drawn, requested=plan.requested, frequencies=plan.frequencies)
+    if plan.requested[BACKGROUND]:
+        notes += hard_notes(drawn, sampling, wanted=plan.requested[BACKGROUND])
+    ids = tuple(source.image_id for source in pool)
+    return Drawing(drawn, plan.requested, plan.frequencies, ids, {}, tuple(notes))
+
+
+def _background(
+    pool: Sequence[Source],
+    *,
+    total: int,
+    sampling: GuidedSampling,
+    seed: int,
+    listed: Mapping[str, HardBoxes],
+    workers: int,
+) -> dict[str, tuple[Fixed, ...]]:
+    if not pool:
+        return {}
+    group_of, limits, use = groups(pool), caps(sampling), sampling.hard_negatives
+    hard = dict.fromkeys(group_of, EMPTY)
+    if use.use == "draw":
+        found = each(lambda s: _hard(s, sampling, seed=seed, listed=listed), pool, workers=workers)
+        hard = dict(zip(group_of, found, strict=True))
+    first = choose(hard, wanted=round(total * use.share), groups=group_of, caps=limits)
+    left = total - sum(first.values())
+    weights = {source.image_id: source.candidates.roi_pixels for source in pool}
+    wishes = dict(zip(weights, apportion(left, list(weights.values())), strict=True))
+
+    def plain(source: Source) -> Boxes:
+        wish = wishes[source.image_id]
+        boxes = background_boxes(open_image(source.store), seed=seed, wanted=wish, patch=sampling.patch)
+        if use.use == "avoid":
+            boxes = boxes[~touches(boxes, listed_for(listed, source.image_id).boxes)]
+        return boxes[:left]
+
+    boxes = dict(zip(group_of, each(plain, pool, workers=workers), strict=True))
+    capacity = {key: _under(len(found), limits.image, used=first[key]) for key, found in boxes.items()}
+    rooms = Rooms(group_of, limits.group, taken=first)
+    shares = spread(left, weights=weights, capacity=capacity, rooms=rooms)
+    return {
+        key: (
+            fixed("hard", hard[key], first[key]),
+            Fixed(BACKGROUND, found[: shares[key]], np.ones(shares[key])),
+        )
+        for key, found in boxes.items()
+    }
+
+
+def _under(count: int, cap: int | None, *, used: int) -> int:
+    return count if cap is None else max(min(count, cap - used), 0)
+
+
+def _hard(source: Source, sampling: GuidedSampling, *, seed: int, listed: Mapping[str, HardBoxes]) -> Pool:
+    boxes = listed_for(listed, source.image_id)
+    return hard_pool(open_image(source.store), boxes, seed=seed, patch=sampling.patch) if len(boxes) else EMPTY
+
+
+def _class_notes(
+    drawn: Mapping[str, Drawn], *, requested: Mapping[str, int], frequencies: Mapping[str, int]
+) -> list[str]:
+    notes = []
+    for code, frequency in frequencies.items():
+        have = sum(each.quotas[code] for each in drawn.values())
+        if not frequency:
+            notes.append(f"{code}: no component of allowed area in the training images, so no patch is drawn for it.")
+        elif not requested[code]:
+            notes.append(f"{code}: its share of the total is less than one patch, so no patch is drawn for it.")
+        elif have < requested[code]:
+            notes.append(
+                f"{code}: {have} of {requested[code]} patches; the quotas per component, image or group allow no more."
+            )
+    wanted = requested[BACKGROUND]
+    have = sum(len(part.boxes) for each in drawn.values() for part in each.fixed)
+    if have < wanted:
+        notes.append(
+            f"Background: {have} of {wanted} patches; no further place in the roi of a fully annotated training image"
+            " has a box without truth, within the quotas."
+        )
+    return notes

@@ -1,0 +1,191 @@
+"""What can one image give to a balanced sampling? Its positions, counted and scored, as three pools in order.
+
+Positions do not depend on what is drawn: one lies at random in each square of a lattice, so that they spread over the
+whole image, and one is centred on each lesion, so that no lesion is out of reach.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import BalancedSampling
+from pipeline.index.candidates import Candidates
+from pipeline.index.counts import Boxes, truth_counts
+from pipeline.index.image import NormalizedImage
+from pipeline.index.sampling.hard_negatives import HardBoxes, hard_pool, touches
+from pipeline.index.sampling.pool import EMPTY, Pool, apart, draw_keys, in_order, joined
+from pipeline.index.sampling.positions import around
+from pipeline.index.structure import structure
+from pipeline.seeds import stream
+
+__all__ = ["Offer", "candidate_boxes", "image_offer"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Offer:
+    """What one image can give, each in the order in which it is drawn."""
+
+    positives: Pool
+    """Boxes with lesions; weights are lesion shares to the power gamma."""
+    hard: Pool
+    """Boxes without truth from the list of hard negatives; weights are scores."""
+    negatives: Pool
+    """Boxes without truth; weights are structure scores to their power. They keep away from ``hard`` too."""
+
+
+def candidate_boxes(candidates: Candidates, *, codes: Sequence[str], seed: int, patch: int, step: int) -> Boxes:
+    """The positions of an image, none twice.
+
+    Parameters
+    ----------
+    candidates
+        Size and lesions of the image.
+    codes
+        Classes whose components get a position of their own.
+    seed
+        Seed of the run.
+    patch
+        Side of a patch; an axis of the image that is shorter gives boxes of its own length.
+    step
+        Side of the squares of the lattice.
+
+    Returns
+    -------
+    NDArray
+        ``(n, 4)``, first one for each square in raster order, then one for each component.
+    """
+    shape = np.array([candidates.height, candidates.width])
+    size = np.minimum(shape, patch)
+    rows, columns = -(-(shape - size + 1) // step)
+    chance = stream(seed, "index", candidates.image_id, "balanced", "place").random((rows, columns, 2))
+    corner = np.stack(np.meshgrid(np.arange(rows) * step, np.arange(columns) * step, indexing="ij"), axis=-1)
+    room = np.minimum(shape - size + 1 - corner, step)
+    start = (corner + np.floor(chance * room).astype(np.int64)).reshape(-1, 2)
+    found = [np.concatenate([start, start + size], axis=1)]
+    for code in codes:
+        lesions = candidates.lesions[code]
+        middle = np.stack([lesions.y0 + lesions.y1, lesions.x0 + lesions.x1], axis=1) // 2
+        first = np.stack([lesions.first_y, lesions.first_x], axis=1)
+        found.append(around(middle, keep=first, height=candidates.height, width=candidates.width, patch=patch))
+    boxes = np.concatenate(found)
+    places = boxes[:, 0] * (candidates.width + 1) + boxes[:, 1]
+    return np.asarray(boxes[np.sort(np.unique(places, return_index=True)[1])])
+
+
+def spacing(sampling: BalancedSampling) -> int:
+    """Pixels between the centres of two negatives."""
+    return sampling.patch // 2 if sampling.negative_distance is None else sampling.negative_distance
+
+
+def stride(sampling: BalancedSampling) -> int:
+    """Side of the squares in which one position each can be drawn."""
+    return max(1, sampling.patch // 16) if sampling.step is None else sampling.step
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Counted:
+    """Positions with what is inside them."""
+
+    boxes: Boxes
+    exponential: NDArray[np.float64]
+    lesion: NDArray[np.int64]
+    """Pixels of lesion classes."""
+    truth: NDArray[np.int64]
+    """Pixels of any class."""
+    roi: NDArray[np.int64]
+
+    @property
+    def area(self) -> NDArray[np.int64]:
+        return np.asarray((self.boxes[:, 2] - self.boxes[:, 0]) * (self.boxes[:, 3] - self.boxes[:, 1]))
+
+
+def _counted(
+    image: NormalizedImage, candidates: Candidates, *, codes: Sequence[str], seed: int, sampling: BalancedSampling
+) -> _Counted:
+    boxes = candidate_boxes(candidates, codes=codes, seed=seed, patch=sampling.patch, step=stride(sampling))
+    groups = [[image.classes.index(code) for code in codes], range(len(image.classes))]
+    sums = truth_counts(image, boxes, groups=groups)
+    order = stream(seed, "index", image.image_id, "balanced", "order")
+    return _Counted(boxes, order.standard_exponential(len(boxes)), *sums.T)
+
+
+def _positives(counted: _Counted, *, sampling: BalancedSampling, most: int) -> Pool:
+    share = counted.lesion / counted.area
+    which = (counted.lesion > 0) & (share >= sampling.positive_share)
+    key = draw_keys(counted.exponential[which], share[which], power=sampling.gamma)
+    ordered = in_order(Pool(key, counted.boxes[which], share[which] ** sampling.gamma))
+    return ordered.select(apart(ordered.boxes, distance=sampling.positive_distance, most=most))
+
+
+def _negatives(
+    image: NormalizedImage,
+    counted: _Counted,
+    *,
+    sampling: BalancedSampling,
+    modality: str,
+    listed: HardBoxes,
+    hard: Pool,
+    most: int,
+) -> Pool:
+    which = (counted.truth == 0) & (counted.roi > 0) & (counted.roi >= sampling.least_roi * counted.area)
+    if sampling.hard_negatives.use == "avoid":
+        which &= ~touches(counted.boxes, listed.boxes)
+    boxes = counted.boxes[which]
+    score = structure(image, boxes, modality=modality).astype(np.float64)
+    key = draw_keys(counted.exponential[which], score, power=sampling.structure_power)
+    ordered = in_order(Pool(key, boxes, score**sampling.structure_power))
+    every = joined(hard, ordered)
+    stays = apart(every.boxes, distance=spacing(sampling), most=len(hard) + most)
+    # The boxes of `hard` are apart already, so all of them stay, and what is left of `ordered` is apart from them too.
+    return ordered.select(stays[len(hard) :])
+
+
+def image_offer(
+    image: NormalizedImage,
+    candidates: Candidates,
+    *,
+    sampling: BalancedSampling,
+    seed: int,
+    modality: str,
+    codes: Sequence[str],
+    gives: Mapping[str, bool],
+    listed: HardBoxes,
+    most: int,
+) -> Offer:
+    """Count, score and order everything that an image can give.
+
+    Parameters
+    ----------
+    image, candidates
+        The image and its components.
+    sampling
+        How to draw.
+    seed
+        Seed of the run.
+    modality
+        Decides what structure is.
+    codes
+        Lesion classes: they make a box positive.
+    gives
+        Whether the image may give ``positives``, ``hard`` and ``negatives``; what it may not is empty.
+    listed
+        Its boxes in the list of hard negatives.
+    most
+        Boxes of each pool that can be needed.
+    """
+    hard = EMPTY
+    if gives["hard"] and len(listed):
+        found = hard_pool(image, listed, seed=seed, patch=sampling.patch)
+        hard = found.select(apart(found.boxes, distance=spacing(sampling), most=most))
+    positive = gives["positives"] and any(len(candidates.lesions[code]) for code in codes)
+    if not (positive or gives["negatives"]):
+        return Offer(EMPTY, hard, EMPTY)
+    counted = _counted(image, candidates, codes=codes, seed=seed, sampling=sampling)
+    positives = _positives(counted, sampling=sampling, most=most) if positive else EMPTY
+    if not gives["negatives"]:
+        return Offer(positives, hard, EMPTY)
+    options: dict[str, Any] = {"sampling": sampling, "modality": modality, "listed": listed, "hard": hard, "most": most}
+    return Offer(positives, hard, _negatives(image, counted, **options))

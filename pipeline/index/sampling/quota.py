@@ -1,0 +1,112 @@
+"""What is drawn from each training image? Quotas of anchors, and boxes that are taken as they are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import DrawnSampling
+from pipeline.index.counts import Boxes
+from pipeline.index.sampling.choose import Caps
+from pipeline.index.sampling.frequency import BACKGROUND
+from pipeline.index.sampling.hard_negatives import HardBoxes
+from pipeline.index.sampling.pool import Pool
+from pipeline.index.source import Source
+
+__all__ = ["Drawing", "Drawn", "Fixed", "caps", "fixed", "groups", "hard_notes", "input_notes", "some"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fixed:
+    """Boxes of one image that are taken as they are, in the order in which they were drawn."""
+
+    kind: str
+    """``positive``, ``hard``, ``negative`` or ``background``: part of the patch's id."""
+    boxes: Boxes
+    weight: NDArray[np.float64]
+
+    @property
+    def target(self) -> str | None:
+        """Class it was drawn for; None where its truth tells."""
+        return None if self.kind == "positive" else BACKGROUND
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """What is drawn from one training image."""
+
+    quotas: Mapping[str, int]
+    """Class → patches drawn around anchors."""
+    population: Mapping[str, int]
+    """Class → components or pixels in all training images."""
+    fixed: tuple[Fixed, ...]
+    """Ready boxes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawing:
+    """What is drawn from all training images."""
+
+    drawn: Mapping[str, Drawn] = field(default_factory=dict)
+    """Image → what is drawn; empty for the grid."""
+    requested: Mapping[str, int] = field(default_factory=dict)
+    """Class, ``positive`` or ``background`` → patches asked for."""
+    frequencies: Mapping[str, int] = field(default_factory=dict)
+    """Guided: class → f_c."""
+    negatives_from: tuple[str, ...] = ()
+    """Images that may give patches without truth."""
+    offered: Mapping[str, int] = field(default_factory=dict)
+    """Balanced: what there was to draw from, within the quotas."""
+    notes: tuple[str, ...] = ()
+    """What was done otherwise than asked, in plain sentences."""
+
+
+def fixed(kind: str, pool: Pool, count: int) -> Fixed:
+    """The first boxes of a pool."""
+    chosen = pool.select(slice(count))
+    return Fixed(kind, chosen.boxes, chosen.weight)
+
+
+def caps(sampling: DrawnSampling) -> Caps:
+    """Quotas of an image and a group."""
+    return Caps(sampling.most_per_image, sampling.most_per_group)
+
+
+def groups(training: Sequence[Source]) -> dict[str, str]:
+    """Image → group."""
+    return {source.image_id: source.group_id for source in training}
+
+
+def some(ids: Sequence[str]) -> str:
+    """The first few names of a list, and how many more there are."""
+    shown = ", ".join(ids[:5])
+    return shown if len(ids) <= 5 else f"{shown} and {len(ids) - 5} more"
+
+
+def hard_notes(drawn: Mapping[str, Drawn], sampling: DrawnSampling, *, wanted: int) -> list[str]:
+    """A note where the list of hard negatives gave fewer than its share."""
+    use = sampling.hard_negatives
+    if use.table is None or use.use == "avoid":
+        return []
+    have = sum(len(part.boxes) for each in drawn.values() for part in each.fixed if part.kind == "hard")
+    asked = round(wanted * use.share)
+    if have >= asked:
+        return []
+    return [
+        f"Hard negatives: {have} of {asked} patches; the list has no further box with room for a patch without truth."
+    ]
+
+
+def input_notes(training: Sequence[Source], *, listed: Mapping[str, HardBoxes], negatives: bool) -> list[str]:
+    """Notes on training images that give no negatives, and on listed boxes that lie elsewhere."""
+    notes = []
+    unknown = [source.image_id for source in training if not source.annotated]
+    if unknown and negatives:
+        why = "because some class was not looked for"
+        notes.append(f"{len(unknown)} training images give no negatives, {why} ({some(unknown)}).")
+    if foreign := sorted(set(listed) - {source.image_id for source in training}):
+        boxes = sum(len(listed[image_id]) for image_id in foreign)
+        where = f"lie in images that do not train ({some(foreign)})"
+        notes.append(f"{boxes} boxes of the hard-negative list {where}: left out.")
+    return notes

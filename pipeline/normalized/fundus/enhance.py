@@ -1,0 +1,256 @@
+"""How is the contrast of a fundus photograph raised, one block at a time?
+
+Equalisation of the lightness (see `pipeline.normalized.fundus.clahe`), then the difference between the image and its Gaussian
+blur, ``ω·I + θ·G(I) + ς``, which takes away the slow changes of illumination. Every function is pure and depends on
+values and global coordinates only, so blocks give what the whole image gives, bit for bit.
+"""
+
+from typing import Literal, TypeAlias, get_args
+
+import cv2
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from pipeline.errors import ConfigurationError, GeometryError
+from pipeline.geometry import Box
+from pipeline.normalized.fundus.blur import gaussian_blur, gaussian_halo
+from pipeline.normalized.fundus.clahe import Grey, TileGrid, count_tiles, interpolate, tile_tables
+
+__all__ = [
+    "ColourSpace",
+    "channel_tables",
+    "count_channels",
+    "difference",
+    "equalise_block",
+    "gaussian_blur",
+    "gaussian_halo",
+    "keep_outside",
+    "merge_lightness",
+    "split_lightness",
+]
+
+ColourSpace: TypeAlias = Literal["lab", "green", "rgb"]
+"""What is equalised: the lightness of 8-bit CIE L*a*b*, the green channel, or each of the three channels alone."""
+
+
+def split_lightness(rgb: Grey, space: ColourSpace) -> Grey:
+    """The channels to equalise.
+
+    Parameters
+    ----------
+    rgb
+        ``(y, x, 3)``; uint8, or uint16 where the space is not ``lab``.
+    space
+        ``lab`` and ``green`` give one channel, ``rgb`` three.
+
+    Returns
+    -------
+    NDArray
+        ``(channels, y, x)`` of the type of the image.
+
+    Raises
+    ------
+    ConfigurationError
+        For an unknown space, or 16-bit lightness.
+    """
+    _check_space(rgb, space)
+    if space == "lab":
+        return np.ascontiguousarray(_to_lab(rgb)[None, :, :, 0])
+    return np.ascontiguousarray(np.moveaxis(rgb, 2, 0) if space == "rgb" else rgb[None, :, :, 1])
+
+
+def merge_lightness(rgb: Grey, equalised: Grey, space: ColourSpace) -> Grey:
+    """The image with its equalised channels in place of the old ones; the other channels stay.
+
+    Parameters
+    ----------
+    rgb
+        ``(y, x, 3)``, the image that was split.
+    equalised
+        ``(channels, y, x)``, as `split_lightness` gave them.
+    space
+        The same as for the split. With ``lab`` the chroma a*, b* of each pixel is kept, with ``green`` red and blue.
+
+    Returns
+    -------
+    NDArray
+        ``(y, x, 3)`` of the type of the image.
+    """
+    _check_space(rgb, space)
+    if space == "rgb":
+        return np.ascontiguousarray(np.moveaxis(equalised, 0, 2))
+    merged = _to_lab(rgb) if space == "lab" else rgb.copy()
+    merged[:, :, 0 if space == "lab" else 1] = equalised[0]
+    return _from_lab(merged) if space == "lab" else merged
+
+
+def count_channels(
+    rgb: Grey, *, box: Box, grid: TileGrid, space: ColourSpace, include: NDArray[np.bool_] | None = None
+) -> NDArray[np.int64]:
+    """First pass: what a block adds to the tile histograms of each channel.
+
+    Parameters
+    ----------
+    rgb
+        ``(y, x, 3)``, the pixels of ``box``.
+    box, grid, include
+        See `pipeline.normalized.fundus.clahe.count_tiles`.
+    space
+        See `split_lightness`.
+
+    Returns
+    -------
+    NDArray
+        ``(channels, tiles_y, tiles_x, bins)``, additive over blocks.
+    """
+    channels = split_lightness(rgb, space)
+    return np.stack([count_tiles(channel, box=box, grid=grid, include=include) for channel in channels])
+
+
+def channel_tables(histograms: NDArray[np.int64], *, clip_limit: float, grid: TileGrid) -> Grey:
+    """Between the passes: the tables ``(channels, tiles_y, tiles_x, bins)`` of the summed `count_channels`."""
+    return np.stack([tile_tables(histogram, clip_limit=clip_limit, grid=grid) for histogram in histograms])
+
+
+def equalise_block(rgb: Grey, *, box: Box, grid: TileGrid, tables: Grey, space: ColourSpace) -> Grey:
+    """Second pass: the equalised block, with a single change of colour space each way.
+
+    Parameters
+    ----------
+    rgb
+        ``(y, x, 3)``, the pixels of ``box``.
+    box, grid
+        Where the block lies in the image, and the tiles of the image.
+    tables
+        ``(channels, tiles_y, tiles_x, bins)`` of `channel_tables`.
+    space
+        See `split_lightness`.
+
+    Returns
+    -------
+    NDArray
+        ``(y, x, 3)`` of the type of the image; equal to splitting, interpolating and merging.
+    """
+    _check_space(rgb, space)
+    result = _to_lab(rgb) if space == "lab" else rgb.copy()
+    for channel, table in zip({"lab": (0,), "green": (1,), "rgb": (0, 1, 2)}[space], tables, strict=True):
+        result[:, :, channel] = interpolate(result[:, :, channel], box=box, grid=grid, tables=table)
+    return _from_lab(result) if space == "lab" else result
+
+
+def difference(
+    image: NDArray[np.uint8], *, blurred: NDArray[np.uint8], omega: float = 4, theta: float = -4, offset: float = 128
+) -> NDArray[np.uint8]:
+    """The enhanced image ``ω·I + θ·G(I) + ς``, rounded half to even and saturated to 0…255.
+
+    Parameters
+    ----------
+    image
+        ``I``, of any shape.
+    blurred
+        ``G(I)``, of the same shape.
+    omega, theta, offset
+        ω, θ and ς. With θ = −ω an even area comes out as ς.
+
+    Returns
+    -------
+    NDArray
+        Of the shape of the image.
+
+    Notes
+    -----
+    Equal to ``cv2.addWeighted(I, ω, G, θ, ς)`` where that uses fused multiply-adds in single precision. OpenCV does so
+    for most of an image and not for the last pixels of a row, so for weights that are not whole numbers its own
+    result depends on how the image is cut; this one does not.
+
+    Raises
+    ------
+    GeometryError
+        Where the two images differ in shape.
+    """
+    if image.shape != blurred.shape:
+        raise GeometryError(
+            "Image and blur differ in size.",
+            where="normalized.enhance.difference",
+            found=blurred.shape,
+            expected=image.shape,
+            remedy="Cut the halo off the blurred block first.",
+        )
+    result = np.empty(image.shape, np.uint8)
+    # Whole sheets of values at once: rows are all the kernel needs, and most blocks are contiguous already.
+    flat = (np.ascontiguousarray(image).reshape(-1), np.ascontiguousarray(blurred).reshape(-1), result.reshape(-1))
+    _difference(*flat, *(float(np.float32(weight)) for weight in (omega, theta, offset)))
+    return result
+
+
+def keep_outside(
+    enhanced: NDArray[np.uint8], roi: NDArray[np.bool_], fill: tuple[int, ...] | int = 0
+) -> NDArray[np.uint8]:
+    """The image with one constant colour outside the field of view, where enhancement would show noise only.
+
+    Parameters
+    ----------
+    enhanced
+        ``(y, x, channel)`` or ``(y, x)``.
+    roi
+        ``(y, x)``, true inside the field of view.
+    fill
+        Grey value outside, one or one per channel, 0…255.
+
+    Raises
+    ------
+    GeometryError
+        Where image and mask differ in size.
+    """
+    if roi.shape != enhanced.shape[:2]:
+        raise GeometryError(
+            "Image and field of view differ in size.",
+            where="normalized.enhance.keep_outside",
+            found=roi.shape,
+            expected=enhanced.shape[:2],
+            remedy="Bring the mask to the size of the block.",
+        )
+    result = enhanced.copy()
+    result[~roi] = fill
+    return result
+
+
+def _check_space(rgb: Grey, space: ColourSpace) -> None:
+    if space not in get_args(ColourSpace) or (space == "lab" and rgb.dtype != np.uint8):
+        raise ConfigurationError(
+            "The lightness cannot be taken from this image.",
+            where="normalized.enhance",
+            found=f"space {space!r}, {rgb.dtype}",
+            expected="'lab' (8 bit only), 'green' or 'rgb'",
+            remedy="Choose 'rgb' or 'green' for 16-bit images.",
+        )
+
+
+def _as_bytes(image: object) -> NDArray[np.uint8]:
+    return np.asarray(image, np.uint8)
+
+
+def _to_lab(rgb: Grey) -> NDArray[np.uint8]:
+    return _as_bytes(cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)) if rgb.size else _as_bytes(rgb.copy())
+
+
+def _from_lab(lab: Grey) -> NDArray[np.uint8]:
+    return _as_bytes(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)) if lab.size else _as_bytes(lab)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _difference(
+    image: NDArray[np.uint8],
+    blurred: NDArray[np.uint8],
+    result: NDArray[np.uint8],
+    omega: float,
+    theta: float,
+    offset: float,
+) -> None:
+    # In double precision a product of single-precision numbers is exact: rounding once per sum is what a fused
+    # multiply-add does, here on every machine.
+    for i in range(result.size):
+        partial = np.float32(blurred[i] * theta + offset)
+        total = np.rint(np.float32(image[i] * omega + partial))
+        result[i] = np.uint8(min(max(total, np.float32(0)), np.float32(255)))

@@ -1,0 +1,66 @@
+"""How does a fundus photograph become a normalised store? Rescaled, its field of view found, its contrast raised."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.config import NormalizedConfig
+from pipeline.config.manifest import DatasetRecord
+from pipeline.normalized.fundus.chain import block_chain
+from pipeline.normalized.image import open_view, write_image
+from pipeline.normalized.region import Region
+from pipeline.normalized.roi import field_of_view
+from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.stores.provenance import Provenance
+
+__all__ = ["normalise_fundus"]
+
+
+def normalise_fundus(
+    entry: ImageEntry,
+    *,
+    record: DatasetRecord,
+    config: NormalizedConfig,
+    output: Path,
+    provenance: Provenance,
+    workers: int = 1,
+) -> None:
+    """Write ``normalized/{image}.zarr`` of a fundus photograph: the pyramid, ``truth`` (where known) and ``roi``.
+
+    Parameters
+    ----------
+    entry
+        The image; it must have passed stage raw.
+    record
+        Facts of its data set.
+    config
+        The chain.
+    output
+        Folder of the store.
+    provenance
+        Record of origin.
+    workers
+        Blocks at a time; changes no value.
+
+    Raises
+    ------
+    ImageRejected
+        The file was damaged after stage raw had read it.
+    ConfigurationError
+        A size that this image cannot be brought to.
+    """
+    with open_view(entry, record=record, config=config, workers=workers) as opened:
+        region = Region.found(field_of_view, opened.thumbnail(), height=opened.height, width=opened.width)
+        block = block_chain(opened.view.read, region=region, config=config, workers=workers)
+        write_image(
+            opened,
+            entry=entry,
+            record=record,
+            config=config,
+            region=region,
+            planes=lambda box: np.moveaxis(block(box), 2, 0),
+            flags=[] if region.mask.any() else ["no field of view found"],
+            output=output,
+            provenance=provenance,
+            workers=workers,
+        )

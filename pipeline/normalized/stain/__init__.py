@@ -1,0 +1,1 @@
+"""The chain of H&E images: stain estimation (Vahadane, Macenko, Reinhard) and stain transfer."""

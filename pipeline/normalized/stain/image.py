@@ -1,0 +1,197 @@
+"""How does an H&E image become a normalised store? Its stains are estimated over all its tissue, then every block mapped.
+
+Two doors: `write_estimate` reads a slide once and writes the small ``{image}.stain.json``; `normalise_histology` maps
+the pixels to a target with it. So another target does not mean another estimate.
+"""
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.arrays.optical_density import NO_BACKGROUND, background_intensity
+from pipeline.config import NormalizedConfig
+from pipeline.config.manifest import DatasetRecord
+from pipeline.errors import StoreError
+from pipeline.geometry import Box
+from pipeline.normalized.blocks import work_blocks
+from pipeline.normalized.image import Opened, Planes, open_view, write_image
+from pipeline.normalized.region import Region
+from pipeline.normalized.stain.colour_table import COLOURS, colour_table, count_colours, ordered_sample, sample_pixels
+from pipeline.normalized.stain.method import Estimate, block_concentrations, estimate, normalise, read_estimate
+from pipeline.normalized.stain.tissue import tissue_mask
+from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.raw.formats.source import to_eight_bit
+from pipeline.runtime.threads import each
+from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.provenance import Provenance
+
+__all__ = ["estimate_image", "normalise_histology", "tissue_of", "write_estimate"]
+
+
+def tissue_of(opened: Opened) -> Region:
+    """The tissue of an image, found in its thumbnail."""
+    return Region.found(tissue_mask, opened.thumbnail(), height=opened.height, width=opened.width)
+
+
+def estimate_image(opened: Opened, region: Region, *, config: NormalizedConfig, workers: int) -> Estimate:
+    """Estimate the stains of an image from all pixels of its tissue ``region``, in one pass over its blocks.
+
+    The colours of the tissue are counted (24 bits, so the counts are exact and add up over blocks), and a sample keyed
+    by position is taken for the dictionary; blocks without tissue are not read.
+    """
+    settings = config.stain
+    white = settings.background == "white"
+    background = NO_BACKGROUND if white else background_intensity(opened.thumbnail().histogram())
+    share = min(1.0, settings.sample / max(region.pixels, 1))
+    counts, adding = np.zeros(COLOURS, np.int64), threading.Lock()
+
+    def work(box: Box) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
+        include = region.read(box)
+        if not include.any():
+            return np.empty(0, np.uint64), np.empty((0, 3), np.uint8)
+        block = to_eight_bit(opened.view.read(box))
+        with adding:
+            count_colours(block, include, counts)
+        return sample_pixels(block, include, box, share)
+
+    parts = each(work, work_blocks(opened.height, opened.width, config=config), workers=workers)
+    return estimate(colour_table(counts), ordered_sample(parts), background=background, settings=settings)
+
+
+def write_estimate(
+    entry: ImageEntry,
+    *,
+    record: DatasetRecord,
+    config: NormalizedConfig,
+    output: Path,
+    provenance: Provenance,
+    workers: int = 1,
+) -> None:
+    """Write ``normalized/{image}.stain.json``: stains and tissue of one image, readable, and usable as a target.
+
+    Parameters
+    ----------
+    entry, record
+        The image and its data set.
+    config
+        Size and method.
+    output
+        The file.
+    provenance
+        Record of origin.
+    workers
+        Blocks at a time; changes no value.
+
+    Raises
+    ------
+    ImageRejected
+        The file was damaged after stage raw had read it.
+    """
+    with open_view(entry, record=record, config=config, workers=workers) as opened:
+        region = tissue_of(opened)
+        found = estimate_image(opened, region, config=config, workers=workers)
+    beside = {"tissue": region.to_json(), "provenance": provenance.as_attributes()}
+    with file_in_progress(output) as partial:
+        partial.write_text(json.dumps({**found.to_json(), **beside}, indent=1) + "\n")
+
+
+def _written_tissue(stain: Path | None, opened: Opened) -> Region:
+    """The tissue that was found when the stains were; a file without pyramid would be read once more to find it."""
+    content = json.loads(stain.read_text(encoding="utf-8")).get("tissue") if stain else None
+    if content is None:
+        return tissue_of(opened)
+    region = Region.from_json(content, height=opened.height, width=opened.width)
+    if region.grid not in opened.view.source.levels:
+        raise StoreError(
+            "The tissue is that of another image.",
+            where=f"{stain}: tissue.of",
+            found=region.grid,
+            expected=f"one of the sizes of the image, {opened.view.source.levels}",
+            remedy="Give the stain.json of this image.",
+        )
+    return region
+
+
+def _planes(opened: Opened, region: Region, *, found: Estimate, target: Estimate, config: NormalizedConfig) -> Planes:
+    settings = config.stain
+
+    def planes(box: Box) -> NDArray[np.uint8]:
+        block = to_eight_bit(opened.view.read(box))
+        mapped = normalise(block, estimate=found, target=target, settings=settings)
+        if settings.outside == "normalise":
+            return mapped
+        return np.where(region.read(box), mapped, np.moveaxis(block, 2, 0))
+
+    return planes
+
+
+def _stains(
+    opened: Opened, *, found: Estimate | None, config: NormalizedConfig
+) -> Callable[[Box], NDArray[Any]] | None:
+    if found is None or found.matrix is None or not config.stain.concentrations:
+        return None
+    return lambda box: block_concentrations(to_eight_bit(opened.view.read(box)), estimate=found, settings=config.stain)
+
+
+def normalise_histology(
+    entry: ImageEntry,
+    *,
+    record: DatasetRecord,
+    config: NormalizedConfig,
+    stain: Path | None,
+    target: Path | None,
+    output: Path,
+    provenance: Provenance,
+    workers: int = 1,
+) -> None:
+    """Write ``normalized/{image}.zarr`` of an H&E image: the pyramid, ``truth`` (where known), ``roi`` and ``stains``.
+
+    Parameters
+    ----------
+    entry, record
+        The image and its data set.
+    config
+        Size and method.
+    stain, target
+        Estimates of this image and of the look to reach; None with method ``none``.
+    output
+        Folder of the store.
+    provenance
+        Record of origin.
+    workers
+        Blocks at a time; changes no value.
+
+    Raises
+    ------
+    ImageRejected
+        The file was damaged after stage raw had read it.
+    StoreError
+        An estimate is not one of this package, or its tissue is that of another image.
+    """
+    found = read_estimate(stain) if stain else None
+    aim = read_estimate(target) if target else None
+    with open_view(entry, record=record, config=config, workers=workers) as opened:
+        region = _written_tissue(stain, opened)
+        if found is None or aim is None:
+            planes: Planes = lambda box: np.moveaxis(to_eight_bit(opened.view.read(box)), 2, 0)  # noqa: E731
+        else:
+            planes = _planes(opened, region, found=found, target=aim, config=config)
+        flags = ([] if region.mask.any() else ["no tissue found"]) + list(found.flags if found else ())
+        write_image(
+            opened,
+            entry=entry,
+            record=record,
+            config=config,
+            region=region,
+            planes=planes,
+            flags=flags,
+            output=output,
+            provenance=provenance,
+            workers=workers,
+            stains=_stains(opened, found=found, config=config),
+        )

@@ -1,0 +1,273 @@
+"""How is a slide normalised, by whichever method? `estimate` once over its tissue, then `normalise` for every block.
+
+`estimate` never fails and never gives a vector that cannot be: it says in flags what is wrong with a slide, and goes
+on with the configured fallback. `normalise` is pure and works pixel by pixel, so blocks give what the whole gives.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.arrays.optical_density import NO_BACKGROUND, Background, optical_density
+from pipeline.config import Stain
+from pipeline.errors import ConfigurationError
+from pipeline.normalized.stain.basis import REFERENCE_BASIS, LabStatistics, StainBasis, unit_rows
+from pipeline.normalized.stain.checks import contrast_problems, strength_problems, tissue_problems, vector_problems
+from pipeline.normalized.stain.colour_table import ColourTable, percentile
+from pipeline.normalized.stain.concentrations import concentrations
+from pipeline.normalized.stain.macenko import plane_basis
+from pipeline.normalized.stain.record import REFERENCE, Estimate, Used, read_estimate
+from pipeline.normalized.stain.reinhard import lab_statistics, transfer_lab
+from pipeline.normalized.stain.transfer import check_block, transfer
+from pipeline.normalized.stain.vahadane import learn_basis
+
+__all__ = [
+    "REFERENCE",
+    "Estimate",
+    "LabStatistics",
+    "StainBasis",
+    "block_concentrations",
+    "estimate",
+    "median_target",
+    "normalise",
+    "read_estimate",
+]
+
+Vectors: TypeAlias = NDArray[np.float64]
+
+
+def estimate(table: ColourTable, sample: NDArray[np.uint8], *, background: Background, settings: Stain) -> Estimate:
+    """How a slide is stained.
+
+    Parameters
+    ----------
+    table
+        Colours of all its tissue pixels; may be empty.
+    sample
+        ``(n, 3)``, tissue pixels in random order, from which Vahadane's dictionary is learned.
+    background
+        Light through bare glass.
+    settings
+        Method, parameters, thresholds and fallback.
+
+    Returns
+    -------
+    Estimate
+        What is used, and flags: too little tissue, a weak stain, vectors that are nearly parallel or far from their
+        reference. With the fallback ``macenko`` the reference vectors follow where that fails too; with ``keep``, and
+        for Reinhard's method always, an image that cannot be trusted is left as it is.
+    """
+    if settings.method == "none":
+        return Estimate("none", "none", background, tissue_pixels=table.pixels)
+    slide = _Slide(table, sample, background, settings)
+    return slide.by_moments() if settings.method == "reinhard" else slide.by_vectors()
+
+
+def normalise(block: NDArray[np.uint8], *, estimate: Estimate, target: Estimate, settings: Stain) -> NDArray[np.uint8]:
+    """Bring a block to the target's look.
+
+    Parameters
+    ----------
+    block
+        ``(y, x, 3)``.
+    estimate
+        Of the slide that the block belongs to.
+    target
+        The look to reach; its background does not matter, glass comes out white.
+    settings
+        The settings that both were made with.
+
+    Returns
+    -------
+    NDArray
+        ``(3, y, x)``, the same for every way in which the slide is cut.
+
+    Raises
+    ------
+    ConfigurationError
+        A target without the numbers that the method needs.
+    GeometryError
+        A block of another shape or type.
+    """
+    if estimate.used == "none":
+        check_block(block, where="normalized.stain.normalise")
+        return np.ascontiguousarray(np.moveaxis(block, 2, 0))
+    basis, statistics, most = target.basis, target.statistics, settings.most_gain
+    if estimate.used == "reinhard" and estimate.statistics and statistics:
+        own, light = estimate.statistics, estimate.background
+        return transfer_lab(block, source=own, target=statistics, most_gain=most, background=light)
+    if estimate.used != "reinhard" and estimate.basis and basis:
+        return transfer(block, source=estimate.basis, target=basis, sparsity=_sparsity(settings), most_gain=most)
+    raise ConfigurationError(
+        "The target does not serve the method.",
+        where="normalized.stain.normalise",
+        found=f"a target by {target.method}",
+        expected=f"the numbers that {estimate.used} needs",
+        remedy="Choose a target that was estimated by the same method, or the reference.",
+    )
+
+
+def block_concentrations(block: NDArray[np.uint8], *, estimate: Estimate, settings: Stain) -> NDArray[np.float16]:
+    """Concentrations of haematoxylin and eosin of a block, before any scaling.
+
+    Parameters
+    ----------
+    block
+        ``(y, x, 3)``.
+    estimate
+        Of the slide that the block belongs to.
+    settings
+        The settings that it was made with.
+
+    Returns
+    -------
+    NDArray
+        ``(2, y, x)``, at least 0.
+
+    Raises
+    ------
+    ConfigurationError
+        An estimate without stain vectors.
+    """
+    if estimate.basis is None:
+        raise ConfigurationError(
+            "There are no stains to take apart.",
+            where="normalized.stain.block_concentrations",
+            found=f"an estimate by {estimate.used}",
+            expected="one with stain vectors",
+            remedy="Use the method vahadane or macenko.",
+        )
+    return concentrations(block, basis=estimate.basis, sparsity=_sparsity(settings)).astype(np.float16)
+
+
+def median_target(estimates: Iterable[Estimate]) -> Estimate:
+    """The look of the middle slide: the median of each number over the estimates without flags.
+
+    Returns
+    -------
+    Estimate
+        The vectors at unit length again; `REFERENCE` where no estimate is without flags.
+    """
+    trusted = [each for each in estimates if not each.flags and each.used != "none"]
+    if not trusted:
+        return REFERENCE
+    bases = [each.basis for each in trusted if each.basis]
+    moments = [each.statistics for each in trusted if each.statistics]
+    basis, moment = (_median_basis(bases) if bases else None), (_median_moments(moments) if moments else None)
+    return Estimate(
+        method="median",
+        used=trusted[0].used,
+        background=NO_BACKGROUND,
+        matrix=basis.matrix if basis else None,
+        maxima=basis.maxima if basis else None,
+        mean=moment.mean if moment else None,
+        deviation=moment.deviation if moment else None,
+        tissue_pixels=sum(each.tissue_pixels for each in trusted),
+        sample_pixels=sum(each.sample_pixels for each in trusted),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Slide:
+    """What is known of a slide before its stains are."""
+
+    table: ColourTable
+    sample: NDArray[np.uint8]
+    background: Background
+    settings: Stain
+
+    def by_vectors(self) -> Estimate:
+        table, settings = self.table, self.settings
+        dense = int(table.counts[self._dense(table.colours)].sum())
+        flags = tissue_problems(table.pixels, dense=dense, settings=settings)
+        for used, matrix, pixels in () if flags else self._candidates(dense):
+            problems = vector_problems(matrix, settings=settings)
+            if matrix is not None and not problems:
+                maxima = self._maxima(matrix)
+                problems = strength_problems(maxima, settings=settings)
+                if not problems:
+                    return self._with_basis(used, matrix, maxima, pixels=pixels, flags=flags)
+            flags += [f"{used}: {problem}" for problem in problems]
+        if settings.fallback == "keep":
+            return Estimate(settings.method, "none", self.background, tissue_pixels=table.pixels, flags=tuple(flags))
+        matrix = np.asarray(REFERENCE_BASIS.matrix)
+        maxima = self._maxima(matrix)
+        flags += [f"reference: {problem}" for problem in strength_problems(maxima, settings=settings)]
+        return self._with_basis("reference", matrix, maxima, pixels=0, flags=flags)
+
+    def by_moments(self) -> Estimate:
+        table, settings = self.table, self.settings
+        flags = tissue_problems(table.pixels, dense=table.pixels, settings=settings)
+        moments = None if flags else lab_statistics(table, background=self.background)
+        flags += contrast_problems(moments) if moments else []
+        if moments is None or flags:
+            return Estimate(settings.method, "none", self.background, tissue_pixels=table.pixels, flags=tuple(flags))
+        return Estimate(
+            settings.method,
+            "reinhard",
+            self.background,
+            mean=moments.mean,
+            deviation=moments.deviation,
+            tissue_pixels=table.pixels,
+            sample_pixels=table.pixels,
+        )
+
+    def _candidates(self, dense: int) -> Iterator[tuple[Used, Vectors | None, int]]:
+        settings, background = self.settings, self.background
+        if settings.method == "vahadane":
+            colours = self.sample[self._dense(self.sample)]
+            learned = learn_basis(
+                colours, background=background, sparsity=settings.dictionary_sparsity, iterations=settings.iterations
+            )
+            yield "vahadane", learned, colours.shape[0]
+        if "macenko" in (settings.method, settings.fallback):
+            least, extreme = settings.least_density, settings.extreme_angle
+            yield (
+                "macenko",
+                plane_basis(self.table, background=background, least_density=least, extreme_angle=extreme),
+                dense,
+            )
+
+    def _dense(self, colours: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        density = optical_density(colours, i0=self.background)
+        return np.asarray((density * density).sum(axis=1) > self.settings.least_density**2)
+
+    def _maxima(self, matrix: Vectors) -> Vectors:
+        if self.table.pixels == 0:
+            return np.asarray(REFERENCE_BASIS.maxima)
+        basis = StainBasis.of(matrix, np.zeros(2), self.background)
+        amounts = concentrations(self.table.colours, basis=basis, sparsity=_sparsity(self.settings))
+        counts, q = self.table.counts, self.settings.percentile
+        return np.array([percentile(amount.astype(np.float64), counts, q) for amount in amounts])
+
+    def _with_basis(self, used: Used, matrix: Vectors, maxima: Vectors, *, pixels: int, flags: list[str]) -> Estimate:
+        basis, tissue = StainBasis.of(matrix, maxima, self.background), self.table.pixels
+        return Estimate(
+            self.settings.method,
+            used,
+            self.background,
+            basis.matrix,
+            basis.maxima,
+            tissue_pixels=tissue,
+            sample_pixels=pixels,
+            flags=tuple(flags),
+        )
+
+
+def _sparsity(settings: Stain) -> float:
+    # Macenko's concentrations are plain least squares; without negative ones here.
+    return 0.0 if settings.method == "macenko" else settings.sparsity
+
+
+def _median_basis(bases: list[StainBasis]) -> StainBasis:
+    rows = unit_rows(np.median([each.matrix for each in bases], axis=0))
+    assert rows is not None, "medians of unit vectors without negative entries have a direction"
+    return StainBasis.of(rows, np.median([each.maxima for each in bases], axis=0))
+
+
+def _median_moments(moments: list[LabStatistics]) -> LabStatistics:
+    mean, deviation = (np.median([getattr(each, name) for each in moments], axis=0) for name in ("mean", "deviation"))
+    return LabStatistics(tuple(mean.tolist()), tuple(deviation.tolist()))

@@ -1,0 +1,95 @@
+"""Which look do the slides of a data set get? The shipped numbers, a saved estimate, an image, or the median slide."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.config import NormalizedConfig
+from pipeline.errors import ConfigurationError
+from pipeline.normalized.image import Opened
+from pipeline.normalized.region import read_thumbnail
+from pipeline.normalized.rescale import Rescaling
+from pipeline.normalized.stain.image import estimate_image, tissue_of
+from pipeline.normalized.stain.method import REFERENCE, Estimate, median_target, read_estimate
+from pipeline.normalized.view import View
+from pipeline.raw.formats.reader import open_picture
+from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.provenance import Provenance
+
+__all__ = ["write_target"]
+
+
+def _of_image(path: Path, *, config: NormalizedConfig) -> Estimate:
+    # The image may be of any data set, so its own pixels count, whatever size these images are brought to.
+    with open_picture(path) as source:
+        view = View(source, Rescaling.identity(*source.levels[0]))
+        opened = Opened(view, lambda: read_thumbnail(source), source.pixel_size_um)
+        return estimate_image(opened, tissue_of(opened), config=config, workers=1)
+
+
+def _checked(found: Estimate, *, source: str, config: NormalizedConfig) -> Estimate:
+    missing = found.mean is None if config.stain.method == "reinhard" else found.matrix is None
+    if missing or found.used == "none":
+        reasons = "; ".join(found.flags) or f"an estimate by {found.method}"
+        raise ConfigurationError(
+            "The target of stain normalisation cannot be used.",
+            where=f"normalized.stain.target: {source}",
+            found=reasons,
+            expected=f"an estimate that serves method {config.stain.method}",
+            remedy="Choose another image or stain.json, or `reference`.",
+        )
+    return found
+
+
+def _chosen(
+    config: NormalizedConfig, *, target: str, file: Path | None, estimates: Sequence[Path]
+) -> tuple[Estimate, str]:
+    if file is not None and file.suffix.lower() == ".json":
+        return read_estimate(file), f"saved estimate {file.name}"
+    if file is not None:
+        return _of_image(file, config=config), f"image {file.name}"
+    if target == "median":
+        every = [read_estimate(path) for path in estimates]
+        trusted = [each for each in every if not each.flags]
+        if not trusted:
+            return REFERENCE, "shipped reference: no training image has an estimate without a flag"
+        return median_target(trusted), f"median of {len(trusted)} training images"
+    return REFERENCE, "shipped reference"
+
+
+def write_target(
+    config: NormalizedConfig,
+    *,
+    target: str,
+    file: Path | None,
+    estimates: Sequence[Path],
+    output: Path,
+    provenance: Provenance,
+) -> None:
+    """Write ``normalized/target.json``, the look that every image of the data set is brought to.
+
+    Parameters
+    ----------
+    config
+        Method and size.
+    target
+        ``reference``, ``median``, or the name of the file.
+    file
+        The stain.json or image that the target names, if it names one.
+    estimates
+        ``stain.json`` of the training images, for the median; of no others, so nothing leaks.
+    output
+        The file.
+    provenance
+        Record of origin.
+
+    Raises
+    ------
+    ConfigurationError
+        An image without usable stains, or an estimate by another method.
+    """
+    found, source = _chosen(config, target=target, file=file, estimates=estimates)
+    found = _checked(found, source=source, config=config)
+    content = {**found.to_json(), "from": source, "provenance": provenance.as_attributes()}
+    with file_in_progress(output) as partial:
+        partial.write_text(json.dumps(content, indent=1) + "\n")

@@ -1,0 +1,71 @@
+"""Where on a slide is stained tissue? Apart from glass, pen marks, black borders and shadows; found in a thumbnail."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.filters import threshold_otsu
+
+from pipeline.arrays.optical_density import background_intensity, optical_density
+from pipeline.normalized.roi import median_smoothed, opened
+
+__all__ = ["tissue_mask"]
+
+# Tissue, in optical density (natural logarithm), highest or spread over the channels.
+_LEAST_DENSITY, _MOST_DENSITY = 0.06, 0.15
+_LEAST_SPREAD = 0.03
+_BLACK_LEVEL = 44
+_INK_SPREAD, _INK_RATIO = 0.45, 1.12
+_SPECK_SHARE, _HOLE_SHARE = 2e-4, 1e-3
+
+
+def tissue_mask(thumbnail: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Stained tissue against glass, pen marks and black borders.
+
+    A pixel is tissue where the highest optical density of its channels (background intensity from the thumbnail)
+    exceeds a threshold, Otsu's between 0.06 and 0.15, and where its channels differ by more than 0.03, which those of
+    grey shadows and dust do not. Taken out, with a rim: black (no channel above 44, as in ink and scan borders), and
+    strong blue and green, as of ink, which absorb more red than green, as the stains do not. Red ink is not told from
+    blood. Specks below 0.02 % of the image are removed, holes below 0.1 % filled.
+
+    Parameters
+    ----------
+    thumbnail
+        ``(y, x, 3)``, 2 µm to 50 µm a pixel.
+
+    Returns
+    -------
+    NDArray
+        ``(y, x)``; nothing on a blank slide, nearly everything in a crop of tissue.
+    """
+    # Channels first: a reduction over three neighbours in memory takes ten times as long as one over three planes.
+    smooth = np.stack([median_smoothed(thumbnail[:, :, channel]) for channel in range(3)])
+    histogram = np.stack([np.bincount(plane.ravel(), minlength=256) for plane in smooth])
+    density = optical_density(np.moveaxis(smooth, 0, 2), i0=background_intensity(histogram))
+    planes = np.ascontiguousarray(np.moveaxis(density, 2, 0))
+    highest, spread = planes.max(axis=0), np.ptp(planes, axis=0)
+    foreign = _foreign(smooth, planes, spread)
+    tissue = (highest > _density_threshold(highest[~foreign])) & (spread > _LEAST_SPREAD) & ~foreign
+    specks, holes = (int(np.ceil(share * tissue.size)) for share in (_SPECK_SHARE, _HOLE_SHARE))
+    tissue = _without_small(tissue, least=specks)
+    return ~_without_small(~tissue, least=holes)
+
+
+def _density_threshold(density: NDArray[np.float32]) -> float:
+    if density.size == 0 or density.min() == density.max():
+        return _LEAST_DENSITY
+    return float(np.clip(threshold_otsu(density), _LEAST_DENSITY, _MOST_DENSITY))
+
+
+def _foreign(rgb: NDArray[np.uint8], density: NDArray[np.float32], spread: NDArray[np.float32]) -> NDArray[np.bool_]:
+    ink = (spread > _INK_SPREAD) & (density[0] > _INK_RATIO * density[1])
+    foreign = (rgb.max(axis=0) < _BLACK_LEVEL) | ink
+    # Isolated pixels are dark nuclei or noise; marks have some width, and their rim is a mixture with the glass.
+    return ndimage.binary_dilation(opened(foreign, radius=2), iterations=3)
+
+
+def _without_small(mask: NDArray[np.bool_], *, least: int) -> NDArray[np.bool_]:
+    count, labels, table, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
+    keep = np.asarray(table)[:count, cv2.CC_STAT_AREA] >= least
+    keep[0] = False
+    return np.asarray(keep[labels], np.bool_)

@@ -1,0 +1,130 @@
+"""What did the run decide that a model came from? Read from its finished stores, so that a new image is treated alike."""
+
+import json
+import logging
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from pipeline.config import ProbabilityConfig, SegmentationConfig
+from pipeline.config.manifest import DatasetRecord
+from pipeline.config.run import validate
+from pipeline.errors import ConfigurationError
+from pipeline.model.ensemble import model_files
+from pipeline.stores import input_digest, open_group
+from pipeline.stores.provenance import file_digest
+
+__all__ = ["RunBeside"]
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RunBeside:
+    """The results that lie beside a folder ``model/{model}/``; there may be none."""
+
+    model: Path
+    """The folder of the model."""
+    fusions: tuple[str, ...] = ()
+    """Those that are asked for, whose stores are looked at first: of others an earlier run may have left some."""
+
+    def probability(self, changes: Mapping[str, Any]) -> ProbabilityConfig:
+        """Parameters of inference: those of the run, or the defaults; with changes.
+
+        Which scheduler ran the blocks changed no value, and it may be gone.
+        """
+        return self._settings(ProbabilityConfig, "probability", changes, without=("dask",))
+
+    def segmentation(self, changes: Mapping[str, Any]) -> SegmentationConfig:
+        """Parameters of segmentation: those of the run, or the defaults; with changes."""
+        return self._settings(SegmentationConfig, "segmentation", changes)
+
+    @property
+    def window(self) -> int | None:
+        """Side of the window that the run slid over its images; None where it did not yet."""
+        config = self._config("probability")
+        return int(config["window"]) if "window" in config else None
+
+    def thresholds(self, fusion: str) -> Path | None:
+        """The thresholds that the run fitted, where it did; not those of maps that are no longer there as they were."""
+        path = self._folder("segmentation") / fusion / "thresholds.json"
+        if not path.is_file():
+            return None
+        fitted_on = json.loads(path.read_text(encoding="utf-8")).get("provenance", {}).get("inputs", {})
+        changed = [name for name, digest in fitted_on.items() if self._is_another(name, fusion, digest=digest)]
+        if changed:
+            log.warning(
+                "%s: the thresholds of %s were fitted on other maps than those of %s; run snakemake segmentation",
+                self.model.name,
+                fusion,
+                changed[0],
+            )
+        return None if changed else path
+
+    def named(self, record: DatasetRecord) -> DatasetRecord:
+        """The record with the names and colours that the run gave its classes.
+
+        A card knows classes by their codes alone, because a new colour must not mean a new training.
+        """
+        for attributes in self._stores("segmentation"):
+            labels = attributes["ome"]["image-label"]
+            colours = {each["label-value"]: each["rgba"][:3] for each in labels["colors"]}
+            known = {each["code"]: (each["name"], colours[each["label-value"]]) for each in labels["properties"]}
+            shown = {
+                code: {"name": name, "colour": "#{:02X}{:02X}{:02X}".format(*rgb)}
+                for code, (name, rgb) in known.items()
+            }
+            if set(shown) == set(record.codes):
+                classes = tuple(each.model_copy(update=shown[each.code]) for each in record.classes)
+                return record.model_copy(update={"classes": classes})
+        return record
+
+    def _settings(
+        self, kind: type[Settings], stage: str, changes: Mapping[str, Any], *, without: Collection[str] = ()
+    ) -> Settings:
+        found = {key: value for key, value in self._config(stage).get(stage, {}).items() if key not in without}
+        return validate(kind, {**found, **changes}, source=f"{stage} of {self.model.name}", error=ConfigurationError)
+
+    def _is_another(self, name: str, fusion: str, *, digest: str) -> bool:
+        """Whether the maps ``{model}/{image}`` are others than those of a digest, or of another training."""
+        model, _, image = name.partition("/")
+        store = self.model.parent.parent / "probability" / model / fusion / f"{image}.zarr"
+        if not store.is_dir():  # cleared away: nothing says that they are out of date
+            return False
+        return input_digest(store) != digest or not _is_of(dict(open_group(store).attrs), self.model.with_name(model))
+
+    def _config(self, stage: str) -> dict[str, Any]:
+        return next((dict(each["provenance"]["config"]) for each in self._stores(stage)), {})
+
+    def _stores(self, stage: str) -> Iterator[dict[str, Any]]:
+        folder = self._folder(stage)
+        others = sorted({path.name for path in folder.glob("*") if path.is_dir()} - set(self.fusions))
+        for fusion in (*self.fusions, *others):
+            for path in sorted((folder / fusion).glob("*.zarr")):
+                attributes = dict(open_group(path).attrs)
+                if stage != "probability" or _is_of(attributes, self.model):
+                    yield attributes
+
+    def _folder(self, stage: str) -> Path:
+        return self.model.parent.parent / stage / self.model.name
+
+
+def _is_of(attributes: Mapping[str, Any], model: Path) -> bool:
+    """Whether maps were made by a model as it is now, for all that is recorded of it."""
+    recorded = attributes["provenance"].get("inputs", {})
+    return all(
+        recorded[name] == _digest(path, path.stat().st_mtime_ns)
+        for name, path in model_files(model).items()
+        if name in recorded and path.is_file()
+    )
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, _changed: int) -> str:
+    return file_digest(path)

@@ -1,0 +1,1 @@
+"""Fusion of overlapping windows: weights, sums, halo exchange between blocks, division, rounding."""

@@ -1,0 +1,169 @@
+"""Where do the windows of a block add up? In memory beside the processor, with compiled loops, or on the network's device.
+
+On a device the maps of the windows never leave it: only the sums of a block do, once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.probability.fusion.buffers import Buffers
+from pipeline.probability.fusion.fuse import (
+    MOST,
+    accumulate,
+    are_probabilities,
+    empty_sums,
+    first_sum,
+    gaussian_weights,
+)
+from pipeline.probability.fusion.logits import Activation
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Accumulator", "DeviceSums", "HostSums", "NewAccumulator", "Place", "Room", "Sums", "Tiles"]
+
+Tiles: TypeAlias = Any
+"""float32 maps ``(n, map, window, window)``: a NumPy array, or a tensor on a device."""
+Sums: TypeAlias = dict[str, NDArray[np.float32]]
+"""Fusion → sums ``(map, y, x)`` over the reach of a block; empty where all its windows are skipped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a window lies in the sums of a block."""
+
+    y: int
+    x: int
+    owned: tuple[int, int]
+    """For ``none``: rows and columns of the window that count."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Room:
+    """What the sums of a block are to hold."""
+
+    fusions: tuple[str, ...]
+    shape: tuple[int, int, int]
+    """Maps, rows and columns of the reach of the block."""
+    activation: Activation
+    """What will turn fused values into probabilities."""
+    buffers: Buffers = field(default_factory=Buffers)
+    """Where the host finds memory."""
+
+
+class Accumulator(Protocol):
+    """The sums of one block while its windows come in, in their fixed order."""
+
+    def wrong(self, tiles: Tiles) -> int | None:
+        """Index of the first map ``(n, map, window, window)`` with a value that cannot be; None where all can."""
+        ...
+
+    def add(self, tiles: Tiles, places: Sequence[Place]) -> None:
+        """Add the maps of some windows."""
+        ...
+
+    def sums(self) -> Sums:
+        """What they add up to."""
+        ...
+
+
+class NewAccumulator(Protocol):
+    """Makes room for a block."""
+
+    def __call__(self, room: Room) -> Accumulator:
+        """Sums that hold no window yet."""
+        ...
+
+
+class HostSums:
+    """Sums of float32 maps that are NumPy arrays."""
+
+    def __init__(self, room: Room) -> None:
+        """Sums that hold no window yet."""
+        self._of_probabilities = room.activation == "none"
+        self._sums = {
+            name: empty_sums(name, room.shape, activation=room.activation, buffers=room.buffers)
+            for name in room.fusions
+        }
+
+    def wrong(self, tiles: NDArray[np.float32]) -> int | None:
+        """Index of the first map with a value that cannot be."""
+        possible = are_probabilities if self._of_probabilities else _are_finite
+        if possible(np.ascontiguousarray(tiles)):
+            return None
+        return next(at for at, tile in enumerate(tiles) if not possible(np.ascontiguousarray(tile)))
+
+    def add(self, tiles: NDArray[np.float32], places: Sequence[Place]) -> None:
+        """Add the maps of some windows."""
+        for tile, place in zip(tiles, places, strict=True):
+            for fusion, target in self._sums.items():
+                accumulate(fusion, target, tile, y=place.y, x=place.x, owned=place.owned)
+
+    def sums(self) -> Sums:
+        """What they add up to; not a copy."""
+        return self._sums
+
+
+def _are_finite(values: NDArray[np.float32]) -> bool:
+    return bool(np.isfinite(values).all())
+
+
+class DeviceSums:
+    """Sums of float32 maps that are tensors, on their device."""
+
+    def __init__(self, room: Room, *, device: "torch.device | str" = "cuda") -> None:
+        """Sums that hold no window yet."""
+        import torch
+
+        self._of_probabilities = room.activation == "none"
+        self._size = room.shape[1:]
+        self._weights: torch.Tensor | None = None
+        self._sums = {
+            name: torch.full(room.shape, first_sum(name, room.activation), dtype=torch.float32, device=device)
+            for name in room.fusions
+        }
+
+    def wrong(self, tiles: "torch.Tensor") -> int | None:
+        """Index of the first map with a value that cannot be."""
+        possible = tiles.isfinite()
+        if self._of_probabilities:
+            possible &= (tiles >= 0) & (tiles <= float(MOST))
+        whole = possible.flatten(1).all(dim=1)
+        return None if bool(whole.all()) else int((~whole).nonzero()[0, 0])
+
+    def add(self, tiles: "torch.Tensor", places: Sequence[Place]) -> None:
+        """Add the maps of some windows."""
+        for tile, place in zip(tiles, places, strict=True):
+            for fusion, sums in self._sums.items():
+                self._add(fusion, sums, tile, place)
+
+    def sums(self) -> Sums:
+        """What they add up to, brought to the host."""
+        return {name: np.asarray(sums.cpu().numpy(), np.float32) for name, sums in self._sums.items()}
+
+    def _gaussian(self, tile: "torch.Tensor") -> "torch.Tensor":
+        import torch
+
+        if self._weights is None:
+            self._weights = torch.from_numpy(gaussian_weights(tile.shape[-1]).copy()).to(tile.device)
+        return self._weights
+
+    def _add(self, fusion: str, sums: "torch.Tensor", tile: "torch.Tensor", place: Place) -> None:
+        import torch
+
+        high, wide = place.owned if fusion == "none" else tuple(tile.shape[1:])
+        rows, columns = min(high, self._size[0] - place.y), min(wide, self._size[1] - place.x)
+        target, source = (
+            sums[:, place.y : place.y + rows, place.x : place.x + columns],
+            tile[:, :rows, :columns],
+        )
+        if fusion == "max":
+            torch.maximum(target, source, out=target)
+        elif fusion == "gaussian":
+            target.addcmul_(self._gaussian(tile)[:rows, :columns], source)
+        else:
+            target.add_(source)

@@ -1,0 +1,122 @@
+"""How does the released DigestPath 2019 tissue folder lie on disk? Positive and negative folders; names hold spaces.
+
+``tissue-train-pos-v1/18-09926B_2019-05-08 23_29_50-lv1-34806-17796-5100-5004.jpg`` with
+``…-5100-5004_mask.jpg`` beside it, and ``tissue-train-neg/….jpg``, in which there is no lesion. The folders may lie
+deeper. A mask is blurred by JPEG and is set above 127.
+
+References
+----------
+.. [1] Q. Da et al., "DigestPath: A benchmark dataset with challenge review for the pathological detection and
+   segmentation of digestive-system", Medical Image Analysis 80:102485, 2022.
+"""
+
+import re
+from pathlib import Path
+
+from pipeline.errors import ManifestError, MissingDataError
+from pipeline.raw.datasets.entry import ImageEntry, safe_id
+
+__all__ = ["LAYOUT", "list_digestpath", "slide_of"]
+
+LAYOUT = (
+    "a folder that holds folders with 'pos' and 'neg' in their names, such as tissue-train-pos-v1 and tissue-train-neg"
+)
+SUFFIXES = (".jpg", ".jpeg")
+MASK = "_mask"
+SIDE = re.compile(r"(?:^|[^a-z])(pos|neg)")
+SLIDE = re.compile(r"(?P<slide>.+?)(?:_\d{4}-\d{2}-\d{2}[ _]\d{2}_\d{2}_\d{2}|-lv\d)")
+
+
+def slide_of(name: str) -> str:
+    """The slide that a picture was cut from: what stands before the time of the scan, or before the level.
+
+    Examples
+    --------
+    >>> slide_of("18-09926B_2019-05-08 23_29_50-lv1-34806-17796-5100-5004")
+    '18-09926B'
+    >>> slide_of("D201803322_1_1-lv1-2000-3000")
+    'D201803322_1_1'
+    >>> slide_of("unnamed")
+    ''
+    """
+    match = SLIDE.match(name)
+    return match["slide"] if match else ""
+
+
+def _side(path: Path, root: Path) -> str:
+    """``pos`` or ``neg`` by the nearest folder that has one of them at the start of a word of its name, or nothing."""
+    for part in reversed(path.relative_to(root).parent.parts):
+        words = set(SIDE.findall(part.lower()))
+        if len(words) == 1:
+            return str(words.pop())
+    return ""
+
+
+def _pictures(root: Path) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {"pos": [], "neg": []}
+    for path in sorted(root.rglob("*")):
+        hidden = any(part.startswith((".", "__")) for part in path.relative_to(root).parts)
+        side = _side(path, root)
+        if side and not hidden and path.suffix.lower() in SUFFIXES and path.is_file():
+            found[side].append(path)
+    return found
+
+
+def _check(found: dict[str, list[Path]], *, root: Path) -> None:
+    if not any(found.values()):
+        raise MissingDataError(
+            "This is not the DigestPath folder.",
+            where=root,
+            found="no JPEG file in such a folder",
+            expected=LAYOUT,
+            remedy="Unpack both parts of the tissue set and give the folder that holds them as the root.",
+        )
+    names = {path.stem: path for path in found["pos"]}
+    both = [path for path in found["neg"] if path.stem in names]
+    drawn = [path for path in found["neg"] if path.stem.endswith(MASK)]
+    if both or drawn:
+        path = (both or drawn)[0]
+        other = f"{names[path.stem]} and {path}" if both else f"a mask among negative pictures: {path}"
+        raise ManifestError(
+            "A picture is both positive and negative.",
+            where=root,
+            found=other,
+            expected="each picture in one folder, masks in the positive one",
+            remedy="Move one of them away.",
+        )
+
+
+def list_digestpath(root: Path, *, code: str) -> list[ImageEntry]:
+    """List the pictures of the released layout.
+
+    Parameters
+    ----------
+    root
+        The folder that holds the positive and the negative folder.
+    code
+        Code of the one class.
+
+    Returns
+    -------
+    list
+        Negative pictures are annotated and have no mask; a positive picture whose mask is missing is not annotated.
+
+    Raises
+    ------
+    MissingDataError
+        No picture in such folders.
+    ManifestError
+        A name in both folders, or a mask among negative pictures.
+    """
+    found = _pictures(root)
+    _check(found, root=root)
+    masks = {path.with_name(path.stem.removesuffix(MASK)): path for path in found["pos"] if path.stem.endswith(MASK)}
+    entries = []
+    for side, paths in found.items():
+        for path in paths:
+            if not path.stem.endswith(MASK):
+                mask = masks.get(path.with_suffix(""))
+                own = ((code, mask),) if mask else ()
+                annotated, group = side == "neg" or mask is not None, slide_of(path.stem)
+                entries.append(ImageEntry(safe_id(path.stem), path, own, annotated=annotated, group=group))
+    return entries

@@ -1,0 +1,153 @@
+"""What is known of one image before its pixels are read? A frozen record, and ids that are safe in a path."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ManifestError, MissingDataError
+
+__all__ = ["ImageEntry", "checked", "entry_from_files", "existing_root", "safe_id"]
+
+UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageEntry:
+    """One image of a data set and where its truth lies."""
+
+    image_id: str
+    """Safe in a path, unique in the data set."""
+    image: Path | None
+    """File of the image; None for a phantom."""
+    masks: tuple[tuple[str, Path], ...] = ()
+    """Class code and file, for each class that has one."""
+    label: Path | None = None
+    """File with one value per class, instead of masks."""
+    official_test: bool = False
+    """Whether the data set itself keeps this image for the test."""
+    annotated: bool = True
+    """Whether somebody looked for lesions; an image that nobody annotated is for prediction only."""
+    group: str = ""
+    """The patient; the image itself where nothing is known."""
+    centre: str = ""
+    """Hospital or scanner; empty where unknown."""
+    number: int = 0
+    """Number of a phantom."""
+    annotations: Path | None = None
+    """File with polygons of all classes, instead of masks."""
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Every file whose change concerns this image, by what it is: names of files may be the same in two folders."""
+        own = {"image": self.image, "label": self.label, "annotations": self.annotations}
+        return {name: path for name, path in own.items() if path} | {f"mask {code}": path for code, path in self.masks}
+
+
+def entry_from_files(
+    facts: Mapping[str, Any],
+    *,
+    image: Sequence[str],
+    masks: Sequence[str],
+    label: Sequence[str],
+    annotations: Sequence[str] = (),
+) -> ImageEntry:
+    """Put an entry together again from its facts and the files that a job was given.
+
+    Parameters
+    ----------
+    facts
+        ``image_id``, ``annotated``, ``number``, ``codes`` of the masks in their order, and where they matter
+        ``official_test``, ``group`` and ``centre``.
+    image, masks, label, annotations
+        Paths; empty where there are none.
+    """
+    paths = tuple((code, Path(path)) for code, path in zip(facts["codes"], masks, strict=True))
+    others = {key: facts[key] for key in ("official_test", "group", "centre") if key in facts}
+    picture, values, polygons = (Path(each[0]) if each else None for each in (image, label, annotations))
+    name, annotated, number = facts["image_id"], facts["annotated"], facts["number"]
+    return ImageEntry(name, picture, paths, values, annotated=annotated, number=number, annotations=polygons, **others)
+
+
+def safe_id(name: str) -> str:
+    """A name with everything that a path or a shell could trip over replaced by an underscore.
+
+    Examples
+    --------
+    >>> safe_id("18-09926B_2019-05-08 23_29_50-lv1")
+    '18-09926B_2019-05-08_23_29_50-lv1'
+    """
+    return UNSAFE.sub("_", name).lstrip(".-") or "_"
+
+
+def existing_root(root: Path | None, *, dataset: str, source: str, layout: str) -> Path:
+    """The folder of a data set, or an error that says where to get it and how it must look."""
+    if root is not None and root.is_dir():
+        return root
+    remedy = f"""Get the data{f" from {source}" if source else ""} and give the folder: """
+    remedy += f"""--config roots='{{"{dataset}": "/path/to/it"}}' (relative to the working folder), or root in the manifest."""
+    raise MissingDataError(
+        f"The root of data set {dataset!r} is missing.",
+        where=f"datasets.{dataset}.root",
+        found=root if root is not None else "no root given",
+        expected=layout,
+        remedy=remedy,
+    )
+
+
+def checked(entries: Iterable[ImageEntry], *, dataset: str, codes: Sequence[str], where: str) -> tuple[ImageEntry, ...]:
+    """Entries in text order of their ids, once they are known to be unique and to cover every class.
+
+    Raises
+    ------
+    ManifestError
+        No image at all; two files with one id; a class that no file has.
+    """
+    found = sorted(entries, key=lambda entry: entry.image_id)
+    by_letter = sorted(found, key=lambda entry: entry.image_id.lower())
+    if not found:
+        raise ManifestError(
+            f"Data set {dataset!r} has no images.",
+            where=where,
+            found="no file that matches",
+            expected="at least one image",
+            remedy="Check the root and the patterns of the manifest.",
+        )
+    for first, second in pairwise(by_letter):
+        # Upper and lower case are one file on some systems, so they are one id on all.
+        if first.image_id.lower() == second.image_id.lower():
+            raise ManifestError(
+                f"Two images of data set {dataset!r} have one id.",
+                where=where,
+                found=f"{first.image} gives {first.image_id!r}, {second.image} gives {second.image_id!r}",
+                expected="ids that differ in more than upper and lower case",
+                remedy="Rename one file, or narrow the pattern of the images.",
+            )
+    for path in (path for entry in found for path in entry.files.values()):
+        if set("{}") & set(str(path)):
+            raise ManifestError(
+                "The name of a file cannot be used.",
+                where=path,
+                found="a brace",
+                expected="no { and } in folders and files, which Snakemake takes for its own",
+                remedy="Rename the file or the folder.",
+            )
+    _every_class_somewhere(found, dataset=dataset, codes=codes, where=where)
+    return tuple(found)
+
+
+def _every_class_somewhere(entries: Sequence[ImageEntry], *, dataset: str, codes: Sequence[str], where: str) -> None:
+    if any(entry.label or entry.annotations for entry in entries) or all(entry.image is None for entry in entries):
+        return
+    seen = {code for entry in entries for code, _ in entry.masks}
+    missing = [code for code in codes if code not in seen]
+    if missing:
+        raise ManifestError(
+            f"Classes of data set {dataset!r} have no mask file at all.",
+            where=where,
+            found=f"{', '.join(missing)}: 0 files beside {len(entries)} images",
+            expected="at least one mask file of each class",
+            remedy="Check the pattern of the masks, or take the class out of the manifest.",
+        )

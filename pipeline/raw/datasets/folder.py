@@ -1,0 +1,116 @@
+"""How are images and masks found in any folder? By patterns with a place for the image's name."""
+
+import os
+import re
+import unicodedata
+from collections.abc import Collection
+from pathlib import Path
+
+from pipeline.config.manifest import FolderLayout
+from pipeline.errors import ManifestError
+from pipeline.raw.datasets.entry import ImageEntry, safe_id
+
+__all__ = ["expression", "list_folder", "truth_without_image"]
+
+TOKENS = re.compile(r"\{image\}|\*\*/|\*|\?")
+MEANINGS = {"{image}": r"(?P<image>[^/]+)", "**/": r"(?:[^/]+/)*", "*": r"[^/]*", "?": r"[^/]"}
+
+
+def expression(pattern: str) -> re.Pattern[str]:
+    """The regular expression of a pattern over POSIX paths relative to the root.
+
+    Examples
+    --------
+    >>> expression("masks/{image}_MA.*").fullmatch("masks/eye 1_MA.png")["image"]
+    'eye 1'
+    """
+    text, at = "", 0
+    for token in TOKENS.finditer(pattern):
+        text += re.escape(pattern[at : token.start()]) + MEANINGS[token[0]]
+        at = token.end()
+        if token[0] == "{image}" and "(?P<image>" in text.removesuffix(MEANINGS["{image}"]):
+            text = text.removesuffix(MEANINGS["{image}"]) + "(?P=image)"
+    return re.compile(text + re.escape(pattern[at:]))
+
+
+def _matches(paths: list[str], pattern: str) -> dict[str, list[str]]:
+    compiled = expression(pattern)
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        match = compiled.fullmatch(path)
+        if match:
+            # One letter with an accent may be stored as one character or as two, and a system may change which.
+            found.setdefault(unicodedata.normalize("NFC", match["image"]), []).append(path)
+    return found
+
+
+def _one_each(paths: list[str], pattern: str, *, what: str) -> dict[str, str]:
+    found = _matches(paths, pattern)
+    for name, several in found.items():
+        if len(several) > 1:
+            raise ManifestError(
+                f"Several files are the {what} of one image.",
+                where=pattern,
+                found=", ".join(several),
+                expected=f"one file for {name!r}",
+                remedy="Narrow the pattern, or rename files.",
+            )
+    return {name: several[0] for name, several in found.items()}
+
+
+def _is_visible(path: Path) -> bool:
+    return not any(part.startswith(".") for part in path.parts)
+
+
+def _paths(root: Path) -> list[str]:
+    """Visible files below a root, links to folders followed, as paths relative to it."""
+    above: dict[str, tuple[str, ...]] = {}
+    found = []
+    for folder, folders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        ancestors = above.get(folder, ())
+        if real in ancestors:  # a link to a folder that it lies in
+            folders.clear()
+            continue
+        above |= {os.path.join(folder, each): (*ancestors, real) for each in folders}
+        found += [Path(folder, name).relative_to(root) for name in names if os.path.isfile(os.path.join(folder, name))]
+    return sorted(path.as_posix() for path in found if _is_visible(path))
+
+
+def truth_without_image(root: Path, *, layout: FolderLayout, images: Collection[str]) -> list[str]:
+    """Files of truth that belong to no image of these ids: names differ in more than what the patterns leave open."""
+    paths = _paths(root)
+    patterns = [*layout.masks.values(), *filter(None, (layout.label, layout.annotations))]
+    found = (_one_each(paths, pattern, what="truth") for pattern in patterns)
+    return sorted({path for each in found for name, path in each.items() if safe_id(name) not in images})
+
+
+def list_folder(root: Path, *, layout: FolderLayout) -> list[ImageEntry]:
+    """List the images that match, each with its masks, its label image or its annotations.
+
+    An image without any file of truth is not annotated: it goes to ``predict``.
+
+    Raises
+    ------
+    ManifestError
+        Two files for one image, or one class of one image.
+    """
+    paths = _paths(root)
+    labels = _one_each(paths, layout.label, what="label image") if layout.label else {}
+    drawn = _one_each(paths, layout.annotations, what="annotations") if layout.annotations else {}
+    masks = {code: _one_each(paths, each, what=f"{code} mask") for code, each in layout.masks.items()}
+    truths = {*labels.values(), *drawn.values(), *(path for each in masks.values() for path in each.values())}
+    # A wide pattern of the images must not take the masks beside them for images.
+    images = _one_each([path for path in paths if path not in truths], layout.images, what="image")
+    entries = []
+    for name, path in images.items():
+        own = tuple((code, root / each[name]) for code, each in masks.items() if name in each)
+        label, polygons = (root / found[name] if name in found else None for found in (labels, drawn))
+        test = layout.test is not None and re.search(layout.test, path) is not None
+        annotated = bool(own or label or polygons)
+        entries.append(
+            ImageEntry(
+                safe_id(name), root / path, own, label, official_test=test, annotated=annotated, annotations=polygons
+            )
+        )
+    return entries

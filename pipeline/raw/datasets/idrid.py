@@ -1,0 +1,93 @@
+"""How does the released IDRiD segmentation folder lie on disk? Names hold spaces and dots, and absent means none.
+
+``A. Segmentation/1. Original Images/{a. Training Set, b. Testing Set}/IDRiD_01.jpg`` and
+``A. Segmentation/2. All Segmentation Groundtruths/{…}/1. Microaneurysms/IDRiD_01_MA.tif``; a class that does not occur
+in an image has no file.
+
+References
+----------
+.. [1] P. Porwal et al., "Indian Diabetic Retinopathy Image Dataset (IDRiD)", 2018, DOI 10.21227/H25W98.
+"""
+
+import re
+from pathlib import Path
+
+from pipeline.errors import ManifestError, MissingDataError
+from pipeline.raw.datasets.entry import ImageEntry, safe_id
+
+__all__ = ["LAYOUT", "list_idrid"]
+
+LAYOUT = "the folder that holds 'A. Segmentation/1. Original Images/a. Training Set/IDRiD_01.jpg' and so on"
+SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+MASK_SUFFIXES = (".tif", ".tiff", ".png")
+
+
+def _child(folder: Path, word: str, *, needed: bool = True) -> Path | None:
+    # The release numbers its folders ("1. Original Images"); copies lose the numbers, so the word decides.
+    if folder.is_dir():
+        for child in sorted(folder.iterdir()):
+            if child.is_dir() and word in child.name.lower():
+                return child
+    if needed:
+        raise MissingDataError(
+            "The IDRiD folder is not complete.",
+            where=folder,
+            found=f"no folder with {word!r} in its name",
+            expected=LAYOUT,
+            remedy="Unpack 'A. Segmentation' of the release and give its parent as the root.",
+        )
+    return None
+
+
+def _mask_files(folder: Path | None, *, codes: tuple[str, ...]) -> dict[tuple[str, str], Path]:
+    masks: dict[tuple[str, str], Path] = {}
+    if folder is None:
+        return masks
+    for path in sorted(folder.glob("*/*")):
+        match = re.fullmatch(r"(?P<stem>.+)_(?P<code>[A-Za-z]+)", path.stem)
+        if path.suffix.lower() not in MASK_SUFFIXES or not match or match["code"] not in codes:
+            continue
+        key = (match["stem"], match["code"])
+        if key in masks:
+            raise ManifestError(
+                "An image has two masks of one class.",
+                where=path,
+                found=f"{masks[key]} and {path}",
+                expected="one file",
+                remedy="Move one of them away.",
+            )
+        masks[key] = path
+    return masks
+
+
+def list_idrid(root: Path, *, codes: tuple[str, ...]) -> list[ImageEntry]:
+    """List the images of the released layout.
+
+    Parameters
+    ----------
+    root
+        The folder that holds ``A. Segmentation``, or that folder itself.
+    codes
+        Class codes; mask files end in ``_{code}``.
+
+    Raises
+    ------
+    MissingDataError
+        Where the folders of the release are not there.
+    """
+    inner = _child(root, "segmentation", needed=False)
+    segmentation = inner if inner is not None and _child(inner, "original images", needed=False) else root
+    images, truths = _child(segmentation, "original images"), _child(segmentation, "groundtruths")
+    if images is None or truths is None:
+        raise AssertionError  # _child has raised
+    entries = []
+    for word, official_test in (("training", False), ("testing", True)):
+        folder = _child(images, word, needed=word == "training")
+        masks = _mask_files(_child(truths, word, needed=False), codes=codes)
+        for path in sorted(folder.iterdir()) if folder else []:
+            if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+                own = tuple((code, masks[path.stem, code]) for code in codes if (path.stem, code) in masks)
+                entries.append(
+                    ImageEntry(safe_id(path.stem), path, own, official_test=official_test, annotated=bool(own))
+                )
+    return entries

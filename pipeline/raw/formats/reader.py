@@ -1,0 +1,128 @@
+"""How do pixels come out of files? The reader that fits a file; what is damaged is rejected, never filled with grey.
+
+Slides and TIFF files are read piece by piece; JPEG and PNG are decoded whole, and their orientation tags are obeyed, as
+every viewer does. A mask is set where it is not black, whatever a palette or an inverted TIFF stores for that, and of a
+JPEG where it is above 127, because JPEG blurs 0 and 255 into their neighbours. Of a label image the stored values count.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.geometry import Box
+from pipeline.raw.formats.jpeg_png import JPEG_THRESHOLD, decode_picture, decode_values, picture_size
+from pipeline.raw.formats.openslide import SLIDES, is_slide, open_slide, slide_size
+from pipeline.raw.formats.source import ArraySource, ImageSource
+from pipeline.raw.formats.tiff import TIFF, open_tiff, open_tiff_values, tiff_size
+from pipeline.raw.formats.tiff_page import CACHE_BYTES
+
+__all__ = ["ValueSource", "file_size", "is_set", "open_picture", "open_values"]
+
+
+class ValueSource(Protocol):
+    """An open mask or label file."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Its size ``(height, width)``."""
+
+    @property
+    def lossy(self) -> bool:
+        """Whether JPEG has changed the values."""
+
+    def read(self, box: Box) -> NDArray[Any]:
+        """The stored values ``(h, w)`` of a box."""
+
+
+class _Held:
+    """Values that were decoded whole."""
+
+    def __init__(self, values: NDArray[Any], *, lossy: bool) -> None:
+        self._values, self.lossy = values, lossy
+        self.shape = (values.shape[0], values.shape[1])
+
+    def read(self, box: Box) -> NDArray[Any]:
+        return self._values[box.slices]
+
+
+@contextmanager
+def open_picture(path: Path, *, workers: int = 1) -> Iterator[ImageSource]:
+    """Open the picture in a file; nothing of a tiled or striped file is decoded yet.
+
+    Parameters
+    ----------
+    path
+        JPEG, PNG, TIFF or a slide.
+    workers
+        Threads that decode pieces.
+
+    Raises
+    ------
+    ImageRejected
+        The file is damaged, empty, of an unknown format or of a type that is no picture.
+    """
+    suffix = path.suffix.lower()
+    if suffix in TIFF:
+        with open_tiff(path, workers=workers) as source:
+            if source is not None:
+                yield source
+                return
+    if suffix in SLIDES or (suffix in TIFF and is_slide(path)):
+        with open_slide(path, workers=workers) as slide:
+            yield slide
+        return
+    pixels, stored = decode_picture(path)
+    yield ArraySource(pixels, stored=stored)
+
+
+@contextmanager
+def open_values(
+    path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES, labels: bool = False
+) -> Iterator[ValueSource]:
+    """Open a mask: its light; or a label image: palette indices or grey values as they are stored.
+
+    Parameters
+    ----------
+    path
+        TIFF, which is read piece by piece, or JPEG or PNG.
+    workers
+        Threads that decode pieces.
+    cache_bytes
+        Decoded pieces that are held.
+    labels
+        Whether it is a label image.
+
+    Raises
+    ------
+    ImageRejected
+        The file is damaged, or no mask or label image can be told from it.
+    """
+    if path.suffix.lower() in TIFF:
+        with open_tiff_values(path, workers=workers, cache_bytes=cache_bytes, labels=labels) as source:
+            yield source
+    else:
+        values, lossy = decode_values(path, labels=labels)
+        yield _Held(values, lossy=lossy)
+
+
+def file_size(path: Path) -> tuple[int, int]:
+    """``(height, width)`` of an image or mask as it is decoded, from its header alone.
+
+    Raises
+    ------
+    ImageRejected
+        The header cannot be read.
+    """
+    suffix = path.suffix.lower()
+    if suffix in SLIDES:
+        return slide_size(path)
+    return tiff_size(path) if suffix in TIFF else picture_size(path)
+
+
+def is_set(values: NDArray[Any], *, lossy: bool) -> NDArray[np.bool_]:
+    """Which stored values of a mask belong to the class."""
+    return np.asarray(values > JPEG_THRESHOLD if lossy else values > 0)

@@ -1,0 +1,146 @@
+"""What is an image, before it is in memory? A picture of which any box can be read, at any level of its own pyramid."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import GeometryError, ImageRejected
+from pipeline.geometry import Box
+
+__all__ = [
+    "ArraySource",
+    "ImageSource",
+    "Pixels",
+    "blocks",
+    "checked_box",
+    "three_channels",
+    "to_eight_bit",
+    "unusable",
+]
+
+Pixels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
+EIGHT_BIT, SIXTEEN_BIT = 255, 65535
+
+
+class ImageSource(Protocol):
+    """An open image. Reading is pure and may be done from several threads."""
+
+    @property
+    def levels(self) -> tuple[tuple[int, int], ...]:
+        """``(height, width)`` of each level, finest first."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the pixels, uint8 or uint16."""
+
+    @property
+    def stored(self) -> str:
+        """How the file keeps it, such as ``3 channels 8 bit``."""
+
+    @property
+    def pixel_size_um(self) -> float | None:
+        """Side of a pixel of level 0 in micrometres, as the file says; None where it says nothing."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether the picture is held decoded in memory."""
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        """``(rows, columns)`` of the pieces that the finest level is decoded in; boxes along them are read fastest."""
+
+    def read(self, box: Box, *, level: int = 0) -> Pixels:
+        """The RGB pixels ``(h, w, 3)`` of a box of a level, in pixels of that level."""
+
+
+class ArraySource:
+    """A picture that is held whole: what was decoded at once, or was never in a file."""
+
+    whole = True
+
+    def __init__(self, pixels: Pixels, *, stored: str, pixel_size_um: float | None = None) -> None:
+        """Wrap ``(h, w)``, or ``(h, w, c)`` with grey, grey and alpha, RGB or RGBA; alpha is dropped."""
+        if pixels.ndim == 2:
+            pixels = pixels[:, :, None]
+        if pixels.ndim != 3 or not 1 <= pixels.shape[2] <= 4 or not pixels.size:
+            raise ImageRejected(
+                "An array is no picture.",
+                where=stored,
+                found=f"shape {pixels.shape}",
+                expected="a grey, RGB or RGBA picture",
+                remedy="Export the image as RGB.",
+            )
+        self._pixels = pixels[:, :, :1] if pixels.shape[2] < 3 else pixels[:, :, :3]
+        self.levels = ((pixels.shape[0], pixels.shape[1]),)
+        self.dtype = pixels.dtype
+        self.stored = stored
+        self.pixel_size_um = pixel_size_um
+        self.tile = self.levels[0]
+
+    def read(self, box: Box, *, level: int = 0) -> Pixels:
+        """The RGB pixels ``(h, w, 3)`` of a box, as a copy."""
+        checked_box(box, self.levels, level=level)
+        part = three_channels(self._pixels[box.slices])
+        return part.copy() if np.may_share_memory(part, self._pixels) else part
+
+
+def checked_box(box: Box, levels: tuple[tuple[int, int], ...], *, level: int) -> None:
+    """Refuse a box that is not inside its level.
+
+    Raises
+    ------
+    GeometryError
+        No such level, or pixels outside it.
+    """
+    if not 0 <= level < len(levels) or not Box.of_shape(*levels[level]).contains(box):
+        raise GeometryError(
+            "A box does not lie inside the image.",
+            where=f"level {level} of {len(levels)}",
+            found=box,
+            expected=f"a box within {levels[min(max(level, 0), len(levels) - 1)]}",
+            remedy="Cut the box at the border.",
+        )
+
+
+def unusable(path: Path, problem: object, *, expected: str) -> ImageRejected:
+    """The rejection of a file."""
+    return ImageRejected(
+        "The file cannot be used.",
+        where=path,
+        found=problem,
+        expected=expected,
+        remedy="Replace the file by a whole one; it is tried again as soon as it changes.",
+    )
+
+
+def three_channels(pixels: NDArray[Any]) -> Pixels:
+    """RGB ``(h, w, 3)`` of grey, grey and alpha, RGB or RGBA ``(h, w, c)``; a copy only where it has to be one."""
+    channels = np.repeat(pixels[:, :, :1], 3, axis=2) if pixels.shape[2] < 3 else pixels[:, :, :3]
+    return np.ascontiguousarray(channels)
+
+
+def to_eight_bit(pixels: Pixels | NDArray[np.uint8 | np.uint16]) -> NDArray[np.uint8]:
+    """The same picture in 8 bit: 65535 becomes 255, values between are rounded; 8-bit pixels are returned as they are."""
+    if pixels.dtype == np.uint8:
+        return pixels.view(np.uint8)
+    return ((pixels.astype(np.uint32) * EIGHT_BIT + SIXTEEN_BIT // 2) // SIXTEEN_BIT).astype(np.uint8)
+
+
+def blocks(source: ImageSource, *, most: int) -> Iterator[Box]:
+    """Boxes of at most about ``most`` pixels that cover level 0 along the pieces that it is decoded in.
+
+    Full-width boxes come first where one row of pieces is small enough, so that no piece is decoded twice.
+    """
+    (height, width), (rows, columns) = source.levels[0], source.tile
+    wide = width
+    if rows * width > most:
+        wide = min(width, columns * max(1, most // (rows * columns)))
+    tall = rows * max(1, most // (rows * wide))
+    if rows * wide > most:  # pieces larger than a box: only of pictures in memory
+        tall = max(1, most // wide)
+    for y0 in range(0, height, tall):
+        for x0 in range(0, width, wide):
+            yield Box(y0, x0, min(y0 + tall, height), min(x0 + wide, width))

@@ -1,0 +1,298 @@
+"""What does a TIFF file show, and at which sizes? Slides and exported pictures, tiled or striped, read piece by piece.
+
+Aperio SVS, OME-TIFF and generic pyramids (levels as pages or as SubIFDs) are understood. Opening reads headers only. A
+file whose pixels are not all there is found at once, a piece that does not decode when it is asked for.
+"""
+
+import math
+import re
+import struct
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from pipeline.errors import ImageRejected
+from pipeline.geometry import Box
+from pipeline.raw.formats.jpeg_png import one_value
+from pipeline.raw.formats.source import ArraySource, ImageSource, Pixels, checked_box, three_channels, unusable
+from pipeline.raw.formats.tiff_page import CACHE_BYTES, DAMAGE, LARGEST_PIECE, Page, PieceCache, is_jpeg
+
+__all__ = ["TIFF", "TiffSource", "TiffValues", "open_tiff", "open_tiff_values", "tiff_size"]
+
+TIFF = (".tif", ".tiff", ".svs", ".btf", ".tf8", ".qptiff")
+PLAUSIBLE_UM = (0.01, 20.0)
+"""Resolution tags that give a pixel outside this are of a printer or a screen."""
+UNITS_UM = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "mm": 1e3, "cm": 1e4, "in": 25400.0}
+PER_UNIT_UM = {2: 25400.0, 3: 10000.0}
+"""Values of the tag ResolutionUnit: inch and centimetre."""
+GREY, COLOUR = (0, 1), (2, 6)
+ALPHA = (1, 2)
+"""Values of the tag ExtraSamples: transparency, multiplied into the colours or not."""
+UPRIGHT = (0, 1)
+"""Values of the tag Orientation; 0 is none of the standard's and stands where nobody set it."""
+INVERTED, YCBCR = 0, 6
+PICTURE_CODECS = (7, 33003, 33004, 33005, 33007, 34712, 34892, 50001, 50002)
+"""Compressions whose decoders give RGB where YCbCr is stored."""
+EXPECTED = "one grey or RGB picture of 8 or 16 bit, with or without smaller copies of itself"
+PROBLEMS = (*DAMAGE, struct.error)
+
+
+class _Unread(Exception):
+    """The file is no damaged file, but another reader has to be tried."""
+
+
+class TiffSource:
+    """A tiled or striped TIFF picture; see `pipeline.raw.formats.source.ImageSource`."""
+
+    whole = False
+
+    def __init__(self, pages: list[Page], *, inverted: bool, stored: str, pixel_size_um: float | None) -> None:
+        self._pages, self._inverted = pages, inverted
+        self.levels = tuple((page.height, page.width) for page in pages)
+        self.dtype = np.dtype(np.uint16 if pages[0].dtype == np.uint16 else np.uint8)
+        self.stored, self.pixel_size_um = stored, pixel_size_um
+        self.tile = pages[0].tile
+
+    def read(self, box: Box, *, level: int = 0) -> Pixels:
+        """The RGB pixels ``(h, w, 3)`` of a box of a level."""
+        checked_box(box, self.levels, level=level)
+        return three_channels(_as_light(self._pages[level].read(box), inverted=self._inverted))
+
+
+class TiffValues:
+    """One value a pixel of a mask or label file."""
+
+    def __init__(self, page: Page, *, value: Callable[[NDArray[Any]], NDArray[Any]], lossy: bool) -> None:
+        self._page, self._value = page, value
+        self.shape = page.height, page.width
+        self.lossy = lossy
+        """Whether JPEG has changed the values."""
+        whole = page.piece_bytes > LARGEST_PIECE
+        self._held = value(page.whole()) if whole else None
+
+    def read(self, box: Box) -> NDArray[Any]:
+        """The values ``(h, w)`` of a box."""
+        checked_box(box, (self.shape,), level=0)
+        return self._value(self._page.read(box)) if self._held is None else self._held[box.slices]
+
+
+def _value(
+    page: tifffile.TiffPage, *, inverted: bool, labels: bool, path: Path
+) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """What makes one value of the samples ``(h, w, sample)`` of a pixel: light, or what is stored of a label image."""
+    alpha = bool(page.extrasamples) and int(page.extrasamples[0]) in ALPHA
+    light = None if labels or page.colormap is None else np.any(page.colormap, axis=0).astype(np.uint8)
+
+    def value(samples: NDArray[Any]) -> NDArray[Any]:
+        if light is not None and light.any():  # one that is black all over was lost: its indices are all that there is
+            indices = samples[:, :, 0]
+            return np.take(light, indices.astype(np.uint8) if indices.dtype == np.bool_ else indices)
+        samples = _as_light(samples, inverted=True) if inverted else samples
+        return one_value(samples if samples.shape[2] > 1 else samples[:, :, 0], alpha=alpha, labels=labels, path=path)
+
+    return value
+
+
+def _as_light(values: NDArray[Any], *, inverted: bool) -> Pixels:
+    """Stored values as 8 or 16 bit of which 0 is black."""
+    if values.dtype == np.bool_:
+        values = values.astype(np.uint8) * np.uint8(255)
+    return np.iinfo(values.dtype).max - values if inverted else values
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
+    try:
+        file = tifffile.TiffFile(path)
+    except PROBLEMS as error:
+        raise unusable(path, error, expected="a whole TIFF file") from error
+    with file:
+        yield file
+
+
+def _levels(file: tifffile.TiffFile, path: Path) -> list[Any]:
+    """The pages of the one picture that a file holds, finest first; a stack of pictures is refused."""
+    try:
+        series = file.series
+        levels = [(level, level.pages[0].aspage()) for level in series[0].levels]
+        pages = [page for level, page in levels if math.prod(level.shape) == page.size and page.imagedepth == 1]
+        alike = [page for page in pages if _alike(page, pages[0])]
+    except (*PROBLEMS, ZeroDivisionError, AttributeError) as error:
+        raise unusable(path, error, expected="a whole TIFF file") from error
+    if levels and levels[0][1].tags.valueof("Orientation", default=1) not in UPRIGHT:
+        turned = f"orientation {levels[0][1].tags.valueof('Orientation')}"
+        raise unusable(path, turned, expected="a TIFF whose first row is on top: readers differ in how they turn it")
+    if not pages or pages[0] is not levels[0][1]:
+        found = "; ".join(f"{each.axes} {'×'.join(map(str, each.shape))}" for each in series[:5])
+        raise unusable(path, f"a stack of channels or planes ({found})", expected=EXPECTED)
+    return alike
+
+
+def _alike(page: tifffile.TiffPage, first: tifffile.TiffPage) -> bool:
+    same = all(getattr(page, each) == getattr(first, each) for each in ("samplesperpixel", "photometric", "dtype"))
+    high, wide = first.imagelength / page.imagelength, first.imagewidth / page.imagewidth
+    # Small levels are rounded, so a quotient may be off by what one pixel makes.
+    return same and abs(high - wide) <= high / page.imagelength + wide / page.imagewidth
+
+
+def _name(code: Any) -> str:  # noqa: ANN401 an enumeration, or a number that it does not know
+    return str(getattr(code, "name", code))
+
+
+def _check_picture(page: tifffile.TiffPage, path: Path) -> None:
+    photometric, samples, bits = int(page.photometric), int(page.samplesperpixel), page.bitspersample
+    converted = photometric != YCBCR or int(page.compression) in PICTURE_CODECS
+    if photometric not in (*GREY, *COLOUR) or not converted or int(page.compression) == 6:
+        raise _Unread(f"a picture of kind {_name(page.photometric)}, {_name(page.compression)}")
+    if page.dtype is None or page.dtype.kind not in "bu" or bits not in (1, 8, 16):
+        raise unusable(path, f"pixels of type {page.dtype}, {bits} bits", expected="8 or 16 bit unsigned integers")
+    if samples not in ((1, 2) if photometric in GREY else (3, 4)):
+        raise unusable(path, f"{samples} channels of kind {_name(page.photometric)}", expected=EXPECTED)
+
+
+def _pixel_size(file: tifffile.TiffFile, page: tifffile.TiffPage) -> float | None:
+    """Side of a pixel in micrometres from what Aperio or OME wrote, or from a resolution that a microscope can have."""
+    named = re.search(r"\bMPP\s*=\s*(\d+(?:\.\d*)?)", page.description or "")
+    if named:
+        return float(named[1]) or None
+    pixels = re.search(r"<(?:\w+:)?Pixels\b[^>]*>", (file.ome_metadata or "") if file.is_ome else "")
+    size = re.search(r'\bPhysicalSizeX="([\d.eE+-]+)"', pixels[0]) if pixels else None
+    if pixels and size:
+        unit = re.search(r'\bPhysicalSizeXUnit="([^"]+)"', pixels[0])
+        scale = UNITS_UM.get(unit[1] if unit else "µm")
+        return float(size[1]) * scale if scale and float(size[1]) > 0 else None
+    resolution, unit_um = (
+        page.tags.valueof("XResolution"),
+        PER_UNIT_UM.get(page.tags.valueof("ResolutionUnit", default=2)),
+    )
+    if not isinstance(resolution, tuple) or not unit_um or 0 in resolution:
+        return None
+    found = float(unit_um * resolution[1] / resolution[0])
+    return found if PLAUSIBLE_UM[0] <= found <= PLAUSIBLE_UM[1] else None
+
+
+def _stored(page: tifffile.TiffPage, read: Page) -> str:
+    cut = f"tiles of {read.tile[1]}×{read.tile[0]}" if page.is_tiled else f"strips of {int(page.rowsperstrip)} rows"
+    return f"{page.samplesperpixel} channels {page.bitspersample} bit, {_name(page.compression).lower()}, {cut}"
+
+
+class _Opener:
+    """Makes readers of the pages of one file that share a stream, a cache and threads."""
+
+    def __init__(self, path: Path, *, workers: int, stack: ExitStack, cache_bytes: int) -> None:
+        self.path = path
+        self._stream = stack.enter_context(path.open("rb"))
+        self._lock, self._cache = threading.Lock(), PieceCache(cache_bytes)
+        self._each: Callable[[Callable[[int], None], Iterable[int]], Iterable[None]] = map
+        if workers > 1:
+            self._each = stack.enter_context(ThreadPoolExecutor(workers)).map
+
+    def page(self, page: tifffile.TiffPage, *, number: int = 0, fill: int = 0) -> Page:
+        try:
+            return Page(
+                page,
+                stream=self._stream,
+                lock=self._lock,
+                path=self.path,
+                cache=self._cache,
+                number=number,
+                each=self._each,
+                fill=fill,
+            )
+        except ImageRejected:
+            raise
+        except PROBLEMS as error:
+            raise unusable(self.path, error, expected="a whole TIFF file") from error
+
+
+def _picture(file: tifffile.TiffFile, opener: _Opener) -> ImageSource:
+    found = _levels(file, opener.path)
+    _check_picture(found[0], opener.path)
+    inverted = int(found[0].photometric) == INVERTED
+    # What a scanner left out is glass.
+    fill = 0 if inverted else np.iinfo(found[0].dtype).max if found[0].dtype != np.bool_ else 1
+    pages = [opener.page(page, number=number, fill=fill) for number, page in enumerate(found)]
+    size, stored = _pixel_size(file, found[0]), _stored(found[0], pages[0])
+    if pages[0].piece_bytes > LARGEST_PIECE:
+        return ArraySource(_as_light(pages[0].whole(), inverted=inverted), stored=stored, pixel_size_um=size)
+    pages = [page for page in pages if page.piece_bytes <= LARGEST_PIECE]
+    return TiffSource(pages, inverted=inverted, stored=stored, pixel_size_um=size)
+
+
+@contextmanager
+def open_tiff(path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES) -> Iterator[ImageSource | None]:
+    """Open a TIFF picture; None where it is of a kind that has to be read by other means.
+
+    Parameters
+    ----------
+    path
+        The file.
+    workers
+        Threads that decode.
+    cache_bytes
+        Decoded pieces that are held.
+
+    Raises
+    ------
+    ImageRejected
+        The file is damaged, or holds something else than one picture.
+    """
+    with ExitStack() as stack:
+        file = stack.enter_context(_opened(path))
+        try:
+            opener = _Opener(path, workers=workers, stack=stack, cache_bytes=cache_bytes)
+            source: ImageSource | None = _picture(file, opener)
+        except _Unread:
+            source = None
+        yield source
+
+
+@contextmanager
+def open_tiff_values(
+    path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES, labels: bool = False
+) -> Iterator[TiffValues]:
+    """Open a mask or label file; what it leaves out is 0, or black.
+
+    Parameters
+    ----------
+    path
+        The file.
+    workers
+        Threads that decode.
+    cache_bytes
+        Decoded pieces that are held.
+    labels
+        Whether it is a label image, whose stored values count.
+
+    Raises
+    ------
+    ImageRejected
+        The file is damaged, or holds a stack.
+    """
+    with ExitStack() as stack:
+        page = _levels(stack.enter_context(_opened(path)), path)[0]
+        opener = _Opener(path, workers=workers, stack=stack, cache_bytes=cache_bytes)
+        inverted = int(page.photometric) == INVERTED and not labels
+        fill = 0 if not inverted or page.dtype is None else 1 if page.dtype == np.bool_ else np.iinfo(page.dtype).max
+        value = _value(page, inverted=inverted, labels=labels, path=path)
+        yield TiffValues(opener.page(page, fill=fill), value=value, lossy=is_jpeg(page))
+
+
+def tiff_size(path: Path) -> tuple[int, int]:
+    """``(height, width)`` of the picture in a TIFF file.
+
+    Raises
+    ------
+    ImageRejected
+        The header cannot be read.
+    """
+    with _opened(path) as file:
+        page = _levels(file, path)[0]
+        return int(page.imagelength), int(page.imagewidth)

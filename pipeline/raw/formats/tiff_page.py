@@ -1,0 +1,303 @@
+"""How is a part of a TIFF page decoded, and nothing else of it? By the tiles or strips that touch a box, kept for a while.
+
+A page is cut into pieces: its tiles, its strips, or (where strips are stored without compression) runs of rows of them.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from pipeline.geometry import Box
+from pipeline.raw.formats.source import unusable
+from pipeline.runtime.memory import PIECES
+
+__all__ = ["CACHE_BYTES", "DAMAGE", "LARGEST_PIECE", "Page", "PieceCache", "is_jpeg"]
+
+CACHE_BYTES = PIECES
+"""Decoded pieces that an open file holds: a row of tiles or some strips of a wide slide."""
+LARGEST_PIECE = 2**26
+"""Bytes of a decoded piece beyond which a file is not read in pieces."""
+RUN_BYTES = 2**20
+"""Bytes of a run of rows where strips are not compressed."""
+JPEG = (7, 33007, 34892)
+YCBCR_JPEG_2000 = 33003
+"""Compression of Aperio slides whose codestreams hold YCbCr without saying so."""
+JPEG_2000 = (33003, 33004, 33005, 34712)
+CODESTREAM, END, PADDING = b"\xff\x4f", b"\xff\xd9", 64
+"""How a bare JPEG 2000 stream begins, how it and every JPEG end, and how many bytes may stand after that."""
+DAMAGE = (
+    OSError,
+    ValueError,
+    IndexError,
+    KeyError,
+    RuntimeError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    OverflowError,
+    ZeroDivisionError,
+    tifffile.TiffFileError,
+)
+"""What decoders raise for files that are damaged."""
+
+Values = NDArray[Any]
+
+
+def is_jpeg(page: tifffile.TiffPage) -> bool:
+    """Whether the values of a page went through JPEG, which blurs them."""
+    return int(page.compression) in (6, *JPEG)
+
+
+class PieceCache:
+    """Decoded pieces, the most recently used ones up to a number of bytes; a piece is decoded by one thread only."""
+
+    def __init__(self, limit: int = CACHE_BYTES) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._pieces: OrderedDict[tuple[int, int], Future[Values]] = OrderedDict()
+        self.held = 0
+        """Bytes in the cache."""
+
+    def get(self, key: tuple[int, int], decode: Callable[[], Values]) -> Values:
+        """The piece, decoded if it is not held; who asks meanwhile waits for it."""
+        with self._lock:
+            future = self._pieces.get(key)
+            mine = future is None
+            if future is None:
+                future = self._pieces[key] = Future()
+            else:
+                self._pieces.move_to_end(key)
+        if mine:
+            self._fill(key, future, decode)
+        return future.result()
+
+    def _fill(self, key: tuple[int, int], future: "Future[Values]", decode: Callable[[], Values]) -> None:
+        try:
+            piece = decode()
+        except BaseException as error:
+            with self._lock:
+                del self._pieces[key]
+            future.set_exception(error)
+            raise
+        future.set_result(piece)
+        with self._lock:
+            self.held += piece.nbytes
+            while self.held > self._limit:
+                old = next((each for each, found in self._pieces.items() if found.done()), key)
+                self.held -= self._pieces.pop(old).result().nbytes
+
+
+class Page:
+    """One page of an open TIFF file, read piece by piece as the values that it stores.
+
+    Parameters
+    ----------
+    page
+        The page.
+    stream
+        The file, for reading; ``lock`` is held while it is read.
+    path
+        Its name, for messages.
+    cache
+        Where decoded pieces are kept, under ``number``.
+    each
+        A map over pieces, of one thread or several.
+    fill
+        Value of pieces that the file leaves out.
+
+    Raises
+    ------
+    ImageRejected
+        A piece that should be in the file lies outside it.
+    """
+
+    def __init__(
+        self,
+        page: tifffile.TiffPage,
+        *,
+        stream: BinaryIO,
+        lock: threading.Lock,
+        path: Path,
+        cache: PieceCache,
+        number: int,
+        each: Callable[[Callable[[int], None], Iterable[int]], Iterable[None]],
+        fill: int = 0,
+    ) -> None:
+        self._page, self._stream, self._lock, self._path = page, stream, lock, path
+        self._cache, self._number, self._each, self._fill = cache, number, each, fill
+        self.height, self.width = int(page.imagelength), int(page.imagewidth)
+        self.samples = int(page.samplesperpixel)
+        self.dtype = np.dtype(page.dtype)
+        self._apart = int(page.planarconfig) == 2 and self.samples > 1
+        if page.is_tiled:
+            self.tile = int(page.tilelength), int(page.tilewidth)
+        else:
+            self.tile = min(int(page.rowsperstrip), self.height), self.width
+        self._tops = np.arange(0, self.height, self.tile[0])
+        self._lefts = np.arange(0, self.width, self.tile[1])
+        self._offsets, self._counts = (np.asarray(each, np.int64) for each in (page.dataoffsets, page.databytecounts))
+        self._check_whole()
+        # Asked for once here, because the file is looked into for some of them.
+        self._tables, self._header, self._decoder = page.jpegtables, page.jpegheader, page.decode
+        self._runs = self._is_plain()
+        if self._runs:
+            self._cut_strips()
+        self._columns = len(self._lefts)
+
+    @property
+    def piece_bytes(self) -> int:
+        """Bytes of a decoded piece."""
+        values = self.tile[0] * self.tile[1] * (1 if self._apart else self.samples)
+        return int(values * self.dtype.itemsize)
+
+    @property
+    def is_single(self) -> bool:
+        """Whether the page is one piece."""
+        return len(self._offsets) == 1
+
+    def _check_whole(self) -> None:
+        needed = len(self._tops) * len(self._lefts) * (self.samples if self._apart else 1)
+        length = self._stream.seek(0, 2)
+        ends = np.where(self._counts > 0, self._offsets + self._counts, 0)
+        if min(len(self._offsets), len(self._counts)) < needed:
+            raise unusable(
+                self._path, f"{len(self._offsets)} of {needed} pieces", expected="a TIFF file with all its pieces"
+            )
+        if ends.max(initial=0) > length:
+            raise unusable(
+                self._path,
+                f"a file cut at {length} bytes, whose pixels reach to byte {ends.max()}",
+                expected="a whole TIFF file",
+            )
+
+    def _is_plain(self) -> bool:
+        page = self._page
+        simple = int(page.compression) == 1 and int(page.predictor) == 1 and int(page.fillorder) == 1
+        return bool(not page.is_tiled and simple and not page.is_subsampled and page.bitspersample in (8, 16))
+
+    def _cut_strips(self) -> None:
+        row = self.width * (1 if self._apart else self.samples) * self.dtype.itemsize
+        rows = max(1, RUN_BYTES // row)
+        strips = len(self._tops)
+        within = np.arange(0, self.tile[0], rows)
+        tops = (self._tops[:, None] + within[None, :]).ravel()
+        inside = tops < self.height
+        starts = self._offsets[: strips * (self.samples if self._apart else 1)].reshape(-1, strips, 1) + within * row
+        held = self._counts[: starts.shape[0] * strips].reshape(-1, strips)
+        lengths = (np.minimum(self._tops + self.tile[0], self.height) - self._tops) * row
+        if np.any((held > 0) & (held < lengths)):
+            raise unusable(self._path, "strips shorter than their rows", expected="a whole TIFF file")
+        missing = np.repeat((held == 0)[:, :, None], len(within), axis=2)
+        self._tops = tops[inside]
+        ends = np.minimum(np.append(self._tops[1:], self.height), self.height)
+        self._offsets = starts.reshape(starts.shape[0], -1)[:, inside].ravel()
+        counts = np.tile((ends - self._tops) * row, starts.shape[0])
+        self._counts = np.where(missing.reshape(starts.shape[0], -1)[:, inside].ravel(), 0, counts)
+        self.tile = min(rows, self.tile[0]), self.width
+        self._check_whole()
+
+    def read(self, box: Box) -> Values:
+        """The stored values ``(h, w, samples)`` of a box."""
+        shape = (box.height, box.width, self.samples)
+        if not box.area:
+            return np.zeros(shape, self.dtype)
+        found = np.full(shape, self._fill, self.dtype)
+        rows = range(*_touching(self._tops, box.y0, box.y1))
+        columns = range(*_touching(self._lefts, box.x0, box.x1))
+        planes = range(self.samples if self._apart else 1)
+        grid = len(self._tops)
+
+        def place(index: int) -> None:
+            if self._counts[index]:
+                self._copy(index, box, found)
+
+        wanted = (
+            (plane * grid + row) * self._columns + column for plane in planes for row in rows for column in columns
+        )
+        for _ in self._each(place, wanted):
+            pass
+        return found
+
+    def whole(self) -> Values:
+        """The stored values of the whole page; a page that is one piece is not copied."""
+        if self.is_single and not self._apart and self._counts[0]:
+            return self._decode(0)[: self.height, : self.width]
+        return self.read(Box.of_shape(self.height, self.width))
+
+    def _copy(self, index: int, box: Box, found: Values) -> None:
+        plane, place = divmod(index, len(self._tops) * self._columns)
+        y0, x0 = int(self._tops[place // self._columns]), int(self._lefts[place % self._columns])
+        bottom = self._tops[place // self._columns + 1] if place // self._columns + 1 < len(self._tops) else self.height
+        inner = Box(y0, x0, int(bottom), min(x0 + self.tile[1], self.width)).intersect(box)
+        piece = self._cache.get((self._number, index), lambda: self._decode(index))
+        part = piece[inner.shift(-y0, -x0).slices]
+        if part.shape[:2] != (inner.height, inner.width):
+            raise self._damaged(index, f"{piece.shape[1]}×{piece.shape[0]} pixels decoded")
+        channels = slice(plane, plane + 1) if self._apart else slice(None)
+        found[(*inner.shift(-box.y0, -box.x0).slices, channels)] = part
+
+    def _damaged(self, index: int, problem: object) -> Exception:
+        place = index % (len(self._tops) * self._columns)
+        y, x = self._tops[place // self._columns], self._lefts[place % self._columns]
+        kind = "tile" if self._page.is_tiled else "strip"
+        return unusable(
+            self._path,
+            f"{kind} {index} at row {y}, column {x} does not decode: {problem}",
+            expected=f"a {kind} of {getattr(self._page.compression, 'name', self._page.compression)} data",
+        )
+
+    def _bytes(self, index: int) -> bytes:
+        with self._lock:
+            self._stream.seek(int(self._offsets[index]))
+            data = self._stream.read(int(self._counts[index]))
+        if len(data) != self._counts[index]:
+            raise self._damaged(index, f"{len(data)} of {self._counts[index]} bytes")
+        return data
+
+    def _decode(self, index: int) -> Values:
+        data = self._bytes(index)
+        if self._runs:
+            order = np.dtype(self.dtype.newbyteorder(self._page.parent.byteorder))
+            stored = np.frombuffer(data, order).astype(self.dtype, copy=False)
+            return stored.reshape(-1, self.width, 1 if self._apart else self.samples)
+        if self._has_end(data) and END not in data[-PADDING:]:
+            # The decoder would fill the rest with grey.
+            raise self._damaged(index, "the data breaks off")
+        try:
+            decoded, _, _ = self._decoder(data, index, jpegtables=self._tables, jpegheader=self._header)
+        except DAMAGE as error:
+            raise self._damaged(index, error) from error
+        piece = np.asarray(decoded)[0]
+        return _rgb_of_ycbcr(piece) if self._is_hidden_ycbcr(data) else piece
+
+    def _has_end(self, data: bytes) -> bool:
+        codec = int(self._page.compression)
+        return codec in JPEG or (codec in JPEG_2000 and data.startswith(CODESTREAM))
+
+    def _is_hidden_ycbcr(self, data: bytes) -> bool:
+        # Where chroma is subsampled the decoder has seen that it is YCbCr and has given RGB already.
+        if int(self._page.compression) != YCBCR_JPEG_2000 or self.samples != 3:
+            return False
+        start = data.find(b"\xff\x4f\xff\x51")
+        return start < 0 or data[start + 46 : start + 48] == b"\x01\x01"
+
+
+def _touching(starts: NDArray[np.int64], first: int, end: int) -> tuple[int, int]:
+    """First and last-but-one index of the pieces that hold pixels ``first <= i < end`` along one axis."""
+    return int(np.searchsorted(starts, first, side="right")) - 1, int(np.searchsorted(starts, end, side="left"))
+
+
+def _rgb_of_ycbcr(piece: Values) -> Values:
+    """JFIF's conversion of full-range YCbCr, in whole numbers of 1/65536."""
+    y, cb, cr = (piece[:, :, channel].astype(np.int32) - offset for channel, offset in enumerate((0, 128, 128)))
+    red = y + ((91881 * cr + 32768) >> 16)
+    green = y - ((22554 * cb + 46802 * cr + 32767) >> 16)
+    blue = y + ((116130 * cb + 32768) >> 16)
+    return np.asarray(np.clip(np.stack([red, green, blue], axis=2), 0, 255), np.uint8)

@@ -1,0 +1,14 @@
+"""What does the synthetic image of a number show? One of two worlds, by the layout of its data set."""
+
+from pipeline.config.manifest import PhantomLayout
+from pipeline.raw.phantom.fundus import fundus_phantom
+from pipeline.raw.phantom.histology import histology_phantom
+from pipeline.raw.phantom.shapes import Phantom
+
+__all__ = ["phantom"]
+
+
+def phantom(layout: PhantomLayout, *, number: int) -> Phantom:
+    """The synthetic image of a number, with its truth."""
+    make = fundus_phantom if layout.world == "fundus" else histology_phantom
+    return make(number, size=layout.size, seed=layout.seed)

@@ -1,0 +1,1 @@
+"""Splits: training, validation, test and folds by patient, and near-duplicate images."""

@@ -1,0 +1,171 @@
+"""Which images train, validate and test? By group: official test kept, a table obeyed, a centre held out, the rest drawn.
+
+What is demanded of an image comes from, in this order, the table of the user, the centre that is held out, and the
+official test. A group whose images are demanded on two sides is refused; where only a table names some of its images,
+the others follow.
+"""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import pandas as pd
+
+from pipeline.config import RawConfig
+from pipeline.errors import ConfigurationError, ManifestError, PipelineError
+from pipeline.raw.splits.folds import assign_folds
+from pipeline.raw.splits.validation import GroupFacts, validating_groups
+
+__all__ = ["SPLITS", "assign_splits"]
+
+SPLITS = ("train", "validation", "test", "predict")
+TABLE, CENTRE, OFFICIAL = "raw.splits_csv", "raw.holdout_centre", "the official test of the manifest"
+SHOWN = 10
+"""Images that a message names."""
+
+
+def assign_splits(
+    images: pd.DataFrame, *, codes: Sequence[str], config: RawConfig, seed: int, given: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """Columns ``split`` and ``fold`` for a table of images.
+
+    Parameters
+    ----------
+    images
+        Columns image_id, group_id, centre, official_test, annotated, rejected, pixels_<CODE>.
+    codes
+        Class codes.
+    config
+        Validation share, folds, and the centre that is held out.
+    seed
+        Seed of the run.
+    given
+        Splits that the table of the user fixes, image id → split; rejected images stay out whatever it says.
+
+    Raises
+    ------
+    ConfigurationError
+        A table with an unknown image or split, or that demands truth of an image without any; a centre that no image
+        is from; a group that the table or the centre puts into two splits.
+    ManifestError
+        A group that lies in the official test and outside it.
+    """
+    given = given or {}
+    _check_table(images, given, where=str(config.splits_csv))
+    _check_centre(images, config.holdout_centre)
+    demands = [_demand(row, given=given, centre=config.holdout_centre) for row in images.to_dict("records")]
+    side, reason = ([each[at] for each in demands] for at in (0, 1))
+    demanded = images.assign(side=side, reason=reason)
+    used = demanded[demanded["side"].isin(("", "train", "validation", "test"))]
+    sides = {
+        str(group): _side_of_group(str(group), part, table=config.splits_csv)
+        for group, part in used.groupby("group_id")
+    }
+    drawn = used[used["group_id"].map(sides) != "test"]
+    facts = _facts(drawn, sides, codes=codes)
+    validating = validating_groups(facts, share=config.validation_share, seed=seed)
+    fold = assign_folds(facts, folds=config.folds, seed=seed)
+
+    def split(group: str, demanded: str) -> str:
+        if demanded in ("rejected", "predict"):
+            return demanded
+        return sides[group] or ("validation" if group in validating else "train")
+
+    groups = images["group_id"].astype(str)
+    splits = [split(group, each) for group, each in zip(groups, side, strict=True)]
+    numbers = [
+        fold[group] if each in ("train", "validation") else -1 for group, each in zip(groups, splits, strict=True)
+    ]
+    return images.assign(split=splits, fold=pd.array(numbers, dtype="int8"))
+
+
+def _demand(row: Mapping[Any, Any], *, given: Mapping[str, str], centre: str | None) -> tuple[str, str]:
+    """The split that is demanded of an image, empty where it is free, and what demands it."""
+    if row["rejected"]:
+        return "rejected", ""
+    if row["image_id"] in given:
+        return given[row["image_id"]], TABLE
+    if not row["annotated"]:
+        return "predict", ""
+    if centre is not None and row["centre"] == centre:
+        return "test", CENTRE
+    return ("test", OFFICIAL) if row["official_test"] else ("", "")
+
+
+def _facts(images: pd.DataFrame, sides: Mapping[str, str], *, codes: Sequence[str]) -> list[GroupFacts]:
+    held = images.groupby("group_id")[[f"pixels_{code}" for code in codes]].max() > 0
+    return [
+        GroupFacts(
+            str(group),
+            frozenset(code for code, holds in zip(codes, row, strict=True) if holds),
+            side=sides[str(group)],
+        )
+        for group, row in zip(held.index, held.to_numpy(), strict=True)
+    ]
+
+
+def _side_of_group(group: str, images: pd.DataFrame, *, table: str | None) -> str:
+    """The split of a group of which something is demanded; empty where it is free."""
+    demanded = images[images["side"] != ""]
+    sides, reasons = set(demanded["side"]), set(demanded["reason"])
+    stays = len(demanded) < len(images) and reasons - {TABLE}
+    if len(sides) > 1 or (sides and stays):
+        raise _leak(group, images, reasons=reasons, table=table)
+    return next(iter(sides), "")
+
+
+def _leak(group: str, images: pd.DataFrame, *, reasons: set[str], table: str | None) -> PipelineError:
+    parts = []
+    where = " and ".join(f"{each} ({table})" if each == TABLE else each for each in sorted(reasons))
+    for side in sorted(set(images["side"])):
+        part = images[images["side"] == side]
+        names = part["image_id"].astype(str).tolist()
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        parts.append(f"{side or 'not in the test'}: {', '.join(names[:SHOWN])}{more}")
+    configured = reasons & {TABLE, CENTRE}
+    remedy = {
+        TABLE: "Give all images of this patient the same split in the table.",
+        CENTRE: "Hold out another centre, or fix the splits of this patient's images by raw.splits_csv.",
+        OFFICIAL: "Correct the pattern or table of the groups, or the pattern of the test, in the manifest.",
+    }[TABLE if TABLE in reasons else CENTRE if CENTRE in reasons else OFFICIAL]
+    kind = ConfigurationError if configured else ManifestError
+    return kind(
+        f"Patient {group} would lie in two splits.",
+        where=where,
+        found="; ".join(parts),
+        expected="all images of a patient on one side",
+        remedy=remedy,
+    )
+
+
+def _check_table(images: pd.DataFrame, given: Mapping[str, str], *, where: str) -> None:
+    wrong = [f"unknown image {name}" for name in sorted(set(given) - set(images["image_id"]))]
+    wrong += [f"{name}: {split!r}" for name, split in sorted(given.items()) if split not in SPLITS]
+    plain = images[(images["rejected"] == "") & ~images["annotated"]]["image_id"]
+    wrong += [
+        f"{name}: {given[name]}, but nobody annotated it"
+        for name in sorted(plain)
+        if given.get(name, "predict") in ("train", "validation", "test")
+    ]
+    if wrong:
+        raise ConfigurationError(
+            "The table of splits does not fit.",
+            where=where,
+            found="; ".join(wrong[:SHOWN]),
+            expected=f"ids of this data set, and {', '.join(SPLITS)}; images without truth only predict",
+            remedy="Correct these rows.",
+        )
+
+
+def _check_centre(images: pd.DataFrame, centre: str | None) -> None:
+    known = sorted(set(images["centre"].astype(str)) - {""}) if centre is not None else []
+    if centre is None or centre in known:
+        return
+    near = get_close_matches(centre, known, n=1, cutoff=0.0)
+    raise ConfigurationError(
+        "No image is from the centre that is to be held out.",
+        where="raw.holdout_centre",
+        found=centre,
+        expected=f"one of {', '.join(known)}" if known else "a centre; no image of this data set names its own",
+        remedy=f"Write {near[0]!r}." if near else "Say in the manifest how the centre is found, or set it to null.",
+    )

@@ -1,0 +1,1 @@
+"""Measures of segmentations: Dice, IoU, average precision, intervals, window borders."""

@@ -1,0 +1,205 @@
+"""What do the counts of many images say together? Averages that carry their names, and their uncertainty.
+
+An average is only worth something with its name: over the pixels of all images together (pooled) or over images, over
+all classes or over lesions, with or without background. An image without truth of a class is left out of the mean
+over images of that class, its false-positive area is reported instead, and pooled numbers include it.
+"""
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.arrays.metrics import Counts, Histogram, average_precision
+
+__all__ = [
+    "BACKGROUND",
+    "Average",
+    "average_table",
+    "bootstrap_interval",
+    "class_table",
+    "count_table",
+    "group_counts",
+    "mean_over_classes",
+    "mean_over_lesions",
+    "pooled_dice",
+    "pooled_iou",
+]
+
+BACKGROUND = "background"
+"""Class code of the pixels without any class, where they are counted as a class of their own."""
+
+_COUNTS = ["tp", "fp", "fn", "tn"]
+_LEAST_GROUPS = 10
+_AVERAGED = ("dice_pooled", "iou_pooled", "ap_pooled", "dice_image_mean", "iou_image_mean")
+
+
+@dataclass(frozen=True, slots=True)
+class Average:
+    """A mean over classes with its name."""
+
+    name: str
+    """Which number, and over what."""
+    value: float
+    """NaN where no class has a defined value."""
+    classes: tuple[str, ...]
+    """The classes behind it: those asked for that have a defined value."""
+
+
+def count_table(rows: Iterable[tuple[str, str, str, Counts]]) -> pd.DataFrame:
+    """A tidy table from ``(image_id, group_id, class_code, counts)``, one row per image and class.
+
+    Returns
+    -------
+    DataFrame
+        The three names, ``tp``, ``fp``, ``fn``, ``tn`` (int64, pixels) and ``dice``, ``iou``, ``precision``,
+        ``recall`` (float64, NaN where undefined).
+    """
+    measures = ["dice", "iou", "precision", "recall"]
+    records = [(*names, *(getattr(count, column) for column in [*_COUNTS, *measures])) for *names, count in rows]
+    table = pd.DataFrame.from_records(records, columns=["image_id", "group_id", "class_code", *_COUNTS, *measures])
+    return table.astype(dict.fromkeys(_COUNTS, np.int64) | dict.fromkeys(measures, np.float64))
+
+
+def class_table(table: pd.DataFrame, *, histograms: Mapping[str, Histogram] | None = None) -> pd.DataFrame:
+    """Summarise a ``count_table`` per class, in the order in which the classes appear.
+
+    Parameters
+    ----------
+    table
+        One row per image and class.
+    histograms
+        Class code → histogram pooled over the same images. Classes without one get NaN for ``ap_pooled``.
+
+    Returns
+    -------
+    DataFrame
+        ``images`` hold the class, ``images_without`` do not. ``*_pooled`` counts the pixels of all images together;
+        ``*_image_mean`` is the mean over the ``images`` that hold the class. ``false_positive_area`` is what was
+        predicted in the images without the class, in pixels.
+    """
+    groups = table.groupby("class_code", sort=False, observed=True)
+    given = histograms or {}
+    return pd.DataFrame([_class_row(str(code), rows, histogram=given.get(str(code))) for code, rows in groups])
+
+
+def _class_row(code: str, rows: pd.DataFrame, *, histogram: Histogram | None) -> dict[str, str | int | float]:
+    pooled = Counts(*(int(rows[name].sum()) for name in _COUNTS))
+    held = (rows["tp"] + rows["fn"] > 0).to_numpy()
+    return {
+        "class_code": code,
+        "images": int(held.sum()),
+        "images_without": int((~held).sum()),
+        "dice_pooled": pooled.dice,
+        "iou_pooled": pooled.iou,
+        "precision_pooled": pooled.precision,
+        "recall_pooled": pooled.recall,
+        "ap_pooled": math.nan if histogram is None else average_precision(histogram),
+        "dice_image_mean": float(rows["dice"][held].mean()),
+        "iou_image_mean": float(rows["iou"][held].mean()),
+        "false_positive_area": int(rows["fp"][~held].sum()),
+    }
+
+
+def _mean(classes: pd.DataFrame, column: str, *, name: str) -> Average:
+    defined = classes[classes[column].notna()]
+    value = float(defined[column].mean()) if len(defined) else math.nan
+    return Average(name, value, tuple(str(code) for code in defined["class_code"]))
+
+
+def mean_over_classes(classes: pd.DataFrame, column: str, *, with_background: bool = False) -> Average:
+    """The mean of a column of a ``class_table`` over all classes; over the background too only on request."""
+    if with_background:
+        return _mean(classes, column, name=f"{column}, mean over classes with background")
+    return _mean(classes[classes["class_code"] != BACKGROUND], column, name=f"{column}, mean over classes")
+
+
+def mean_over_lesions(classes: pd.DataFrame, column: str, *, anatomy: Collection[str]) -> Average:
+    """The mean of a column of a ``class_table`` over the classes that are neither background nor ``anatomy``."""
+    lesions = ~classes["class_code"].isin([BACKGROUND, *anatomy])
+    return _mean(classes[lesions], column, name=f"{column}, mean over lesions")
+
+
+def average_table(classes: pd.DataFrame, *, anatomy: Collection[str]) -> pd.DataFrame:
+    """Every average of a ``class_table`` with its ``name``, ``value``, ``classes`` and their ``number``.
+
+    The mean over classes with background is given for IoU (the mIoU), where the table holds the background.
+    """
+    averages = [
+        average
+        for column in _AVERAGED
+        for average in (
+            mean_over_classes(classes, column),
+            mean_over_lesions(classes, column, anatomy=anatomy),
+        )
+    ]
+    if (classes["class_code"] == BACKGROUND).any():
+        averages.append(mean_over_classes(classes, "iou_pooled", with_background=True))
+    records = [(average.name, average.value, " ".join(average.classes), len(average.classes)) for average in averages]
+    return pd.DataFrame.from_records(records, columns=["name", "value", "classes", "number"])
+
+
+def group_counts(table: pd.DataFrame, class_code: str) -> NDArray[np.int64]:
+    """The counts of one class summed per group, ``(groups, 4)``, groups in text order: input of the bootstrap."""
+    rows = table[table["class_code"] == class_code]
+    return rows.groupby("group_id", observed=True)[_COUNTS].sum().sort_index().to_numpy(dtype=np.int64)
+
+
+def pooled_dice(total: NDArray[np.int64]) -> float:
+    """Dice of summed counts ``tp, fp, fn, tn``."""
+    return Counts(*(int(count) for count in total)).dice
+
+
+def pooled_iou(total: NDArray[np.int64]) -> float:
+    """IoU of summed counts ``tp, fp, fn, tn``."""
+    return Counts(*(int(count) for count in total)).iou
+
+
+def bootstrap_interval(
+    groups: NDArray[np.int64],
+    statistic: Callable[[NDArray[np.int64]], float],
+    *,
+    rng: np.random.Generator,
+    n: int = 1000,
+    level: float = 0.95,
+) -> tuple[float, float] | None:
+    """The percentile interval of a statistic, when groups (patients) are drawn again with replacement.
+
+    Parameters
+    ----------
+    groups
+        One entry per group along the first axis, in a fixed order: counts ``(groups, 4)`` for ``pooled_dice``, or
+        histograms ``(groups, 2, 15361)`` for ``metrics.average_precision``.
+    statistic
+        Of the sum over groups.
+    rng
+        From ``seeds.stream``, addressed by what is measured.
+    n
+        Draws.
+    level
+        Share of the draws between the bounds, in (0, 1).
+
+    Returns
+    -------
+    tuple or None
+        Lower and upper bound. None below 10 groups, where the interval would be wrong more often than it says, and
+        where no draw has a defined value; draws without one, such as those without truth, are left out.
+
+    References
+    ----------
+    .. [1] B. Efron, R. Tibshirani, An Introduction to the Bootstrap, Chapman & Hall, 1993.
+    """
+    size = len(groups)
+    if size < _LEAST_GROUPS:
+        return None
+    flat = groups.reshape(size, -1)
+    weights = (np.bincount(rng.integers(size, size=size), minlength=size) for _ in range(n))
+    values = np.array([statistic((weight @ flat).reshape(groups.shape[1:])) for weight in weights])
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return None
+    lower, upper = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(lower), float(upper)

@@ -1,0 +1,286 @@
+"""What do the borders of windows do to a map? Seams and lonely false positives of each fusion, from the maps themselves.
+
+Seam error of a fusion: the mean absolute difference of neighbouring pixels across its window borders, less that across
+the lines two and four pixels beside them. The truth crosses both alike, so without a seam it is 0.
+
+Lonely false positive: a region of a mask that touches neither the truth nor the mask of the mean. Gaussian weights
+let the one window speak in whose middle a pixel lies, so what this window alone believes comes through.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline import stores
+from pipeline.arrays.components import component_table, relabel
+from pipeline.config.manifest import DatasetRecord
+from pipeline.geometry import Box, starts_1d
+from pipeline.model.held_out import measured_split
+from pipeline.report.measures.steps import Profile, ReadMap, border_lines, lines_beside, step_profiles
+from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.probability_store import ProbabilityMap, open_probability
+from pipeline.stores.provenance import Provenance
+
+__all__ = ["COLUMNS", "COMPARED_WITH", "Lonely", "Seam", "lonely_regions", "measure_seams", "write_borders"]
+
+COMPARED_WITH = "mean"
+"""The fusion whose masks say which false positives are lonely."""
+ROWS = 1024
+SPLITS = ("validation", "test")
+
+COLUMNS = {
+    "image_id": "category",
+    "split": "category",
+    "fusion": "category",
+    "class_code": "category",
+    "window": "int32",
+    "stride": "int32",
+    "border_lines": "int32",
+    "border_step": "float64",
+    "border_pixels": "int64",
+    "beside_step": "float64",
+    "beside_pixels": "int64",
+    "worst_axis": "category",
+    "worst_line": "int32",
+    "worst_excess": "float64",
+    "false_regions": "int64",
+    "false_pixels": "int64",
+    "lonely_regions": "int64",
+    "lonely_pixels": "int64",
+    "lonely_y": "int32",
+    "lonely_x": "int32",
+    "lonely_largest": "int64",
+}
+"""One row per image, fusion and class. Steps are sums over pairs of neighbours, so that ratios can be pooled; the worst
+line is the one whose steps exceed those beside it most, in sum (−1 where the map is smooth). False regions touch no truth
+(−1 where nobody looked), lonely ones not the mask of the mean either (−1 where there is none); ``lonely_y`` and
+``lonely_x`` are the middle of the box around the largest of these, ``lonely_largest`` its pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seam:
+    """Steps of one class across the borders of windows and beside them."""
+
+    lines: int
+    border_step: float
+    border_pixels: int
+    beside_step: float
+    beside_pixels: int
+    worst_axis: str
+    worst_line: int
+    worst_excess: float
+
+    @property
+    def excess(self) -> float:
+        """Mean step across borders less that beside them; NaN where the map says nothing there."""
+        if not self.border_pixels or not self.beside_pixels:
+            return float("nan")
+        return self.border_step / self.border_pixels - self.beside_step / self.beside_pixels
+
+
+def _worst(profile: Profile, at: int, lines: Sequence[int]) -> tuple[float, int]:
+    length = profile.total.shape[1]
+    worst = (0.0, -1)
+    for line in lines:
+        beside = list(lines_beside([line], length=length))
+        usual = profile.total[at, beside].sum() / max(profile.pixels[at, beside].sum(), 1)
+        excess = float(profile.total[at, line] - usual * profile.pixels[at, line])
+        worst = max(worst, (excess, line)) if excess > 0 else worst
+    return worst
+
+
+def _seam(profiles: Sequence[Profile], at: int, lines: Sequence[tuple[int, ...]]) -> Seam:
+    sums = np.zeros(4)
+    worst = (0.0, -1, "")
+    for profile, own, axis in zip(profiles, lines, "yx", strict=True):
+        beside = list(lines_beside(own, length=profile.total.shape[1]))
+        for to, chosen in ((0, list(own)), (2, beside)):
+            sums[to : to + 2] += profile.total[at, chosen].sum(), profile.pixels[at, chosen].sum()
+        worst = max(worst, (*_worst(profile, at, own), axis))
+    count = sum(map(len, lines))
+    return Seam(count, float(sums[0]), int(sums[1]), float(sums[2]), int(sums[3]), worst[2], worst[1], worst[0])
+
+
+def measure_seams(
+    read: ReadMap, *, shape: tuple[int, int, int], window: int, stride: int, overlapping: bool
+) -> tuple[Seam, ...]:
+    """Seams of a map, one per class.
+
+    Parameters
+    ----------
+    read
+        Gives the probabilities of a box; called block by block.
+    shape
+        ``(class, y, x)`` of the map.
+    window, stride
+        Of the windows that it was made of.
+    overlapping
+        Whether they were fused where they overlap.
+    """
+    classes, height, width = shape
+    profiles = step_profiles(read, classes=classes, height=height, width=width)
+    lines = [
+        border_lines(starts_1d(length, window, stride), window=window, length=length, overlapping=overlapping)
+        for length in (height, width)
+    ]
+    return tuple(_seam(profiles, at, lines) for at in range(classes))
+
+
+def _plane(array: Any, at: int, box: Box) -> NDArray[np.bool_]:  # noqa: ANN401 Zarr or NumPy array
+    return np.asarray(array[(at, *box.slices)], dtype=np.bool_)
+
+
+@dataclass(frozen=True, slots=True)
+class Lonely:
+    """Regions that touch nothing."""
+
+    regions: int = -1
+    pixels: int = -1
+    largest: int = 0
+    """Pixels of the largest."""
+    y: int = -1
+    """Row of the middle of its box."""
+    x: int = -1
+    """Column of the same."""
+
+
+def lonely_regions(masks: Any, at: int, *, others: Sequence[Any]) -> Lonely:  # noqa: ANN401 arrays
+    """Regions of a class of some masks that touch no pixel of others, and the pixels in them; read strip by strip.
+
+    Parameters
+    ----------
+    masks
+        ``(class, y, x)``.
+    at
+        Number of the class.
+    others
+        Arrays of the same shape.
+    """
+    height, width = masks.shape[1:]
+    table = component_table(lambda box: _plane(masks, at, box), height=height, width=width, rows=ROWS)
+    touched = np.zeros(len(table), bool)
+    for index, box in enumerate(table.boxes if len(table) else ()):
+        labels = relabel(table, index, _plane(masks, at, box))
+        for other in others:
+            found = labels[_plane(other, at, box)]
+            touched[found[found >= 0]] = True
+    if touched.all():
+        return Lonely(0, 0)
+    area = np.where(touched, 0, table.area)
+    box = table.box(int(np.argmax(area)))
+    middle = (box.y0 + box.y1) // 2, (box.x0 + box.x1) // 2
+    return Lonely(int(np.count_nonzero(~touched)), int(area.sum()), int(area.max()), *middle)
+
+
+def _seams_of(maps: ProbabilityMap, *, window: int, stride: int, overlapping: bool) -> tuple[Seam, ...]:
+    classes, height, width = maps.shape
+    return measure_seams(
+        maps.read,
+        shape=(classes, height, width),
+        window=window,
+        stride=stride,
+        overlapping=overlapping,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    image_id: str
+    split: str
+    truth: Any
+    known: tuple[bool, ...]
+    """Of each class, whether somebody looked for it."""
+    probability: Mapping[str, Path]
+    """Fusion → store."""
+    masks: Mapping[str, Any]
+
+    def rows(self, codes: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+        for fusion, path in self.probability.items():
+            notes: Any = dict(stores.open_group(path).attrs)["lesionmap"]
+            window, stride = int(notes["window"]), int(notes["stride"])
+            seams = _seams_of(open_probability(path), window=window, stride=stride, overlapping=fusion != "none")
+            for at, (code, seam) in enumerate(zip(codes, seams, strict=True)):
+                yield {
+                    "image_id": self.image_id,
+                    "split": self.split,
+                    "fusion": fusion,
+                    "class_code": code,
+                    "window": window,
+                    "stride": stride,
+                    "border_lines": seam.lines,
+                    "border_step": seam.border_step,
+                    "border_pixels": seam.border_pixels,
+                    "beside_step": seam.beside_step,
+                    "beside_pixels": seam.beside_pixels,
+                    "worst_axis": seam.worst_axis,
+                    "worst_line": seam.worst_line,
+                    "worst_excess": seam.worst_excess,
+                    **self._false(fusion, at),
+                }
+
+    def _false(self, fusion: str, at: int) -> dict[str, int]:
+        false = lonely = Lonely()
+        if self.known[at]:
+            false = lonely_regions(self.masks[fusion], at, others=[self.truth])
+            if COMPARED_WITH in self.masks:
+                lonely = lonely_regions(self.masks[fusion], at, others=[self.truth, self.masks[COMPARED_WITH]])
+        return {
+            "false_regions": false.regions,
+            "false_pixels": false.pixels,
+            "lonely_regions": lonely.regions,
+            "lonely_pixels": lonely.pixels,
+            "lonely_y": lonely.y,
+            "lonely_x": lonely.x,
+            "lonely_largest": lonely.largest,
+        }
+
+
+def write_borders(
+    images: Path,
+    *,
+    probability: Mapping[str, Mapping[str, Path]],
+    segmentation: Mapping[str, Mapping[str, Path]],
+    normalized: Mapping[str, Path],
+    record: DatasetRecord,
+    folds: Sequence[int],
+    output: Path,
+    provenance: Provenance,
+) -> None:
+    """Write ``report/{model}.borders.parquet``, see ``COLUMNS``.
+
+    Parameters
+    ----------
+    images
+        ``raw/images.parquet``.
+    probability, segmentation
+        Fusion → image id → store.
+    normalized
+        Image id → store.
+    record
+        Classes.
+    folds
+        Fold of the model, or of each member of the ensemble: says which images validate.
+    output
+        The table.
+    provenance
+        Record of origin.
+    """
+    table = stores.read_table(images)
+    table = table.assign(split=measured_split(table, folds=folds))
+    rows: list[dict[str, Any]] = []
+    for row in table[table["split"].isin(SPLITS)].sort_values(["split", "image_id"]).to_dict("records"):
+        image = str(row["image_id"])
+        maps = {fusion: paths[image] for fusion, paths in probability.items() if image in paths}
+        masks = {fusion: stores.open_array(segmentation[fusion][image], "masks") for fusion in maps}
+        if maps:
+            known = tuple(row[f"pixels_{code}"] >= 0 for code in record.codes)
+            truth = stores.open_array(normalized[image], "truth")
+            rows += _Image(image, str(row["split"]), truth, known, maps, masks).rows(record.codes)
+    frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+    with file_in_progress(output) as partial:
+        stores.write_table(frame, partial, provenance=provenance.as_attributes())

@@ -1,0 +1,112 @@
+"""How sure is a number, and how does it change with the threshold? Bootstrap intervals and precision-recall curves."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.arrays.metrics import Histogram, average_precision
+from pipeline.report.measures.averages import bootstrap_interval, pooled_dice, pooled_iou
+from pipeline.seeds import Key, stream
+
+__all__ = ["Intervals", "curve", "intervals"]
+
+Statistic: TypeAlias = Callable[[NDArray[np.int64]], float]
+Intervals: TypeAlias = dict[tuple[str, str], tuple[float, float]]
+"""(class code or name of an average, measure) → bounds."""
+
+_COUNTS = ["tp", "fp", "fn", "tn"]
+_STATISTICS: dict[str, Statistic] = {"dice_pooled": pooled_dice, "iou_pooled": pooled_iou}
+_POINTS = 200
+
+
+def _mean_of(statistic: Statistic) -> Statistic:
+    def mean(total: NDArray[np.int64]) -> float:
+        defined = [value for value in map(statistic, total) if not math.isnan(value)]
+        return sum(defined) / len(defined) if defined else math.nan
+
+    return mean
+
+
+def _cube(rows: pd.DataFrame, codes: Sequence[str]) -> NDArray[np.int64]:
+    """Counts ``(group, class, 4)``, groups in text order; nothing where a group has no row of a class."""
+    sums = rows.groupby(["group_id", "class_code"], observed=True)[_COUNTS].sum()
+    groups = sorted(rows["group_id"].unique())
+    index = pd.MultiIndex.from_product([groups, codes], names=["group_id", "class_code"])
+    return sums.reindex(index, fill_value=0).to_numpy(dtype=np.int64).reshape(len(groups), len(codes), 4)
+
+
+def _by_group(found: Sequence[tuple[str, Mapping[str, Histogram]]], code: str) -> NDArray[np.int64]:
+    """Histograms of one class ``(group, 2, occurring probabilities)``; the others would only cost memory."""
+    held = [(group, histograms[code]) for group, histograms in found if code in histograms]
+    if not held:
+        return np.zeros((0, 2, 1), dtype=np.int64)
+    occurring = np.flatnonzero(np.any([histogram.any(axis=0) for _, histogram in held], axis=0))
+    groups = sorted({group for group, _ in held})
+    cube = np.zeros((len(groups), 2, len(occurring)), dtype=np.int64)
+    for group, histogram in held:
+        cube[groups.index(group)] += histogram[:, occurring]
+    return cube
+
+
+def intervals(
+    rows: pd.DataFrame,
+    histograms: Sequence[tuple[str, Mapping[str, Histogram]]],
+    *,
+    averaged: Mapping[str, Sequence[str]],
+    draws: int,
+    key: tuple[int, Key],
+) -> Intervals:
+    """95 % intervals of the pooled measures of classes and of named averages, by drawing groups again.
+
+    Parameters
+    ----------
+    rows
+        Counts per image and class: ``group_id``, ``class_code``, ``tp``, ``fp``, ``fn``, ``tn``.
+    histograms
+        For each image its group and its histograms.
+    averaged
+        Name of an average → the classes that it is taken over (Dice and IoU only).
+    draws
+        Bootstrap samples; 0 for no intervals.
+    key
+        Seed and split, which address the randomness.
+
+    Returns
+    -------
+    dict
+        Only what has an interval: none below ten groups.
+    """
+    if draws == 0:
+        return {}
+    found: dict[tuple[str, str], tuple[float, float] | None] = {}
+    codes = [str(code) for code in rows["class_code"].unique()]
+    cube = _cube(rows, codes)
+    for measure, statistic in _STATISTICS.items():
+        for at, code in enumerate(codes):
+            rng = stream(key[0], "report", "bootstrap", key[1], code, measure)
+            found[code, measure] = bootstrap_interval(cube[:, at], statistic, rng=rng, n=draws)
+        for name, members in averaged.items():
+            rng = stream(key[0], "report", "bootstrap", key[1], name, measure)
+            found[name, measure] = bootstrap_interval(_cube(rows, members), _mean_of(statistic), rng=rng, n=draws)
+    for code in codes:
+        rng = stream(key[0], "report", "bootstrap", key[1], code, "ap_pooled")
+        found[code, "ap_pooled"] = bootstrap_interval(_by_group(histograms, code), average_precision, rng=rng, n=draws)
+    return {name: bounds for name, bounds in found.items() if bounds is not None}
+
+
+def curve(histogram: Histogram) -> NDArray[np.float64]:
+    """Recall and precision ``(2, points)`` from the highest probability down; at most 200 points, none without truth.
+
+    Where there are more, those nearest to equal steps of recall are kept: enough for a plot, not for an area.
+    """
+    fp, tp = np.cumsum(histogram[:, ::-1], axis=1)
+    seen = np.flatnonzero(tp)
+    if not len(seen):
+        return np.zeros((2, 0))
+    recall, precision = tp[seen] / tp[-1], tp[seen] / (tp[seen] + fp[seen])
+    keep = np.unique(np.searchsorted(recall, np.linspace(recall[0], 1, _POINTS)).clip(max=len(recall) - 1))
+    return np.stack([recall[keep], precision[keep]])

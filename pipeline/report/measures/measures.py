@@ -1,0 +1,126 @@
+"""Which numbers sum up a split? One row per class and measure, one per named average and measure.
+
+Every row says in its label what it is: of which class or over which classes, pooled over pixels or a mean over images.
+"""
+
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import pandas as pd
+
+from pipeline.report.measures.averages import average_table
+from pipeline.report.measures.intervals import Intervals
+
+__all__ = [
+    "COMPARED",
+    "MEASURES",
+    "OVER_CLASSES",
+    "OVER_LESIONS",
+    "SUMMARY_COLUMNS",
+    "average_of",
+    "average_rows",
+    "class_rows",
+]
+
+SUMMARY_COLUMNS = {
+    "model": "category",
+    "fusion": "category",
+    "split": "category",
+    "class_code": "category",
+    "average": "category",
+    "measure": "category",
+    "label": "str",
+    "value": "float64",
+    "low": "float64",
+    "high": "float64",
+    "threshold": "float64",
+    "images": "int64",
+    "images_with_truth": "int64",
+    "groups": "int64",
+    "classes": "str",
+}
+"""One row per split, class (or average) and measure. `class_code` is empty for an average, `average` for a class;
+`low` and `high` bound the 95 % bootstrap interval over groups, NaN where there is none; `classes` are those behind."""
+
+MEASURES = {
+    "dice_pooled": "Dice, pixels of all images pooled",
+    "iou_pooled": "IoU, pixels of all images pooled",
+    "ap_pooled": "AUPR (step-wise average precision), pixels of all images pooled",
+    "precision_pooled": "precision, pixels of all images pooled",
+    "recall_pooled": "recall, pixels of all images pooled",
+    "dice_image_mean": "Dice, mean over images that hold the class",
+    "iou_image_mean": "IoU, mean over images that hold the class",
+    "false_positive_area": "pixels predicted in images that do not hold the class",
+}
+"""Measure → what it is, as it is written into every label."""
+COMPARED = (
+    ("Dice, lesions", "mean over lesions", "dice_pooled"),
+    ("AUPR, lesions", "mean over lesions", "ap_pooled"),
+    ("Dice, classes", "mean over classes", "dice_pooled"),
+    ("mIoU", "mean over classes", "iou_pooled"),
+    ("mIoU with background", "mean over classes with background", "iou_pooled"),
+)
+"""The numbers by which models and fusions stand side by side: head, average, measure."""
+
+OVER_CLASSES, OVER_LESIONS = "mean over classes", "mean over lesions"
+"""Names of averages, as `averages.average_table` gives them."""
+
+
+def class_rows(classes: pd.DataFrame, *, bounds: Intervals, thresholds: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Rows of an ``averages.class_table``, with intervals where there are any."""
+    rows = []
+    for each in classes.to_dict("records"):
+        code = str(each["class_code"])
+        for measure, text in MEASURES.items():
+            low, high = bounds.get((code, measure), (math.nan, math.nan))
+            rows.append(
+                {
+                    "class_code": code,
+                    "average": "",
+                    "measure": measure,
+                    "label": f"{code}: {text}",
+                    "value": float(each[measure]),
+                    "low": low,
+                    "high": high,
+                    "threshold": thresholds.get(code, math.nan),
+                    "images": each["images"] + each["images_without"],
+                    "images_with_truth": each["images"],
+                    "classes": code,
+                }
+            )
+    return rows
+
+
+def average_rows(classes: pd.DataFrame, *, anatomy: Collection[str], bounds: Intervals) -> list[dict[str, Any]]:
+    """Rows of the averages of an ``averages.class_table``, with intervals where there are any."""
+    rows = []
+    behind = classes.set_index("class_code")[["images", "images_without"]].sum(axis=1)
+    held = classes.set_index("class_code")["images"]
+    for each in average_table(classes, anatomy=anatomy).to_dict("records"):
+        measure, average = str(each["name"]).split(", ", 1)
+        low, high = bounds.get((average, measure), (math.nan, math.nan))
+        codes = str(each["classes"]).split()
+        rows.append(
+            {
+                "class_code": "",
+                "average": average,
+                "measure": measure,
+                "label": f"{average} ({', '.join(codes) or 'none'}): {MEASURES[measure]}",
+                "value": float(each["value"]),
+                "low": low,
+                "high": high,
+                "threshold": math.nan,
+                "images": int(behind[codes].max()) if codes else 0,
+                "images_with_truth": int(held[codes].min()) if codes else 0,
+                "classes": " ".join(codes),
+            }
+        )
+    return rows
+
+
+def average_of(summary: pd.DataFrame, *, split: str, average: str, measure: str) -> float:
+    """The value of a named average; NaN where there is none."""
+    wanted = (summary["split"] == split) & (summary["average"] == average) & (summary["measure"] == measure)
+    found = summary.loc[wanted, "value"]
+    return float(found.iloc[0]) if len(found) else math.nan

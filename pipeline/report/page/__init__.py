@@ -1,0 +1,1 @@
+"""The HTML page: its sections, tables and templates' content."""

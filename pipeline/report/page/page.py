@@ -1,0 +1,233 @@
+"""Where does a reader look first? One page per data set and one over all of them, which open from disk without a network.
+
+The pages hold no script and load nothing but the pictures beside them.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib import colormaps
+
+from pipeline import stores
+from pipeline.config import ReportConfig
+from pipeline.config.manifest import DatasetRecord
+from pipeline.report.measures.measures import OVER_CLASSES
+from pipeline.report.measures.result import Inputs, Result
+from pipeline.report.page import sections, tables
+from pipeline.report.page.content import Content, page_context
+from pipeline.report.pictures.overlays import HEAT_MAP
+from pipeline.report.pictures.pairs import Pair
+from pipeline.stores.atomic import file_in_progress, folder_in_progress
+from pipeline.stores.provenance import Provenance
+
+__all__ = ["SUMMARY_FIELDS", "write_index", "write_report"]
+
+SUMMARY_FIELDS = {
+    "dataset": "str",
+    "title": "str",
+    "modality": "str",
+    "images": "int64",
+    "rejected": "int64",
+    "patches": "int64",
+    "result": "str",
+    "split": "str",
+    "images_measured": "int64",
+    "dice_lesions": "float64",
+    "ap_lesions": "float64",
+    "dice_classes": "float64",
+    "miou": "float64",
+    "thumbnail": "str",
+}
+"""One row: what the index over all data sets shows. `result` is the model and fusion chosen on the validation images,
+`split` the split that the numbers are from; `miou` is over classes without background."""
+
+
+def _environment() -> Environment:
+    ramp = [
+        "#{:02x}{:02x}{:02x}".format(*(round(255 * part) for part in colormaps[HEAT_MAP](at / 8)[:3]))
+        for at in range(9)
+    ]
+    environment = Environment(
+        loader=PackageLoader("pipeline.report.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals["ramp"] = ramp
+    return environment
+
+
+def _render(template: str, context: Mapping[str, Any], output: Path) -> None:
+    text = _environment().get_template(template).render(context)
+    with file_in_progress(output) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _link(path: Path, start: Path) -> str:
+    return Path(os.path.relpath(path, start)).as_posix()
+
+
+def _summary(
+    content: Content, *, dataset: str, overlays: Sequence[Any], pairs: Sequence[Pair], link: str
+) -> pd.DataFrame:
+    shots = [shot for each in overlays for shot in each["overlay"].whole if "prediction" in shot.name]
+    shots += [pair.shots[-1] for pair in pairs]
+    usable = int((content.table["rejected"] == "").sum())
+    lesions = content.choice.average if content.choice else OVER_CLASSES
+    summary = (
+        content.summaries[content.choice.result.name] if content.choice else pd.DataFrame({"split": [], "images": []})
+    )
+    row = {
+        "dataset": dataset,
+        "title": content.record.title,
+        "modality": content.record.modality,
+        "images": usable,
+        "rejected": len(content.table) - usable,
+        "patches": sum(len(stores.read_table(path)) for path in content.inputs.indexes.values()),
+        "result": content.choice.result.name if content.choice else "",
+        "split": content.split,
+        "images_measured": int(summary.loc[summary["split"] == content.split, "images"].max()) if content.split else 0,
+        "dice_lesions": content.average(lesions, "dice_pooled"),
+        "ap_lesions": content.average(lesions, "ap_pooled"),
+        "dice_classes": content.average(OVER_CLASSES, "dice_pooled"),
+        "miou": content.average(OVER_CLASSES, "iou_pooled"),
+        "thumbnail": f"{link}/{shots[0].name}" if shots else "",
+    }
+    return pd.DataFrame([row]).astype(SUMMARY_FIELDS)
+
+
+def write_report(
+    inputs: Inputs,
+    *,
+    dataset: str,
+    record: DatasetRecord,
+    config: ReportConfig,
+    stage_config: Mapping[str, Any],
+    results: Sequence[Result],
+    output: Path,
+    figures: Path,
+    summary: Path,
+    provenance: Provenance,
+) -> None:
+    """Write the page of one data set, its pictures, and the row that the index over all data sets shows.
+
+    Parameters
+    ----------
+    inputs
+        Table of images, stores, originals, patch indexes, models, stains.
+    dataset
+        ``name`` or ``name@recipe``.
+    record
+        Facts of the data set.
+    config
+        Number and size of pictures.
+    stage_config
+        The resolved configuration, to be shown.
+    results
+        Every model and fusion; may be empty.
+    output
+        ``report/index.html``.
+    figures
+        Folder of the pictures, to which the page links relatively.
+    summary
+        Table of one row, see ``SUMMARY_FIELDS``.
+    provenance
+        Record of origin.
+    """
+    with folder_in_progress(figures, digest=provenance.digest) as folder:
+        content = Content(record, config, inputs, results, stores.read_table(inputs.images), folder)
+        content.summaries = sections.summaries_of(results)
+        content.alike = sections.validated_alike(results)
+        content.choice = sections.choose(results, content.summaries, alike=content.alike)
+        link = _link(figures, output.parent)
+        context = page_context(content, dataset=dataset, link=link, provenance=provenance, stage_config=stage_config)
+    _render("page.html", context, output)
+    link = _link(figures, summary.parent)
+    row = _summary(content, dataset=dataset, overlays=context["overlays"], pairs=context["pairs"], link=link)
+    with file_in_progress(summary) as path:
+        stores.write_table(row, path, provenance=provenance.as_attributes())
+
+
+def _card(entry: str, row: Mapping[str, Any], *, report: Path, summary: Path, output: Path) -> dict[str, Any]:
+    split, numbers = (
+        row["split"],
+        [("Images used", tables.counted(row["images"])), ("Left out", tables.counted(row["rejected"]))],
+    )
+    numbers.append(("Patches", tables.counted(row["patches"])))
+    if row["result"]:
+        numbers.append(("Model / fusion", row["result"]))
+    if split:
+        numbers.append((f"Dice, lesions, {split}", tables.number(row["dice_lesions"])))
+        numbers.append((f"AUPR, lesions, {split}", tables.number(row["ap_lesions"])))
+    thumbnail = _link(summary.parent / row["thumbnail"], output.parent) if row["thumbnail"] else ""
+    return {
+        "entry": entry,
+        "title": row["title"],
+        "numbers": numbers,
+        "link": _link(report, output.parent),
+        "thumbnail": thumbnail,
+    }
+
+
+def _side_by_side(rows: Mapping[str, Mapping[str, Any]]) -> tables.Table:
+    head = (
+        tables.Cell("Data set", kind="text"),
+        tables.Cell("Images"),
+        tables.Cell("Left out"),
+        tables.Cell("Model / fusion", kind="text"),
+        tables.Cell("Measured on", kind="text"),
+        tables.Cell("Dice, lesions", hint="pixels pooled, mean over lesions"),
+        tables.Cell("AUPR, lesions", hint="pixels pooled, mean over lesions"),
+        tables.Cell("Dice, classes", hint="pixels pooled, mean over classes"),
+        tables.Cell("mIoU", hint="pixels pooled, mean over classes without background"),
+    )
+    found = tuple(
+        (
+            tables.Cell(entry, kind="text", strong=True),
+            tables.Cell(tables.counted(row["images"])),
+            tables.Cell(tables.counted(row["rejected"])),
+            tables.Cell(row["result"] or tables.DASH, kind="text"),
+            tables.Cell(
+                f"{row['images_measured']} {row['split']} images" if row["split"] else tables.DASH, kind="text"
+            ),
+            *(tables.Cell(tables.number(row[name])) for name in ("dice_lesions", "ap_lesions", "dice_classes", "miou")),
+        )
+        for entry, row in rows.items()
+    )
+    caption = "Pixels of all images of the split pooled, then the named mean; each with the model and fusion chosen on its validation images"
+    return tables.Table(caption, head, found)
+
+
+def _first_row(summary: Path) -> dict[str, Any]:
+    return {str(name): value for name, value in stores.read_table(summary).iloc[0].items()}
+
+
+def write_index(reports: Mapping[str, tuple[Path, Path]], *, output: Path) -> None:
+    """Write the page over all data sets.
+
+    Parameters
+    ----------
+    reports
+        Entry (``name`` or ``name@recipe``) → its page and its table of one row, as ``write_report`` wrote them.
+    output
+        ``results/index.html``.
+    """
+    rows = {entry: _first_row(summary) for entry, (_, summary) in reports.items()}
+    sets = [
+        _card(entry, rows[entry], report=page, summary=summary, output=output)
+        for entry, (page, summary) in reports.items()
+    ]
+    context = {
+        "sets": sets,
+        "comparison": _side_by_side(rows),
+        "images": tables.counted(sum(row["images"] for row in rows.values())),
+        "rejected": tables.counted(sum(row["rejected"] for row in rows.values())),
+        "footer": "Numbers are computed on the pixel grid of the normalised images; each report says what is behind them.",
+    }
+    _render("index.html", context, output)

@@ -1,0 +1,200 @@
+"""What is to be known of a patch index at a glance? Tables of its counts, truth shares, lesions that are missed, spread."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from pipeline.config.manifest import DatasetRecord
+from pipeline.report.measures.averages import BACKGROUND
+from pipeline.report.page.tables import DASH, SPLITS, Cell, Table, chips, counted
+from pipeline.report.pictures.patch_sheet import drawn_for
+
+__all__ = [
+    "all_tables",
+    "images_of_index",
+    "lesions_missed",
+    "missed_sentence",
+    "notes_of",
+    "spread_table",
+    "truth_shares",
+]
+
+QUANTILES = (
+    ("least", 0.0),
+    ("5 %", 0.05),
+    ("25 %", 0.25),
+    ("median", 0.5),
+    ("75 %", 0.75),
+    ("95 %", 0.95),
+    ("most", 1.0),
+)
+SPREAD_TEXTS = {
+    "negatives": "patches without truth",
+    "images": "images they are from",
+    "groups": "patients they are from",
+    "images_offered": "images they could be from",
+    "most_from_one_image": "most of them from one image",
+    "most_from_one_group": "most of them from one patient",
+    "least_distance": "least distance of two, pixels",
+    "tissue_share": "share of the tissue they see",
+}
+"""Keys of the summary's ``spread``."""
+
+
+def _text(text: str, *, strong: bool = False) -> Cell:
+    return Cell(text, kind="text", strong=strong)
+
+
+def _order(record: DatasetRecord) -> dict[str, int]:
+    return {name: at for at, name in enumerate([*record.codes, BACKGROUND, "grid"])}
+
+
+def _percent(share: float) -> str:
+    """A share with as many digits as it takes to see that it is not nothing.
+
+    Examples
+    --------
+    >>> _percent(0.25), _percent(0.00031), _percent(0.0)
+    ('25.0 %', '0.031 %', '0 %')
+    """
+    percent = 100 * share
+    if percent == 0:
+        return "0 %"
+    return f"{percent:.1f} %" if percent >= 1 else f"{percent:.2g} %"
+
+
+def truth_shares(frame: pd.DataFrame, record: DatasetRecord) -> Table:
+    """Which share of a patch is truth: quantiles over the patches of each split and class drawn for."""
+    what, order, rows = drawn_for(frame), _order(record), []
+    for split in SPLITS:
+        here = frame["split"] == split
+        for name in sorted(set(what[here]), key=lambda name: (order.get(name, len(order)), name)):
+            share = frame.loc[here & (what == name), "truth_fraction"].astype("float64")
+            cells = [Cell(_percent(float(share.quantile(at)))) for _, at in QUANTILES]
+            rows.append((_text(split, strong=True), _text(name), *cells))
+    head = (_text("Split"), _text("Drawn for"), *(Cell(name) for name, _ in QUANTILES))
+    return Table("Share of a patch that has truth of any class: quantiles over patches", head, tuple(rows))
+
+
+def images_of_index(frame: pd.DataFrame, record: DatasetRecord, *, most: int) -> Table:
+    """Patches of each image, those with most first within a split.
+
+    Parameters
+    ----------
+    frame
+        An index.
+    record
+        Classes.
+    most
+        Rows of the table; a note tells of the others.
+    """
+    what = drawn_for(frame)
+    keys = [frame["split"].astype(str), frame["image_id"].astype(str), frame["group_id"].astype(str)]
+    counts = pd.crosstab(keys, what)
+    order = _order(record)
+    columns = sorted(map(str, counts.columns), key=lambda name: (order.get(name, len(order)), name))
+    numbers = counts[columns].to_numpy()
+    found = [(*map(str, key), numbers[at].tolist()) for at, key in enumerate(counts.index.to_flat_index())]
+    found.sort(key=lambda row: (SPLITS.index(row[0]), -sum(row[3]), row[1]))
+    rows = [
+        (
+            _text(image, strong=True),
+            _text(split),
+            _text(group),
+            Cell(counted(sum(parts))),
+            *(Cell(counted(part) if part else DASH) for part in parts),
+        )
+        for split, image, group, parts in found[:most]
+    ]
+    head = (_text("Image"), _text("Split"), _text("Patient"), Cell("Patches"), *(Cell(name) for name in columns))
+    more = (f"{counted(len(found) - most)} more images, each with no more patches.",) if len(found) > most else ()
+    return Table("Patches of each image, by what they were drawn for", head, tuple(rows), more)
+
+
+def _size_text(size: Mapping[str, Any]) -> str:
+    least, largest = size.get("least_area", 0), size.get("most_area")
+    return f"{counted(least)} to {counted(largest)} px" if largest is not None else f"from {counted(least)} px"
+
+
+def lesions_missed(summary: Mapping[str, Any], record: DatasetRecord) -> Table | None:
+    """Which lesions of the training images no training patch touches, by class and size; None where nothing is known."""
+    lesions: Mapping[str, Any] = summary.get("lesions") or {}
+    sizes = {_size_text(each): each["least_area"] for found in lesions.values() for each in found.get("by_area", ())}
+    names = sorted(sizes, key=lambda name: sizes[name])
+    rows = []
+    for code in [code for code in record.codes if code in lesions]:
+        found = lesions[code]
+        known = {_size_text(each): each for each in found.get("by_area", ())}
+        cells = [_missed(known[name]) if name in known else Cell(DASH, hint="no lesion of this size") for name in names]
+        rows.append((Cell("", kind="text", chips=chips([code], record)), _missed(found), *cells))
+    head = (_text("Class"), Cell("All"), *(Cell(name) for name in names))
+    caption = "Lesions of the training images that no training patch touches, by area: untouched / all"
+    return Table(caption, head, tuple(rows)) if rows else None
+
+
+def missed_sentence(summary: Mapping[str, Any]) -> str:
+    """How many lesions of the training images no training patch touches, to stand behind a count; empty where unknown."""
+    lesions = [found for found in (summary.get("lesions") or {}).values() if found.get("components")]
+    if not lesions:
+        return ""
+    untouched, total = (sum(int(found.get(key, 0)) for found in lesions) for key in ("untouched", "components"))
+    share = f" ({_percent(untouched / total)})" if untouched else ""
+    return f"; no training patch touches {counted(untouched)} of {counted(total)} lesions{share}"
+
+
+def _missed(found: Mapping[str, Any]) -> Cell:
+    untouched, total = int(found.get("untouched", 0)), int(found.get("components", 0))
+    if not total:
+        return Cell(DASH, hint="no lesion")
+    return Cell(f"{counted(untouched)} / {counted(total)}", note=_percent(untouched / total), strong=untouched > 0)
+
+
+def _spread_text(key: str, value: object) -> str:
+    if value is None:
+        return DASH
+    if not isinstance(value, int | float):
+        return str(value)
+    return _percent(value) if key.endswith("share") else f"{value:,.0f}"
+
+
+def spread_table(frame: pd.DataFrame, summary: Mapping[str, Any]) -> Table | None:
+    """How the training patches are spread over images and patients, and those without truth over the tissue."""
+    train = frame[frame["split"] == "train"]
+    if not len(train):
+        return None
+    rows = [("training patches", counted(len(train)))]
+    for column, name in (("image_id", "image"), ("group_id", "patient")):
+        per = train[column].astype(str).value_counts()
+        rows.append((f"{name}s they are from", counted(len(per))))
+        share = _percent(int(per.iloc[0]) / len(train))
+        rows.append((f"most of them from one {name}", f"{counted(int(per.iloc[0]))} ({share}, {per.index[0]})"))
+    spread: Mapping[str, Any] = summary.get("spread") or {}
+    if spread.get("negatives", 1):
+        rows += [
+            (SPREAD_TEXTS.get(key, key.replace("_", " ")), _spread_text(key, value)) for key, value in spread.items()
+        ]
+    cells = tuple((_text(name), Cell(value)) for name, value in rows)
+    return Table("How the patches are spread", (_text("What"), Cell("")), cells)
+
+
+def notes_of(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    """What was done otherwise than asked, in sentences; of an older index, made from what ran short."""
+    if "notes" in summary:
+        return tuple(map(str, summary["notes"]))
+    return tuple(
+        f"{each['class']}: {counted(each['drawn'])} of {counted(each['requested'])} patches drawn"
+        + (f", because {each['why']}." if each.get("why") else ".")
+        for each in summary.get("short", ())
+    )
+
+
+def all_tables(frame: pd.DataFrame, summary: Mapping[str, Any], record: DatasetRecord, *, most: int) -> Sequence[Table]:
+    """Every table of an index but the counts."""
+    found = (
+        truth_shares(frame, record),
+        lesions_missed(summary, record),
+        spread_table(frame, summary),
+        images_of_index(frame, record, most=most),
+    )
+    return [table for table in found if table is not None]

@@ -1,0 +1,1 @@
+"""Pictures of the report: plots, overlays, contact sheets, patch maps."""

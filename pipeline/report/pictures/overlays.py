@@ -1,0 +1,149 @@
+"""How is a segmentation shown? Outlines in the fixed class colours, errors in colours of their own, a heat map.
+
+Pure functions over pictures ``(h, w, 3)`` uint8 RGB and masks ``(class, h, w)``.
+"""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from matplotlib import colormaps
+from numpy.typing import NDArray
+
+from pipeline.geometry import Box, clip_start
+from pipeline.report.pictures.reduce import ERRORS
+
+__all__ = ["ERROR_COLOURS", "HEAT_MAP", "RGB", "Picture", "draw_masks", "errors", "heat", "interesting_box", "outline"]
+
+Picture: TypeAlias = NDArray[np.uint8]
+RGB: TypeAlias = tuple[int, int, int]
+
+ERROR_COLOURS: dict[str, RGB] = {
+    "hit": (240, 240, 240),
+    "false_positive": (255, 140, 0),
+    "false_negative": (0, 200, 235),
+    "other_class": (190, 110, 255),
+}
+"""Told apart by colour-blind readers too, and none of them a class colour."""
+
+HEAT_MAP = "inferno"
+_FILL, _DIMMED = 0.35, 0.45
+
+
+def outline(picture: Picture, mask: NDArray[np.bool_], *, colour: RGB, thickness: int = 1) -> Picture:
+    """The picture with a line around a mask ``(h, w)``: outside of it, so that even one pixel stays to be seen."""
+    size = 2 * thickness + 1
+    grown = cv2.dilate(mask.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+    drawn = picture.copy()
+    drawn[(grown > 0) & ~mask] = colour
+    return drawn
+
+
+def _blend(picture: Picture, mask: NDArray[np.bool_], *, colour: RGB, share: float) -> Picture:
+    blended = picture.astype(np.float32)
+    blended[mask] += share * (np.array(colour, dtype=np.float32) - blended[mask])
+    return np.rint(blended).astype(np.uint8)
+
+
+def draw_masks(
+    picture: Picture,
+    masks: NDArray[np.bool_],
+    *,
+    colours: Sequence[RGB],
+    drawing_order: Sequence[int],
+    filled: bool,
+    thickness: int = 1,
+) -> Picture:
+    """The picture with masks drawn over it.
+
+    Parameters
+    ----------
+    picture
+        ``(h, w, 3)``.
+    masks
+        ``(class, h, w)``.
+    colours
+        Of each class.
+    drawing_order
+        Numbers of the classes, the one that lies on top last.
+    filled
+        Whether the inside is tinted, as for a prediction; truth is outlined only.
+    thickness
+        Of the lines, pixels.
+    """
+    drawn = picture
+    for at in drawing_order:
+        if masks[at].any():
+            tinted = _blend(drawn, masks[at], colour=colours[at], share=_FILL) if filled else drawn
+            drawn = outline(tinted, masks[at], colour=colours[at], thickness=thickness)
+    return drawn
+
+
+def dimmed(picture: Picture) -> Picture:
+    """The picture in dark grey, as a ground for colours."""
+    grey = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY).astype(np.float32) * _DIMMED
+    return np.repeat(np.rint(grey).astype(np.uint8)[:, :, None], 3, axis=2)
+
+
+def errors(picture: Picture, kinds: NDArray[np.int64]) -> Picture:
+    """The commonest kind of each pixel in ``ERROR_COLOURS`` over the dimmed picture.
+
+    Parameters
+    ----------
+    picture
+        ``(h, w, 3)``.
+    kinds
+        ``(4, h, w)``: how many pixels of the image are of each kind of ``ERRORS``; of equal numbers the error shows.
+    """
+    drawn = dimmed(picture)
+    commonest = len(ERRORS) - 1 - np.argmax(kinds[::-1], axis=0)
+    anything = kinds.any(axis=0)
+    for at, kind in enumerate(ERRORS):
+        drawn[anything & (commonest == at)] = ERROR_COLOURS[kind]
+    return drawn
+
+
+def heat(picture: Picture, probability: NDArray[np.floating]) -> Picture:
+    """Probability ``(h, w)`` in [0, 1] as a heat map; the lower, the more of the dimmed picture shows through."""
+    value = np.clip(probability.astype(np.float32), 0, 1)
+    colour = np.asarray(colormaps[HEAT_MAP](value), dtype=np.float32)[..., :3] * 255
+    share = np.sqrt(value)[..., None]
+    ground = dimmed(picture).astype(np.float32)
+    return np.asarray(np.rint(ground + share * (colour - ground)), dtype=np.uint8)
+
+
+def interesting_box(masks: NDArray[np.bool_], *, shape: tuple[int, int], side: int) -> Box:
+    """The square of ``side`` pixels of the image around the place where most classes have most of their borders.
+
+    Parameters
+    ----------
+    masks
+        ``(class, h, w)`` on the picture: truth or prediction, lesions only where there are any.
+    shape
+        ``(height, width)`` of the image that the picture stands for.
+    side
+        Of the square in pixels of the image; cut where the image is smaller.
+
+    Notes
+    -----
+    The score of a place is the sum over classes of the square root of the share of border pixels around it, nearer
+    ones counting more, so that a second class counts more than more of the first, and the rim of a large region more
+    than its inside. Without any mask it is the middle of the image.
+    """
+    height, width = min(side, shape[0]), min(side, shape[1])
+    scale_y, scale_x = masks.shape[1] / shape[0], masks.shape[2] / shape[1]
+    spread = max(width * scale_x / 5, 0.5), max(height * scale_y / 5, 0.5)
+    score = np.zeros(masks.shape[1:], dtype=np.float32)
+    for mask in masks:
+        edge = mask & (cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
+        share = cv2.GaussianBlur(
+            edge.astype(np.float32), (0, 0), sigmaX=spread[0], sigmaY=spread[1], borderType=cv2.BORDER_CONSTANT
+        )
+        score += np.sqrt(np.maximum(share, 0))
+    # Rounded, so that the same place wins whatever order a library adds in.
+    best_y, best_x = divmod(int(np.argmax(np.round(score, 4))), masks.shape[2])
+    y, x = (best_y + 0.5, best_x + 0.5) if score.any() else (masks.shape[1] / 2, masks.shape[2] / 2)
+    y0 = clip_start(round(y / scale_y - height / 2), height, shape[0])
+    x0 = clip_start(round(x / scale_x - width / 2), width, shape[1])
+    return Box(y0, x0, y0 + height, x0 + width)

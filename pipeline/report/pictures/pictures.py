@@ -1,0 +1,124 @@
+"""How does a picture of a few hundred pixels come out of a store? From the right level of its pyramid, never all of it.
+
+Level 0 is read as a whole only where it is no larger than a picture; masks, which have no pyramid, are read block by
+block.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import stores
+from pipeline.geometry import Box
+from pipeline.report.pictures.overlays import Picture
+from pipeline.report.pictures.reduce import ReadMasks, picture_shape, reduce_masks
+
+__all__ = [
+    "Shot",
+    "framed",
+    "level_of",
+    "mask_reader",
+    "resized",
+    "roi_picture",
+    "save_picture",
+    "store_box",
+    "store_picture",
+    "store_shape",
+]
+
+QUALITY = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A picture file."""
+
+    name: str
+    """File name in the folder of figures."""
+    caption: str
+    width: int
+    height: int
+    dark: str = ""
+    """The same for a dark page; empty where one file serves both."""
+
+
+def save_picture(picture: Picture, folder: Path, name: str, *, caption: str, quality: int = QUALITY) -> Shot:
+    """Write a JPEG without colour subsampling, which would blur thin coloured lines."""
+    options = [
+        cv2.IMWRITE_JPEG_QUALITY,
+        quality,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    ]
+    _, data = cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), options)
+    (folder / name).write_bytes(data.tobytes())
+    return Shot(name, caption, picture.shape[1], picture.shape[0])
+
+
+def resized(array: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
+    """A picture or map at the size ``(h, w)``; made small by the mean over areas."""
+    return np.asarray(cv2.resize(array, shape[::-1], interpolation=cv2.INTER_AREA))
+
+
+def level_of(path: Path, *, side: int) -> NDArray[Any]:
+    """The coarsest level of a pyramid whose longer side is still at least ``side``; the finest where none is."""
+    metadata: Any = dict(stores.open_group(path).attrs)["ome"]
+    levels = metadata["multiscales"][0]["datasets"]
+    array = stores.open_array(path, "0")
+    for each in levels[1:]:
+        coarser = stores.open_array(path, each["path"])
+        if max(coarser.shape[-2:]) < side:
+            break
+        array = coarser
+    return np.asarray(array[:])
+
+
+def store_shape(path: Path) -> tuple[int, int]:
+    """Rows and columns of the image of a store."""
+    height, width = stores.open_array(path, "0").shape[-2:]
+    return int(height), int(width)
+
+
+def store_picture(path: Path, *, side: int) -> Picture:
+    """The normalised image, at most ``side`` pixels a side."""
+    pixels = np.ascontiguousarray(np.moveaxis(level_of(path, side=side), 0, 2))
+    return np.asarray(resized(pixels, picture_shape(*store_shape(path), side=side)), dtype=np.uint8)
+
+
+def store_box(path: Path, box: Box) -> Picture:
+    """A box of the normalised image, pixel for pixel."""
+    return np.ascontiguousarray(np.moveaxis(stores.read_box(stores.open_array(path, "0"), box), 0, 2))
+
+
+def mask_reader(path: Path, name: str) -> ReadMasks | None:
+    """What reads the masks of a store box by box; None where it has none of that name."""
+    if name not in stores.open_group(path):
+        return None
+    array = stores.open_array(path, name)
+
+    def read(box: Box) -> NDArray[np.bool_]:
+        block = np.asarray(stores.read_box(array, box) > 0)
+        return block if block.ndim == 3 else block[None]
+
+    return read
+
+
+def roi_picture(path: Path, *, side: int) -> NDArray[np.bool_]:
+    """The region of interest on the pixels of ``store_picture``."""
+    shape = store_shape(path)
+    target = picture_shape(*shape, side=side)
+    reduced = reduce_masks(shape, classes=1, picture=target, truth=mask_reader(path, "roi"), masks=None, judged=())
+    return np.zeros(target, dtype=bool) if reduced.truth is None else reduced.truth[0]
+
+
+def framed(picture: Picture, box: Box, *, scale: float) -> Picture:
+    """The picture of an image with a frame around a box of the image; ``scale`` is pixels of the picture per pixel."""
+    corners = (round(box.x0 * scale), round(box.y0 * scale)), (round(box.x1 * scale) - 1, round(box.y1 * scale) - 1)
+    framed = np.ascontiguousarray(picture).copy()
+    cv2.rectangle(framed, *corners, (0, 0, 0), 4)
+    cv2.rectangle(framed, *corners, (255, 255, 255), 2)
+    return np.asarray(framed, dtype=np.uint8)

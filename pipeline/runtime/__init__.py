@@ -1,0 +1,1 @@
+"""What surrounds a computation and changes no value: jobs, threads, the allocator, the memory model."""

@@ -1,0 +1,87 @@
+"""What does every job need around its one call? A log, the workers that it was given, and its record of origin."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from pipeline.errors import PipelineError
+from pipeline.runtime.allocator import keep_freed
+from pipeline.runtime.threads import let_waiting_threads_sleep
+from pipeline.stores import input_digest, use_threads
+from pipeline.stores.disk import room_on_disk
+from pipeline.stores.provenance import LIBRARIES, Provenance
+
+__all__ = ["job", "origin"]
+
+FORMAT = "%(levelname)s %(name)s: %(message)s"
+
+
+@contextmanager
+def job(log: str, *, threads: int) -> Iterator[None]:
+    """Log to a file, and turn an error that the package raised on purpose into its message and exit code 1.
+
+    Parameters
+    ----------
+    log
+        File of the log; truncated.
+    threads
+        Workers that the scheduler gave; OpenCV and the codecs of Zarr, which would take all, take these.
+    """
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(log, mode="w")
+    handler.setFormatter(logging.Formatter(FORMAT))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    keep_freed()
+    let_waiting_threads_sleep()
+    cv2.setNumThreads(threads)
+    use_threads(threads)
+    try:
+        with room_on_disk(Path(log)):
+            yield
+    except PipelineError as problem:
+        root.error("%s", problem)
+        raise SystemExit(1) from None
+    except Exception:
+        root.exception("The job failed in a way that was not foreseen; please report this log.")
+        raise
+    finally:
+        root.removeHandler(handler)
+        handler.close()
+
+
+def origin(
+    stage: str,
+    *,
+    config: Mapping[str, Any],
+    code: str,
+    inputs: Mapping[str, Path] | None = None,
+    pixel_size_um: float | None = None,
+    libraries: tuple[str, ...] = LIBRARIES,
+) -> Provenance:
+    """The record of origin of a job's results; the seed is the one in its configuration.
+
+    Parameters
+    ----------
+    stage
+        One of the seven words.
+    config
+        The job's ``config`` parameter.
+    code
+        The job's ``code`` parameter.
+    inputs
+        Name → file or store; their digests are recorded, never their paths.
+    pixel_size_um
+        Side of a pixel of the original, where known.
+    libraries
+        Distributions whose versions are recorded.
+    """
+    digests = {name: input_digest(path) for name, path in (inputs or {}).items()}
+    seed = int(config.get("seed", 0))
+    return Provenance(stage, dict(config), code, digests, seed, pixel_size_um, libraries)

@@ -1,0 +1,114 @@
+"""How many bytes will a stage need at most? Arithmetic over sizes, so that a job can be refused or sized beforehand.
+
+What grows with an image is named by its arguments; what does not appear in them does not matter. The interpreter with
+its libraries (``INTERPRETER``) and the activations of a network, which only the network knows, come on top.
+"""
+
+from pipeline.errors import ConfigurationError
+
+__all__ = ["INTERPRETER", "normalized_bytes", "probability_bytes"]
+
+INTERPRETER = 400 * 2**20
+"""Python with NumPy, Zarr, Dask, numba and OpenCV, before any pixel; torch adds about as much again."""
+
+_FLOAT = 4
+_CHANNELS = 3
+
+WRITING = 7
+"""Bytes a value while a block is written: its copy in even size (4) and its halved rows and levels (3). Before that,
+the same place holds the values as float16, encoded, and joined to a shard (2 each)."""
+ENHANCING = 19
+"""Bytes a pixel of a block and its halo while a fundus photograph is enhanced and written: decoded, equalised, blurred,
+the result, its planes, and what the encoder holds."""
+STAINING = 12
+"""The same while stains are mapped."""
+ANNOTATING = 3
+"""Bytes a pixel and class while truth is written."""
+COLOUR_COUNTS = 10 * 2**24
+"""The counts of all 24-bit colours (8 each), and which of them occur (1), and the table of those (up to 1)."""
+THUMBNAIL = 6 * 2**24
+"""A strip while an image is made small."""
+PIECES = 128 * 2**20
+"""Decoded tiles and strips of a file that are kept for their neighbours."""
+MASK_PIECES = 64 * 2**20
+"""The same for all masks of an image."""
+
+
+def probability_bytes(
+    *, window: int, shard: int, classes: int, fusions: int, batch: int, workers: int, logits: bool = False
+) -> int:
+    """Peak of stage probability, whatever the size of the image.
+
+    Parameters
+    ----------
+    window
+        Side of a window in pixels.
+    shard
+        Side of a block in pixels.
+    classes
+        Maps of the network.
+    fusions
+        Fusions of one pass.
+    batch
+        Windows of a forward pass.
+    workers
+        Blocks in memory at a time.
+    logits
+        Whether logits are fused: they are made probabilities in a copy.
+
+    Returns
+    -------
+    int
+        Bytes, without interpreter and activations.
+    """
+    _positive(window=window, shard=shard, classes=classes, fusions=fusions, batch=batch, workers=workers)
+    reach, core = (shard + window - 1) ** 2, shard**2
+    sums = _FLOAT * classes * fusions * reach
+    computing = _CHANNELS * reach + batch * window**2 * (_CHANNELS + _FLOAT * classes)
+    lending = _FLOAT * classes * shard * (window - 1)
+    finishing = lending + _FLOAT * core + (WRITING + (_FLOAT if logits else 0)) * classes * core
+    return workers * (sums + max(computing, finishing))
+
+
+def normalized_bytes(
+    *, rows: int, columns: int, halo: int, classes: int, workers: int, stained: bool, whole: int = 0
+) -> int:
+    """Peak of stage normalized: whatever the size of the image, unless its file can only be decoded whole.
+
+    Parameters
+    ----------
+    rows, columns
+        Pixels of a block.
+    halo
+        Pixels around it that the blur needs.
+    classes
+        Planes of truth; 0 where there are none.
+    workers
+        Blocks in memory at a time.
+    stained
+        Whether stains are estimated and mapped, rather than contrast enhanced.
+    whole
+        Bytes of the decoded picture and masks of formats that can only be decoded whole; 0 for tiled and striped files.
+
+    Returns
+    -------
+    int
+        Bytes, without interpreter.
+    """
+    _positive(rows=rows, columns=columns, workers=workers)
+    pixels, haloed = rows * columns, (rows + 2 * halo) * (columns + 2 * halo)
+    block = max(STAINING * pixels if stained else ENHANCING * haloed, ANNOTATING * classes * pixels)
+    pieces = PIECES + (MASK_PIECES if classes else 0)
+    return pieces + whole + max(THUMBNAIL, (COLOUR_COUNTS if stained else 0) + workers * block)
+
+
+def _positive(**sizes: int) -> None:
+    wrong = {name: size for name, size in sizes.items() if size < 1}
+    if wrong:
+        raise ConfigurationError(
+            "A size is not positive.",
+            where="memory",
+            found=wrong,
+            expected="whole numbers of at least 1",
+            remedy="Correct the sizes.",
+        )

@@ -1,0 +1,30 @@
+"""Is a result there already, made from the same things? Beside the workflow, which knows it by the times of files."""
+
+import json
+from pathlib import Path
+
+from pipeline.errors import StoreError
+from pipeline.stores import open_group
+from pipeline.stores.provenance import Provenance
+
+__all__ = ["is_finished"]
+
+
+def is_finished(path: Path, *, provenance: Provenance) -> bool:
+    """Whether a store or JSON file carries exactly this record of origin.
+
+    Parameters
+    ----------
+    path
+        A Zarr store, or a file whose JSON has a key ``provenance``.
+    provenance
+        What it would be made from now.
+    """
+    try:
+        if path.is_dir():
+            found: object = dict(open_group(path).attrs)["provenance"]
+        else:
+            found = json.loads(path.read_text(encoding="utf-8"))["provenance"]
+    except (StoreError, OSError, ValueError, KeyError, TypeError):
+        return False
+    return found == provenance.as_attributes()

@@ -1,0 +1,75 @@
+"""Is a store of an image all there? What it says of its image, and that its arrays are on one grid."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import zarr
+
+from pipeline.errors import StoreError
+from pipeline.stores import open_array, open_group
+
+__all__ = ["image_notes", "whole_image"]
+
+NOTES = "lesionmap"
+NEEDED = ("image_id", "mapping")
+CHANNELS = 3
+
+
+def _incomplete(path: Path, *, found: object, expected: object) -> StoreError:
+    return StoreError(
+        "The store is incomplete.",
+        where=path,
+        found=found,
+        expected=expected,
+        remedy="Delete it and run the stage that writes it again.",
+    )
+
+
+def image_notes(path: Path) -> dict[str, Any]:
+    """What a store of stage normalized or probability says of its image: ``image_id``, ``mapping`` and more.
+
+    Raises
+    ------
+    StoreError
+        There is no store, or it says nothing of an image.
+    """
+    notes: Any = dict(open_group(path).attrs).get(NOTES)
+    if not isinstance(notes, Mapping) or not all(key in notes for key in NEEDED):
+        found = sorted(notes) if isinstance(notes, Mapping) else f"no attribute {NOTES}"
+        raise _incomplete(path, found=found, expected=f"attribute {NOTES} with {', '.join(NEEDED)}")
+    mapping = notes["mapping"]
+    factors = [mapping.get(key) if isinstance(mapping, Mapping) else None for key in ("factor_y", "factor_x")]
+    if not all(isinstance(each, int | float) and each > 0 for each in factors):
+        raise _incomplete(path, found=f"mapping {mapping}", expected="factor_y and factor_x above 0")
+    return dict(notes)
+
+
+def _array(path: Path, name: str) -> zarr.Array[Any]:
+    try:
+        return open_array(path, name)
+    except ValueError as problem:  # its record is no JSON, or no record of an array
+        raise _incomplete(
+            path, found=f"array {name}: {problem}", expected="an array that was written whole"
+        ) from problem
+
+
+def whole_image(path: Path) -> dict[str, Any]:
+    """The notes of ``normalized/{image}.zarr``, once its arrays are known to belong together.
+
+    Raises
+    ------
+    StoreError
+        An array is missing, is of another type or number of channels, or lies on another grid.
+    """
+    notes, image = image_notes(path), _array(path, "0")
+    if image.ndim != 3 or image.shape[0] != CHANNELS or image.dtype != "uint8":
+        found = f"array 0 {image.shape} {image.dtype}"
+        raise _incomplete(path, found=found, expected=f"({CHANNELS}, y, x) uint8, the channels that every model takes")
+    for name in ("roi", *(["truth"] if "truth" in open_group(path) else [])):
+        plane = _array(path, name)
+        if plane.shape[-2:] != image.shape[-2:]:
+            raise _incomplete(
+                path, found=f"array {name} {plane.shape}", expected=f"the grid of array 0, {image.shape[-2:]}"
+            )
+    return notes

@@ -1,0 +1,160 @@
+"""What was this made from? Digests of code and inputs, versions, and the record that every result carries.
+
+The code digest is taken over the syntax tree without docstrings, of a module and of every module of this package that
+it imports, however deep: a change of format or of a comment does not retrain a network, a change of meaning does.
+"""
+
+import ast
+import functools
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Provenance", "code_digest", "file_digest", "function_imports", "versions"]
+
+PACKAGE = Path(__file__).parents[1]
+VALUE_FREE = frozenset({"pipeline.config", "pipeline.errors", "pipeline.stores.atomic", "pipeline.words"})
+"""Modules that cannot change a result by themselves: the values of the configuration are recorded on their own."""
+
+LIBRARIES = ("numpy", "opencv-python-headless", "scikit-image", "zarr", "pandas", "pyarrow", "numba")
+
+
+def _is_value_free(module: str) -> bool:
+    return module in VALUE_FREE or module.rpartition(".")[0] in VALUE_FREE
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Origin of a result: no time, host, absolute path or duration, so the same run gives the same record."""
+
+    stage: str
+    """One of the seven words."""
+    config: Mapping[str, Any]
+    """The part of the configuration and of the manifest that the content depends on, as plain values."""
+    code: str
+    """Digest of the code."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Name of an input → its digest."""
+    seed: int = 0
+    """Seed of the run."""
+    pixel_size_um: float | None = None
+    """Side of a pixel in micrometres, where known."""
+    libraries: tuple[str, ...] = LIBRARIES
+    """Distributions whose versions are recorded."""
+
+    def as_attributes(self) -> dict[str, Any]:
+        """The record as plain JSON values."""
+        return {
+            "stage": self.stage,
+            "config": json.loads(json.dumps(self.config)),
+            "code": self.code,
+            "inputs": dict(sorted(self.inputs.items())),
+            "versions": versions(self.libraries),
+            "seed": self.seed,
+            "pixel_size_um": self.pixel_size_um,
+        }
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the record: equal digests mean equal content."""
+        return hashlib.sha256(json.dumps(self.as_attributes(), sort_keys=True).encode()).hexdigest()
+
+
+@functools.cache
+def versions(distributions: tuple[str, ...] = LIBRARIES) -> dict[str, str]:
+    """Versions of this package and of distributions; ``absent`` where one is not installed."""
+    found = {}
+    for name in ("lesionmap", *distributions):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "absent"
+    return found
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, read in pieces."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _module_file(name: str) -> Path | None:
+    below = name.split(".")[1:]
+    for candidate in (PACKAGE.joinpath(*below).with_suffix(".py"), PACKAGE.joinpath(*below, "__init__.py")):
+        if below and candidate.is_file():
+            return candidate
+    return None
+
+
+def _imports(tree: ast.AST) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {name for name in names if name.startswith("pipeline.") and _module_file(name)}
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and body:
+            first = body[0]
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                node.body = body[1:]
+    return tree
+
+
+@functools.cache
+def _module(name: str) -> tuple[str, frozenset[str]]:
+    path = _module_file(name)
+    if path is None:
+        raise ModuleNotFoundError(f"{name} is not a module of this package")
+    tree = ast.parse(path.read_text())
+    imports = frozenset(_imports(tree))
+    return hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest(), imports
+
+
+@functools.cache
+def code_digest(*modules: str) -> str:
+    """Digest of modules of this package and of all that they import from it, directly or not.
+
+    Parameters
+    ----------
+    *modules
+        Dotted names, such as ``pipeline.normalized.fundus.clahe``.
+
+    Returns
+    -------
+    str
+        Twelve hexadecimal digits, independent of the order of the modules.
+    """
+    waiting, seen = set(modules), {}
+    while waiting:
+        name = waiting.pop()
+        if name in seen or _is_value_free(name):
+            continue
+        seen[name], imports = _module(name)
+        waiting |= imports - seen.keys()
+    text = "\n".join(f"{name} {digest}" for name, digest in sorted(seen.items()))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def function_imports(script: Path) -> dict[str, tuple[str, ...]]:
+    """Modules of this package that each top-level function of a script imports; the module level counts for all.
+
+    A stage script has one function per rule, named like it, so the imports of a function are the code of a rule.
+    """
+    tree = ast.parse(script.read_text())
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    shared: Iterable[str] = set().union(*(_imports(node) for node in tree.body if node not in functions))
+    return {node.name: tuple(sorted({*shared, *_imports(node)})) for node in functions}

@@ -1,0 +1,195 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import StageConfig
+from pipeline.config.run import RunConfig, load_manifest, load_yaml, merge, plan_run, run_schema, sampling_from
+from pipeline.errors import ConfigurationError, ManifestError, MissingDataError, PipelineError
+from pipeline.raw.datasets.listing import list_images
+
+PROJECT = Path(__file__).parents[2]
+MANIFEST = PROJECT / "datasets_manifest.yaml"
+DEFAULT = load_yaml(PROJECT / "stages" / "config.yaml")
+
+
+def plan(change):
+    return plan_run(merge(DEFAULT, change), shipped_manifest=MANIFEST)
+
+
+WRONG = [
+    ({"modl": {}}, ["modl", "model"]),
+    ({"model": {"models": {"unet": {"losss": []}}}}, ["model.models.unet.losss", "'loss'"]),
+    ({"index": {"samplings": {"guided": {"betta": 1}}}}, ["index.samplings.guided.betta", "'beta'"]),
+    ({"index": {"samplings": {"guided": {"strategy": "gided"}}}}, ["index.samplings.guided", "gided", "guided"]),
+    ({"index": {"samplings": {"b": {"strategy": "balanced", "ratio": [0, 0]}}}}, ["samplings.b", "ratio [0, 0]"]),
+    ({"index": {"samplings": {"b": {"strategy": "balanced", "gama": 2}}}}, ["samplings.b.gama", "'gamma'"]),
+    ({"index": {"samplings": {"guided": {"least_area": 9, "most_area": 3}}}}, ["samplings.guided", "most_area 3"]),
+    (
+        {"index": {"samplings": {"guided": {"hard_negatives": {"use": "drew"}}}}},
+        ["hard_negatives.use", "drew", "avoid"],
+    ),
+    ({"seed": "3"}, ["seed", "'3'", "integer"]),
+    ({"seed": -1}, ["seed", "-1", "greater"]),
+    ({"normalized": {"clahe": {"space": "hsv"}}}, ["clahe.space", "hsv", "lab"]),
+    ({"normalized": {"gaussian": {"apply": False}}}, ["difference.apply", "gaussian.apply"]),
+    ({"normalized": {"rescale": {"factor": 0.5, "fov_diameter": 9}}}, ["factor", "fov_diameter"]),
+    ({"normalized": {"storage": {"shard": 1000}}}, ["shard 1000", "chunk"]),
+    ({"probability": {"fusions": ["gausian"]}}, ["fusions", "gausian", "gaussian"]),
+    ({"model": {"models": {"unet": {"sampling": "x"}}}}, ["unet.sampling", "'x'", "guided"]),
+    ({"model": {"models": {"unet": {"fold": 2}}}}, ["fold 2", "raw.folds"]),
+    ({"model": {"models": {"model": {}}}}, ["model", "none of raw"]),
+    ({"model": {"ensembles": {"all": ["unet", "unett"]}}}, ["ensembles.all", "unett", "unet"]),
+    ({"model": {"ensembles": {"all": ["unet"]}}}, ["ensembles.all", "at least two"]),
+    ({"model": {"models": {"b": {}}, "ensembles": {"b": ["unet", "b"]}}}, ["ensembles.b", "name of a model"]),
+    (
+        {
+            "index": {"samplings": {"small": {"strategy": "grid", "patch": 64}}},
+            "model": {"models": {"b": {"sampling": "small"}}, "ensembles": {"all": ["unet", "b"]}},
+        },
+        ["ensembles.all", "probability.window"],
+    ),
+    ({"datasets": ["fundus_sampl"]}, ["fundus_sampl", "'fundus_sample'"]),
+    ({"datasets": ["fundus_sample@clahe"]}, ["clahe", "'clahe_only'"]),
+    ({"datasets": []}, ["datasets"]),
+    ({"overrides": {"idridd": {}}}, ["overrides", "idridd", "'idrid'"]),
+    ({"roots": {"idridd": "/x"}}, ["roots", "idridd"]),
+    ({"recipes": {"mine": {"normalized": {"clahee": {}}}}}, ["recipes.mine", "clahee", "'clahe'"]),
+    ({"segmentation": {"minimum_areas": {"EXX": 3}}}, ["minimum_areas", "EXX", "'EX'"]),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), WRONG, ids=[json.dumps(change) for change, _ in WRONG])
+def test_a_wrong_configuration_names_key_value_and_remedy(change, words):
+    with pytest.raises(ConfigurationError) as caught:
+        plan(change)
+    text = str(caught.value)
+    assert all(word in text for word in [*words, "where:", "found:", "expected:", "to do:"]), text
+
+
+def test_every_problem_is_listed_at_once():
+    with pytest.raises(ConfigurationError) as caught:
+        plan({"seed": "x", "raw": {"fold": 1}})
+    assert "seed" in str(caught.value)
+    assert "'folds'" in str(caught.value)
+
+
+def test_the_shipped_configuration_names_every_key_with_its_default():
+    blocks = {name: DEFAULT[name] for name in StageConfig.model_fields if name != "index"}
+    for name, block in blocks.items():
+        if isinstance(block, dict):
+            assert set(block) == set(type(getattr(StageConfig(), name)).model_fields), name
+
+
+def test_a_recipe_an_override_and_a_variant_change_just_their_keys():
+    change = {
+        "datasets": ["idrid", "idrid@clahe_only"],
+        "overrides": {"idrid": {"normalized": {"clahe": {"clip_limit": 3.0}}}, "idrid@clahe_only": {"seed": 5}},
+    }
+    _, (plain, variant) = plan(change)
+    assert (plain.entry, variant.entry) == ("idrid", "idrid@clahe_only")
+    assert plain.config.normalized.clahe.clip_limit == variant.config.normalized.clahe.clip_limit == 3.0
+    assert plain.config.normalized.difference.apply
+    assert not variant.config.normalized.difference.apply
+    assert (plain.config.seed, variant.config.seed) == (0, 5)
+
+
+def test_a_shipped_part_that_is_not_used_does_not_stand_in_the_way():
+    change = {"datasets": ["idrid"], "normalized": {"rescale": {"fov_diameter": 800}}}
+    _, (run,) = plan(change)
+    assert run.config.normalized.rescale.fov_diameter == 800
+
+
+def test_null_takes_a_named_model_away():
+    _, (run, _) = plan(
+        {
+            "model": {"models": {"unet": None, "other": {"network": "deeplabv3plus"}}},
+            "overrides": {
+                "fundus_sample": {"model": {"models": {"unet": None}}},
+                "histology_sample": {"model": {"models": {"unet": None}}},
+            },
+        }
+    )
+    assert list(run.config.model.models) == ["other"]
+
+
+def test_a_model_that_names_no_sampling_learns_from_the_first_that_draws():
+    _, (fundus, histology) = plan(
+        {"index": {"samplings": {"plain": {"strategy": "grid"}}}, "model": {"models": {"other": {}}}}
+    )
+    assert {name: each.sampling for name, each in fundus.config.model.models.items()} == dict.fromkeys(
+        ("unet", "other"), "guided"
+    )
+    assert set(histology.config.index.samplings) == {"balanced", "plain"}
+    assert histology.config.model.models["other"].sampling == "balanced"
+
+
+def test_the_schema_for_editors_is_the_one_of_the_code():
+    assert json.loads((PROJECT / "stages" / "config.schema.json").read_text()) == run_schema()
+
+
+def test_a_configuration_survives_the_way_through_a_job():
+    _, (run, _) = plan({})
+    plain = json.loads(json.dumps(run.config.model_dump(mode="json")))
+    assert StageConfig.model_validate(plain) == run.config
+    assert sampling_from(plain["index"]["samplings"]["guided"]) == run.config.index.samplings["guided"]
+
+
+@pytest.mark.parametrize("path", sorted((PROJECT / "examples").glob("*.yaml")), ids=lambda path: path.name)
+def test_every_example_is_a_valid_configuration(path):
+    _, runs = plan_run(merge(DEFAULT, load_yaml(path)), shipped_manifest=MANIFEST)
+    assert runs
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"classes": [{"code": "M A", "name": "x"}]}, ["code", "M A"]),
+        ({"classes": [{"code": "A", "name": "x"}, {"code": "a", "name": "y"}]}, ["unique"]),
+        ({"classes": [{"code": "A", "name": "x", "colour": "rood"}]}, ["rood", "red"]),
+        ({"priority": ["MA"]}, ["priority", "EX"]),
+        ({"task": "binary"}, ["binary", "exactly one class"]),
+        ({"adaptor": "folder"}, ["folder"]),
+        ({"adaptr": "idrid"}, ["adaptr", "'adaptor'"]),
+        ({"group": {"pattern": "a", "csv": "b"}}, ["exactly one"]),
+    ],
+)
+def test_a_wrong_manifest_names_key_value_and_remedy(tmp_path, change, words):
+    import yaml
+
+    manifest = load_yaml(MANIFEST)
+    manifest["datasets"]["idrid"] |= change
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(manifest))
+    with pytest.raises(ManifestError) as caught:
+        load_manifest(path)
+    assert all(word in str(caught.value) for word in [*words, str(path)]), caught.value
+
+
+@pytest.mark.parametrize("name", ["../idrid", "raw", "a b"])
+def test_a_data_set_whose_name_is_no_folder_is_refused(tmp_path, name):
+    path = tmp_path / "mine.yaml"
+    path.write_text(json.dumps({"datasets": {name: {}}}))
+    with pytest.raises(ManifestError, match="name"):
+        load_manifest(path)
+
+
+@pytest.mark.parametrize("text", ["", "a: [", "- 1"])
+def test_a_file_that_is_no_mapping_is_explained(tmp_path, text):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(PipelineError, match=r"mine\.yaml"):
+        load_yaml(path)
+
+
+def test_a_missing_root_says_which_data_set_where_to_get_it_and_how_it_must_look():
+    record = load_manifest(MANIFEST).datasets["idrid"]
+    with pytest.raises(MissingDataError) as caught:
+        list_images(record, dataset="idrid", root=Path("/nowhere"))
+    assert all(
+        word in str(caught.value) for word in ["idrid", "/nowhere", "ieee-dataport", "A. Segmentation", "roots="]
+    )
+
+
+def test_defaults_are_themselves_valid():
+    assert RunConfig().model_dump(mode="json")

@@ -1,0 +1,300 @@
+"""Folders as people have them: what is found, what is refused, and with which words."""
+
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+
+from pipeline.config.manifest import DatasetRecord
+from pipeline.errors import ManifestError, MissingDataError
+from pipeline.raw.datasets.entry import safe_id
+from pipeline.raw.datasets.folder import expression, truth_without_image
+from pipeline.raw.datasets.listing import list_images, lookup_column
+
+
+def picture(path: Path, value: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((8, 10), value, np.uint8)).save(path)
+
+
+def record(**changes) -> DatasetRecord:
+    base = {
+        "title": "t",
+        "adaptor": "folder",
+        "modality": "fundus",
+        "task": "multilabel",
+        "classes": [{"code": "EX", "name": "e"}, {"code": "OD", "name": "o"}],
+        "folder": {"images": "pics/{image}.*", "masks": {"EX": "ex/{image}_EX.png", "OD": "od/{image}.png"}},
+    }
+    return DatasetRecord.model_validate(base | changes)
+
+
+@pytest.fixture
+def root(tmp_path):
+    for name in ("eye 1", "eye 2", "eye 3"):
+        picture(tmp_path / "pics" / f"{name}.jpg")
+    picture(tmp_path / "ex" / "eye 1_EX.png")
+    picture(tmp_path / "od" / "eye 2.png")
+    return tmp_path
+
+
+def test_a_folder_gives_images_with_their_masks_in_text_order(root):
+    entries = list_images(record(), dataset="mine", root=root)
+    assert [entry.image_id for entry in entries] == ["eye_1", "eye_2", "eye_3"]
+    assert [[code for code, _ in entry.masks] for entry in entries] == [["EX"], ["OD"], []]
+    assert [entry.annotated for entry in entries] == [True, True, False]
+    assert [entry.group for entry in entries] == ["eye_1", "eye_2", "eye_3"]
+
+
+def test_where_a_missing_mask_means_unknown_an_incomplete_image_is_only_predicted(root):
+    picture(root / "od" / "eye 1.png")
+    entries = list_images(record(missing_mask="unknown"), dataset="mine", root=root)
+    assert [entry.annotated for entry in entries] == [True, False, False]
+
+
+def test_a_wide_pattern_of_images_does_not_take_masks_for_images(tmp_path):
+    for name in ("a.png", "a_EX.png", "a_OD.png", "b.png"):
+        picture(tmp_path / name)
+    layout = {"images": "{image}.png", "masks": {"EX": "{image}_EX.png", "OD": "{image}_OD.png"}}
+    entries = list_images(record(folder=layout), dataset="mine", root=tmp_path)
+    assert [entry.image_id for entry in entries] == ["a", "b"]
+
+
+def test_group_and_centre_come_from_patterns_and_tables(root):
+    (root / "centres.csv").write_text("image_id,centre\neye 1,Ulm\neye_2,Bern\n")
+    changes = {"group": {"pattern": r"eye_(\d)"}, "centre": {"csv": "centres.csv"}}
+    entries = list_images(record(**changes), dataset="mine", root=root)
+    assert [(entry.group, entry.centre) for entry in entries] == [("1", "Ulm"), ("2", "Bern"), ("3", "")]
+
+
+def test_the_official_test_is_a_pattern_over_the_path(tmp_path):
+    for side in ("train", "test"):
+        picture(tmp_path / side / f"{side}1.png")
+        picture(tmp_path / side / f"{side}1_EX.png")
+    layout = {
+        "images": "*/{image}.png",
+        "masks": {"EX": "*/{image}_EX.png", "OD": "*/{image}_EX.png"},
+        "test": "^test/",
+    }
+    entries = list_images(record(folder=layout), dataset="mine", root=tmp_path)
+    assert {entry.image_id: entry.official_test for entry in entries} == {"test1": True, "train1": False}
+
+
+def refusal(root, words, error=ManifestError, **changes):
+    with pytest.raises(error) as caught:
+        list_images(record(**changes), dataset="mine", root=root)
+    assert all(word in str(caught.value) for word in [*words, "found:", "expected:", "to do:"]), caught.value
+
+
+def test_two_files_of_one_image_are_refused(root):
+    picture(root / "pics" / "eye 1.png")
+    refusal(root, ["eye 1.jpg", "eye 1.png", "one file"])
+
+
+def test_two_names_that_become_one_id_are_refused(root):
+    picture(root / "pics" / "eye_1.jpg")
+    refusal(root, ["eye_1", "Rename"])
+
+
+def test_ids_that_differ_only_in_case_are_refused(root):
+    picture(root / "pics" / "EYE 1.jpg")
+    refusal(root, ["EYE_1"])
+
+
+def test_a_class_that_no_file_has_is_refused(root):
+    (root / "od" / "eye 2.png").unlink()
+    refusal(root, ["OD", "0 files", "pattern"])
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    refusal(tmp_path, ["no images", "mine"])
+
+
+def test_a_missing_root_is_refused(tmp_path):
+    refusal(tmp_path / "none", ["mine", "none", "roots="], MissingDataError)
+
+
+@pytest.mark.parametrize("name", ["../eye", "a/b", ".hidden", "eye\\1"])
+def test_an_id_that_leaves_its_folder_is_refused(tmp_path, name):
+    table = tmp_path / "splits.csv"
+    table.write_text(f"image_id,split\n{name},train\n")
+    with pytest.raises(ManifestError) as caught:
+        lookup_column(table, column="split")
+    assert "splits.csv, line 2" in str(caught.value)
+    assert name.replace("\\", "\\\\") in str(caught.value)
+
+
+def test_an_id_that_stands_twice_in_a_table_is_refused(tmp_path):
+    table = tmp_path / "splits.csv"
+    table.write_text("image_id,split\na,train\na,test\n")
+    with pytest.raises(ManifestError, match="line 3"):
+        lookup_column(table, column="split")
+
+
+@pytest.mark.parametrize("name", ["a b", "../x", "ü", "x/y", "...", "-rf", "18-099 26B(1)"])
+def test_safe_ids_are_safe(name):
+    made = safe_id(name)
+    assert made
+    assert not set(made) & set("/\\ ()")
+    assert made[0] not in ".-"
+
+
+def test_patterns_know_folders_and_names():
+    assert expression("**/{image}.tif").fullmatch("a/b/c.tif")["image"] == "c"
+    assert expression("**/{image}.tif").fullmatch("c.tif")["image"] == "c"
+    assert expression("{image}/{image}.tif").fullmatch("a/b.tif") is None
+    assert expression("{image}/{image}.tif").fullmatch("a/a.tif")["image"] == "a"
+    assert expression("x.y/{image}.*").fullmatch("xzy/a.png") is None
+
+
+def slide_record(**layout) -> DatasetRecord:
+    return record(adaptor="slide", folder=None, slide={"images": "**/{image}.svs", **layout})
+
+
+@pytest.fixture
+def slides(tmp_path):
+    for name in ("a/S1.svs", "b/S 2.svs", "b/S3.svs", "drawn/S1.geojson", "drawn/S 2.geojson", "drawn/notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def test_slides_are_found_with_their_polygons(slides):
+    made = slide_record(annotations="drawn/{image}.geojson", test="^b/")
+    entries = list_images(made, dataset="mine", root=slides)
+    assert [entry.image_id for entry in entries] == ["S1", "S3", "S_2"]
+    assert [entry.annotations and entry.annotations.name for entry in entries] == ["S1.geojson", None, "S 2.geojson"]
+    assert [entry.annotated for entry in entries] == [True, False, True]
+    assert [entry.official_test for entry in entries] == [False, True, True]
+
+
+def test_polygons_name_all_classes_so_none_is_missing(slides):
+    made = slide_record(annotations="drawn/{image}.geojson").model_copy(update={"missing_mask": "unknown"})
+    assert [entry.annotated for entry in list_images(made, dataset="mine", root=slides)] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("layout", "words"),
+    [
+        (
+            {"annotations": "{image}.geojson", "masks": {"EX": "{image}.png", "OD": "{image}_o.png"}},
+            "annotations exclude",
+        ),
+        ({"annotations": "all.geojson"}, "needs {image}"),
+        ({"masks": {"EX": "{image}.png"}}, "slide names classes EX"),
+    ],
+)
+def test_a_layout_that_contradicts_itself_is_refused(layout, words):
+    with pytest.raises(ValueError, match=words):
+        slide_record(**layout)
+
+
+def test_each_adaptor_takes_its_own_block():
+    with pytest.raises(ValueError, match="block slide belongs to adaptor slide"):
+        record(slide={"images": "{image}.svs"})
+
+
+def idrid_record() -> DatasetRecord:
+    return record(adaptor="idrid", folder=None)
+
+
+def test_the_released_idrid_folder_is_understood(tmp_path):
+    base = tmp_path / "A. Segmentation"
+    for side, names in (("a. Training Set", ["IDRiD_01", "IDRiD_02"]), ("b. Testing Set", ["IDRiD_55"])):
+        for name in names:
+            picture(base / "1. Original Images" / side / f"{name}.jpg")
+            picture(base / "2. All Segmentation Groundtruths" / side / "5. Optic Disc" / f"{name}_OD.tif")
+    truths = base / "2. All Segmentation Groundtruths" / "a. Training Set" / "3. Hard Exudates"
+    picture(truths / "IDRiD_02_EX.tif")
+    (truths / "Thumbs.db").touch()
+    for root in (tmp_path, base):
+        entries = list_images(idrid_record(), dataset="idrid", root=root)
+        assert [entry.official_test for entry in entries] == [False, False, True]
+        assert [[code for code, _ in entry.masks] for entry in entries] == [["OD"], ["EX", "OD"], ["OD"]]
+
+
+def test_a_folder_that_is_not_idrid_says_what_is_missing(tmp_path):
+    with pytest.raises(MissingDataError, match="original images"):
+        list_images(idrid_record(), dataset="idrid", root=tmp_path)
+
+
+@pytest.mark.data
+def test_the_real_idrid_images_are_found(real_data):
+    entries = list_images(idrid_record(), dataset="idrid", root=real_data / "idrid")
+    assert len(entries) == 12
+    assert sum(entry.official_test for entry in entries) == 3
+
+
+@pytest.mark.parametrize(("adaptor", "declared"), [("slide", True), ("slide", False), ("folder", False)])
+def test_images_without_any_truth_are_there_to_be_predicted(tmp_path, adaptor, declared):
+    (tmp_path / "a.png").touch()
+    layout = {"images": "{image}.png"} | ({"annotations": "{image}.geojson"} if declared else {})
+    facts = {"title": "t", "adaptor": adaptor, "modality": "histology", "task": "binary", adaptor: layout}
+    record = DatasetRecord.model_validate(facts | {"classes": [{"code": "T", "name": "Tumor"}]})
+    (entry,) = list_images(record, dataset="d", root=tmp_path)
+    assert not entry.annotated
+
+
+def test_a_folder_whose_declared_masks_are_nowhere_is_refused(tmp_path):
+    (tmp_path / "a.png").touch()
+    layout = {"images": "{image}.png", "masks": {"T": "masks/{image}.png"}}
+    facts = {"title": "t", "adaptor": "folder", "modality": "histology", "task": "binary", "folder": layout}
+    record = DatasetRecord.model_validate(facts | {"classes": [{"code": "T", "name": "Tumor"}]})
+    with pytest.raises(ManifestError, match="no mask file"):
+        list_images(record, dataset="d", root=tmp_path)
+
+
+def test_a_table_may_name_files_with_their_suffix(root):
+    (root / "g.csv").write_text("image_id,group\neye 1.jpg,a\neye_2.jpg,b\n")
+    groups = [entry.group for entry in list_images(record(group={"csv": "g.csv"}), dataset="mine", root=root)]
+    assert groups == ["a", "b", "eye_3"]
+
+
+@pytest.mark.parametrize("lookup", [{"csv": "g.csv"}, {"pattern": "patient_([0-9]+)"}], ids=str)
+def test_groups_that_fit_no_image_are_refused_because_each_would_be_a_patient(root, lookup):
+    (root / "g.csv").write_text("image_id,group\nother,a\n")
+    with pytest.raises(ManifestError, match="group of no image"):
+        list_images(record(group=lookup), dataset="mine", root=root)
+
+
+def test_a_table_that_is_not_utf_8_is_named(root):
+    (root / "g.csv").write_bytes("image_id,group\neye_2,Köln\n".encode("latin-1"))
+    with pytest.raises(ManifestError, match="UTF-8"):
+        list_images(record(group={"csv": "g.csv"}), dataset="mine", root=root)
+
+
+@pytest.mark.parametrize(
+    "change", [{"group": {"pattern": "("}}, {"folder": {"images": "{image}.png", "test": "["}}], ids=str
+)
+def test_what_is_no_regular_expression_is_refused_with_the_manifest(change):
+    with pytest.raises(ValidationError, match="no regular expression"):
+        record(**change)
+
+
+def test_a_name_with_braces_is_refused_by_name(root):
+    picture(root / "pics" / "x{a}.png")
+    with pytest.raises(ManifestError, match=r"x\{a\}.png"):
+        list_images(record(), dataset="mine", root=root)
+
+
+def test_truth_without_an_image_is_found_and_accents_do_not_matter(tmp_path):
+    picture(tmp_path / (unicodedata.normalize("NFD", "köln") + ".png"))
+    for name in (unicodedata.normalize("NFC", "köln"), "other"):
+        picture(tmp_path / f"{name}_EX.png")
+    layout = {"images": "{image}.png", "masks": {"EX": "{image}_EX.png"}}
+    found = record(folder=layout, classes=[{"code": "EX", "name": "e"}])
+    entries = list_images(found, dataset="mine", root=tmp_path)
+    assert [bool(entry.masks) for entry in entries] == [True]
+    assert truth_without_image(tmp_path, layout=found.folder, images={entries[0].image_id}) == ["other_EX.png"]
+
+
+def test_links_to_folders_are_followed_and_loops_end(root, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (root / "pics").rename(elsewhere / "pics")
+    (root / "pics").symlink_to(elsewhere / "pics")
+    (elsewhere / "pics" / "again").symlink_to(root)
+    entries = list_images(record(), dataset="mine", root=root)
+    assert [entry.image_id for entry in entries] == ["eye_1", "eye_2", "eye_3"]

@@ -1,0 +1,181 @@
+"""The tables hold what an eager computation over whole images gives, and every average is what its name says."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline import stores
+from pipeline.config import ReportConfig
+from pipeline.errors import StoreError
+from pipeline.report.measures import evaluate
+from pipeline.report.measures.averages import BACKGROUND
+from pipeline.report.measures.evaluate import IMAGE_COLUMNS, measure_image
+from pipeline.report.measures.intervals import curve
+from pipeline.report.measures.measures import SUMMARY_COLUMNS
+
+
+def eager_average_precision(score, truth):
+    order = np.argsort(-score.astype(np.float64).ravel(), kind="stable")
+    score, truth = score.astype(np.float64).ravel()[order], truth.ravel()[order].astype(float)
+    last = np.append(score[1:] != score[:-1], True)
+    tp, seen = np.cumsum(truth)[last], np.arange(1, len(truth) + 1)[last]
+    return float(np.sum(np.diff(tp, prepend=0) * tp / seen) / truth.sum()) if truth.any() else math.nan
+
+
+@pytest.fixture(scope="module")
+def tables(world):
+    first = world.results[0]
+    return pd.read_parquet(first.metrics_images), pd.read_parquet(first.metrics_classes)
+
+
+def value(summary, split, measure, *, code="", average=""):
+    wanted = (
+        (summary.split == split)
+        & (summary.measure == measure)
+        & (summary.class_code == code)
+        & (summary.average == average)
+    )
+    assert wanted.sum() == 1
+    return summary.loc[wanted, "value"].item()
+
+
+def test_tables_have_exactly_the_declared_columns_and_types(tables):
+    for table, columns in zip(tables, (IMAGE_COLUMNS, SUMMARY_COLUMNS), strict=True):
+        assert {name: str(dtype) for name, dtype in table.dtypes.items()} == columns
+
+
+def test_counts_dice_iou_and_ap_of_each_image_equal_an_eager_computation(world, eyes, tables):
+    images = tables[0].set_index(["image_id", "class_code"])
+    for eye in eyes:
+        if eye.split not in ("validation", "test"):
+            continue
+        for at, each in enumerate(world.record.classes):
+            truth, mask = eye.truth[at] > 0, eye.probability[at] >= 0.5
+            row = images.loc[(eye.image_id, each.code)]
+            tp, fp, fn = (truth & mask).sum(), (mask & ~truth).sum(), (truth & ~mask).sum()
+            assert (row.tp, row.fp, row.fn, row.truth_pixels) == (tp, fp, fn, truth.sum())
+            expected = 2 * tp / (2 * tp + fp + fn) if tp + fp + fn else math.nan
+            np.testing.assert_allclose(row.dice, expected)
+            np.testing.assert_allclose(row.ap, eager_average_precision(eye.probability[at], truth), rtol=1e-12)
+            assert row.false_positive_area == (0 if truth.any() else fp)
+            assert row.truth_outside_roi == (truth & (eye.roi == 0)).sum()
+
+
+def test_pooled_measures_are_those_of_all_pixels_of_the_split_together(world, eyes, tables):
+    test = [eye for eye in eyes if eye.split == "test"]
+    for at, code in enumerate(world.record.codes):
+        truth = np.concatenate([eye.truth[at].ravel() > 0 for eye in test])
+        score = np.concatenate([eye.probability[at].ravel() for eye in test])
+        mask = score >= 0.5
+        both, either = (truth & mask).sum(), (truth | mask).sum()
+        np.testing.assert_allclose(
+            value(tables[1], "test", "iou_pooled", code=code), both / either if either else math.nan
+        )
+        np.testing.assert_allclose(
+            value(tables[1], "test", "ap_pooled", code=code), eager_average_precision(score, truth)
+        )
+
+
+def test_mean_over_images_counts_only_images_that_hold_the_class(tables):
+    images, summary = tables
+    held = images[(images.split == "test") & (images.class_code == "EX") & (images.truth_pixels > 0)]
+    assert len(held) == 1
+    assert value(summary, "test", "dice_image_mean", code="EX") == pytest.approx(held.dice.mean())
+    rows = summary[(summary.split == "test") & (summary.class_code == "EX")]
+    assert set(rows.images) == {2}
+    assert set(rows.images_with_truth) == {1}
+
+
+def test_each_average_is_the_mean_over_the_classes_that_its_row_names(tables):
+    summary = tables[1]
+    for row in summary[summary.average != ""].itertuples():
+        values = [value(summary, row.split, row.measure, code=code) for code in row.classes.split()]
+        assert row.value == pytest.approx(np.mean(values))
+        assert row.label.startswith(row.average)
+
+
+def test_lesion_averages_leave_anatomy_out_and_only_one_average_holds_the_background(tables):
+    averages = tables[1][tables[1].average != ""]
+    behind = averages.groupby(averages.average.astype(str)).classes.agg(lambda texts: set(" ".join(texts).split()))
+    assert "OD" not in behind["mean over lesions"]
+    assert "OD" in behind["mean over classes"]
+    assert [name for name, classes in behind.items() if BACKGROUND in classes] == ["mean over classes with background"]
+
+
+def test_block_size_does_not_change_what_is_measured(eyes, monkeypatch):
+    eye = next(eye for eye in eyes if eye.split == "test")
+    codes = ("MA", "EX", "SE", "OD")
+    planes = {
+        "truth": eye.truth,
+        "masks": (eye.probability >= 0.5).astype(np.uint8),
+        "probability": eye.probability,
+        "roi": eye.roi,
+    }
+    whole = measure_image(planes, codes=codes, annotated=codes)
+    monkeypatch.setattr(evaluate, "BLOCK", 37)
+    pieces = measure_image(planes, codes=codes, annotated=codes)
+    assert whole.counts == pieces.counts
+    assert all(np.array_equal(whole.histograms[code], pieces.histograms[code]) for code in codes)
+
+
+def test_a_class_that_nobody_annotated_in_an_image_has_no_row_there_and_no_background(make, eyes, tmp_path):
+    partly = [replace(eye, annotated=(True, True, False, True)) if eye.image_id == "eye_03" else eye for eye in eyes]
+    made = make(tmp_path, partly, fusions=("none",))
+    images = pd.read_parquet(made.results[0].metrics_images)
+    assert set(images[images.image_id == "eye_03"].class_code) == {"MA", "EX", "OD"}
+    assert set(images[images.image_id == "eye_04"].class_code) == {"MA", "EX", "SE", "OD", BACKGROUND}
+
+
+def test_intervals_appear_from_ten_groups_on_and_hold_the_value(make, make_eye, tmp_path):
+    many = [make_eye(number, "test", height=40, width=40) for number in range(11)]
+    made = make(tmp_path, many, fusions=("none",))
+    summary = pd.read_parquet(made.results[0].metrics_classes)
+    for measure in ("dice_pooled", "iou_pooled", "ap_pooled"):
+        row = summary[(summary.class_code == "OD") & (summary.measure == measure)].iloc[0]
+        assert row.low <= row.value <= row.high
+        assert row.high - row.low < 0.5
+    assert summary[(summary.average == "mean over lesions") & (summary.measure == "dice_pooled")].low.notna().all()
+
+
+def test_below_ten_groups_there_is_no_interval(tables):
+    assert tables[1][["low", "high"]].isna().all().all()
+
+
+def test_maps_of_another_size_than_the_image_are_refused(eyes):
+    eye, codes = eyes[0], ("MA", "EX", "SE", "OD")
+    planes = {"truth": eye.truth, "masks": eye.truth, "probability": eye.probability[:, 1:], "roi": eye.roi}
+    with pytest.raises(StoreError, match="array probability"):
+        measure_image(planes, codes=codes, annotated=codes)
+
+
+def test_the_same_input_gives_the_same_tables(make, eyes, tmp_path):
+    first, second = (make(tmp_path / name, eyes, fusions=("none",)).results[0] for name in "ab")
+    for name in ("metrics_images", "metrics_classes"):
+        assert getattr(first, name).read_bytes() == getattr(second, name).read_bytes()
+
+
+def test_curves_fall_on_the_exact_precision_and_recall_and_end_at_full_recall():
+    histogram = np.zeros((2, 15361), dtype=np.int64)
+    histogram[1, [15000, 9000]] = 3, 1
+    histogram[0, [15000, 12000]] = 1, 4
+    assert np.allclose(curve(histogram), [[0.75, 1], [0.75, 4 / 9]])
+    assert curve(np.zeros((2, 15361), dtype=np.int64)).shape == (2, 0)
+
+
+def test_no_annotated_image_gives_empty_tables_with_all_columns(make, make_eye, tmp_path):
+    made = make(tmp_path, [make_eye(0, "train"), make_eye(1, "predict")], fusions=("none",))
+    assert list(pd.read_parquet(made.results[0].metrics_images).columns) == list(IMAGE_COLUMNS)
+    assert list(pd.read_parquet(made.results[0].metrics_classes).columns) == list(SUMMARY_COLUMNS)
+    assert json.dumps(stores.table_metadata(made.results[0].metrics_classes)["curves"]) == "{}"
+
+
+def test_zero_bootstrap_samples_switch_intervals_off(make, make_eye, tmp_path):
+    many = [make_eye(number, "test", height=24, width=24) for number in range(10)]
+    summary = pd.read_parquet(
+        make(tmp_path, many, fusions=("none",), config=ReportConfig(bootstrap=0)).results[0].metrics_classes
+    )
+    assert summary.low.isna().all()

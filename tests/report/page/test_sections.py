@@ -1,0 +1,143 @@
+"""What is shown in full is chosen on validation images, and what a stage noted is passed on."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import zarr
+
+from pipeline.report.measures.result import Result
+from pipeline.report.page.sections import (
+    choose,
+    flags,
+    leaks,
+    origin_of_thresholds,
+    rejections,
+    samplings,
+    validated_alike,
+)
+from pipeline.report.page.stains import stained_images
+from pipeline.report.pictures.gallery import results_to_show
+from pipeline.stores import read_table, table_metadata, write_table
+
+
+def result(model):
+    return Result(model, "none", {}, {}, Path(), Path(), Path())
+
+
+def summary(*, validation, test, average="mean over lesions"):
+    rows = [("validation", validation), ("test", test)]
+    return pd.DataFrame(
+        [{"split": split, "average": average, "measure": "dice_pooled", "value": value} for split, value in rows]
+    )
+
+
+def test_the_best_on_validation_is_shown_even_where_another_is_better_on_test():
+    results = [result("good_on_test"), result("good_on_validation")]
+    tables = {
+        "good_on_test / none": summary(validation=0.4, test=0.9),
+        "good_on_validation / none": summary(validation=0.5, test=0.1),
+    }
+    assert choose(results, tables).result.model == "good_on_validation"
+
+
+def test_scores_on_different_images_rank_nothing_and_the_page_says_so(tmp_path):
+    results = [replace(result(name), metrics_images=tmp_path / f"{name}.parquet") for name in "ab"]
+    for each, held in zip(results, ("x", "y"), strict=True):
+        rows = pd.DataFrame({"image_id": [held, "t"], "split": ["validation", "test"]})
+        write_table(rows, each.metrics_images, provenance={})
+    assert not validated_alike(results)
+    assert validated_alike(results[:1])
+    tables = {each.name: summary(validation=value, test=0.5) for each, value in zip(results, (0.4, 0.6), strict=True)}
+    assert "ranks none" in choose(results, tables, alike=False).reason
+    assert "ranks none" not in choose(results, tables).reason
+
+
+@pytest.mark.parametrize(
+    ("fitted", "said"),
+    [([True, True], "come from"), ([True, False], "where they could"), ([False, False], "not fitted")],
+)
+def test_the_page_says_where_thresholds_come_from(tmp_path, fitted, said):
+    path = tmp_path / "thresholds.json"
+    path.write_text(json.dumps({"classes": {str(at): {"fitted": each} for at, each in enumerate(fitted)}}))
+    assert said in origin_of_thresholds(path)
+
+
+def test_images_that_a_model_of_a_fold_learned_from_are_not_shown_as_validation():
+    table = pd.DataFrame({"image_id": list("abcdefg"), "split": [*["train"] * 3, *["validation"] * 3, "test"]})
+    stores = {image: Path(image) for image in "abcdefg"}
+    fold = Result("m", "gaussian", stores, stores, Path(), Path(), Path())
+    shown = results_to_show(table, fold, measured={"a": "validation", "d": "validation", "g": "test"}, most=9)
+    assert [(row["image_id"], row["split"]) for row in shown] == [
+        ("g", "test"),
+        ("a", "validation"),
+        ("d", "validation"),
+    ]
+
+
+def test_the_mean_over_classes_decides_where_no_lesion_was_measured():
+    table = {"a / none": summary(validation=0.4, test=0.4, average="mean over classes")}
+    assert choose([result("a")], table).average == "mean over classes"
+
+
+def test_without_validation_the_first_is_shown_and_the_page_says_so():
+    tables = {f"{name} / none": summary(validation=float("nan"), test=0.5) for name in "ab"}
+    choice = choose([result("a"), result("b")], tables)
+    assert choice.result.model == "a"
+    assert "nothing could be validated" in choice.reason
+
+
+def test_without_results_nothing_is_chosen():
+    assert choose([], {}) is None
+
+
+def test_rejections_are_those_of_the_table(world):
+    found = rejections(read_table(world.inputs.images))
+    assert [(each.image_id, each.file) for each in found] == [("eye_08", "eye_08.jpg")]
+
+
+def test_flags_of_the_stores_are_listed(make, make_eye, tmp_path):
+    made = make(tmp_path, [make_eye(0, "train")], models=(), fusions=())
+    assert flags(made.inputs.normalized) == []
+    group = zarr.open_group(made.inputs.normalized["eye_00"], mode="a")  # noqa: TID251 to spoil a store on purpose
+    group.attrs["lesionmap"] = {"flags": ["no tissue found"]}
+    assert flags(made.inputs.normalized) == [("eye_00", "no tissue found")]
+
+
+def test_a_flag_of_the_stains_that_the_store_repeats_is_listed_once(make, make_eye, make_stain, tmp_path):
+    made = make(tmp_path, [make_eye(0, "train"), make_eye(1, "train")], models=(), fusions=())
+    group = zarr.open_group(made.inputs.normalized["eye_00"], mode="a")  # noqa: TID251 to spoil a store on purpose
+    group.attrs["lesionmap"] = {"flags": ["weak eosin", "3 regions were too small"]}
+    paths = {name: make_stain(tmp_path / f"{name}.stain.json", flags=["weak eosin"]) for name in ("eye_00", "eye_01")}
+    stained = stained_images(paths, read_table(made.inputs.images), normalized=made.inputs.normalized)
+    assert flags(made.inputs.normalized, stained) == [
+        ("eye_00", "weak eosin"),
+        ("eye_00", "3 regions were too small"),
+        ("eye_01", "weak eosin"),
+    ]
+
+
+def test_a_sampling_says_what_was_added_and_what_no_patch_touches(world, tmp_path):
+    source = world.inputs.indexes["guided"]
+    frame, notes = read_table(source), table_metadata(source)
+    added = frame.assign(coverage=(frame["split"] == "train") & (frame.index % 10 == 0))
+    write_table(added, tmp_path / "covered.parquet", provenance={}, extra={"summary": notes["summary"]})
+    paths = {"covered": tmp_path / "covered.parquet", "guided": source}
+    parts = samplings(paths, world.record, normalized=world.inputs.normalized, folder=tmp_path, most=1, side=100)
+    counts = "30 train, 4 validation, 8 test patches"
+    missed = "no training patch touches 3 of 38 lesions (7.9 %)"
+    extra = int(added["coverage"].sum())
+    assert [part.text for part in parts] == [
+        f"{counts}; {extra} were added to cover every lesion; {missed}",
+        f"{counts}; {missed}",
+    ]
+    assert all(part.sheet and len(part.maps) == 1 and part.notes == tuple(notes["summary"]["notes"]) for part in parts)
+
+
+def test_images_that_show_one_picture_are_named_with_their_splits(world):
+    assert leaks(read_table(world.inputs.images)) == ["eye_01 (train) and eye_04 (test)"]
+    folds = read_table(world.inputs.images).assign(fold=lambda table: range(len(table)))
+    assert leaks(folds)[0] == "eye_00 (train, fold 0) and eye_01 (train, fold 1)"
+    assert leaks(read_table(world.inputs.images).drop(columns="alike")) == []

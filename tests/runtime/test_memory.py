@@ -1,0 +1,149 @@
+"""Projected bytes are the stated products, and a run stays below them whatever the size of its image."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.config import NormalizedConfig
+from pipeline.errors import ConfigurationError
+from pipeline.runtime import memory
+from pipeline.runtime.memory import INTERPRETER, normalized_bytes, probability_bytes
+from tests.one_normalisation import BLOCKS, SMALL
+
+
+def test_probability_bytes_are_these_products_of_primes() -> None:
+    found = probability_bytes(window=13, shard=17, classes=5, fusions=3, batch=7, workers=11)
+    reach = 29 * 29
+    sums = 4 * 5 * 3 * reach
+    computing = 3 * reach + 7 * 13 * 13 * (3 + 4 * 5)
+    finishing = 4 * 5 * 17 * 12 + 4 * 17 * 17 + 7 * 5 * 17 * 17
+    assert computing > finishing
+    assert found == 11 * (sums + computing)
+
+
+def test_writing_a_large_block_outweighs_a_small_batch() -> None:
+    found = probability_bytes(window=3, shard=31, classes=5, fusions=2, batch=1, workers=1)
+    assert found == 4 * 5 * 2 * 33 * 33 + 4 * 5 * 31 * 2 + 4 * 31 * 31 + 7 * 5 * 31 * 31
+
+
+def test_normalized_bytes_are_these_products_of_primes() -> None:
+    block = {"rows": 3001, "columns": 7001, "workers": 3}
+    pieces, masks, counts = 2**27, 2**26, 10 * 2**24
+    plain = normalized_bytes(**block, halo=31, classes=0, stained=False)
+    assert plain == pieces + 3 * 19 * (3001 + 62) * (7001 + 62)
+    assert normalized_bytes(**block, halo=31, classes=0, stained=False, whole=11) == plain + 11
+    stained = normalized_bytes(**block, halo=0, classes=1, stained=True)
+    assert stained == pieces + masks + counts + 3 * 12 * 3001 * 7001
+    many = normalized_bytes(**block, halo=0, classes=13, stained=True)
+    assert many == pieces + masks + counts + 3 * 3 * 13 * 3001 * 7001
+
+
+def test_a_small_image_needs_no_more_than_its_thumbnail() -> None:
+    assert normalized_bytes(rows=5, columns=7, workers=1, halo=0, classes=0, stained=False) == 2**27 + 6 * 2**24
+
+
+@pytest.mark.parametrize("stained", [True, False])
+def test_two_blocks_of_the_default_size_stay_below_a_gigabyte(stained: bool) -> None:
+    config = NormalizedConfig()
+    block = {"rows": config.strip_rows, "columns": config.strip_columns, "halo": 0 if stained else 30}
+    assert normalized_bytes(**block, classes=1, workers=1, stained=stained) + INTERPRETER < 2**30
+
+
+def test_a_size_of_nothing_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="fusions"):
+        probability_bytes(window=13, shard=17, classes=5, fusions=0, batch=7, workers=11)
+
+
+TESTS = Path(__file__).parent
+
+RUN = """
+import json, sys, tracemalloc
+from pathlib import Path
+import numpy as np
+from pipeline.config import Storage
+from pipeline.geometry import strips
+from pipeline.probability.fusion.halo import Ledger
+from pipeline.probability.plan import WindowPlan
+from pipeline.probability.one_pass import block_writer
+from pipeline.probability.run import Run, run
+from pipeline.stores import create_pyramid, read_box, write_box
+from pipeline.runtime.allocator import keep_freed
+from peak_memory import peak_bytes
+
+keep_freed()  # as every job does
+
+def store(name, side, channels, dtype):
+    return create_pyramid(
+        Path(folder) / f"{name}{side}.zarr", channels=[str(at) for at in range(channels)],
+        shapes=((side, side), (-(-side // 2),) * 2), dtype=dtype, storage=Storage(chunk=256, shard=512), provenance={},
+    )
+
+def fuse(side):
+    source, result = store("in", side, 3, np.uint8), store("out", side, 6, np.float16)
+    plan = WindowPlan(side, side, 128, 96, 512, 4)
+    answer = np.random.Generator(np.random.PCG64(1)).random((4, 6, 128, 128), dtype=np.float32)
+    ledger = Ledger(Path(folder) / f"work{side}")
+    ledger.open(fresh=True)
+    run(Run("null", plan, plan.all_evaluated(), 6, lambda box: read_box(source["0"], box),
+            (lambda windows: answer[: len(windows)],), block_writer({"gaussian": result}, levels=2), {"gaussian": ledger}),
+        workers=workers)
+    ledger.close()
+
+folder, side, workers = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+fuse(130)
+before = peak_bytes()
+tracemalloc.start()
+fuse(side)
+print(json.dumps({"traced": tracemalloc.get_traced_memory()[1], "resident": peak_bytes() - before}))
+"""
+
+
+def one_fusion(folder: Path, *, side: int, workers: int) -> dict[str, int]:
+    command = [sys.executable, "-c", RUN, str(folder), str(side), str(workers)]
+    found: dict[str, int] = json.loads(subprocess.check_output(command, cwd=TESTS))
+    return found
+
+
+def test_the_memory_of_a_run_is_flat_in_the_size_of_the_image_and_as_projected(tmp_path: Path) -> None:
+    # Flat with one worker: whether two reach their peaks at the same time is up to the machine.
+    small, large = (one_fusion(tmp_path / str(side), side=side, workers=1) for side in (1600, 2700))
+    assert large["traced"] <= 1.15 * small["traced"]
+    both = one_fusion(tmp_path / "both", side=2700, workers=2)
+    projected = probability_bytes(window=128, shard=512, classes=6, fusions=1, batch=4, workers=2)
+    assert both["traced"] <= projected
+    whole = 4 * 6 * 2700**2
+    assert both["resident"] <= 2 * projected < 0.6 * whole
+
+
+def one_normalisation(*arguments: object) -> dict[str, Any]:
+    command = [sys.executable, str(TESTS / "one_normalisation.py"), *map(str, arguments)]
+    found: dict[str, Any] = json.loads(subprocess.check_output(command, cwd=TESTS))
+    return found
+
+
+@pytest.mark.parametrize("form", ["tiles", "strips"])
+@pytest.mark.parametrize("chain", ["fundus", "histology"])
+def test_the_memory_of_a_normalisation_is_flat_in_the_size_of_the_image_and_as_projected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chain: str, form: str
+) -> None:
+    for name, size in SMALL.items():
+        monkeypatch.setattr(memory, name, size)
+    stained = chain == "histology"
+    # Flat with one worker: whether two reach their peaks at the same time is up to the machine.
+    _, small, large = one_normalisation(tmp_path, chain, form, "small", 1, 300, 2048, 3072)["traced"]
+    assert large <= 1.15 * small
+    _, both = one_normalisation(tmp_path / "both", chain, form, "small", 2, 300, 3072)["traced"]
+    projected = normalized_bytes(**BLOCKS, halo=0 if stained else 30, classes=0, workers=2, stained=stained)
+    assert both <= projected
+    assert projected - (memory.COLOUR_COUNTS if stained else 0) < 3 * 3072**2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["tiles", "strips"])
+@pytest.mark.parametrize("chain", ["fundus", "histology"])
+def test_a_slide_goes_through_in_a_gigabyte_interpreter_included(tmp_path: Path, chain: str, form: str) -> None:
+    assert one_normalisation(tmp_path, chain, form, "default", 2, 12000)["resident"] < 2**30

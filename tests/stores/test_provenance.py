@@ -1,0 +1,71 @@
+"""A digest changes with meaning, not with looks."""
+
+import json
+
+import pytest
+
+from pipeline.stores import provenance
+from pipeline.stores.provenance import Provenance, code_digest, file_digest, function_imports, versions
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
+    (tmp_path / "top.py").write_text("import pipeline.middle\n\ndef f():\n    return 1\n")
+    (tmp_path / "middle.py").write_text("def g():\n    from pipeline.folder.low import x\n    return x\n")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "__init__.py").write_text("")
+    (tmp_path / "folder" / "low.py").write_text("x = 1\n")
+    (tmp_path / "other.py").write_text("y = 1\n")
+
+    def digest():
+        provenance._module.cache_clear()
+        code_digest.cache_clear()
+        return code_digest("pipeline.top")
+
+    return tmp_path, digest
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "changes"),
+    [
+        ("folder/low.py", "x = 2\n", True),
+        ("folder/low.py", "# why\nx  =  1\n", False),
+        ("folder/low.py", '"""A docstring."""\nx = 1\n', False),
+        ("middle.py", "def g():\n    from pipeline.folder.low import x\n    return -x\n", True),
+        ("top.py", 'import pipeline.middle\ndef f():\n    """Say."""\n    return 1\n', False),
+        ("other.py", "y = 2\n", False),
+    ],
+)
+def test_the_digest_changes_with_what_is_imported_and_only_with_its_meaning(package, file, text, changes):
+    folder, digest = package
+    before = digest()
+    (folder / file).write_text(text)
+    assert (digest() != before) == changes
+
+
+def test_a_script_tells_the_modules_of_each_function(tmp_path):
+    script = tmp_path / "s.py"
+    script.write_text(
+        "from pipeline.runtime.job import job\ndef a():\n    from pipeline.stores import x\ndef b():\n    import pipeline.seeds\n"
+    )
+    found = function_imports(script)
+    assert found == {"a": ("pipeline.runtime.job", "pipeline.stores"), "b": ("pipeline.runtime.job", "pipeline.seeds")}
+
+
+def test_a_record_is_plain_and_its_digest_follows_its_content():
+    record = Provenance("raw", {"b": (1, 2)}, "code", {"z": "1", "a": "2"}, seed=3)
+    attributes = record.as_attributes()
+    assert json.loads(json.dumps(attributes)) == attributes
+    assert list(attributes["inputs"]) == ["a", "z"]
+    assert record.digest != Provenance("raw", {"b": (1, 3)}, "code", {"z": "1", "a": "2"}, seed=3).digest
+    assert record.digest == Provenance("raw", {"b": [1, 2]}, "code", {"a": "2", "z": "1"}, seed=3).digest
+
+
+def test_a_file_digest_is_that_of_its_bytes(tmp_path):
+    (tmp_path / "f").write_bytes(b"abc")
+    assert file_digest(tmp_path / "f").startswith("ba7816bf")
+
+
+def test_versions_name_what_is_absent():
+    assert versions(("numpy", "no-such-thing"))["no-such-thing"] == "absent"
