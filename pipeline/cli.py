@@ -22,8 +22,9 @@ from pipeline.raw.datasets.folder import truth_without_image
 from pipeline.raw.datasets.headers import header_problems, header_size
 from pipeline.raw.datasets.listing import list_images
 from pipeline.runtime.allocator import keep_freed
+from pipeline.runtime.disk import projected_disk
 from pipeline.runtime.threads import let_waiting_threads_sleep
-from pipeline.stores.disk import projected_disk, room_on_disk
+from pipeline.stores.disk import room_on_disk
 from pipeline.stores.provenance import versions
 
 if TYPE_CHECKING:

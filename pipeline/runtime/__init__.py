@@ -1,1 +1,8 @@
-"""What surrounds a computation and changes no value: jobs, threads, the allocator, the memory model."""
+"""Surroundings of a computation, which change no value and enter no code digest.
+
+allocator   what becomes of memory that is freed
+disk        bytes that a run writes at most
+job         log, workers and record of origin of a job of the workflow
+memory      bytes that a job needs at most
+threads     ordered work on several threads, and threads of torch that sleep while they wait
+"""

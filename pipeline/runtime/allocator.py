@@ -1,4 +1,4 @@
-"""Where does memory go that is freed? It is kept for what is asked for next, or given back, as a job needs it.
+"""Freed memory: kept for what is asked for next, or given back to the system, as a job needs it.
 
 glibc asks the system anew for every array above 32 MB, and above far less in a Dask worker, and gives it back when it is
 freed. Each page then comes cleared and at its first touch. A network frees and takes such arrays at every layer: the

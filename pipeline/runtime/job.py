@@ -1,4 +1,4 @@
-"""What does every job need around its one call? A log, the workers that it was given, and its record of origin."""
+"""Surroundings of a job: its log, the workers that it was given, and its record of origin."""
 
 import logging
 from collections.abc import Iterator, Mapping
