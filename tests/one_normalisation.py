@@ -78,9 +78,8 @@ def main(folder, chain, form, blocks, workers, *sides):
         memory.PIECES, memory.THUMBNAIL = SMALL["PIECES"], SMALL["THUMBNAIL"]
         storage = {"chunk": 256, "shard": 512}
         changes = {"strip_rows": BLOCKS["rows"], "strip_columns": BLOCKS["columns"], "storage": storage}
-    from peak_memory import peak_bytes
-
     from pipeline.config import NormalizedConfig
+    from pipeline.runtime.peak import peak_bytes
 
     config = NormalizedConfig(chain=chain, **changes)
     for side in map(int, sides):

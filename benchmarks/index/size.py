@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 
 from benchmarks.index import data
-from benchmarks.peak_memory import peak_mb
 from pipeline.config import BalancedSampling, GuidedSampling, Sampling
 from pipeline.index.candidates import read_candidates
 from pipeline.index.image import open_image
@@ -22,6 +21,7 @@ from pipeline.index.sampling.hard_negatives import HardBoxes
 from pipeline.index.sampling.offer import candidate_boxes, image_offer
 from pipeline.index.table import write_index
 from pipeline.runtime.allocator import keep_freed
+from pipeline.runtime.peak import peak_bytes
 from pipeline.runtime.threads import each
 from pipeline.stores import table_metadata
 
@@ -70,7 +70,7 @@ def _written(folder: Path, count: int, sampling: Sampling, name: str) -> dict[st
         "seconds": time.perf_counter() - start,
         "rows": summary["rows"],
         "notes": summary["notes"],
-        "peak": peak_mb(),
+        "peak": peak_bytes() / 2**20,
     }
 
 
@@ -106,7 +106,7 @@ def _scored(folder: Path, count: int, step: int) -> dict[str, Any]:
     each(work, range(2), workers=WORKERS)  # compiles
     start = time.perf_counter()
     positions = sum(each(work, range(count), workers=WORKERS))
-    return {"seconds": time.perf_counter() - start, "positions": positions, "peak": peak_mb()}
+    return {"seconds": time.perf_counter() - start, "positions": positions, "peak": peak_bytes() / 2**20}
 
 
 def _loop(folder: Path, count: int, step: int) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def _loop(folder: Path, count: int, step: int) -> dict[str, Any]:
             small = light[y0 // 4 : y1 // 4, x0 // 4 : x1 // 4]
             _structure = np.hypot(*np.gradient(small)).mean()
         positions += len(boxes)
-    return {"seconds": time.perf_counter() - start, "positions": positions, "peak": peak_mb()}
+    return {"seconds": time.perf_counter() - start, "positions": positions, "peak": peak_bytes() / 2**20}
 
 
 def section(folder: Path) -> str:

@@ -20,11 +20,11 @@ import tifffile
 from benchmarks.normalized import ours
 from benchmarks.normalized.peers import TRANSFORMERS
 from benchmarks.normalized.spread import target_image
-from benchmarks.peak_memory import peak_mb
 from pipeline.config.manifest import DatasetRecord
 from pipeline.normalized.stain.image import normalise_histology, write_estimate
 from pipeline.normalized.stain.target import write_target
 from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.runtime.peak import peak_bytes
 from pipeline.stores.provenance import Provenance
 
 __all__ = ["measured"]
@@ -84,10 +84,10 @@ def _ours(file: Path, out: Path, runs: int) -> dict[str, float | str]:
     small = out / "small.tif"
     tifffile.imwrite(small, target_image()[:512, :512], tile=(256, 256), compression="jpeg", photometric="rgb")
     _doors(small, out)
-    imports = peak_mb()
+    imports = peak_bytes() / 2**20
     times = [_doors(file, out) for _ in range(runs)]
     estimate, seconds = (statistics.median(each) for each in zip(*times, strict=True))
-    return {"seconds": seconds, "estimate": estimate, "peak": peak_mb(), "imports": imports}
+    return {"seconds": seconds, "estimate": estimate, "peak": peak_bytes() / 2**20, "imports": imports}
 
 
 def _staintools(file: Path, out: Path, runs: int) -> dict[str, float | str]:
@@ -95,7 +95,7 @@ def _staintools(file: Path, out: Path, runs: int) -> dict[str, float | str]:
         transform = TRANSFORMERS["StainTools Vahadane"](target_image())
     except ImportError:
         return {"error": "absent"}
-    imports, times = peak_mb(), []
+    imports, times = peak_bytes() / 2**20, []
     for _ in range(runs):
         start = time.perf_counter()
         image = (
@@ -103,7 +103,7 @@ def _staintools(file: Path, out: Path, runs: int) -> dict[str, float | str]:
         )
         cv2.imwrite(str(out / "peer.png"), cv2.cvtColor(transform(image), cv2.COLOR_RGB2BGR))
         times.append(time.perf_counter() - start)
-    return {"seconds": statistics.median(times), "peak": peak_mb(), "imports": imports}
+    return {"seconds": statistics.median(times), "peak": peak_bytes() / 2**20, "imports": imports}
 
 
 def _digest(file: Path, workers: int) -> dict[str, float | str]:

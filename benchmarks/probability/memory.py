@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peak_memory import peak_mb
 from benchmarks.probability import inputs, ours
 from benchmarks.probability.process import measured
+from pipeline.runtime.peak import peak_bytes
 
 __all__ = ["section", "slide"]
 
@@ -18,7 +18,7 @@ SIDES = (8192, 16384, 32768, 65536)
 def slide(*, image: str, store: str) -> dict[str, float]:
     """Seconds of a null model of one class."""
     settings = inputs.config()
-    before = peak_mb()
+    before = peak_bytes() / 2**20
     model = ours.null_model(1, batch=settings.batch_size)
     start = time.perf_counter()
     ours.predicted(Path(image), Path(store), model, classes=1, settings=settings)()

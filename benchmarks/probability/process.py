@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peak_memory import peak_mb
 from pipeline.runtime.allocator import keep_freed
+from pipeline.runtime.peak import peak_bytes
 from pipeline.runtime.threads import let_waiting_threads_sleep
 
 __all__ = ["calls", "measured"]
@@ -58,7 +58,7 @@ def calls(work: Callable[[], object], *, after: Callable[[], object] = lambda: N
     runs
         Calls after the first; with none of them, there is no ``again``.
     """
-    before, times = peak_mb(), []
+    before, times = peak_bytes() / 2**20, []
     for _ in range(runs + 1):
         start = time.perf_counter()
         work()
@@ -75,7 +75,7 @@ def main(what: str, arguments: str) -> None:
     warnings.simplefilter("ignore")
     module, _, function = what.partition(".")
     answer = getattr(importlib.import_module(f"benchmarks.probability.{module}"), function)(**json.loads(arguments))
-    print(json.dumps({**answer, "peak": peak_mb()}))
+    print(json.dumps({**answer, "peak": peak_bytes() / 2**20}))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import cv2
 
 from pipeline.errors import PipelineError
 from pipeline.runtime.allocator import keep_freed
+from pipeline.runtime.peak import peak_bytes
 from pipeline.runtime.threads import let_waiting_threads_sleep
 from pipeline.stores import input_digest, use_threads
 from pipeline.stores.disk import room_on_disk
@@ -52,6 +53,7 @@ def job(log: str, *, threads: int) -> Iterator[None]:
         root.exception("The job failed in a way that was not foreseen; please report this log.")
         raise
     finally:
+        root.info("Memory held at most: %d MiB", peak_bytes() / 2**20)
         root.removeHandler(handler)
         handler.close()
 

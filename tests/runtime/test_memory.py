@@ -58,7 +58,7 @@ def test_a_size_of_nothing_is_refused() -> None:
         probability_bytes(window=13, shard=17, classes=5, fusions=0, batch=7, workers=11)
 
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 
 RUN = """
 import json, sys, tracemalloc
@@ -72,7 +72,7 @@ from pipeline.probability.one_pass import block_writer
 from pipeline.probability.run import Run, run
 from pipeline.stores import create_pyramid, read_box, write_box
 from pipeline.runtime.allocator import keep_freed
-from peak_memory import peak_bytes
+from pipeline.runtime.peak import peak_bytes
 
 keep_freed()  # as every job does
 

@@ -1,4 +1,4 @@
-"""How much memory did this process hold at most?"""
+"""Peak memory of this process: the largest resident size so far, as the system counts it."""
 
 import resource
 import sys
@@ -8,7 +8,7 @@ __all__ = ["peak_bytes"]
 
 
 def peak_bytes() -> int:
-    """Largest resident size of this process so far.
+    """Largest resident size of this process so far, in bytes.
 
     On Linux not by ``getrusage``: there a process inherits the maximum of the one that started it, so that beside a
     large test run every small process would seem to need as much, whatever its size.
