@@ -19,10 +19,11 @@ from pipeline.config.run import DatasetRun, load_yaml, merge, plan_run
 from pipeline.errors import ConfigurationError, PipelineError
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.datasets.folder import truth_without_image
-from pipeline.raw.datasets.headers import header_problems, header_size
+from pipeline.raw.datasets.headers import header_problems, picture_of
 from pipeline.raw.datasets.listing import list_images
 from pipeline.runtime.allocator import keep_freed
 from pipeline.runtime.disk import projected_disk
+from pipeline.runtime.job_memory import stage_memory
 from pipeline.runtime.threads import let_waiting_threads_sleep
 from pipeline.stores.disk import room_on_disk
 from pipeline.stores.provenance import versions
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 PROJECT = Path(__file__).parent.parent
-GIGABYTE = 1e9
+GIGABYTE, MEBIBYTE = 1e9, 2**20
 PIPED_WIDTH = 120
 
 
@@ -69,12 +70,6 @@ def _roles(entries: Sequence[ImageEntry]) -> str:
     return f"{len(entries) - test - predict} to train and validate, {test} official test, {predict} to predict"
 
 
-def _size(run: DatasetRun, entry: ImageEntry) -> tuple[int, int] | None:
-    if run.record.phantom is not None:
-        return run.record.phantom.size, run.record.phantom.size
-    return header_size(entry.image) if entry.image else None
-
-
 def _predicted_share(run: DatasetRun, entries: Sequence[ImageEntry]) -> float:
     """Share of the images that get maps; without a look at patients, so it is near the truth and not it."""
     test = sum(entry.official_test and entry.annotated for entry in entries) / len(entries)
@@ -85,9 +80,11 @@ def _predicted_share(run: DatasetRun, entries: Sequence[ImageEntry]) -> float:
 
 
 def _describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry]) -> float:
-    sizes = [size for entry in entries if (size := _size(run, entry))]
+    pictures = [found for entry in entries if (found := picture_of(entry, record=run.record))]
+    sizes, classes = [(each.height, each.width) for each in pictures], len(run.record.codes)
     share = _predicted_share(run, entries)
-    disk = projected_disk(sizes, classes=len(run.record.codes), evaluated_share=share, config=run.config)
+    disk = projected_disk(sizes, classes=classes, evaluated_share=share, config=run.config)
+    memory = stage_memory(run.config, pictures, classes=classes)
     table = Table(title=f"{run.entry}: {run.record.title}", title_justify="left", show_header=False)
     table.add_row("images", f"{len(entries)}: {_roles(entries)}")
     if sizes:
@@ -110,6 +107,8 @@ def _describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry]) 
     )
     table.add_row("fusions", ", ".join(run.config.probability.fusions))
     table.add_row("disk", ", ".join(f"{name} {size / GIGABYTE:.2f} GB" for name, size in disk.items()))
+    gigabytes = (f"{word} {size * MEBIBYTE / GIGABYTE:.1f} GB" for word, size in memory.items())
+    table.add_row("memory of a job", ", ".join(gigabytes))
     console.print(table)
     return sum(disk.values())
 

@@ -1,7 +1,7 @@
-"""How many bytes will a stage need at most? Arithmetic over sizes, so that a job can be refused or sized beforehand.
+"""Peak memory of stages normalized and probability: arithmetic over sizes, before anything runs.
 
 What grows with an image is named by its arguments; what does not appear in them does not matter. The interpreter with
-its libraries (``INTERPRETER``) and the activations of a network, which only the network knows, come on top.
+its libraries (``INTERPRETER``) and the activations of a network come on top: `pipeline.runtime.job_memory` adds them.
 """
 
 from pipeline.errors import ConfigurationError
@@ -88,7 +88,8 @@ def normalized_bytes(
     stained
         Whether stains are estimated and mapped, rather than contrast enhanced.
     whole
-        Bytes of the decoded picture and masks of formats that can only be decoded whole; 0 for tiled and striped files.
+        Bytes of the decoded picture and masks of formats that can only be decoded whole; 0 for tiled and striped files,
+        of which pieces are kept instead.
 
     Returns
     -------
@@ -98,8 +99,8 @@ def normalized_bytes(
     _positive(rows=rows, columns=columns, workers=workers)
     pixels, haloed = rows * columns, (rows + 2 * halo) * (columns + 2 * halo)
     block = max(STAINING * pixels if stained else ENHANCING * haloed, ANNOTATING * classes * pixels)
-    pieces = PIECES + (MASK_PIECES if classes else 0)
-    return pieces + whole + max(THUMBNAIL, (COLOUR_COUNTS if stained else 0) + workers * block)
+    pieces = (whole or PIECES) + (MASK_PIECES if classes else 0)
+    return pieces + max(THUMBNAIL, (COLOUR_COUNTS if stained else 0) + workers * block)
 
 
 def _positive(**sizes: int) -> None:

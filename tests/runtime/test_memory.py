@@ -35,7 +35,7 @@ def test_normalized_bytes_are_these_products_of_primes() -> None:
     pieces, masks, counts = 2**27, 2**26, 10 * 2**24
     plain = normalized_bytes(**block, halo=31, classes=0, stained=False)
     assert plain == pieces + 3 * 19 * (3001 + 62) * (7001 + 62)
-    assert normalized_bytes(**block, halo=31, classes=0, stained=False, whole=11) == plain + 11
+    assert normalized_bytes(**block, halo=31, classes=0, stained=False, whole=11) == plain - pieces + 11
     stained = normalized_bytes(**block, halo=0, classes=1, stained=True)
     assert stained == pieces + masks + counts + 3 * 12 * 3001 * 7001
     many = normalized_bytes(**block, halo=0, classes=13, stained=True)

@@ -1,13 +1,17 @@
-"""How large is a picture, without decoding it? Sizes from file headers, for checks before a run."""
+"""Sizes of pictures from their file headers, without decoding: for checks before a run, and for the memory of its jobs."""
 
 from pathlib import Path
 
+from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ImageRejected
 from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.raw.formats.openslide import SLIDES
 from pipeline.raw.formats.reader import file_size
+from pipeline.raw.formats.tiff import TIFF
 from pipeline.raw.truth import is_level
+from pipeline.runtime.job_memory import Picture
 
-__all__ = ["header_problems", "header_size"]
+__all__ = ["decoded_whole", "header_problems", "header_size", "picture_of"]
 
 
 def header_size(path: Path) -> tuple[int, int] | None:
@@ -16,6 +20,29 @@ def header_size(path: Path) -> tuple[int, int] | None:
         return file_size(path)
     except ImageRejected:
         return None
+
+
+def decoded_whole(name: str) -> bool:
+    """Whether a file of this name can only be decoded whole; TIFF and slides are read piece by piece."""
+    return Path(name).suffix.lower() not in (*TIFF, *SLIDES)
+
+
+def picture_of(entry: ImageEntry, *, record: DatasetRecord) -> Picture | None:
+    """What the header of an image tells the memory model, or None where it cannot be read.
+
+    Parameters
+    ----------
+    entry
+        The image.
+    record
+        Its data set.
+    """
+    truth = len(record.codes) if entry.annotated else 0
+    if entry.image is None:
+        side = record.phantom.size if record.phantom else 1
+        return Picture(side, side, truth=truth)
+    size = header_size(entry.image)
+    return None if size is None else Picture(*size, whole=decoded_whole(entry.image.name), truth=truth)
 
 
 def header_problems(entry: ImageEntry, *, any_level: bool = False) -> list[str]:

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib import colormaps
 
 from pipeline import stores
 from pipeline.config import ReportConfig
@@ -19,7 +17,8 @@ from pipeline.report.measures.measures import OVER_CLASSES
 from pipeline.report.measures.result import Inputs, Result
 from pipeline.report.page import sections, tables
 from pipeline.report.page.content import Content, page_context
-from pipeline.report.pictures.overlays import HEAT_MAP
+from pipeline.report.page.render import render
+from pipeline.report.page.times_section import Noted, write_times_section
 from pipeline.report.pictures.pairs import Pair
 from pipeline.stores.atomic import file_in_progress, folder_in_progress
 from pipeline.stores.provenance import Provenance
@@ -44,29 +43,6 @@ SUMMARY_FIELDS = {
 }
 """One row: what the index over all data sets shows. `result` is the model and fusion chosen on the validation images,
 `split` the split that the numbers are from; `miou` is over classes without background."""
-
-
-def _environment() -> Environment:
-    ramp = [
-        "#{:02x}{:02x}{:02x}".format(*(round(255 * part) for part in colormaps[HEAT_MAP](at / 8)[:3]))
-        for at in range(9)
-    ]
-    environment = Environment(
-        loader=PackageLoader("pipeline.report.page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.globals["ramp"] = ramp
-    return environment
-
-
-def _render(template: str, context: Mapping[str, Any], output: Path) -> None:
-    text = _environment().get_template(template).render(context)
-    with file_in_progress(output) as partial:
-        partial.write_text(text, encoding="utf-8")
 
 
 def _link(path: Path, start: Path) -> str:
@@ -114,6 +90,7 @@ def write_report(
     figures: Path,
     summary: Path,
     provenance: Provenance,
+    times: Noted | None = None,
 ) -> None:
     """Write the page of one data set, its pictures, and the row that the index over all data sets shows.
 
@@ -139,6 +116,8 @@ def write_report(
         Table of one row, see ``SUMMARY_FIELDS``.
     provenance
         Record of origin.
+    times
+        Times and memory of the jobs, written as ``times.csv`` and ``times.html`` beside the page and to nothing else.
     """
     with folder_in_progress(figures, digest=provenance.digest) as folder:
         content = Content(record, config, inputs, results, stores.read_table(inputs.images), folder)
@@ -147,7 +126,9 @@ def write_report(
         content.choice = sections.choose(results, content.summaries, alike=content.alike)
         link = _link(figures, output.parent)
         context = page_context(content, dataset=dataset, link=link, provenance=provenance, stage_config=stage_config)
-    _render("page.html", context, output)
+    if times is not None:
+        write_times_section(times, dataset=dataset, folder=output.parent)
+    render("page.html", {**context, "times": times is not None}, output)
     link = _link(figures, summary.parent)
     row = _summary(content, dataset=dataset, overlays=context["overlays"], pairs=context["pairs"], link=link)
     with file_in_progress(summary) as path:
@@ -230,4 +211,4 @@ def write_index(reports: Mapping[str, tuple[Path, Path]], *, output: Path) -> No
         "rejected": tables.counted(sum(row["rejected"] for row in rows.values())),
         "footer": "Numbers are computed on the pixel grid of the normalised images; each report says what is behind them.",
     }
-    _render("index.html", context, output)
+    render("index.html", context, output)

@@ -16,6 +16,7 @@ from pipeline.config import NormalizedConfig, ReportConfig, StageConfig
 from pipeline.report.measures.borders import write_borders
 from pipeline.report.page.content import PAIRS
 from pipeline.report.page.page import SUMMARY_FIELDS, write_index, write_report
+from pipeline.report.page.times_section import Noted
 from pipeline.report.pictures.pairs import NEAR_SIDE
 from pipeline.stores.provenance import Provenance
 
@@ -62,7 +63,7 @@ def read(path):
     return reader
 
 
-def report(world, folder, *, inputs=None, results=None, config=CONFIG, histology=False):
+def report(world, folder, *, inputs=None, results=None, config=CONFIG, histology=False, times=None):
     stages = StageConfig(normalized=NormalizedConfig(chain="histology")) if histology else StageConfig()
     write_report(
         inputs or world.inputs,
@@ -75,6 +76,7 @@ def report(world, folder, *, inputs=None, results=None, config=CONFIG, histology
         figures=folder / "figures",
         summary=folder / "summary.parquet",
         provenance=PROVENANCE,
+        times=times,
     )
     return read(folder / "index.html")
 
@@ -415,3 +417,22 @@ def test_the_worst_seam_is_shown_in_every_fusion(bordered):
 
 def test_a_page_without_such_a_table_has_no_such_section(written):
     assert "borders" not in written[1].ids
+
+
+def test_times_stand_beside_the_page_and_change_nothing_in_it(world, tmp_path):
+    pages = []
+    for seconds in (1.5, 20.5):
+        folder, noted = tmp_path / str(seconds) / "report", tmp_path / str(seconds) / "noted"
+        (noted / "raw" / "raw_image").mkdir(parents=True)
+        (noted / "raw" / "raw_image" / "a.tsv").write_text(f"s\tmax_rss\tcpu_time\n{seconds}\t99\t1\n")
+        page = report(world, folder, times=Noted(noted))
+        assert "times" in page.ids
+        assert all((folder / link).is_file() for link in ("times.html", "times.csv") if link in page.links)
+        assert str(seconds) in (folder / "times.html").read_text()
+        pages.append((folder / "index.html").read_bytes())
+    assert pages[0] == pages[1]
+
+
+def test_a_page_without_times_has_no_such_section(written):
+    assert "times" not in written[1].ids
+    assert not {"times.html", "times.csv", "#times"} & set(written[1].links)

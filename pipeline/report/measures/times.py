@@ -1,0 +1,76 @@
+"""Times and memory of the jobs of a run, summed by stage and rule.
+
+Snakemake leaves a file of each job, ``.benchmarks/{dataset}/{word}/{rule}/….tsv``. A job that did not run again keeps
+the file of when it ran. These figures differ between runs of the same seed: nothing but ``times.csv`` and the page
+beside it may hold them.
+"""
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.stores.atomic import file_in_progress
+from pipeline.words import WORDS
+
+__all__ = ["COLUMNS", "read_times", "write_times"]
+
+COLUMNS = ("stage", "rule", "jobs", "seconds", "median_seconds", "processor_seconds", "memory_mb", "predicted_mb")
+"""``seconds`` and ``processor_seconds`` are sums over the jobs, ``memory_mb`` is the largest of any job, in MiB, and
+``predicted_mb`` what the memory model gave to the largest; empty where nothing is known, as of jobs below a second."""
+
+UNKNOWN = ("NA", "-", "")
+LAST = ("report_page", "report_index")
+"""Rules that write what reads these files: the figures there are those of an earlier run."""
+
+
+def _number(text: str | None) -> float:
+    return float("nan") if text is None or text in UNKNOWN else float(text)
+
+
+def _jobs(folder: Path) -> Iterator[dict[str, object]]:
+    for path in sorted(folder.glob("*/*/**/*.tsv")):
+        stage, rule = path.relative_to(folder).parts[:2]
+        if stage not in WORDS or rule in LAST:
+            continue
+        with path.open(encoding="utf-8", newline="") as stream:
+            for row in csv.DictReader(stream, delimiter="\t"):
+                found = {name: _number(row.get(key)) for name, key in MEASURED.items()}
+                yield {"stage": stage, "rule": rule, **found}
+
+
+MEASURED = {"seconds": "s", "processor_seconds": "cpu_time", "memory_mb": "max_rss"}
+"""Our names of the columns of Snakemake."""
+
+
+def read_times(folder: Path, *, predicted: Mapping[str, int]) -> pd.DataFrame:
+    """Sum the files of the jobs of a data set.
+
+    Parameters
+    ----------
+    folder
+        ``results/.benchmarks/{dataset}``; it may be missing.
+    predicted
+        Rule → MiB that the memory model gives to its largest job.
+
+    Returns
+    -------
+    DataFrame
+        A row for each rule, see ``COLUMNS``: stages in their order, rules in that of their names.
+    """
+    jobs = pd.DataFrame(_jobs(folder), columns=["stage", "rule", *MEASURED])
+    jobs["stage"] = pd.Categorical(jobs["stage"], categories=WORDS, ordered=True)
+    grouped = jobs.groupby(["stage", "rule"], observed=True, sort=True)
+    sums = grouped[["seconds", "processor_seconds"]].sum(min_count=1)
+    rows = sums.assign(
+        jobs=grouped.size(), median_seconds=grouped["seconds"].median(), memory_mb=grouped["memory_mb"].max()
+    ).reset_index()
+    rows["predicted_mb"] = [predicted.get(rule) for rule in rows["rule"]]
+    return rows[list(COLUMNS)].astype({"stage": str, "predicted_mb": "Int64"})
+
+
+def write_times(times: pd.DataFrame, output: Path) -> None:
+    """Write ``report/times.csv``, a row for each rule."""
+    with file_in_progress(output) as partial:
+        times.to_csv(partial, index=False, float_format="%.2f", lineterminator="\n")

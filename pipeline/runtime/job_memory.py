@@ -1,0 +1,222 @@
+"""Memory of a job: ``mem_mb`` of every rule of the workflow, from its configuration and the size of its image.
+
+For stages normalized and probability, for training and for fact sheets it is arithmetic; other rules get their measured
+peaks. All figures are MiB, upper bounds for images of real size, and hold the process of Snakemake around the job,
+because a cluster counts it too. No pixel is read and no library of arrays imported.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from pipeline.config import NormalizedConfig, Rescale, StageConfig
+from pipeline.runtime.measured import JOBS, SNAKEMAKE, TORCH, activations_of
+from pipeline.runtime.memory import INTERPRETER, MASK_PIECES, PIECES, normalized_bytes, probability_bytes
+from pipeline.words import WORDS
+
+__all__ = [
+    "Picture",
+    "fact_sheet_mb",
+    "job_mb",
+    "normalized_mb",
+    "probability_mb",
+    "rules_memory",
+    "stage_memory",
+    "training_mb",
+]
+
+DECODED, DECODING, MASK = 3, 4, 1
+"""Bytes a pixel of a picture that is decoded whole, of its decoder beside it, and of each of its masks."""
+COUNTED = 2**26
+"""Largest picture, in pixels, whose masks are held whole to count the regions that are lost when it is made smaller."""
+COUNTING, LABELLING = 2, 6
+"""Bytes a pixel of each class meanwhile, and of the components of one."""
+RESAMPLED = 2 * 3 * 2**23
+"""A band of the original and its copy while a block is resampled."""
+SHEET = 2 * 2**26
+"""Pixels and truth of two blocks while a fact sheet is made."""
+NUMBERS = (".json", "reference", "median")
+"""Stain targets that are no picture."""
+COPIES = 5
+"""Weights, their gradients, two moments of AdamW, and those of the best epoch."""
+LOADED = 2
+"""Weights of a network and those in the file that it is loaded from."""
+COMPUTED = ("raw_image", "normalized_stain", "normalized_image", "model_fit", "probability_image")
+"""Rules whose memory is arithmetic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture before it is decoded: what its header tells."""
+
+    height: int
+    width: int
+    whole: bool = True
+    """Whether its file can only be decoded whole: JPEG and PNG can, TIFF and slides go piece by piece."""
+    truth: int = 0
+    """Classes that somebody looked for; 0 for an image without truth."""
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of the finest level."""
+        return self.height * self.width
+
+    @property
+    def held(self) -> int:
+        """Bytes held for the whole time, and while it is decoded, of a file that is decoded whole."""
+        return (DECODED + DECODING + MASK * self.truth) * self.pixels if self.whole else 0
+
+
+def _scaled(rescale: Rescale, picture: Picture) -> tuple[int, int]:
+    """Height and width after rescaling.
+
+    A field of view is about as wide as the shorter side of its picture. Levels and micrometres of a slide are known to
+    its file alone; a view by them is at most as large as the file.
+    """
+    whole = min(picture.height, picture.width)
+    factor = rescale.fov_diameter / whole if rescale.fov_diameter is not None else rescale.factor or 1.0
+    return max(1, round(picture.height * factor)), max(1, round(picture.width * factor))
+
+
+def _counting(picture: Picture, *, scaled: int) -> int:
+    """Bytes while regions are counted that vanish at the new size: masks of both sizes are held whole then."""
+    if not picture.truth or picture.pixels > COUNTED:
+        return 0
+    return COUNTING * picture.truth * (picture.pixels + scaled) + LABELLING * picture.pixels
+
+
+def normalized_mb(config: NormalizedConfig, picture: Picture) -> int:
+    """Memory of a job that normalises an image, or estimates its stains, in MiB."""
+    height, width = _scaled(config.rescale, picture)
+    rows, columns = min(config.strip_rows, height), min(config.strip_columns, width)
+    workers = min(config.workers, math.ceil(height / rows) * math.ceil(width / columns))
+    fundus = config.chain == "fundus"
+    blocks = normalized_bytes(
+        rows=rows,
+        columns=columns,
+        halo=math.ceil(3 * config.gaussian.sigma) + 1 if fundus and config.gaussian.apply else 0,
+        classes=picture.truth,
+        workers=workers,
+        stained=not fundus,
+        whole=picture.held,
+    )
+    if config.rescale == Rescale():
+        return _mebibytes(INTERPRETER + blocks)
+    counting = MASK_PIECES + picture.held + _counting(picture, scaled=height * width)
+    return _mebibytes(INTERPRETER + max(blocks + workers * RESAMPLED, counting))
+
+
+def fact_sheet_mb(picture: Picture) -> int:
+    """Memory of a job that reads an image and its truth once, in MiB."""
+    masks = MASK_PIECES if picture.truth else 0
+    return _mebibytes(INTERPRETER + (picture.held or PIECES) + masks + SHEET)
+
+
+def probability_mb(config: StageConfig, model: str, picture: Picture, *, classes: int) -> int:
+    """Memory of a job that predicts a normalised image by a model or an ensemble, in MiB.
+
+    Where the network runs on a GPU, its activations are there, and what is given for them here is not needed.
+    """
+    settings, window = config.probability, config.window(model)
+    members = [config.model.models[name] for name in config.model.members(model)]
+    networks = [activations_of(each.network, each.encoder) for each in members]
+    side = max(min(settings.storage.shard, max(picture.height, picture.width)), window)
+    workers = min(settings.workers, math.ceil(picture.height / side) * math.ceil(picture.width / side))
+    logits = settings.fuse == "logits"
+    fused = probability_bytes(
+        window=window,
+        shard=side,
+        classes=classes + logits,
+        fusions=max(1, len({*settings.fusions} - {"none"})),
+        batch=settings.batch_size,
+        workers=workers,
+        logits=logits,
+    )
+    forward = settings.batch_size * window**2 * max(each.predicting for each in networks)
+    return _mebibytes(TORCH + LOADED * sum(each.weights for each in networks) + fused + workers * forward)
+
+
+def training_mb(config: StageConfig, model: str) -> int:
+    """Memory of a job that trains a model, its reading processes included, in MiB."""
+    settings = config.model.models[model]
+    patch, network = config.index.samplings[settings.sampling].patch, activations_of(settings.network, settings.encoder)
+    step = settings.batch_size * patch**2 * network.training
+    return _mebibytes(TORCH + COPIES * network.weights + step + settings.readers * INTERPRETER)
+
+
+def _mebibytes(size: float) -> int:
+    return math.ceil((size + SNAKEMAKE) / 2**20)
+
+
+def _measured_mb(rule: str, picture: Picture, *, config: StageConfig, classes: int, images: int) -> int:
+    height, width = _scaled(config.normalized.rescale, picture)
+    strip = min(config.segmentation.storage.shard, height) * width * classes
+    return _mebibytes(JOBS[rule].bytes(strip=strip, images=images))
+
+
+def job_mb(rule: str, *, config: StageConfig, picture: Picture, classes: int, images: int = 1, model: str = "") -> int:
+    """Memory of one job, in MiB: what its rule gives as ``mem_mb``.
+
+    Parameters
+    ----------
+    rule
+        Name of a rule of the workflow, such as ``normalized_image``.
+    config
+        Configuration of the data set.
+    picture
+        The original of the job's image; of rules on many images the largest.
+    classes
+        Classes of the data set.
+    images
+        Images that the job reads.
+    model
+        Name of the model or ensemble, where the rule has one.
+    """
+    match rule:
+        case "raw_image":
+            return fact_sheet_mb(picture)
+        case "normalized_image":
+            return normalized_mb(config.normalized, picture)
+        case "normalized_stain":
+            return normalized_mb(config.normalized, replace(picture, truth=0))
+        case "normalized_target" if not config.normalized.stain.target.lower().endswith(NUMBERS):
+            return normalized_mb(config.normalized, replace(picture, truth=0))
+        case "model_fit":
+            return training_mb(config, model)
+        case "probability_image":
+            height, width = _scaled(config.normalized.rescale, picture)
+            return probability_mb(config, model, replace(picture, height=height, width=width), classes=classes)
+    return _measured_mb(rule, picture, config=config, classes=classes, images=images)
+
+
+def rules_memory(config: StageConfig, pictures: Iterable[Picture], *, classes: int) -> dict[str, int]:
+    """Memory of the largest job of each rule of a data set, in MiB.
+
+    Parameters
+    ----------
+    config
+        Its configuration.
+    pictures
+        Its images; where there is none, nothing is known.
+    classes
+        Its classes.
+    """
+    known = sorted(pictures, key=lambda each: (each.pixels, each.truth))
+    largest, images = {each.whole: each for each in known}.values(), len(known)
+    models = {"model_fit": list(config.model.models), "probability_image": list(config.model.predictors)}
+    return {
+        rule: max(
+            job_mb(rule, config=config, picture=each, classes=classes, images=images, model=model)
+            for each in largest
+            for model in models.get(rule, [""])
+        )
+        for rule in (COMPUTED + tuple(JOBS) if known else ())
+        if models.get(rule, [""])
+    }
+
+
+def stage_memory(config: StageConfig, pictures: Iterable[Picture], *, classes: int) -> dict[str, int]:
+    """Memory of the largest job of each stage, in MiB, stages in their order."""
+    found = rules_memory(config, pictures, classes=classes)
+    stages = {word: [size for rule, size in found.items() if rule.partition("_")[0] == word] for word in WORDS}
+    return {word: max(sizes) for word, sizes in stages.items() if sizes}

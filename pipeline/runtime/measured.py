@@ -1,0 +1,79 @@
+"""Measured memory: activations of the shipped networks, and peaks of the jobs that no arithmetic is kept for.
+
+Activations: ``python -m benchmarks.networks_memory``. Peaks: the line "Memory held at most" that ends the log of every
+job (``grep -rh "held at most" results/.logs``), of a run on the samples, on the 12 images of IDRiD (4288 × 2848) with
+``normalized.rescale.factor`` 1 and 2, and of the largest slide in the tests.
+"""
+
+from dataclasses import dataclass
+
+__all__ = ["JOBS", "MARGIN", "SNAKEMAKE", "TORCH", "Activations", "Peak", "activations_of"]
+
+MEBIBYTE = 2**20
+MARGIN = 1.25
+"""Factor on the measured peaks of jobs, and on the activations of a training step."""
+CREEP = 2.0
+"""Factor on the activations of a prediction: freed memory that is kept falls into pieces, and after some dozen batches
+a job held up to 1.7 times the activations of the first three."""
+SNAKEMAKE = 160 * MEBIBYTE
+"""The process of Snakemake around a job."""
+TORCH = 560 * MEBIBYTE
+"""Python with torch, lightning and what ``INTERPRETER`` holds, before any weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Activations:
+    """Memory of a network on a processor, margins included."""
+
+    predicting: float
+    """Bytes a pixel of a batch of windows."""
+    training: float
+    """Bytes a pixel of a batch of patches."""
+    weights: int
+    """Bytes of its weights."""
+
+
+_NETWORKS = {
+    ("unet", "efficientnet-b0"): (537, 3261, 23),
+    ("unet", "tu-tf_efficientnet_lite0"): (535, 2936, 19),
+    ("unet", "resnet34"): (770, 1856, 93),
+    ("unet", "resnet50"): (936, 3140, 124),
+    ("unetplusplus", "efficientnet-b0"): (927, 4064, 25),
+    ("unetplusplus", "tu-tf_efficientnet_lite0"): (667, 3542, 20),
+    ("unetplusplus", "resnet34"): (1430, 4050, 99),
+    ("unetplusplus", "resnet50"): (1931, 7795, 186),
+    ("deeplabv3plus", "efficientnet-b0"): (825, 3292, 18),
+    ("deeplabv3plus", "tu-tf_efficientnet_lite0"): (638, 2986, 14),
+    ("deeplabv3plus", "resnet34"): (650, 1513, 85),
+    ("deeplabv3plus", "resnet50"): (1070, 2939, 101),
+}
+"""Network and encoder → bytes a pixel while predicting and training in float32, and MiB of weights."""
+
+
+def activations_of(network: str, encoder: str) -> Activations:
+    """Memory of a network; of an encoder that was not measured, the most that its network took with another."""
+    known = [sizes for (name, _), sizes in _NETWORKS.items() if name == network]
+    most = tuple(max(each) for each in zip(*known, strict=True))
+    predicting, training, weights = _NETWORKS.get((network, encoder), most)
+    return Activations(CREEP * predicting, MARGIN * training, weights * MEBIBYTE)
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """Measured peak of a job, as a function of the largest image of its data set."""
+
+    fixed: int
+    """MiB whatever the image, interpreter included."""
+    strip: float = 0
+    """Bytes a pixel and class of a strip: as wide as the image and as high as a shard."""
+    image: float = 0
+    """Bytes for each image of the data set."""
+
+    def bytes(self, *, strip: int, images: int) -> float:
+        """The peak with its margin, in bytes, for a strip of so many pixels and classes and for so many images."""
+        return MARGIN * (self.fixed * MEBIBYTE + self.strip * strip + self.image * images)
+
+
+JOBS = {
+    "raw_images": Peak(229),
+}
