@@ -1,1 +1,12 @@
-"""Image files → lists of images, readers, fact sheets, and the table of images with its splits."""
+"""Image files → lists of images, readers, fact sheets, and the table of images with its splits.
+
+annotations  polygon annotations (GeoJSON), rasterised box by box
+datasets     data set adaptors: which files belong to which image
+facts        fact sheets: size, digest and class pixel counts of one image
+formats      image readers: JPEG, PNG, TIFF and slides, any box at any level
+phantom      phantoms: synthetic images with known truth
+pixels       pixels of one image, from its file or its phantom
+splits       patient splits, cross-validation folds, near-duplicates
+table        table of images: one row an image, with split and fold
+truth        truth masks of one image, any box on any grid
+"""

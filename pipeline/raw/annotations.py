@@ -1,4 +1,4 @@
-"""Which pixels lie inside the polygons that somebody drew? GeoJSON, as QuPath writes it, filled box by box.
+"""Polygon annotations: GeoJSON, as QuPath writes it, rasterised box by box.
 
 A pixel belongs to a polygon where its centre lies inside by the even-odd rule over the outline and its holes. Crossings
 are computed in coordinates of the whole image, so the pixels are the same however it is cut. The polygons of one class
@@ -112,15 +112,15 @@ def _features(content: Mapping[str, Any] | list[Any]) -> list[Any]:
 
 
 def read_annotations(path: Path, *, classes: Sequence[ClassRecord]) -> dict[str, Polygons]:
-    """Read the polygons of a GeoJSON file.
+    """Polygons of a GeoJSON file.
 
     Parameters
     ----------
     path
         The file. A feature names its class by ``properties.classification.name``, ``properties.class`` or
-        ``properties.name``; upper and lower case do not count.
+        ``properties.name``. Upper and lower case do not count.
     classes
-        The classes of the data set, known by code and name; where there is just one, a feature needs no class.
+        The classes of the data set, known by code and name. Where there is just one, a feature needs no class.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What is true of one image file? The fact sheet: size, digest, class pixel counts, or the reason of a rejection."""
+"""Fact sheet of one image: size, digest, class pixel counts, perceptual hash, or the reason of a rejection."""
 
 import hashlib
 import json
@@ -44,7 +44,7 @@ def _without_folders(message: str, entry: ImageEntry) -> str:
 
 
 def fact_sheet(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) -> dict[str, Any]:
-    """Read one image and its truth once, block by block, and say what was found.
+    """Fact sheet of one image; image and truth are read once, block by block.
 
     Parameters
     ----------
@@ -58,9 +58,9 @@ def fact_sheet(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) ->
     Returns
     -------
     dict
-        Plain JSON values. ``rejected`` is empty for a usable image; ``pixels`` has −1 where the truth is unknown;
-        ``levels`` are height and width of each level of the file, finest first; ``perceptual_hash`` is that of
-        ``raw.alike``.
+        Plain JSON values. ``rejected`` is empty for a usable image. ``pixels`` has −1 where the truth is unknown.
+        ``levels`` are height and width of each level of the file, finest first. ``perceptual_hash`` is that of
+        `pipeline.raw.splits.duplicates`.
     """
     sheet: dict[str, Any] = {"image_id": entry.image_id, **_names(entry), "group_id": entry.group}
     sheet |= {"centre": entry.centre, "official_test": entry.official_test, "annotated": entry.annotated}
@@ -90,7 +90,7 @@ def _measured(entry: ImageEntry, *, record: DatasetRecord, workers: int) -> dict
 def _read_through(
     source: ImageSource, entry: ImageEntry, *, record: DatasetRecord, workers: int
 ) -> tuple[str, dict[str, int], str]:
-    """Decode every pixel once, so that a damaged tile is found here; digest, counts of the truth, perceptual hash."""
+    """Digest, class pixel counts and perceptual hash. Every pixel is decoded, so a damaged tile is found here."""
     height, width = source.levels[0]
     digest, sums = hashlib.sha256(), np.zeros(len(record.codes), np.int64)
     most = BLOCK_BYTES // (3 * source.dtype.itemsize + len(record.codes))
@@ -123,7 +123,7 @@ def _read_through(
 def write_fact_sheet(
     entry: ImageEntry, *, record: DatasetRecord, output: Path, provenance: Provenance, workers: int = 1
 ) -> None:
-    """Write ``raw/{image}.json``; an unusable image is recorded there, never an error."""
+    """Write the fact sheet ``raw/{image}.json``. An unusable image is recorded there and is no error."""
     inputs = {name: file_digest(path) for name, path in entry.files.items()}
     sheet = fact_sheet(entry, record=record, workers=workers)
     attributes = {**provenance.as_attributes(), "inputs": inputs, "pixel_size_um": sheet["pixel_size_um"]}

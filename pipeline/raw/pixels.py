@@ -1,4 +1,4 @@
-"""What are the pixels of one image? The one door through which stages read the pictures of a data set."""
+"""Pixels of one image, from its file or its phantom: the door through which stages read the pictures of a data set."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

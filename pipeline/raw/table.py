@@ -1,4 +1,4 @@
-"""Which images does a data set have, and what is each one for? ``raw/images.parquet`` from the fact sheets."""
+"""Table of images ``raw/images.parquet``: one row an image, from its fact sheet, with its split and fold."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -69,9 +69,9 @@ def images_table(
     seed: int,
     given: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """One row per image in text order of the ids; see README for the columns.
+    """Table of images: one row per image, in text order of the ids. README lists the columns.
 
-    ``alike`` names the images that show the same picture (see ``raw.alike``), with a space between.
+    ``alike`` names the near-duplicates of an image (see `pipeline.raw.splits.duplicates`), with a space between.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def images_table(
 
 
 def _alike(frame: pd.DataFrame) -> list[str]:
-    """Ids of the images that show the same picture as each one, with a space between."""
+    """Ids of the near-duplicates of each image, with a space between."""
     usable = frame[frame["rejected"] == ""]
     found: dict[str, list[str]] = {str(image): [] for image in frame["image_id"]}
     hashes = dict(zip(usable["image_id"].astype(str), usable["perceptual_hash"].astype(str), strict=True))
@@ -114,7 +114,7 @@ def _alike(frame: pd.DataFrame) -> list[str]:
 
 
 def leaking_pairs(images: pd.DataFrame) -> list[tuple[str, str]]:
-    """Images that show the same picture and lie in two of train, validation and test, or in two folds; pairs by id.
+    """Near-duplicates in two splits or two folds, as pairs of ids; the split ``predict`` does not count.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def write_images(
     output: Path,
     provenance: Provenance,
 ) -> None:
-    """Write ``raw/images.parquet``."""
+    """Write the table of images ``raw/images.parquet``. Near-duplicates in two splits or folds are logged."""
     given = lookup_column(Path(config.splits_csv), column="split") if config.splits_csv else None
     frame = images_table(
         [read_sheet(path) for path in sheets], dataset=dataset, record=record, config=config, seed=seed, given=given
@@ -156,7 +156,7 @@ def write_images(
 
 
 def refuse_rejections(images: Path, *, dataset: str) -> None:
-    """End a run with the list of the images that it had to leave out.
+    """Quality check at the end of a run: an error that lists the images that had to be left out.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Where did somebody see a lesion? Masks, label images or polygons, read for any box of any grid over the image."""
+"""Truth masks of one image: mask files, a label image or polygons, read for any box of any grid over the image."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -35,7 +35,7 @@ class _Layer:
 
 
 class TruthSource:
-    """The truth of an image. Reading is pure and may be done from several threads."""
+    """Truth masks of an image. Reading is pure and may be done from several threads."""
 
     def __init__(self, layers: tuple[_Layer | None, ...]) -> None:
         """Layers in the order of the classes; None for a class of which there is nothing."""
@@ -49,9 +49,9 @@ class TruthSource:
         box
             Which pixels of the grid.
         height, width
-            Size of the grid, which covers the same field as the image. At the size at which a mask is stored it is
-            the mask itself; on a coarser grid a pixel is set where at least half of it is covered, on a finer one it
-            takes what lies under its centre.
+            Size of the grid, which covers the same field as the image. At the size of a stored mask it is the mask
+            itself. On a coarser grid a pixel is set where at least half of it is covered. On a finer grid it takes
+            what lies under its centre.
         """
         checked_box(box, ((height, width),), level=0)
         truth = np.zeros((len(self._layers), box.height, box.width), np.uint8)
@@ -64,7 +64,7 @@ class TruthSource:
 
 
 def is_level(size: tuple[int, int], *, of: tuple[int, int]) -> bool:
-    """Whether a size can be that of a level of an image: both sides reduced alike, to within a pixel of rounding."""
+    """Whether a size fits a pyramid level of an image: both sides reduced alike, to within a pixel of rounding."""
     return abs(size[0] / of[0] - size[1] / of[1]) <= 1 / of[0] + 1 / of[1]
 
 
@@ -133,7 +133,7 @@ def _layers(
 def open_truth(
     entry: ImageEntry, *, record: DatasetRecord, height: int, width: int, workers: int = 1
 ) -> Iterator[TruthSource | None]:
-    """Open the truth of an image; None where nobody looked for lesions.
+    """Truth masks of an image, open for reading; None where nobody looked for lesions.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def open_truth(
     Raises
     ------
     ImageRejected
-        A mask is damaged or of another size than the image (with adaptor ``slide``: of no level of it), or polygons
+        A mask is damaged. A mask has another size than the image (adaptor ``slide``: than all its levels). Polygons
         are of unknown classes.
     """
     if not entry.annotated:
@@ -161,7 +161,7 @@ def open_truth(
 
 
 def read_truth(entry: ImageEntry, *, record: DatasetRecord, height: int, width: int) -> NDArray[np.uint8]:
-    """The truth of an image whole, 0 or 1, ``(class, h, w)``; empty for an image that nobody annotated.
+    """Truth masks of an image whole, 0 or 1, ``(class, h, w)``; all 0 for an image that nobody annotated.
 
     Raises
     ------

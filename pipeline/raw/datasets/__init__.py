@@ -1,1 +1,9 @@
-"""Dataset adaptors: which files belong to which image, for every layout of folders that is known."""
+"""Data set adaptors: which files belong to which image, for every layout of folders that is known.
+
+digestpath  adaptor of the released DigestPath 2019 tissue folder
+entry       record of one image and its truth files; safe ids; checks of a list of images
+folder      adaptor of any folder, by patterns of file names
+headers     size checks from file headers, before a run
+idrid       adaptor of the released IDRiD segmentation folder
+listing     list of the images of a data set, with patient and centre
+"""

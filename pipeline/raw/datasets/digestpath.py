@@ -1,8 +1,8 @@
-"""How does the released DigestPath 2019 tissue folder lie on disk? Positive and negative folders; names hold spaces.
+"""Data set adaptor of the released DigestPath 2019 tissue folder: a positive and a negative folder of JPEG files.
 
-``tissue-train-pos-v1/18-09926B_2019-05-08 23_29_50-lv1-34806-17796-5100-5004.jpg`` with
-``…-5100-5004_mask.jpg`` beside it, and ``tissue-train-neg/….jpg``, in which there is no lesion. The folders may lie
-deeper. A mask is blurred by JPEG and is set above 127.
+``tissue-train-pos-v1/18-09926B_2019-05-08 23_29_50-lv1-34806-17796-5100-5004.jpg`` has its mask
+``…-5100-5004_mask.jpg`` beside it. ``tissue-train-neg/….jpg`` holds no lesion. Names hold spaces, and the folders may
+lie deeper. JPEG blurs a mask, so it is set above 127.
 
 References
 ----------
@@ -28,7 +28,7 @@ SLIDE = re.compile(r"(?P<slide>.+?)(?:_\d{4}-\d{2}-\d{2}[ _]\d{2}_\d{2}_\d{2}|-l
 
 
 def slide_of(name: str) -> str:
-    """The slide that a picture was cut from: what stands before the time of the scan, or before the level.
+    """Slide that a picture was cut from: what stands before the time of the scan, or before the level.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def _check(found: dict[str, list[Path]], *, root: Path) -> None:
 
 
 def list_digestpath(root: Path, *, code: str) -> list[ImageEntry]:
-    """List the pictures of the released layout.
+    """Images of the released DigestPath layout.
 
     Parameters
     ----------

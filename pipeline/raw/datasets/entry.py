@@ -1,4 +1,4 @@
-"""What is known of one image before its pixels are read? A frozen record, and ids that are safe in a path."""
+"""Image entry: the record of one image and its truth files before pixels are read, and checks of a list of them."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 @dataclass(frozen=True, slots=True)
 class ImageEntry:
-    """One image of a data set and where its truth lies."""
+    """Image of a data set, and the files of its truth."""
 
     image_id: str
     """Safe in a path, unique in the data set."""
@@ -41,7 +41,7 @@ class ImageEntry:
 
     @property
     def files(self) -> dict[str, Path]:
-        """Every file whose change concerns this image, by what it is: names of files may be the same in two folders."""
+        """Files whose change concerns this image, by what they are. Two folders may hold files of one name."""
         own = {"image": self.image, "label": self.label, "annotations": self.annotations}
         return {name: path for name, path in own.items() if path} | {f"mask {code}": path for code, path in self.masks}
 
@@ -54,12 +54,12 @@ def entry_from_files(
     label: Sequence[str],
     annotations: Sequence[str] = (),
 ) -> ImageEntry:
-    """Put an entry together again from its facts and the files that a job was given.
+    """Image entry made again from its facts and the files that a job was given.
 
     Parameters
     ----------
     facts
-        ``image_id``, ``annotated``, ``number``, ``codes`` of the masks in their order, and where they matter
+        ``image_id``, ``annotated``, ``number``, and ``codes`` of the masks in their order. Where they matter also
         ``official_test``, ``group`` and ``centre``.
     image, masks, label, annotations
         Paths; empty where there are none.
@@ -83,7 +83,7 @@ def safe_id(name: str) -> str:
 
 
 def existing_root(root: Path | None, *, dataset: str, source: str, layout: str) -> Path:
-    """The folder of a data set, or an error that says where to get it and how it must look."""
+    """Root folder of a data set, or an error that says where to get it and how it must look."""
     if root is not None and root.is_dir():
         return root
     remedy = f"""Get the data{f" from {source}" if source else ""} and give the folder: """
@@ -98,12 +98,12 @@ def existing_root(root: Path | None, *, dataset: str, source: str, layout: str) 
 
 
 def checked(entries: Iterable[ImageEntry], *, dataset: str, codes: Sequence[str], where: str) -> tuple[ImageEntry, ...]:
-    """Entries in text order of their ids, once they are known to be unique and to cover every class.
+    """Image entries in text order of their ids, after the checks: unique ids, usable names, every class somewhere.
 
     Raises
     ------
     ManifestError
-        No image at all; two files with one id; a class that no file has.
+        No image at all; two files with one id; a brace in a name; a class that no file has.
     """
     found = sorted(entries, key=lambda entry: entry.image_id)
     by_letter = sorted(found, key=lambda entry: entry.image_id.lower())

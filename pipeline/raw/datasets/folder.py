@@ -1,4 +1,4 @@
-"""How are images and masks found in any folder? By patterns with a place for the image's name."""
+"""Data set adaptor of any folder: images and truth found by patterns with a place for the image's name."""
 
 import os
 import re
@@ -17,7 +17,7 @@ MEANINGS = {"{image}": r"(?P<image>[^/]+)", "**/": r"(?:[^/]+/)*", "*": r"[^/]*"
 
 
 def expression(pattern: str) -> re.Pattern[str]:
-    """The regular expression of a pattern over POSIX paths relative to the root.
+    """Regular expression of a pattern, for POSIX paths relative to the root.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def _paths(root: Path) -> list[str]:
 
 
 def truth_without_image(root: Path, *, layout: FolderLayout, images: Collection[str]) -> list[str]:
-    """Files of truth that belong to no image of these ids: names differ in more than what the patterns leave open."""
+    """Truth files that belong to no image of these ids, so their names differ in more than the patterns leave open."""
     paths = _paths(root)
     patterns = [*layout.masks.values(), *filter(None, (layout.label, layout.annotations))]
     found = (_one_each(paths, pattern, what="truth") for pattern in patterns)
@@ -86,9 +86,9 @@ def truth_without_image(root: Path, *, layout: FolderLayout, images: Collection[
 
 
 def list_folder(root: Path, *, layout: FolderLayout) -> list[ImageEntry]:
-    """List the images that match, each with its masks, its label image or its annotations.
+    """Images that match, each with its masks, its label image or its annotations.
 
-    An image without any file of truth is not annotated: it goes to ``predict``.
+    An image without any truth file is not annotated. It goes to ``predict``.
 
     Raises
     ------

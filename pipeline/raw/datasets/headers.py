@@ -15,7 +15,7 @@ __all__ = ["decoded_whole", "header_problems", "header_size", "picture_of"]
 
 
 def header_size(path: Path) -> tuple[int, int] | None:
-    """``(height, width)`` as stages see it, or None where the header cannot be read."""
+    """Image size ``(height, width)`` as stages see it, or None where the header cannot be read."""
     try:
         return file_size(path)
     except ImageRejected:
@@ -46,14 +46,14 @@ def picture_of(entry: ImageEntry, *, record: DatasetRecord) -> Picture | None:
 
 
 def header_problems(entry: ImageEntry, *, any_level: bool = False) -> list[str]:
-    """What stage raw would reject this image for, as far as headers tell.
+    """Size checks of one image: what stage raw would reject it for, as far as headers tell.
 
     Parameters
     ----------
     entry
         The image.
     any_level
-        Whether masks may have the size of any level of the image, as those of slides may.
+        Whether masks may have the size of any pyramid level of the image, as those of slides may.
     """
     if entry.image is None:
         return []

@@ -1,8 +1,8 @@
-"""How does the released IDRiD segmentation folder lie on disk? Names hold spaces and dots, and absent means none.
+"""Data set adaptor of the released IDRiD segmentation folder.
 
-``A. Segmentation/1. Original Images/{a. Training Set, b. Testing Set}/IDRiD_01.jpg`` and
-``A. Segmentation/2. All Segmentation Groundtruths/{…}/1. Microaneurysms/IDRiD_01_MA.tif``; a class that does not occur
-in an image has no file.
+Images lie in ``A. Segmentation/1. Original Images/{a. Training Set, b. Testing Set}/IDRiD_01.jpg``, masks in
+``A. Segmentation/2. All Segmentation Groundtruths/{…}/1. Microaneurysms/IDRiD_01_MA.tif``. Names hold spaces and dots.
+A class that does not occur in an image has no file.
 
 References
 ----------
@@ -61,7 +61,7 @@ def _mask_files(folder: Path | None, *, codes: tuple[str, ...]) -> dict[tuple[st
 
 
 def list_idrid(root: Path, *, codes: tuple[str, ...]) -> list[ImageEntry]:
-    """List the images of the released layout.
+    """Images of the released IDRiD layout.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which images does a data set have? Asks the adaptor, then adds patient and centre; opens no image."""
+"""List of the images of a data set: from its adaptor, with patient and centre added. No image is opened."""
 
 import csv
 import re
@@ -36,7 +36,7 @@ def _adaptor(record: DatasetRecord, *, root: Path | None, dataset: str) -> tuple
 
 
 def lookup_column(path: Path, *, column: str) -> dict[str, str]:
-    """Read ``image_id`` → value from a CSV file.
+    """Column of a CSV file, as ``image_id`` → value.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def _some_answer(
 
 
 def list_images(record: DatasetRecord, *, dataset: str, root: Path | None) -> tuple[ImageEntry, ...]:
-    """List the images of a data set in text order of their ids.
+    """Images of a data set in text order of their ids.
 
     Parameters
     ----------
@@ -146,8 +146,8 @@ def list_images(record: DatasetRecord, *, dataset: str, root: Path | None) -> tu
 
 
 def _needs_truth(record: DatasetRecord, entries: list[ImageEntry]) -> bool:
-    # Slides are often there to be normalised or predicted only. With other images, masks that are declared and nowhere
-    # found are a pattern with a slip in it.
+    # Slides are often there to be normalised or predicted only. With other images, masks that are declared and found
+    # nowhere mean a slip in the pattern.
     layout = record.layout
     if layout is None:
         return True
@@ -156,8 +156,8 @@ def _needs_truth(record: DatasetRecord, entries: list[ImageEntry]) -> bool:
 
 
 def _fully_known(entry: ImageEntry, *, record: DatasetRecord) -> bool:
-    # Where an absent file means that nobody looked, an image that lacks one has no complete truth to learn from or to
-    # be judged by, so it is only predicted. DigestPath's negative folder says on its own that there is nothing.
+    # Where an absent file means that nobody looked, an image that lacks one has no complete truth. It is only
+    # predicted. DigestPath's negative folder says on its own that there is nothing.
     if record.missing_mask == "negative" or record.adaptor == "digestpath":
         return True
     if entry.label or entry.annotations or entry.image is None:

@@ -1,4 +1,4 @@
-"""How is a JPEG or PNG decoded? Whole and strictly: what is damaged is rejected, never filled with grey."""
+"""JPEG and PNG decoding, whole and strictly: what is damaged is rejected, never filled with grey."""
 
 import struct
 import warnings
@@ -74,9 +74,9 @@ _DECODERS: dict[str | None, Callable[[bytes], NDArray[np.uint8] | None]] = {"JPE
 
 
 def _plain_rgb(path: Path) -> NDArray[np.uint8] | None:
-    """The pixels of the usual case, 8-bit RGB that stands upright, in a fifth of the time and half of the memory.
+    """Pixels of the usual case, 8-bit RGB that stands upright, in a fifth of the time and half of the memory.
 
-    None for everything else, and for what is damaged: Pillow decodes it then, or says what is wrong.
+    None for everything else and for what is damaged. Pillow decodes it then, or says what is wrong.
     """
     try:
         with warnings.catch_warnings(), Image.open(path) as picture:
@@ -94,7 +94,7 @@ def _plain_rgb(path: Path) -> NDArray[np.uint8] | None:
 
 
 def decode_picture(path: Path) -> tuple[Pixels, str]:
-    """Decode a picture to 8-bit RGB ``(h, w, 3)`` or 16-bit grey ``(h, w)``, and say how the file keeps it.
+    """Pixels of a JPEG or PNG, 8-bit RGB ``(h, w, 3)`` or 16-bit grey ``(h, w)``, and how the file keeps them.
 
     Raises
     ------
@@ -111,21 +111,21 @@ def decode_picture(path: Path) -> tuple[Pixels, str]:
 
 
 def decode_values(path: Path, *, labels: bool = False) -> tuple[NDArray[Any], bool]:
-    """Decode a mask or label file to values ``(h, w)``; whether its format has changed them, too.
+    """Values ``(h, w)`` of a mask or label image, and whether a lossy format has changed them.
 
     Parameters
     ----------
     path
         The file.
     labels
-        Whether values say which class: palette indices and grey values then are as they are stored. Of a mask they are
-        its light: the largest channel of a colour, also of one in a palette. What is transparent is 0.
+        Whether it is a label image, of which palette indices and grey values count as they are stored. The values of
+        a mask are its light: the largest channel of a colour, also of one in a palette. What is transparent is 0.
 
     Raises
     ------
     ImageRejected
-        The file is damaged, a label image in colour, or a mask that shows nothing: black strokes on nothing, or values
-        below what a lossy format blurs.
+        The file is damaged, or a label image in colour. A mask shows nothing: black strokes on a transparent ground,
+        or values below what a lossy format blurs.
     """
     picture, lossy = _upright(path)
     stored = np.asarray(picture)
@@ -156,7 +156,7 @@ def _light_of(picture: Image.Image, indices: NDArray[np.uint8]) -> NDArray[np.ui
 
 
 def one_value(stored: NDArray[Any], *, alpha: bool, labels: bool, path: Path) -> NDArray[Any]:
-    """One value a pixel of ``(h, w)`` or ``(h, w, channel)``: the largest colour, and 0 where alpha says transparent.
+    """Mask or label values of ``(h, w)`` or ``(h, w, channel)``: the largest colour, 0 where alpha is transparent.
 
     Raises
     ------
@@ -176,7 +176,7 @@ def one_value(stored: NDArray[Any], *, alpha: bool, labels: bool, path: Path) ->
 
 
 def picture_size(path: Path) -> tuple[int, int]:
-    """``(height, width)`` as decoded, from the header alone.
+    """Image size ``(height, width)`` as decoded, from the header alone.
 
     Raises
     ------

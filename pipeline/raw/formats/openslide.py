@@ -1,4 +1,4 @@
-"""What does a slide show that is no plain TIFF? OpenSlide reads the scanners' own formats, here on a fixed grid of tiles.
+"""Slide reader on OpenSlide, for the scanners' own formats that are no plain TIFF.
 
 Levels of such slides need not lie on whole pixels of level 0. So a level is always read in the same tiles, which makes
 any box of it the same however an image is cut.
@@ -127,7 +127,7 @@ def _opened(path: Path) -> "Iterator[OpenSlide]":
 
 @contextmanager
 def open_slide(path: Path, *, workers: int = 1) -> Iterator[SlideSource]:
-    """Open a slide.
+    """Slide, open for reading.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def open_slide(path: Path, *, workers: int = 1) -> Iterator[SlideSource]:
 
 
 def slide_size(path: Path) -> tuple[int, int]:
-    """``(height, width)`` of level 0 of a slide.
+    """Image size ``(height, width)`` of level 0 of a slide.
 
     Raises
     ------

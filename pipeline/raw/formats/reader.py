@@ -1,8 +1,8 @@
-"""How do pixels come out of files? The reader that fits a file; what is damaged is rejected, never filled with grey.
+"""Image and mask reader: the one that fits a file. What is damaged is rejected, never filled with grey.
 
-Slides and TIFF files are read piece by piece; JPEG and PNG are decoded whole, and their orientation tags are obeyed, as
-every viewer does. A mask is set where it is not black, whatever a palette or an inverted TIFF stores for that, and of a
-JPEG where it is above 127, because JPEG blurs 0 and 255 into their neighbours. Of a label image the stored values count.
+Slides and TIFF files are read piece by piece. JPEG and PNG are decoded whole, and their orientation tags are obeyed, as
+every viewer does. A mask is set where it is not black, whatever a palette or an inverted TIFF stores for that. A JPEG
+mask is set above 127, because JPEG blurs 0 and 255 into their neighbours. Of a label image the stored values count.
 """
 
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ class _Held:
 
 @contextmanager
 def open_picture(path: Path, *, workers: int = 1) -> Iterator[ImageSource]:
-    """Open the picture in a file; nothing of a tiled or striped file is decoded yet.
+    """Picture in a file, open for reading. Nothing of a tiled or striped file is decoded yet.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def open_picture(path: Path, *, workers: int = 1) -> Iterator[ImageSource]:
 def open_values(
     path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES, labels: bool = False
 ) -> Iterator[ValueSource]:
-    """Open a mask: its light; or a label image: palette indices or grey values as they are stored.
+    """Mask or label image, open for reading: the light of a mask, the stored values of a label image.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def open_values(
 
 
 def file_size(path: Path) -> tuple[int, int]:
-    """``(height, width)`` of an image or mask as it is decoded, from its header alone.
+    """Image size ``(height, width)`` of an image or mask as it is decoded, from its header alone.
 
     Raises
     ------
@@ -124,5 +124,5 @@ def file_size(path: Path) -> tuple[int, int]:
 
 
 def is_set(values: NDArray[Any], *, lossy: bool) -> NDArray[np.bool_]:
-    """Which stored values of a mask belong to the class."""
+    """Binary mask of stored values: above 0, or above 127 in a lossy file."""
     return np.asarray(values > JPEG_THRESHOLD if lossy else values > 0)

@@ -1,4 +1,4 @@
-"""What is an image, before it is in memory? A picture of which any box can be read, at any level of its own pyramid."""
+"""Image source: a picture that is not in memory, of which any box can be read at any level of its own pyramid."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +26,7 @@ EIGHT_BIT, SIXTEEN_BIT = 255, 65535
 
 
 class ImageSource(Protocol):
-    """An open image. Reading is pure and may be done from several threads."""
+    """Open image. Reading is pure and may be done from several threads."""
 
     @property
     def levels(self) -> tuple[tuple[int, int], ...]:
@@ -57,7 +57,7 @@ class ImageSource(Protocol):
 
 
 class ArraySource:
-    """A picture that is held whole: what was decoded at once, or was never in a file."""
+    """Image source of an array: what was decoded at once, or was never in a file."""
 
     whole = True
 
@@ -88,7 +88,7 @@ class ArraySource:
 
 
 def checked_box(box: Box, levels: tuple[tuple[int, int], ...], *, level: int) -> None:
-    """Refuse a box that is not inside its level.
+    """Check that a box lies inside its pyramid level.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def checked_box(box: Box, levels: tuple[tuple[int, int], ...], *, level: int) ->
 
 
 def unusable(path: Path, problem: object, *, expected: str) -> ImageRejected:
-    """The rejection of a file."""
+    """Rejection of a file that cannot be used."""
     return ImageRejected(
         "The file cannot be used.",
         where=path,
@@ -117,22 +117,22 @@ def unusable(path: Path, problem: object, *, expected: str) -> ImageRejected:
 
 
 def three_channels(pixels: NDArray[Any]) -> Pixels:
-    """RGB ``(h, w, 3)`` of grey, grey and alpha, RGB or RGBA ``(h, w, c)``; a copy only where it has to be one."""
+    """RGB channels ``(h, w, 3)`` of grey, grey and alpha, RGB or RGBA; copied only where it has to be."""
     channels = np.repeat(pixels[:, :, :1], 3, axis=2) if pixels.shape[2] < 3 else pixels[:, :, :3]
     return np.ascontiguousarray(channels)
 
 
 def to_eight_bit(pixels: Pixels | NDArray[np.uint8 | np.uint16]) -> NDArray[np.uint8]:
-    """The same picture in 8 bit: 65535 becomes 255, values between are rounded; 8-bit pixels are returned as they are."""
+    """Picture in 8 bit: 65535 becomes 255, values between are rounded. 8-bit pixels are returned as they are."""
     if pixels.dtype == np.uint8:
         return pixels.view(np.uint8)
     return ((pixels.astype(np.uint32) * EIGHT_BIT + SIXTEEN_BIT // 2) // SIXTEEN_BIT).astype(np.uint8)
 
 
 def blocks(source: ImageSource, *, most: int) -> Iterator[Box]:
-    """Boxes of at most about ``most`` pixels that cover level 0 along the pieces that it is decoded in.
+    """Blocks of at most about ``most`` pixels that cover level 0 along its tiles or strips.
 
-    Full-width boxes come first where one row of pieces is small enough, so that no piece is decoded twice.
+    They have full width where one row of tiles is small enough, so that no tile is decoded twice.
     """
     (height, width), (rows, columns) = source.levels[0], source.tile
     wide = width

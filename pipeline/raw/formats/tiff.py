@@ -1,7 +1,7 @@
-"""What does a TIFF file show, and at which sizes? Slides and exported pictures, tiled or striped, read piece by piece.
+"""TIFF reader: slides, exported pictures, masks and label images, tiled or striped, read piece by piece.
 
 Aperio SVS, OME-TIFF and generic pyramids (levels as pages or as SubIFDs) are understood. Opening reads headers only. A
-file whose pixels are not all there is found at once, a piece that does not decode when it is asked for.
+file that breaks off is found when it is opened. A piece that does not decode is found when it is asked for.
 """
 
 import math
@@ -86,7 +86,7 @@ class TiffValues:
 def _value(
     page: tifffile.TiffPage, *, inverted: bool, labels: bool, path: Path
 ) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """What makes one value of the samples ``(h, w, sample)`` of a pixel: light, or what is stored of a label image."""
+    """Function from samples ``(h, w, sample)`` to one value a pixel: light of a mask, stored value of a label image."""
     alpha = bool(page.extrasamples) and int(page.extrasamples[0]) in ALPHA
     light = None if labels or page.colormap is None else np.any(page.colormap, axis=0).astype(np.uint8)
 
@@ -228,7 +228,7 @@ def _picture(file: tifffile.TiffFile, opener: _Opener) -> ImageSource:
 
 @contextmanager
 def open_tiff(path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES) -> Iterator[ImageSource | None]:
-    """Open a TIFF picture; None where it is of a kind that has to be read by other means.
+    """TIFF picture, open for reading; None where another reader has to be tried.
 
     Parameters
     ----------
@@ -258,7 +258,7 @@ def open_tiff(path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES) -
 def open_tiff_values(
     path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES, labels: bool = False
 ) -> Iterator[TiffValues]:
-    """Open a mask or label file; what it leaves out is 0, or black.
+    """Mask or label image in TIFF, open for reading. What the file leaves out is black, or label 0.
 
     Parameters
     ----------
@@ -286,7 +286,7 @@ def open_tiff_values(
 
 
 def tiff_size(path: Path) -> tuple[int, int]:
-    """``(height, width)`` of the picture in a TIFF file.
+    """Image size ``(height, width)`` of the picture in a TIFF file.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""How is a part of a TIFF page decoded, and nothing else of it? By the tiles or strips that touch a box, kept for a while.
+"""Tiles and strips of one TIFF page: those that touch a box are decoded, and cached for a while.
 
-A page is cut into pieces: its tiles, its strips, or (where strips are stored without compression) runs of rows of them.
+A page is cut into pieces: its tiles, its strips, or runs of rows where strips are stored without compression.
 """
 
 import threading
@@ -51,12 +51,12 @@ Values = NDArray[Any]
 
 
 def is_jpeg(page: tifffile.TiffPage) -> bool:
-    """Whether the values of a page went through JPEG, which blurs them."""
+    """Whether a page is compressed by JPEG, which blurs its values."""
     return int(page.compression) in (6, *JPEG)
 
 
 class PieceCache:
-    """Decoded pieces, the most recently used ones up to a number of bytes; a piece is decoded by one thread only."""
+    """Least-recently-used cache of decoded tiles, limited in bytes. A tile is decoded by one thread only."""
 
     def __init__(self, limit: int = CACHE_BYTES) -> None:
         self._limit = limit
@@ -66,7 +66,7 @@ class PieceCache:
         """Bytes in the cache."""
 
     def get(self, key: tuple[int, int], decode: Callable[[], Values]) -> Values:
-        """The piece, decoded if it is not held; who asks meanwhile waits for it."""
+        """Piece of a key, decoded if it is not held. Other threads that ask for it wait."""
         with self._lock:
             future = self._pieces.get(key)
             mine = future is None

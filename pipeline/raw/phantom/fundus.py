@@ -1,6 +1,6 @@
-"""How is a fundus photograph with known lesions made? Lesions are painted on a real retina, then it is photographed.
+"""Fundus phantom: a fundus photograph with known lesions, painted on a real retina.
 
-The retina is the public-domain photograph that scikit-image ships. It is turned, mirrored and bent, painted, and then
+The retina is the public-domain photograph that scikit-image ships. It is turned, mirrored, bent and painted. Then it is
 seen through a camera of its own (colour, illumination, grain), so that images look like different patients.
 """
 

@@ -1,6 +1,6 @@
-"""How is an H&E image with known stains and known lesions made? By light passing through known amounts of stain.
+"""H&E phantom: an image with known stains and known lesions.
 
-Tissue is drawn as two concentration maps, and the picture follows from them by the law of Beer and Lambert,
+Tissue is drawn as two concentration maps. The picture follows by the law of Beer and Lambert,
 ``I = I0 exp(-(h H + e E))``, with the stain basis of one of three centres. So basis, concentrations, background and
 lesion mask are all known.
 """
@@ -166,7 +166,7 @@ def _tissue(number: int, size: int, seed: int) -> tuple[Floats, _Layout]:
 
 
 def concentrations(number: int, *, size: int, seed: int) -> Floats:
-    """Amounts of haematoxylin and eosin ``(2, y, x)`` from which the image of that number is composed."""
+    """Stain concentrations (haematoxylin, eosin) ``(2, y, x)`` from which the image of that number is composed."""
     return _tissue(number, size, seed)[0]
 
 

@@ -1,6 +1,6 @@
-"""What do lesions of the retina look like? Four painters of stamps, on a canvas that notes where it was painted.
+"""Retinal lesions of the fundus phantom: microaneurysms, haemorrhages, hard and soft exudates.
 
-Blood darkens what lies under it by its optical density; exudates cover it. Both take their share from the opacity of
+Blood darkens what lies under it by its optical density. Exudates cover it. Both take their share from the opacity of
 the stamp, and the mask of a class is made of the same opacities.
 """
 
@@ -20,7 +20,7 @@ _RED_DENSITY = np.array([0.36, 0.92, 0.5], dtype=np.float32)
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What a painter needs to know of the retina, in pixels of the image."""
+    """Geometry of the retina that painters need, in pixels of the image."""
 
     room: Floats
     """Distance to the nearest pixel that no lesion may touch."""

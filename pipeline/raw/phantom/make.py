@@ -1,4 +1,4 @@
-"""What does the synthetic image of a number show? One of two worlds, by the layout of its data set."""
+"""Phantom of a number: a fundus photograph or an H&E image, by the layout of its data set."""
 
 from pipeline.config.manifest import PhantomLayout
 from pipeline.raw.phantom.fundus import fundus_phantom
@@ -9,6 +9,6 @@ __all__ = ["phantom"]
 
 
 def phantom(layout: PhantomLayout, *, number: int) -> Phantom:
-    """The synthetic image of a number, with its truth."""
+    """Phantom of a number: a synthetic image with its truth."""
     make = fundus_phantom if layout.world == "fundus" else histology_phantom
     return make(number, size=layout.size, seed=layout.seed)

@@ -1,7 +1,7 @@
-"""What are phantoms made of? Their record, and the few shapes from which every painted thing is built.
+"""Record of a phantom, and the shapes that it is painted with: blobs, streaks and smooth noise.
 
-A shape is an opacity map (a stamp). What is painted and what is masked both come from the same stamp, so that a mask
-is exact by construction: a pixel belongs to it where the painted opacity is at least ``MASK_OPACITY``.
+A shape is an opacity map (a stamp). Picture and mask both come from the same stamp, so a mask is exact by construction:
+a pixel belongs to it where the painted opacity is at least ``MASK_OPACITY``.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ MASK_OPACITY = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Phantom:
-    """An image that knows its truth."""
+    """Synthetic image with its truth."""
 
     image: NDArray[np.uint8]
     """``(y, x, 3)`` RGB."""
@@ -36,7 +36,7 @@ class Phantom:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """A small opacity map and its place in an image, already cut at the image border."""
+    """Opacity map and its place in an image, already cut at the image border."""
 
     opacity: Floats
     """``(y, x)`` from 0 to 1."""
@@ -93,7 +93,7 @@ def blob(
     roughness: float = 0.1,
     softness: float = 1.5,
 ) -> Stamp:
-    """Stamp an irregular ellipse with a soft border.
+    """Stamp of an irregular ellipse with a soft border.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def streak(
     angle: float,
     softness: float = 1.5,
 ) -> Stamp:
-    """Stamp a flame: an ellipse of half axes ``length`` and ``width`` frayed into strands along ``angle``."""
+    """Stamp of a flame: an ellipse of half axes ``length`` and ``width`` frayed into strands along ``angle``."""
     y0, x0, along, across = _axes(centre, 1.4 * length + softness, angle, shape)
     strands = rng.uniform(0.45, 1.35, 12)
     offset = np.clip((across / np.float32(width) + 1) * 5.5, 0, 11)

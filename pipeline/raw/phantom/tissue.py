@@ -1,7 +1,7 @@
-"""What does stained tissue look like? Its parts, drawn into two concentration maps: haematoxylin and eosin.
+"""Stained tissue of the H&E phantom: glands, nuclei and stroma, drawn as haematoxylin and eosin concentration maps.
 
-Everything here is drawn as an amount of stain, never as a colour: nuclei add haematoxylin, fibres and cytoplasm are
-eosin, mucin and lumens are the absence of both. Nuclei are rendered once for each kind, angle and variant, and stamped.
+Everything here is an amount of stain, never a colour. Nuclei add haematoxylin, fibres and cytoplasm are eosin, mucin
+and lumens are the absence of both. Nuclei are rendered once for each kind, angle and variant, then stamped.
 """
 
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ _VARIANTS = 5
 
 @dataclass(frozen=True, slots=True)
 class NucleusKind:
-    """How nuclei of one kind look; lengths in pixels at full detail."""
+    """Look of the nuclei of one kind; lengths in pixels at full detail."""
 
     radius: float
     """Geometric mean of the half axes."""
@@ -81,7 +81,7 @@ class Stroma:
 
 
 def stroma_fibres(rng: np.random.Generator, shape: tuple[int, int], detail: float) -> Stroma:
-    """Wavy collagen: noise that is long along the fibres and short across them, in bent coordinates."""
+    """Stroma of wavy collagen: noise that is long along the fibres and short across them, in bent coordinates."""
     height, width = shape
     turn = np.float32(rng.uniform(0, np.pi))
     y, x = np.meshgrid(np.arange(height, dtype=np.float32), np.arange(width, dtype=np.float32), indexing="ij")

@@ -1,1 +1,7 @@
-"""Splits: training, validation, test and folds by patient, and near-duplicate images."""
+"""Patient splits: training, validation, test and cross-validation folds by patient, and near-duplicate images.
+
+assign      patient split of a table of images
+duplicates  near-duplicates by perceptual hash
+folds       cross-validation folds by patient
+validation  validation groups, drawn and then corrected by class
+"""

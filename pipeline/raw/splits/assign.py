@@ -1,8 +1,8 @@
-"""Which images train, validate and test? By group: official test kept, a table obeyed, a centre held out, the rest drawn.
+"""Patient split: train, validation and test by group. A table, a held-out centre and the official test come first.
 
-What is demanded of an image comes from, in this order, the table of the user, the centre that is held out, and the
-official test. A group whose images are demanded on two sides is refused; where only a table names some of its images,
-the others follow.
+What is demanded of an image comes from the table of the user, then from the centre that is held out, then from the
+official test. The rest is drawn. A group whose images are demanded in two splits is refused. Where only a table names
+some of its images, the others follow.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ SHOWN = 10
 def assign_splits(
     images: pd.DataFrame, *, codes: Sequence[str], config: RawConfig, seed: int, given: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
-    """Columns ``split`` and ``fold`` for a table of images.
+    """Patient split of a table of images: its columns ``split`` and ``fold``.
 
     Parameters
     ----------
@@ -40,13 +40,13 @@ def assign_splits(
     seed
         Seed of the run.
     given
-        Splits that the table of the user fixes, image id → split; rejected images stay out whatever it says.
+        Splits that the table of the user fixes, image id → split. Rejected images stay out whatever it says.
 
     Raises
     ------
     ConfigurationError
-        A table with an unknown image or split, or that demands truth of an image without any; a centre that no image
-        is from; a group that the table or the centre puts into two splits.
+        A table with an unknown image or split. A table that demands truth of an image without any. A centre that no
+        image is from. A group that the table or the centre puts into two splits.
     ManifestError
         A group that lies in the official test and outside it.
     """

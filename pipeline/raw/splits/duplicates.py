@@ -1,15 +1,14 @@
-"""Which images show the same picture? A perceptual hash of each, and the pairs whose hashes are close.
+"""Near-duplicates: images that show the same picture, found by the distance of their perceptual hashes.
 
 The hash is the sign, against their median, of the 255 lowest frequencies (16 × 16 without the mean) of the cosine
-transform of the luminance at 64 × 64. Gain, offset, size and compression of a picture hardly change them. Fundus
-photographs all look alike, so hashes of the usual 64 bits come too close to each other: measured on the 12 IDRiD
-images at hand, different images differ in at least 62 of the 255 bits, and copies of them (a sixth of the size, JPEG of
-quality 10 at an eighth of it, brightness and gamma changed until it saturates) in at most 22.
+transform of the luminance at 64 × 64. Gain, offset, size and compression of a picture hardly change it. Fundus
+photographs all look alike, so hashes of the usual 64 bits come too close to each other. Measured on 12 IDRiD images,
+different images differ in at least 62 of the 255 bits, copies in at most 22. The copies had a sixth of the size, JPEG of
+quality 10 at an eighth of it, or brightness and gamma changed until it saturates.
 
-Mirroring a picture changes the sign of every odd frequency along that axis, and transposing it swaps the axes, so the
-hash of a picture tells those of its mirrored and turned copies, to the few bits between zero and the median. Compared in
-all eight positions, different images of the same set still differ in at least 62 bits, and such copies of them, changed
-as above, in at most 30.
+Mirroring a picture changes the sign of every odd frequency along that axis. Transposing it swaps the axes. So the hash
+of a picture tells those of its mirrored and turned copies, but for the few bits between zero and the median. Compared
+in all eight positions, different images of the same set still differ in at least 62 bits, copies in at most 30.
 
 References
 ----------
@@ -38,7 +37,7 @@ LEAST_SIDE = 512
 
 @lru_cache(maxsize=8)
 def _weights(start: int, stop: int, length: int) -> NDArray[np.float32]:
-    """``(SMALL, stop - start)``: which share of each pixel lies in which part of the small picture."""
+    """Area weights ``(SMALL, stop - start)``: which share of each pixel lies in which part of the small picture."""
     borders = np.arange(start, stop + 1, dtype=np.float64) * SMALL / length
     low, high = borders[None, :-1], borders[None, 1:]
     part = np.arange(SMALL, dtype=np.float64)[:, None]
@@ -46,7 +45,7 @@ def _weights(start: int, stop: int, length: int) -> NDArray[np.float32]:
 
 
 class Shrink:
-    """The luminance of an image at 64 × 64, the mean over areas, gathered block by block."""
+    """Luminance of an image at 64 × 64, the mean over areas, gathered block by block."""
 
     def __init__(self, height: int, width: int) -> None:
         """Begin with nothing of an image of that size."""
@@ -67,12 +66,12 @@ class Shrink:
 
 
 def hash_level(source: ImageSource) -> int:
-    """The coarsest level of an image's own pyramid that is still much larger than the small picture."""
+    """Pyramid level that is hashed: the coarsest that is still much larger than the small picture."""
     return max(at for at, size in enumerate(source.levels) if at == 0 or min(size) >= LEAST_SIDE)
 
 
 def perceptual_hash(small: NDArray[np.float32]) -> str:
-    """64 hexadecimal digits for a picture ``(64, 64)``; empty for one that shows nothing."""
+    """Perceptual hash of a picture ``(64, 64)``: 64 hexadecimal digits, or nothing for one that shows nothing."""
     if float(small.std()) < SEEN:
         return ""
     lowest = cv2.dct(small)[:FREQUENCIES, :FREQUENCIES].ravel()[1:]
@@ -81,12 +80,12 @@ def perceptual_hash(small: NDArray[np.float32]) -> str:
 
 
 def alike_pairs(hashes: Mapping[str, str]) -> list[tuple[str, str, int]]:
-    """Pairs of images that show the same picture, mirrored or turned by quarters of a circle or not.
+    """Near-duplicates: pairs of images that show the same picture, also mirrored or turned by quarters of a circle.
 
     Parameters
     ----------
     hashes
-        Image id → hash; images whose hash is empty are like no other.
+        Image id → perceptual hash. Images whose hash is empty are like no other.
 
     Returns
     -------

@@ -1,8 +1,8 @@
-"""Which fold does each group validate in? The same number of groups in each, rare classes spread, few moved by new ones.
+"""Cross-validation folds by patient: equally many groups in each, rare classes spread, few moved by new ones.
 
 Each group has a favourite fold, drawn for it alone. Within the groups that share their rarest class, folds that are
-wanted by too many give away those that lose least by it. So a new group moves few of the others (of 100 groups in 5
-folds about two), where dealing them out in turn would move half of them.
+wanted by too many give away those that lose least by it. So a new group moves few of the others: of 100 groups in 5
+folds about two. Dealing them out in turn would move half of them.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ def _strata(groups: Sequence[GroupFacts]) -> list[list[str]]:
 
 
 def assign_folds(groups: Sequence[GroupFacts], *, folds: int, seed: int) -> dict[str, int]:
-    """The validation fold of each group.
+    """Cross-validation fold of each group.
 
     Parameters
     ----------

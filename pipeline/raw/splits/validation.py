@@ -1,9 +1,9 @@
-"""Which groups validate? Drawn for each group on its own, then corrected so that each class is on both sides.
+"""Validation groups of the patient split: drawn for each group on its own, then corrected by class.
 
-A group validates where a number drawn for it (and for nothing else) is below the validation share, so adding images
-moves no other group. Two corrections serve small data sets, and only they can move a group when images are added: the
-number of validating groups is kept between half and one and a half times the share, and groups change sides until
-each class trains, and validates too where two groups hold it.
+A group validates where a number drawn for it alone is below the validation share, so adding images moves no other
+group. Two corrections serve small data sets, and only they can move a group when images are added. The number of
+validating groups is kept between half and one and a half times the share. And groups change sides until each class
+trains, and validates too where two groups hold it.
 """
 
 import math
@@ -30,7 +30,7 @@ MOST_FLAGS = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class GroupFacts:
-    """What the splits depend on."""
+    """Facts of a group that the patient split depends on."""
 
     group: str
     """Patient."""
@@ -41,12 +41,12 @@ class GroupFacts:
 
 
 def drawn_number(group: str, *, seed: int) -> float:
-    """The number in [0, 1) that belongs to a group."""
+    """Random number in [0, 1) that belongs to a group."""
     return float(stream(seed, "raw", "split", group).random())
 
 
 def unmet(groups: Sequence[GroupFacts], validating: Iterable[str]) -> int:
-    """How much is missing: a class that does not train, or that two groups hold and that does not validate.
+    """Score of a split, 0 is best: classes that do not train, and classes of two groups that do not validate.
 
     A side without any group counts as much as very many classes.
     """
@@ -69,7 +69,7 @@ def _missing(held: NDArray[np.int64], chosen: NDArray[np.bool_]) -> NDArray[np.i
 
 
 def validating_groups(groups: Sequence[GroupFacts], *, share: float, seed: int) -> frozenset[str]:
-    """The groups that validate.
+    """Validation groups of the patient split.
 
     Parameters
     ----------
