@@ -1,4 +1,4 @@
-"""Everything that this package raises on purpose, as one tree.
+"""Error classes: everything that this package raises on purpose, as one tree.
 
 PipelineError
 ├── ConfigurationError   (ValueError)         a parameter that cannot be meant
@@ -27,7 +27,7 @@ __all__ = [
 
 
 class PipelineError(Exception):
-    """An error raised on purpose, whose text says what is wrong, where, what was found and expected, and what to do.
+    """Error raised on purpose. Its text says what is wrong, where, what was found and expected, and what to do.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where does randomness come from? Only from here, addressed by a key and never consumed in order.
+"""Random streams, addressed by a key and never consumed in order: the only source of randomness.
 
 A stream belongs to its key (stage, image, class, …), so adding an image, another number of workers or another order
 of work leaves every other stream as it was.
@@ -22,7 +22,7 @@ def _spawn_key(key: tuple[Key, ...]) -> tuple[int, ...]:
 
 
 def stream(seed: int, *key: Key) -> np.random.Generator:
-    """The random generator that belongs to a key.
+    """Random generator that belongs to a key.
 
     Parameters
     ----------
@@ -45,5 +45,5 @@ def stream(seed: int, *key: Key) -> np.random.Generator:
 
 
 def derived_seed(seed: int, *key: Key) -> int:
-    """A 31-bit seed for libraries that take an integer instead of a generator."""
+    """Seed of 31 bits that belongs to a key, for libraries that take an integer instead of a generator."""
     return int(stream(seed, *key).integers(2**31))

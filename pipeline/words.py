@@ -1,6 +1,6 @@
-"""Which seven words name the stages, and where does a result lie?
+"""Stage names (the seven words) and result paths ``results/{dataset}/{word}/…``.
 
-``results/{dataset}/{word}/…``; whoever knows a word knows the library folder, the stage pair, the results and the tests.
+Whoever knows a word knows the library folder, the stage pair, the results and the tests.
 """
 
 import re
@@ -13,7 +13,7 @@ WORDS: tuple[str, ...] = ("raw", "normalized", "index", "model", "probability", 
 
 
 def safe_name(name: str) -> str:
-    """The name itself, if it can be a folder: names of data sets, recipes, models and samplings.
+    """Safe name, unchanged: of a data set, recipe, model or sampling, checked because it becomes a folder.
 
     Raises
     ------
@@ -29,10 +29,10 @@ def safe_name(name: str) -> str:
 
 
 def partial_path(output: Path) -> Path:
-    """Where the unfinished form of a result lies: ``results/.partial/{dataset}/{word}/…``.
+    """Path of the unfinished form of a result: ``results/.partial/{dataset}/{word}/…``.
 
-    Snakemake deletes the declared outputs of a killed job; what lies here survives it, on the same file system, so
-    that the rename at the end is atomic. The innermost word of the path tells where ``results`` ends, because no data
+    Snakemake deletes the declared outputs of a killed job. What lies here survives that, and on the same file system,
+    so the rename at the end is atomic. The innermost word of the path tells where ``results`` ends, because no data
     set, model, sampling or fusion may bear one of the seven words.
 
     Examples

@@ -1,1 +1,12 @@
-"""Original pixels → comparable pixels: rescaling, enhancement or stain normalisation, and the region of interest."""
+"""Original pixels → comparable pixels: rescaling, enhancement or stain normalisation, and the region of interest.
+
+blocks   work blocks of an image, cut along shard borders
+fundus   chain of fundus photographs: CLAHE, Gaussian blur, difference enhancement
+image    normalised image store, written block by block
+pyramid  image pyramid: halving, level sizes
+region   region of interest (field of view or tissue mask) at full size, from a thumbnail
+rescale  resampling geometry: sizes, factors, coordinates in the original
+roi      field of view, its diameter, and thumbnails
+stain    chain of H&E images: stain estimation and stain transfer
+view     view of an image on the grid on which it is processed
+"""

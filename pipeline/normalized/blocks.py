@@ -1,4 +1,4 @@
-"""In which blocks is an image gone through, some of them at a time?"""
+"""Work blocks of an image: the boxes that are processed and written, some of them at a time."""
 
 from pipeline.config import NormalizedConfig
 from pipeline.geometry import Box
@@ -7,7 +7,7 @@ __all__ = ["work_blocks"]
 
 
 def work_blocks(height: int, width: int, *, config: NormalizedConfig) -> list[Box]:
-    """Boxes of at most ``strip_rows`` × ``strip_columns`` pixels that begin and end on shard borders, row by row.
+    """Work blocks of at most ``strip_rows`` × ``strip_columns`` pixels, cut along shard borders, row by row.
 
     An image that is no wider than ``strip_columns`` is cut into full-width strips, which lose least to halos.
     """

@@ -1,7 +1,7 @@
-"""How does an image become a normalised store? Block by block: pixels, their pyramid, region and truth, then a rename.
+"""Normalised image store, written block by block: pixels and their pyramid, region of interest, truth, then a rename.
 
-What a block goes through is not decided here: `pipeline.normalized.fundus.image` and `pipeline.normalized.stain.image` give a
-function from a box to its planar pixels.
+What a block goes through is not decided here. `pipeline.normalized.fundus.image` and `pipeline.normalized.stain.image`
+give a function from a box to its planar pixels.
 """
 
 from collections.abc import Callable, Iterator
@@ -43,7 +43,7 @@ COUNTED = 2**26
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """An image that is open for reading, on the grid on which it is processed."""
+    """Image that is open for reading, on the grid on which it is processed."""
 
     view: View
     thumbnail: Callable[[], Thumbnail]
@@ -69,7 +69,7 @@ class Opened:
 
 @contextmanager
 def open_view(entry: ImageEntry, *, record: DatasetRecord, config: NormalizedConfig, workers: int) -> Iterator[Opened]:
-    """Open an image and make it small; nothing of a tiled or striped file is decoded whole.
+    """Image on the grid of its configuration, open for reading. Nothing of a tiled or striped file is decoded whole.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def open_view(entry: ImageEntry, *, record: DatasetRecord, config: NormalizedCon
 
 
 def _lost(truth: TruthSource | None, rescaling: Rescaling, *, codes: tuple[str, ...]) -> list[str]:
-    """What happened to regions that are smaller than a pixel of the new size; a mask is then held whole."""
+    """Flags of truth regions that the new size is too coarse for. Their masks are held whole."""
     if truth is None or rescaling.is_identity:
         return []
     if rescaling.source_height * rescaling.source_width > COUNTED:
@@ -120,7 +120,7 @@ def _mapping(opened: Opened) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Block:
-    """Writes one block of everything; blocks share no shard, so several may be written at once."""
+    """Writer of one block of every array. Blocks share no shard, so several may be written at once."""
 
     group: zarr.Group
     levels: int
@@ -192,7 +192,7 @@ def write_image(
     workers: int,
     stains: Callable[[Box], NDArray[Any]] | None = None,
 ) -> None:
-    """Write ``normalized/{image}.zarr``: the pyramid, ``truth`` (where somebody looked) and ``roi``.
+    """Write the image store ``normalized/{image}.zarr``: the pyramid, ``roi``, and ``truth`` of an annotated image.
 
     A run that was killed goes on with the blocks that were not finished.
 

@@ -1,6 +1,6 @@
-"""What does an image look like at half its size, and again at half of that?
+"""Image pyramid: halving of pixels and labels, and the sizes of the levels.
 
-A level has ``ceil(n / 2)`` pixels along each axis; the last pixel of an odd axis stands for the single pixel there.
+A level has ``ceil(n / 2)`` pixels along each axis. The last pixel of an odd axis stands for the single pixel there.
 Blocks that start at even coordinates give what the whole image gives.
 """
 
@@ -23,12 +23,12 @@ T = TypeVar("T", bound=np.generic)
 
 
 def halve(block: NDArray[T]) -> NDArray[T]:
-    """The mean of each 2 × 2 pixels, over those that exist where an axis is odd.
+    """Next pyramid level of pixels: the mean of each 2 × 2, over those that exist where an axis is odd.
 
     Parameters
     ----------
     block
-        ``(channel, y, x)`` or ``(y, x)``; uint8 and uint16 are rounded half up in whole numbers, float16 and float32
+        ``(channel, y, x)`` or ``(y, x)``. uint8 and uint16 are rounded half up in whole numbers. float16 and float32
         are averaged in float32.
 
     Returns
@@ -64,7 +64,7 @@ def halve(block: NDArray[T]) -> NDArray[T]:
 
 
 def halve_labels(block: NDArray[T]) -> NDArray[T]:
-    """The top-left pixel of each 2 × 2: labels and masks keep their values and are never averaged.
+    """Next pyramid level of labels or masks: the top-left pixel of each 2 × 2, never an average.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def halve_labels(block: NDArray[T]) -> NDArray[T]:
 
 
 def level_shapes(height: int, width: int, *, smallest: int, most: int, least: int = 2) -> tuple[tuple[int, int], ...]:
-    """Rows and columns of each level, from the full size down.
+    """Pyramid level sizes: rows and columns, from the full size down.
 
     Parameters
     ----------
@@ -118,9 +118,9 @@ def level_shapes(height: int, width: int, *, smallest: int, most: int, least: in
 
 
 def store_levels(height: int, width: int, *, shard: int) -> tuple[tuple[int, int], ...]:
-    """The level sizes of every store of this package: down to ``SMALLEST_LEVEL`` pixels, ``MOST_LEVELS`` at most.
+    """Pyramid level sizes of every image store: down to ``SMALLEST_LEVEL`` pixels, ``MOST_LEVELS`` at most.
 
-    The side of a shard bounds the levels too, for a level's shard is half the side of the one before.
+    The side of a shard bounds the levels too: a level's shard is half the side of the one before.
     """
     return level_shapes(height, width, smallest=SMALLEST_LEVEL, most=min(MOST_LEVELS, shard.bit_length()))
 

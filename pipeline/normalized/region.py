@@ -1,4 +1,4 @@
-"""Where in an image is its field of view, or its tissue? Found in a thumbnail, asked for at full size box by box."""
+"""Region of interest: the field of view or tissue mask of an image, found in a thumbnail, read at full size by box."""
 
 import base64
 import zlib
@@ -25,7 +25,7 @@ STRIP_PIXELS = THUMBNAIL // 6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Thumbnail:
-    """An image as means over square cells of pixels of one level of its file."""
+    """Thumbnail of an image: means over square cells of pixels of one pyramid level of its file."""
 
     pixels: NDArray[np.uint8]
     """``(h, w, 3)``; the last cells may be cut by the border of the image."""
@@ -41,13 +41,13 @@ class Thumbnail:
         return self.factor * (height / self.height + width / self.width) / 2
 
     def histogram(self) -> NDArray[np.int64]:
-        """Counts ``(3, 256)`` of the grey values of each channel."""
+        """Histogram ``(3, 256)`` of the grey values of each channel."""
         channels = np.moveaxis(self.pixels, 2, 0)
         return np.stack([np.bincount(channel.ravel(), minlength=256) for channel in channels]).astype(np.int64)
 
 
 def read_thumbnail(source: ImageSource) -> Thumbnail:
-    """Make an image small, strip by strip, from the coarsest level that still has ``SIDE`` pixels along one axis."""
+    """Thumbnail of an image, made strip by strip from the coarsest level with ``SIDE`` pixels along one axis."""
     enough = [at for at, size in enumerate(source.levels) if max(size) >= SIDE]
     level = max(enough, default=0)
     height, width = source.levels[level]
@@ -67,7 +67,7 @@ def _cells(first: int, end: int, *, length: int, grid: int, factor: int) -> NDAr
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Region:
-    """A field of view or tissue mask, kept at thumbnail size; any box of it can be asked for at full size."""
+    """Region of interest: a field of view or tissue mask at thumbnail size, of which any box is read at full size."""
 
     mask: NDArray[np.bool_]
     """``(h, w)`` of the thumbnail."""
@@ -84,13 +84,13 @@ class Region:
     def found(
         cls, find: Callable[[NDArray[np.uint8]], NDArray[np.bool_]], thumbnail: Thumbnail, *, height: int, width: int
     ) -> Self:
-        """The mask that a function finds in a thumbnail, for an image of ``height`` × ``width``."""
+        """Region that a function finds in a thumbnail, for an image of ``height`` × ``width``."""
         return cls(find(thumbnail.pixels), height, width, (thumbnail.height, thumbnail.width), thumbnail.factor)
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers and texts from which `from_json` makes the same region.
 
-        ``cells`` are the mask in raster order, a bit a cell, compressed by zlib and in base64: a few kilobytes.
+        ``cells`` are the mask in raster order, one bit a cell, compressed by zlib and in base64: a few kilobytes.
         """
         packed = zlib.compress(np.packbits(self.mask).tobytes(), 9)
         shape = {"rows": self.mask.shape[0], "columns": self.mask.shape[1], "factor": self.factor}
@@ -98,7 +98,7 @@ class Region:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any], *, height: int, width: int) -> Self:
-        """The region that was written, for an image of ``height`` × ``width``.
+        """Region that was written, for an image of ``height`` × ``width``.
 
         Raises
         ------
@@ -128,7 +128,7 @@ class Region:
         return rows, _cells(box.x0, box.x1, length=self.width, grid=grid[1], factor=self.factor)
 
     def read(self, box: Box) -> NDArray[np.bool_]:
-        """The mask of a box ``(y, x)`` at full size: each pixel takes the cell that holds its centre."""
+        """Mask of a box ``(y, x)`` at full size: each pixel takes the cell that holds its centre."""
         rows, columns = self._axes(box)
         if box.area == 0:
             return np.zeros((box.height, box.width), np.bool_)

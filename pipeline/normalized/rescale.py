@@ -1,4 +1,4 @@
-"""At which size is an image processed, and where does a pixel of it lie in the original?"""
+"""Resampling geometry: the size at which an image is processed, and coordinates in the original."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -14,7 +14,7 @@ __all__ = ["Rescaling", "vanished"]
 
 @dataclass(frozen=True, slots=True)
 class Rescaling:
-    """From a source grid to a grid of another size over the same field; the border of both is the same line."""
+    """Resampling from a source grid to a grid of another size over the same field, with the same outer border."""
 
     factor: float
     """Factor on both sides that was asked for."""
@@ -45,7 +45,7 @@ class Rescaling:
 
     @classmethod
     def of_diameter(cls, height: int, width: int, *, fov_diameter: float, target: float) -> Self:
-        """The size at which a field of view of ``fov_diameter`` source pixels is ``target`` pixels across.
+        """Rescaling that brings a field of view of ``fov_diameter`` source pixels to ``target`` pixels across.
 
         Raises
         ------
@@ -64,7 +64,7 @@ class Rescaling:
 
     @classmethod
     def identity(cls, height: int, width: int) -> Self:
-        """The source grid itself."""
+        """Rescaling that keeps the source grid."""
         return cls(1.0, height, width, height, width)
 
     @property
@@ -101,7 +101,7 @@ class Rescaling:
 
 
 def vanished(mask: NDArray[np.bool_], small: NDArray[np.bool_], rescaling: Rescaling) -> int:
-    """How many 8-connected components of a mask have no set pixel left after rescaling.
+    """Number of connected components (8-connected) of a mask that have no set pixel left after rescaling.
 
     Parameters
     ----------

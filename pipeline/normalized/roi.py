@@ -1,7 +1,7 @@
-"""Which part of an image counts? The field of view of a fundus photograph, the tissue of a histological slide.
+"""Field of view of a fundus photograph, its diameter, and the thumbnails in which regions of interest are found.
 
-Both are found on a thumbnail (`thumbnail_rows`, about 500 to 1000 pixels wide) and brought to full size block by block
-(`upsample_mask`), so that every block agrees with the whole image.
+A region is found on a thumbnail about 500 to 1000 pixels wide (`thumbnail_rows`). `pipeline.normalized.region` brings
+it to full size block by block, so that every block agrees with the whole image.
 """
 
 import cv2
@@ -24,12 +24,12 @@ _LEAST_RISE = 8
 
 
 def field_of_view(thumbnail: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """The lit disc of a fundus photograph.
+    """Field of view: the lit disc of a fundus photograph.
 
     The darkest corner of the brightest channel is the border level. Where it is above 32, or above 35 % of the centre,
-    there is no border and every pixel is inside. Otherwise a pixel is inside that rises above the border level by 12 %
-    of the way to the centre, at least by 8; of these the largest component after an opening, as its convex hull (a disc
-    that is cut by the image border is convex, and shadows at its rim are taken in).
+    there is no border and every pixel is inside. Otherwise a pixel is lit that rises above the border level by 12 % of
+    the way to the centre, at least by 8. The field of view is the convex hull of the largest component of lit pixels
+    after an opening: a disc that the image border cuts is convex, and shadows at its rim are taken in.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def field_of_view(thumbnail: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def fov_diameter(mask: NDArray[np.bool_]) -> float:
-    """How many pixels the field of view is across, also where the image border cuts it.
+    """Diameter of the field of view in pixels, also where the image border cuts it.
 
     Parameters
     ----------
@@ -65,9 +65,9 @@ def fov_diameter(mask: NDArray[np.bool_]) -> float:
     Returns
     -------
     float
-        The diameter of the circle through the part of the outline that the image border does not cut (least squares,
-        points that lie off by more than 2 % of the radius left out). Where there is no such circle, the longer
-        side of the bounding box; 0 for an empty mask.
+        The diameter of the circle through the part of the outline that the image border does not cut: by least squares,
+        without points that lie off by more than 2 % of the radius. Where there is no such circle, the longer side of
+        the bounding box. 0 for an empty mask.
     """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if rows.size == 0:
@@ -81,20 +81,20 @@ def fov_diameter(mask: NDArray[np.bool_]) -> float:
 
 
 def thumbnail_factor(height: int, width: int, side: int) -> int:
-    """The smallest side of square cells, in pixels, with which the longer axis has at most ``side`` of them."""
+    """Side of a thumbnail's square cells in pixels: the smallest with at most ``side`` cells on the longer axis."""
     return -(-max(height, width) // side)
 
 
 def thumbnail_rows(block: NDArray[np.uint8], *, box: Box, factor: int) -> NDArray[np.uint8]:
-    """The rows of a thumbnail that a strip of the image fills: means over cells of ``factor`` × ``factor`` pixels.
+    """Thumbnail rows that a strip of the image fills: means over cells of ``factor`` × ``factor`` pixels.
 
     Parameters
     ----------
     block
         ``(y, x, channel)``, the pixels of ``box``.
     box
-        Where the block lies; it starts at multiples of ``factor`` and ends at one or at the image border, where the
-        last cells are means over the pixels there are.
+        Where the block lies. It starts at multiples of ``factor``, and ends at one or at the image border. The last
+        cells at the border are means over the pixels there are.
     factor
         Side of a cell in pixels, at least 1.
 

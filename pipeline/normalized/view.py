@@ -1,4 +1,4 @@
-"""What are the pixels of an image on the grid on which it is processed? A level of its file, resampled box by box."""
+"""View of an image on the grid on which it is processed: a pyramid level of its file, resampled box by box."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ Grey: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """An image at the size at which it is processed; any box of it is read on its own."""
+    """Image at the size at which it is processed. Any box of it is read on its own."""
 
     source: ImageSource
     """The file."""
@@ -57,7 +57,7 @@ def rescaling_of(
     thumbnail: Callable[[], Thumbnail],
     name: str,
 ) -> Rescaling:
-    """The rescaling that the configuration asks for.
+    """Rescaling that the configuration asks for.
 
     Parameters
     ----------
@@ -68,8 +68,8 @@ def rescaling_of(
     pixel_size_um
         Side of a pixel of level 0 in micrometres, where known.
     thumbnail
-        Gives the image made small, in which its field of view is found where its diameter is asked for; a picture
-        without field of view counts as all field of view.
+        Gives the thumbnail in which the field of view is found, where its diameter is asked for. A picture without
+        field of view counts as all field of view.
     name
         The image, for messages.
 

@@ -1,1 +1,9 @@
-"""The chain of fundus photographs: CLAHE, Gaussian blur, difference enhancement, block by block."""
+"""Chain of fundus photographs: CLAHE, Gaussian blur, difference enhancement, block by block.
+
+blur           Gaussian blur of a block, as OpenCV blurs the whole
+chain          configured chain as a function of boxes
+clahe          contrast-limited adaptive histogram equalisation (CLAHE)
+clahe_kernels  compiled loops of CLAHE
+enhance        contrast enhancement: lightness, difference to the blur, field of view kept
+image          normalised image store of a fundus photograph
+"""

@@ -1,7 +1,7 @@
-"""What is the Gaussian blur of a part of an image, exactly as OpenCV blurs the whole?
+"""Gaussian blur of a block, bit for bit as OpenCV blurs the whole image.
 
 For 8 bit, OpenCV rounds the weights to whole 256ths that sum to one, adds up in whole numbers along both axes and
-rounds half up once at the end. Whole numbers add up to the same in any order, so blocks, and this faster loop over
+rounds half up once at the end. Whole numbers add up to the same in any order. So blocks, and this faster loop over
 pairs of equally weighted rows and columns, give what ``cv2.GaussianBlur`` gives.
 """
 
@@ -19,7 +19,7 @@ __all__ = ["gaussian_blur", "gaussian_halo"]
 
 
 def gaussian_halo(sigma: float) -> int:
-    """Pixels that a blur of this standard deviation looks to each side: those of OpenCV's own kernel for 8 bit.
+    """Halo of a Gaussian blur: the pixels that OpenCV's own kernel for 8 bit reaches to each side.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def gaussian_halo(sigma: float) -> int:
 
 
 def gaussian_blur(block: NDArray[np.uint8], *, outer: Box, box: Box, sigma: float) -> NDArray[np.uint8]:
-    """The part ``box`` of the blurred image, from a block that holds it with its halo.
+    """Gaussian blur of ``box``, from a block that holds it with its halo.
 
     Parameters
     ----------

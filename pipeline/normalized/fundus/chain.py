@@ -1,7 +1,7 @@
-"""Which steps does a fundus photograph go through, block by block? Pure functions over any box that can be read.
+"""Chain of a fundus photograph: CLAHE, Gaussian blur and difference enhancement, as a function of boxes.
 
-The statistics of CLAHE are gathered once over the whole image; after that any box can be computed on its own, with a
-halo for the blur, and equals the same box of the image processed whole.
+The histograms of CLAHE are gathered once over the whole image. After that any box can be computed on its own, with a
+halo for the blur. It equals the same box of the image processed whole.
 """
 
 import threading
@@ -82,12 +82,12 @@ def _sharpened(read: Read, equalised: Block, config: NormalizedConfig, *, whole:
 
 
 def block_chain(read: Read, *, region: Region, config: NormalizedConfig, workers: int = 1) -> Block:
-    """The configured chain as a function from a box of the image to its pixels ``(h, w, 3)``.
+    """Configured chain, as a function from a box of the image to its pixels ``(h, w, 3)``.
 
     Parameters
     ----------
     read
-        Gives any box of the RGB picture, already rescaled; it may be called from several threads.
+        Gives any box of the RGB picture, already rescaled. It may be called from several threads.
     region
         Field of view, of the size of the image.
     config

@@ -1,9 +1,9 @@
-"""What does contrast-limited adaptive histogram equalisation of a whole image look like, block by block?
+"""Contrast-limited adaptive histogram equalisation (CLAHE), block by block.
 
 Two passes over the blocks of an image, in any partition:
 
-1. `count_tiles` gives the grey-value histograms to which a block contributes; the sum over all blocks goes through
-   `tile_tables`, which clips, redistributes and accumulates them into one lookup table per tile.
+1. `count_tiles` gives what a block adds to the grey-value histograms of the tiles. `tile_tables` clips, redistributes
+   and accumulates their sum over all blocks into one lookup table per tile.
 2. `interpolate` maps each block through the tables of the four tiles around each pixel.
 
 The result equals ``cv2.createCLAHE(clip_limit, (tiles_x, tiles_y)).apply`` on the whole image, pixel for pixel, for
@@ -28,7 +28,7 @@ __all__ = ["Grey", "TileGrid", "count_tiles", "equalise", "interpolate", "tile_t
 
 @dataclass(frozen=True, slots=True)
 class TileGrid:
-    """The tiles of one image: equal rectangles over the image, or over the image extended to a multiple of them."""
+    """Tile grid of CLAHE: equal rectangles over the image, or over the image extended to a multiple of them."""
 
     height: int
     """Rows of the image, at least 1."""
@@ -79,7 +79,7 @@ class TileGrid:
 def count_tiles(
     block: Grey, *, box: Box, grid: TileGrid, include: NDArray[np.bool_] | None = None
 ) -> NDArray[np.int64]:
-    """What one block adds to the histograms of the tiles; the sum over any partition is that of the whole image.
+    """Tile histograms of one block. Their sum over any partition is that of the whole image.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def count_tiles(
         The tiles of the image.
     include
         ``(y, x)``, pixels of the block that count; all where not given. With a mask the result is no longer that of
-        OpenCV: the area of a tile is then its number of counted pixels, and tiles at the rim of the mask rest on few.
+        OpenCV: the area of a tile is then its number of counted pixels. Tiles at the rim of the mask rest on few.
 
     Returns
     -------
@@ -115,7 +115,7 @@ def count_tiles(
 
 
 def tile_tables(histograms: NDArray[np.int64], *, clip_limit: float, grid: TileGrid) -> Grey:
-    """One grey-value table per tile: clip, redistribute, accumulate, scale.
+    """Lookup table of each tile: its histogram clipped, redistributed, accumulated and scaled.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def tile_tables(histograms: NDArray[np.int64], *, clip_limit: float, grid: TileG
 
 
 def interpolate(block: Grey, *, box: Box, grid: TileGrid, tables: Grey) -> Grey:
-    """A block mapped through the tables of the tiles around each pixel, bilinear between tile centres.
+    """Equalised block: each pixel mapped through the tables of the tiles around it, bilinear between tile centres.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Which loops over pixels and grey values does CLAHE consist of?
+"""Compiled loops of CLAHE: histograms, tables, bilinear interpolation.
 
-Compiled, without the interpreter's lock, and without liberties in floating-point arithmetic: the order of operations is
-part of the result (see `pipeline.normalized.fundus.clahe`, which checks what it hands over).
+They release the interpreter's lock and take no liberties in floating-point arithmetic: the order of operations is part
+of the result. `pipeline.normalized.fundus.clahe` checks what it hands over.
 """
 
 from typing import TypeAlias
@@ -24,7 +24,7 @@ def add_counts(
     columns: NDArray[np.int64],
     histograms: NDArray[np.int64],
 ) -> None:
-    """Add the pixels of a block to the histograms, run by run: (start in the block, pixels, tile) along each axis."""
+    """Histograms of the tiles, with a block added run by run: (start in the block, pixels, tile) along each axis."""
     for i in range(rows.shape[0]):
         for y in range(rows[i, 0], rows[i, 0] + rows[i, 1]):
             for j in range(columns.shape[0]):
@@ -36,7 +36,7 @@ def add_counts(
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _clip(histogram: NDArray[np.int64], limit: int) -> None:
-    """Cut the bins at a limit and hand out what was cut: evenly, the rest one by one to evenly spaced bins."""
+    """Clip the bins at a limit and redistribute what was cut: evenly, the rest one by one to evenly spaced bins."""
     bins = histogram.size
     clipped = 0
     for i in range(bins):
@@ -55,7 +55,7 @@ def _clip(histogram: NDArray[np.int64], limit: int) -> None:
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def fill_tables(histograms: NDArray[np.int64], clip_limit: float, tables: Grey) -> None:
-    """Write the table of each tile: the clipped and accumulated histogram, scaled to the range of the grey values."""
+    """Lookup table of each tile: its clipped and accumulated histogram, scaled to the range of the grey values."""
     bins = histograms.shape[2]
     for ty in range(histograms.shape[0]):
         for tx in range(histograms.shape[1]):
@@ -84,7 +84,7 @@ def blend_tables(
     column_weight: NDArray[np.float32],
     result: Grey,
 ) -> None:
-    """Map each pixel through the four tables around it, packed in one word, bilinear in float32."""
+    """Bilinear interpolation, in float32, of the four tables around each pixel, which are packed in one word."""
     bits = result.itemsize * 8
     mask = (1 << bits) - 1
     one = np.float32(1)

@@ -1,8 +1,8 @@
-"""How is the contrast of a fundus photograph raised, one block at a time?
+"""Contrast enhancement of a fundus photograph: CLAHE of the lightness, then difference enhancement, block by block.
 
-Equalisation of the lightness (see `pipeline.normalized.fundus.clahe`), then the difference between the image and its Gaussian
-blur, ``ω·I + θ·G(I) + ς``, which takes away the slow changes of illumination. Every function is pure and depends on
-values and global coordinates only, so blocks give what the whole image gives, bit for bit.
+Difference enhancement is ``ω·I + θ·G(I) + ς`` of the image and its Gaussian blur. It takes away the slow changes of
+illumination. Every function is pure and depends on values and global coordinates only, so blocks give what the whole
+image gives, bit for bit. `pipeline.normalized.fundus.clahe` holds the equalisation of one channel.
 """
 
 from typing import Literal, TypeAlias, get_args
@@ -35,7 +35,7 @@ ColourSpace: TypeAlias = Literal["lab", "green", "rgb"]
 
 
 def split_lightness(rgb: Grey, space: ColourSpace) -> Grey:
-    """The channels to equalise.
+    """Channels to equalise: the lightness, the green channel, or all three.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def split_lightness(rgb: Grey, space: ColourSpace) -> Grey:
 
 
 def merge_lightness(rgb: Grey, equalised: Grey, space: ColourSpace) -> Grey:
-    """The image with its equalised channels in place of the old ones; the other channels stay.
+    """Image with its equalised channels in place of the old ones; the other channels stay.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def merge_lightness(rgb: Grey, equalised: Grey, space: ColourSpace) -> Grey:
 def count_channels(
     rgb: Grey, *, box: Box, grid: TileGrid, space: ColourSpace, include: NDArray[np.bool_] | None = None
 ) -> NDArray[np.int64]:
-    """First pass: what a block adds to the tile histograms of each channel.
+    """Tile histograms of each channel of one block: the first pass of CLAHE.
 
     Parameters
     ----------
@@ -109,12 +109,12 @@ def count_channels(
 
 
 def channel_tables(histograms: NDArray[np.int64], *, clip_limit: float, grid: TileGrid) -> Grey:
-    """Between the passes: the tables ``(channels, tiles_y, tiles_x, bins)`` of the summed `count_channels`."""
+    """Lookup tables ``(channels, tiles_y, tiles_x, bins)`` of the summed histograms of `count_channels`."""
     return np.stack([tile_tables(histogram, clip_limit=clip_limit, grid=grid) for histogram in histograms])
 
 
 def equalise_block(rgb: Grey, *, box: Box, grid: TileGrid, tables: Grey, space: ColourSpace) -> Grey:
-    """Second pass: the equalised block, with a single change of colour space each way.
+    """Equalised block: the second pass of CLAHE, with a single change of colour space each way.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def equalise_block(rgb: Grey, *, box: Box, grid: TileGrid, tables: Grey, space: 
 def difference(
     image: NDArray[np.uint8], *, blurred: NDArray[np.uint8], omega: float = 4, theta: float = -4, offset: float = 128
 ) -> NDArray[np.uint8]:
-    """The enhanced image ``ω·I + θ·G(I) + ς``, rounded half to even and saturated to 0…255.
+    """Difference enhancement ``ω·I + θ·G(I) + ς``, rounded half to even and saturated to 0…255.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ def difference(
 def keep_outside(
     enhanced: NDArray[np.uint8], roi: NDArray[np.bool_], fill: tuple[int, ...] | int = 0
 ) -> NDArray[np.uint8]:
-    """The image with one constant colour outside the field of view, where enhancement would show noise only.
+    """Image with one constant colour outside the field of view, where enhancement would show noise only.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How does a fundus photograph become a normalised store? Rescaled, its field of view found, its contrast raised."""
+"""Normalised image store of a fundus photograph: rescaled, its field of view found, its contrast enhanced."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def normalise_fundus(
     provenance: Provenance,
     workers: int = 1,
 ) -> None:
-    """Write ``normalized/{image}.zarr`` of a fundus photograph: the pyramid, ``truth`` (where known) and ``roi``.
+    """Write the image store ``normalized/{image}.zarr`` of a fundus photograph: pyramid, ``roi``, and truth if known.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""What has to be known of a slide to bring its colours to those of another? Two stain vectors, or the moments of Lab.
+"""Stain basis and Lab statistics: what has to be known of a slide to bring its colours to those of another.
 
-A basis holds the optical density that a unit of haematoxylin and a unit of eosin adds to red, green and blue (natural
-logarithm), how much of each the slide holds, and the light that came in. All records are small, frozen and checked
-once, so what works with them need not.
+A basis holds the optical density (natural logarithm) that a unit of haematoxylin and a unit of eosin adds to red, green
+and blue. It also holds how much of each the slide has, and the light that came in. All records are small, frozen and
+checked once, so what works with them need not.
 """
 
 import math
@@ -39,7 +39,7 @@ _LEAST_ANGLE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class StainBasis:
-    """The stains of one slide."""
+    """Stain basis of one slide: stain vectors, high concentrations, background."""
 
     matrix: tuple[Vector, Vector]
     """Optical density of haematoxylin and of eosin in red, green, blue: unit vectors without negative entries."""
@@ -63,7 +63,7 @@ class StainBasis:
     def of(
         cls, matrix: NDArray[np.float64], maxima: NDArray[np.float64], background: Background = NO_BACKGROUND
     ) -> "StainBasis":
-        """The record of arrays ``(2, 3)`` and ``(2,)``."""
+        """Stain basis from arrays ``(2, 3)`` and ``(2,)``."""
         rows = [(float(red), float(green), float(blue)) for red, green, blue in matrix]
         return cls((rows[0], rows[1]), (float(maxima[0]), float(maxima[1])), background)
 
@@ -96,12 +96,12 @@ def _not_a_basis(field: str, found: object, expected: str) -> ConfigurationError
 
 
 def angle(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Degrees between two vectors ``(3,)``, 0…180; exact for small angles too."""
+    """Angle in degrees between two vectors ``(3,)``, 0…180; exact for small angles too."""
     return math.degrees(math.atan2(float(np.linalg.norm(np.cross(one, other))), float(one @ other)))
 
 
 def unit_rows(matrix: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """The rows ``(2, 3)`` with negative entries set to 0, at unit length; None where one of them has no direction."""
+    """Unit vectors of the rows ``(2, 3)``, negative entries set to 0; None where a row has no direction."""
     positive = np.maximum(matrix, 0)
     norms = np.linalg.norm(positive, axis=1)
     if not np.isfinite(norms).all() or not (norms > 0).all():
@@ -110,7 +110,7 @@ def unit_rows(matrix: NDArray[np.float64]) -> NDArray[np.float64] | None:
 
 
 def haematoxylin_first(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The rows ``(2, 3)`` in the order in which their angles to the reference vectors add up to less."""
+    """Stain vectors ``(2, 3)``, haematoxylin first: in the order with the smaller sum of angles to the reference."""
     reference = np.asarray(REFERENCE_BASIS.matrix)
 
     def total(rows: NDArray[np.float64]) -> float:
@@ -120,7 +120,7 @@ def haematoxylin_first(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def gains(source: tuple[float, ...], target: tuple[float, ...], *, most: float) -> NDArray[np.float64]:
-    """By how much each amount of the source is multiplied to reach the target's, at most ``most``."""
+    """Gain of each amount: by how much that of the source is multiplied to reach the target's, at most ``most``."""
     wanted, present = np.asarray(target, np.float64), np.asarray(source, np.float64)
     # Below this the quotient is over the limit anyway, or there is nothing to multiply.
     return np.minimum(wanted / np.maximum(present, 1e-9), most)
@@ -132,8 +132,8 @@ def _unit(red: float, green: float, blue: float) -> Vector:
 
 
 REFERENCE_BASIS = StainBasis((_unit(0.62, 0.71, 0.34), _unit(0.16, 0.87, 0.46)), (1.8, 1.0))
-"""A well-stained H&E slide on white: blue-violet nuclei, pink stroma. Plain numbers, chosen in the middle of those that
-laboratories publish and that the methods here find."""
+"""Reference basis: a well-stained H&E slide on white, with blue-violet nuclei and pink stroma. The numbers lie in the
+middle of those that laboratories publish and that the methods here find."""
 
 REFERENCE_STATISTICS = LabStatistics((65.0, 27.0, -16.5), (14.5, 9.5, 8.5))
 """Colours of tissue that is normalised to `REFERENCE_BASIS`."""

@@ -1,4 +1,4 @@
-"""Can the stains that were found on a slide be trusted? A list of what speaks against it, in words for the report."""
+"""Quality checks of estimated stains: each lists what speaks against trusting them, in words for the report."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ _LEAST_CONTRAST = 1.0
 
 
 def tissue_problems(pixels: int, *, dense: int, settings: Stain) -> list[str]:
-    """Too little tissue, or tissue so pale that too few of its pixels show a colour."""
+    """Quality check of the tissue: too little of it, or so pale that too few of its pixels show a colour."""
     if pixels < settings.least_tissue:
         return [f"too little tissue: {pixels} pixels, {settings.least_tissue} are needed"]
     if dense < settings.least_tissue:
@@ -22,7 +22,7 @@ def tissue_problems(pixels: int, *, dense: int, settings: Stain) -> list[str]:
 
 
 def vector_problems(matrix: NDArray[np.float64] | None, *, settings: Stain) -> list[str]:
-    """No vectors at all, vectors ``(2, 3)`` that are nearly parallel, or one that is far from its reference."""
+    """Quality check of the stain vectors ``(2, 3)``: none at all, nearly parallel, or far from their reference."""
     if matrix is None:
         return ["no two stains were found"]
     reference, found = np.asarray(REFERENCE_BASIS.matrix), []
@@ -38,7 +38,7 @@ def vector_problems(matrix: NDArray[np.float64] | None, *, settings: Stain) -> l
 
 
 def strength_problems(maxima: NDArray[np.float64], *, settings: Stain) -> list[str]:
-    """Stains whose high concentrations ``(2,)`` are low."""
+    """Quality check of the stain strength: stains whose high concentrations ``(2,)`` are low."""
     weak = [at for at in range(2) if maxima[at] < settings.least_strength]
     single = "single stain: " if len(weak) == 1 else ""
     need = f"{settings.least_strength:g} is needed"
@@ -46,7 +46,7 @@ def strength_problems(maxima: NDArray[np.float64], *, settings: Stain) -> list[s
 
 
 def contrast_problems(moments: LabStatistics) -> list[str]:
-    """Tissue of one colour, whose spread cannot be brought to another."""
+    """Quality check of the contrast: tissue of one colour, whose spread cannot be brought to another."""
     lightness = moments.deviation[0]
     need = f"{_LEAST_CONTRAST:g} is needed"
     return [f"no contrast: L* varies by {lightness:.2f}, {need}"] if lightness < _LEAST_CONTRAST else []

@@ -1,9 +1,9 @@
-"""Which colours does the tissue of a slide have, and how often? A histogram over all 24-bit colours loses nothing.
+"""Colour histogram of a slide over all 24-bit colours, percentiles from it, and a random sample of pixels.
 
 What is computed from a single pixel's colour, such as a percentile of stain concentrations, is exact from this table,
-whatever the size of the slide, and it is the same for any way in which the slide was cut, because counts add up.
-The sample from which a dictionary is learned is keyed by position: whether a pixel is in, and where in the order, is
-a function of its coordinates alone.
+whatever the size of the slide. It is the same however the slide was cut, because counts add up. The sample from which a
+dictionary is learned is keyed by position: whether a pixel is in, and where in the order, is a function of its
+coordinates alone.
 """
 
 from collections.abc import Iterable
@@ -39,7 +39,7 @@ _BINS = 4096
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ColourTable:
-    """The colours that occur, in the order of their codes, and how many pixels have them."""
+    """Colour histogram: the colours that occur, in the order of their codes, and how many pixels have them."""
 
     colours: NDArray[np.uint8]
     """``(n, 3)``: red, green, blue; no colour twice."""
@@ -75,7 +75,7 @@ class ColourTable:
 
 
 def count_colours(block: NDArray[np.uint8], include: NDArray[np.bool_] | None, counts: NDArray[np.int64]) -> None:
-    """Add the colours of a block to the counts, in place. Threads need a lock, or counts of their own.
+    """Colour counts, with those of a block added in place. Threads need a lock, or counts of their own.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def count_colours(block: NDArray[np.uint8], include: NDArray[np.bool_] | None, c
 
 
 def colour_table(counts: NDArray[np.int64]) -> ColourTable:
-    """The colours that were counted.
+    """Colour histogram of counts: the colours that occur.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def colour_table(counts: NDArray[np.int64]) -> ColourTable:
 
 
 def percentile(values: NDArray[np.float64], counts: NDArray[np.int64], q: float) -> float:
-    """A percentile of values that occur several times.
+    """Weighted percentile: that of values that occur several times.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def percentile(values: NDArray[np.float64], counts: NDArray[np.int64], q: float)
 def sample_pixels(
     block: NDArray[np.uint8], include: NDArray[np.bool_] | None, box: Box, share: float
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
-    """The pixels of a block that belong to the sample of the slide.
+    """Random sample of a slide's pixels: those of one block.
 
     Parameters
     ----------
@@ -193,9 +193,9 @@ def sample_pixels(
 
 
 def ordered_sample(parts: Iterable[tuple[NDArray[np.uint64], NDArray[np.uint8]]]) -> NDArray[np.uint8]:
-    """The sample ``(n, 3)`` of a slide from the parts of its blocks, in the order of the keys.
+    """Random sample ``(n, 3)`` of a slide, from the parts of its blocks, in the order of the keys.
 
-    It is the same for any partition into blocks and any order of the parts, as random as a shuffled one, and each
+    It is the same for any partition into blocks and any order of the parts. It is as random as a shuffled one, and each
     first piece of it is again a sample of the whole slide.
     """
     found = list(parts)

@@ -1,9 +1,9 @@
-"""How much haematoxylin and eosin does a pixel hold? The sparse non-negative answer, in closed form.
+"""Stain concentrations: how much haematoxylin and eosin a pixel holds, sparse and non-negative, in closed form.
 
 Vahadane et al. (IEEE TMI 2016) take the concentrations that minimise ``½‖x − Wᵀa‖² + λ‖a‖₁`` with ``a ≥ 0``. For two
 stains there are four candidates: both present (a 2×2 system), either one alone, none. Stain vectors have no negative
-entries, hence no angle above 90° between them, and then the rule is short: where the 2×2 system makes one stain
-negative, the other alone is the answer, or nothing where that is negative too.
+entries, hence no angle above 90° between them. So the rule is short: where the 2×2 system makes one stain negative, the
+other alone is the answer, or nothing where that is negative too.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ __all__ = ["concentrations", "solution"]
 
 
 def concentrations(rgb: NDArray[np.uint8], *, basis: StainBasis, sparsity: float) -> NDArray[np.float32]:
-    """Concentrations of the two stains.
+    """Stain concentrations of haematoxylin and eosin.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def concentrations(rgb: NDArray[np.uint8], *, basis: StainBasis, sparsity: float
 
 
 def solution(basis: StainBasis, sparsity: float) -> NDArray[np.float64]:
-    """What turns optical densities into candidate concentrations.
+    """Linear map from optical densities to candidate concentrations.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""How does an H&E image become a normalised store? Its stains are estimated over all its tissue, then every block mapped.
+"""Stain estimate and normalised image store of an H&E image: stains estimated over all its tissue, blocks mapped.
 
-Two doors: `write_estimate` reads a slide once and writes the small ``{image}.stain.json``; `normalise_histology` maps
+Two doors. `write_estimate` reads a slide once and writes the small ``{image}.stain.json``. `normalise_histology` maps
 the pixels to a target with it. So another target does not mean another estimate.
 """
 
@@ -34,15 +34,15 @@ __all__ = ["estimate_image", "normalise_histology", "tissue_of", "write_estimate
 
 
 def tissue_of(opened: Opened) -> Region:
-    """The tissue of an image, found in its thumbnail."""
+    """Tissue mask of an image, found in its thumbnail."""
     return Region.found(tissue_mask, opened.thumbnail(), height=opened.height, width=opened.width)
 
 
 def estimate_image(opened: Opened, region: Region, *, config: NormalizedConfig, workers: int) -> Estimate:
-    """Estimate the stains of an image from all pixels of its tissue ``region``, in one pass over its blocks.
+    """Stain estimate of an image from all pixels of its tissue ``region``, in one pass over its blocks.
 
-    The colours of the tissue are counted (24 bits, so the counts are exact and add up over blocks), and a sample keyed
-    by position is taken for the dictionary; blocks without tissue are not read.
+    The 24-bit colours of the tissue are counted, so counts are exact and add up over blocks. A sample keyed by position
+    is taken for the dictionary. Blocks without tissue are not read.
     """
     settings = config.stain
     white = settings.background == "white"
@@ -72,7 +72,7 @@ def write_estimate(
     provenance: Provenance,
     workers: int = 1,
 ) -> None:
-    """Write ``normalized/{image}.stain.json``: stains and tissue of one image, readable, and usable as a target.
+    """Write the stain estimate ``normalized/{image}.stain.json``: stains and tissue mask, usable as a target too.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def write_estimate(
 
 
 def _written_tissue(stain: Path | None, opened: Opened) -> Region:
-    """The tissue that was found when the stains were; a file without pyramid would be read once more to find it."""
+    """Tissue mask that was found with the stains. To find it anew, a file without pyramid would be read once more."""
     content = json.loads(stain.read_text(encoding="utf-8")).get("tissue") if stain else None
     if content is None:
         return tissue_of(opened)
@@ -149,7 +149,7 @@ def normalise_histology(
     provenance: Provenance,
     workers: int = 1,
 ) -> None:
-    """Write ``normalized/{image}.zarr`` of an H&E image: the pyramid, ``truth`` (where known), ``roi`` and ``stains``.
+    """Write the image store ``normalized/{image}.zarr`` of an H&E image: pyramid, ``roi``, truth and stains if known.
 
     Parameters
     ----------

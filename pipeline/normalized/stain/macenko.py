@@ -1,11 +1,11 @@
-"""Which two stains span the plane of a slide's optical densities? Macenko et al., ISBI 2009, pages 1107–1110.
+"""Stain estimation by Macenko et al. (ISBI 2009, pages 1107–1110): the plane of a slide's optical densities.
 
 The densities of tissue lie near a plane through the origin, spanned by the two leading eigenvectors of their
-covariance; seen in that plane, the pixels fill a wedge between the two stains, whose edges are robust extremes of the
+covariance. Seen in that plane, the pixels fill a wedge between the two stains, whose edges are robust extremes of the
 angle. Colours and their counts stand for the pixels, so covariance and percentiles are exact over the whole slide.
 
-Angles are measured from the mean direction of the pixels, not from an eigenvector: so they neither depend on the
-signs of eigenvectors nor wrap around.
+Angles are measured from the mean direction of the pixels, not from an eigenvector. So they neither depend on the signs
+of eigenvectors nor wrap around.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ __all__ = ["plane_basis"]
 def plane_basis(
     table: ColourTable, *, background: Background, least_density: float, extreme_angle: float
 ) -> NDArray[np.float64] | None:
-    """Stain vectors of all tissue pixels.
+    """Stain vectors of all tissue pixels, by Macenko's method.
 
     Parameters
     ----------
@@ -30,8 +30,8 @@ def plane_basis(
     background
         Light through bare glass.
     least_density
-        Pixels whose optical density, as the length of the vector, is below this are left out. (Many programs ask it
-        of every channel, which leaves out pale eosin: red light passes it.)
+        Pixels whose optical density, as the length of the vector, is below this are left out. Many programs ask it of
+        every channel. That leaves out pale eosin, which red light passes.
     extreme_angle
         Percentile of the angles at which one stain is read, and 100 minus it the other.
 

@@ -1,7 +1,7 @@
-"""How is a slide normalised, by whichever method? `estimate` once over its tissue, then `normalise` for every block.
+"""Stain estimation and normalisation by the configured method: `estimate` once over a slide, `normalise` every block.
 
-`estimate` never fails and never gives a vector that cannot be: it says in flags what is wrong with a slide, and goes
-on with the configured fallback. `normalise` is pure and works pixel by pixel, so blocks give what the whole gives.
+`estimate` never fails and never gives a vector that cannot be. It says in flags what is wrong with a slide, and goes on
+with the configured fallback. `normalise` is pure and works pixel by pixel, so blocks give what the whole gives.
 """
 
 from collections.abc import Iterable, Iterator
@@ -40,7 +40,7 @@ Vectors: TypeAlias = NDArray[np.float64]
 
 
 def estimate(table: ColourTable, sample: NDArray[np.uint8], *, background: Background, settings: Stain) -> Estimate:
-    """How a slide is stained.
+    """Stain estimate of a slide, after its quality checks.
 
     Parameters
     ----------
@@ -57,8 +57,8 @@ def estimate(table: ColourTable, sample: NDArray[np.uint8], *, background: Backg
     -------
     Estimate
         What is used, and flags: too little tissue, a weak stain, vectors that are nearly parallel or far from their
-        reference. With the fallback ``macenko`` the reference vectors follow where that fails too; with ``keep``, and
-        for Reinhard's method always, an image that cannot be trusted is left as it is.
+        reference. With the fallback ``macenko`` the reference vectors follow where that fails too. With ``keep``, and
+        for Reinhard's method always, an image that fails the checks is left as it is.
     """
     if settings.method == "none":
         return Estimate("none", "none", background, tissue_pixels=table.pixels)
@@ -67,7 +67,7 @@ def estimate(table: ColourTable, sample: NDArray[np.uint8], *, background: Backg
 
 
 def normalise(block: NDArray[np.uint8], *, estimate: Estimate, target: Estimate, settings: Stain) -> NDArray[np.uint8]:
-    """Bring a block to the target's look.
+    """Stain-normalised block: its colours brought to those of the target.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def normalise(block: NDArray[np.uint8], *, estimate: Estimate, target: Estimate,
     estimate
         Of the slide that the block belongs to.
     target
-        The look to reach; its background does not matter, glass comes out white.
+        The look to reach. Its background does not matter: glass comes out white.
     settings
         The settings that both were made with.
 
@@ -111,7 +111,7 @@ def normalise(block: NDArray[np.uint8], *, estimate: Estimate, target: Estimate,
 
 
 def block_concentrations(block: NDArray[np.uint8], *, estimate: Estimate, settings: Stain) -> NDArray[np.float16]:
-    """Concentrations of haematoxylin and eosin of a block, before any scaling.
+    """Stain concentrations (haematoxylin, eosin) of a block, before any scaling.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def block_concentrations(block: NDArray[np.uint8], *, estimate: Estimate, settin
 
 
 def median_target(estimates: Iterable[Estimate]) -> Estimate:
-    """The look of the middle slide: the median of each number over the estimates without flags.
+    """Median stain target: the median of each number over the estimates without flags.
 
     Returns
     -------
@@ -172,7 +172,7 @@ def median_target(estimates: Iterable[Estimate]) -> Estimate:
 
 @dataclass(frozen=True, slots=True)
 class _Slide:
-    """What is known of a slide before its stains are."""
+    """Colours and sample of a slide whose stains are to be estimated."""
 
     table: ColourTable
     sample: NDArray[np.uint8]

@@ -1,4 +1,4 @@
-"""What does a ``stain.json`` say? How one slide is stained, by which method that was found, and how far to trust it."""
+"""Record of a stain estimate, ``stain.json``: stains of one slide, the method that found them, and quality flags."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -31,7 +31,7 @@ _BESIDE = {"from", "tissue", "provenance"}
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The content of ``stain.json``: enough to map every pixel of the slide, and to serve as a target for others."""
+    """Stain estimate, the content of ``stain.json``: it maps every pixel of the slide, or serves as a target."""
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -105,7 +105,8 @@ class Estimate:
         Parameters
         ----------
         content
-            As `to_json` gave it; ``from``, ``tissue`` and ``provenance`` may stand beside. Angles follow from the matrix.
+            As `to_json` gave it. ``from``, ``tissue`` and ``provenance`` may stand beside. Angles follow from the
+            matrix.
 
         Raises
         ------
@@ -126,7 +127,7 @@ class Estimate:
 
 
 def read_estimate(path: Path) -> Estimate:
-    """Read a ``stain.json``.
+    """Stain estimate of a file ``stain.json``.
 
     Raises
     ------

@@ -1,13 +1,13 @@
-"""How is a slide brought to the mean and spread of another's colours? Reinhard et al. 2001, in CIE L*a*b*.
+"""Colour transfer by Reinhard et al. (2001): mean and standard deviation of a slide's colours, in CIE L*a*b*.
 
 Each of three channels is shifted and scaled so that its mean and standard deviation over the tissue become those of
-the target. The paper (IEEE Computer Graphics and Applications 21(5):34–41) does this in lαβ, a logarithmic cone space;
-the toolkits of histology that people compare with do it in CIE L*a*b* (sRGB, D65), which is also the space in which
-differences of colour are reported, so it is used here.
+the target. The paper (IEEE Computer Graphics and Applications 21(5):34–41) does this in lαβ, a logarithmic cone space.
+The toolkits of histology that people compare with do it in CIE L*a*b* (sRGB, D65). Differences of colour are reported
+in that space too, so it is used here.
 
 Two things are added, because a slide is not a photograph. The background light is white before anything else. And
-what is white stays white: within 10 units of colour difference from it the change fades out, since glass has no part
-in the tissue's statistics and would take on a cast.
+what is white stays white: within 10 units of colour difference from it the change fades out. Glass has no part in the
+tissue's statistics and would take on a cast.
 
 Cube roots are found by iteration and bytes by tables, not by the libraries of the machine, so results do not depend on
 where or in which blocks they were computed.
@@ -63,7 +63,7 @@ def lab(rgb: NDArray[np.uint8], *, background: Background) -> Reals:
 
 
 def lab_statistics(table: ColourTable, *, background: Background) -> LabStatistics:
-    """Mean and standard deviation of L*, a*, b* over all pixels of a table, exactly.
+    """Lab statistics: mean and standard deviation of L*, a*, b* over all pixels of a table, exactly.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def transfer_lab(
     most_gain: float,
     background: Background,
 ) -> NDArray[np.uint8]:
-    """Bring the colours of a block to those of the target.
+    """Colour transfer of a block to the mean and standard deviation of the target.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which look do the slides of a data set get? The shipped numbers, a saved estimate, an image, or the median slide."""
+"""Stain target of a data set: the shipped reference, a saved estimate, an image, or the median training image."""
 
 import json
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ def write_target(
     output: Path,
     provenance: Provenance,
 ) -> None:
-    """Write ``normalized/target.json``, the look that every image of the data set is brought to.
+    """Write the stain target ``normalized/target.json``, which every image of the data set is brought to.
 
     Parameters
     ----------

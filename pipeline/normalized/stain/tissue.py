@@ -1,4 +1,4 @@
-"""Where on a slide is stained tissue? Apart from glass, pen marks, black borders and shadows; found in a thumbnail."""
+"""Tissue mask of a slide, found in a thumbnail: without glass, pen marks, black borders and shadows."""
 
 import cv2
 import numpy as np
@@ -20,13 +20,15 @@ _SPECK_SHARE, _HOLE_SHARE = 2e-4, 1e-3
 
 
 def tissue_mask(thumbnail: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Stained tissue against glass, pen marks and black borders.
+    """Tissue mask: stained tissue against glass, pen marks and black borders.
 
-    A pixel is tissue where the highest optical density of its channels (background intensity from the thumbnail)
-    exceeds a threshold, Otsu's between 0.06 and 0.15, and where its channels differ by more than 0.03, which those of
-    grey shadows and dust do not. Taken out, with a rim: black (no channel above 44, as in ink and scan borders), and
-    strong blue and green, as of ink, which absorb more red than green, as the stains do not. Red ink is not told from
-    blood. Specks below 0.02 % of the image are removed, holes below 0.1 % filled.
+    A pixel is tissue where the highest optical density of its channels exceeds Otsu's threshold, kept between 0.06 and
+    0.15, and where its channels differ by more than 0.03. Those of grey shadows and dust do not. The background
+    intensity comes from the thumbnail.
+
+    Black and ink are taken out, with a rim. Black has no channel above 44, as in ink and scan borders. Blue and green
+    ink absorb more red than green, which the stains do not. Red ink is not told from blood. Specks below 0.02 % of the
+    image are removed, holes below 0.1 % filled.
 
     Parameters
     ----------

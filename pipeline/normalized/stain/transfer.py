@@ -1,10 +1,10 @@
-"""How does a pixel stained in one laboratory look when stained in another? One pass over the block, each pixel alone.
+"""Stain transfer: the pixels of one slide with the stains of another, in one pass over a block.
 
-Bytes become optical densities (a table), densities become concentrations (`pipeline.normalized.stain.concentrations`),
-these are scaled, mixed with the target's vectors, and become bytes again by the law of Beer and Lambert:
-``I = I0 exp(-(h H + e E))``. The pass is written in stretches of pixels that stay in the fastest memory, without
-branches and without calls, so that the compiler turns it into vector instructions; there is no fused or reordered
-arithmetic, so a pixel comes out the same wherever a block is cut.
+Bytes become optical densities (a table), and densities concentrations (`pipeline.normalized.stain.concentrations`).
+These are scaled, mixed with the target's vectors, and become bytes again by the law of Beer and Lambert:
+``I = I0 exp(-(h H + e E))``. The pass goes by stretches of pixels that stay in the fastest memory, without branches and
+calls, so that the compiler turns it into vector instructions. No arithmetic is fused or reordered, so a pixel comes out
+the same wherever a block is cut.
 """
 
 from typing import TypeAlias
@@ -41,7 +41,7 @@ def transfer(
     most_gain: float,
     light: Background = NO_BACKGROUND,
 ) -> NDArray[np.uint8]:
-    """Bring the stains of a block to those of the target.
+    """Stain transfer of a block: its stains brought to those of the target.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def transfer(
 
 
 def check_block(block: NDArray[np.uint8], *, where: str) -> NDArray[np.uint8]:
-    """The pixels ``(n, 3)`` of a block ``(y, x, 3)``, or an error."""
+    """Pixels ``(n, 3)`` of a block ``(y, x, 3)``, or an error where it is no RGB block of bytes."""
     if block.ndim != 3 or block.shape[2] != 3 or block.dtype != np.uint8:
         raise GeometryError(
             "The block is not RGB.",

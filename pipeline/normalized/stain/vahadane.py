@@ -1,15 +1,15 @@
-"""Which two stains explain the tissue of a slide with least of them? Vahadane et al., IEEE TMI 2016, 35(8):1962–1971.
+"""Stain estimation by Vahadane et al. (IEEE TMI 2016, 35(8):1962–1971): sparse non-negative dictionary learning.
 
 Optical densities of a sample of tissue pixels are factorised into two non-negative unit vectors and sparse
 non-negative amounts: ``min ½‖x − Wᵀa‖² + λ‖a‖₁`` over pixels, by online dictionary learning (Mairal et al., JMLR 2010)
-in SPAMS. By default SPAMS stops after a second of wall time and starts from random pixels; here the number of
+in SPAMS. By default SPAMS stops after a second of wall time and starts from random pixels. Here the number of
 mini-batches, the beginning and the single thread are fixed, so that the same sample gives the same bytes.
 
-Two choices matter more than they seem. λ draws the vectors towards the bulk of the pixels, hence towards each other:
-on phantoms with known stains λ = 0.1 leaves haematoxylin 6° and eosin 4° inside the true vectors, λ = 0.02 4.5° and 2.6°.
-And a small λ hardly moves a vector that starts outside the pixels, while what is left unexplained moves one that
-starts inside at once. So where λ is below 0.1 the first half of the mini-batches is learned with 0.1, the second with
-the λ that is asked for: it arrives where thousands of mini-batches from another beginning would.
+Two choices matter more than they seem. First, λ draws the vectors towards the bulk of the pixels, hence towards each
+other. On phantoms with known stains λ = 0.1 leaves haematoxylin 6° and eosin 4° inside the true vectors; λ = 0.02
+leaves 4.5° and 2.6°. Second, a small λ hardly moves a vector that starts outside the pixels. One that starts inside is
+moved at once by what is left unexplained. So where λ is below 0.1, the first half of the mini-batches is learned with
+0.1, the second with the λ that is asked for. It arrives where thousands of mini-batches from another beginning would.
 """
 
 import numpy as np
@@ -27,13 +27,13 @@ _FIRST_SPARSITY = 0.1
 def learn_basis(
     colours: NDArray[np.uint8], *, background: Background, sparsity: float, iterations: int
 ) -> NDArray[np.float64] | None:
-    """Stain vectors of a sample of tissue.
+    """Stain vectors of a sample of tissue, by sparse dictionary learning.
 
     Parameters
     ----------
     colours
-        ``(n, 3)``, in random order: mini-batches are taken as they come. Best without pixels of very low density, in
-        which noise decides the direction.
+        ``(n, 3)``, in random order: mini-batches are taken as they come. Best without pixels of very low density,
+        whose direction is noise.
     background
         Light through bare glass.
     sparsity

@@ -1,4 +1,4 @@
-"""Sizes of pictures from their file headers, without decoding: for checks before a run, and for the memory of its jobs."""
+"""Image sizes from file headers, without decoding: for checks before a run, and for the memory of its jobs."""
 
 from pathlib import Path
 

@@ -3,8 +3,8 @@
 The hash is the sign, against their median, of the 255 lowest frequencies (16 × 16 without the mean) of the cosine
 transform of the luminance at 64 × 64. Gain, offset, size and compression of a picture hardly change it. Fundus
 photographs all look alike, so hashes of the usual 64 bits come too close to each other. Measured on 12 IDRiD images,
-different images differ in at least 62 of the 255 bits, copies in at most 22. The copies had a sixth of the size, JPEG of
-quality 10 at an eighth of it, or brightness and gamma changed until it saturates.
+different images differ in at least 62 of the 255 bits, copies in at most 22. The copies had a sixth of the size, JPEG
+of quality 10 at an eighth of it, or brightness and gamma changed until it saturates.
 
 Mirroring a picture changes the sign of every odd frequency along that axis. Transposing it swaps the axes. So the hash
 of a picture tells those of its mirrored and turned copies, but for the few bits between zero and the median. Compared
