@@ -27,6 +27,7 @@ from pipeline.runtime.job_memory import stage_memory
 from pipeline.runtime.threads import let_waiting_threads_sleep
 from pipeline.stores.disk import room_on_disk
 from pipeline.stores.provenance import versions
+from pipeline.words import TRUTH_SPLITS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -303,8 +304,8 @@ def _add_index_commands(commands: "argparse._SubParsersAction[argparse.ArgumentP
     export.add_argument(
         "--splits",
         nargs="+",
-        choices=["train", "validation", "test"],
-        default=["train", "validation", "test"],
+        choices=TRUTH_SPLITS,
+        default=list(TRUTH_SPLITS),
         help="which patches (all)",
     )
     export.add_argument(

@@ -1,15 +1,42 @@
-"""Stage names (the seven words) and result paths ``results/{dataset}/{word}/…``.
+"""Stage names (the seven words), names of splits, safe names, and result paths ``results/{dataset}/{word}/…``.
 
 Whoever knows a word knows the library folder, the stage pair, the results and the tests.
 """
 
 import re
 from pathlib import Path
+from typing import Literal, TypeAlias, get_args
 
-__all__ = ["WORDS", "partial_path", "safe_name"]
+__all__ = [
+    "BACKGROUND",
+    "EVALUATED_SPLITS",
+    "LEARNED_SPLITS",
+    "SPLITS",
+    "TRUTH_SPLITS",
+    "WORDS",
+    "Split",
+    "partial_path",
+    "safe_id",
+    "safe_name",
+]
 
 WORDS: tuple[str, ...] = ("raw", "normalized", "index", "model", "probability", "segmentation", "report")
 """The stages in the order of the data flow."""
+
+Split: TypeAlias = Literal["train", "validation", "test", "predict"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+"""The splits: what an image is for."""
+TRUTH_SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+"""Splits whose images have truth."""
+LEARNED_SPLITS: tuple[Split, ...] = ("train", "validation")
+"""Splits that models learn from: one of them by the split ``validation``, both of them by folds."""
+EVALUATED_SPLITS: tuple[Split, ...] = ("validation", "test")
+"""Splits that are measured: training images would flatter, others have no truth."""
+
+BACKGROUND = "background"
+"""Code of what belongs to no class: pixels that count as a class of their own, patches drawn without any truth."""
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def safe_name(name: str) -> str:
@@ -26,6 +53,17 @@ def safe_name(name: str) -> str:
             f"of {', '.join(WORDS)}"
         )
     return name
+
+
+def safe_id(name: str) -> str:
+    """Safe id of an image: its name, with everything that a path or a shell could trip over made an underscore.
+
+    Examples
+    --------
+    >>> safe_id("18-09926B_2019-05-08 23_29_50-lv1")
+    '18-09926B_2019-05-08_23_29_50-lv1'
+    """
+    return _UNSAFE.sub("_", name).lstrip(".-") or "_"
 
 
 def partial_path(output: Path) -> Path:

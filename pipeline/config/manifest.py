@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pipeline.words import safe_name
+from pipeline.config.values import SafeName
+from pipeline.words import BACKGROUND
 
 __all__ = ["ClassRecord", "DatasetRecord", "FolderLayout", "Lookup", "ManifestRecord", "PhantomLayout", "resolved_root"]
 
@@ -172,7 +173,7 @@ class DatasetRecord(_Strict):
         codes = self.codes
         if len({code.lower() for code in codes}) != len(codes):
             raise ValueError(f"class codes {', '.join(codes)} are not unique (case does not count)")
-        if "background" in {code.lower() for code in codes}:
+        if BACKGROUND in {code.lower() for code in codes}:
             raise ValueError("background is implied and cannot be a class")
         if self.priority and sorted(self.priority) != sorted(codes):
             raise ValueError(f"priority {', '.join(self.priority)} must name each class once: {', '.join(codes)}")
@@ -212,7 +213,7 @@ class DatasetRecord(_Strict):
 class ManifestRecord(_Strict):
     """The whole file."""
 
-    datasets: dict[Annotated[str, AfterValidator(safe_name)], DatasetRecord]
+    datasets: dict[SafeName, DatasetRecord]
     """Name → data set."""
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from pipeline.words import safe_name
+from pipeline.words import Split, safe_name
 
 __all__ = ["Count", "Fusion", "Positive", "SafeName", "Share", "Split", "Storage", "Strict"]
 
@@ -22,9 +22,6 @@ SafeName = Annotated[str, AfterValidator(safe_name)]
 
 
 Fusion = Literal["none", "max", "mean", "gaussian"]
-
-
-Split = Literal["train", "validation", "test", "predict"]
 
 
 class Strict(BaseModel):

@@ -32,6 +32,7 @@ from pipeline.geometry import Box
 from pipeline.index.image import open_image, tiled
 from pipeline.runtime.threads import each
 from pipeline.stores import open_array
+from pipeline.words import BACKGROUND
 
 __all__ = ["FORMATS", "Layout", "export_patches", "patch_names"]
 
@@ -257,7 +258,7 @@ def _nnunet_writer(partial: Path, rows: pd.DataFrame) -> Writer:
 def _nnunet_facts(rows: pd.DataFrame, record: DatasetRecord, *, name: str) -> dict[str, Any]:
     return {
         "channel_names": {str(number): channel for number, channel in enumerate(CHANNELS)},
-        "labels": {"background": 0} | {code: at for at, code in enumerate(record.codes, start=1)},
+        "labels": {BACKGROUND: 0} | {code: at for at, code in enumerate(record.codes, start=1)},
         "numTraining": int((rows["split"] != "test").sum()),
         "file_ending": ".png",
         "overwrite_image_reader_writer": "NaturalImage2DIO",

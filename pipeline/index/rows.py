@@ -14,11 +14,11 @@ from pipeline.geometry import strips
 from pipeline.index.counts import Boxes, truth_counts
 from pipeline.index.image import NormalizedImage, open_image, tiled
 from pipeline.index.sampling.coverage import cover, touched
-from pipeline.index.sampling.frequency import BACKGROUND
 from pipeline.index.sampling.positions import ReadMask, anchors, around, grid_boxes, jittered, pixel_positions
 from pipeline.index.sampling.quota import Drawn
 from pipeline.index.source import Source
 from pipeline.index.structure import structure
+from pipeline.words import BACKGROUND
 
 __all__ = ["ImageRows", "covered_roi", "image_rows"]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.index.sampling.frequency import BACKGROUND
+from pipeline.words import BACKGROUND, TRUTH_SPLITS, Split
 
 __all__ = [
     "ORDER",
@@ -24,7 +24,7 @@ __all__ = [
 
 SCHEMA_VERSION = 1
 """Raised when a column changes its name, type or meaning."""
-SPLITS = ("test", "train", "validation")
+SPLITS: tuple[Split, ...] = tuple(sorted(TRUTH_SPLITS))
 """In text order, so that the order of the category is the order of the rows."""
 STRATEGIES = ("balanced", "grid", "guided")
 """In text order."""

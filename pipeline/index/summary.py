@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from pipeline.config import Sampling
 from pipeline.index.rows import ImageRows
-from pipeline.index.sampling.frequency import BACKGROUND
 from pipeline.index.sampling.quota import Drawing, some
 from pipeline.index.source import Source
+from pipeline.words import BACKGROUND
 
 __all__ = ["summarise"]
 

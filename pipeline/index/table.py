@@ -15,7 +15,6 @@ from pipeline.index.candidates import read_candidates
 from pipeline.index.image import open_image
 from pipeline.index.rows import ImageRows, image_rows
 from pipeline.index.sampling.balanced import draw_balanced
-from pipeline.index.sampling.frequency import BACKGROUND
 from pipeline.index.sampling.guided import draw_guided
 from pipeline.index.sampling.hard_negatives import read_hard_negatives
 from pipeline.index.sampling.positions import grid_stride
@@ -28,6 +27,7 @@ from pipeline.runtime.threads import each
 from pipeline.stores import read_noted, read_table, write_table
 from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.provenance import Provenance
+from pipeline.words import BACKGROUND
 
 __all__ = ["read", "write_index"]
 

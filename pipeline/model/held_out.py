@@ -8,10 +8,9 @@ from collections.abc import Collection
 
 import pandas as pd
 
-__all__ = ["LEARNED", "held_out", "measured_split"]
+from pipeline.words import LEARNED_SPLITS
 
-LEARNED = ("train", "validation")
-"""Splits from which a model may have learned."""
+__all__ = ["held_out", "measured_split"]
 
 
 def held_out(images: pd.DataFrame, *, fold: int) -> tuple[str, ...]:
@@ -26,7 +25,7 @@ def held_out(images: pd.DataFrame, *, fold: int) -> tuple[str, ...]:
     """
     validates = images["split"] == "validation"
     if fold >= 0:
-        validates = images["split"].isin(LEARNED) & (images["fold"] == fold)
+        validates = images["split"].isin(LEARNED_SPLITS) & (images["fold"] == fold)
     return tuple(sorted(images.loc[validates, "image_id"].astype(str)))
 
 
@@ -47,6 +46,6 @@ def measured_split(images: pd.DataFrame, *, folds: Collection[int]) -> "pd.Serie
         ``validation`` for held-out images, ``train`` for what was learned from, else as in the table.
     """
     split = images["split"].astype(str)
-    learned, different = split.isin(LEARNED), set(folds)
+    learned, different = split.isin(LEARNED_SPLITS), set(folds)
     validates = held_out(images, fold=next(iter(different))) if len(different) == 1 else ()
     return split.mask(learned, "train").mask(images["image_id"].astype(str).isin(validates), "validation")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pipeline.errors import ModelError
+from pipeline.words import LEARNED_SPLITS
 
 __all__ = ["Rows", "choose_rows", "truth_pixels"]
 
@@ -64,7 +65,7 @@ def _by_split(rows: pd.DataFrame) -> Rows:
 
 
 def _by_fold(rows: pd.DataFrame, fold: int) -> Rows:
-    mine = rows[rows["split"].isin(["train", "validation"])]
+    mine = rows[rows["split"].isin(LEARNED_SPLITS)]
     drawn = mine[mine["strategy"] != "grid"]
     if len(drawn):
         raise ModelError(

@@ -21,13 +21,14 @@ from pipeline.predict.as_trained import Recipe, normalise_as_trained
 from pipeline.predict.original_grid import Format, write_original_masks
 from pipeline.predict.run_settings import RunBeside
 from pipeline.probability.predict import predict_image
-from pipeline.raw.datasets.entry import ImageEntry, safe_id
+from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.runtime.job import origin
 from pipeline.segmentation.segment import segment_image
 from pipeline.segmentation.threshold import ThresholdFit
 from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.finished import is_finished
 from pipeline.stores.provenance import code_digest
+from pipeline.words import safe_id
 
 __all__ = ["Found", "Wishes", "predict_new_image"]
 

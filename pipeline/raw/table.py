@@ -17,6 +17,7 @@ from pipeline.raw.splits.duplicates import alike_pairs
 from pipeline.stores import read_table, write_table
 from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.provenance import Provenance, file_digest
+from pipeline.words import TRUTH_SPLITS
 
 __all__ = ["images_table", "leaking_pairs", "refuse_rejections", "write_images"]
 
@@ -121,7 +122,7 @@ def leaking_pairs(images: pd.DataFrame) -> list[tuple[str, str]]:
     images
         Columns image_id, split, fold, alike; a table without the last one has no such pairs.
     """
-    used = images[images["split"].isin(("train", "validation", "test"))]
+    used = images[images["split"].isin(TRUTH_SPLITS)]
     places = zip(used["split"].astype(str), used["fold"].astype(int), strict=True)
     place = dict(zip(used["image_id"].astype(str), places, strict=True))
     names = used["alike"].astype(str) if "alike" in used else [""] * len(used)

@@ -8,12 +8,12 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import SamplingError
 from pipeline.index.image import open_image
 from pipeline.index.sampling.choose import Chosen, available, choose, sides
-from pipeline.index.sampling.frequency import BACKGROUND
 from pipeline.index.sampling.hard_negatives import HardBoxes, listed_for
 from pipeline.index.sampling.offer import Offer, image_offer
 from pipeline.index.sampling.quota import Drawing, Drawn, caps, fixed, groups, hard_notes
 from pipeline.index.source import Source
 from pipeline.runtime.threads import each
+from pipeline.words import BACKGROUND
 
 __all__ = ["draw_balanced"]
 

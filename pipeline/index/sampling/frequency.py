@@ -12,9 +12,9 @@ from fractions import Fraction
 from pipeline.config import GuidedSampling
 from pipeline.errors import SamplingError
 from pipeline.index.candidates import Lesions
+from pipeline.words import BACKGROUND
 
 __all__ = [
-    "BACKGROUND",
     "Eligible",
     "Plan",
     "Rooms",
@@ -25,9 +25,6 @@ __all__ = [
     "make_plan",
     "spread",
 ]
-
-BACKGROUND = "background"
-"""Target class of patches drawn without any truth."""
 
 Eligible = Mapping[str, Mapping[str, Lesions]]
 """Image → class code → components that may give anchors."""

@@ -8,13 +8,14 @@ from pipeline.config import GuidedSampling
 from pipeline.index.counts import Boxes
 from pipeline.index.image import open_image
 from pipeline.index.sampling.choose import choose
-from pipeline.index.sampling.frequency import BACKGROUND, Rooms, apportion, make_plan, spread
+from pipeline.index.sampling.frequency import Rooms, apportion, make_plan, spread
 from pipeline.index.sampling.hard_negatives import HardBoxes, hard_pool, listed_for, touches
 from pipeline.index.sampling.pool import EMPTY, Pool
 from pipeline.index.sampling.positions import background_boxes
 from pipeline.index.sampling.quota import Drawing, Drawn, Fixed, caps, fixed, groups, hard_notes
 from pipeline.index.source import Source
 from pipeline.runtime.threads import each
+from pipeline.words import BACKGROUND
 
 __all__ = ["draw_guided"]
 

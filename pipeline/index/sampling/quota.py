@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from pipeline.config import DrawnSampling
 from pipeline.index.counts import Boxes
 from pipeline.index.sampling.choose import Caps
-from pipeline.index.sampling.frequency import BACKGROUND
 from pipeline.index.sampling.hard_negatives import HardBoxes
 from pipeline.index.sampling.pool import Pool
 from pipeline.index.source import Source
+from pipeline.words import BACKGROUND
 
 __all__ = ["Drawing", "Drawn", "Fixed", "caps", "fixed", "groups", "hard_notes", "input_notes", "some"]
 

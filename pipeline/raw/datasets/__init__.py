@@ -1,7 +1,7 @@
 """Data set adaptors: which files belong to which image, for every layout of folders that is known.
 
 digestpath  adaptor of the released DigestPath 2019 tissue folder
-entry       record of one image and its truth files; safe ids; checks of a list of images
+entry       record of one image and its truth files; checks of a list of images
 folder      adaptor of any folder, by patterns of file names
 headers     size checks from file headers, before a run
 idrid       adaptor of the released IDRiD segmentation folder

@@ -14,7 +14,8 @@ import re
 from pathlib import Path
 
 from pipeline.errors import ManifestError, MissingDataError
-from pipeline.raw.datasets.entry import ImageEntry, safe_id
+from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.words import safe_id
 
 __all__ = ["LAYOUT", "list_digestpath", "slide_of"]
 

@@ -1,6 +1,5 @@
 """Image entry: the record of one image and its truth files before pixels are read, and checks of a list of them."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,9 +8,7 @@ from typing import Any
 
 from pipeline.errors import ManifestError, MissingDataError
 
-__all__ = ["ImageEntry", "checked", "entry_from_files", "existing_root", "safe_id"]
-
-UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+__all__ = ["ImageEntry", "checked", "entry_from_files", "existing_root"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +66,6 @@ def entry_from_files(
     picture, values, polygons = (Path(each[0]) if each else None for each in (image, label, annotations))
     name, annotated, number = facts["image_id"], facts["annotated"], facts["number"]
     return ImageEntry(name, picture, paths, values, annotated=annotated, number=number, annotations=polygons, **others)
-
-
-def safe_id(name: str) -> str:
-    """A name with everything that a path or a shell could trip over replaced by an underscore.
-
-    Examples
-    --------
-    >>> safe_id("18-09926B_2019-05-08 23_29_50-lv1")
-    '18-09926B_2019-05-08_23_29_50-lv1'
-    """
-    return UNSAFE.sub("_", name).lstrip(".-") or "_"
 
 
 def existing_root(root: Path | None, *, dataset: str, source: str, layout: str) -> Path:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pipeline.config.manifest import FolderLayout
 from pipeline.errors import ManifestError
-from pipeline.raw.datasets.entry import ImageEntry, safe_id
+from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.words import safe_id
 
 __all__ = ["expression", "list_folder", "truth_without_image"]
 

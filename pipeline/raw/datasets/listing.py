@@ -9,8 +9,9 @@ from pathlib import Path
 from pipeline.config.manifest import DatasetRecord, Lookup, PhantomLayout
 from pipeline.errors import ManifestError
 from pipeline.raw.datasets import digestpath, idrid
-from pipeline.raw.datasets.entry import ImageEntry, checked, existing_root, safe_id
+from pipeline.raw.datasets.entry import ImageEntry, checked, existing_root
 from pipeline.raw.datasets.folder import list_folder
+from pipeline.words import safe_id
 
 __all__ = ["list_images", "lookup_column"]
 

@@ -15,10 +15,10 @@ from pipeline.config import RawConfig
 from pipeline.errors import ConfigurationError, ManifestError, PipelineError
 from pipeline.raw.splits.folds import assign_folds
 from pipeline.raw.splits.validation import GroupFacts, validating_groups
+from pipeline.words import LEARNED_SPLITS, SPLITS, TRUTH_SPLITS
 
-__all__ = ["SPLITS", "assign_splits"]
+__all__ = ["assign_splits"]
 
-SPLITS = ("train", "validation", "test", "predict")
 TABLE, CENTRE, OFFICIAL = "raw.splits_csv", "raw.holdout_centre", "the official test of the manifest"
 SHOWN = 10
 """Images that a message names."""
@@ -56,7 +56,7 @@ def assign_splits(
     demands = [_demand(row, given=given, centre=config.holdout_centre) for row in images.to_dict("records")]
     side, reason = ([each[at] for each in demands] for at in (0, 1))
     demanded = images.assign(side=side, reason=reason)
-    used = demanded[demanded["side"].isin(("", "train", "validation", "test"))]
+    used = demanded[demanded["side"].isin(("", *TRUTH_SPLITS))]
     sides = {
         str(group): _side_of_group(str(group), part, table=config.splits_csv)
         for group, part in used.groupby("group_id")
@@ -73,9 +73,7 @@ def assign_splits(
 
     groups = images["group_id"].astype(str)
     splits = [split(group, each) for group, each in zip(groups, side, strict=True)]
-    numbers = [
-        fold[group] if each in ("train", "validation") else -1 for group, each in zip(groups, splits, strict=True)
-    ]
+    numbers = [fold[group] if each in LEARNED_SPLITS else -1 for group, each in zip(groups, splits, strict=True)]
     return images.assign(split=splits, fold=pd.array(numbers, dtype="int8"))
 
 
@@ -145,7 +143,7 @@ def _check_table(images: pd.DataFrame, given: Mapping[str, str], *, where: str) 
     wrong += [
         f"{name}: {given[name]}, but nobody annotated it"
         for name in sorted(plain)
-        if given.get(name, "predict") in ("train", "validation", "test")
+        if given.get(name, "predict") in TRUTH_SPLITS
     ]
     if wrong:
         raise ConfigurationError(

@@ -14,9 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.arrays.metrics import Counts, Histogram, average_precision
+from pipeline.words import BACKGROUND
 
 __all__ = [
-    "BACKGROUND",
     "Average",
     "average_table",
     "bootstrap_interval",
@@ -28,9 +28,6 @@ __all__ = [
     "pooled_dice",
     "pooled_iou",
 ]
-
-BACKGROUND = "background"
-"""Class code of the pixels without any class, where they are counted as a class of their own."""
 
 _COUNTS = ["tp", "fp", "fn", "tn"]
 _LEAST_GROUPS = 10

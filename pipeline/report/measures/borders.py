@@ -25,13 +25,13 @@ from pipeline.report.measures.steps import Profile, ReadMap, border_lines, lines
 from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.probability_store import ProbabilityMap, open_probability
 from pipeline.stores.provenance import Provenance
+from pipeline.words import EVALUATED_SPLITS
 
 __all__ = ["COLUMNS", "COMPARED_WITH", "Lonely", "Seam", "lonely_regions", "measure_seams", "write_borders"]
 
 COMPARED_WITH = "mean"
 """The fusion whose masks say which false positives are lonely."""
 ROWS = 1024
-SPLITS = ("validation", "test")
 
 COLUMNS = {
     "image_id": "category",
@@ -273,7 +273,7 @@ def write_borders(
     table = stores.read_table(images)
     table = table.assign(split=measured_split(table, folds=folds))
     rows: list[dict[str, Any]] = []
-    for row in table[table["split"].isin(SPLITS)].sort_values(["split", "image_id"]).to_dict("records"):
+    for row in table[table["split"].isin(EVALUATED_SPLITS)].sort_values(["split", "image_id"]).to_dict("records"):
         image = str(row["image_id"])
         maps = {fusion: paths[image] for fusion, paths in probability.items() if image in paths}
         masks = {fusion: stores.open_array(segmentation[fusion][image], "masks") for fusion in maps}

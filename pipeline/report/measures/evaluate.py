@@ -24,19 +24,17 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import StoreError
 from pipeline.geometry import Box, aligned_boxes
 from pipeline.model.held_out import measured_split
-from pipeline.report.measures.averages import BACKGROUND, class_table, count_table
+from pipeline.report.measures.averages import class_table, count_table
 from pipeline.report.measures.intervals import curve, intervals
 from pipeline.report.measures.measures import OVER_CLASSES, OVER_LESIONS, SUMMARY_COLUMNS, average_rows, class_rows
 from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.probability_store import ProbabilityMap, open_probability
 from pipeline.stores.provenance import Provenance
+from pipeline.words import BACKGROUND, EVALUATED_SPLITS
 
-__all__ = ["EVALUATED", "IMAGE_COLUMNS", "ImageMeasure", "measure_image", "write_metrics"]
+__all__ = ["IMAGE_COLUMNS", "ImageMeasure", "measure_image", "write_metrics"]
 
 log = logging.getLogger(__name__)
-
-EVALUATED = ("validation", "test")
-"""Splits that are measured: training images would flatter, others have no truth."""
 
 BLOCK = 1024
 """Side of the blocks in which an image is compared, a multiple of the default chunk."""
@@ -146,7 +144,7 @@ def _measured(
     table: pd.DataFrame, *, codes: tuple[str, ...], planes: Mapping[str, Mapping[str, Path]], folds: Sequence[int]
 ) -> Iterator[_Measured]:
     counted = table.assign(split=measured_split(table, folds=folds))
-    usable = counted[counted["split"].isin(EVALUATED)].sort_values(["split", "image_id"])
+    usable = counted[counted["split"].isin(EVALUATED_SPLITS)].sort_values(["split", "image_id"])
     for row in usable.to_dict("records"):
         image = str(row["image_id"])
         if missing := [stage for stage, paths in planes.items() if image not in paths]:
@@ -270,7 +268,7 @@ def write_metrics(
     measured = list(_measured(stores.read_table(images), codes=record.codes, planes=planes, folds=folds))
     rows = _image_rows(measured, cuts).assign(model=model, fusion=fusion)
     summaries, curves = [], {}
-    for split in EVALUATED:
+    for split in EVALUATED_SPLITS:
         part = [each for each in measured if each.split == split]
         if part:
             table, found = _summary(

@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config.manifest import DatasetRecord
-from pipeline.report.measures.averages import BACKGROUND
-from pipeline.report.page.tables import DASH, SPLITS, Cell, Table, chips, counted
+from pipeline.report.page.tables import DASH, Cell, Table, chips, counted
 from pipeline.report.pictures.patch_sheet import drawn_for
+from pipeline.words import BACKGROUND, SPLITS
 
 __all__ = [
     "all_tables",

@@ -20,6 +20,7 @@ from pipeline.report.page.tables import Table, averages_table, classes_table, co
 from pipeline.report.pictures import figures
 from pipeline.report.pictures.index_pictures import MapShots, page_pictures
 from pipeline.report.pictures.pictures import Shot
+from pipeline.words import TRUTH_SPLITS
 
 __all__ = [
     "Choice",
@@ -142,9 +143,7 @@ def samplings(
             shots.append(figures.drawn_counts(drawn, record, folder=folder, name=f"patches.{name}.drawn"))
         shots.append(figures.patch_shares(_shares(frame, record), folder=folder, name=f"patches.{name}.shares"))
         per_split = frame["split"].astype(str).value_counts()
-        text = ", ".join(
-            f"{counted(per_split[split])} {split}" for split in ("train", "validation", "test") if split in per_split
-        )
+        text = ", ".join(f"{counted(per_split[split])} {split}" for split in TRUTH_SPLITS if split in per_split)
         extra = int(frame["coverage"].sum())
         text += f" patches; {counted(extra)} were added to cover every lesion" if extra else " patches"
         text += missed_sentence(summary)

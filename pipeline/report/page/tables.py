@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config.manifest import ClassRecord, DatasetRecord
-from pipeline.report.measures.averages import BACKGROUND
 from pipeline.report.measures.measures import COMPARED, average_of
+from pipeline.words import BACKGROUND, SPLITS
 
 __all__ = [
     "Cell",
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 DASH = "–"
-SPLITS = ("train", "validation", "test", "predict", "rejected")
+ORDER = (*SPLITS, "rejected")
 NO_TRUTH = "no image of this split holds the class"
 
 
@@ -109,7 +109,7 @@ def chips(
 
 def images_table(table: pd.DataFrame, record: DatasetRecord) -> Table:
     """One row per image."""
-    order = {split: at for at, split in enumerate(SPLITS)}
+    order = {split: at for at, split in enumerate(ORDER)}
     ordered = table.assign(order=table["split"].map(order).fillna(len(order))).sort_values(["order", "image_id"])
     rows = []
     for row in ordered.to_dict("records"):
@@ -150,7 +150,7 @@ def _held(part: pd.DataFrame, code: str) -> Cell:
 def splits_table(table: pd.DataFrame, record: DatasetRecord) -> Table:
     """One row per split with totals: images, groups, centres, and how many images hold each class."""
     rows = []
-    parts = [(split, table[table["split"] == split]) for split in SPLITS]
+    parts = [(split, table[table["split"] == split]) for split in ORDER]
     usable = table[table["rejected"] == ""]
     for name, part in [*((name, part) for name, part in parts if len(part)), ("all usable", usable)]:
         megapixels = float((part["height"].astype(float) * part["width"].astype(float)).sum()) / 1e6
@@ -174,7 +174,7 @@ def sampling_table(frame: pd.DataFrame, record: DatasetRecord) -> Table:
     )
     inside.loc[inside["coverage"], "what"] += " (coverage)"
     order = {name: at for at, name in enumerate([*record.codes, BACKGROUND, "grid"])}
-    for split in SPLITS:
+    for split in ORDER:
         part = inside[inside["split"] == split]
         for what in sorted(part["what"].unique(), key=lambda name: (order.get(name, len(order)), name)):
             drawn = part[part["what"] == what]

@@ -21,6 +21,7 @@ from pipeline.report.pictures.canvas import (
     save_plot,
 )
 from pipeline.report.pictures.pictures import Shot
+from pipeline.words import TRUTH_SPLITS
 
 __all__ = [
     "by_centre",
@@ -32,7 +33,6 @@ __all__ = [
     "results_compared",
 ]
 
-SPLITS = ("train", "validation", "test")
 CENTRES = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#0072b2", "#f0e442")
 """Told apart by colour-blind readers (Okabe and Ito), and each with a marker of its own; further centres share one."""
 OTHERS = "#999999"
@@ -91,7 +91,7 @@ def patch_shares(frame: pd.DataFrame, *, folder: Path, name: str) -> Shot:
     folder, name
         Where the pictures go.
     """
-    splits = [split for split in SPLITS if split in frame.columns]
+    splits = [split for split in TRUTH_SPLITS if split in frame.columns]
 
     def draw(theme: Theme) -> Figure:
         step = 0.8 / max(len(splits), 1)
@@ -103,7 +103,11 @@ def patch_shares(frame: pd.DataFrame, *, folder: Path, name: str) -> Shot:
         for at, split in enumerate(splits):
             places = [row + (at - (len(splits) - 1) / 2) * step for row in range(len(frame))]
             axes.barh(
-                places, 100 * frame[split], height=step * 0.9, color=theme.shades[SPLITS.index(split)], label=split
+                places,
+                100 * frame[split],
+                height=step * 0.9,
+                color=theme.shades[TRUTH_SPLITS.index(split)],
+                label=split,
             )
         axes.set_yticks(range(len(frame)), [str(code) for code in frame.index])
         axes.invert_yaxis()

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import Box
-from pipeline.model.held_out import LEARNED
 from pipeline.report.measures.result import Result
 from pipeline.report.pictures import overlays
 from pipeline.report.pictures.overlays import Picture
@@ -28,6 +27,7 @@ from pipeline.report.pictures.pictures import (
 )
 from pipeline.report.pictures.reduce import ReadMasks, Reduced, picture_shape, reduce_masks
 from pipeline.stores.probability_store import as_float16, open_probability
+from pipeline.words import LEARNED_SPLITS
 
 __all__ = ["Overlay", "overlay", "results_to_show"]
 
@@ -58,7 +58,7 @@ def results_to_show(
     several, learned from images that validate others, and what was learned from is not shown.
     """
     raw, counted = table["split"].astype(str), table["image_id"].astype(str).map(dict(measured))
-    table = table.assign(split=raw.mask(raw.isin(LEARNED), counted.fillna("train")))
+    table = table.assign(split=raw.mask(raw.isin(LEARNED_SPLITS), counted.fillna("train")))
     held = table[table["image_id"].isin([*result.probability]) & table["image_id"].isin([*result.segmentation])]
     held = held[held["split"].isin(SHOWN_SPLITS)]
     order = held["split"].map({split: at for at, split in enumerate(SHOWN_SPLITS)})

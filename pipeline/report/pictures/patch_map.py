@@ -10,13 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.config.manifest import DatasetRecord
-from pipeline.report.measures.averages import BACKGROUND
 from pipeline.report.pictures import overlays
 from pipeline.report.pictures.lettering import Label, lettered
 from pipeline.report.pictures.overlays import RGB, Picture
 from pipeline.report.pictures.patch_sheet import colour_of, drawn_for
 from pipeline.report.pictures.pictures import mask_reader, store_picture, store_shape
 from pipeline.report.pictures.reduce import reduce_masks
+from pipeline.words import BACKGROUND
 
 __all__ = ["BoxMap", "box_map", "side_by_side", "times_seen"]
 

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from pipeline import stores
 from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import Box
-from pipeline.report.measures.averages import BACKGROUND
 from pipeline.report.pictures import overlays
 from pipeline.report.pictures.lettering import Label, lettered, text_width
 from pipeline.report.pictures.overlays import RGB, Picture
 from pipeline.report.pictures.reduce import reduce_masks
+from pipeline.words import BACKGROUND
 
 __all__ = ["PatchRow", "contact_sheet", "drawn_for", "rows_to_show"]
 

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ManifestError, MissingDataError
-from pipeline.raw.datasets.entry import safe_id
 from pipeline.raw.datasets.folder import expression, truth_without_image
 from pipeline.raw.datasets.listing import list_images, lookup_column
+from pipeline.words import safe_id
 
 
 def picture(path: Path, value: int = 0) -> None:

@@ -12,10 +12,10 @@ from pipeline import stores
 from pipeline.config import ReportConfig
 from pipeline.errors import StoreError
 from pipeline.report.measures import evaluate
-from pipeline.report.measures.averages import BACKGROUND
 from pipeline.report.measures.evaluate import IMAGE_COLUMNS, measure_image
 from pipeline.report.measures.intervals import curve
 from pipeline.report.measures.measures import SUMMARY_COLUMNS
+from pipeline.words import BACKGROUND
 
 
 def eager_average_precision(score, truth):
