@@ -19,7 +19,7 @@ from pipeline.config.run import DatasetRun, load_yaml, merge, plan_run
 from pipeline.errors import ConfigurationError, PipelineError
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.datasets.folder import truth_without_image
-from pipeline.raw.datasets.headers import header_problems, picture_of
+from pipeline.raw.datasets.headers import check_headers, picture_of
 from pipeline.raw.datasets.listing import list_images
 from pipeline.runtime.allocator import keep_freed
 from pipeline.runtime.disk import projected_disk
@@ -122,7 +122,7 @@ def _check(arguments: argparse.Namespace) -> int:
         entries = list_images(each.record, dataset=each.name, root=each.root)
         total += _describe(console, each, entries)
         slides = each.record.adaptor == "slide"
-        found = [problem for entry in entries for problem in header_problems(entry, any_level=slides)]
+        found = [problem for entry in entries for problem in check_headers(entry, any_level=slides)]
         problems += [f"{each.entry}/{problem}" for problem in found]
     console.print(f"Results go to {run.results}; at most {total / GIGABYTE:.2f} GB of arrays before compression.")
     for problem in problems:

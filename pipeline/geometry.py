@@ -9,7 +9,10 @@ from typing import Any
 
 from pipeline.errors import GeometryError
 
-__all__ = ["Box", "aligned_boxes", "clip_start", "grid_pixel_um", "starts_1d", "strips"]
+__all__ = ["BLOCK", "Box", "aligned_boxes", "clip_start", "grid_pixel_um", "starts_1d", "strips"]
+
+BLOCK = 1024
+"""Side of the blocks in which a stored image is gone through: a multiple of the default chunk."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -125,17 +128,17 @@ def clip_start(start: int, size: int, length: int) -> int:
     return max(0, min(start, length - size))
 
 
-def aligned_boxes(height: int, width: int, step: int) -> Iterator[Box]:
-    """Boxes of ``step`` × ``step`` from the top-left corner in row-major order, cut at the image border."""
-    for y0 in range(0, height, step):
-        for x0 in range(0, width, step):
-            yield Box(y0, x0, min(y0 + step, height), min(x0 + step, width))
+def aligned_boxes(height: int, width: int, rows: int, columns: int | None = None) -> Iterator[Box]:
+    """Boxes of ``rows`` × ``columns`` (squares by default) from the top left, row by row, cut at the image border."""
+    columns = rows if columns is None else columns
+    for y0 in range(0, height, rows):
+        for x0 in range(0, width, columns):
+            yield Box(y0, x0, min(y0 + rows, height), min(x0 + columns, width))
 
 
 def strips(height: int, width: int, rows: int) -> Iterator[Box]:
     """Full-width boxes of ``rows`` rows from the top, the last one cut."""
-    for y0 in range(0, height, rows):
-        yield Box(y0, 0, min(y0 + rows, height), width)
+    return aligned_boxes(height, width, rows, width)
 
 
 def grid_pixel_um(mapping: Mapping[str, Any], *, given: float | None = None) -> float | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.arrays.components import ComponentTable, Mask, ReadMask, component_table, select
 from pipeline.errors import ConfigurationError
-from pipeline.geometry import Box, strips
+from pipeline.geometry import BLOCK, Box, strips
 
 __all__ = ["CleanMask", "clean"]
 
@@ -77,7 +77,7 @@ def clean(
     minimum_area: int,
     fill_holes: bool,
     largest_hole: int | None = None,
-    rows: int = 1024,
+    rows: int = BLOCK,
 ) -> CleanMask:
     """Remove the regions below a minimum area, then fill the holes of the others.
 

@@ -6,12 +6,12 @@ from numpy.typing import NDArray
 from pipeline.config import Stain
 from pipeline.normalized.stain.basis import REFERENCE_BASIS, STAINS, LabStatistics, angle
 
-__all__ = ["contrast_problems", "strength_problems", "tissue_problems", "vector_problems"]
+__all__ = ["check_contrast", "check_strength", "check_tissue", "check_vector"]
 
 _LEAST_CONTRAST = 1.0
 
 
-def tissue_problems(pixels: int, *, dense: int, settings: Stain) -> list[str]:
+def check_tissue(pixels: int, *, dense: int, settings: Stain) -> list[str]:
     """Quality check of the tissue: too little of it, or so pale that too few of its pixels show a colour."""
     if pixels < settings.least_tissue:
         return [f"too little tissue: {pixels} pixels, {settings.least_tissue} are needed"]
@@ -21,7 +21,7 @@ def tissue_problems(pixels: int, *, dense: int, settings: Stain) -> list[str]:
     return []
 
 
-def vector_problems(matrix: NDArray[np.float64] | None, *, settings: Stain) -> list[str]:
+def check_vector(matrix: NDArray[np.float64] | None, *, settings: Stain) -> list[str]:
     """Quality check of the stain vectors ``(2, 3)``: none at all, nearly parallel, or far from their reference."""
     if matrix is None:
         return ["no two stains were found"]
@@ -37,7 +37,7 @@ def vector_problems(matrix: NDArray[np.float64] | None, *, settings: Stain) -> l
     return found
 
 
-def strength_problems(maxima: NDArray[np.float64], *, settings: Stain) -> list[str]:
+def check_strength(maxima: NDArray[np.float64], *, settings: Stain) -> list[str]:
     """Quality check of the stain strength: stains whose high concentrations ``(2,)`` are low."""
     weak = [at for at in range(2) if maxima[at] < settings.least_strength]
     single = "single stain: " if len(weak) == 1 else ""
@@ -45,7 +45,7 @@ def strength_problems(maxima: NDArray[np.float64], *, settings: Stain) -> list[s
     return [f"{single}{STAINS[at]} is weak: {maxima[at]:.3f}, {need}" for at in weak]
 
 
-def contrast_problems(moments: LabStatistics) -> list[str]:
+def check_contrast(moments: LabStatistics) -> list[str]:
     """Quality check of the contrast: tissue of one colour, whose spread cannot be brought to another."""
     lightness = moments.deviation[0]
     need = f"{_LEAST_CONTRAST:g} is needed"

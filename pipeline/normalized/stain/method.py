@@ -15,7 +15,7 @@ from pipeline.arrays.optical_density import NO_BACKGROUND, Background, optical_d
 from pipeline.config import Stain
 from pipeline.errors import ConfigurationError
 from pipeline.normalized.stain.basis import REFERENCE_BASIS, LabStatistics, StainBasis, unit_rows
-from pipeline.normalized.stain.checks import contrast_problems, strength_problems, tissue_problems, vector_problems
+from pipeline.normalized.stain.checks import check_contrast, check_strength, check_tissue, check_vector
 from pipeline.normalized.stain.colour_table import ColourTable, percentile
 from pipeline.normalized.stain.concentrations import concentrations
 from pipeline.normalized.stain.macenko import plane_basis
@@ -182,12 +182,12 @@ class _Slide:
     def by_vectors(self) -> Estimate:
         table, settings = self.table, self.settings
         dense = int(table.counts[self._dense(table.colours)].sum())
-        flags = tissue_problems(table.pixels, dense=dense, settings=settings)
+        flags = check_tissue(table.pixels, dense=dense, settings=settings)
         for used, matrix, pixels in () if flags else self._candidates(dense):
-            problems = vector_problems(matrix, settings=settings)
+            problems = check_vector(matrix, settings=settings)
             if matrix is not None and not problems:
                 maxima = self._maxima(matrix)
-                problems = strength_problems(maxima, settings=settings)
+                problems = check_strength(maxima, settings=settings)
                 if not problems:
                     return self._with_basis(used, matrix, maxima, pixels=pixels, flags=flags)
             flags += [f"{used}: {problem}" for problem in problems]
@@ -195,14 +195,14 @@ class _Slide:
             return Estimate(settings.method, "none", self.background, tissue_pixels=table.pixels, flags=tuple(flags))
         matrix = np.asarray(REFERENCE_BASIS.matrix)
         maxima = self._maxima(matrix)
-        flags += [f"reference: {problem}" for problem in strength_problems(maxima, settings=settings)]
+        flags += [f"reference: {problem}" for problem in check_strength(maxima, settings=settings)]
         return self._with_basis("reference", matrix, maxima, pixels=0, flags=flags)
 
     def by_moments(self) -> Estimate:
         table, settings = self.table, self.settings
-        flags = tissue_problems(table.pixels, dense=table.pixels, settings=settings)
+        flags = check_tissue(table.pixels, dense=table.pixels, settings=settings)
         moments = None if flags else lab_statistics(table, background=self.background)
-        flags += contrast_problems(moments) if moments else []
+        flags += check_contrast(moments) if moments else []
         if moments is None or flags:
             return Estimate(settings.method, "none", self.background, tissue_pixels=table.pixels, flags=tuple(flags))
         return Estimate(

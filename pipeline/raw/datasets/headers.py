@@ -11,7 +11,7 @@ from pipeline.raw.formats.tiff import TIFF
 from pipeline.raw.truth import is_level
 from pipeline.runtime.job_memory import Picture
 
-__all__ = ["decoded_whole", "header_problems", "header_size", "picture_of"]
+__all__ = ["check_headers", "decoded_whole", "header_size", "picture_of"]
 
 
 def header_size(path: Path) -> tuple[int, int] | None:
@@ -45,7 +45,7 @@ def picture_of(entry: ImageEntry, *, record: DatasetRecord) -> Picture | None:
     return None if size is None else Picture(*size, whole=decoded_whole(entry.image.name), truth=truth)
 
 
-def header_problems(entry: ImageEntry, *, any_level: bool = False) -> list[str]:
+def check_headers(entry: ImageEntry, *, any_level: bool = False) -> list[str]:
     """Size checks of one image: what stage raw would reject it for, as far as headers tell.
 
     Parameters

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import GeometryError, ImageRejected
-from pipeline.geometry import Box
+from pipeline.geometry import Box, aligned_boxes
 
 __all__ = [
     "ArraySource",
@@ -141,6 +141,4 @@ def blocks(source: ImageSource, *, most: int) -> Iterator[Box]:
     tall = rows * max(1, most // (rows * wide))
     if rows * wide > most:  # pieces larger than a box: only of pictures in memory
         tall = max(1, most // wide)
-    for y0 in range(0, height, tall):
-        for x0 in range(0, width, wide):
-            yield Box(y0, x0, min(y0 + tall, height), min(x0 + wide, width))
+    return aligned_boxes(height, width, tall, wide)

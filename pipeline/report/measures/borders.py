@@ -31,7 +31,6 @@ __all__ = ["COLUMNS", "COMPARED_WITH", "Lonely", "Seam", "lonely_regions", "meas
 
 COMPARED_WITH = "mean"
 """The fusion whose masks say which false positives are lonely."""
-ROWS = 1024
 
 COLUMNS = {
     "image_id": "category",
@@ -162,7 +161,7 @@ def lonely_regions(masks: Any, at: int, *, others: Sequence[Any]) -> Lonely:  # 
         Arrays of the same shape.
     """
     height, width = masks.shape[1:]
-    table = component_table(lambda box: _plane(masks, at, box), height=height, width=width, rows=ROWS)
+    table = component_table(lambda box: _plane(masks, at, box), height=height, width=width)
     touched = np.zeros(len(table), bool)
     for index, box in enumerate(table.boxes if len(table) else ()):
         labels = relabel(table, index, _plane(masks, at, box))

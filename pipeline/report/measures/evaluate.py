@@ -22,7 +22,7 @@ from pipeline.arrays.metrics import Counts, Histogram, average_precision, counts
 from pipeline.config import ReportConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import StoreError
-from pipeline.geometry import Box, aligned_boxes
+from pipeline.geometry import BLOCK, Box, aligned_boxes
 from pipeline.model.held_out import measured_split
 from pipeline.report.measures.averages import class_table, count_table
 from pipeline.report.measures.intervals import curve, intervals
@@ -35,9 +35,6 @@ from pipeline.words import BACKGROUND, EVALUATED_SPLITS
 __all__ = ["IMAGE_COLUMNS", "ImageMeasure", "measure_image", "write_metrics"]
 
 log = logging.getLogger(__name__)
-
-BLOCK = 1024
-"""Side of the blocks in which an image is compared, a multiple of the default chunk."""
 
 IMAGE_COLUMNS = {
     "model": "category",

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pipeline.geometry import Box, aligned_boxes
+from pipeline.geometry import BLOCK, Box, aligned_boxes
 
 __all__ = ["ACTIVE", "BESIDE", "Profile", "ReadMap", "border_lines", "lines_beside", "step_profiles"]
 
@@ -26,7 +26,6 @@ BESIDE = (2, 4)
 """Distances in pixels of the lines that a border is compared with, on either side: near, so that both cross the same
 edges of the truth; even, because a network that doubles its resolution at the end steps differently at every other
 line."""
-BLOCK = 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.geometry import Box, aligned_boxes
+from pipeline.geometry import BLOCK, Box, aligned_boxes
 
 __all__ = ["ERRORS", "ReadMasks", "Reduced", "picture_shape", "reduce_masks"]
 
@@ -20,8 +20,6 @@ ReadMasks: TypeAlias = Callable[[Box], NDArray[np.bool_]]
 
 ERRORS = ("hit", "false_positive", "false_negative", "other_class")
 """Kinds of pixels: right, predicted without truth, truth that was missed, and truth that got another class."""
-
-BLOCK = 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)

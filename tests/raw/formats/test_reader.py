@@ -9,7 +9,7 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.raw.datasets.headers import header_problems, header_size
+from pipeline.raw.datasets.headers import check_headers, header_size
 from pipeline.raw.formats.jpeg_png import decode_picture
 from pipeline.raw.formats.reader import is_set, open_picture, open_values
 from pipeline.raw.pixels import open_image, read_image
@@ -200,5 +200,5 @@ def test_headers_of_masks_are_compared_with_the_image(tmp_path):
     (tmp_path / "bad.tif").write_text("nothing")
     masks = (("A", half), ("B", other), ("C", tmp_path / "bad.tif"), ("D", image))
     entry = ImageEntry("i", image, masks)
-    assert [line.split("(")[1][0] for line in header_problems(entry)] == ["A", "B", "C"]
-    assert [line.split("(")[1][0] for line in header_problems(entry, any_level=True)] == ["B", "C"]
+    assert [line.split("(")[1][0] for line in check_headers(entry)] == ["A", "B", "C"]
+    assert [line.split("(")[1][0] for line in check_headers(entry, any_level=True)] == ["B", "C"]
