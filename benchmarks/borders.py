@@ -25,6 +25,7 @@ from pipeline.probability.predict import predict_image
 from pipeline.report.measures.steps import ACTIVE, border_lines
 from pipeline.report.page.border_section import NAMES
 from pipeline.stores import open_array, open_group, read_box, read_table
+from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
 OVERLAP = 0.875
@@ -64,8 +65,7 @@ def dense(image: Path, *, model: Path, folder: Path) -> Path:
         outputs={"gaussian": path},
         config=beside.probability({"overlap": OVERLAP}),
         window=beside.window or card.patch,
-        record=card.record,
-        provenance=Provenance("probability", {}, "benchmark"),
+        job=Job(card.record, Provenance("probability", {}, "benchmark")),
     )
     return path
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.runtime.job import job, origin
+from pipeline.runtime.job import job_context
+from pipeline.stores.job import job_of
 
 if TYPE_CHECKING:
     snakemake: Any
@@ -11,33 +12,28 @@ if TYPE_CHECKING:
 
 def raw_image(smk: Any) -> None:
     """Write the fact sheet of one image."""
-    from pipeline.config.manifest import DatasetRecord
     from pipeline.raw.datasets.entry import entry_from_files
     from pipeline.raw.facts import write_fact_sheet
 
     config = smk.params.config
     files = {name: getattr(smk.input, name) for name in ("image", "masks", "label", "annotations")}
     entry = entry_from_files(config["entry"], **files)
-    record = DatasetRecord.model_validate(config["record"])
-    provenance = origin("raw", config=config, code=smk.params.code)
-    write_fact_sheet(entry, record=record, output=Path(smk.output[0]), provenance=provenance, workers=smk.threads)
+    job = job_of("raw", config=config, code=smk.params.code, workers=smk.threads)
+    write_fact_sheet(entry, job=job, output=Path(smk.output[0]))
 
 
 def raw_images(smk: Any) -> None:
     """Write the table of images."""
     from pipeline.config import RawConfig
-    from pipeline.config.manifest import DatasetRecord
     from pipeline.raw.table import write_images
 
     config = smk.params.config
     write_images(
         [Path(path) for path in smk.input.sheets],
         dataset=config["dataset"],
-        record=DatasetRecord.model_validate(config["record"]),
         config=RawConfig.model_validate(config["raw"]),
-        seed=config["seed"],
+        job=job_of("raw", config=config, code=smk.params.code),
         output=Path(smk.output[0]),
-        provenance=origin("raw", config=config, code=smk.params.code),
     )
 
 
@@ -48,5 +44,5 @@ def complete(smk: Any) -> None:
     refuse_rejections(Path(smk.input.images), dataset=smk.wildcards.dataset)
 
 
-with job(snakemake.log[0], threads=snakemake.threads):
+with job_context(snakemake.log[0], threads=snakemake.threads):
     {"raw_image": raw_image, "raw_images": raw_images, "complete": complete}[snakemake.rule](snakemake)

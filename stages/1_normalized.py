@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.runtime.job import job, origin
+from pipeline.runtime.job import job_context
+from pipeline.stores.job import job_of, origin
 
 if TYPE_CHECKING:
     snakemake: Any
@@ -12,23 +13,17 @@ if TYPE_CHECKING:
 def on_image(smk: Any, *results: str) -> dict[str, Any]:
     """What every function on one image is given; its inputs are its files and, by name, earlier results."""
     from pipeline.config import NormalizedConfig
-    from pipeline.config.manifest import DatasetRecord
     from pipeline.raw.datasets.entry import entry_from_files
 
     config = smk.params.config
-    record = DatasetRecord.model_validate(config["record"])
     files = {name: getattr(smk.input, name) for name in ("image", "masks", "label", "annotations")}
     entry = entry_from_files(config["entry"], **files)
     inputs = entry.files | {name: Path(getattr(smk.input, name)[0]) for name in results}
     return {
         "entry": entry,
-        "record": record,
         "config": NormalizedConfig.model_validate(config["normalized"]),
+        "job": job_of("normalized", config=config, code=smk.params.code, inputs=inputs, workers=smk.threads),
         "output": Path(smk.output[0]),
-        "provenance": origin(
-            "normalized", config=config, code=smk.params.code, inputs=inputs, pixel_size_um=record.pixel_size_um
-        ),
-        "workers": smk.threads,
     }
 
 
@@ -80,7 +75,7 @@ def normalized_image(smk: Any) -> None:
     {"fundus": fundus_image, "histology": histology_image}[chain](smk)
 
 
-with job(snakemake.log[0], threads=snakemake.threads):
+with job_context(snakemake.log[0], threads=snakemake.threads):
     {
         "normalized_stain": normalized_stain,
         "normalized_target": normalized_target,

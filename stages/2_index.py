@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.runtime.job import job, origin
+from pipeline.runtime.job import job_context
+from pipeline.stores.job import job_of, origin
 
 if TYPE_CHECKING:
     snakemake: Any
@@ -21,30 +22,23 @@ def index_candidates(smk: Any) -> None:
 
 def index_sampling(smk: Any) -> None:
     """Write the patch index of one sampling."""
-    from pipeline.config.manifest import DatasetRecord
     from pipeline.config.run import sampling_from
-    from pipeline.index.table import write_index
+    from pipeline.index.table import Inputs, write_index
 
     config = smk.params.config
     images = Path(smk.input.images)
     normalized = {Path(path).stem: Path(path) for path in smk.input.normalized}
     hard = {"hard_negatives": Path(smk.input.hard_negatives[0])} if smk.input.hard_negatives else {}
+    candidates = {Path(path).stem: Path(path) for path in smk.input.candidates}
+    inputs = {"images": images, **hard, **normalized}
     write_index(
-        images,
-        candidates={Path(path).stem: Path(path) for path in smk.input.candidates},
-        normalized=normalized,
-        record=DatasetRecord.model_validate(config["record"]),
+        Inputs(images, candidates, normalized, **hard),
         dataset=config["dataset"],
         sampling=sampling_from(config["sampling"]),
-        seed=config["seed"],
+        job=job_of("index", config=config, code=smk.params.code, inputs=inputs, workers=smk.threads),
         output=Path(smk.output[0]),
-        provenance=origin(
-            "index", config=config, code=smk.params.code, inputs={"images": images, **hard, **normalized}
-        ),
-        hard_negatives=hard.get("hard_negatives"),
-        workers=smk.threads,
     )
 
 
-with job(snakemake.log[0], threads=snakemake.threads):
+with job_context(snakemake.log[0], threads=snakemake.threads):
     {"index_candidates": index_candidates, "index_sampling": index_sampling}[snakemake.rule](snakemake)

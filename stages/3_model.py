@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.runtime.job import job, origin
+from pipeline.runtime.job import job_context
+from pipeline.stores.job import job_of
 
 if TYPE_CHECKING:
     snakemake: Any
@@ -14,8 +15,7 @@ LIBRARIES = ("numpy", "torch", "lightning", "segmentation-models-pytorch", "albu
 def model_fit(smk: Any) -> None:
     """Train one model."""
     from pipeline.config import ModelSettings
-    from pipeline.config.manifest import DatasetRecord
-    from pipeline.model.fit import train
+    from pipeline.model.fit import Inputs, train
 
     config = smk.params.config
     index = Path(smk.input.index)
@@ -26,22 +26,17 @@ def model_fit(smk: Any) -> None:
     target = {"target": Path(smk.input.target[0])} if smk.input.target else {}
     inputs = {"index": index, **encoder, **target, **normalized}
     train(
-        index,
-        normalized=normalized,
-        record=DatasetRecord.model_validate(config["record"]),
+        Inputs(index, normalized, **target),
         name=smk.wildcards.model,
         settings=ModelSettings.model_validate(settings),
         patch=config["patch"],
-        seed=config["seed"],
+        job=job_of("model", config=config, code=smk.params.code, inputs=inputs, libraries=LIBRARIES),
         output=Path(smk.output[0]),
-        provenance=origin("model", config=config, code=smk.params.code, inputs=inputs, libraries=LIBRARIES),
-        target=target.get("target"),
     )
 
 
 def model_ensemble(smk: Any) -> None:
     """Name the members of an ensemble."""
-    from pipeline.config.manifest import DatasetRecord
     from pipeline.model.checkpoint import CARD, WEIGHTS
     from pipeline.model.ensemble import write_ensemble
 
@@ -50,11 +45,10 @@ def model_ensemble(smk: Any) -> None:
     write_ensemble(
         members,
         name=smk.wildcards.model,
-        record=DatasetRecord.model_validate(config["record"]),
+        job=job_of("model", config=config, code=smk.params.code, inputs=inputs, libraries=("torch",)),
         output=Path(smk.output[0]),
-        provenance=origin("model", config=config, code=smk.params.code, inputs=inputs, libraries=("torch",)),
     )
 
 
-with job(snakemake.log[0], threads=snakemake.threads):
+with job_context(snakemake.log[0], threads=snakemake.threads):
     {"model_fit": model_fit, "model_ensemble": model_ensemble}[snakemake.rule](snakemake)

@@ -3,20 +3,18 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.runtime.job import job, origin
+from pipeline.runtime.job import job_context
+from pipeline.stores.job import job_of
 
 if TYPE_CHECKING:
     snakemake: Any
-
-LIBRARIES = ("numpy", "torch", "segmentation-models-pytorch", "dask", "zarr", "numba")
 
 
 def probability_image(smk: Any) -> None:
     """Write the probability maps of one image by one model."""
     from pipeline.config import ProbabilityConfig
-    from pipeline.config.manifest import DatasetRecord
     from pipeline.model.ensemble import model_files
-    from pipeline.probability.predict import predict_image
+    from pipeline.probability.predict import LIBRARIES, predict_image
 
     config, resources = smk.params.config, smk.resources
     run_by = {"workers": resources.workers, "dask": {"scheduler": resources.scheduler}}
@@ -28,10 +26,9 @@ def probability_image(smk: Any) -> None:
         outputs={fusion: Path(path) for fusion, path in smk.output.items()},
         config=ProbabilityConfig.model_validate({**config["probability"], **run_by}),
         window=config["window"],
-        record=DatasetRecord.model_validate(config["record"]),
-        provenance=origin("probability", config=config, code=smk.params.code, inputs=inputs, libraries=LIBRARIES),
+        job=job_of("probability", config=config, code=smk.params.code, inputs=inputs, libraries=LIBRARIES),
     )
 
 
-with job(snakemake.log[0], threads=snakemake.threads):
+with job_context(snakemake.log[0], threads=snakemake.threads):
     {"probability_image": probability_image}[snakemake.rule](snakemake)

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.runtime.job import job, origin
+from pipeline.runtime.job import job_context
+from pipeline.stores.job import job_of, origin
 
 if TYPE_CHECKING:
     snakemake: Any
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 def segmentation_thresholds(smk: Any) -> None:
     """Write the thresholds of one model and fusion."""
     from pipeline.config import SegmentationConfig
-    from pipeline.config.manifest import DatasetRecord
     from pipeline.segmentation.fit import write_thresholds
 
     config = smk.params.config
@@ -23,17 +23,15 @@ def segmentation_thresholds(smk: Any) -> None:
         probability=[(path.stem, path) for path in maps],
         normalized={Path(path).stem: Path(path) for path in smk.input.normalized},
         folds=config["folds"],
-        record=DatasetRecord.model_validate(config["record"]),
         config=SegmentationConfig.model_validate(config["segmentation"]),
+        job=job_of("segmentation", config=config, code=smk.params.code, inputs=inputs),
         output=Path(smk.output[0]),
-        provenance=origin("segmentation", config=config, code=smk.params.code, inputs=inputs),
     )
 
 
 def segmentation_image(smk: Any) -> None:
     """Write the label map, masks and polygons of one image."""
     from pipeline.config import SegmentationConfig
-    from pipeline.config.manifest import DatasetRecord
     from pipeline.segmentation.segment import segment_image
 
     config = smk.params.config
@@ -43,11 +41,10 @@ def segmentation_image(smk: Any) -> None:
         probability,
         normalized=Path(smk.input.normalized),
         thresholds=thresholds,
-        record=DatasetRecord.model_validate(config["record"]),
         config=SegmentationConfig.model_validate(config["segmentation"]),
+        job=job_of("segmentation", config=config, code=smk.params.code, inputs=inputs),
         store=Path(smk.output.store),
         geojson=Path(smk.output.geojson),
-        provenance=origin("segmentation", config=config, code=smk.params.code, inputs=inputs),
     )
 
 
@@ -63,29 +60,24 @@ def segmentation_lesions(smk: Any) -> None:
 def segmentation_hard_negatives(smk: Any) -> None:
     """Write the false positives of one model and fusion in the training images."""
     from pipeline.config import SegmentationConfig
-    from pipeline.config.manifest import DatasetRecord
     from pipeline.segmentation.false_positives import write_hard_negatives
 
     config = smk.params.config
-    probability, thresholds = (
-        {Path(path).stem: Path(path) for path in smk.input.probability},
-        Path(smk.input.thresholds),
-    )
+    probability = {Path(path).stem: Path(path) for path in smk.input.probability}
+    thresholds = Path(smk.input.thresholds)
+    inputs = {"thresholds": thresholds, **probability}
     write_hard_negatives(
         Path(smk.input.images),
         probability=probability,
         normalized={Path(path).stem: Path(path) for path in smk.input.normalized},
         thresholds=thresholds,
-        record=DatasetRecord.model_validate(config["record"]),
         config=SegmentationConfig.model_validate(config["segmentation"]),
+        job=job_of("segmentation", config=config, code=smk.params.code, inputs=inputs),
         output=Path(smk.output[0]),
-        provenance=origin(
-            "segmentation", config=config, code=smk.params.code, inputs={"thresholds": thresholds, **probability}
-        ),
     )
 
 
-with job(snakemake.log[0], threads=snakemake.threads):
+with job_context(snakemake.log[0], threads=snakemake.threads):
     {
         "segmentation_thresholds": segmentation_thresholds,
         "segmentation_image": segmentation_image,

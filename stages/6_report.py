@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.runtime.job import job, origin
+from pipeline.runtime.job import job_context
+from pipeline.stores.job import job_of
 
 if TYPE_CHECKING:
     snakemake: Any
@@ -17,26 +18,27 @@ def by_image(paths: Any) -> dict[str, Path]:
 def report_metrics(smk: Any) -> None:
     """Measure one model and fusion."""
     from pipeline.config import ReportConfig
-    from pipeline.config.manifest import DatasetRecord
     from pipeline.report.measures.evaluate import write_metrics
+    from pipeline.report.measures.result import Result
 
     config = smk.params.config
-    probability, segmentation = by_image(smk.input.probability), by_image(smk.input.segmentation)
+    segmentation = by_image(smk.input.segmentation)
+    result = Result(
+        smk.wildcards.model,
+        smk.wildcards.fusion,
+        probability=by_image(smk.input.probability),
+        segmentation=segmentation,
+        thresholds=Path(smk.input.thresholds),
+        metrics_images=Path(smk.output.images),
+        metrics_classes=Path(smk.output.classes),
+    )
     write_metrics(
         Path(smk.input.images),
-        model=smk.wildcards.model,
-        fusion=smk.wildcards.fusion,
-        probability=probability,
-        segmentation=segmentation,
+        result,
         normalized=by_image(smk.input.normalized),
-        thresholds=Path(smk.input.thresholds),
         folds=config["folds"],
-        record=DatasetRecord.model_validate(config["record"]),
         config=ReportConfig.model_validate(config["report"]),
-        seed=config["seed"],
-        output_images=Path(smk.output.images),
-        output_classes=Path(smk.output.classes),
-        provenance=origin("report", config=config, code=smk.params.code, inputs=segmentation),
+        job=job_of("report", config=config, code=smk.params.code, inputs=segmentation),
     )
 
 
@@ -50,7 +52,6 @@ def by_fusion(paths: Any) -> dict[str, dict[str, Path]]:
 
 def report_borders(smk: Any) -> None:
     """Measure what the borders of windows do to the maps of one model."""
-    from pipeline.config.manifest import DatasetRecord
     from pipeline.report.measures.borders import write_borders
 
     config = smk.params.config
@@ -61,26 +62,24 @@ def report_borders(smk: Any) -> None:
         probability=probability,
         segmentation=by_fusion(smk.input.segmentation),
         normalized=by_image(smk.input.normalized),
-        record=DatasetRecord.model_validate(config["record"]),
         folds=config["folds"],
+        job=job_of("report", config=config, code=smk.params.code, inputs=inputs),
         output=Path(smk.output[0]),
-        provenance=origin("report", config=config, code=smk.params.code, inputs=inputs),
     )
 
 
 def report_page(smk: Any) -> None:
     """Write the page of one data set."""
-    from pipeline.config import NormalizedConfig, ReportConfig
-    from pipeline.config.manifest import DatasetRecord
+    from pipeline.config import NormalizedConfig
     from pipeline.report.measures.result import Inputs, results_from_paths
-    from pipeline.report.page.page import write_report
+    from pipeline.report.page.page import Outputs, write_report
     from pipeline.report.pictures.originals import looks
 
     config = smk.params.config
-    record = DatasetRecord.model_validate(config["record"])
     # Without phantoms the originals come in the order of the image ids.
     files = dict(zip(config["images"], map(Path, smk.input.originals), strict=bool(smk.input.originals)))
-    metrics = [Path(path) for path in smk.input.metrics_classes]
+    metrics = {Path(path).name: Path(path) for path in smk.input.metrics_classes}
+    job = job_of("report", config=config, code=smk.params.code, inputs=metrics)
     write_report(
         Inputs(
             images=Path(smk.input.images),
@@ -88,7 +87,7 @@ def report_page(smk: Any) -> None:
             originals=looks(
                 files,
                 numbers=config["images"],
-                record=record,
+                record=job.record,
                 config=NormalizedConfig.model_validate(config["stages"]["normalized"]),
             ),
             indexes=by_image(smk.input.indexes),
@@ -98,14 +97,10 @@ def report_page(smk: Any) -> None:
             borders={Path(path).name.removesuffix(".borders.parquet"): Path(path) for path in smk.input.borders},
         ),
         dataset=config["dataset"],
-        record=record,
-        config=ReportConfig.model_validate(config["stages"]["report"]),
         stage_config=config["stages"],
         results=results_from_paths(config["results"], smk.input),
-        output=Path(smk.output.page),
-        figures=Path(smk.output.figures),
-        summary=Path(smk.output.summary),
-        provenance=origin("report", config=config, code=smk.params.code, inputs={each.name: each for each in metrics}),
+        job=job,
+        outputs=Outputs(Path(smk.output.page), Path(smk.output.figures), Path(smk.output.summary)),
     )
 
 
@@ -118,7 +113,7 @@ def report_index(smk: Any) -> None:
     write_index(reports, output=Path(smk.output[0]))
 
 
-with job(snakemake.log[0], threads=snakemake.threads):
+with job_context(snakemake.log[0], threads=snakemake.threads):
     {
         "report_metrics": report_metrics,
         "report_borders": report_borders,

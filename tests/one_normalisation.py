@@ -53,13 +53,14 @@ def normalise(path, chain, config, workers):
     from pipeline.normalized.stain.image import normalise_histology, write_estimate
     from pipeline.normalized.stain.target import write_target
     from pipeline.raw.datasets.entry import ImageEntry
+    from pipeline.stores.job import Job
     from pipeline.stores.provenance import Provenance
 
     layout = {"images": "{image}.tif"}
     facts = {"title": "t", "adaptor": "slide", "modality": "histology", "task": "binary", "slide": layout}
     record = DatasetRecord.model_validate(facts | {"classes": [{"code": "T", "name": "T"}]})
     provenance, entry = Provenance("normalized", {}, "c"), ImageEntry("a", path, annotated=False)
-    given = {"record": record, "config": config, "provenance": provenance, "workers": workers}
+    given = {"config": config, "job": Job(record, provenance, workers)}
     output = path.parent / "results" / "d" / "normalized" / f"{path.stem}.zarr"
     if chain == "fundus":
         normalise_fundus(entry, output=output, **given)

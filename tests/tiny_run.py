@@ -12,7 +12,7 @@ from pipeline.config import ModelSettings, NormalizedConfig, ProbabilityConfig, 
 from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import starts_1d
 from pipeline.model.ensemble import model_files
-from pipeline.model.fit import train
+from pipeline.model.fit import Inputs, train
 from pipeline.normalized.fundus.image import normalise_fundus
 from pipeline.normalized.stain.image import normalise_histology, write_estimate
 from pipeline.normalized.stain.target import write_target
@@ -23,6 +23,7 @@ from pipeline.raw.phantom.histology import histology_phantom
 from pipeline.segmentation.fit import write_thresholds
 from pipeline.segmentation.segment import segment_image
 from pipeline.stores import input_digest, open_array, write_table
+from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
 STORAGE = {"chunk": 32, "shard": 64}
@@ -97,7 +98,7 @@ class TinyRun:
         """Stage normalized; the stain target, where there is one."""
         dumped = self.config.model_dump(mode="json")
         provenance = self.origin("normalized", {"record": {}, "entry": {}, "normalized": dumped})
-        common = {"record": bare(self.record), "config": self.config, "provenance": provenance}
+        common = {"config": self.config, "job": Job(bare(self.record), provenance)}
         if self.config.chain == "fundus":
             for image in self.images:
                 normalise_fundus(self.entry(image), output=self.store(image), **common)
@@ -165,32 +166,27 @@ class TinyRun:
     def train(self, name: str, *, settings: ModelSettings, target: Path | None, seed: int = 1) -> None:
         """Stage model."""
         train(
-            self.root / "index" / "grid.parquet",
-            normalized={image: self.store(image) for image in self.images},
-            record=bare(self.record),
+            Inputs(self.root / "index" / "grid.parquet", {image: self.store(image) for image in self.images}, target),
             name=name,
             settings=settings,
             patch=PATCH,
-            seed=seed,
+            job=Job(bare(self.record), replace(self.origin("model", {"name": name}), seed=seed)),
             output=self.model(name),
-            provenance=self.origin("model", {"name": name}),
-            target=target,
         )
 
     def predict(
         self, image: str, *, model: str = "unet", fusions: tuple[str, ...] = ("none", "max", "mean", "gaussian")
     ) -> None:
         """Stage probability."""
+        settings = {"probability": INFERENCE, "window": PATCH}
+        provenance = self.origin("probability", settings, model_files(self.model(model)))
         predict_image(
             self.store(image),
             model=self.model(model),
             outputs={each: self.maps(image, each, model=model) for each in fusions},
             config=ProbabilityConfig.model_validate(INFERENCE),
             window=PATCH,
-            record=bare(self.record),
-            provenance=self.origin(
-                "probability", {"probability": INFERENCE, "window": PATCH}, model_files(self.model(model))
-            ),
+            job=Job(bare(self.record), provenance),
         )
 
     def table(self, folds: dict[str, int] | None = None) -> Path:
@@ -224,21 +220,19 @@ class TinyRun:
             self.table(),
             probability=list(maps.items()),
             normalized={image: self.store(image) for image in held},
-            record=bare(self.record),
             config=config,
+            job=Job(bare(self.record), origin),
             output=thresholds,
-            provenance=origin,
         )
         for image in images:
             segment_image(
                 self.maps(image, fusion, model=model),
                 normalized=self.store(image),
                 thresholds=thresholds,
-                record=self.record,
                 config=config,
+                job=Job(self.record, origin),
                 store=self.regions(image, fusion, model=model),
                 geojson=self.regions(image, fusion, ".geojson", model=model),
-                provenance=origin,
             )
 
 

@@ -19,11 +19,12 @@ from pipeline.index.candidates import read_candidates
 from pipeline.index.image import open_image
 from pipeline.index.sampling.hard_negatives import HardBoxes
 from pipeline.index.sampling.offer import candidate_boxes, image_offer
-from pipeline.index.table import write_index
+from pipeline.index.table import Inputs, write_index
 from pipeline.runtime.allocator import keep_freed
 from pipeline.runtime.peak import peak_bytes
 from pipeline.runtime.threads import each
 from pipeline.stores import table_metadata
+from pipeline.stores.job import Job
 
 __all__ = ["measured"]
 
@@ -54,16 +55,15 @@ def _written(folder: Path, count: int, sampling: Sampling, name: str) -> dict[st
     output = folder / f"{name}.parquet"
     start = time.perf_counter()
     write_index(
-        folder / "images.parquet",
-        candidates={key: table for key, _, table in images},
-        normalized={key: store for key, store, _ in images},
-        record=data.RECORD,
+        Inputs(
+            folder / "images.parquet",
+            candidates={key: table for key, _, table in images},
+            normalized={key: store for key, store, _ in images},
+        ),
         dataset="size",
         sampling=sampling,
-        seed=0,
+        job=Job(data.RECORD, data.ORIGIN, WORKERS),
         output=output,
-        provenance=data.ORIGIN,
-        workers=WORKERS,
     )
     summary = table_metadata(output)["summary"]
     return {

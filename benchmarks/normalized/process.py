@@ -25,6 +25,7 @@ from pipeline.normalized.stain.image import normalise_histology, write_estimate
 from pipeline.normalized.stain.target import write_target
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.runtime.peak import peak_bytes
+from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
 __all__ = ["measured"]
@@ -59,21 +60,20 @@ def measured(what: str, file: Path, out: Path, *, runs: int) -> dict[str, float 
 def _doors(file: Path, out: Path) -> tuple[float, float]:
     """Seconds of the first door and of all."""
     config, origin = ours.settings(), Provenance("normalized", {}, "benchmark")
+    job = Job(RECORD, origin, ours.WORKERS)
     entry = ImageEntry("a", file, annotated=False)
     stain, target, store = out / "a.stain.json", out / "target.json", out / "a.zarr"
     start = time.perf_counter()
-    write_estimate(entry, record=RECORD, config=config, output=stain, provenance=origin, workers=ours.WORKERS)
+    write_estimate(entry, config=config, job=job, output=stain)
     middle = time.perf_counter()
     write_target(config, target="reference", file=None, estimates=[], output=target, provenance=origin)
     normalise_histology(
         entry,
-        record=RECORD,
         config=config,
         stain=stain,
         target=target,
+        job=job,
         output=store,
-        provenance=origin,
-        workers=ours.WORKERS,
     )
     end = time.perf_counter()
     shutil.rmtree(store)

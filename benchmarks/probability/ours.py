@@ -19,6 +19,7 @@ from pipeline.probability.predict import fuse_image
 from pipeline.probability.run import Predictor, Run, run
 from pipeline.seeds import stream
 from pipeline.stores import open_array, use_threads
+from pipeline.stores.job import Job
 from tests.probability.eager import fixed_network
 
 __all__ = ["difference", "fusion", "null_model", "predicted"]
@@ -53,8 +54,7 @@ def predicted(
         outputs={"gaussian": store},
         plan=inputs.plan(height, width, settings=settings),
         config=settings,
-        record=inputs.record(classes),
-        provenance=inputs.origin(image.name, settings.workers),
+        job=Job(inputs.record(classes), inputs.origin(image.name, settings.workers)),
     )
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,10 @@ from pipeline.runtime.allocator import release_freed
 from pipeline.runtime.threads import each
 from pipeline.stores import read_noted, read_table, write_table
 from pipeline.stores.atomic import file_in_progress
-from pipeline.stores.provenance import Provenance
+from pipeline.stores.job import Job
 from pipeline.words import BACKGROUND
 
-__all__ = ["read", "write_index"]
+__all__ = ["Inputs", "read", "write_index"]
 
 MOST_ROWS = 20_000_000
 """Rows that the grid may give; each takes some hundred bytes of memory while an index is written."""
@@ -40,46 +40,35 @@ NAMED = 5
 log = logging.getLogger(__name__)
 
 
-def write_index(
-    images: Path,
-    *,
-    candidates: Mapping[str, Path],
-    normalized: Mapping[str, Path],
-    record: DatasetRecord,
-    dataset: str,
-    sampling: Sampling,
-    seed: int,
-    output: Path,
-    provenance: Provenance,
-    hard_negatives: Path | None = None,
-    workers: int = 1,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What patches are drawn from."""
+
+    images: Path
+    """``raw/images.parquet``; rows of split train, validation and test without rejection are used."""
+    candidates: Mapping[str, Path]
+    """Image → its candidate table."""
+    normalized: Mapping[str, Path]
+    """Image → its store of stage normalized."""
+    hard_negatives: Path | None = None
+    """The list of hard negatives that the sampling names."""
+
+
+def write_index(inputs: Inputs, *, dataset: str, sampling: Sampling, job: Job, output: Path) -> None:
     """Write ``index/{sampling}.parquet``.
 
     Parameters
     ----------
-    images
-        ``raw/images.parquet``; rows of split train, validation and test without rejection are used.
-    candidates
-        Image → its candidate table.
-    normalized
-        Image → its store of stage normalized.
-    record
-        Facts of the data set.
+    inputs
+        Table of images, candidate tables, stores, hard negatives.
     dataset
         Name of the data set, with its recipe where one is named.
     sampling
         How to draw. Only training images are drawn from; the others give the grid.
-    seed
-        Seed of the run.
+    job
+        Facts of the data set, record of origin with the seed, images at a time.
     output
         The Parquet file. Its metadata notes are schema_version, config, summary and provenance.
-    provenance
-        Record of origin.
-    hard_negatives
-        The list of hard negatives that the sampling names.
-    workers
-        Images at a time; changes no row.
 
     Raises
     ------
@@ -88,28 +77,28 @@ def write_index(
     StoreError
         Where an input is missing or does not fit.
     """
-    sources = _sources(images, candidates=candidates, normalized=normalized, record=record)
-    _refuse_too_many(sources, sampling, where=images)
-    drawing = _drawing(sources, record=record, sampling=sampling, seed=seed, listed=hard_negatives, workers=workers)
+    sources = _sources(inputs, record=job.record)
+    _refuse_too_many(sources, sampling, where=inputs.images)
+    drawing = _drawing(sources, sampling=sampling, listed=inputs.hard_negatives, job=job)
 
     def rows_of(source: Source) -> ImageRows:
         drawn = drawing.drawn.get(source.image_id)
-        found = image_rows(source, drawn=drawn, sampling=sampling, seed=seed, record=record)
+        found = image_rows(source, drawn=drawn, sampling=sampling, seed=job.seed, record=job.record)
         log.info("%s: %d patches", source.image_id, len(found.frame))
         release_freed()
         return found
 
-    parts = each(rows_of, sources, workers=workers)
+    parts = each(rows_of, sources, workers=job.workers)
     rows = pd.concat([part.frame for part in parts if len(part.frame)] or [parts[0].frame], ignore_index=True)
-    frame = typed(rows.assign(dataset=dataset), codes=record.codes)
+    frame = typed(rows.assign(dataset=dataset), codes=job.record.codes)
     summary = summarise(frame, sources=sources, parts=parts, drawing=drawing, sampling=sampling)
     for note in summary["notes"]:
         log.warning("%s", note)
     _refuse(problems(frame, sizes=_sizes(summary)), where=output)
-    notes = {"schema_version": SCHEMA_VERSION, "config": {**sampling.model_dump(mode="json"), "seed": seed}}
+    notes = {"schema_version": SCHEMA_VERSION, "config": {**sampling.model_dump(mode="json"), "seed": job.seed}}
     with file_in_progress(output) as partial:
         extra = {**notes, "summary": summary}
-        write_table(frame, partial, provenance=provenance.as_attributes(), extra=extra, ends=row_groups(frame))
+        write_table(frame, partial, provenance=job.provenance.as_attributes(), extra=extra, ends=row_groups(frame))
 
 
 def _refuse_too_many(sources: Sequence[Source], sampling: Sampling, *, where: Path) -> None:
@@ -131,12 +120,10 @@ def _refuse_too_many(sources: Sequence[Source], sampling: Sampling, *, where: Pa
         )
 
 
-def _sources(
-    images: Path, *, candidates: Mapping[str, Path], normalized: Mapping[str, Path], record: DatasetRecord
-) -> list[Source]:
-    frame = read_table(images)
+def _sources(inputs: Inputs, *, record: DatasetRecord) -> list[Source]:
+    frame = read_table(inputs.images)
     used = frame[(frame["rejected"] == "") & frame["split"].isin(SPLITS)].sort_values("image_id")
-    for name, paths in (("candidates", candidates), ("normalized", normalized)):
+    for name, paths in (("candidates", inputs.candidates), ("normalized", inputs.normalized)):
         if missing := sorted(set(used["image_id"]) - paths.keys()):
             more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
             raise StoreError(
@@ -149,29 +136,25 @@ def _sources(
     if used.empty:
         raise SamplingError(
             "There is no image to cut patches from.",
-            where=images,
+            where=inputs.images,
             found=f"{len(frame)} images, none of them usable with split {', '.join(SPLITS)}",
             expected="at least one",
             remedy="Look at the columns split and rejected of this table.",
         )
     known = used[[f"pixels_{code}" for code in record.codes]] >= 0
     used = used.assign(known=known.all(axis=1))
-    return [
-        _source(row, candidates=candidates, normalized=normalized, record=record) for row in used.to_dict("records")
-    ]
+    return [_source(row, inputs, record=record) for row in used.to_dict("records")]
 
 
-def _source(
-    row: Mapping[Any, Any], *, candidates: Mapping[str, Path], normalized: Mapping[str, Path], record: DatasetRecord
-) -> Source:
+def _source(row: Mapping[Any, Any], inputs: Inputs, *, record: DatasetRecord) -> Source:
     image_id = str(row["image_id"])
-    found = read_candidates(candidates[image_id], codes=record.codes)
-    store = normalized[image_id]
+    found = read_candidates(inputs.candidates[image_id], codes=record.codes)
+    store = inputs.normalized[image_id]
     image = open_image(store, codes=record.codes)
     if (found.image_id, found.height, found.width) != (image_id, image.height, image.width):
         raise StoreError(
             "The candidate table belongs to another image.",
-            where=candidates[image_id],
+            where=inputs.candidates[image_id],
             found=f"{found.image_id}, {found.height}×{found.width}",
             expected=f"{image_id}, {image.height}×{image.width} as in {store}",
             remedy="Delete it and run the stage index again.",
@@ -183,11 +166,9 @@ def _source(
 def _drawing(
     sources: Sequence[Source],
     *,
-    record: DatasetRecord,
     sampling: Sampling,
-    seed: int,
     listed: Path | None,
-    workers: int,
+    job: Job,
 ) -> Drawing:
     """What is drawn from the training images; nothing for the grid."""
     if isinstance(sampling, GridSampling):
@@ -195,11 +176,11 @@ def _drawing(
     training = [source for source in sources if source.split == "train"]
     least = sampling.hard_negatives.least_score
     boxes = read_hard_negatives(listed, least_score=least) if listed is not None else {}
-    options: dict[str, Any] = {"seed": seed, "listed": boxes, "workers": workers}
+    options: dict[str, Any] = {"seed": job.seed, "listed": boxes, "workers": job.workers}
     if isinstance(sampling, GuidedSampling):
-        found = draw_guided(training, codes=record.codes, sampling=sampling, **options)
+        found = draw_guided(training, codes=job.record.codes, sampling=sampling, **options)
     else:
-        found = draw_balanced(training, record=record, sampling=sampling, **options)
+        found = draw_balanced(training, record=job.record, sampling=sampling, **options)
     notes = input_notes(training, listed=boxes, negatives=bool(found.requested.get(BACKGROUND)))
     return replace(found, notes=(*notes, *found.notes))
 

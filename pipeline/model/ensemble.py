@@ -15,12 +15,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax, logsigmoid
 
-from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ModelError
 from pipeline.model.checkpoint import CARD, WEIGHTS, Card, load_model, read_card
 from pipeline.model.network import Task
 from pipeline.stores.atomic import folder_in_progress
-from pipeline.stores.provenance import Provenance, file_digest
+from pipeline.stores.job import Job
+from pipeline.stores.provenance import file_digest
 
 __all__ = ["ENSEMBLE", "MeanNetwork", "load_networks", "members_of", "model_files", "write_ensemble"]
 
@@ -82,9 +82,7 @@ def _agreeing(cards: Sequence[Card], *, names: Sequence[str]) -> None:
                 )
 
 
-def write_ensemble(
-    members: Sequence[Path], *, name: str, record: DatasetRecord, output: Path, provenance: Provenance
-) -> None:
+def write_ensemble(members: Sequence[Path], *, name: str, job: Job, output: Path) -> None:
     """Write ``model/{ensemble}/ensemble.json``.
 
     Parameters
@@ -93,19 +91,17 @@ def write_ensemble(
         Folders of trained models, beside the output.
     name
         Of the ensemble.
-    record
-        Facts of the data set, which all members must know.
+    job
+        Facts of the data set, which all members must know; record of origin.
     output
         The folder.
-    provenance
-        Record of origin.
 
     Raises
     ------
     ModelError
         Members of other classes, another task, or other normalisation.
     """
-    cards = [read_card(folder) for folder in members]
+    record, cards = job.record, [read_card(folder) for folder in members]
     if cards[0].codes != record.codes or cards[0].task != record.task:
         raise ModelError(
             "The members of an ensemble know another data set.",
@@ -124,8 +120,8 @@ def write_ensemble(
         )
         for folder, card in zip(members, cards, strict=True)
     )
-    content = _Ensemble(name=name, members=found, provenance=provenance.as_attributes())
-    with folder_in_progress(output, digest=provenance.digest) as folder:
+    content = _Ensemble(name=name, members=found, provenance=job.provenance.as_attributes())
+    with folder_in_progress(output, digest=job.provenance.digest) as folder:
         unfinished = folder / (ENSEMBLE + ".new")
         unfinished.write_text(content.model_dump_json(indent=1) + "\n", encoding="utf-8")
         os.replace(unfinished, folder / ENSEMBLE)

@@ -17,7 +17,6 @@ import pandas as pd
 import torch
 
 from pipeline.config import ModelSettings
-from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ModelError
 from pipeline.geometry import grid_pixel_um
 from pipeline.model.augment import build_changes
@@ -32,14 +31,15 @@ from pipeline.model.session import choose_device, session
 from pipeline.seeds import derived_seed
 from pipeline.stores import input_digest, open_group, read_table, write_table
 from pipeline.stores.atomic import folder_in_progress
-from pipeline.stores.provenance import Provenance, file_digest, versions
+from pipeline.stores.job import Job
+from pipeline.stores.provenance import file_digest, versions
 
 prepare_torchvision()  # lightning imports it
 from lightning.pytorch import Callback, Trainer  # noqa: E402
 from lightning.pytorch.callbacks import Checkpoint, RichProgressBar  # noqa: E402
 from lightning.pytorch.plugins.environments import LightningEnvironment  # noqa: E402
 
-__all__ = ["train"]
+__all__ = ["Inputs", "train"]
 
 log = logging.getLogger(__name__)
 
@@ -54,17 +54,32 @@ SCORES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Inputs:
+    """What is learned from."""
+
+    index: Path
+    """Patch index."""
+    normalized: Mapping[str, Path]
+    """Image id → normalised store, at least those of the index."""
+    target: Path | None = None
+    """``normalized/target.json``, which the card repeats; None where no stains are normalised."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Task:
     """Everything that one training is about."""
 
     name: str
-    record: DatasetRecord
     settings: ModelSettings
     side: int
-    seed: int
     rows: Rows
-    normalized: Mapping[str, Path]
-    target: Path | None
+    inputs: Inputs
+    job: Job
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run plus that of the model."""
+        return self.job.seed + self.settings.seed
 
     @property
     def selects(self) -> bool:
@@ -72,43 +87,23 @@ class _Task:
         return truth_pixels(self.rows.validation) > 0
 
 
-def train(
-    index: Path,
-    *,
-    normalized: Mapping[str, Path],
-    record: DatasetRecord,
-    name: str,
-    settings: ModelSettings,
-    patch: int,
-    seed: int,
-    output: Path,
-    provenance: Provenance,
-    target: Path | None = None,
-) -> None:
+def train(inputs: Inputs, *, name: str, settings: ModelSettings, patch: int, job: Job, output: Path) -> None:
     """Train a network on the rows of a patch index and write the folder ``model/{name}/``.
 
     Parameters
     ----------
-    index
-        Patch index.
-    normalized
-        Image id → normalised store, at least those of the index.
-    record
-        Classes, priority and task.
+    inputs
+        Patch index, stores, stain target.
     name
         Name of the model; part of the address of its random numbers.
     settings
         Network and training.
     patch
         Side of a patch in pixels, a multiple of 32.
-    seed
-        Seed of the run; the model's own is added.
+    job
+        Classes, priority and task; record of origin with the seed, to which the model's own is added.
     output
         The folder: ``weights.pt``, ``card.json``, ``history.parquet``.
-    provenance
-        Record of origin.
-    target
-        ``normalized/target.json``, which the card repeats; None where no stains are normalised.
 
     Raises
     ------
@@ -116,17 +111,16 @@ def train(
         For sizes, rows, classes, losses, weights or devices that do not fit together, and where training diverges.
     """
     check_side(patch, where="index.samplings.*.patch")
-    frame = read_table(index)
-    rows = choose_rows(frame, fold=settings.fold)
-    task = _Task(name, record, settings, patch, seed + settings.seed, rows, normalized, target)
+    rows = choose_rows(read_table(inputs.index), fold=settings.fold)
+    task = _Task(name, settings, patch, rows, inputs, job)
     for part in (rows.training, rows.validation):
         if len(part):
-            check_rows(part, normalized=normalized, record=record, side=patch)
+            check_rows(part, normalized=inputs.normalized, record=job.record, side=patch)
     _check_batch(task)
-    with folder_in_progress(output, digest=provenance.digest) as folder:
+    with folder_in_progress(output, digest=job.provenance.digest) as folder:
         if not (folder / CARD).is_file():  # the card is written last: with it, only the renaming was missing
             trained = _trained(task, folder)
-            _write(folder, task, trained, index_digest=input_digest(index), provenance=provenance)
+            _write(folder, task, trained)
         (folder / LAST).unlink(missing_ok=True)
 
 
@@ -169,7 +163,7 @@ def _trained(task: _Task, folder: Path) -> Training:
 
 
 def _training(task: _Task) -> Training:
-    record, settings = task.record, task.settings
+    record, settings = task.job.record, task.settings
     network = build_network(settings, classes=len(record.codes), task=record.task)
     return Training(
         network,
@@ -192,8 +186,8 @@ def _training_loader(task: _Task, *, first: int, pin: bool) -> Any:  # noqa: ANN
     address = (task.seed, task.name)
     dataset = PatchDataset(
         rows,
-        normalized=task.normalized,
-        record=task.record,
+        normalized=task.inputs.normalized,
+        record=task.job.record,
         side=task.side,
         changes=build_changes(settings.augmentation),
         address=address,
@@ -213,7 +207,7 @@ def _validation_loader(task: _Task, *, pin: bool) -> Any:  # noqa: ANN401 lightn
     settings, rows = task.settings, task.rows.validation
     if rows.empty:
         return None
-    dataset = PatchDataset(rows, normalized=task.normalized, record=task.record, side=task.side)
+    dataset = PatchDataset(rows, normalized=task.inputs.normalized, record=task.job.record, side=task.side)
     batches = InOrder(len(rows), size=settings.batch_size)
     return loader(dataset, batches=batches, readers=settings.readers, pin=pin)
 
@@ -258,13 +252,13 @@ def _warnings(task: _Task) -> tuple[str, ...]:
     return ()
 
 
-def _write(folder: Path, task: _Task, trained: Training, *, index_digest: str, provenance: Provenance) -> None:
+def _write(folder: Path, task: _Task, trained: Training) -> None:
     best = trained.best
     assert best is not None, "an epoch has ended"
     torch.save(best.weights, folder / WEIGHTS)
     history = pd.DataFrame(trained.history).astype({"epoch": "int32"})
-    write_table(history, folder / HISTORY, provenance=provenance.as_attributes())
-    card = _card(task, best, metrics=trained.history[best.epoch - 1], index_digest=index_digest, provenance=provenance)
+    write_table(history, folder / HISTORY, provenance=task.job.provenance.as_attributes())
+    card = _card(task, best, metrics=trained.history[best.epoch - 1])
     unfinished = folder / (CARD + ".new")
     unfinished.write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
     os.replace(unfinished, folder / CARD)
@@ -274,10 +268,10 @@ def _attributes(store: Path) -> dict[str, Any]:
     return dict(open_group(store).attrs)
 
 
-def _card(task: _Task, best: Best, *, metrics: Mapping[str, float], index_digest: str, provenance: Provenance) -> Card:
-    record, settings = task.record, task.settings
+def _card(task: _Task, best: Best, *, metrics: Mapping[str, float]) -> Card:
+    record, settings = task.job.record, task.settings
     from_file = settings.encoder_weights not in ("none", "imagenet")
-    trained_on = _attributes(task.normalized[str(task.rows.training["image_id"].iloc[0])])
+    trained_on = _attributes(task.inputs.normalized[str(task.rows.training["image_id"].iloc[0])])
     return Card(
         model=task.name,
         dataset=str(task.rows.training["dataset"].iloc[0]),
@@ -293,10 +287,10 @@ def _card(task: _Task, best: Best, *, metrics: Mapping[str, float], index_digest
         ),
         normalisation=trained_on["provenance"].get("config", {}).get("normalized", {}),
         record=record,
-        stain_target=stain_target(task.target),
+        stain_target=stain_target(task.inputs.target),
         settings=settings.model_copy(update={"encoder_weights": "file"}) if from_file else settings,
         encoder_digest=file_digest(Path(settings.encoder_weights)) if from_file else None,
-        index_digest=index_digest,
+        index_digest=input_digest(task.inputs.index),
         rows={"training": len(task.rows.training), "validation": len(task.rows.validation)},
         best_epoch=best.epoch,
         selected_by=SCORES[settings.select_by] if task.selects else "last epoch",
@@ -304,5 +298,5 @@ def _card(task: _Task, best: Best, *, metrics: Mapping[str, float], index_digest
         warnings=_warnings(task),
         seed=task.seed,
         versions=versions(LIBRARIES),
-        provenance=provenance.as_attributes(),
+        provenance=task.job.provenance.as_attributes(),
     )

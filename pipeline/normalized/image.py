@@ -29,9 +29,9 @@ from pipeline.raw.truth import TruthSource, open_truth
 from pipeline.runtime.threads import each
 from pipeline.stores import create_plane, create_pyramid, write_box
 from pipeline.stores.atomic import FinishedBlocks, folder_in_progress
-from pipeline.stores.provenance import Provenance
+from pipeline.stores.job import Job
 
-__all__ = ["Opened", "Planes", "open_view", "write_image"]
+__all__ = ["Content", "Opened", "Planes", "open_view", "write_image"]
 
 Bytes: TypeAlias = NDArray[np.uint8]
 Planes: TypeAlias = Callable[[Box], Bytes]
@@ -119,27 +119,40 @@ def _mapping(opened: Opened) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Content:
+    """What a chain makes of an image."""
+
+    region: Region
+    """Field of view or tissue, of the size of the view."""
+    planes: Planes
+    """Normalised pixels of a box."""
+    flags: tuple[str, ...] = ()
+    """What is to be known about this image."""
+    stains: Callable[[Box], NDArray[Any]] | None = None
+    """Concentrations ``(2, h, w)`` float16 of a box, where they are to be kept as array ``stains``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Block:
     """Writer of one block of every array. Blocks share no shard, so several may be written at once."""
 
     group: zarr.Group
     levels: int
-    planes: Planes
-    region: Region
+    content: Content
     truth: TruthSource | None
-    stains: Callable[[Box], NDArray[Any]] | None
 
     def write(self, box: Box) -> None:
-        pixels = np.ascontiguousarray(self.planes(box))
+        region, stains = self.content.region, self.content.stains
+        pixels = np.ascontiguousarray(self.content.planes(box))
         for level in range(self.levels):
             write_box(self._array(str(level)), pixels, y0=box.y0 >> level, x0=box.x0 >> level)
             pixels = halve(pixels) if level + 1 < self.levels else pixels
-        write_box(self._array("roi"), self.region.read(box).astype(np.uint8), y0=box.y0, x0=box.x0)
+        write_box(self._array("roi"), region.read(box).astype(np.uint8), y0=box.y0, x0=box.x0)
         if self.truth is not None:
-            truth = self.truth.read(box, height=self.region.height, width=self.region.width)
+            truth = self.truth.read(box, height=region.height, width=region.width)
             write_box(self._array("truth"), truth, y0=box.y0, x0=box.x0)
-        if self.stains is not None:
-            write_box(self._array("stains"), self.stains(box), y0=box.y0, x0=box.x0)
+        if stains is not None:
+            write_box(self._array("stains"), stains(box), y0=box.y0, x0=box.x0)
 
     def _array(self, name: str) -> zarr.Array[Any]:
         found = self.group[name]
@@ -154,7 +167,7 @@ def _create(
     *,
     config: NormalizedConfig,
     attributes: dict[str, Any],
-    provenance: Provenance,
+    job: Job,
     classes: int,
     stains: bool,
 ) -> tuple[zarr.Group, int]:
@@ -165,7 +178,7 @@ def _create(
         shapes=shapes,
         dtype=np.uint8,
         storage=config.storage,
-        provenance=provenance.as_attributes(),
+        provenance=job.provenance.as_attributes(),
         pixel_size_um=opened.scaled_pixel_um,
         extra={"lesionmap": attributes},
     )
@@ -180,17 +193,12 @@ def _create(
 
 def write_image(
     opened: Opened,
+    content: Content,
     *,
     entry: ImageEntry,
-    record: DatasetRecord,
     config: NormalizedConfig,
-    region: Region,
-    planes: Planes,
-    flags: list[str],
+    job: Job,
     output: Path,
-    provenance: Provenance,
-    workers: int,
-    stains: Callable[[Box], NDArray[Any]] | None = None,
 ) -> None:
     """Write the image store ``normalized/{image}.zarr``: the pyramid, ``roi``, and ``truth`` of an annotated image.
 
@@ -200,26 +208,18 @@ def write_image(
     ----------
     opened
         The image.
-    entry, record
-        Where its truth lies, and the classes.
+    content
+        Its normalised pixels, region, flags and stains.
+    entry
+        Where its truth lies.
     config
         Blocks and storage.
-    region
-        Field of view or tissue, of the size of the view.
-    planes
-        Normalised pixels of a box.
-    flags
-        What is to be known about this image.
+    job
+        Facts of the data set, record of origin, blocks at a time.
     output
         Folder of the store.
-    provenance
-        Record of origin.
-    workers
-        Blocks at a time.
-    stains
-        Concentrations ``(2, h, w)`` float16 of a box, where they are to be kept as array ``stains``.
     """
-    rescaling = opened.view.rescaling
+    rescaling, record, workers = opened.view.rescaling, job.record, job.workers
     with ExitStack() as stack:
         truth = stack.enter_context(
             open_truth(
@@ -230,19 +230,19 @@ def write_image(
             "image_id": entry.image_id,
             "classes": list(record.codes),
             "mapping": _mapping(opened),
-            "roi_share": region.pixels / (opened.height * opened.width),
-            "flags": flags + _lost(truth, rescaling, codes=record.codes),
+            "roi_share": content.region.pixels / (opened.height * opened.width),
+            "flags": [*content.flags, *_lost(truth, rescaling, codes=record.codes)],
         }
-        partial = stack.enter_context(folder_in_progress(output, digest=provenance.digest))
+        partial = stack.enter_context(folder_in_progress(output, digest=job.provenance.digest))
         group, levels = _create(
             partial,
             opened,
             config=config,
             attributes=attributes,
-            provenance=provenance,
+            job=job,
             classes=len(record.codes) if truth else 0,
-            stains=stains is not None,
+            stains=content.stains is not None,
         )
-        block = _Block(group, levels, planes, region, truth, stains)
+        block = _Block(group, levels, content, truth)
         with FinishedBlocks(partial) as finished:
             each(finished.once(block.write), work_blocks(opened.height, opened.width, config=config), workers=workers)

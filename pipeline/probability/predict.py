@@ -30,13 +30,16 @@ from pipeline.stores import create_pyramid
 from pipeline.stores import image_store as whole
 from pipeline.stores.atomic import folder_in_progress
 from pipeline.stores.disk import room_on_disk
+from pipeline.stores.job import Job
 from pipeline.stores.probability_store import SCALE
-from pipeline.stores.provenance import Provenance
 from pipeline.stores.shards import reader_of
 
-__all__ = ["fuse_image", "predict_image", "unseen_truth"]
+__all__ = ["LIBRARIES", "fuse_image", "predict_image", "unseen_truth"]
 
 logger = logging.getLogger(__name__)
+
+LIBRARIES = ("numpy", "torch", "segmentation-models-pytorch", "dask", "zarr", "numba")
+"""Distributions whose versions a map records."""
 
 
 def _plan(source: Source, *, window: int, config: ProbabilityConfig, overlapping: bool) -> WindowPlan:
@@ -71,8 +74,7 @@ def fuse_image(
     outputs: Mapping[str, Path],
     plan: WindowPlan,
     config: ProbabilityConfig,
-    record: DatasetRecord,
-    provenance: Provenance,
+    job: Job,
 ) -> None:
     """One pass over the windows of an image, into one store per fusion.
 
@@ -90,10 +92,8 @@ def fuse_image(
         The windows, and blocks as large as the shards of the outputs.
     config
         Workers, storage, what is fused and stored, and whether windows without roi are skipped.
-    record
-        Facts of the data set.
-    provenance
-        Record of origin.
+    job
+        Facts of the data set, record of origin.
 
     Raises
     ------
@@ -102,12 +102,12 @@ def fuse_image(
     StoreError
         Where the disk is full.
     """
-    source = Source.open(normalized)
+    record, source = job.record, Source.open(normalized)
     skip = config.skip_outside_roi
     evaluated = evaluated_windows(reader_of(source.roi), plan) if skip else plan.all_evaluated()
     notes = _notes(source, plan, evaluated=evaluated, overlapping="none" not in outputs, config=config, record=record)
     shapes = store_levels(plan.height, plan.width, shard=config.storage.shard)
-    digest = f"{provenance.digest} {plan}"
+    digest = f"{job.provenance.digest} {plan}"
     with ExitStack() as stack:
         stack.enter_context(room_on_disk(next(iter(outputs.values()))))
         folders = {name: stack.enter_context(folder_in_progress(path, digest=digest)) for name, path in outputs.items()}
@@ -115,7 +115,7 @@ def fuse_image(
         for name, ledger in work.ledgers().items():
             ledger.open(fresh=not (folders[name] / "zarr.json").exists())
         for name, folder in folders.items():
-            _store(folder, shapes, {"fusion": name, **notes}, config=config, record=record, provenance=provenance)
+            _store(folder, shapes, {"fusion": name, **notes}, config=config, job=job)
         _fuse(work, predictors, name=source.image_id)
     for ledger in work.ledgers().values():
         ledger.close()
@@ -169,17 +169,16 @@ def _store(
     notes: Mapping[str, Any],
     *,
     config: ProbabilityConfig,
-    record: DatasetRecord,
-    provenance: Provenance,
+    job: Job,
 ) -> zarr.Group:
-    size = grid_pixel_um(notes["mapping"], given=record.pixel_size_um)
+    size = grid_pixel_um(notes["mapping"], given=job.record.pixel_size_um)
     return create_pyramid(
         folder,
-        channels=record.codes,
+        channels=job.record.codes,
         shapes=shapes,
         dtype=np.dtype(config.stored),
         storage=config.storage,
-        provenance=provenance.as_attributes(),
+        provenance=job.provenance.as_attributes(),
         pixel_size_um=size,
         extra={"lesionmap": dict(notes)},
     )
@@ -192,8 +191,7 @@ def predict_image(
     outputs: Mapping[str, Path],
     config: ProbabilityConfig,
     window: int,
-    record: DatasetRecord,
-    provenance: Provenance,
+    job: Job,
 ) -> None:
     """Write ``probability/{model}/{fusion}/{image}.zarr`` for each fusion asked for.
 
@@ -209,10 +207,8 @@ def predict_image(
         Overlap, batches, precision, workers, storage.
     window
         Side of the window in pixels.
-    record
-        Facts of the data set.
-    provenance
-        Record of origin.
+    job
+        Facts of the data set, record of origin.
 
     Raises
     ------
@@ -228,7 +224,7 @@ def predict_image(
     source = Source.open(normalized)
     _large_enough(source, window=window, config=config)
     far = config.dask.scheduler != "threads"
-    predictors = () if far else load_predictors(model, record=record, config=config)
+    predictors = () if far else load_predictors(model, record=job.record, config=config)
     with torch_threads(config.threads):
         for overlapping in (False, True):
             wanted = {fusion: path for fusion, path in outputs.items() if (fusion != "none") == overlapping}
@@ -241,8 +237,7 @@ def predict_image(
                     outputs={fusion: path.resolve() for fusion, path in wanted.items()},
                     plan=plan,
                     config=config,
-                    record=record,
-                    provenance=provenance,
+                    job=job,
                 )
 
 

@@ -18,7 +18,8 @@ from pipeline.raw.pixels import open_image
 from pipeline.raw.splits.duplicates import Shrink, hash_level, perceptual_hash
 from pipeline.raw.truth import open_truth
 from pipeline.stores.atomic import file_in_progress
-from pipeline.stores.provenance import Provenance, file_digest
+from pipeline.stores.job import Job
+from pipeline.stores.provenance import file_digest
 
 __all__ = ["fact_sheet", "read_sheet", "write_fact_sheet"]
 
@@ -120,13 +121,11 @@ def _read_through(
     return digest.hexdigest(), counts if entry.annotated else {}, perceptual_hash(small.picture)
 
 
-def write_fact_sheet(
-    entry: ImageEntry, *, record: DatasetRecord, output: Path, provenance: Provenance, workers: int = 1
-) -> None:
+def write_fact_sheet(entry: ImageEntry, *, job: Job, output: Path) -> None:
     """Write the fact sheet ``raw/{image}.json``. An unusable image is recorded there and is no error."""
     inputs = {name: file_digest(path) for name, path in entry.files.items()}
-    sheet = fact_sheet(entry, record=record, workers=workers)
-    attributes = {**provenance.as_attributes(), "inputs": inputs, "pixel_size_um": sheet["pixel_size_um"]}
+    sheet = fact_sheet(entry, record=job.record, workers=job.workers)
+    attributes = {**job.provenance.as_attributes(), "inputs": inputs, "pixel_size_um": sheet["pixel_size_um"]}
     with file_in_progress(output) as partial:
         partial.write_text(json.dumps({**sheet, "provenance": attributes}, indent=1) + "\n")
 

@@ -16,7 +16,8 @@ from pipeline.raw.splits.assign import assign_splits
 from pipeline.raw.splits.duplicates import alike_pairs
 from pipeline.stores import read_table, write_table
 from pipeline.stores.atomic import file_in_progress
-from pipeline.stores.provenance import Provenance, file_digest
+from pipeline.stores.job import Job
+from pipeline.stores.provenance import file_digest
 from pipeline.words import TRUTH_SPLITS
 
 __all__ = ["images_table", "leaking_pairs", "refuse_rejections", "write_images"]
@@ -138,22 +139,27 @@ def write_images(
     sheets: Sequence[Path],
     *,
     dataset: str,
-    record: DatasetRecord,
     config: RawConfig,
-    seed: int,
+    job: Job,
     output: Path,
-    provenance: Provenance,
 ) -> None:
     """Write the table of images ``raw/images.parquet``. Near-duplicates in two splits or folds are logged."""
     given = lookup_column(Path(config.splits_csv), column="split") if config.splits_csv else None
     frame = images_table(
-        [read_sheet(path) for path in sheets], dataset=dataset, record=record, config=config, seed=seed, given=given
+        [read_sheet(path) for path in sheets],
+        dataset=dataset,
+        record=job.record,
+        config=config,
+        seed=job.seed,
+        given=given,
     )
     for pair in leaking_pairs(frame):
         log.warning("%s and %s show the same picture and lie in two splits or folds; give both one patient", *pair)
     inputs = {path.stem: file_digest(path) for path in sheets}
     with file_in_progress(output) as partial:
-        write_table(frame, partial, provenance={**provenance.as_attributes(), "inputs": dict(sorted(inputs.items()))})
+        write_table(
+            frame, partial, provenance={**job.provenance.as_attributes(), "inputs": dict(sorted(inputs.items()))}
+        )
 
 
 def refuse_rejections(images: Path, *, dataset: str) -> None:

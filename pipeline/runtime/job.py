@@ -1,10 +1,9 @@
-"""Surroundings of a job: its log, the workers that it was given, and its record of origin."""
+"""Surroundings of a job: its log, and the workers that it was given."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import cv2
 
@@ -12,17 +11,16 @@ from pipeline.errors import PipelineError
 from pipeline.runtime.allocator import keep_freed
 from pipeline.runtime.peak import peak_bytes
 from pipeline.runtime.threads import let_waiting_threads_sleep
-from pipeline.stores import input_digest, use_threads
+from pipeline.stores import use_threads
 from pipeline.stores.disk import room_on_disk
-from pipeline.stores.provenance import LIBRARIES, Provenance
 
-__all__ = ["job", "origin"]
+__all__ = ["job_context"]
 
 FORMAT = "%(levelname)s %(name)s: %(message)s"
 
 
 @contextmanager
-def job(log: str, *, threads: int) -> Iterator[None]:
+def job_context(log: str, *, threads: int) -> Iterator[None]:
     """Log to a file, and turn an error that the package raised on purpose into its message and exit code 1.
 
     Parameters
@@ -56,34 +54,3 @@ def job(log: str, *, threads: int) -> Iterator[None]:
         root.info("Memory held at most: %d MiB", peak_bytes() / 2**20)
         root.removeHandler(handler)
         handler.close()
-
-
-def origin(
-    stage: str,
-    *,
-    config: Mapping[str, Any],
-    code: str,
-    inputs: Mapping[str, Path] | None = None,
-    pixel_size_um: float | None = None,
-    libraries: tuple[str, ...] = LIBRARIES,
-) -> Provenance:
-    """The record of origin of a job's results; the seed is the one in its configuration.
-
-    Parameters
-    ----------
-    stage
-        One of the seven words.
-    config
-        The job's ``config`` parameter.
-    code
-        The job's ``code`` parameter.
-    inputs
-        Name → file or store; their digests are recorded, never their paths.
-    pixel_size_um
-        Side of a pixel of the original, where known.
-    libraries
-        Distributions whose versions are recorded.
-    """
-    digests = {name: input_digest(path) for name, path in (inputs or {}).items()}
-    seed = int(config.get("seed", 0))
-    return Provenance(stage, dict(config), code, digests, seed, pixel_size_um, libraries)

@@ -20,8 +20,8 @@ from pipeline.segmentation.fit import read_thresholds
 from pipeline.segmentation.regions import Maps
 from pipeline.stores import open_array, read_box, read_table, write_table
 from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.job import Job
 from pipeline.stores.probability_store import reaches
-from pipeline.stores.provenance import Provenance
 
 __all__ = ["COLUMNS", "false_positives", "write_hard_negatives"]
 
@@ -141,10 +141,9 @@ def write_hard_negatives(
     probability: Mapping[str, Path],
     normalized: Mapping[str, Path],
     thresholds: Path,
-    record: DatasetRecord,
     config: SegmentationConfig,
+    job: Job,
     output: Path,
-    provenance: Provenance,
 ) -> None:
     """Write ``hard_negatives.parquet``: false positives in the training images, and in no others.
 
@@ -159,21 +158,19 @@ def write_hard_negatives(
         Image → store; those of other images are ignored.
     thresholds
         ``thresholds.json``.
-    record
-        Facts of the data set.
     config
         Smallest regions, margin, storage.
+    job
+        Facts of the data set, record of origin.
     output
         The table, by image, class and place.
-    provenance
-        Record of origin.
 
     Raises
     ------
     StoreError
         For a training image without its stores, or of another size than its map.
     """
-    table = read_table(images)
+    record, table = job.record, read_table(images)
     counts = [f"pixels_{code}" for code in record.codes]
     used = table[(table["split"] == "train") & (table["rejected"] == "") & (table[counts] >= 0).all(axis=1)]
     cuts = read_thresholds(thresholds, codes=record.codes)
@@ -195,4 +192,4 @@ def write_hard_negatives(
     frame = pd.concat(parts, ignore_index=True) if parts else _typed(pd.DataFrame(columns=list(COLUMNS)))
     columns = {name: meaning for name, (_, meaning) in COLUMNS.items()}
     with file_in_progress(output) as partial:
-        write_table(frame, partial, provenance=provenance.as_attributes(), extra={"columns": columns})
+        write_table(frame, partial, provenance=job.provenance.as_attributes(), extra={"columns": columns})

@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 from pipeline.arrays.metrics import HISTOGRAM_BINS, probability_histogram
 from pipeline.config import SegmentationConfig
-from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import StoreError
 from pipeline.geometry import strips
 from pipeline.model.held_out import held_out
 from pipeline.segmentation.threshold import ThresholdFit, fit_thresholds
 from pipeline.stores import open_array, read_box, read_table
 from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.job import Job
 from pipeline.stores.probability_store import ProbabilityMap, open_probability
 from pipeline.stores.provenance import Provenance
 
-__all__ = ["check_grid", "read_thresholds", "write_thresholds"]
+__all__ = ["check_grid", "read_thresholds", "save_thresholds", "write_thresholds"]
 
 
 def check_grid(path: Path, maps: ProbabilityMap, *, expected: tuple[int, ...]) -> None:
@@ -82,10 +82,9 @@ def write_thresholds(
     *,
     probability: Sequence[tuple[str, Path]],
     normalized: Mapping[str, Path],
-    record: DatasetRecord,
     config: SegmentationConfig,
+    job: Job,
     output: Path,
-    provenance: Provenance,
     folds: Sequence[int] = (-1,),
 ) -> None:
     """Write ``thresholds.json``: for each class code the threshold, its Dice, and why it was not fitted if so.
@@ -99,14 +98,12 @@ def write_thresholds(
         did not learn from it. Images that do not validate are ignored.
     normalized
         Image id → store.
-    record
-        Facts of the data set.
     config
         Whether thresholds are fitted, and the default.
+    job
+        Facts of the data set, record of origin.
     output
         The file.
-    provenance
-        Record of origin.
     folds
         Fold of the model, or of each member of an ensemble; −1 for the split ``validation``.
 
@@ -127,13 +124,28 @@ def write_thresholds(
             table[table["image_id"].isin(held)],
             probability=probability,
             normalized=normalized,
-            codes=record.codes,
+            codes=job.record.codes,
             rows=config.storage.shard,
         )
         fits = fit_thresholds(histograms, default=config.threshold)
     else:
-        given = ThresholdFit(config.threshold, float("nan"), 0, fitted=False, reason="Fitting is switched off.")
-        fits = dict.fromkeys(record.codes, given)
+        given = ThresholdFit.given(config.threshold, reason="Fitting is switched off.")
+        fits = dict.fromkeys(job.record.codes, given)
+    save_thresholds(fits, output=output, provenance=job.provenance)
+
+
+def save_thresholds(fits: Mapping[str, ThresholdFit], *, output: Path, provenance: Provenance) -> None:
+    """Write ``thresholds.json``.
+
+    Parameters
+    ----------
+    fits
+        Class code → threshold and where it comes from.
+    output
+        The file.
+    provenance
+        Record of origin.
+    """
     content = {"classes": {code: fit.as_dict() for code, fit in fits.items()}, "provenance": provenance.as_attributes()}
     with file_in_progress(output) as partial:
         partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -27,8 +27,8 @@ from pipeline.segmentation.polygons import feature_collection
 from pipeline.segmentation.regions import Maps, region_features
 from pipeline.stores import create_group, create_plane, read_box, write_box
 from pipeline.stores.atomic import file_in_progress, folder_in_progress
+from pipeline.stores.job import Job
 from pipeline.stores.probability_store import reaches
-from pipeline.stores.provenance import Provenance
 
 __all__ = ["segment_image"]
 
@@ -103,11 +103,10 @@ def segment_image(
     *,
     normalized: Path,
     thresholds: Path,
-    record: DatasetRecord,
     config: SegmentationConfig,
+    job: Job,
     store: Path,
     geojson: Path,
-    provenance: Provenance,
 ) -> None:
     """Write the label map and the class masks of one image, and the outlines of its regions.
 
@@ -119,30 +118,29 @@ def segment_image(
         Store of the image.
     thresholds
         ``thresholds.json``.
-    record
-        Facts of the data set: classes, colours, overlap priority.
     config
         Smallest regions, holes, storage.
+    job
+        Facts of the data set (classes, colours, overlap priority), record of origin.
     store
         Output: a label multiscale ``(y, x)`` uint8 (0 background, 1 + i the class i, by overlap priority) with
         ``image-label``; beside it ``masks`` ``(class, y, x)`` uint8, 0 or 1, overlaps kept.
     geojson
         Output: one feature per 8-connected region, coordinates in pixels of the original image.
-    provenance
-        Record of origin.
 
     Raises
     ------
     StoreError
         For an input that is missing, incomplete, or of another size.
     """
+    record = job.record
     maps = Maps.open(probability, normalized=normalized, classes=len(record.codes))
     cuts = read_thresholds(thresholds, codes=record.codes)
     notes = {"image_id": maps.image_id, "classes": list(record.codes), "mapping": maps.mapping, "thresholds": cuts}
-    attributes = {"provenance": provenance.as_attributes(), "lesionmap": notes}
+    attributes = {"provenance": job.provenance.as_attributes(), "lesionmap": notes}
     rows = config.storage.shard
     geojson.unlink(missing_ok=True)  # it never stands beside a store that it is not of
-    with folder_in_progress(store, digest=provenance.digest) as folder, file_in_progress(geojson) as outlines:
+    with folder_in_progress(store, digest=job.provenance.digest) as folder, file_in_progress(geojson) as outlines:
         group, levels = _store(folder, maps, record=record, config=config, attributes=attributes)
         work = folder.with_name(f"{folder.name}.work")
         with _cut(maps, work, cuts=list(cuts.values()), config=config) as arrays:

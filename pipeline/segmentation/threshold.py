@@ -7,6 +7,7 @@ or that the network never sees, keeps the default, and the fit says why.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,11 @@ class ThresholdFit:
     """Whether the threshold comes from the data; otherwise it is the default."""
     reason: str
     """Why the threshold was not fitted; empty where it was."""
+
+    @classmethod
+    def given(cls, threshold: float, *, reason: str) -> Self:
+        """A threshold that was not fitted."""
+        return cls(threshold, math.nan, 0, fitted=False, reason=reason)
 
     def as_dict(self) -> dict[str, float | int | bool | str | None]:
         """The fit as JSON can hold it; an undefined Dice is null."""

@@ -1,7 +1,7 @@
 """Small data sets with known truth, written the way the stages write them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.index import candidates, table
 from pipeline.normalized.pyramid import halve, level_shapes
 from pipeline.stores import create_plane, create_pyramid, table_metadata, write_box, write_table
+from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
 PROVENANCE = Provenance(stage="index", config={}, code="0")
@@ -96,22 +97,19 @@ class Dataset:
         seed: int = 0,
         ids: tuple[str, ...] | None = None,
         backwards: bool = False,
-        **options: Any,
+        hard_negatives: Path | None = None,
+        workers: int = 1,
     ) -> Path:
         ids = tuple(self.pictures) if ids is None else ids
         ids = ids[::-1] if backwards else ids
         output = self.root / "index" / "s.parquet"
+        candidates, normalized = ({key: paths[key] for key in ids} for paths in (self.candidates, self.normalized))
         table.write_index(
-            self.images(ids),
-            candidates={key: self.candidates[key] for key in ids},
-            normalized={key: self.normalized[key] for key in ids},
-            record=self.record,
+            table.Inputs(self.images(ids), candidates, normalized, hard_negatives),
             dataset="d",
             sampling=sampling,
-            seed=seed,
+            job=Job(self.record, replace(PROVENANCE, seed=seed), workers),
             output=output,
-            provenance=PROVENANCE,
-            **options,
         )
         return output
 

@@ -19,6 +19,7 @@ from pipeline.normalized.fundus.image import normalise_fundus
 from pipeline.normalized.stain.tissue import tissue_mask
 from pipeline.raw.datasets.listing import list_images
 from pipeline.stores import open_array, table_metadata, write_table
+from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
 pytestmark = pytest.mark.data
@@ -39,7 +40,7 @@ def idrid(real_data, tmp_path_factory):
         name = entry.image_id
         normalized[name] = folder / "normalized" / f"{name}.zarr"
         candidates[name] = folder / "index" / "candidates" / f"{name}.parquet"
-        normalise_fundus(entry, record=record, config=PLAIN, output=normalized[name], provenance=ORIGIN)
+        normalise_fundus(entry, config=PLAIN, job=Job(record, ORIGIN), output=normalized[name])
         write_candidates(normalized[name], output=candidates[name], provenance=ORIGIN)
         pixels = np.asarray(open_array(normalized[name], "truth")[:]).sum(axis=(1, 2))
         split = "test" if entry.official_test else "validation" if name in ("IDRiD_02", "IDRiD_08") else "train"
@@ -58,16 +59,11 @@ def idrid(real_data, tmp_path_factory):
     def index(sampling, name="s"):
         output = folder / "index" / f"{name}.parquet"
         table.write_index(
-            folder / "images.parquet",
-            candidates=candidates,
-            normalized=normalized,
-            record=record,
+            table.Inputs(folder / "images.parquet", candidates, normalized),
             dataset="idrid",
             sampling=sampling,
-            seed=0,
+            job=Job(record, ORIGIN, workers=2),
             output=output,
-            provenance=ORIGIN,
-            workers=2,
         )
         return table.read(output), table_metadata(output)["summary"]
 

@@ -17,6 +17,8 @@ from pipeline.index import table
 from pipeline.index.sampling.frequency import apportion
 from pipeline.index.schema import columns, problems, row_groups
 from pipeline.stores import read_rows, table_metadata, write_table
+from pipeline.stores.job import Job
+from pipeline.stores.provenance import Provenance
 
 CODES = ("MA", "HE", "SE")
 GRID = GridSampling(strategy="grid", patch=32)
@@ -213,15 +215,11 @@ def test_rejected_and_predicted_images_give_no_rows(make, picture):
 def test_a_missing_input_is_named(several):
     with pytest.raises(StoreError, match=r"candidates(.|\n)*none for b"):
         table.write_index(
-            several.images(("a", "b")),
-            candidates={"a": several.candidates["a"]},
-            normalized=several.normalized,
-            record=several.record,
+            table.Inputs(several.images(("a", "b")), {"a": several.candidates["a"]}, several.normalized),
             dataset="d",
             sampling=GRID,
-            seed=0,
+            job=Job(several.record, Provenance("index", {}, "0")),
             output=several.root / "index" / "x.parquet",
-            provenance=None,
         )
 
 
@@ -229,15 +227,11 @@ def test_of_many_missing_inputs_the_first_are_named_and_the_rest_counted(several
     monkeypatch.setattr("pipeline.index.table.NAMED", 1)
     with pytest.raises(StoreError, match="none for a and 1 more"):
         table.write_index(
-            several.images(("a", "b")),
-            candidates={},
-            normalized=several.normalized,
-            record=several.record,
+            table.Inputs(several.images(("a", "b")), {}, several.normalized),
             dataset="d",
             sampling=GRID,
-            seed=0,
+            job=Job(several.record, Provenance("index", {}, "0")),
             output=several.root / "index" / "x.parquet",
-            provenance=None,
         )
 
 

@@ -10,9 +10,10 @@ import pytest
 
 from pipeline.config import ModelSettings, Storage
 from pipeline.config.manifest import ClassRecord, DatasetRecord, PhantomLayout
-from pipeline.model.fit import train
+from pipeline.model.fit import Inputs, train
 from pipeline.seeds import stream
 from pipeline.stores import create_plane, create_pyramid, write_box, write_table
+from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
 STORAGE = Storage(chunk=64, shard=128)
@@ -114,19 +115,21 @@ class Bench:
         """The record of origin that `train` gives."""
         return Provenance("model", settings.model_dump(mode="json"), code="0", seed=seed)
 
-    def train(self, where: str, *, settings: ModelSettings, seed: int = 3, **more: object) -> Path:
+    def train(
+        self,
+        where: str,
+        *,
+        settings: ModelSettings,
+        seed: int = 3,
+        patch: int = SIDE,
+        normalized: Mapping[str, Path] | None = None,
+        target: Path | None = None,
+    ) -> Path:
         """Train into a folder of its own; the folder."""
         output = self.root / where / "tiny" / "model" / "net"
-        provenance = self.origin(settings, seed)
-        keywords = {
-            "normalized": self.stores,
-            "record": self.record,
-            "name": "net",
-            "settings": settings,
-            "patch": SIDE,
-            "seed": seed,
-        }
-        train(self.index, output=output, provenance=provenance, **{**keywords, **more})
+        inputs = Inputs(self.index, self.stores if normalized is None else normalized, target)
+        job = Job(self.record, self.origin(settings, seed))
+        train(inputs, name="net", settings=settings, patch=patch, job=job, output=output)
         return output
 
 

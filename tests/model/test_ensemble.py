@@ -15,6 +15,7 @@ from pipeline.model.ensemble import MeanNetwork, load_networks, members_of, mode
 from pipeline.model.network import probabilities
 from pipeline.predict.new_image import Wishes, predict_new_image
 from pipeline.stores import open_array
+from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 from tests.tiny_run import QUICK, TinyRun, bare, tiny_run
 
@@ -52,9 +53,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
     write_ensemble(
         [run.model("unet"), run.model("second")],
         name="both",
-        record=bare(run.record),
+        job=Job(bare(run.record), ORIGIN),
         output=run.model("both"),
-        provenance=ORIGIN,
     )
     for model in ("second", "both"):
         run.predict(TEST, model=model)
@@ -127,8 +127,7 @@ def test_members_that_do_not_fit_together_are_refused(run: TinyRun, tmp_path: Pa
         write_ensemble(
             [run.model("unet"), other],
             name="x",
-            record=bare(run.record),
+            job=Job(bare(run.record), ORIGIN),
             output=tmp_path / "model" / "x",
-            provenance=ORIGIN,
         )
     assert not (tmp_path / "model" / "x").exists()

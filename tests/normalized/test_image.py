@@ -14,6 +14,7 @@ from pipeline.normalized.view import rescaling_of
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.phantom.fundus import fundus_phantom
 from pipeline.stores import open_group
+from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
 CODES = ("EX", "OD")
@@ -41,7 +42,7 @@ def normalised(tmp_path, image, masks, config, *, annotated=True, name="eye"):
     paths = tuple((code, tmp_path / f"eye_{code}.png") for code in masks)
     entry = ImageEntry("eye", tmp_path / "eye.png", paths, annotated=annotated)
     output = tmp_path / "results" / "d" / "normalized" / f"{name}.zarr"
-    normalise_fundus(entry, record=RECORD, config=config, output=output, provenance=Provenance("normalized", {}, "c"))
+    normalise_fundus(entry, config=config, job=Job(RECORD, Provenance("normalized", {}, "c")), output=output)
     return open_group(output)
 
 

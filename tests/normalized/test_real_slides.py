@@ -9,6 +9,7 @@ from pipeline.normalized.stain.method import read_estimate
 from pipeline.normalized.stain.target import write_target
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.stores import open_group
+from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 from tests.normalized.stain.test_image import RECORD
 
@@ -33,7 +34,7 @@ def normalised(folder, path, method, *, columns=2048, workers=2):
     )
     output = folder / "results" / "d" / "normalized" / f"{columns}.zarr"
     stain, target = output.with_suffix(".stain.json"), output.with_suffix(".target.json")
-    given = {"record": RECORD, "config": config, "provenance": ORIGIN, "workers": workers}
+    given = {"config": config, "job": Job(RECORD, ORIGIN, workers)}
     entry = ImageEntry("a", path, annotated=False)
     write_estimate(entry, output=stain, **given)
     write_target(config, target="reference", file=None, estimates=[], output=target, provenance=ORIGIN)

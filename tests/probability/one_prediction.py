@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.config import ProbabilityConfig
 from pipeline.probability import predict
+from pipeline.stores.job import Job
 from tests.probability.eager import fixed_network
 from tests.probability.test_predict import ORIGIN, STORAGE, record
 
@@ -30,8 +31,7 @@ def main(image: str, store: str, notes: str, workers: str, pause: str) -> None:
         outputs={"gaussian": Path(store)},
         config=config,
         window=32,
-        record=record(),
-        provenance=ORIGIN,
+        job=Job(record(), ORIGIN),
     )
 
 

@@ -17,6 +17,7 @@ from pipeline.probability import cluster, predict
 from pipeline.probability.one_pass import Pass
 from pipeline.probability.predict import predict_image
 from pipeline.stores.atomic import partial_path
+from pipeline.stores.job import Job
 from tests.probability.eager import fixed_network
 from tests.probability.test_predict import ORIGIN, STORAGE, normalized, outputs, read, record, trained
 
@@ -40,8 +41,7 @@ def go(path: Path, stores: dict[str, Path], *, model: Path, **changes: object) -
         outputs=stores,
         config=ProbabilityConfig.model_validate(settings),
         window=32,
-        record=record(),
-        provenance=ORIGIN,
+        job=Job(record(), ORIGIN),
     )
 
 
@@ -93,8 +93,7 @@ def test_an_error_on_a_worker_is_the_error_of_the_run(workers, tmp_path, trained
             outputs=outputs(tmp_path, fusions=("mean",)),
             window=32,
             config=ProbabilityConfig.model_validate({"storage": STORAGE, "device": "cpu", **on(workers)}),
-            record=record().model_copy(update={"classes": record().classes[::-1]}),
-            provenance=ORIGIN,
+            job=Job(record().model_copy(update={"classes": record().classes[::-1]}), ORIGIN),
         )
 
 

@@ -21,6 +21,7 @@ from pipeline.probability.predict import predict_image
 from pipeline.probability.predictor import NetworkPredictor, load_predictors, torch_threads
 from pipeline.stores import create_plane, create_pyramid, open_array, open_group, read_box
 from pipeline.stores.atomic import partial_path
+from pipeline.stores.job import Job
 from pipeline.stores.probability_store import open_probability
 from pipeline.stores.provenance import Provenance
 from tests.probability.eager import CountingNetwork, eager, fixed_network, windows_of
@@ -70,8 +71,7 @@ def go(path: Path, stores: dict[str, Path], **changes: object) -> None:
         outputs=stores,
         config=ProbabilityConfig.model_validate(settings),
         window=32,
-        record=record(),
-        provenance=ORIGIN,
+        job=Job(record(), ORIGIN),
     )
 
 
@@ -319,7 +319,7 @@ def test_a_trained_model_gives_the_same_maps_on_any_number_of_workers(tmp_path: 
     for workers in (1, 3):
         stores = outputs(tmp_path / str(workers), fusions=("none", "gaussian"))
         config = ProbabilityConfig(storage=STORAGE, batch_size=3, workers=workers, threads=1, device="cpu")
-        predict_image(path, model=trained, outputs=stores, config=config, window=32, record=record(), provenance=ORIGIN)
+        predict_image(path, model=trained, outputs=stores, config=config, window=32, job=Job(record(), ORIGIN))
         results.append({fusion: read(store) for fusion, store in stores.items()})
     for fusion, first in results[0].items():
         assert first.std() > 0
@@ -397,7 +397,7 @@ def test_logits_are_fused_by_a_trained_model(tmp_path: Path, trained: Path, fusi
     for fuse in ("probabilities", "logits"):
         store = outputs(tmp_path / fuse, fusions=(fusion,))
         config = ProbabilityConfig(storage=STORAGE, batch_size=3, threads=1, device="cpu", fuse=fuse)
-        predict_image(path, model=trained, outputs=store, config=config, window=32, record=record(), provenance=ORIGIN)
+        predict_image(path, model=trained, outputs=store, config=config, window=32, job=Job(record(), ORIGIN))
         found[fuse] = read(store[fusion]).astype(np.float32)
     off = np.abs(found["logits"] - found["probabilities"]).max()
     assert (off > 1e-3) if fusion == "gaussian" else (off <= 5e-4)

@@ -16,6 +16,7 @@ from pipeline.raw.pixels import open_image
 from pipeline.raw.splits.duplicates import alike_pairs, hash_level
 from pipeline.raw.truth import read_truth
 from pipeline.seeds import stream
+from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance, file_digest
 
 RECORD = DatasetRecord.model_validate(
@@ -83,7 +84,7 @@ def test_the_written_sheet_holds_no_path_and_is_the_same_again(entry, tmp_path):
     provenance = Provenance("raw", {"a": 1}, "code")
     written = []
     for _ in range(2):
-        write_fact_sheet(entry, record=RECORD, output=output, provenance=provenance)
+        write_fact_sheet(entry, job=Job(RECORD, provenance), output=output)
         written.append(output.read_text())
     assert written[0] == written[1]
     assert str(tmp_path) not in written[0]

@@ -17,6 +17,7 @@ from pipeline.probability.predict import fuse_image
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.segmentation.segment import segment_image
 from pipeline.stores import open_group
+from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
 STORAGE = {"chunk": 32, "shard": 64}
@@ -55,10 +56,8 @@ def test_image_maps_and_labels_have_the_same_pixels(tmp_path: Path, given: float
         tmp_path / "results/d" / name / "a.zarr" for name in ("normalized", "probability/m/mean", "s")
     )
     config = NormalizedConfig.model_validate({**chain, **blocks})
-    origin = Provenance("normalized", {}, "c")
-    normalise_fundus(
-        ImageEntry("a", file, annotated=False), record=record, config=config, output=image, provenance=origin
-    )
+    job = Job(record, Provenance("normalized", {}, "c"))
+    normalise_fundus(ImageEntry("a", file, annotated=False), config=config, job=job, output=image)
     fuse_image(
         image,
         model=tmp_path,
@@ -66,8 +65,7 @@ def test_image_maps_and_labels_have_the_same_pixels(tmp_path: Path, given: float
         outputs={"mean": maps},
         plan=WindowPlan(64, 64, 32, 24, 64, 2),
         config=ProbabilityConfig.model_validate({"storage": STORAGE}),
-        record=record,
-        provenance=origin,
+        job=job,
     )
     cuts = tmp_path / "thresholds.json"
     cuts.write_text(json.dumps({"classes": {"L": {"threshold": 0.5}}}))
@@ -75,11 +73,10 @@ def test_image_maps_and_labels_have_the_same_pixels(tmp_path: Path, given: float
         maps,
         normalized=image,
         thresholds=cuts,
-        record=record,
+        job=job,
         store=labels,
         geojson=tmp_path / "a.geojson",
         config=SegmentationConfig.model_validate({"storage": STORAGE}),
-        provenance=origin,
     )
     assert finest(image) == finest(maps) == finest(labels) == ([2.0, 2.0], "micrometer")
 

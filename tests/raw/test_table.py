@@ -10,6 +10,7 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ConfigurationError
 from pipeline.raw.table import write_images
 from pipeline.stores import read_table
+from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
 RECORD = DatasetRecord.model_validate(
@@ -55,11 +56,9 @@ def write(sheets, folder, text):
     write_images(
         sheets,
         dataset="d",
-        record=RECORD,
         config=RawConfig(splits_csv=str(folder / "splits.csv")),
-        seed=0,
+        job=Job(RECORD, Provenance("raw", {}, "0")),
         output=output,
-        provenance=Provenance("raw", {}, "0"),
     )
     return read_table(output).set_index("image_id")
 

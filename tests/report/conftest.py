@@ -17,6 +17,7 @@ from pipeline.report.measures.evaluate import write_metrics
 from pipeline.report.measures.result import Inputs, Original, Result
 from pipeline.report.pictures import canvas
 from pipeline.seeds import stream
+from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
 STORAGE = Storage(chunk=64, shard=128)
@@ -264,22 +265,9 @@ def write_result(
     fits = {code: {"threshold": 0.5, "fitted": True, "reason": ""} for code in record.codes}
     (base[1] / "thresholds.json").write_text(json.dumps({"classes": fits}))
     tables = [folder / "report" / f"{model}.{fusion}.{kind}.parquet" for kind in ("images", "classes")]
-    write_metrics(
-        inputs.images,
-        model=model,
-        fusion=fusion,
-        probability=probability,
-        segmentation=segmentation,
-        normalized=inputs.normalized,
-        thresholds=base[1] / "thresholds.json",
-        record=record,
-        config=config,
-        seed=0,
-        output_images=tables[0],
-        output_classes=tables[1],
-        provenance=PROVENANCE,
-    )
-    return Result(model, fusion, probability, segmentation, base[1] / "thresholds.json", *tables)
+    result = Result(model, fusion, probability, segmentation, base[1] / "thresholds.json", *tables)
+    write_metrics(inputs.images, result, normalized=inputs.normalized, config=config, job=Job(record, PROVENANCE))
+    return result
 
 
 def make_world(

@@ -6,12 +6,11 @@ import re
 import pytest
 
 from pipeline.errors import ModelError
-from pipeline.runtime.job import job, origin
-from pipeline.stores.provenance import file_digest
+from pipeline.runtime.job import job_context
 
 
 def test_an_error_raised_on_purpose_is_logged_without_a_traceback(tmp_path):
-    with pytest.raises(SystemExit) as ended, job(str(tmp_path / "a" / "log"), threads=1):
+    with pytest.raises(SystemExit) as ended, job_context(str(tmp_path / "a" / "log"), threads=1):
         raise ModelError("what is wrong")
     assert ended.value.code == 1
     text = (tmp_path / "a" / "log").read_text()
@@ -20,24 +19,16 @@ def test_an_error_raised_on_purpose_is_logged_without_a_traceback(tmp_path):
 
 
 def test_an_error_nobody_foresaw_keeps_its_traceback(tmp_path):
-    with pytest.raises(ZeroDivisionError), job(str(tmp_path / "log"), threads=1):
+    with pytest.raises(ZeroDivisionError), job_context(str(tmp_path / "log"), threads=1):
         print(1 / 0)  # noqa: T201
     assert "Traceback" in (tmp_path / "log").read_text()
 
 
 def test_messages_of_the_library_reach_the_log_and_no_other(tmp_path):
     handlers = list(logging.getLogger().handlers)
-    with job(str(tmp_path / "log"), threads=1):
+    with job_context(str(tmp_path / "log"), threads=1):
         logging.getLogger("pipeline.x").info("done %d", 3)
     first, last = (tmp_path / "log").read_text().splitlines()
     assert first == "INFO pipeline.x: done 3"
     assert re.fullmatch(r"INFO root: Memory held at most: [1-9]\d+ MiB", last)
     assert logging.getLogger().handlers == handlers
-
-
-def test_the_origin_of_a_result_names_inputs_by_digest_and_takes_the_seed(tmp_path):
-    (tmp_path / "x").write_text("1")
-    record = origin("index", config={"seed": 7}, code="c", inputs={"x": tmp_path / "x"})
-    assert record.seed == 7
-    assert record.inputs == {"x": file_digest(tmp_path / "x")}
-    assert str(tmp_path) not in str(record.as_attributes())

@@ -15,6 +15,7 @@ from pipeline.errors import StoreError
 from pipeline.index.sampling.hard_negatives import read_hard_negatives
 from pipeline.segmentation.false_positives import COLUMNS, write_hard_negatives
 from pipeline.stores import create_plane, create_pyramid, write_table
+from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
 STORAGE = Storage(chunk=16, shard=16)
@@ -89,10 +90,9 @@ def written(folder, images, config):
         probability=probability,
         normalized=normalized,
         thresholds=folder / "thresholds.json",
-        record=RECORD,
         config=config,
+        job=Job(RECORD, ORIGIN),
         output=folder / "hard_negatives.parquet",
-        provenance=ORIGIN,
     )
     return pd.read_parquet(folder / "hard_negatives.parquet")
 

@@ -21,6 +21,7 @@ from pipeline.errors import StoreError
 from pipeline.segmentation.fit import read_thresholds, write_thresholds
 from pipeline.segmentation.segment import segment_image
 from pipeline.stores import create_plane, create_pyramid, open_array, open_group, write_table
+from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
 STORAGE = Storage(chunk=16, shard=32)
@@ -80,11 +81,10 @@ def segmented(
         maps,
         normalized=normal,
         thresholds=cuts,
-        record=dataset or record(),
         store=store,
         geojson=outlines,
         config=SegmentationConfig.model_validate({"storage": STORAGE, **config}),
-        provenance=ORIGIN,
+        job=Job(dataset or record(), ORIGIN),
     )
     return store, json.loads(outlines.read_text())
 
@@ -221,8 +221,7 @@ def test_a_map_of_another_size_than_its_image_is_refused(tmp_path: Path) -> None
             maps,
             normalized=normal,
             thresholds=tmp_path / "t.json",
-            record=record(),
-            provenance=ORIGIN,
+            job=Job(record(), ORIGIN),
             config=SegmentationConfig(),
             store=tmp_path / "s.zarr",
             geojson=tmp_path / "s.geojson",
@@ -247,10 +246,9 @@ def fitted(folder: Path, rows: dict[str, tuple[str, int, int]], planes: dict[str
         table(folder, rows),
         probability=[(name, pair[0]) for name, pair in stores.items()],
         normalized={name: pair[1] for name, pair in stores.items()},
-        record=record(),
         config=SegmentationConfig.model_validate({"storage": STORAGE, **config}),
+        job=Job(record(), ORIGIN),
         output=folder / "thresholds.json",
-        provenance=ORIGIN,
     )
     return json.loads((folder / "thresholds.json").read_text())
 
@@ -306,10 +304,9 @@ def test_each_fold_speaks_for_the_images_that_it_did_not_see(tmp_path: Path) -> 
             probability=[(name, pair[0]) for name, pair in stores.items()],
             normalized={name: pair[1] for name, pair in stores.items()},
             folds=folds,
-            record=record(),
             config=SegmentationConfig(storage=STORAGE),
+            job=Job(record(), ORIGIN),
             output=tmp_path / "thresholds.json",
-            provenance=ORIGIN,
         )
         return read_thresholds(tmp_path / "thresholds.json", codes=("EX", "OD"))["EX"]
 

@@ -47,7 +47,7 @@ def test_the_digest_changes_with_what_is_imported_and_only_with_its_meaning(pack
 def test_a_script_tells_the_modules_of_each_function(tmp_path):
     script = tmp_path / "s.py"
     script.write_text(
-        "from pipeline.runtime.job import job\ndef a():\n    from pipeline.stores import x\ndef b():\n    import pipeline.seeds\n"
+        "from pipeline.runtime.job import job_context\ndef a():\n    from pipeline.stores import x\ndef b():\n    import pipeline.seeds\n"
     )
     found = function_imports(script)
     assert found == {"a": ("pipeline.runtime.job", "pipeline.stores"), "b": ("pipeline.runtime.job", "pipeline.seeds")}

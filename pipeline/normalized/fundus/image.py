@@ -5,13 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.config import NormalizedConfig
-from pipeline.config.manifest import DatasetRecord
 from pipeline.normalized.fundus.chain import block_chain
-from pipeline.normalized.image import open_view, write_image
+from pipeline.normalized.image import Content, open_view, write_image
 from pipeline.normalized.region import Region
 from pipeline.normalized.roi import field_of_view
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.stores.provenance import Provenance
+from pipeline.stores.job import Job
 
 __all__ = ["normalise_fundus"]
 
@@ -19,11 +18,9 @@ __all__ = ["normalise_fundus"]
 def normalise_fundus(
     entry: ImageEntry,
     *,
-    record: DatasetRecord,
     config: NormalizedConfig,
+    job: Job,
     output: Path,
-    provenance: Provenance,
-    workers: int = 1,
 ) -> None:
     """Write the image store ``normalized/{image}.zarr`` of a fundus photograph: pyramid, ``roi``, and truth if known.
 
@@ -31,16 +28,12 @@ def normalise_fundus(
     ----------
     entry
         The image; it must have passed stage raw.
-    record
-        Facts of its data set.
     config
         The chain.
+    job
+        Facts of the data set, record of origin, blocks at a time.
     output
         Folder of the store.
-    provenance
-        Record of origin.
-    workers
-        Blocks at a time; changes no value.
 
     Raises
     ------
@@ -49,18 +42,18 @@ def normalise_fundus(
     ConfigurationError
         A size that this image cannot be brought to.
     """
-    with open_view(entry, record=record, config=config, workers=workers) as opened:
+    with open_view(entry, record=job.record, config=config, workers=job.workers) as opened:
         region = Region.found(field_of_view, opened.thumbnail(), height=opened.height, width=opened.width)
-        block = block_chain(opened.view.read, region=region, config=config, workers=workers)
+        block = block_chain(opened.view.read, region=region, config=config, workers=job.workers)
         write_image(
             opened,
+            Content(
+                region,
+                planes=lambda box: np.moveaxis(block(box), 2, 0),
+                flags=() if region.mask.any() else ("no field of view found",),
+            ),
             entry=entry,
-            record=record,
             config=config,
-            region=region,
-            planes=lambda box: np.moveaxis(block(box), 2, 0),
-            flags=[] if region.mask.any() else ["no field of view found"],
+            job=job,
             output=output,
-            provenance=provenance,
-            workers=workers,
         )

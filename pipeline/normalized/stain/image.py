@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from pipeline.arrays.optical_density import NO_BACKGROUND, background_intensity
 from pipeline.config import NormalizedConfig
-from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import StoreError
 from pipeline.geometry import Box
 from pipeline.normalized.blocks import work_blocks
-from pipeline.normalized.image import Opened, Planes, open_view, write_image
+from pipeline.normalized.image import Content, Opened, Planes, open_view, write_image
 from pipeline.normalized.region import Region
 from pipeline.normalized.stain.colour_table import COLOURS, colour_table, count_colours, ordered_sample, sample_pixels
 from pipeline.normalized.stain.method import Estimate, block_concentrations, estimate, normalise, read_estimate
@@ -28,7 +27,7 @@ from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.formats.source import to_eight_bit
 from pipeline.runtime.threads import each
 from pipeline.stores.atomic import file_in_progress
-from pipeline.stores.provenance import Provenance
+from pipeline.stores.job import Job
 
 __all__ = ["estimate_image", "normalise_histology", "tissue_of", "write_estimate"]
 
@@ -66,36 +65,32 @@ def estimate_image(opened: Opened, region: Region, *, config: NormalizedConfig, 
 def write_estimate(
     entry: ImageEntry,
     *,
-    record: DatasetRecord,
     config: NormalizedConfig,
+    job: Job,
     output: Path,
-    provenance: Provenance,
-    workers: int = 1,
 ) -> None:
     """Write the stain estimate ``normalized/{image}.stain.json``: stains and tissue mask, usable as a target too.
 
     Parameters
     ----------
-    entry, record
-        The image and its data set.
+    entry
+        The image.
     config
         Size and method.
+    job
+        Facts of the data set, record of origin, blocks at a time.
     output
         The file.
-    provenance
-        Record of origin.
-    workers
-        Blocks at a time; changes no value.
 
     Raises
     ------
     ImageRejected
         The file was damaged after stage raw had read it.
     """
-    with open_view(entry, record=record, config=config, workers=workers) as opened:
+    with open_view(entry, record=job.record, config=config, workers=job.workers) as opened:
         region = tissue_of(opened)
-        found = estimate_image(opened, region, config=config, workers=workers)
-    beside = {"tissue": region.to_json(), "provenance": provenance.as_attributes()}
+        found = estimate_image(opened, region, config=config, workers=job.workers)
+    beside = {"tissue": region.to_json(), "provenance": job.provenance.as_attributes()}
     with file_in_progress(output) as partial:
         partial.write_text(json.dumps({**found.to_json(), **beside}, indent=1) + "\n")
 
@@ -141,30 +136,26 @@ def _stains(
 def normalise_histology(
     entry: ImageEntry,
     *,
-    record: DatasetRecord,
     config: NormalizedConfig,
     stain: Path | None,
     target: Path | None,
+    job: Job,
     output: Path,
-    provenance: Provenance,
-    workers: int = 1,
 ) -> None:
     """Write the image store ``normalized/{image}.zarr`` of an H&E image: pyramid, ``roi``, truth and stains if known.
 
     Parameters
     ----------
-    entry, record
-        The image and its data set.
+    entry
+        The image.
     config
         Size and method.
     stain, target
         Estimates of this image and of the look to reach; None with method ``none``.
+    job
+        Facts of the data set, record of origin, blocks at a time.
     output
         Folder of the store.
-    provenance
-        Record of origin.
-    workers
-        Blocks at a time; changes no value.
 
     Raises
     ------
@@ -175,23 +166,13 @@ def normalise_histology(
     """
     found = read_estimate(stain) if stain else None
     aim = read_estimate(target) if target else None
-    with open_view(entry, record=record, config=config, workers=workers) as opened:
+    with open_view(entry, record=job.record, config=config, workers=job.workers) as opened:
         region = _written_tissue(stain, opened)
         if found is None or aim is None:
             planes: Planes = lambda box: np.moveaxis(to_eight_bit(opened.view.read(box)), 2, 0)  # noqa: E731
         else:
             planes = _planes(opened, region, found=found, target=aim, config=config)
-        flags = ([] if region.mask.any() else ["no tissue found"]) + list(found.flags if found else ())
-        write_image(
-            opened,
-            entry=entry,
-            record=record,
-            config=config,
-            region=region,
-            planes=planes,
-            flags=flags,
-            output=output,
-            provenance=provenance,
-            workers=workers,
-            stains=_stains(opened, found=found, config=config),
-        )
+        missing = () if region.mask.any() else ("no tissue found",)
+        flags = (*missing, *(found.flags if found else ()))
+        content = Content(region, planes, flags, stains=_stains(opened, found=found, config=config))
+        write_image(opened, content, entry=entry, config=config, job=job, output=output)

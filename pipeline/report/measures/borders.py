@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 
 from pipeline import stores
 from pipeline.arrays.components import component_table, relabel
-from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import Box, starts_1d
 from pipeline.model.held_out import measured_split
 from pipeline.report.measures.steps import Profile, ReadMap, border_lines, lines_beside, step_profiles
 from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.job import Job
 from pipeline.stores.probability_store import ProbabilityMap, open_probability
-from pipeline.stores.provenance import Provenance
 from pipeline.words import EVALUATED_SPLITS
 
 __all__ = ["COLUMNS", "COMPARED_WITH", "Lonely", "Seam", "lonely_regions", "measure_seams", "write_borders"]
@@ -245,10 +244,9 @@ def write_borders(
     probability: Mapping[str, Mapping[str, Path]],
     segmentation: Mapping[str, Mapping[str, Path]],
     normalized: Mapping[str, Path],
-    record: DatasetRecord,
     folds: Sequence[int],
+    job: Job,
     output: Path,
-    provenance: Provenance,
 ) -> None:
     """Write ``report/{model}.borders.parquet``, see ``COLUMNS``.
 
@@ -260,14 +258,12 @@ def write_borders(
         Fusion → image id → store.
     normalized
         Image id → store.
-    record
-        Classes.
     folds
         Fold of the model, or of each member of the ensemble: says which images validate.
+    job
+        Facts of the data set, record of origin.
     output
         The table.
-    provenance
-        Record of origin.
     """
     table = stores.read_table(images)
     table = table.assign(split=measured_split(table, folds=folds))
@@ -277,9 +273,9 @@ def write_borders(
         maps = {fusion: paths[image] for fusion, paths in probability.items() if image in paths}
         masks = {fusion: stores.open_array(segmentation[fusion][image], "masks") for fusion in maps}
         if maps:
-            known = tuple(row[f"pixels_{code}"] >= 0 for code in record.codes)
+            known = tuple(row[f"pixels_{code}"] >= 0 for code in job.record.codes)
             truth = stores.open_array(normalized[image], "truth")
-            rows += _Image(image, str(row["split"]), truth, known, maps, masks).rows(record.codes)
+            rows += _Image(image, str(row["split"]), truth, known, maps, masks).rows(job.record.codes)
     frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
     with file_in_progress(output) as partial:
-        stores.write_table(frame, partial, provenance=provenance.as_attributes())
+        stores.write_table(frame, partial, provenance=job.provenance.as_attributes())

@@ -5,7 +5,6 @@ kept is integer counts and histograms, so the size of an image does not matter a
 nobody annotated in an image is left out of that image altogether.
 """
 
-import json
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,9 +26,11 @@ from pipeline.model.held_out import measured_split
 from pipeline.report.measures.averages import class_table, count_table
 from pipeline.report.measures.intervals import curve, intervals
 from pipeline.report.measures.measures import OVER_CLASSES, OVER_LESIONS, SUMMARY_COLUMNS, average_rows, class_rows
+from pipeline.report.measures.result import Result
+from pipeline.segmentation.fit import read_thresholds
 from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.job import Job
 from pipeline.stores.probability_store import ProbabilityMap, open_probability
-from pipeline.stores.provenance import Provenance
 from pipeline.words import BACKGROUND, EVALUATED_SPLITS
 
 __all__ = ["IMAGE_COLUMNS", "ImageMeasure", "measure_image", "write_metrics"]
@@ -159,11 +160,6 @@ def _measured(
         )
 
 
-def _thresholds(path: Path, *, codes: tuple[str, ...]) -> dict[str, float]:
-    found = json.loads(path.read_text(encoding="utf-8"))["classes"]
-    return {code: float(found[code]["threshold"]) for code in codes}
-
-
 def _typed(frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     return frame.reindex(columns=list(columns)).astype(dict(columns)).reset_index(drop=True)
 
@@ -219,20 +215,12 @@ def _summary(
 
 def write_metrics(
     images: Path,
+    result: Result,
     *,
-    model: str,
-    fusion: str,
-    probability: Mapping[str, Path],
-    segmentation: Mapping[str, Path],
     normalized: Mapping[str, Path],
-    thresholds: Path,
     folds: Sequence[int] = (-1,),
-    record: DatasetRecord,
     config: ReportConfig,
-    seed: int,
-    output_images: Path,
-    output_classes: Path,
-    provenance: Provenance,
+    job: Job,
 ) -> None:
     """Measure one model with one fusion on the validation and test images, and write both tables.
 
@@ -240,42 +228,41 @@ def write_metrics(
     ----------
     images
         ``raw/images.parquet``.
-    model, fusion
-        Names, for the columns.
-    probability, segmentation, normalized
-        Image id → store. Images that lack one of the three are left out.
-    thresholds
-        ``thresholds.json`` of the segmentation.
+    result
+        The model and fusion, its stores and thresholds, and the tables to write, see ``IMAGE_COLUMNS`` and
+        ``measures.SUMMARY_COLUMNS``. The second carries the pooled precision-recall curves in its metadata, ``curves``:
+        split → class → ``[recall, precision]``. Images that lack a store are left out.
+    normalized
+        Image id → store.
     folds
         Fold of the model, or of each member of the ensemble: says which images validate, see `measured_split`.
-    record
-        Classes of the data set.
     config
         Number of bootstrap samples.
-    seed
-        Seed of the run, for the bootstrap.
-    output_images, output_classes
-        Tables to write, see ``IMAGE_COLUMNS`` and ``measures.SUMMARY_COLUMNS``. The second carries the pooled precision-recall
-        curves in its metadata, ``curves``: split → class → ``[recall, precision]``.
-    provenance
-        Record of origin.
+    job
+        Facts of the data set, record of origin with the seed, for the bootstrap.
     """
-    cuts = _thresholds(thresholds, codes=record.codes)
-    planes = {"normalized": normalized, "segmentation": segmentation, "probability": probability}
+    record = job.record
+    cuts = read_thresholds(result.thresholds, codes=record.codes)
+    planes = {"normalized": normalized, "segmentation": result.segmentation, "probability": result.probability}
     measured = list(_measured(stores.read_table(images), codes=record.codes, planes=planes, folds=folds))
-    rows = _image_rows(measured, cuts).assign(model=model, fusion=fusion)
+    rows = _image_rows(measured, cuts).assign(model=result.model, fusion=result.fusion)
     summaries, curves = [], {}
     for split in EVALUATED_SPLITS:
         part = [each for each in measured if each.split == split]
         if part:
             table, found = _summary(
-                part, rows[rows["split"] == split], record=record, thresholds=cuts, draws=config.bootstrap, seed=seed
+                part,
+                rows[rows["split"] == split],
+                record=record,
+                thresholds=cuts,
+                draws=config.bootstrap,
+                seed=job.seed,
             )
-            summaries.append(table.assign(model=model, fusion=fusion))
+            summaries.append(table.assign(model=result.model, fusion=result.fusion))
             curves[split] = {code: points.tolist() for code, points in found.items()}
     summary = pd.concat(summaries) if summaries else pd.DataFrame()
-    attributes = provenance.as_attributes()
-    with file_in_progress(output_images) as path:
+    attributes = job.provenance.as_attributes()
+    with file_in_progress(result.metrics_images) as path:
         stores.write_table(_typed(rows, IMAGE_COLUMNS), path, provenance=attributes)
-    with file_in_progress(output_classes) as path:
+    with file_in_progress(result.metrics_classes) as path:
         stores.write_table(_typed(summary, SUMMARY_COLUMNS), path, provenance=attributes, extra={"curves": curves})

@@ -5,6 +5,7 @@ The pages hold no script and load nothing but the pictures beside them.
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ import pandas as pd
 
 from pipeline import stores
 from pipeline.config import ReportConfig
-from pipeline.config.manifest import DatasetRecord
 from pipeline.report.measures.measures import OVER_CLASSES
 from pipeline.report.measures.result import Inputs, Result
 from pipeline.report.page import sections, tables
@@ -21,9 +21,9 @@ from pipeline.report.page.render import render
 from pipeline.report.page.times_section import Noted, write_times_section
 from pipeline.report.pictures.pairs import Pair
 from pipeline.stores.atomic import file_in_progress, folder_in_progress
-from pipeline.stores.provenance import Provenance
+from pipeline.stores.job import Job
 
-__all__ = ["SUMMARY_FIELDS", "write_index", "write_report"]
+__all__ = ["SUMMARY_FIELDS", "Outputs", "write_index", "write_report"]
 
 SUMMARY_FIELDS = {
     "dataset": "str",
@@ -78,18 +78,26 @@ def _summary(
     return pd.DataFrame([row]).astype(SUMMARY_FIELDS)
 
 
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where the report of a data set goes."""
+
+    page: Path
+    """``report/index.html``."""
+    figures: Path
+    """Folder of the pictures, to which the page links relatively."""
+    summary: Path
+    """Table of one row, see ``SUMMARY_FIELDS``."""
+
+
 def write_report(
     inputs: Inputs,
     *,
     dataset: str,
-    record: DatasetRecord,
-    config: ReportConfig,
     stage_config: Mapping[str, Any],
     results: Sequence[Result],
-    output: Path,
-    figures: Path,
-    summary: Path,
-    provenance: Provenance,
+    job: Job,
+    outputs: Outputs,
     times: Noted | None = None,
 ) -> None:
     """Write the page of one data set, its pictures, and the row that the index over all data sets shows.
@@ -100,39 +108,34 @@ def write_report(
         Table of images, stores, originals, patch indexes, models, stains.
     dataset
         ``name`` or ``name@recipe``.
-    record
-        Facts of the data set.
-    config
-        Number and size of pictures.
     stage_config
-        The resolved configuration, to be shown.
+        The resolved configuration, to be shown; its block ``report`` says how many pictures, and how large.
     results
         Every model and fusion; may be empty.
-    output
-        ``report/index.html``.
-    figures
-        Folder of the pictures, to which the page links relatively.
-    summary
-        Table of one row, see ``SUMMARY_FIELDS``.
-    provenance
-        Record of origin.
+    job
+        Facts of the data set, record of origin.
+    outputs
+        The page, the folder of its pictures, the row.
     times
         Times and memory of the jobs, written as ``times.csv`` and ``times.html`` beside the page and to nothing else.
     """
-    with folder_in_progress(figures, digest=provenance.digest) as folder:
-        content = Content(record, config, inputs, results, stores.read_table(inputs.images), folder)
+    config = ReportConfig.model_validate(stage_config["report"])
+    with folder_in_progress(outputs.figures, digest=job.provenance.digest) as folder:
+        content = Content(job.record, config, inputs, results, stores.read_table(inputs.images), folder)
         content.summaries = sections.summaries_of(results)
         content.alike = sections.validated_alike(results)
         content.choice = sections.choose(results, content.summaries, alike=content.alike)
-        link = _link(figures, output.parent)
-        context = page_context(content, dataset=dataset, link=link, provenance=provenance, stage_config=stage_config)
+        link = _link(outputs.figures, outputs.page.parent)
+        context = page_context(
+            content, dataset=dataset, link=link, provenance=job.provenance, stage_config=stage_config
+        )
     if times is not None:
-        write_times_section(times, dataset=dataset, folder=output.parent)
-    render("page.html", {**context, "times": times is not None}, output)
-    link = _link(figures, summary.parent)
+        write_times_section(times, dataset=dataset, folder=outputs.page.parent)
+    render("page.html", {**context, "times": times is not None}, outputs.page)
+    link = _link(outputs.figures, outputs.summary.parent)
     row = _summary(content, dataset=dataset, overlays=context["overlays"], pairs=context["pairs"], link=link)
-    with file_in_progress(summary) as path:
-        stores.write_table(row, path, provenance=provenance.as_attributes())
+    with file_in_progress(outputs.summary) as path:
+        stores.write_table(row, path, provenance=job.provenance.as_attributes())
 
 
 def _card(entry: str, row: Mapping[str, Any], *, report: Path, summary: Path, output: Path) -> dict[str, Any]:

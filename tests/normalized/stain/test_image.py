@@ -20,6 +20,7 @@ from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.phantom.histology import histology_phantom
 from pipeline.seeds import stream
 from pipeline.stores import open_group
+from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
 RECORD = DatasetRecord.model_validate(
@@ -58,17 +59,15 @@ def saved(folder, image, name="slide", suffix=".png", **options):
 def normalised(folder, entry, settings, *, workers=1, name="a"):
     output = folder / "results" / "d" / "normalized" / f"{name}.zarr"
     stain, target = output.with_suffix(".stain.json"), output.with_name(f"{name}.target.json")
-    write_estimate(entry, record=RECORD, config=settings, output=stain, provenance=ORIGIN, workers=workers)
+    write_estimate(entry, config=settings, job=Job(RECORD, ORIGIN, workers), output=stain)
     write_target(settings, target="reference", file=None, estimates=[], output=target, provenance=ORIGIN)
     normalise_histology(
         entry,
-        record=RECORD,
         config=settings,
         stain=stain,
         target=target,
+        job=Job(RECORD, ORIGIN, workers),
         output=output,
-        provenance=ORIGIN,
-        workers=workers,
     )
     return open_group(output), read_estimate(stain)
 
@@ -114,12 +113,11 @@ def mapped_again(folder, entry, change):
     output = results / "again.zarr"
     normalise_histology(
         entry,
-        record=RECORD,
         config=config(),
         stain=results / "changed.stain.json",
         target=results / "a.target.json",
+        job=Job(RECORD, ORIGIN),
         output=output,
-        provenance=ORIGIN,
     )
     return open_group(output)
 

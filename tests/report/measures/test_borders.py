@@ -15,6 +15,7 @@ from pipeline.probability.predict import predict_image
 from pipeline.report.measures.borders import COLUMNS, Lonely, Seam, lonely_regions, measure_seams, write_borders
 from pipeline.report.measures.steps import border_lines
 from pipeline.stores import create_plane, create_pyramid, open_array, read_table, write_table
+from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
 STORAGE = Storage(chunk=32, shard=128)
@@ -102,7 +103,7 @@ def maps(tmp_path: Path, monkeypatch):
             {"storage": STORAGE, "overlap": overlap, "skip_outside_roi": False, "threads": 1}
         )
         predict_image(
-            path, model=Path("model"), outputs=outputs, config=config, window=WINDOW, record=record(), provenance=ORIGIN
+            path, model=Path("model"), outputs=outputs, config=config, window=WINDOW, job=Job(record(), ORIGIN)
         )
         return outputs
 
@@ -213,10 +214,9 @@ def test_the_table_has_a_row_for_each_image_fusion_and_class(maps, tmp_path):
             probability={fusion: {"eye": path} for fusion, path in outputs.items()},
             segmentation={fusion: {"eye": masks} for fusion in outputs},
             normalized={"eye": tmp_path / "results" / "d" / "normalized" / "eye.zarr"},
-            record=record(),
             folds=[-1],
+            job=Job(record(), ORIGIN),
             output=tmp_path / "borders.parquet",
-            provenance=ORIGIN,
         )
         table = read_table(tmp_path / "borders.parquet")
         assert list(table.columns) == list(COLUMNS)

@@ -15,9 +15,10 @@ import pytest
 from pipeline.config import NormalizedConfig, ReportConfig, StageConfig
 from pipeline.report.measures.borders import write_borders
 from pipeline.report.page.content import PAIRS
-from pipeline.report.page.page import SUMMARY_FIELDS, write_index, write_report
+from pipeline.report.page.page import SUMMARY_FIELDS, Outputs, write_index, write_report
 from pipeline.report.page.times_section import Noted
 from pipeline.report.pictures.pairs import NEAR_SIDE
+from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
 PROVENANCE = Provenance(stage="report", config={"picture_side": 300}, code="0123456789ab", seed=7)
@@ -64,18 +65,15 @@ def read(path):
 
 
 def report(world, folder, *, inputs=None, results=None, config=CONFIG, histology=False, times=None):
-    stages = StageConfig(normalized=NormalizedConfig(chain="histology")) if histology else StageConfig()
+    chain = NormalizedConfig(chain="histology" if histology else "fundus")
+    stages = StageConfig(normalized=chain, report=config)
     write_report(
         inputs or world.inputs,
         dataset="eyes",
-        record=world.record,
-        config=config,
         stage_config=stages.model_dump(mode="json"),
         results=world.results if results is None else results,
-        output=folder / "index.html",
-        figures=folder / "figures",
-        summary=folder / "summary.parquet",
-        provenance=PROVENANCE,
+        job=Job(world.record, PROVENANCE),
+        outputs=Outputs(folder / "index.html", folder / "figures", folder / "summary.parquet"),
         times=times,
     )
     return read(folder / "index.html")
@@ -374,10 +372,9 @@ def bordered(world, tmp_path_factory):
         probability={each.fusion: each.probability for each in mine},
         segmentation={each.fusion: each.segmentation for each in mine},
         normalized=world.inputs.normalized,
-        record=world.record,
         folds=[-1],
+        job=Job(world.record, PROVENANCE),
         output=folder / f"{model}.borders.parquet",
-        provenance=PROVENANCE,
     )
     inputs = replace(world.inputs, borders={model: folder / f"{model}.borders.parquet"})
     return (

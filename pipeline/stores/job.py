@@ -1,0 +1,96 @@
+"""Frame of one job: the facts of its data set, the record of origin of its results, and its workers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.config.manifest import DatasetRecord
+from pipeline.stores.arrays import input_digest
+from pipeline.stores.provenance import LIBRARIES, Provenance
+
+__all__ = ["Job", "job_of", "origin"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every function that writes a result is given beside its own inputs, parameters and outputs."""
+
+    record: DatasetRecord
+    """Facts of the data set."""
+    provenance: Provenance
+    """Record of origin, which the results carry."""
+    workers: int = 1
+    """Blocks, images or patches at a time; changes no value."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run."""
+        return self.provenance.seed
+
+
+def origin(
+    stage: str,
+    *,
+    config: Mapping[str, Any],
+    code: str,
+    inputs: Mapping[str, Path] | None = None,
+    pixel_size_um: float | None = None,
+    libraries: tuple[str, ...] = LIBRARIES,
+) -> Provenance:
+    """Record of origin of a job's results; the seed is the one in its configuration.
+
+    Parameters
+    ----------
+    stage
+        One of the seven words.
+    config
+        What the result depends on, as plain values.
+    code
+        Digest of the code.
+    inputs
+        Name → file or store; their digests are recorded, never their paths.
+    pixel_size_um
+        Side of a pixel of the original, where known.
+    libraries
+        Distributions whose versions are recorded.
+    """
+    digests = {name: input_digest(path) for name, path in (inputs or {}).items()}
+    seed = int(config.get("seed", 0))
+    return Provenance(stage, dict(config), code, digests, seed, pixel_size_um, libraries)
+
+
+def job_of(
+    stage: str,
+    *,
+    config: Mapping[str, Any],
+    code: str,
+    inputs: Mapping[str, Path] | None = None,
+    libraries: tuple[str, ...] = LIBRARIES,
+    workers: int = 1,
+) -> Job:
+    """Frame of a job from what its result depends on.
+
+    Parameters
+    ----------
+    stage
+        One of the seven words.
+    config
+        Plain values: ``record``, the facts of the data set; ``seed`` where the result depends on it; parameters.
+    code
+        Digest of the code.
+    inputs
+        Name → file or store.
+    libraries
+        Distributions whose versions are recorded.
+    workers
+        Blocks, images or patches at a time.
+    """
+    record = DatasetRecord.model_validate(config["record"])
+    # Of the stages from a record on, only this one reads the pixels of the file, to which the size belongs.
+    size = record.pixel_size_um if stage == "normalized" else None
+    return Job(
+        record,
+        origin(stage, config=config, code=code, inputs=inputs, pixel_size_um=size, libraries=libraries),
+        workers,
+    )
