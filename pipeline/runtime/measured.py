@@ -67,13 +67,26 @@ class Peak:
     strip: float = 0
     """Bytes a pixel and class of a strip: as wide as the image and as high as a shard."""
     image: float = 0
-    """Bytes for each image of the data set."""
+    """MiB for each image of the data set."""
 
     def bytes(self, *, strip: int, images: int) -> float:
         """The peak with its margin, in bytes, for a strip of so many pixels and classes and for so many images."""
-        return MARGIN * (self.fixed * MEBIBYTE + self.strip * strip + self.image * images)
+        return MARGIN * (self.strip * strip + (self.fixed + self.image * images) * MEBIBYTE)
 
 
 JOBS = {
-    "raw_images": Peak(229),
+    "raw_images": Peak(230, image=0.1),
+    "normalized_target": Peak(230, image=0.1),
+    "index_candidates": Peak(310),
+    "index_sampling": Peak(465, image=0.5),
+    "model_ensemble": Peak(600),
+    "segmentation_thresholds": Peak(235, strip=5.5),
+    # The outlines of 50 000 regions, 4.5 kB each, are in it. Maps that are noise give more: half a million an image.
+    "segmentation_image": Peak(475, strip=7.5),
+    "segmentation_lesions": Peak(300, image=1),
+    "segmentation_hard_negatives": Peak(475, strip=7.5),
+    "report_metrics": Peak(265, image=0.1),
+    "report_borders": Peak(450, image=0.1),
+    "report_page": Peak(485, image=0.5),
 }
+"""Rule → peak, in the order of the stages. On IDRiD, 12 Mpx and 5 classes, a strip has 44 million values."""
