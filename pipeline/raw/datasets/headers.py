@@ -5,13 +5,12 @@ from pathlib import Path
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ImageRejected
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.raw.formats.openslide import SLIDES
 from pipeline.raw.formats.reader import file_size
-from pipeline.raw.formats.tiff import TIFF
+from pipeline.raw.formats.suffixes import decoded_whole
 from pipeline.raw.truth import is_level
 from pipeline.runtime.job_memory import Picture
 
-__all__ = ["check_headers", "decoded_whole", "header_size", "picture_of"]
+__all__ = ["check_headers", "header_size", "picture_of"]
 
 
 def header_size(path: Path) -> tuple[int, int] | None:
@@ -20,11 +19,6 @@ def header_size(path: Path) -> tuple[int, int] | None:
         return file_size(path)
     except ImageRejected:
         return None
-
-
-def decoded_whole(name: str) -> bool:
-    """Whether a file of this name can only be decoded whole; TIFF and slides are read piece by piece."""
-    return Path(name).suffix.lower() not in (*TIFF, *SLIDES)
 
 
 def picture_of(entry: ImageEntry, *, record: DatasetRecord) -> Picture | None:

@@ -22,9 +22,8 @@ from pipeline.raw.formats.tiff_page import PieceCache
 if TYPE_CHECKING:
     from openslide import OpenSlide
 
-__all__ = ["SLIDES", "SlideSource", "is_slide", "open_slide", "slide_size"]
+__all__ = ["SlideSource", "is_slide", "open_slide", "slide_size"]
 
-SLIDES = (".mrxs", ".ndpi", ".scn", ".bif", ".vms", ".vmu", ".dcm", ".svslide", ".czi")
 SIDE = 512
 """Side of the tiles."""
 WHITE = 255

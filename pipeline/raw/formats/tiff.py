@@ -24,9 +24,8 @@ from pipeline.raw.formats.jpeg_png import one_value
 from pipeline.raw.formats.source import ArraySource, ImageSource, Pixels, checked_box, three_channels, unusable
 from pipeline.raw.formats.tiff_page import CACHE_BYTES, DAMAGE, LARGEST_PIECE, Page, PieceCache, is_jpeg
 
-__all__ = ["TIFF", "TiffSource", "TiffValues", "open_tiff", "open_tiff_values", "tiff_size"]
+__all__ = ["TiffSource", "TiffValues", "open_tiff", "open_tiff_values", "tiff_size"]
 
-TIFF = (".tif", ".tiff", ".svs", ".btf", ".tf8", ".qptiff")
 PLAUSIBLE_UM = (0.01, 20.0)
 """Resolution tags that give a pixel outside this are of a printer or a screen."""
 UNITS_UM = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "mm": 1e3, "cm": 1e4, "in": 25400.0}
