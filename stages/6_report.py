@@ -70,16 +70,23 @@ def report_borders(smk: Any) -> None:
 
 def report_page(smk: Any) -> None:
     """Write the page of one data set."""
-    from pipeline.config import NormalizedConfig
+    from pipeline.config import NormalizedConfig, StageConfig
+    from pipeline.raw.datasets.pictures import pictures_in
     from pipeline.report.measures.result import Inputs, results_from_paths
     from pipeline.report.page.page import Outputs, write_report
+    from pipeline.report.page.times_section import Noted
     from pipeline.report.pictures.originals import looks
+    from pipeline.runtime.job_memory import rules_memory
+    from pipeline.stores import read_table
 
     config = smk.params.config
     # Without phantoms the originals come in the order of the image ids.
     files = dict(zip(config["images"], map(Path, smk.input.originals), strict=bool(smk.input.originals)))
     metrics = {Path(path).name: Path(path) for path in smk.input.metrics_classes}
     job = job_of("report", config=config, code=smk.params.code, inputs=metrics)
+    classes = len(job.record.codes)
+    pictures = pictures_in(read_table(Path(smk.input.images)), classes=classes).values()
+    memory = rules_memory(StageConfig.model_validate(config["stages"]), pictures, classes=classes)
     write_report(
         Inputs(
             images=Path(smk.input.images),
@@ -101,6 +108,8 @@ def report_page(smk: Any) -> None:
         results=results_from_paths(config["results"], smk.input),
         job=job,
         outputs=Outputs(Path(smk.output.page), Path(smk.output.figures), Path(smk.output.summary)),
+        # Neither input nor parameter: they differ between runs of the same seed, and must not write the page again.
+        times=Noted(Path(smk.output.page).parents[2] / ".benchmarks" / config["dataset"], memory),
     )
 
 

@@ -28,9 +28,14 @@ def arrays(root: Path) -> dict[str, np.ndarray]:
     return found
 
 
+TIMES = ("report/times.html", "report/times.csv")
+"""All that may differ between runs of the same seed."""
+
+
 def texts(root: Path) -> dict[str, str]:
-    kinds = (".json", ".geojson", ".html")
-    return {path.relative_to(root).as_posix(): path.read_text() for path in root.rglob("*") if path.suffix in kinds}
+    kinds = (".json", ".geojson", ".html", ".csv")
+    found = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.suffix in kinds}
+    return {name: path.read_text() for name, path in found.items() if name not in TIMES}
 
 
 def results(project) -> Path:
@@ -53,6 +58,7 @@ def test_a_run_leaves_every_promised_result(finished):
         "segmentation/unet/gaussian/tiny_05.geojson",
         "segmentation/unet/gaussian/lesions.parquet",
         "report/index.html",
+        *TIMES,
     ):
         assert (root / pattern).exists(), pattern
     assert (root.parent / "index.html").exists()

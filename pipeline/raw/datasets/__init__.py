@@ -3,7 +3,8 @@
 digestpath  adaptor of the released DigestPath 2019 tissue folder
 entry       record of one image and its truth files; checks of a list of images
 folder      adaptor of any folder, by patterns of file names
-headers     size checks from file headers, before a run
+headers     sizes from file headers and checks of them, before a run
 idrid       adaptor of the released IDRiD segmentation folder
 listing     list of the images of a data set, with patient and centre
+pictures    sizes of pictures from the table of images, for the memory model
 """
