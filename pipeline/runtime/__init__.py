@@ -3,7 +3,9 @@
 allocator   what becomes of memory that is freed
 disk        bytes that a run writes at most
 job         log and workers of a job of the workflow
-memory      bytes that a job needs at most
+job_memory  memory of a job of each rule, and of the largest of each stage
+measured    measured activations of networks and peaks of jobs
+memory      arithmetic of the peaks of stages normalized and probability
 peak        largest resident size of this process so far
 threads     ordered work on several threads, and threads of torch that sleep while they wait
 """

@@ -145,6 +145,7 @@ from pipeline.normalized.fundus.image import normalise_fundus
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.runtime.allocator import keep_freed
 from pipeline.runtime.peak import peak_bytes
+from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
 keep_freed()
@@ -154,8 +155,8 @@ classes = [{"code": code, "name": code} for code in "AB"]
 record = DatasetRecord.model_validate({"title": "t", "adaptor": "folder", "modality": "fundus", "task": "multilabel",
                                        "classes": classes, "folder": layout})
 entry = ImageEntry("a", folder / "a.jpg", tuple((code, folder / f"a_{code}.png") for code in "AB"))
-normalise_fundus(entry, record=record, config=NormalizedConfig(rescale={"factor": factor}), output=folder / "d" /
-                 "normalized" / "a.zarr", provenance=Provenance("normalized", {}, "c"))
+normalise_fundus(entry, config=NormalizedConfig(rescale={"factor": factor}), output=folder / "d" / "normalized" / "a.zarr",
+                 job=Job(record, Provenance("normalized", {}, "c")))
 print(json.dumps(peak_bytes() / 2**20))
 """
 
