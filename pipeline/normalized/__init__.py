@@ -5,7 +5,7 @@ fundus   chain of fundus photographs: CLAHE, Gaussian blur, difference enhanceme
 image    normalised image store, written block by block
 pyramid  image pyramid: halving, level sizes
 region   region of interest (field of view or tissue mask) at full size, from a thumbnail
-rescale  resampling geometry: sizes, factors, coordinates in the original
+rescale  resampling geometry: sizes and factors, regions that vanish
 roi      field of view, its diameter, and thumbnails
 stain    chain of H&E images: stain estimation and stain transfer
 view     view of an image on the grid on which it is processed

@@ -6,8 +6,8 @@ Blocks that start at even coordinates give what the whole image gives.
 
 from typing import TypeVar
 
+import cv2
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.errors import ConfigurationError, GeometryError
@@ -28,13 +28,12 @@ def halve(block: NDArray[T]) -> NDArray[T]:
     Parameters
     ----------
     block
-        ``(channel, y, x)`` or ``(y, x)``. uint8 and uint16 are rounded half up in whole numbers. float16 and float32
-        are averaged in float32.
+        ``(channel, y, x)`` or ``(y, x)``, uint8 or uint16.
 
     Returns
     -------
     NDArray
-        The same with ``ceil(n / 2)`` rows and columns, of the same type.
+        The same with ``ceil(n / 2)`` rows and columns, of the same type, rounded half up in whole numbers.
 
     Raises
     ------
@@ -47,20 +46,23 @@ def halve(block: NDArray[T]) -> NDArray[T]:
     array([[1, 9],
            [6, 7]], dtype=uint8)
     """
-    if block.ndim not in (2, 3) or block.dtype not in (np.uint8, np.uint16, np.float16, np.float32):
+    if block.ndim not in (2, 3) or block.dtype not in (np.uint8, np.uint16):
         raise GeometryError(
             "A block cannot be halved.",
             where="normalized.pyramid.halve",
             found=f"{block.ndim} axes of {block.dtype}",
-            expected="(y, x) or (channel, y, x) of uint8, uint16, float16 or float32",
+            expected="(y, x) or (channel, y, x) of uint8 or uint16",
             remedy="Use halve_labels for labels and masks.",
         )
-    if block.dtype in (np.float16, np.float32):
-        return _mean_of_four(block)
-    source = np.ascontiguousarray(block if block.ndim == 3 else block[None])
-    half = np.empty((source.shape[0], -(-source.shape[1] // 2), -(-source.shape[2] // 2)), block.dtype)
-    _round_mean_of_four(source, half)
-    return half.reshape(*block.shape[:-2], *half.shape[1:])
+    height, width = block.shape[-2:]
+    half = np.empty((*block.shape[:-2], -(-height // 2), -(-width // 2)), block.dtype)
+    planes = zip(block, half, strict=True) if block.ndim == 3 else [(block, half)]
+    for plane, out in planes if block.size else ():
+        if height % 2 or width % 2:
+            # A pixel that does not exist is given as its neighbour: that makes the mean that of the others.
+            plane = cv2.copyMakeBorder(plane, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        cv2.resize(plane, (out.shape[1], out.shape[0]), dst=out, interpolation=cv2.INTER_AREA)
+    return half
 
 
 def halve_labels(block: NDArray[T]) -> NDArray[T]:
@@ -123,29 +125,3 @@ def store_levels(height: int, width: int, *, shard: int) -> tuple[tuple[int, int
     The side of a shard bounds the levels too: a level's shard is half the side of the one before.
     """
     return level_shapes(height, width, smallest=SMALLEST_LEVEL, most=min(MOST_LEVELS, shard.bit_length()))
-
-
-def _mean_of_four(block: NDArray[T]) -> NDArray[T]:
-    # A pixel that does not exist is given as its neighbour. Adding in pairs makes that the exact mean of the others.
-    missing = [(0, 0)] * (block.ndim - 2) + [(0, length % 2) for length in block.shape[-2:]]
-    even = block.astype(np.float32, copy=False)
-    if any(length % 2 for length in block.shape[-2:]):
-        even = np.pad(even, missing, mode="edge")
-    upper = even[..., ::2, ::2] + even[..., ::2, 1::2]
-    lower = even[..., 1::2, ::2] + even[..., 1::2, 1::2]
-    return ((upper + lower) * np.float32(0.25)).astype(block.dtype, copy=False)
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _round_mean_of_four(source: NDArray[T], half: NDArray[T]) -> None:
-    height, width = source.shape[1:]
-    for channel in range(source.shape[0]):
-        for y in range(half.shape[1]):
-            upper = source[channel, 2 * y]
-            lower = source[channel, min(2 * y + 1, height - 1)]
-            row = half[channel, y]
-            for x in range(width // 2):
-                total = np.uint32(upper[2 * x]) + upper[2 * x + 1] + lower[2 * x] + lower[2 * x + 1]
-                row[x] = (total + 2) >> 2
-            if width % 2:
-                row[-1] = (np.uint32(upper[-1]) + lower[-1] + 1) >> 1

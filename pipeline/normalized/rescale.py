@@ -1,4 +1,4 @@
-"""Resampling geometry: the size at which an image is processed, and coordinates in the original."""
+"""Resampling geometry: the size at which an image is processed, and what is lost by it."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -81,23 +81,6 @@ class Rescaling:
     def factor_x(self) -> float:
         """Columns per source column, after rounding to whole pixels."""
         return self.width / self.source_width
-
-    def to_source(self, y: float, x: float) -> tuple[float, float]:
-        """A place in the original. Coordinates are continuous: pixel ``i`` reaches from ``i`` to ``i + 1``."""
-        return y * self.source_height / self.height, x * self.source_width / self.width
-
-    def from_source(self, y: float, x: float) -> tuple[float, float]:
-        """A place of the original in the rescaled image, in the same continuous coordinates."""
-        return y * self.height / self.source_height, x * self.width / self.source_width
-
-    def as_attributes(self) -> dict[str, float | list[int] | list[float]]:
-        """What is stored beside the image: plain numbers and lists, ``y`` before ``x``."""
-        return {
-            "factor": self.factor,
-            "source_shape": [self.source_height, self.source_width],
-            "shape": [self.height, self.width],
-            "factors": [self.factor_y, self.factor_x],
-        }
 
 
 def vanished(mask: NDArray[np.bool_], small: NDArray[np.bool_], rescaling: Rescaling) -> int:

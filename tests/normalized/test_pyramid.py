@@ -14,8 +14,7 @@ sides = st.integers(1, 23)
 
 
 def picture(shape: tuple[int, ...], dtype: type) -> NDArray[np.generic]:
-    rng = stream(0, "pyramid", *shape)
-    return rng.integers(0, 256, shape).astype(dtype) if np.dtype(dtype).kind == "u" else rng.random(shape).astype(dtype)
+    return stream(0, "pyramid", *shape).integers(0, np.iinfo(dtype).max + 1, shape).astype(dtype)
 
 
 def eager_mean(image: NDArray[np.generic]) -> NDArray[np.float64]:
@@ -35,15 +34,16 @@ def test_whole_numbers_are_averaged_and_rounded_half_up(height: int, width: int,
     assert halve(image).dtype == dtype
 
 
-@settings(deadline=None, max_examples=30)
-@given(height=sides, width=sides, dtype=st.sampled_from((np.float16, np.float32)))
-def test_real_numbers_are_averaged(height: int, width: int, dtype: type) -> None:
-    image = picture((2, height, width), dtype)
-    np.testing.assert_allclose(halve(image), eager_mean(image), rtol=float(np.finfo(dtype).eps))
-    assert halve(image).dtype == dtype
+def test_every_sum_of_four_bytes_is_rounded_half_up() -> None:
+    pairs = np.indices((256, 256), np.uint8)
+    image = np.stack([pairs, pairs[::-1]], axis=-1).reshape(2 * 256, 2 * 256)
+    for move in (0, 1):
+        rows = np.roll(image, move, axis=0)
+        expected = (rows.reshape(256, 2, 256, 2).sum(axis=(1, 3), dtype=np.int64) + 2) // 4
+        np.testing.assert_array_equal(halve(rows), expected)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float16, np.float32])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("value", [0, 1, 255])
 def test_a_constant_image_stays_constant(value: int, dtype: type) -> None:
     assert (halve(np.full((1, 7, 9), value, dtype)) == value).all()
@@ -108,6 +108,8 @@ def test_levels_are_added_until_small_enough_within_the_limits(
 def test_what_cannot_be_halved_is_refused() -> None:
     with pytest.raises(GeometryError, match="halve_labels"):
         halve(np.zeros((4, 4), np.bool_))
+    with pytest.raises(GeometryError, match="float32"):
+        halve(np.zeros((4, 4), np.float32))
     with pytest.raises(GeometryError, match="axes"):
         halve(np.zeros(4, np.uint8))
     with pytest.raises(ConfigurationError, match="pyramid"):

@@ -13,7 +13,6 @@ from pipeline.config import ProbabilityConfig, Storage
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ConfigurationError, ModelError, StoreError
 from pipeline.geometry import Box
-from pipeline.normalized.pyramid import halve
 from pipeline.probability import predict
 from pipeline.probability.one_pass import Source
 from pipeline.probability.plan import WindowPlan
@@ -24,6 +23,7 @@ from pipeline.stores.atomic import partial_path
 from pipeline.stores.job import Job
 from pipeline.stores.probability_store import open_probability
 from pipeline.stores.provenance import Provenance
+from tests.half_map import half_map
 from tests.probability.eager import CountingNetwork, eager, fixed_network, windows_of
 
 STORAGE = Storage(chunk=16, shard=64)
@@ -122,7 +122,7 @@ def test_the_stores_are_valid_images_with_a_pyramid_and_their_origin(tmp_path: P
         assert (notes["fusion"], notes["classes"], notes["image_id"]) == (fusion, ["MA", "EX"], "eye")
         assert notes["mapping"]["factor_y"] == 0.5
         assert (notes["window"], notes["stride"]) == (32, 32 if fusion == "none" else 24)
-        np.testing.assert_allclose(read(store, "1"), halve(read(store).astype(np.float32)), atol=1e-3)
+        np.testing.assert_allclose(read(store, "1"), half_map(read(store).astype(np.float32)), atol=1e-3)
 
 
 def test_nothing_is_left_beside_finished_stores(tmp_path: Path, network: CountingNetwork) -> None:
@@ -354,7 +354,7 @@ def test_bytes_are_the_probabilities_in_steps_of_a_255th(tmp_path: Path, network
         assert read(store).dtype == np.uint8
         assert dict(open_group(store).attrs)["lesionmap"]["scale"] == 1 / 255
         assert np.abs(read(store) / 255 - expected).max() <= 0.5 / 255 + 1e-6
-        half = halve(expected.astype(np.float32))
+        half = half_map(expected.astype(np.float32))
         assert np.abs(read(store, "1") / 255 - half).max() <= 0.5 / 255 + 1e-6
         assert np.abs(open_probability(store).read(Box(0, 0, 150, 101)) - expected).max() < 3e-3
 

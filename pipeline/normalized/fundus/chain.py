@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from pipeline.config import NormalizedConfig
 from pipeline.geometry import Box
 from pipeline.normalized.blocks import work_blocks
+from pipeline.normalized.fundus.blur import gaussian_blur, gaussian_halo
 from pipeline.normalized.fundus.clahe import Grey, TileGrid
 from pipeline.normalized.fundus.enhance import (
     channel_tables,
     count_channels,
     difference,
     equalise_block,
-    gaussian_blur,
-    gaussian_halo,
     keep_outside,
 )
 from pipeline.normalized.region import Region

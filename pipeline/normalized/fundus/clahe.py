@@ -23,7 +23,7 @@ from pipeline.errors import ConfigurationError, GeometryError
 from pipeline.geometry import Box
 from pipeline.normalized.fundus.clahe_kernels import Grey, add_counts, blend_tables, fill_tables
 
-__all__ = ["Grey", "TileGrid", "count_tiles", "equalise", "interpolate", "tile_tables"]
+__all__ = ["Grey", "TileGrid", "count_tiles", "interpolate", "tile_tables"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,29 +192,6 @@ def interpolate(block: Grey, *, box: Box, grid: TileGrid, tables: Grey) -> Grey:
         offsets = ((left + 1) * tables.shape[2]).astype(np.uint32)
         blend_tables(np.ascontiguousarray(block), corners, above - above[0], row_weight, offsets, column_weight, result)
     return result
-
-
-def equalise(
-    image: Grey, *, clip_limit: float, tiles: tuple[int, int], include: NDArray[np.bool_] | None = None
-) -> Grey:
-    """CLAHE of a whole image in memory.
-
-    Parameters
-    ----------
-    image
-        ``(y, x)`` of 8 or 16 bit.
-    clip_limit
-        See `tile_tables`.
-    tiles
-        Tiles from top to bottom and from left to right.
-    include
-        ``(y, x)``, see `count_tiles`.
-    """
-    height, width = image.shape
-    grid, box = TileGrid(height, width, *tiles), Box.of_shape(height, width)
-    histograms = count_tiles(image, box=box, grid=grid, include=include)
-    tables = tile_tables(histograms, clip_limit=clip_limit, grid=grid)
-    return interpolate(image, box=box, grid=grid, tables=tables)
 
 
 def _misfit(what: str, *, found: object, expected: object) -> GeometryError:

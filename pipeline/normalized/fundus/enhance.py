@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ConfigurationError, GeometryError
 from pipeline.geometry import Box
-from pipeline.normalized.fundus.blur import gaussian_blur, gaussian_halo
 from pipeline.normalized.fundus.clahe import Grey, TileGrid, count_tiles, interpolate, tile_tables
 
 __all__ = [
@@ -23,10 +22,7 @@ __all__ = [
     "count_channels",
     "difference",
     "equalise_block",
-    "gaussian_blur",
-    "gaussian_halo",
     "keep_outside",
-    "merge_lightness",
     "split_lightness",
 ]
 
@@ -58,31 +54,6 @@ def split_lightness(rgb: Grey, space: ColourSpace) -> Grey:
     if space == "lab":
         return np.ascontiguousarray(_to_lab(rgb)[None, :, :, 0])
     return np.ascontiguousarray(np.moveaxis(rgb, 2, 0) if space == "rgb" else rgb[None, :, :, 1])
-
-
-def merge_lightness(rgb: Grey, equalised: Grey, space: ColourSpace) -> Grey:
-    """Image with its equalised channels in place of the old ones; the other channels stay.
-
-    Parameters
-    ----------
-    rgb
-        ``(y, x, 3)``, the image that was split.
-    equalised
-        ``(channels, y, x)``, as `split_lightness` gave them.
-    space
-        The same as for the split. With ``lab`` the chroma a*, b* of each pixel is kept, with ``green`` red and blue.
-
-    Returns
-    -------
-    NDArray
-        ``(y, x, 3)`` of the type of the image.
-    """
-    _check_space(rgb, space)
-    if space == "rgb":
-        return np.ascontiguousarray(np.moveaxis(equalised, 0, 2))
-    merged = _to_lab(rgb) if space == "lab" else rgb.copy()
-    merged[:, :, 0 if space == "lab" else 1] = equalised[0]
-    return _from_lab(merged) if space == "lab" else merged
 
 
 def count_channels(
@@ -130,7 +101,7 @@ def equalise_block(rgb: Grey, *, box: Box, grid: TileGrid, tables: Grey, space: 
     Returns
     -------
     NDArray
-        ``(y, x, 3)`` of the type of the image; equal to splitting, interpolating and merging.
+        ``(y, x, 3)`` of the type of the image. With ``lab`` the chroma a*, b* of each pixel is kept, with ``green`` red and blue.
     """
     _check_space(rgb, space)
     result = _to_lab(rgb) if space == "lab" else rgb.copy()

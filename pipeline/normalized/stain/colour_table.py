@@ -61,18 +61,6 @@ class ColourTable:
         """How many pixels were counted."""
         return int(self.counts.sum())
 
-    @classmethod
-    def merge(cls, *tables: "ColourTable") -> "ColourTable":
-        """The table of all their pixels; the order of the tables does not matter."""
-        if not tables:
-            return cls(np.empty((0, 3), np.uint8), np.empty(0, np.int64))
-        codes = np.concatenate([_codes(table.colours) for table in tables])
-        counts = np.concatenate([table.counts for table in tables])
-        order = np.argsort(codes, kind="stable")
-        codes, counts = codes[order], counts[order]
-        first = np.flatnonzero(np.diff(codes, prepend=-1))
-        return cls(_colours(codes[first]), np.add.reduceat(counts, first) if first.size else counts)
-
 
 def count_colours(block: NDArray[np.uint8], include: NDArray[np.bool_] | None, counts: NDArray[np.int64]) -> None:
     """Colour counts, with those of a block added in place. Threads need a lock, or counts of their own.
@@ -218,11 +206,6 @@ def _check_block(
             expected="(y, x, 3) uint8 and (y, x)",
             remedy="Read image and tissue of the same box.",
         )
-
-
-def _codes(colours: NDArray[np.uint8]) -> NDArray[np.int64]:
-    red, green, blue = colours.T.astype(np.int64)
-    return np.asarray((red << 16) | (green << 8) | blue)
 
 
 def _colours(codes: NDArray[np.int64]) -> NDArray[np.uint8]:

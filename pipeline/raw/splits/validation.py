@@ -7,7 +7,7 @@ trains, and validates too where two groups hold it.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.seeds import stream
 
-__all__ = ["GroupFacts", "drawn_number", "unmet", "validating_groups"]
+__all__ = ["GroupFacts", "drawn_number", "validating_groups"]
 
 SIDES = 1000
 """What an empty side weighs against a class that is missing on one."""
@@ -45,15 +45,6 @@ def drawn_number(group: str, *, seed: int) -> float:
     return float(stream(seed, "raw", "split", group).random())
 
 
-def unmet(groups: Sequence[GroupFacts], validating: Iterable[str]) -> int:
-    """Score of a split, 0 is best: classes that do not train, and classes of two groups that do not validate.
-
-    A side without any group counts as much as very many classes.
-    """
-    held, chosen = _held(groups), set(validating)
-    return int(_missing(held, np.array([each.group in chosen for each in groups])[None])[0])
-
-
 def _held(groups: Sequence[GroupFacts]) -> NDArray[np.int64]:
     """``(group, class + 1)``: which classes a group holds; the last column stands for being there at all."""
     codes = sorted({code for each in groups for code in each.classes})
@@ -61,7 +52,11 @@ def _held(groups: Sequence[GroupFacts]) -> NDArray[np.int64]:
 
 
 def _missing(held: NDArray[np.int64], chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Of several choices ``(choice, group)``, what each one lacks."""
+    """Score of each choice ``(choice, group)``, 0 is best.
+
+    It counts classes that do not train, and classes that two groups hold and that do not validate. A side without any
+    group counts as much as very many classes.
+    """
     total, validate = held.sum(axis=0), chosen.astype(np.int64) @ held
     weight = np.array([1] * (held.shape[1] - 1) + [SIDES])
     lacks = (validate == total).astype(np.int64) + ((validate == 0) & (total > 1))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ConfigurationError, GeometryError
 from pipeline.geometry import Box
-from pipeline.normalized.fundus.clahe import Grey, TileGrid, count_tiles, equalise, interpolate, tile_tables
+from pipeline.normalized.fundus.clahe import Grey, TileGrid, count_tiles, interpolate, tile_tables
 from pipeline.seeds import stream
 
 SIZES = ((1, 1), (2, 9), (7, 300), (64, 64), (64, 67), (67, 64), (100, 3), (333, 257))
@@ -27,6 +27,15 @@ def pictures(height: int, width: int, dtype: type) -> dict[str, Grey]:
     border[:, : width // 2] = 0
     narrow = rng.normal(0.3 * top, 0.03 * top, (height, width)).clip(0, top).astype(dtype)
     return {"noise": noise, "constant": np.full_like(noise, top // 3), "narrow": narrow, "border": border}
+
+
+def equalise(
+    image: Grey, *, clip_limit: float, tiles: tuple[int, int], include: NDArray[np.bool_] | None = None
+) -> Grey:
+    """The whole image as one block."""
+    grid, box = TileGrid(*image.shape, *tiles), Box.of_shape(*image.shape)
+    histograms = count_tiles(image, box=box, grid=grid, include=include)
+    return interpolate(image, box=box, grid=grid, tables=tile_tables(histograms, clip_limit=clip_limit, grid=grid))
 
 
 def opencv(image: Grey, *, clip_limit: float, tiles: tuple[int, int]) -> Grey:

@@ -199,7 +199,12 @@ def test_all_tissue_is_no_problem():
 
 
 def test_an_empty_table_takes_the_reference_as_it_is():
-    found = estimate(ColourTable.merge(), np.empty((0, 3), np.uint8), background=WHITE, settings=quick())
+    found = estimate(
+        ColourTable(np.empty((0, 3), np.uint8), np.empty(0, np.int64)),
+        np.empty((0, 3), np.uint8),
+        background=WHITE,
+        settings=quick(),
+    )
     assert (found.used, found.matrix, found.maxima) == ("reference", REFERENCE.matrix, REFERENCE.maxima)
     assert found.tissue_pixels == 0
 

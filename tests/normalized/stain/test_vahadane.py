@@ -119,7 +119,7 @@ def test_any_colours_give_unit_vectors_or_none(name, background):
         matrix = learn_basis(colours, background=background, sparsity=sparsity, iterations=iterations)
         if matrix is not None:
             check_basis(matrix)
-    table = table_of(colours[None]) if colours.size else ColourTable.merge()
+    table = table_of(colours[None]) if colours.size else ColourTable(np.empty((0, 3), np.uint8), np.empty(0, np.int64))
     for least, extreme in ((0.15, 1.0), (1e-6, 0.0), (3.0, 49.0)):
         matrix = plane_basis(table, background=background, least_density=least, extreme_angle=extreme)
         if matrix is not None:

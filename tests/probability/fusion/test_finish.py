@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline.geometry import Box
-from pipeline.normalized.pyramid import halve
 from pipeline.probability.fusion.finish import Fused, reciprocals, to_float16
 from pipeline.probability.fusion.float16 import HAS_INSTRUCTION, round_row_by_bits, round_row_by_instruction
 from pipeline.stores.probability_store import SCALE
+from tests.half_map import half_map
 
 Rounded: TypeAlias = Callable[[NDArray[np.float32], NDArray[np.uint16]], None]
 
@@ -81,7 +81,7 @@ def test_chunks_hold_the_rounded_quotients_and_together_they_halve_the_map(case:
             np.testing.assert_array_equal(codes[:, : box.height, : box.width], rounded)
             assert (codes[:, box.height :] == 9).all()
             assert (codes[:, :, box.width :] == 9).all()
-    np.testing.assert_array_equal(half, halve(values))
+    np.testing.assert_array_equal(half, half_map(values))
 
 
 def test_a_byte_times_its_scale_is_the_probability_to_half_a_step() -> None:

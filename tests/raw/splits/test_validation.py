@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.raw.splits.validation import GroupFacts, unmet, validating_groups
+from pipeline.raw.splits.validation import GroupFacts, validating_groups
 
 CODES = ("A", "B", "C")
 
@@ -21,6 +21,15 @@ def facts(most):
 
 GROUPS = facts(25)
 SHARES = st.sampled_from([0.1, 0.2, 0.34, 0.5])
+
+
+def unmet(groups, validating):
+    """Classes that do not train, or that two groups hold and that do not validate; an empty side weighs a thousand."""
+    lacks = [code for code in CODES if any(code in each.classes for each in groups)]
+    sides = [[each for each in groups if (each.group in validating) is side] for side in (False, True)]
+    trained, validated = ({code for each in side for code in each.classes} for side in sides)
+    several = {code for code in lacks if sum(code in each.classes for each in groups) > 1}
+    return sum((code not in trained) + (code in several - validated) for code in lacks) + 1000 * sides.count([])
 
 
 def least_unmet(groups):
