@@ -1,0 +1,42 @@
+"""Command line ``lesionmap``: single things that need no workflow; the only package that prints.
+
+arguments   arguments that several commands take
+check       what a run will do, what it needs, what would be left out
+index       a look at a patch index, and its patches for other programs
+predict     a trained model on one new image
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.cli.check import add_check
+from pipeline.cli.index import add_index
+from pipeline.cli.predict import add_predict
+from pipeline.errors import PipelineError
+from pipeline.stores.disk import room_on_disk
+from pipeline.stores.provenance import versions
+
+__all__ = ["main"]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lesionmap", description="Single things beside the workflow (snakemake).")
+    parser.add_argument("--version", action="version", version=f"lesionmap {versions()['lesionmap']}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for add in (add_check, add_predict, add_index):
+        add(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code. Errors raised on purpose are one message, not a traceback."""
+    arguments = _parser().parse_args(argv)
+    try:
+        with room_on_disk(Path.cwd()):
+            code: int = arguments.run(arguments)
+    except PipelineError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    return code

@@ -1,0 +1,103 @@
+"""Command ``check``: what a run will do, what it needs, and what would be left out, without reading a pixel."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.cli.arguments import PROJECT, key_values
+from pipeline.config.run import DatasetRun, load_yaml, merge, plan_run
+from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.raw.datasets.folder import truth_without_image
+from pipeline.raw.datasets.headers import check_headers, picture_of
+from pipeline.raw.datasets.listing import list_images
+from pipeline.runtime.disk import projected_disk
+from pipeline.runtime.job_memory import stage_memory
+
+__all__ = ["add_check"]
+
+GIGABYTE, MEBIBYTE = 1e9, 2**20
+
+
+def _configuration(arguments: argparse.Namespace) -> dict[str, Any]:
+    tree = load_yaml(PROJECT / "stages" / "config.yaml")
+    for path in arguments.configfile:
+        tree = merge(tree, load_yaml(Path(path)))
+    return merge(tree, key_values(arguments.config, option="--config"))
+
+
+def _roles(entries: Sequence[ImageEntry]) -> str:
+    test = sum(entry.official_test and entry.annotated for entry in entries)
+    predict = sum(not entry.annotated for entry in entries)
+    return f"{len(entries) - test - predict} to train and validate, {test} official test, {predict} to predict"
+
+
+def _predicted_share(run: DatasetRun, entries: Sequence[ImageEntry]) -> float:
+    """Share of the images that get maps; without a look at patients, so it is near the truth and not it."""
+    test = sum(entry.official_test and entry.annotated for entry in entries) / len(entries)
+    predict = sum(not entry.annotated for entry in entries) / len(entries)
+    rest, validation = 1 - test - predict, run.config.raw.validation_share
+    shares = {"train": rest * (1 - validation), "validation": rest * validation, "test": test, "predict": predict}
+    return sum(shares[split] for split in set(run.config.probability.splits))
+
+
+def _describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry]) -> float:
+    pictures = [found for entry in entries if (found := picture_of(entry, record=run.record))]
+    sizes, classes = [(each.height, each.width) for each in pictures], len(run.record.codes)
+    share = _predicted_share(run, entries)
+    disk = projected_disk(sizes, classes=classes, evaluated_share=share, config=run.config)
+    memory = stage_memory(run.config, pictures, classes=classes)
+    table = Table(title=f"{run.entry}: {run.record.title}", title_justify="left", show_header=False)
+    table.add_row("images", f"{len(entries)}: {_roles(entries)}")
+    if sizes:
+        high, wide = ("–".join(map(str, sorted({min(each), max(each)}))) for each in zip(*sizes, strict=True))
+        table.add_row("size", f"{wide}×{high} pixels, width × height")
+    if run.record.group is not None:
+        alone = sum(entry.group == entry.image_id for entry in entries)
+        table.add_row("groups", f"{len({entry.group for entry in entries})}; {alone} images are a group of their own")
+    others = [name for name in ("label", "annotations") if any(getattr(entry, name) for entry in entries)]
+    for code in run.record.codes if run.root else ():
+        count = sum(code in dict(entry.masks) for entry in entries)
+        table.add_row(f"masks {code}", f"in files of {others[0]}" if others else str(count))
+    if run.root and run.record.folder is not None:
+        ids = {entry.image_id for entry in entries}
+        if lost := truth_without_image(run.root, layout=run.record.folder, images=ids):
+            table.add_row("[red]truth without image[/red]", f"{len(lost)} files, such as {lost[0]}")
+    table.add_row("samplings", ", ".join(run.config.index.samplings))
+    table.add_row(
+        "models", ", ".join(f"{k} ({m.network}, {m.epochs} epochs)" for k, m in run.config.model.models.items())
+    )
+    table.add_row("fusions", ", ".join(run.config.probability.fusions))
+    table.add_row("disk", ", ".join(f"{name} {size / GIGABYTE:.2f} GB" for name, size in disk.items()))
+    gigabytes = (f"{word} {size * MEBIBYTE / GIGABYTE:.1f} GB" for word, size in memory.items())
+    table.add_row("memory of a job", ", ".join(gigabytes))
+    console.print(table)
+    return sum(disk.values())
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    console = Console(soft_wrap=True)
+    run, datasets = plan_run(_configuration(arguments), shipped_manifest=PROJECT / "datasets_manifest.yaml")
+    problems, total = [], 0.0
+    for each in datasets:
+        entries = list_images(each.record, dataset=each.name, root=each.root)
+        total += _describe(console, each, entries)
+        slides = each.record.adaptor == "slide"
+        found = [problem for entry in entries for problem in check_headers(entry, any_level=slides)]
+        problems += [f"{each.entry}/{problem}" for problem in found]
+    console.print(f"Results go to {run.results}; at most {total / GIGABYTE:.2f} GB of arrays before compression.")
+    for problem in problems:
+        console.print(f"would be left out: {problem}", style="red")
+    console.print(f"{len(problems)} images would be left out." if problems else "Manifest, configuration and data fit.")
+    return 1 if problems else 0
+
+
+def add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to those of the parser."""
+    check = commands.add_parser("check", help="validate manifest, configuration and data; say what a run will do")
+    check.add_argument("--configfile", nargs="+", default=[], metavar="FILE", help="as for snakemake")
+    check.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
+    check.set_defaults(run=_check)
