@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.arguments import PROJECT, key_values
-from pipeline.config.run import DatasetRun, load_yaml, merge, plan_run
+from pipeline.config.run import DatasetRun, merge, plan_run
+from pipeline.config.validation import load_yaml
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.datasets.folder import truth_without_image
 from pipeline.raw.datasets.headers import check_headers, picture_of

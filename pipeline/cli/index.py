@@ -26,7 +26,7 @@ PIPED_WIDTH = 120
 
 def _opened(arguments: argparse.Namespace) -> "tuple[IndexPlace, pd.DataFrame, dict[str, Any], DatasetRecord]":
     """Place, rows, metadata and facts of an index."""
-    from pipeline.config.run import load_manifest
+    from pipeline.config.manifest import load_manifest
     from pipeline.index.table import read
     from pipeline.report.pictures.index_pictures import index_record, place_of
     from pipeline.stores import table_metadata

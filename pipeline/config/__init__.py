@@ -1,7 +1,20 @@
-"""What may a run be told? One strict, frozen model per stage; the texts of the fields are the texts of the schema.
+"""Configuration: one strict, frozen model per stage, the manifest, and the plan of a run.
 
-An unknown key, a wrong type or an impossible combination is a ``ConfigurationError`` (see ``resolve.py``). A model
-holds values only: it is dumped to a plain dict for provenance and validated again inside a job.
+An unknown key, a wrong type or an impossible combination is a ``ConfigurationError``. A model holds values only: it is
+dumped to a plain dict for provenance and validated again inside a job. The texts of the fields are those of the schema.
+
+index          strategies, patches, quotas of stage index
+manifest       facts of the data sets
+model          networks, losses, augmentation of stage model
+normalized     chains and sizes of stage normalized
+probability    windows, fusions, batches of stage probability
+raw            splits and folds of stage raw
+report         pictures and bootstrap of stage report
+run            plan of a run: merged parameters of each data set
+segmentation   thresholds and regions of stage segmentation
+stages         parameters of one data set for all stages
+validation     validation of plain values, and messages about them
+values         kinds of numbers and names, storage of arrays
 """
 
 from pipeline.config.index import (

@@ -6,10 +6,21 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pipeline.config.validation import load_yaml, validate
 from pipeline.config.values import SafeName
+from pipeline.errors import ManifestError
 from pipeline.words import BACKGROUND
 
-__all__ = ["ClassRecord", "DatasetRecord", "FolderLayout", "Lookup", "ManifestRecord", "PhantomLayout", "resolved_root"]
+__all__ = [
+    "ClassRecord",
+    "DatasetRecord",
+    "FolderLayout",
+    "Lookup",
+    "ManifestRecord",
+    "PhantomLayout",
+    "load_manifest",
+    "resolved_root",
+]
 
 COLOURS = {
     "red": "#FF0000",
@@ -222,3 +233,8 @@ def resolved_root(record: DatasetRecord, *, manifest: Path, given: str | None) -
     if given is not None:
         return Path(given)
     return None if record.root is None else manifest.parent / record.root
+
+
+def load_manifest(path: Path) -> ManifestRecord:
+    """Read and check a manifest."""
+    return validate(ManifestRecord, load_yaml(path, error=ManifestError), source=str(path), error=ManifestError)

@@ -1,36 +1,21 @@
-"""What does this run do? Configuration and manifest, merged per data set, checked, and explained where wrong."""
+"""Plan of a run: configuration and manifest, merged for each data set and checked."""
 
-import difflib
-import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from pipeline.config import SafeName, Sampling, StageConfig
-from pipeline.config.manifest import DatasetRecord, ManifestRecord, resolved_root
-from pipeline.errors import ConfigurationError, ManifestError, PipelineError
+from pipeline.config.manifest import DatasetRecord, load_manifest, resolved_root
+from pipeline.config.validation import Tree, check_keys, nearest, validate
+from pipeline.errors import ConfigurationError
 
-__all__ = [
-    "DatasetRun",
-    "RunConfig",
-    "load_manifest",
-    "load_yaml",
-    "merge",
-    "plan_run",
-    "run_schema",
-    "sampling_from",
-    "validate",
-]
+__all__ = ["DatasetRun", "RunConfig", "merge", "plan_run", "run_schema", "sampling_from"]
 
 ENTRY = re.compile(r"(?P<dataset>[^@]+)(?:@(?P<recipe>[^@]+))?")
-Tree = Mapping[str, Any]
-REMEDY = "Correct the value; stages/config.yaml and datasets_manifest.yaml explain each key."
-Model = TypeVar("Model", bound=BaseModel)
 
 
 class RunConfig(StageConfig):
@@ -68,37 +53,6 @@ class DatasetRun:
     """Parameters, merged."""
 
 
-def load_yaml(path: Path, *, error: type[PipelineError] = ConfigurationError) -> dict[str, Any]:
-    """Read a YAML mapping, or say what is wrong with the file."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise error(
-            "The file does not exist.",
-            where=path,
-            found="nothing",
-            expected="a YAML file",
-            remedy="Check the path; it is relative to the working folder.",
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        raise error(
-            "The file is no YAML.",
-            where=path,
-            found=str(problem),
-            expected="a YAML mapping in UTF-8",
-            remedy="Mend the line that is named.",
-        ) from problem
-    if not isinstance(content, dict):
-        raise error(
-            "The file holds no keys.",
-            where=path,
-            found=type(content).__name__,
-            expected="a YAML mapping",
-            remedy="Write `key: value` lines.",
-        )
-    return content
-
-
 def merge(base: Tree, change: Tree) -> dict[str, Any]:
     """Mappings are merged key by key, everything else is replaced; null takes a named sampling or model away.
 
@@ -122,92 +76,6 @@ def _without_null_names(tree: dict[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def _models_in(annotation: object) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for each in get_args(annotation) for model in _models_in(each)]
-
-
-def _keys_at(model: type[BaseModel], place: Iterable[int | str]) -> list[str]:
-    # Follows a path of keys through the models; what is no field (a name, a tag, a number) is passed over.
-    models = [model]
-    for part in place:
-        found = [field for each in models for name, field in each.model_fields.items() if name == part]
-        models = [each for field in found for each in _models_in(field.annotation)] or models
-    return sorted({name for each in models for name in each.model_fields})
-
-
-def _where(place: tuple[int | str, ...], source: str) -> str:
-    return f"{source}: {'.'.join(str(part) for part in place) or 'the whole'}"
-
-
-def _reason(problem: Mapping[str, Any]) -> str:
-    return str(problem["msg"]).removeprefix("Value error, ")
-
-
-def _message(problem: Mapping[str, Any], *, model: type[BaseModel], source: str) -> PipelineError:
-    # The tag of a sampling's strategy is part of pydantic's place, but no key of the file.
-    place = tuple(part for at, part in enumerate(problem["loc"]) if at < 2 or problem["loc"][at - 2] != "samplings")
-    if problem["type"] == "value_error":
-        return PipelineError(
-            "These values do not go together.",
-            where=_where(place, source),
-            found=_reason(problem),
-            expected="values that can be meant",
-            remedy=REMEDY,
-        )
-    where = _where(place, source)
-    if problem["type"] == "extra_forbidden":
-        allowed = _keys_at(model, place[:-1])
-        near = difflib.get_close_matches(str(place[-1]), allowed, n=1, cutoff=0.0)
-        return PipelineError(
-            "Unknown key.",
-            where=where,
-            found=place[-1],
-            expected=f"one of {', '.join(allowed)}",
-            remedy=f"Did you mean {near[0]!r}? Rename the key or take it away." if near else "Take it away.",
-        )
-    found = "nothing" if problem["type"] == "missing" else f"{problem['input']!r} ({type(problem['input']).__name__})"
-    if len(found) > 200:
-        found = f"{found[:200]}…"
-    return PipelineError(
-        "This value is not allowed.", where=where, found=found, expected=_reason(problem), remedy=REMEDY
-    )
-
-
-def validate(model: type[Model], tree: Tree, *, source: str, error: type[PipelineError]) -> Model:
-    """Build a strict model, or raise one error that lists every problem with its key, value and remedy."""
-    try:
-        return _strict(model, tree, source=source, error=error)
-    except ValidationError as problem:
-        messages = [str(_message(each, model=model, source=source)) for each in problem.errors()]
-        raise error("\n".join(messages)) from None
-
-
-def _strict(model: type[Model], tree: Tree, *, source: str, error: type[PipelineError]) -> Model:
-    try:
-        # JSON mode: strict about types (no "3" for 3), yet a list may stand for a tuple.
-        return model.model_validate_json(json.dumps(tree), strict=True)
-    except TypeError as problem:
-        raise error(
-            "A value has no plain type.",
-            where=source,
-            found=problem,
-            expected="text, numbers, lists",
-            remedy="Quote dates and other special values.",
-        ) from problem
-
-
-def load_manifest(path: Path) -> ManifestRecord:
-    """Read and check a manifest."""
-    return validate(ManifestRecord, load_yaml(path, error=ManifestError), source=str(path), error=ManifestError)
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.4)
-    return f"Did you mean {near[0]!r}?" if near else "Add it, or choose another."
-
-
 def _split_entry(entry: str, *, run: RunConfig, known: Mapping[str, DatasetRecord]) -> tuple[str, str | None]:
     match = ENTRY.fullmatch(entry)
     name, recipe = (match["dataset"], match["recipe"]) if match else (entry, None)
@@ -217,7 +85,7 @@ def _split_entry(entry: str, *, run: RunConfig, known: Mapping[str, DatasetRecor
             where="datasets",
             found=entry,
             expected=f"one of {', '.join(known)}",
-            remedy=_nearest(name, known),
+            remedy=nearest(name, known),
         )
     if recipe is not None and recipe not in run.recipes:
         raise ConfigurationError(
@@ -225,7 +93,7 @@ def _split_entry(entry: str, *, run: RunConfig, known: Mapping[str, DatasetRecor
             where="datasets",
             found=entry,
             expected=f"{name}@ and one of {', '.join(run.recipes) or '(no recipes)'}",
-            remedy=_nearest(recipe, run.recipes),
+            remedy=nearest(recipe, run.recipes),
         )
     return name, recipe
 
@@ -251,7 +119,7 @@ def _check_names(run: RunConfig, *, known: Mapping[str, DatasetRecord]) -> None:
                 where=key,
                 found=unknown,
                 expected=f"one of {', '.join(known)}",
-                remedy=_nearest(unknown, known),
+                remedy=nearest(unknown, known),
             )
 
 
@@ -275,14 +143,7 @@ def _check_parts(tree: Tree, *, run: RunConfig) -> None:
     for kind, parts in (("recipes", run.recipes), ("overrides", run.overrides)):
         for name, part in parts.items():
             merged = _without_null_names(merge(blocks, part))
-            source = f"{kind}.{name}"
-            try:
-                _strict(StageConfig, merged, source=source, error=ConfigurationError)
-            except ValidationError as problem:
-                unknown = [each for each in problem.errors() if each["type"] == "extra_forbidden"]
-                if unknown:
-                    messages = [str(_message(each, model=StageConfig, source=source)) for each in unknown]
-                    raise ConfigurationError("\n".join(messages)) from None
+            check_keys(StageConfig, merged, source=f"{kind}.{name}")
 
 
 def _check_codes(config: StageConfig, *, record: DatasetRecord, entry: str) -> None:
@@ -293,7 +154,7 @@ def _check_codes(config: StageConfig, *, record: DatasetRecord, entry: str) -> N
                 where=f"configuration of {entry}: segmentation.minimum_areas",
                 found=code,
                 expected=f"one of {', '.join(record.codes)}",
-                remedy=_nearest(code, record.codes),
+                remedy=nearest(code, record.codes),
             )
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from pipeline.config import ProbabilityConfig, SegmentationConfig
 from pipeline.config.manifest import DatasetRecord
-from pipeline.config.run import validate
+from pipeline.config.validation import validate
 from pipeline.errors import ConfigurationError
 from pipeline.model.ensemble import model_files
 from pipeline.stores import input_digest, open_group

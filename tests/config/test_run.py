@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import StageConfig
-from pipeline.config.run import RunConfig, load_manifest, load_yaml, merge, plan_run, run_schema, sampling_from
+from pipeline.config.manifest import load_manifest
+from pipeline.config.run import RunConfig, merge, plan_run, run_schema, sampling_from
+from pipeline.config.validation import load_yaml
 from pipeline.errors import ConfigurationError, ManifestError, MissingDataError, PipelineError
 from pipeline.raw.datasets.listing import list_images
 

@@ -10,7 +10,7 @@ import tifffile
 import zarr
 
 from pipeline.config import BalancedSampling, GridSampling, GuidedSampling, NormalizedConfig
-from pipeline.config.run import load_manifest
+from pipeline.config.manifest import load_manifest
 from pipeline.index import table
 from pipeline.index.candidates import write_candidates
 from pipeline.index.image import NormalizedImage

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config import RawConfig
-from pipeline.config.manifest import DatasetRecord
-from pipeline.config.run import load_manifest
+from pipeline.config.manifest import DatasetRecord, load_manifest
 from pipeline.errors import ConfigurationError, ManifestError
 from pipeline.raw.datasets.listing import list_images
 from pipeline.raw.facts import fact_sheet
