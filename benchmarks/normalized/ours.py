@@ -10,7 +10,8 @@ from pipeline.normalized.image import Opened
 from pipeline.normalized.region import read_thumbnail
 from pipeline.normalized.rescale import Rescaling
 from pipeline.normalized.stain.image import estimate_image, tissue_of
-from pipeline.normalized.stain.method import Estimate, normalise
+from pipeline.normalized.stain.method import normalise
+from pipeline.normalized.stain.record import Estimate
 from pipeline.normalized.view import View
 from pipeline.raw.formats.source import ArraySource
 from pipeline.runtime.threads import each

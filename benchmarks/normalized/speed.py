@@ -18,7 +18,7 @@ from benchmarks.normalized.process import measured
 from benchmarks.normalized.spread import target_image
 from pipeline.arrays.optical_density import optical_density
 from pipeline.normalized.stain.basis import angle, gains
-from pipeline.normalized.stain.method import REFERENCE, Estimate
+from pipeline.normalized.stain.record import REFERENCE, Estimate
 from pipeline.seeds import stream
 
 __all__ = ["large_image", "section"]

@@ -18,7 +18,8 @@ from pipeline.normalized.stain.colour_table import (
     ordered_sample,
     sample_pixels,
 )
-from pipeline.normalized.stain.method import Estimate, estimate
+from pipeline.normalized.stain.method import estimate
+from pipeline.normalized.stain.record import Estimate
 from pipeline.raw.phantom.histology import CENTRES, NOISE, Laboratory, compose, concentrations
 from pipeline.seeds import stream
 

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.config import NormalizedConfig, Stain, Storage
 from pipeline.normalized.stain.image import normalise_histology, write_estimate
-from pipeline.normalized.stain.method import read_estimate
+from pipeline.normalized.stain.record import read_estimate
 from pipeline.normalized.stain.target import write_target
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.stores import open_group

@@ -21,7 +21,8 @@ from pipeline.normalized.blocks import work_blocks
 from pipeline.normalized.image import Content, Opened, Planes, open_view, write_image
 from pipeline.normalized.region import Region
 from pipeline.normalized.stain.colour_table import COLOURS, colour_table, count_colours, ordered_sample, sample_pixels
-from pipeline.normalized.stain.method import Estimate, block_concentrations, estimate, normalise, read_estimate
+from pipeline.normalized.stain.method import block_concentrations, estimate, normalise
+from pipeline.normalized.stain.record import Estimate, read_estimate
 from pipeline.normalized.stain.tissue import tissue_mask
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.formats.source import to_eight_bit

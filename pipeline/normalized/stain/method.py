@@ -19,21 +19,16 @@ from pipeline.normalized.stain.checks import check_contrast, check_strength, che
 from pipeline.normalized.stain.colour_table import ColourTable, percentile
 from pipeline.normalized.stain.concentrations import concentrations
 from pipeline.normalized.stain.macenko import plane_basis
-from pipeline.normalized.stain.record import REFERENCE, Estimate, Used, read_estimate
+from pipeline.normalized.stain.record import REFERENCE, Estimate, Used
 from pipeline.normalized.stain.reinhard import lab_statistics, transfer_lab
 from pipeline.normalized.stain.transfer import check_block, transfer
 from pipeline.normalized.stain.vahadane import learn_basis
 
 __all__ = [
-    "REFERENCE",
-    "Estimate",
-    "LabStatistics",
-    "StainBasis",
     "block_concentrations",
     "estimate",
     "median_target",
     "normalise",
-    "read_estimate",
 ]
 
 Vectors: TypeAlias = NDArray[np.float64]

@@ -10,7 +10,8 @@ from pipeline.normalized.image import Opened
 from pipeline.normalized.region import read_thumbnail
 from pipeline.normalized.rescale import Rescaling
 from pipeline.normalized.stain.image import estimate_image, tissue_of
-from pipeline.normalized.stain.method import REFERENCE, Estimate, median_target, read_estimate
+from pipeline.normalized.stain.method import median_target
+from pipeline.normalized.stain.record import REFERENCE, Estimate, read_estimate
 from pipeline.normalized.view import View
 from pipeline.raw.formats.reader import open_picture
 from pipeline.stores.atomic import file_in_progress

@@ -1,10 +1,11 @@
 """Image formats: JPEG, PNG, TIFF and slides, each decoded box by box and strictly.
 
-jpeg_png   JPEG and PNG decoding, whole; masks and label images in them
-openslide  slide reader on OpenSlide, for formats that are no plain TIFF
-reader     image and mask reader that fits a file
-source     image source: any box of a picture at any pyramid level
-suffixes   suffixes of files that are read piece by piece
-tiff       TIFF reader: pyramids, masks and label images, pixel size
-tiff_page  tiles and strips of one TIFF page, decoded on demand and cached
+jpeg_png     JPEG and PNG decoding, whole; masks and label images in them
+openslide    slide reader on OpenSlide, for formats that are no plain TIFF
+piece_cache  cache of decoded tiles and strips
+reader       image and mask reader that fits a file
+source       image source: any box of a picture at any pyramid level
+suffixes     suffixes of files that are read piece by piece
+tiff         TIFF reader: pyramids, masks and label images, pixel size
+tiff_page    tiles and strips of one TIFF page, decoded on demand
 """

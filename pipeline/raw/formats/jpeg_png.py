@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pipeline.raw.formats.source import Pixels, unusable
 
-__all__ = ["JPEG_THRESHOLD", "decode_picture", "decode_values", "one_value", "picture_size"]
+__all__ = ["JPEG_THRESHOLD", "decode_picture", "decode_values", "ends", "one_value", "picture_size"]
 
 HALF = 128
 ROTATED = (5, 6, 7, 8)
@@ -21,7 +21,7 @@ ROTATED = (5, 6, 7, 8)
 ORIENTATION = 0x0112
 STRIP = 1024
 """Rows that are copied out of a decoder at a time."""
-END_OF_JPEG, PADDING = b"\xff\xd9", 64
+END, PADDING = b"\xff\xd9", 64
 """The marker at the end of a JPEG, which its pixels never contain, and how many bytes may stand after it."""
 ORIENTATION_OF_PNG = b"eXIf"
 PROBLEMS = (OSError, SyntaxError, ValueError, EOFError, struct.error, UnidentifiedImageError)
@@ -61,9 +61,14 @@ def _copied(picture: Image.Image) -> NDArray[np.uint8]:
     return found
 
 
+def ends(data: bytes) -> bool:
+    """End marker near the end of JPEG or JPEG 2000 data: whether it is there, so that the data does not break off."""
+    return END in data[-PADDING:]
+
+
 def _jpeg(data: bytes) -> NDArray[np.uint8] | None:
     # The decoder fills what is missing with grey, and so would say nothing of a file that breaks off.
-    return imagecodecs.jpeg8_decode(data) if END_OF_JPEG in data[-PADDING:] else None
+    return imagecodecs.jpeg8_decode(data) if ends(data) else None
 
 
 def _png(data: bytes) -> NDArray[np.uint8] | None:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import MissingDataError
 from pipeline.geometry import Box
+from pipeline.raw.formats.piece_cache import PieceCache
 from pipeline.raw.formats.source import checked_box, unusable
-from pipeline.raw.formats.tiff_page import PieceCache
 
 if TYPE_CHECKING:
     from openslide import OpenSlide

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from pipeline.geometry import Box
 from pipeline.raw.formats.jpeg_png import JPEG_THRESHOLD, decode_picture, decode_values, picture_size
 from pipeline.raw.formats.openslide import is_slide, open_slide, slide_size
+from pipeline.raw.formats.piece_cache import CACHE_BYTES
 from pipeline.raw.formats.source import ArraySource, ImageSource
 from pipeline.raw.formats.suffixes import SLIDES, TIFF
 from pipeline.raw.formats.tiff import open_tiff, open_tiff_values, tiff_size
-from pipeline.raw.formats.tiff_page import CACHE_BYTES
 
 __all__ = ["ValueSource", "file_size", "is_set", "open_picture", "open_values"]
 

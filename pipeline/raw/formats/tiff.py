@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
 from pipeline.raw.formats.jpeg_png import one_value
+from pipeline.raw.formats.piece_cache import CACHE_BYTES, PieceCache
 from pipeline.raw.formats.source import ArraySource, ImageSource, Pixels, checked_box, three_channels, unusable
-from pipeline.raw.formats.tiff_page import CACHE_BYTES, DAMAGE, LARGEST_PIECE, Page, PieceCache, is_jpeg
+from pipeline.raw.formats.tiff_page import DAMAGE, LARGEST_PIECE, Page, is_jpeg
 
 __all__ = ["TiffSource", "TiffValues", "open_tiff", "open_tiff_values", "tiff_size"]
 

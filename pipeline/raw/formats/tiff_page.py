@@ -4,24 +4,21 @@ A page is cut into pieces: its tiles, its strips, or runs of rows where strips a
 """
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
 from pipeline.geometry import Box
+from pipeline.raw.formats.jpeg_png import ends
+from pipeline.raw.formats.piece_cache import PieceCache, Values
 from pipeline.raw.formats.source import unusable
-from pipeline.runtime.memory import PIECES
 
-__all__ = ["CACHE_BYTES", "DAMAGE", "LARGEST_PIECE", "Page", "PieceCache", "is_jpeg"]
+__all__ = ["DAMAGE", "LARGEST_PIECE", "Page", "is_jpeg"]
 
-CACHE_BYTES = PIECES
-"""Decoded pieces that an open file holds: a row of tiles or some strips of a wide slide."""
 LARGEST_PIECE = 2**26
 """Bytes of a decoded piece beyond which a file is not read in pieces."""
 RUN_BYTES = 2**20
@@ -30,8 +27,8 @@ JPEG = (7, 33007, 34892)
 YCBCR_JPEG_2000 = 33003
 """Compression of Aperio slides whose codestreams hold YCbCr without saying so."""
 JPEG_2000 = (33003, 33004, 33005, 34712)
-CODESTREAM, END, PADDING = b"\xff\x4f", b"\xff\xd9", 64
-"""How a bare JPEG 2000 stream begins, how it and every JPEG end, and how many bytes may stand after that."""
+CODESTREAM = b"\xff\x4f"
+"""How a bare JPEG 2000 stream begins. It ends like a JPEG."""
 DAMAGE = (
     OSError,
     ValueError,
@@ -47,51 +44,10 @@ DAMAGE = (
 )
 """What decoders raise for files that are damaged."""
 
-Values = NDArray[Any]
-
 
 def is_jpeg(page: tifffile.TiffPage) -> bool:
     """Whether a page is compressed by JPEG, which blurs its values."""
     return int(page.compression) in (6, *JPEG)
-
-
-class PieceCache:
-    """Least-recently-used cache of decoded tiles, limited in bytes. A tile is decoded by one thread only."""
-
-    def __init__(self, limit: int = CACHE_BYTES) -> None:
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._pieces: OrderedDict[tuple[int, int], Future[Values]] = OrderedDict()
-        self.held = 0
-        """Bytes in the cache."""
-
-    def get(self, key: tuple[int, int], decode: Callable[[], Values]) -> Values:
-        """Piece of a key, decoded if it is not held. Other threads that ask for it wait."""
-        with self._lock:
-            future = self._pieces.get(key)
-            mine = future is None
-            if future is None:
-                future = self._pieces[key] = Future()
-            else:
-                self._pieces.move_to_end(key)
-        if mine:
-            self._fill(key, future, decode)
-        return future.result()
-
-    def _fill(self, key: tuple[int, int], future: "Future[Values]", decode: Callable[[], Values]) -> None:
-        try:
-            piece = decode()
-        except BaseException as error:
-            with self._lock:
-                del self._pieces[key]
-            future.set_exception(error)
-            raise
-        future.set_result(piece)
-        with self._lock:
-            self.held += piece.nbytes
-            while self.held > self._limit:
-                old = next((each for each, found in self._pieces.items() if found.done()), key)
-                self.held -= self._pieces.pop(old).result().nbytes
 
 
 class Page:
@@ -267,7 +223,7 @@ class Page:
             order = np.dtype(self.dtype.newbyteorder(self._page.parent.byteorder))
             stored = np.frombuffer(data, order).astype(self.dtype, copy=False)
             return stored.reshape(-1, self.width, 1 if self._apart else self.samples)
-        if self._has_end(data) and END not in data[-PADDING:]:
+        if self._has_end(data) and not ends(data):
             # The decoder would fill the rest with grey.
             raise self._damaged(index, "the data breaks off")
         try:

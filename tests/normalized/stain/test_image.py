@@ -14,7 +14,8 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ConfigurationError, StoreError
 from pipeline.normalized.stain import image as histology
 from pipeline.normalized.stain.image import normalise_histology, write_estimate
-from pipeline.normalized.stain.method import normalise, read_estimate
+from pipeline.normalized.stain.method import normalise
+from pipeline.normalized.stain.record import read_estimate
 from pipeline.normalized.stain.target import write_target
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.phantom.histology import histology_phantom

@@ -16,15 +16,8 @@ from pipeline.geometry import Box
 from pipeline.normalized.stain.basis import angle
 from pipeline.normalized.stain.colour_table import ColourTable
 from pipeline.normalized.stain.concentrations import concentrations
-from pipeline.normalized.stain.method import (
-    REFERENCE,
-    Estimate,
-    block_concentrations,
-    estimate,
-    median_target,
-    normalise,
-    read_estimate,
-)
+from pipeline.normalized.stain.method import block_concentrations, estimate, median_target, normalise
+from pipeline.normalized.stain.record import REFERENCE, Estimate, read_estimate
 from pipeline.normalized.stain.reinhard import lab
 from pipeline.seeds import stream
 from tests.normalized.slides import WHITE, estimate_of, partitions, phantom, table_of, tissue
