@@ -87,14 +87,14 @@ def _check(found: dict[str, list[Path]], *, root: Path) -> None:
         )
 
 
-def list_digestpath(root: Path, *, code: str) -> list[ImageEntry]:
+def list_digestpath(root: Path, *, codes: tuple[str, ...]) -> list[ImageEntry]:
     """Images of the released DigestPath layout.
 
     Parameters
     ----------
     root
         The folder that holds the positive and the negative folder.
-    code
+    codes
         Code of the one class.
 
     Returns
@@ -117,7 +117,7 @@ def list_digestpath(root: Path, *, code: str) -> list[ImageEntry]:
         for path in paths:
             if not path.stem.endswith(MASK):
                 mask = masks.get(path.with_suffix(""))
-                own = ((code, mask),) if mask else ()
+                own = ((codes[0], mask),) if mask else ()
                 annotated, group = side == "neg" or mask is not None, slide_of(path.stem)
                 entries.append(ImageEntry(safe_id(path.stem), path, own, annotated=annotated, group=group))
     return entries

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.errors import ManifestError, MissingDataError
 
-__all__ = ["ImageEntry", "checked", "entry_from_files", "existing_root"]
+__all__ = ["ImageEntry", "checked_entries", "entry_from_files", "existing_root"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,9 @@ def existing_root(root: Path | None, *, dataset: str, source: str, layout: str) 
     )
 
 
-def checked(entries: Iterable[ImageEntry], *, dataset: str, codes: Sequence[str], where: str) -> tuple[ImageEntry, ...]:
+def checked_entries(
+    entries: Iterable[ImageEntry], *, dataset: str, codes: Sequence[str], where: str
+) -> tuple[ImageEntry, ...]:
     """Image entries in text order of their ids, after the checks: unique ids, usable names, every class somewhere.
 
     Raises

@@ -23,13 +23,15 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 MASK_SUFFIXES = (".tif", ".tiff", ".png")
 
 
-def _child(folder: Path, word: str, *, needed: bool = True) -> Path | None:
+def _found(folder: Path | None, word: str) -> Path | None:
     # The release numbers its folders ("1. Original Images"); copies lose the numbers, so the word decides.
-    if folder.is_dir():
-        for child in sorted(folder.iterdir()):
-            if child.is_dir() and word in child.name.lower():
-                return child
-    if needed:
+    children = sorted(folder.iterdir()) if folder is not None and folder.is_dir() else []
+    return next((child for child in children if child.is_dir() and word in child.name.lower()), None)
+
+
+def _needed(folder: Path, word: str) -> Path:
+    found = _found(folder, word)
+    if found is None:
         raise MissingDataError(
             "The IDRiD folder is not complete.",
             where=folder,
@@ -37,14 +39,12 @@ def _child(folder: Path, word: str, *, needed: bool = True) -> Path | None:
             expected=LAYOUT,
             remedy="Unpack 'A. Segmentation' of the release and give its parent as the root.",
         )
-    return None
+    return found
 
 
 def _mask_files(folder: Path | None, *, codes: tuple[str, ...]) -> dict[tuple[str, str], Path]:
     masks: dict[tuple[str, str], Path] = {}
-    if folder is None:
-        return masks
-    for path in sorted(folder.glob("*/*")):
+    for path in sorted(folder.glob("*/*")) if folder else []:
         match = re.fullmatch(r"(?P<stem>.+)_(?P<code>[A-Za-z]+)", path.stem)
         if path.suffix.lower() not in MASK_SUFFIXES or not match or match["code"] not in codes:
             continue
@@ -76,19 +76,15 @@ def list_idrid(root: Path, *, codes: tuple[str, ...]) -> list[ImageEntry]:
     MissingDataError
         Where the folders of the release are not there.
     """
-    inner = _child(root, "segmentation", needed=False)
-    segmentation = inner if inner is not None and _child(inner, "original images", needed=False) else root
-    images, truths = _child(segmentation, "original images"), _child(segmentation, "groundtruths")
-    if images is None or truths is None:
-        raise AssertionError  # _child has raised
+    inner = _found(root, "segmentation")
+    segmentation = inner if inner is not None and _found(inner, "original images") else root
+    images, truths = _needed(segmentation, "original images"), _needed(segmentation, "groundtruths")
     entries = []
-    for word, official_test in (("training", False), ("testing", True)):
-        folder = _child(images, word, needed=word == "training")
-        masks = _mask_files(_child(truths, word, needed=False), codes=codes)
+    for word, folder in (("training", _needed(images, "training")), ("testing", _found(images, "testing"))):
+        masks = _mask_files(_found(truths, word), codes=codes)
         for path in sorted(folder.iterdir()) if folder else []:
             if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
                 own = tuple((code, masks[path.stem, code]) for code in codes if (path.stem, code) in masks)
-                entries.append(
-                    ImageEntry(safe_id(path.stem), path, own, official_test=official_test, annotated=bool(own))
-                )
+                test, annotated = word == "testing", bool(own)
+                entries.append(ImageEntry(safe_id(path.stem), path, own, official_test=test, annotated=annotated))
     return entries

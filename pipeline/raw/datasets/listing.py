@@ -5,15 +5,30 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from pipeline.config.manifest import DatasetRecord, Lookup, PhantomLayout
 from pipeline.errors import ManifestError
 from pipeline.raw.datasets import digestpath, idrid
-from pipeline.raw.datasets.entry import ImageEntry, checked, existing_root
+from pipeline.raw.datasets.entry import ImageEntry, checked_entries, existing_root
 from pipeline.raw.datasets.folder import list_folder
 from pipeline.words import safe_id
 
 __all__ = ["list_images", "lookup_column"]
+
+
+class Adaptor(Protocol):
+    """Adaptor of a released folder: the images in it, each with the files of its truth."""
+
+    def __call__(self, root: Path, *, codes: tuple[str, ...]) -> list[ImageEntry]:
+        """Images below a root, for these class codes."""
+
+
+RELEASED: Mapping[str, tuple[Adaptor, str]] = {
+    "digestpath": (digestpath.list_digestpath, digestpath.LAYOUT),
+    "idrid": (idrid.list_idrid, idrid.LAYOUT),
+}
+"""Adaptors of released folders, and how the folder must look. A new one has a line here and in `DatasetRecord`."""
 
 
 def _phantoms(layout: PhantomLayout, *, dataset: str) -> list[ImageEntry]:
@@ -22,18 +37,16 @@ def _phantoms(layout: PhantomLayout, *, dataset: str) -> list[ImageEntry]:
     return [ImageEntry(name, None, number=at, official_test=at >= first_test) for at, name in enumerate(names)]
 
 
-def _adaptor(record: DatasetRecord, *, root: Path | None, dataset: str) -> tuple[list[ImageEntry], str]:
+def _listed(record: DatasetRecord, *, root: Path | None, dataset: str) -> tuple[list[ImageEntry], str]:
     if record.phantom is not None:
         return _phantoms(record.phantom, dataset=dataset), "phantom"
     if record.layout is not None:
         layout = f"a folder with files like {record.layout.images}"
         folder = existing_root(root, dataset=dataset, source=record.source, layout=layout)
         return list_folder(folder, layout=record.layout), f"{folder}: {record.layout.images}"
-    released = digestpath.LAYOUT if record.adaptor == "digestpath" else idrid.LAYOUT
-    folder = existing_root(root, dataset=dataset, source=record.source, layout=released)
-    if record.adaptor == "digestpath":
-        return digestpath.list_digestpath(folder, code=record.codes[0]), str(folder)
-    return idrid.list_idrid(folder, codes=record.codes), str(folder)
+    list_released, layout = RELEASED[record.adaptor]
+    folder = existing_root(root, dataset=dataset, source=record.source, layout=layout)
+    return list_released(folder, codes=record.codes), str(folder)
 
 
 def lookup_column(path: Path, *, column: str) -> dict[str, str]:
@@ -130,9 +143,9 @@ def list_images(record: DatasetRecord, *, dataset: str, root: Path | None) -> tu
     ManifestError
         No images, colliding ids, a class without any file, a table that does not fit.
     """
-    entries, where = _adaptor(record, root=root, dataset=dataset)
+    entries, where = _listed(record, root=root, dataset=dataset)
     codes = record.codes if _needs_truth(record, entries) else ()
-    entries = list(checked(entries, dataset=dataset, codes=codes, where=where))
+    entries = list(checked_entries(entries, dataset=dataset, codes=codes, where=where))
     groups = _answers(record.group, fact="group", root=root, entries=entries)
     centres = _answers(record.centre, fact="centre", root=root, entries=entries)
     return tuple(
