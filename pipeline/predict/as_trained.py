@@ -1,6 +1,5 @@
 """Normalisation of a new image: as a trained model's images were, by the functions of the stage."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from pipeline.model.checkpoint import CARD, Card
 from pipeline.normalized.fundus.image import normalise_fundus
 from pipeline.normalized.stain.image import normalise_histology, write_estimate
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.atomic import write_json
 from pipeline.stores.finished import is_finished
 from pipeline.stores.job import Job, job_of
 from pipeline.stores.provenance import code_digest
@@ -108,8 +107,7 @@ def _stains(entry: ImageEntry, recipe: Recipe, *, folder: Path, workers: int) ->
     job = _job(entry, recipe, inputs={}, workers=workers)
     if not is_finished(stain, provenance=job.provenance):
         write_estimate(entry, config=recipe.config, job=job, output=stain)
-    with file_in_progress(target) as partial:
-        partial.write_text(json.dumps(dict(recipe.target), indent=1) + "\n", encoding="utf-8")
+    write_json(dict(recipe.target), target)
     return {"stain": stain, "target": target}
 
 

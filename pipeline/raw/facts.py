@@ -17,7 +17,7 @@ from pipeline.raw.phantom.make import phantom
 from pipeline.raw.pixels import open_image
 from pipeline.raw.splits.duplicates import Shrink, hash_level, perceptual_hash
 from pipeline.raw.truth import open_truth
-from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.atomic import write_json
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import file_digest
 
@@ -126,8 +126,7 @@ def write_fact_sheet(entry: ImageEntry, *, job: Job, output: Path) -> None:
     inputs = {name: file_digest(path) for name, path in entry.files.items()}
     sheet = fact_sheet(entry, record=job.record, workers=job.workers)
     attributes = {**job.provenance.as_attributes(), "inputs": inputs, "pixel_size_um": sheet["pixel_size_um"]}
-    with file_in_progress(output) as partial:
-        partial.write_text(json.dumps({**sheet, "provenance": attributes}, indent=1) + "\n")
+    write_json({**sheet, "provenance": attributes}, output)
 
 
 def read_sheet(path: Path) -> Mapping[str, Any]:

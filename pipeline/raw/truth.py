@@ -19,7 +19,7 @@ from pipeline.raw.formats.reader import ValueSource, is_set, open_values
 from pipeline.raw.formats.source import checked_box, unusable
 from pipeline.raw.phantom.make import phantom
 
-__all__ = ["TruthSource", "is_level", "open_truth", "read_truth"]
+__all__ = ["TruthSource", "has_size", "open_truth", "read_truth"]
 
 ReadMask: TypeAlias = Callable[[Box], NDArray[np.bool_]]
 MASK_BYTES = 2**26
@@ -63,15 +63,18 @@ class TruthSource:
         return truth
 
 
-def is_level(size: tuple[int, int], *, of: tuple[int, int]) -> bool:
-    """Whether a size fits a pyramid level of an image: both sides reduced alike, to within a pixel of rounding."""
-    return abs(size[0] / of[0] - size[1] / of[1]) <= 1 / of[0] + 1 / of[1]
+def has_size(found: tuple[int, int], *, of: tuple[int, int], any_level: bool) -> bool:
+    """Whether a mask has the size of an image, or of any pyramid level of it.
+
+    A level has both sides reduced alike, to within a pixel of rounding.
+    """
+    return found == of or (any_level and abs(found[0] / of[0] - found[1] / of[1]) <= 1 / of[0] + 1 / of[1])
 
 
 def _fits(
     path: Path, code: str, found: tuple[int, int], *, entry: ImageEntry, size: tuple[int, int], any_level: bool
 ) -> None:
-    if found == size or (any_level and is_level(found, of=size)):
+    if has_size(found, of=size, any_level=any_level):
         return
     expected = f"{size[1]}×{size[0]}, as {entry.image}" + (", or a level of it" if any_level else "")
     raise ImageRejected(

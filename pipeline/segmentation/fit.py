@@ -17,7 +17,7 @@ from pipeline.geometry import strips
 from pipeline.model.held_out import held_out
 from pipeline.segmentation.threshold import ThresholdFit, fit_thresholds
 from pipeline.stores import open_array, read_box, read_table
-from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.atomic import write_json
 from pipeline.stores.job import Job
 from pipeline.stores.probability_store import ProbabilityMap, open_probability
 from pipeline.stores.provenance import Provenance
@@ -147,8 +147,7 @@ def save_thresholds(fits: Mapping[str, ThresholdFit], *, output: Path, provenanc
         Record of origin.
     """
     content = {"classes": {code: fit.as_dict() for code, fit in fits.items()}, "provenance": provenance.as_attributes()}
-    with file_in_progress(output) as partial:
-        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_json(content, output)
 
 
 def read_thresholds(path: Path, *, codes: tuple[str, ...]) -> dict[str, float]:

@@ -4,18 +4,19 @@ A kill at any point leaves either the former result or none, never half of one. 
 of configuration, code and inputs still matches is handed back to the next run, which continues it.
 """
 
+import json
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pipeline.geometry import Box
 from pipeline.words import partial_path
 
-__all__ = ["FinishedBlocks", "file_in_progress", "folder_in_progress", "is_claimed"]
+__all__ = ["FinishedBlocks", "file_in_progress", "folder_in_progress", "is_claimed", "write_json"]
 
 
 BLOCKS, MARK = ".blocks", ".digest"
@@ -37,6 +38,12 @@ def file_in_progress(output: Path) -> Iterator[Path]:
     yield partial
     output.parent.mkdir(parents=True, exist_ok=True)
     os.replace(partial, output)
+
+
+def write_json(content: Mapping[str, Any], output: Path) -> None:
+    """Write a small JSON file, readable and at once."""
+    with file_in_progress(output) as partial:
+        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.raw.truth import is_level, open_truth, read_truth
+from pipeline.raw.truth import has_size, open_truth, read_truth
 from pipeline.seeds import stream
 
 HEIGHT, WIDTH = 160, 240
@@ -134,8 +134,8 @@ def test_a_mask_of_another_shape_is_rejected_even_for_a_slide(tmp_path):
 @given(st.integers(500, 90_000), st.integers(500, 90_000), st.integers(0, 6), st.booleans())
 def test_a_level_is_known_however_it_was_rounded(height, width, times, up):
     size = [-(-each // 2**times) if up else max(each // 2**times, 1) for each in (height, width)]
-    assert is_level((size[0], size[1]), of=(height, width))
-    assert not is_level((size[0] + 3 + height // 20, size[1]), of=(height, width))
+    assert has_size((size[0], size[1]), of=(height, width), any_level=True)
+    assert not has_size((size[0] + 3 + height // 20, size[1]), of=(height, width), any_level=True)
 
 
 @given(st.integers(10, 200), st.integers(10, 300), st.data())

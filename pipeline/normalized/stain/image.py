@@ -27,7 +27,7 @@ from pipeline.normalized.stain.tissue import tissue_mask
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.formats.source import to_eight_bit
 from pipeline.runtime.threads import each
-from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.atomic import write_json
 from pipeline.stores.job import Job
 
 __all__ = ["estimate_image", "normalise_histology", "tissue_of", "write_estimate"]
@@ -92,8 +92,7 @@ def write_estimate(
         region = tissue_of(opened)
         found = estimate_image(opened, region, config=config, workers=job.workers)
     beside = {"tissue": region.to_json(), "provenance": job.provenance.as_attributes()}
-    with file_in_progress(output) as partial:
-        partial.write_text(json.dumps({**found.to_json(), **beside}, indent=1) + "\n")
+    write_json({**found.to_json(), **beside}, output)
 
 
 def _written_tissue(stain: Path | None, opened: Opened) -> Region:

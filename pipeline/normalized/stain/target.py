@@ -1,6 +1,5 @@
 """Stain target of a data set: the shipped reference, a saved estimate, an image, or the median training image."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from pipeline.normalized.stain.method import median_target
 from pipeline.normalized.stain.record import REFERENCE, Estimate, read_estimate
 from pipeline.normalized.view import View
 from pipeline.raw.formats.reader import open_picture
-from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.atomic import write_json
 from pipeline.stores.provenance import Provenance
 
 __all__ = ["write_target"]
@@ -92,5 +91,4 @@ def write_target(
     found, source = _chosen(config, target=target, file=file, estimates=estimates)
     found = _checked(found, source=source, config=config)
     content = {**found.to_json(), "from": source, "provenance": provenance.as_attributes()}
-    with file_in_progress(output) as partial:
-        partial.write_text(json.dumps(content, indent=1) + "\n")
+    write_json(content, output)

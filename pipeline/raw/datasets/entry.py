@@ -94,7 +94,6 @@ def checked_entries(
         No image at all; two files with one id; a brace in a name; a class that no file has.
     """
     found = sorted(entries, key=lambda entry: entry.image_id)
-    by_letter = sorted(found, key=lambda entry: entry.image_id.lower())
     if not found:
         raise ManifestError(
             f"Data set {dataset!r} has no images.",
@@ -103,7 +102,14 @@ def checked_entries(
             expected="at least one image",
             remedy="Check the root and the patterns of the manifest.",
         )
-    for first, second in pairwise(by_letter):
+    _check_ids(found, dataset=dataset, where=where)
+    _check_names(found)
+    _check_classes(found, dataset=dataset, codes=codes, where=where)
+    return tuple(found)
+
+
+def _check_ids(entries: Sequence[ImageEntry], *, dataset: str, where: str) -> None:
+    for first, second in pairwise(sorted(entries, key=lambda entry: entry.image_id.lower())):
         # Upper and lower case are one file on some systems, so they are one id on all.
         if first.image_id.lower() == second.image_id.lower():
             raise ManifestError(
@@ -113,7 +119,10 @@ def checked_entries(
                 expected="ids that differ in more than upper and lower case",
                 remedy="Rename one file, or narrow the pattern of the images.",
             )
-    for path in (path for entry in found for path in entry.files.values()):
+
+
+def _check_names(entries: Sequence[ImageEntry]) -> None:
+    for path in (path for entry in entries for path in entry.files.values()):
         if set("{}") & set(str(path)):
             raise ManifestError(
                 "The name of a file cannot be used.",
@@ -122,11 +131,9 @@ def checked_entries(
                 expected="no { and } in folders and files, which Snakemake takes for its own",
                 remedy="Rename the file or the folder.",
             )
-    _every_class_somewhere(found, dataset=dataset, codes=codes, where=where)
-    return tuple(found)
 
 
-def _every_class_somewhere(entries: Sequence[ImageEntry], *, dataset: str, codes: Sequence[str], where: str) -> None:
+def _check_classes(entries: Sequence[ImageEntry], *, dataset: str, codes: Sequence[str], where: str) -> None:
     if any(entry.label or entry.annotations for entry in entries) or all(entry.image is None for entry in entries):
         return
     seen = {code for entry in entries for code, _ in entry.masks}

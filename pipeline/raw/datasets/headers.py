@@ -7,7 +7,7 @@ from pipeline.errors import ImageRejected
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.formats.reader import file_size
 from pipeline.raw.formats.suffixes import decoded_whole
-from pipeline.raw.truth import is_level
+from pipeline.raw.truth import has_size
 from pipeline.runtime.job_memory import Picture
 
 __all__ = ["check_headers", "header_size", "picture_of"]
@@ -60,7 +60,7 @@ def check_headers(entry: ImageEntry, *, any_level: bool = False) -> list[str]:
         found = header_size(path)
         if found is None:
             problems.append(f"{entry.image_id}: {path} ({code}) cannot be read")
-        elif found != size and not (any_level and is_level(found, of=size)):
+        elif not has_size(found, of=size, any_level=any_level):
             problems.append(
                 f"{entry.image_id}: {path} ({code}) is {found[1]}×{found[0]}, the image {size[1]}×{size[0]}"
             )

@@ -49,17 +49,10 @@ def _listed(record: DatasetRecord, *, root: Path | None, dataset: str) -> tuple[
     return list_released(folder, codes=record.codes), str(folder)
 
 
-def lookup_column(path: Path, *, column: str) -> dict[str, str]:
-    """Column of a CSV file, as ``image_id`` → value.
-
-    Raises
-    ------
-    ManifestError
-        The file or a column is missing, an id stands twice, or an id is not safe in a path.
-    """
+def _rows(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
+            return list(csv.DictReader(stream))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(
             "The table cannot be read.",
@@ -68,8 +61,18 @@ def lookup_column(path: Path, *, column: str) -> dict[str, str]:
             expected="a CSV file in UTF-8",
             remedy="Check the path, and save the table as CSV in UTF-8.",
         ) from error
+
+
+def lookup_column(path: Path, *, column: str) -> dict[str, str]:
+    """Column of a CSV file, as ``image_id`` → value.
+
+    Raises
+    ------
+    ManifestError
+        The file or a column is missing, an id stands twice, or an id is not safe in a path.
+    """
     found: dict[str, str] = {}
-    for number, row in enumerate(rows, start=2):
+    for number, row in enumerate(_rows(path), start=2):
         if row.get("image_id") is None or row.get(column) is None:
             raise ManifestError(
                 "A column is missing.",
