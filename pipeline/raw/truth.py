@@ -19,7 +19,7 @@ from pipeline.raw.formats.reader import ValueSource, is_set, open_values
 from pipeline.raw.formats.source import checked_box, unusable
 from pipeline.raw.phantom.make import phantom
 
-__all__ = ["TruthSource", "has_size", "open_truth", "read_truth"]
+__all__ = ["TruthSource", "has_size", "open_truth"]
 
 ReadMask: TypeAlias = Callable[[Box], NDArray[np.bool_]]
 MASK_BYTES = 2**26
@@ -161,17 +161,3 @@ def open_truth(
     with ExitStack() as stack:
         layers = _layers(entry, record=record, size=(height, width), workers=workers, stack=stack)
         yield TruthSource(tuple(layers.get(code) for code in record.codes))
-
-
-def read_truth(entry: ImageEntry, *, record: DatasetRecord, height: int, width: int) -> NDArray[np.uint8]:
-    """Truth masks of an image whole, 0 or 1, ``(class, h, w)``; all 0 for an image that nobody annotated.
-
-    Raises
-    ------
-    ImageRejected
-        See `open_truth`.
-    """
-    with open_truth(entry, record=record, height=height, width=width) as truth:
-        if truth is None:
-            return np.zeros((len(record.codes), height, width), np.uint8)
-        return truth.read(Box.of_shape(height, width), height=height, width=width)

@@ -14,10 +14,10 @@ from pipeline.raw.facts import fact_sheet, write_fact_sheet
 from pipeline.raw.phantom.fundus import fundus_phantom
 from pipeline.raw.pixels import open_image
 from pipeline.raw.splits.duplicates import alike_pairs, hash_level
-from pipeline.raw.truth import read_truth
 from pipeline.seeds import stream
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance, file_digest
+from tests.raw.whole import whole_truth
 
 RECORD = DatasetRecord.model_validate(
     {
@@ -63,11 +63,11 @@ def test_a_truncated_mask_rejects_the_image(entry):
 def test_what_reads_a_rejected_image_raises(entry):
     Image.fromarray(np.zeros((30, 20), np.uint8)).save(entry.masks[0][1])
     with pytest.raises(ImageRejected, match="eye_B"):
-        read_truth(entry, record=RECORD, height=20, width=30)
+        whole_truth(entry, record=RECORD, height=20, width=30)
 
 
 def test_truth_comes_in_manifest_order_with_overlaps(entry):
-    truth = read_truth(entry, record=RECORD, height=20, width=30)
+    truth = whole_truth(entry, record=RECORD, height=20, width=30)
     assert truth.shape == (2, 20, 30)
     assert truth[0].sum() == 0
     assert truth[1, 2:5, 3:9].all()

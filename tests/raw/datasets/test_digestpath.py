@@ -7,7 +7,7 @@ from PIL import Image
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ManifestError, MissingDataError
 from pipeline.raw.datasets.listing import list_images
-from pipeline.raw.truth import read_truth
+from tests.raw.whole import whole_truth
 
 NAME = "18-09926B_2019-05-08 23_29_50-lv1-34806-17796-5100-5004"
 OTHER = "18-09926B_2019-05-08 23_29_50-lv1-1000-2000-3000-3001"
@@ -69,7 +69,7 @@ def test_the_group_is_the_slide_unless_the_manifest_says_otherwise(root):
 
 
 def test_a_blurred_mask_is_cut_at_the_middle(root):
-    truth = read_truth(listed(root)[NAME], record=record(), height=32, width=48)
+    truth = whole_truth(listed(root)[NAME], record=record(), height=32, width=48)
     expected = np.zeros((32, 48), bool)
     expected[8:24, 16:40] = True
     assert np.array_equal(truth[0], expected)

@@ -1,0 +1,12 @@
+"""The truth of a small image whole, for tests."""
+
+from pipeline.geometry import Box
+from pipeline.raw.truth import open_truth
+
+__all__ = ["whole_truth"]
+
+
+def whole_truth(entry, *, record, height, width):
+    """The truth ``(class, h, w)`` of an annotated image."""
+    with open_truth(entry, record=record, height=height, width=width) as truth:
+        return truth.read(Box.of_shape(height, width), height=height, width=width)
