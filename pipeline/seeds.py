@@ -1,7 +1,7 @@
 """Random streams, addressed by a key and never consumed in order: the only source of randomness.
 
-A stream belongs to its key (stage, image, class, …), so adding an image, another number of workers or another order
-of work leaves every other stream as it was.
+A stream belongs to its key (stage, image, class, …). So another image, number of workers or order of work leaves every
+other stream as it was.
 """
 
 import hashlib

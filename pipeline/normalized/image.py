@@ -120,7 +120,7 @@ def _mapping(opened: Opened) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Content:
-    """What a chain makes of an image."""
+    """Result of a chain: the normalised pixels of an image, its region of interest, flags and stains."""
 
     region: Region
     """Field of view or tissue, of the size of the view."""

@@ -41,7 +41,7 @@ class View:
         return max(fine, default=0)
 
     def read(self, box: Box) -> Grey:
-        """The pixels ``(h, w, 3)`` of a box, uint8 or uint16 as the file has them; the same for any partition."""
+        """Pixels ``(h, w, 3)`` of a box, uint8 or uint16 as the file has them; the same for any partition."""
         level, target = self.level, (self.rescaling.height, self.rescaling.width)
         if self.source.levels[level] == target:
             return self.source.read(box, level=level)

@@ -43,7 +43,7 @@ class Polygons:
         return cls(np.ascontiguousarray(np.concatenate([np.zeros((0, 4)), *edges])), starts)
 
     def read(self, box: Box) -> NDArray[np.bool_]:
-        """The pixels ``(h, w)`` of a box that lie inside."""
+        """Mask ``(h, w)`` of the pixels of a box that lie inside."""
         found = np.zeros((box.height, box.width), np.bool_)
         _fill(self.edges, self.starts, box.y0, box.x0, found)
         return found

@@ -130,6 +130,6 @@ def write_fact_sheet(entry: ImageEntry, *, job: Job, output: Path) -> None:
 
 
 def read_sheet(path: Path) -> Mapping[str, Any]:
-    """Read a fact sheet."""
+    """Fact sheet of a file."""
     found: dict[str, Any] = json.loads(path.read_text())
     return found

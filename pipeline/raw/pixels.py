@@ -14,7 +14,7 @@ __all__ = ["open_image"]
 
 @contextmanager
 def open_image(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) -> Iterator[ImageSource]:
-    """Open an image for reading; nothing of a tiled or striped file is decoded yet.
+    """Image, open for reading. Nothing of a tiled or striped file is decoded yet.
 
     Parameters
     ----------

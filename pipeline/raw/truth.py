@@ -42,7 +42,7 @@ class TruthSource:
         self._layers = layers
 
     def read(self, box: Box, *, height: int, width: int) -> NDArray[np.uint8]:
-        """The truth of a box of a grid, 0 or 1, ``(class, h, w)`` with classes in manifest order and overlaps kept.
+        """Truth masks of a box of a grid, 0 or 1, ``(class, h, w)``; classes in manifest order, overlaps kept.
 
         Parameters
         ----------

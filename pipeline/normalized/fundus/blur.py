@@ -29,7 +29,7 @@ def gaussian_halo(sigma: float) -> int:
     if not 0 < sigma < np.inf:
         raise ConfigurationError(
             "The Gaussian blur has no width.",
-            where="normalized.blur.gaussian_halo",
+            where="normalized.fundus.blur.gaussian_halo",
             found=sigma,
             expected="a standard deviation in pixels above 0",
             remedy="Correct sigma, or switch the step off.",
@@ -67,7 +67,7 @@ def gaussian_blur(block: NDArray[np.uint8], *, outer: Box, box: Box, sigma: floa
     if block.shape[:2] != (outer.height, outer.width) or not outer.contains(box):
         raise GeometryError(
             "The block does not hold the part to blur.",
-            where="normalized.blur.gaussian_blur",
+            where="normalized.fundus.blur.gaussian_blur",
             found=f"block {block.shape[:2]} at {outer}",
             expected=f"at least {box}",
             remedy="Give the block of the box grown by its halo.",

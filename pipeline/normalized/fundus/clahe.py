@@ -7,7 +7,7 @@ Two passes over the blocks of an image, in any partition:
 2. `interpolate` maps each block through the tables of the four tiles around each pixel.
 
 The result equals ``cv2.createCLAHE(clip_limit, (tiles_x, tiles_y)).apply`` on the whole image, pixel for pixel, for
-8 and 16 bit, because every step repeats its integer counts and the order of its float32 operations.
+8 and 16 bit. Every step repeats its integer counts and the order of its float32 operations.
 
 References
 ----------
@@ -43,7 +43,7 @@ class TileGrid:
         if min(self.height, self.width, self.tiles_y, self.tiles_x) < 1:
             raise ConfigurationError(
                 "An image cannot be tiled.",
-                where="normalized.clahe.TileGrid",
+                where="normalized.fundus.clahe.TileGrid",
                 found=f"{self.height}×{self.width} pixels, {self.tiles_y}×{self.tiles_x} tiles",
                 expected="at least one pixel and one tile along each axis",
                 remedy="Correct the tile grid of the CLAHE step.",
@@ -142,7 +142,7 @@ def tile_tables(histograms: NDArray[np.int64], *, clip_limit: float, grid: TileG
     if not 0 <= clip_limit < np.inf:
         raise ConfigurationError(
             "The clip limit is not a number from 0.",
-            where="normalized.clahe.tile_tables",
+            where="normalized.fundus.clahe.tile_tables",
             found=clip_limit,
             expected="0 (no limit) or more; 2 to 4 are usual",
             remedy="Correct the clip limit.",
@@ -196,7 +196,7 @@ def interpolate(block: Grey, *, box: Box, grid: TileGrid, tables: Grey) -> Grey:
 
 def _misfit(what: str, *, found: object, expected: object) -> GeometryError:
     remedy = "Give the block, box and tile grid of one and the same image."
-    return GeometryError(what, where="normalized.clahe", found=found, expected=expected, remedy=remedy)
+    return GeometryError(what, where="normalized.fundus.clahe", found=found, expected=expected, remedy=remedy)
 
 
 def _check_block(block: Grey, *, box: Box, grid: TileGrid) -> None:

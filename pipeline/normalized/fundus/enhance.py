@@ -101,7 +101,8 @@ def equalise_block(rgb: Grey, *, box: Box, grid: TileGrid, tables: Grey, space: 
     Returns
     -------
     NDArray
-        ``(y, x, 3)`` of the type of the image. With ``lab`` the chroma a*, b* of each pixel is kept, with ``green`` red and blue.
+        ``(y, x, 3)`` of the type of the image. With ``lab`` the chroma a*, b* of each pixel is kept, with ``green`` red
+        and blue.
     """
     _check_space(rgb, space)
     result = _to_lab(rgb) if space == "lab" else rgb.copy()
@@ -132,8 +133,8 @@ def difference(
     Notes
     -----
     Equal to ``cv2.addWeighted(I, ω, G, θ, ς)`` where that uses fused multiply-adds in single precision. OpenCV does so
-    for most of an image and not for the last pixels of a row, so for weights that are not whole numbers its own
-    result depends on how the image is cut; this one does not.
+    for most of an image and not for the last pixels of a row. So for weights that are not whole numbers its own result
+    depends on how the image is cut. This one does not.
 
     Raises
     ------
@@ -143,7 +144,7 @@ def difference(
     if image.shape != blurred.shape:
         raise GeometryError(
             "Image and blur differ in size.",
-            where="normalized.enhance.difference",
+            where="normalized.fundus.enhance.difference",
             found=blurred.shape,
             expected=image.shape,
             remedy="Cut the halo off the blurred block first.",
@@ -177,7 +178,7 @@ def keep_outside(
     if roi.shape != enhanced.shape[:2]:
         raise GeometryError(
             "Image and field of view differ in size.",
-            where="normalized.enhance.keep_outside",
+            where="normalized.fundus.enhance.keep_outside",
             found=roi.shape,
             expected=enhanced.shape[:2],
             remedy="Bring the mask to the size of the block.",
@@ -191,7 +192,7 @@ def _check_space(rgb: Grey, space: ColourSpace) -> None:
     if space not in get_args(ColourSpace) or (space == "lab" and rgb.dtype != np.uint8):
         raise ConfigurationError(
             "The lightness cannot be taken from this image.",
-            where="normalized.enhance",
+            where="normalized.fundus.enhance",
             found=f"space {space!r}, {rgb.dtype}",
             expected="'lab' (8 bit only), 'green' or 'rgb'",
             remedy="Choose 'rgb' or 'green' for 16-bit images.",

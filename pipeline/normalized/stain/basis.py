@@ -88,7 +88,7 @@ class LabStatistics:
 def _not_a_basis(field: str, found: object, expected: str) -> ConfigurationError:
     return ConfigurationError(
         "The numbers describe no stain.",
-        where=f"normalized.basis: {field}",
+        where=f"normalized.stain.basis: {field}",
         found=found,
         expected=expected,
         remedy="Estimate the slide again, or use the shipped reference.",

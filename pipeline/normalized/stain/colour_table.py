@@ -50,7 +50,7 @@ class ColourTable:
         if self.colours.shape != (*self.counts.shape, 3) or self.counts.ndim != 1:
             raise GeometryError(
                 "Colours and counts do not belong together.",
-                where="normalized.colours.ColourTable",
+                where="normalized.stain.colour_table.ColourTable",
                 found=f"{self.colours.shape}, {self.counts.shape}",
                 expected="(n, 3) and (n,)",
                 remedy="Make the table with colour_table.",
@@ -79,11 +79,11 @@ def count_colours(block: NDArray[np.uint8], include: NDArray[np.bool_] | None, c
     GeometryError
         Where block, mask or counts are of other sizes.
     """
-    _check_block(block, include, where="normalized.colours.count_colours")
+    _check_block(block, include, where="normalized.stain.colour_table.count_colours")
     if counts.shape != (COLOURS,):
         raise GeometryError(
             "The counts are not those of all colours.",
-            where="normalized.colours.count_colours",
+            where="normalized.stain.colour_table.count_colours",
             found=counts.shape,
             expected=(COLOURS,),
             remedy="Begin with np.zeros(COLOURS, np.int64).",
@@ -132,7 +132,7 @@ def percentile(values: NDArray[np.float64], counts: NDArray[np.int64], q: float)
     if values.size == 0 or values.shape != counts.shape:
         raise GeometryError(
             "There is no percentile.",
-            where="normalized.colours.percentile",
+            where="normalized.stain.colour_table.percentile",
             found=f"{values.shape}, {counts.shape}",
             expected="as many counts as values, at least one",
             remedy="Leave out slides without tissue.",
@@ -171,7 +171,7 @@ def sample_pixels(
     GeometryError
         Where block, mask or box are of other sizes.
     """
-    _check_block(block, include, where="normalized.colours.sample_pixels", box=box)
+    _check_block(block, include, where="normalized.stain.colour_table.sample_pixels", box=box)
     limit = min(int(share * 2**64), 2**64)
     if limit <= 0 or block.size == 0:
         return np.empty(0, np.uint64), np.empty((0, 3), np.uint8)

@@ -42,7 +42,7 @@ def concentrations(rgb: NDArray[np.uint8], *, basis: StainBasis, sparsity: float
     if rgb.shape[-1:] != (3,) or rgb.dtype != np.uint8:
         raise GeometryError(
             "The image is not RGB.",
-            where="normalized.concentrations",
+            where="normalized.stain.concentrations",
             found=f"{rgb.shape} {rgb.dtype}",
             expected="(…, 3) uint8",
             remedy="Give red, green and blue on the last axis.",

@@ -88,7 +88,7 @@ def normalise(block: NDArray[np.uint8], *, estimate: Estimate, target: Estimate,
         A block of another shape or type.
     """
     if estimate.used == "none":
-        check_block(block, where="normalized.stain.normalise")
+        check_block(block, where="normalized.stain.method.normalise")
         return np.ascontiguousarray(np.moveaxis(block, 2, 0))
     basis, statistics, most = target.basis, target.statistics, settings.most_gain
     if estimate.used == "reinhard" and estimate.statistics and statistics:
@@ -98,7 +98,7 @@ def normalise(block: NDArray[np.uint8], *, estimate: Estimate, target: Estimate,
         return transfer(block, source=estimate.basis, target=basis, sparsity=_sparsity(settings), most_gain=most)
     raise ConfigurationError(
         "The target does not serve the method.",
-        where="normalized.stain.normalise",
+        where="normalized.stain.method.normalise",
         found=f"a target by {target.method}",
         expected=f"the numbers that {estimate.used} needs",
         remedy="Choose a target that was estimated by the same method, or the reference.",
@@ -130,7 +130,7 @@ def block_concentrations(block: NDArray[np.uint8], *, estimate: Estimate, settin
     if estimate.basis is None:
         raise ConfigurationError(
             "There are no stains to take apart.",
-            where="normalized.stain.block_concentrations",
+            where="normalized.stain.method.block_concentrations",
             found=f"an estimate by {estimate.used}",
             expected="one with stain vectors",
             remedy="Use the method vahadane or macenko.",

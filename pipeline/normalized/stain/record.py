@@ -63,7 +63,7 @@ class Estimate:
         if not pairs or not needed:
             raise ConfigurationError(
                 "An estimate lacks numbers.",
-                where="normalized.record.Estimate",
+                where="normalized.stain.record.Estimate",
                 found=asdict(self),
                 expected="matrix with maxima, mean with deviation, and those that the method used needs",
                 remedy="Estimate the slide again.",
@@ -145,7 +145,7 @@ def read_estimate(path: Path) -> Estimate:
 def _not_an_estimate(found: object, expected: str) -> StoreError:
     return StoreError(
         "This is no stain.json.",
-        where="normalized.record.Estimate",
+        where="normalized.stain.record.Estimate",
         found=found,
         expected=expected,
         remedy="Give a stain.json that this package wrote, unchanged.",

@@ -9,8 +9,8 @@ Two things are added, because a slide is not a photograph. The background light 
 what is white stays white: within 10 units of colour difference from it the change fades out. Glass has no part in the
 tissue's statistics and would take on a cast.
 
-Cube roots are found by iteration and bytes by tables, not by the libraries of the machine, so results do not depend on
-where or in which blocks they were computed.
+Cube roots are found by iteration and bytes by tables, not by the libraries of the machine. So results do not depend on
+the machine or on the blocks.
 """
 
 from typing import TypeAlias
@@ -74,7 +74,7 @@ def lab_statistics(table: ColourTable, *, background: Background) -> LabStatisti
     if pixels == 0:
         raise GeometryError(
             "There are no colours to take the mean of.",
-            where="normalized.reinhard.lab_statistics",
+            where="normalized.stain.reinhard.lab_statistics",
             found=0,
             expected="at least one pixel",
             remedy="Leave out slides without tissue.",
@@ -117,7 +117,7 @@ def transfer_lab(
     GeometryError
         For a block of another shape or type.
     """
-    pixels = check_block(block, where="normalized.reinhard.transfer_lab")
+    pixels = check_block(block, where="normalized.stain.reinhard.transfer_lab")
     scale = gains(source.deviation, target.deviation, most=most_gain)
     shift = np.asarray(target.mean) - scale * np.asarray(source.mean)
     result = np.empty((3, pixels.shape[0]), np.uint8)

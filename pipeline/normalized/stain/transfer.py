@@ -68,7 +68,7 @@ def transfer(
     GeometryError
         For a block of another shape or type.
     """
-    pixels = check_block(block, where="normalized.transfer")
+    pixels = check_block(block, where="normalized.stain.transfer")
     scale = gains(source.maxima, target.maxima, most=most_gain)
     mix = np.asarray(target.matrix) * scale[:, None] / _ROOT
     result = np.empty((3, pixels.shape[0]), np.uint8)

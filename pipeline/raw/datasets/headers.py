@@ -22,7 +22,7 @@ def header_size(path: Path) -> tuple[int, int] | None:
 
 
 def picture_of(entry: ImageEntry, *, record: DatasetRecord) -> Picture | None:
-    """What the header of an image tells the memory model, or None where it cannot be read.
+    """Size of an image from its header, for the memory model, or None where the header cannot be read.
 
     Parameters
     ----------

@@ -99,7 +99,7 @@ def _plain_rgb(path: Path) -> NDArray[np.uint8] | None:
 
 
 def decode_picture(path: Path) -> tuple[Pixels, str]:
-    """Pixels of a JPEG or PNG, 8-bit RGB ``(h, w, 3)`` or 16-bit grey ``(h, w)``, and how the file keeps them.
+    """Pixels of a JPEG or PNG (8-bit RGB ``(h, w, 3)`` or 16-bit grey ``(h, w)``) and how the file keeps them.
 
     Raises
     ------

@@ -46,7 +46,7 @@ def _openslide() -> ModuleType:
 
 
 class SlideSource:
-    """A slide that OpenSlide reads; see `pipeline.raw.formats.source.ImageSource`."""
+    """Image source of a slide that OpenSlide reads; see `pipeline.raw.formats.source.ImageSource`."""
 
     whole = False
     dtype = np.dtype(np.uint8)
@@ -64,7 +64,7 @@ class SlideSource:
         self.stored = f"{slide.properties.get('openslide.vendor', 'unknown')} slide, 8 bit"
 
     def read(self, box: Box, *, level: int = 0) -> NDArray[np.uint8]:
-        """The RGB pixels ``(h, w, 3)`` of a box of a level; what was not scanned is white."""
+        """RGB pixels ``(h, w, 3)`` of a box of a level; what was not scanned is white."""
         checked_box(box, self.levels, level=level)
         found = np.empty((box.height, box.width, 3), np.uint8)
         within = Box.of_shape(*self.levels[level])

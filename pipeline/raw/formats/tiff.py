@@ -49,7 +49,7 @@ class _Unread(Exception):
 
 
 class TiffSource:
-    """A tiled or striped TIFF picture; see `pipeline.raw.formats.source.ImageSource`."""
+    """Image source of a tiled or striped TIFF; see `pipeline.raw.formats.source.ImageSource`."""
 
     whole = False
 
@@ -118,7 +118,7 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
 
 
 def _levels(file: tifffile.TiffFile, path: Path) -> list[Any]:
-    """The pages of the one picture that a file holds, finest first; a stack of pictures is refused."""
+    """Pyramid pages of the one picture that a file holds, finest first. A stack of pictures is refused."""
     try:
         series = file.series
         levels = [(level, level.pages[0].aspage()) for level in series[0].levels]

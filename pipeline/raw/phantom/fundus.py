@@ -156,10 +156,10 @@ def fundus_phantom(number: int, *, size: int, seed: int) -> Phantom:
     Returns
     -------
     Phantom
-        Masks ``MA``, ``HE``, ``EX``, ``SE`` where the painted opacity is at least ``MASK_OPACITY``, and ``OD``, the
-        ellipse of the disc carried through the same geometry. Lesions lie inside the field of view and off the disc;
-        where there are both, a haemorrhage overlaps an exudate. Of eight images, number 7 has no lesion, numbers 1, 2,
-        5 and 6 have soft exudates, and all but 3 and 7 have haemorrhages. Of six images, 4 and 5 are the two eyes of
+        Masks ``MA``, ``HE``, ``EX``, ``SE`` are set where the painted opacity is at least ``MASK_OPACITY``. ``OD`` is
+        the ellipse of the disc, carried through the same geometry. Lesions lie inside the field of view and off the
+        disc. Where there are both, a haemorrhage overlaps an exudate. Of eight images, number 7 has no lesion. Numbers
+        1, 2, 5 and 6 have soft exudates. All but 3 and 7 have haemorrhages. Of six images, 4 and 5 are the two eyes of
         one patient.
     """
     # The fifth and sixth image of six share a patient; the sixth is the other eye.

@@ -27,7 +27,7 @@ _FULL_DETAIL = 1500
 
 @dataclass(frozen=True, slots=True)
 class Laboratory:
-    """How a centre stains and scans."""
+    """Stains and scanner of a centre."""
 
     basis: tuple[tuple[float, float, float], tuple[float, float, float]]
     """Optical density of haematoxylin and eosin in R, G, B; unit vectors."""

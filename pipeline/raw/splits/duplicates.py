@@ -1,7 +1,7 @@
 """Near-duplicates: images that show the same picture, found by the distance of their perceptual hashes.
 
-The hash is the sign, against their median, of the 255 lowest frequencies (16 × 16 without the mean) of the cosine
-transform of the luminance at 64 × 64. Gain, offset, size and compression of a picture hardly change it. Fundus
+The hash comes from the cosine transform of the luminance at 64 × 64: whether each of its 255 lowest frequencies (of 16
+× 16, without the mean) is above their median. Gain, offset, size and compression of a picture hardly change it. Fundus
 photographs all look alike, so hashes of the usual 64 bits come too close to each other. Measured on 12 IDRiD images,
 different images differ in at least 62 of the 255 bits, copies in at most 22. The copies had a sixth of the size, JPEG
 of quality 10 at an eighth of it, or brightness and gamma changed until it saturates.
