@@ -1,18 +1,74 @@
 """Offline preprocessing, patch datasets, training and chunked inference for large medical images.
 
-Seven words in the order of the data flow, each a folder here, a pair of files in ``stages/``, a folder of results and a
+Seven words in the order of the data flow, each a package here, a pair of files in ``stages/``, a folder of results and a
 folder of tests:
 
-raw            image files → lists of images, readers, fact sheets, splits
-normalized     original pixels → comparable pixels, truth and region of interest, as OME-Zarr
-index          truth → candidate tables and patch indexes, as Parquet
-model          patch index → trained weights, card, history
-probability    model and image → fused probability maps
-segmentation   probability maps → thresholds, label maps, polygons, lesions
-report         everything → metrics and the page to look at
+raw            image files: lists of images, readers, fact sheets, splits
+normalized     comparable pixels, truth and region of interest, as OME-Zarr
+index          candidate tables and patch indexes, as Parquet
+model          networks: training, weights, card, ensembles
+probability    sliding windows: fused probability maps
+segmentation   thresholds, label maps, polygons, lesions
+report         metrics and the page to look at
 
-On the ground floor, beside them: ``errors config manifest settings words`` (what may be said, and in which words),
-``seeds`` (randomness), ``geometry memory disk`` (arithmetic), ``optical_density components metrics averages`` (shared
-numerics), ``partial provenance stores shards blosc_blocks finished whole`` (how results reach the disk), ``jobs`` (what
-surrounds one call of a stage), and ``cli``, the only module that prints.
+Beside them, from what knows nothing of the others up to what uses all:
+
+errors         errors that are raised on purpose
+words          names of the stages, splits and classes; names that can be folders
+seeds          random streams, each with an address
+geometry       boxes, windows and strips
+config         parameters, manifest, plan of a run
+arrays         pure functions over arrays
+stores         Zarr, Parquet and atomic files; records of origin
+runtime        jobs, threads, memory: what changes no value
+predict        one new image by a trained model
+cli            the command ``lesionmap``, which alone prints
+
+A notebook needs the names in ``__all__``; they are imported when they are first used.
 """
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.geometry import Box
+    from pipeline.index.table import read_index
+    from pipeline.predict.new_image import Wishes, predict_new_image
+    from pipeline.predict.normalise import normalise_new_image
+    from pipeline.raw.formats.reader import open_picture as open_image
+    from pipeline.stores.image_store import open_normalized
+    from pipeline.stores.probability_store import open_probability
+
+__all__ = [
+    "Box",
+    "Wishes",
+    "normalise_new_image",
+    "open_image",
+    "open_normalized",
+    "open_probability",
+    "predict_new_image",
+    "read_index",
+]
+
+_HOMES = {
+    "Box": ("pipeline.geometry", "Box"),
+    "Wishes": ("pipeline.predict.new_image", "Wishes"),
+    "normalise_new_image": ("pipeline.predict.normalise", "normalise_new_image"),
+    "open_image": ("pipeline.raw.formats.reader", "open_picture"),
+    "open_normalized": ("pipeline.stores.image_store", "open_normalized"),
+    "open_probability": ("pipeline.stores.probability_store", "open_probability"),
+    "predict_new_image": ("pipeline.predict.new_image", "predict_new_image"),
+    "read_index": ("pipeline.index.table", "read_index"),
+}
+"""Name → module and name there."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, own = _HOMES[name]
+    return getattr(importlib.import_module(module), own)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

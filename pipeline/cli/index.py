@@ -27,12 +27,12 @@ PIPED_WIDTH = 120
 def _opened(arguments: argparse.Namespace) -> "tuple[IndexPlace, pd.DataFrame, dict[str, Any], DatasetRecord]":
     """Place, rows, metadata and facts of an index."""
     from pipeline.config.manifest import load_manifest
-    from pipeline.index.table import read
+    from pipeline.index.table import read_index
     from pipeline.report.pictures.index_pictures import index_record, place_of
     from pipeline.stores import table_metadata
 
     place = place_of(Path(arguments.index))
-    frame, notes = read(place.index), table_metadata(place.index)
+    frame, notes = read_index(place.index), table_metadata(place.index)
     known = load_manifest(Path(arguments.manifest)).datasets
     return place, frame, notes, index_record(frame, notes, known=known, dataset=place.dataset)
 

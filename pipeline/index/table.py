@@ -29,7 +29,7 @@ from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.job import Job
 from pipeline.words import BACKGROUND
 
-__all__ = ["Inputs", "read", "write_index"]
+__all__ = ["Inputs", "read_index", "write_index"]
 
 MOST_ROWS = 20_000_000
 """Rows that the grid may give; each takes some hundred bytes of memory while an index is written."""
@@ -200,7 +200,7 @@ def _refuse(found: Sequence[str], *, where: Path) -> None:
         )
 
 
-def read(path: Path) -> pd.DataFrame:
+def read_index(path: Path | str) -> pd.DataFrame:
     """Read an index and check columns, types, order and every row.
 
     Parameters
@@ -213,6 +213,7 @@ def read(path: Path) -> pd.DataFrame:
     StoreError
         Where the file is none, is of another schema version, or breaks a rule; the text names the rules and rows.
     """
+    path = Path(path)
     frame, notes = read_noted(path)
     if notes.get("schema_version") != SCHEMA_VERSION or "summary" not in notes:
         _refuse([f"schema version {notes.get('schema_version')}, expected {SCHEMA_VERSION}"], where=path)

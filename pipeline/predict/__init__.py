@@ -1,7 +1,8 @@
 """Prediction of one new image by a trained model, through the functions of the stages.
 
-as_trained      normalisation as of the images that the model was trained on
 new_image       one file to maps, masks and outlines
+normalise       one file to a normalised store
 original_grid   masks on the pixel grid of the file
+recipe          normalisation of a model's images, or one made of settings
 run_settings    parameters and thresholds of the run that the model came from
 """

@@ -17,8 +17,9 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ConfigurationError
 from pipeline.model.checkpoint import read_card
 from pipeline.model.ensemble import members_of, model_files
-from pipeline.predict.as_trained import image_entry, normalise_as_trained, recipe_of
+from pipeline.predict.normalise import image_entry, normalise_by
 from pipeline.predict.original_grid import Format, write_original_masks
+from pipeline.predict.recipe import recipe_of_model
 from pipeline.predict.run_settings import RunBeside
 from pipeline.probability.predict import LIBRARIES, predict_image
 from pipeline.segmentation.fit import save_thresholds
@@ -63,6 +64,9 @@ class Wishes:
                 expected="0 to 1",
                 remedy="Give a number between.",
             )
+
+
+DEFAULT = Wishes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +178,9 @@ def _regions(outlines: Path, *, codes: tuple[str, ...]) -> dict[str, int]:
     return {code: found.count(code) for code in codes}
 
 
-def predict_new_image(image: Path, *, model: Path, out: Path, wishes: Wishes) -> tuple[Found, ...]:
+def predict_new_image(
+    image: Path | str, *, model: Path | str, out: Path | str, wishes: Wishes = DEFAULT
+) -> tuple[Found, ...]:
     """Maps, masks and outlines of an image, normalised as the model's own were; the outlines in pixels of the file.
 
     What is there already, made from the same file, model, parameters and code, is kept; a killed call is continued.
@@ -207,13 +213,17 @@ def predict_new_image(image: Path, *, model: Path, out: Path, wishes: Wishes) ->
     ConfigurationError
         Parameters that cannot be meant, or a level or pixel size that the file does not have.
     """
-    entry, beside = image_entry(image), RunBeside(model.resolve(), wishes.fusions)
-    card = read_card(members_of(beside.model)[0])
-    recipe = recipe_of(card, model=beside.model, pixel_size_um=wishes.pixel_size_um)
+    entry, beside = image_entry(Path(image)), RunBeside(Path(model).resolve(), wishes.fusions)
+    recipe = recipe_of_model(beside.model).with_pixel_size(wishes.pixel_size_um)
     inference, cleaning = beside.probability(wishes.probability), beside.segmentation(wishes.segmentation)
-    task = _Prediction(entry.image_id, beside, recipe.record, wishes, out.resolve() / entry.image_id)
-    normalized = normalise_as_trained(entry, recipe, folder=task.folder / "normalized", workers=wishes.workers)
-    maps = _maps(task, normalized, config=inference, window=inference.window or beside.window or card.patch)
+    task = _Prediction(entry.image_id, beside, recipe.record, wishes, Path(out).resolve() / entry.image_id)
+    normalized = normalise_by(entry, recipe, folder=task.folder / "normalized", workers=wishes.workers)
+    maps = _maps(
+        task,
+        normalized,
+        config=inference,
+        window=inference.window or beside.window or read_card(members_of(beside.model)[0]).patch,
+    )
     return tuple(
         _segmented(task, fusion, normalized=normalized, probability=path, config=cleaning)
         for fusion, path in maps.items()

@@ -1,6 +1,7 @@
 """Is a store of an image all there? What it says of its image, and that its arrays are on one grid."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import zarr
 from pipeline.errors import StoreError
 from pipeline.stores import open_array, open_group
 
-__all__ = ["image_notes", "whole_image"]
+__all__ = ["NormalizedStore", "image_notes", "open_normalized", "whole_image"]
 
 NOTES = "lesionmap"
 NEEDED = ("image_id", "mapping")
@@ -73,3 +74,35 @@ def whole_image(path: Path) -> dict[str, Any]:
                 path, found=f"array {name} {plane.shape}", expected=f"the grid of array 0, {image.shape[-2:]}"
             )
     return notes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NormalizedStore:
+    """Arrays of one normalised image, opened and not read."""
+
+    image_id: str
+    """Name of the image."""
+    classes: tuple[str, ...]
+    """Class codes in the order of the class axis of ``truth``."""
+    image: zarr.Array[Any]
+    """``(3, y, x)`` uint8: the finest level of the pyramid."""
+    roi: zarr.Array[Any]
+    """``(y, x)`` uint8, 0 or 1: field of view or tissue."""
+    truth: zarr.Array[Any] | None
+    """``(class, y, x)`` uint8, 0 or 1; None where nobody annotated."""
+
+
+def open_normalized(path: Path | str) -> NormalizedStore:
+    """Image, region of interest and truth of ``normalized/{image}.zarr``.
+
+    Raises
+    ------
+    StoreError
+        There is no store, or it is incomplete.
+    """
+    path = Path(path)
+    notes = whole_image(path)
+    truth = _array(path, "truth") if "truth" in open_group(path) else None
+    return NormalizedStore(
+        notes["image_id"], tuple(notes.get("classes", ())), _array(path, "0"), _array(path, "roi"), truth
+    )

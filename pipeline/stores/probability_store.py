@@ -54,7 +54,7 @@ class ProbabilityMap:
         return as_float16(np.asarray(self.array[(number, *box.slices)]))
 
 
-def open_probability(path: Path) -> ProbabilityMap:
+def open_probability(path: Path | str) -> ProbabilityMap:
     """Open the finest level of ``probability/{model}/{fusion}/{image}.zarr``.
 
     Raises
@@ -62,4 +62,4 @@ def open_probability(path: Path) -> ProbabilityMap:
     StoreError
         Where there is no finished store.
     """
-    return ProbabilityMap(open_array(path, "0"))
+    return ProbabilityMap(open_array(Path(path), "0"))

@@ -114,7 +114,7 @@ class Dataset:
         return output
 
     def index(self, sampling: Sampling, **options: Any) -> pd.DataFrame:
-        return table.read(self.write(sampling, **options))
+        return table.read_index(self.write(sampling, **options))
 
     def summary(self) -> dict[str, Any]:
         return table_metadata(self.root / "index" / "s.parquet")["summary"]

@@ -65,7 +65,7 @@ def idrid(real_data, tmp_path_factory):
             job=Job(record, ORIGIN, workers=2),
             output=output,
         )
-        return table.read(output), table_metadata(output)["summary"]
+        return table.read_index(output), table_metadata(output)["summary"]
 
     return record, normalized, index
 

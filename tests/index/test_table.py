@@ -237,7 +237,7 @@ def test_of_many_missing_inputs_the_first_are_named_and_the_rest_counted(several
 
 def test_read_refuses_a_file_that_breaks_a_rule_and_names_it(several, tmp_path):
     path = several.write(guided())
-    frame, notes = table.read(path), table_metadata(path)
+    frame, notes = table.read_index(path), table_metadata(path)
     first = frame.index[frame["anchor_y"] >= 0][0]
     changes = {
         "box outside the image": frame.assign(y=(frame["y"] + 1000).astype("int32")),
@@ -260,11 +260,11 @@ def test_read_refuses_a_file_that_breaks_a_rule_and_names_it(several, tmp_path):
         extra = {"schema_version": 1, "summary": notes["summary"]}
         write_table(broken, tmp_path / "broken.parquet", provenance={}, extra=extra)
         with pytest.raises(StoreError, match=name):
-            table.read(tmp_path / "broken.parquet")
+            table.read_index(tmp_path / "broken.parquet")
     assert problems(frame, sizes=sizes(several)) == []
     write_table(frame, tmp_path / "old.parquet", provenance={}, extra={"schema_version": 0})
     with pytest.raises(StoreError, match="schema version 0, expected 1"):
-        table.read(tmp_path / "old.parquet")
+        table.read_index(tmp_path / "old.parquet")
 
 
 def test_structure_and_weights_reach_the_file_from_the_picture(make, picture):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline.config import NormalizedConfig
 from pipeline.errors import ConfigurationError
@@ -16,7 +17,7 @@ from pipeline.raw.formats.reader import open_picture
 from pipeline.stores.atomic import write_json
 from pipeline.stores.provenance import Provenance
 
-__all__ = ["write_target"]
+__all__ = ["target_content", "write_target"]
 
 
 def _of_image(path: Path, *, config: NormalizedConfig) -> Estimate:
@@ -57,6 +58,31 @@ def _chosen(
     return REFERENCE, "shipped reference"
 
 
+def target_content(
+    config: NormalizedConfig, *, target: str, file: Path | None, estimates: Sequence[Path]
+) -> dict[str, Any]:
+    """Stain target as plain values, with where it comes from.
+
+    Parameters
+    ----------
+    config
+        Method and size.
+    target
+        ``reference``, ``median``, or the name of the file.
+    file
+        The stain.json or image that the target names, if it names one.
+    estimates
+        ``stain.json`` of the training images, for the median; of no others, so nothing leaks.
+
+    Raises
+    ------
+    ConfigurationError
+        An image without usable stains, or an estimate by another method.
+    """
+    found, source = _chosen(config, target=target, file=file, estimates=estimates)
+    return {**_checked(found, source=source, config=config).to_json(), "from": source}
+
+
 def write_target(
     config: NormalizedConfig,
     *,
@@ -70,14 +96,8 @@ def write_target(
 
     Parameters
     ----------
-    config
-        Method and size.
-    target
-        ``reference``, ``median``, or the name of the file.
-    file
-        The stain.json or image that the target names, if it names one.
-    estimates
-        ``stain.json`` of the training images, for the median; of no others, so nothing leaks.
+    config, target, file, estimates
+        What it is chosen from, see `target_content`.
     output
         The file.
     provenance
@@ -88,7 +108,5 @@ def write_target(
     ConfigurationError
         An image without usable stains, or an estimate by another method.
     """
-    found, source = _chosen(config, target=target, file=file, estimates=estimates)
-    found = _checked(found, source=source, config=config)
-    content = {**found.to_json(), "from": source, "provenance": provenance.as_attributes()}
-    write_json(content, output)
+    content = target_content(config, target=target, file=file, estimates=estimates)
+    write_json({**content, "provenance": provenance.as_attributes()}, output)

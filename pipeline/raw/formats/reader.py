@@ -51,7 +51,7 @@ class _Held:
 
 
 @contextmanager
-def open_picture(path: Path, *, workers: int = 1) -> Iterator[ImageSource]:
+def open_picture(path: Path | str, *, workers: int = 1) -> Iterator[ImageSource]:
     """Picture in a file, open for reading. Nothing of a tiled or striped file is decoded yet.
 
     Parameters
@@ -66,6 +66,7 @@ def open_picture(path: Path, *, workers: int = 1) -> Iterator[ImageSource]:
     ImageRejected
         The file is damaged, empty, of an unknown format or of a type that is no picture.
     """
+    path = Path(path)
     suffix = path.suffix.lower()
     if suffix in TIFF:
         with open_tiff(path, workers=workers) as source:

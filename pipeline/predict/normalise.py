@@ -1,16 +1,13 @@
-"""Normalisation of a new image: as a trained model's images were, by the functions of the stage."""
+"""Normalisation of a new image, by the functions of the stage."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import NormalizedConfig
-from pipeline.config.manifest import DatasetRecord
-from pipeline.errors import MissingDataError, ModelError
-from pipeline.model.checkpoint import CARD, Card
+from pipeline.errors import ConfigurationError, MissingDataError
 from pipeline.normalized.fundus.image import normalise_fundus
 from pipeline.normalized.stain.image import normalise_histology, write_estimate
+from pipeline.predict.recipe import Recipe, recipe_of_model, recipe_of_settings
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.stores.atomic import write_json
 from pipeline.stores.finished import is_finished
@@ -18,24 +15,7 @@ from pipeline.stores.job import Job, job_of
 from pipeline.stores.provenance import code_digest
 from pipeline.words import safe_id
 
-__all__ = ["Recipe", "image_entry", "normalise_as_trained", "recipe_of"]
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Normalisation of the images of a model."""
-
-    record: DatasetRecord
-    """Facts of the data set."""
-    normalisation: Mapping[str, Any]
-    """The block ``normalized``: keys of the model's chain."""
-    target: Mapping[str, Any] | None
-    """Content of ``target.json``; None where no stains are normalised."""
-
-    @property
-    def config(self) -> NormalizedConfig:
-        """The block as it is validated."""
-        return NormalizedConfig.model_validate(dict(self.normalisation))
+__all__ = ["image_entry", "normalise_by", "normalise_new_image"]
 
 
 def image_entry(path: Path) -> ImageEntry:
@@ -57,45 +37,13 @@ def image_entry(path: Path) -> ImageEntry:
     return ImageEntry(safe_id(path.stem), path, annotated=False)
 
 
-def recipe_of(card: Card, *, model: Path, pixel_size_um: float | None = None) -> Recipe:
-    """Normalisation that a model's card asks for.
-
-    Parameters
-    ----------
-    card
-        Card of the model, or of the first member of an ensemble.
-    model
-        Folder of the model, for messages.
-    pixel_size_um
-        Side of a pixel of the new image, where its file names none.
-
-    Raises
-    ------
-    ModelError
-        A card that does not say how.
-    """
-    stain = card.normalisation.get("stain") or {}
-    stained = card.normalisation.get("chain") == "histology" and stain.get("method") != "none"
-    if card.record is None or not card.normalisation or (stained and card.stain_target is None):
-        lacking = "stain target" if card.record and card.normalisation else "normalisation"
-        raise ModelError(
-            "The card does not say how the model's images were normalised.",
-            where=model / CARD,
-            found=f"no {lacking}",
-            expected="a card of a model that was trained by stage model",
-            remedy="Train it again: run snakemake model.",
-        )
-    given = {} if pixel_size_um is None else {"pixel_size_um": pixel_size_um}
-    return Recipe(card.record.model_copy(update=given), card.normalisation, card.stain_target)
-
-
 def _job(entry: ImageEntry, recipe: Recipe, *, inputs: Mapping[str, Path], workers: int) -> Job:
     config = {
         "record": recipe.record.model_dump(mode="json"),
         "entry": {"image_id": entry.image_id},
         "normalized": dict(recipe.normalisation),
     }
-    code = code_digest("pipeline.predict.as_trained")
+    code = code_digest("pipeline.predict.normalise")
     return job_of("normalized", config=config, code=code, inputs={**entry.files, **inputs}, workers=workers)
 
 
@@ -111,7 +59,7 @@ def _stains(entry: ImageEntry, recipe: Recipe, *, folder: Path, workers: int) ->
     return {"stain": stain, "target": target}
 
 
-def normalise_as_trained(entry: ImageEntry, recipe: Recipe, *, folder: Path, workers: int = 1) -> Path:
+def normalise_by(entry: ImageEntry, recipe: Recipe, *, folder: Path, workers: int = 1) -> Path:
     """Normalised store ``{image}.zarr`` of a new image; with stains also ``{image}.stain.json`` and ``target.json``.
 
     What is there already, from the same file, recipe and code, is kept; what a killed run left is continued.
@@ -121,7 +69,7 @@ def normalise_as_trained(entry: ImageEntry, recipe: Recipe, *, folder: Path, wor
     entry
         The image.
     recipe
-        What the card says.
+        How it is normalised.
     folder
         Where the results go, named ``normalized``.
     workers
@@ -151,3 +99,61 @@ def normalise_as_trained(entry: ImageEntry, recipe: Recipe, *, folder: Path, wor
             entry, config=config, stain=stains.get("stain"), target=stains.get("target"), job=job, output=output
         )
     return output
+
+
+def normalise_new_image(
+    image: Path | str,
+    *,
+    out: Path | str,
+    model: Path | str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    pixel_size_um: float | None = None,
+    workers: int = 1,
+) -> Path:
+    """Normalised store of an image that belongs to no data set, by the recipe of a model or by settings.
+
+    What is there already, made from the same file, recipe and code, is kept; a killed call is continued.
+
+    Parameters
+    ----------
+    image
+        Any file that the readers take: JPEG, PNG, TIFF, a slide.
+    out
+        Folder of the results; ``{out}/{image}/normalized/`` is made in it.
+    model
+        Folder of a model or an ensemble: the image is brought to the look of the images that it was trained on.
+    settings
+        Keys of the block ``normalized`` of ``stages/config.yaml`` instead, such as ``{"chain": "histology"}``.
+    pixel_size_um
+        Side of a pixel of the file in micrometres, where a size in micrometres is asked for and the file names none.
+    workers
+        Blocks at a time; changes no value.
+
+    Returns
+    -------
+    Path
+        ``{out}/{image}/normalized/{image}.zarr``.
+
+    Raises
+    ------
+    MissingDataError
+        No file.
+    ImageRejected
+        A file that cannot be read.
+    ModelError
+        No model, or one whose card does not say how its images were normalised.
+    ConfigurationError
+        Both or neither of model and settings, settings that cannot be meant, a level or pixel size that the file lacks.
+    """
+    if (model is None) == (settings is None):
+        raise ConfigurationError(
+            "It is not said how to normalise.",
+            where="normalise_new_image",
+            found="neither a model nor settings" if model is None else "a model and settings",
+            expected="one of them",
+            remedy="Give model=… to treat the image as a model's own, or settings=… for a chain.",
+        )
+    entry = image_entry(Path(image))
+    recipe = recipe_of_model(Path(model).resolve()) if model is not None else recipe_of_settings(settings or {})
+    folder = Path(out).resolve() / entry.image_id / "normalized"
+    return normalise_by(entry, recipe.with_pixel_size(pixel_size_um), folder=folder, workers=workers)
