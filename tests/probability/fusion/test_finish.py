@@ -1,39 +1,33 @@
 """What is stored is the divided map, rounded as NumPy rounds, and each level the mean of the one before."""
 
-from collections.abc import Callable
-from typing import TypeAlias
-
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline.geometry import Box
-from pipeline.probability.fusion.finish import Fused, reciprocals, to_float16
-from pipeline.probability.fusion.float16 import HAS_INSTRUCTION, round_row_by_bits, round_row_by_instruction
+from pipeline.probability.fusion.finish import Fused, reciprocals
 from pipeline.stores.probability_store import SCALE
 from tests.half_map import half_map
 
-Rounded: TypeAlias = Callable[[NDArray[np.float32], NDArray[np.uint16]], None]
+
+def _stored(values: NDArray[np.float32]) -> NDArray[np.float16]:
+    codes = np.empty((1, 1, values.size), np.float16)
+    Fused(values[None, None], None).store(Box(0, 0, 1, values.size), codes=codes, half=None)
+    return codes.reshape(-1)
 
 
-def _by_instruction(row: NDArray[np.float32], codes: NDArray[np.uint16]) -> None:
-    if not HAS_INSTRUCTION:
-        pytest.skip("this processor does not round to float16 itself")
-    round_row_by_instruction(row, codes)
-
-
-@pytest.mark.parametrize("rounded", [_by_instruction, round_row_by_bits])
-def test_rounding_to_float16_is_that_of_numpy_at_every_float16_and_between_them(rounded: Rounded) -> None:
-    exact = np.arange(0x3C01, dtype=np.uint16).view(np.float16).astype(np.float32)
-    middles = (exact[1:] + exact[:-1]) / 2
-    around = [np.nextafter(each, np.float32(to)) for each in (exact, middles) for to in (0, 2)]
+def test_rounding_to_float16_is_that_of_numpy_at_every_float16_and_between_them() -> None:
+    exact = np.arange(0x7C01, dtype=np.uint16).view(np.float16).astype(np.float32)  # 0, subnormals, …, infinity
+    middles = (exact[1:-1] + exact[:-2]) / 2
+    around = [np.nextafter(each, np.float32(to)) for each in (exact, middles) for to in (0, np.inf)]
     tiny = (10.0 ** -np.linspace(0, 44, 10_000)).astype(np.float32)
-    values = np.concatenate([exact, middles, *around, tiny])
-    codes = np.empty(values.size, np.uint16)
-    rounded(values, codes)
-    np.testing.assert_array_equal(codes, values.astype(np.float16).view(np.uint16))
+    beyond = np.array([65519.996, 65520, 1e5, np.finfo(np.float32).max], np.float32)
+    values = np.concatenate([exact, middles, *around, tiny, beyond])
+    values = np.concatenate([values, -values])
+    with np.errstate(over="ignore"):
+        expected = values.astype(np.float16)
+    np.testing.assert_array_equal(_stored(values).view(np.uint16), expected.view(np.uint16))
 
 
 def test_what_sums_are_multiplied_with_is_one_over_the_weights_and_nothing_where_there_are_none() -> None:
@@ -41,14 +35,16 @@ def test_what_sums_are_multiplied_with_is_one_over_the_weights_and_nothing_where
     np.testing.assert_allclose(found, [[0, 1000, 2, 1, 1 / 3]], rtol=1e-7)
 
 
-def test_rounding_to_float16_takes_a_view_of_larger_sums() -> None:
-    sums = np.random.Generator(np.random.PCG64(0)).random((2, 9, 11), dtype=np.float32)
-    np.testing.assert_array_equal(to_float16(sums[:, :7, :5]), sums[:, :7, :5].astype(np.float16))
+def test_a_part_of_larger_sums_is_stored_as_it_is() -> None:
+    sums = np.random.Generator(np.random.PCG64(0)).random((2, 90, 11), dtype=np.float32)
+    codes = np.zeros((2, 80, 8), np.float16)
+    Fused(sums, None, (76, 10)).store(Box(2, 4, 76, 10), codes=codes, half=None)
+    np.testing.assert_array_equal(codes[:, :74, :6], sums[:, 2:76, 4:10].astype(np.float16))
 
 
 @st.composite
 def fused_maps(draw: st.DrawFn) -> tuple[Fused, int]:
-    height, width, chunk = draw(st.integers(1, 40)), draw(st.integers(1, 40)), 2 * draw(st.integers(1, 12))
+    height, width, chunk = draw(st.integers(1, 90)), draw(st.integers(1, 40)), 2 * draw(st.integers(1, 40))
     rng = np.random.Generator(np.random.PCG64([height, width, chunk]))
     weights = rng.integers(0, 4, (height, width)).astype(np.float32) if draw(st.booleans()) else None
     values = rng.random((2, height, width), dtype=np.float32)
