@@ -21,7 +21,7 @@ from pipeline.geometry import Box
 from pipeline.normalized.blocks import work_blocks
 from pipeline.normalized.pyramid import halve, store_levels
 from pipeline.normalized.region import Region, Thumbnail, read_thumbnail
-from pipeline.normalized.rescale import Rescaling, vanished
+from pipeline.normalized.rescale import Rescaling, vanished_components
 from pipeline.normalized.view import View, rescaling_of
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.pixels import open_image
@@ -100,7 +100,7 @@ def _lost(truth: TruthSource | None, rescaling: Rescaling, *, codes: tuple[str, 
             (rescaling.height, rescaling.width),
         )
     )
-    counts = [vanished(*pair, rescaling) for pair in zip(source, small, strict=True)]
+    counts = [vanished_components(*pair, rescaling) for pair in zip(source, small, strict=True)]
     return [f"{n} regions of {code} were too small for this size" for code, n in zip(codes, counts, strict=True) if n]
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ConfigurationError, GeometryError
 
-__all__ = ["Rescaling", "vanished"]
+__all__ = ["Rescaling", "vanished_components"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Rescaling:
         return self.width / self.source_width
 
 
-def vanished(mask: NDArray[np.bool_], small: NDArray[np.bool_], rescaling: Rescaling) -> int:
+def vanished_components(mask: NDArray[np.bool_], small: NDArray[np.bool_], rescaling: Rescaling) -> int:
     """Number of connected components (8-connected) of a mask that have no set pixel left after rescaling.
 
     Parameters

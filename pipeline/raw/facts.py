@@ -15,7 +15,7 @@ from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.formats.source import ImageSource, blocks, unusable
 from pipeline.raw.phantom.make import phantom
 from pipeline.raw.pixels import open_image
-from pipeline.raw.splits.duplicates import Shrink, hash_level, perceptual_hash
+from pipeline.raw.splits.duplicates import SmallLuminance, hash_level, perceptual_hash
 from pipeline.raw.truth import open_truth
 from pipeline.stores.atomic import write_json
 from pipeline.stores.job import Job
@@ -96,7 +96,7 @@ def _read_through(
     digest, sums = hashlib.sha256(), np.zeros(len(record.codes), np.int64)
     most = BLOCK_BYTES // (3 * source.dtype.itemsize + len(record.codes))
     level = hash_level(source)
-    small, largest = Shrink(*source.levels[level]), 0
+    small, largest = SmallLuminance(*source.levels[level]), 0
     with open_truth(entry, record=record, height=height, width=width, workers=workers) as truth:
         for box in blocks(source, most=most):
             pixels = source.read(box)

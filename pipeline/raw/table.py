@@ -13,7 +13,7 @@ from pipeline.errors import ImageRejected
 from pipeline.raw.datasets.listing import lookup_column
 from pipeline.raw.facts import read_sheet
 from pipeline.raw.splits.assign import assign_splits
-from pipeline.raw.splits.duplicates import alike_pairs
+from pipeline.raw.splits.duplicates import near_duplicates
 from pipeline.stores import read_table, write_table
 from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.job import Job
@@ -109,7 +109,7 @@ def _alike(frame: pd.DataFrame) -> list[str]:
     usable = frame[frame["rejected"] == ""]
     found: dict[str, list[str]] = {str(image): [] for image in frame["image_id"]}
     hashes = dict(zip(usable["image_id"].astype(str), usable["perceptual_hash"].astype(str), strict=True))
-    for first, second, _ in alike_pairs(hashes):
+    for first, second, _ in near_duplicates(hashes):
         found[first].append(second)
         found[second].append(first)
     return [" ".join(sorted(found[str(image)])) for image in frame["image_id"]]

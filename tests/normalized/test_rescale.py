@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipeline.arrays.resample import resample_mask, resample_picture
 from pipeline.errors import ConfigurationError, GeometryError
 from pipeline.geometry import Box
-from pipeline.normalized.rescale import Rescaling, vanished
+from pipeline.normalized.rescale import Rescaling, vanished_components
 from pipeline.seeds import stream
 
 sides = st.integers(1, 30)
@@ -112,9 +112,9 @@ def test_lesions_that_vanish_are_counted() -> None:
     mask[20, 20] = True  # a sixteenth of a pixel
     mask[30, 5:7] = mask[31, 7] = True  # one diagonal component, too thin
     rescaling = Rescaling.of_factor(40, 40, 0.25)
-    assert vanished(mask, rescale_mask(mask, rescaling), rescaling) == 2
-    assert vanished(mask, mask, Rescaling.identity(40, 40)) == 0
-    assert vanished(np.zeros_like(mask), np.zeros((10, 10), np.bool_), rescaling) == 0
+    assert vanished_components(mask, rescale_mask(mask, rescaling), rescaling) == 2
+    assert vanished_components(mask, mask, Rescaling.identity(40, 40)) == 0
+    assert vanished_components(np.zeros_like(mask), np.zeros((10, 10), np.bool_), rescaling) == 0
 
 
 def test_what_cannot_be_meant_is_refused() -> None:
@@ -124,4 +124,4 @@ def test_what_cannot_be_meant_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="field of view"):
         Rescaling.of_diameter(10, 10, fov_diameter=0.0, target=100)
     with pytest.raises(GeometryError, match="size"):
-        vanished(blob(4, 5), blob(2, 2), Rescaling.of_factor(5, 4, 0.5))
+        vanished_components(blob(4, 5), blob(2, 2), Rescaling.of_factor(5, 4, 0.5))

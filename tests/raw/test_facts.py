@@ -13,7 +13,7 @@ from pipeline.raw.datasets.entry import ImageEntry, entry_from_files
 from pipeline.raw.facts import fact_sheet, write_fact_sheet
 from pipeline.raw.phantom.fundus import fundus_phantom
 from pipeline.raw.pixels import open_image
-from pipeline.raw.splits.duplicates import alike_pairs, hash_level
+from pipeline.raw.splits.duplicates import hash_level, near_duplicates
 from pipeline.seeds import stream
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance, file_digest
@@ -156,7 +156,7 @@ def test_a_slide_is_known_by_a_level_of_its_pyramid_and_its_copy_in_another_form
     hashes = {entry.image_id: fact_sheet(entry, record=RECORD)["perceptual_hash"] for entry in read}
     with open_image(read[0], record=RECORD) as source:
         assert hash_level(source) == 1
-    assert [pair[:2] for pair in alike_pairs(hashes)] == [("p.jpg", "s.tif")]
+    assert [pair[:2] for pair in near_duplicates(hashes)] == [("p.jpg", "s.tif")]
 
 
 def test_files_of_one_name_in_two_folders_are_told_apart(tmp_path):

@@ -17,11 +17,11 @@ from pipeline.normalized.blocks import work_blocks
 from pipeline.normalized.fundus.blur import gaussian_blur, gaussian_halo
 from pipeline.normalized.fundus.clahe import Grey, TileGrid
 from pipeline.normalized.fundus.enhance import (
+    channel_histograms,
     channel_tables,
-    count_channels,
-    difference,
+    difference_enhancement,
     equalise_block,
-    keep_outside,
+    fill_outside,
 )
 from pipeline.normalized.region import Region
 from pipeline.raw.formats.source import to_eight_bit
@@ -51,7 +51,7 @@ def _equalised(read: Read, region: Region, config: NormalizedConfig, *, workers:
 
     def count(box: Box) -> None:
         include = region.read(box) if clahe.statistics == "roi" else None
-        found = count_channels(pixels(box), box=box, grid=grid, space=clahe.space, include=include)
+        found = channel_histograms(pixels(box), box=box, grid=grid, space=clahe.space, include=include)
         with adding:
             counts[0] = counts[0] + found
 
@@ -75,7 +75,7 @@ def _sharpened(read: Read, equalised: Block, config: NormalizedConfig, *, whole:
         if not step.apply:
             return blurred
         inner = haloed[box.shift(-outer.y0, -outer.x0).slices]
-        return difference(inner, blurred=blurred, omega=step.omega, theta=step.theta, offset=step.offset)
+        return difference_enhancement(inner, blurred=blurred, omega=step.omega, theta=step.theta, offset=step.offset)
 
     return block
 
@@ -103,4 +103,4 @@ def block_chain(read: Read, *, region: Region, config: NormalizedConfig, workers
     enhanced = _sharpened(read, _equalised(read, region, config, workers=workers), config, whole=whole)
     if config.outside == "keep":
         return enhanced
-    return lambda box: keep_outside(enhanced(box), region.read(box))
+    return lambda box: fill_outside(enhanced(box), region.read(box))

@@ -2,7 +2,7 @@
 
 Two passes over the blocks of an image, in any partition:
 
-1. `count_tiles` gives what a block adds to the grey-value histograms of the tiles. `tile_tables` clips, redistributes
+1. `tile_histograms` gives what a block adds to the grey-value histograms of the tiles. `tile_tables` clips, redistributes
    and accumulates their sum over all blocks into one lookup table per tile.
 2. `interpolate` maps each block through the tables of the four tiles around each pixel.
 
@@ -23,7 +23,7 @@ from pipeline.errors import ConfigurationError, GeometryError
 from pipeline.geometry import Box
 from pipeline.normalized.fundus.clahe_kernels import Grey, add_counts, blend_tables, fill_tables
 
-__all__ = ["Grey", "TileGrid", "count_tiles", "interpolate", "tile_tables"]
+__all__ = ["Grey", "TileGrid", "interpolate", "tile_histograms", "tile_tables"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class TileGrid:
         return self.extended_width // self.tiles_x
 
 
-def count_tiles(
+def tile_histograms(
     block: Grey, *, box: Box, grid: TileGrid, include: NDArray[np.bool_] | None = None
 ) -> NDArray[np.int64]:
     """Tile histograms of one block. Their sum over any partition is that of the whole image.
@@ -120,7 +120,7 @@ def tile_tables(histograms: NDArray[np.int64], *, clip_limit: float, grid: TileG
     Parameters
     ----------
     histograms
-        ``(tiles_y, tiles_x, bins)``, the sum of `count_tiles` over the image.
+        ``(tiles_y, tiles_x, bins)``, the sum of `tile_histograms` over the image.
     clip_limit
         Highest bin as a multiple of the mean bin, 0 for no limit. At least one pixel is always left in a bin.
     grid

@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ConfigurationError, GeometryError
 from pipeline.geometry import Box
-from pipeline.normalized.fundus.clahe import Grey, TileGrid, count_tiles, interpolate, tile_tables
+from pipeline.normalized.fundus.clahe import Grey, TileGrid, interpolate, tile_histograms, tile_tables
 
 __all__ = [
     "ColourSpace",
+    "channel_histograms",
     "channel_tables",
-    "count_channels",
-    "difference",
+    "difference_enhancement",
     "equalise_block",
-    "keep_outside",
+    "fill_outside",
     "split_lightness",
 ]
 
@@ -56,7 +56,7 @@ def split_lightness(rgb: Grey, space: ColourSpace) -> Grey:
     return np.ascontiguousarray(np.moveaxis(rgb, 2, 0) if space == "rgb" else rgb[None, :, :, 1])
 
 
-def count_channels(
+def channel_histograms(
     rgb: Grey, *, box: Box, grid: TileGrid, space: ColourSpace, include: NDArray[np.bool_] | None = None
 ) -> NDArray[np.int64]:
     """Tile histograms of each channel of one block: the first pass of CLAHE.
@@ -66,7 +66,7 @@ def count_channels(
     rgb
         ``(y, x, 3)``, the pixels of ``box``.
     box, grid, include
-        See `pipeline.normalized.fundus.clahe.count_tiles`.
+        See `pipeline.normalized.fundus.clahe.tile_histograms`.
     space
         See `split_lightness`.
 
@@ -76,11 +76,11 @@ def count_channels(
         ``(channels, tiles_y, tiles_x, bins)``, additive over blocks.
     """
     channels = split_lightness(rgb, space)
-    return np.stack([count_tiles(channel, box=box, grid=grid, include=include) for channel in channels])
+    return np.stack([tile_histograms(channel, box=box, grid=grid, include=include) for channel in channels])
 
 
 def channel_tables(histograms: NDArray[np.int64], *, clip_limit: float, grid: TileGrid) -> Grey:
-    """Lookup tables ``(channels, tiles_y, tiles_x, bins)`` of the summed histograms of `count_channels`."""
+    """Lookup tables ``(channels, tiles_y, tiles_x, bins)`` of the summed histograms of `channel_histograms`."""
     return np.stack([tile_tables(histogram, clip_limit=clip_limit, grid=grid) for histogram in histograms])
 
 
@@ -111,7 +111,7 @@ def equalise_block(rgb: Grey, *, box: Box, grid: TileGrid, tables: Grey, space: 
     return _from_lab(result) if space == "lab" else result
 
 
-def difference(
+def difference_enhancement(
     image: NDArray[np.uint8], *, blurred: NDArray[np.uint8], omega: float = 4, theta: float = -4, offset: float = 128
 ) -> NDArray[np.uint8]:
     """Difference enhancement ``ω·I + θ·G(I) + ς``, rounded half to even and saturated to 0…255.
@@ -144,7 +144,7 @@ def difference(
     if image.shape != blurred.shape:
         raise GeometryError(
             "Image and blur differ in size.",
-            where="normalized.fundus.enhance.difference",
+            where="normalized.fundus.enhance.difference_enhancement",
             found=blurred.shape,
             expected=image.shape,
             remedy="Cut the halo off the blurred block first.",
@@ -156,7 +156,7 @@ def difference(
     return result
 
 
-def keep_outside(
+def fill_outside(
     enhanced: NDArray[np.uint8], roi: NDArray[np.bool_], fill: tuple[int, ...] | int = 0
 ) -> NDArray[np.uint8]:
     """Image with one constant colour outside the field of view, where enhancement would show noise only.
@@ -178,7 +178,7 @@ def keep_outside(
     if roi.shape != enhanced.shape[:2]:
         raise GeometryError(
             "Image and field of view differ in size.",
-            where="normalized.fundus.enhance.keep_outside",
+            where="normalized.fundus.enhance.fill_outside",
             found=roi.shape,
             expected=enhanced.shape[:2],
             remedy="Bring the mask to the size of the block.",

@@ -15,10 +15,10 @@ from pipeline.arrays.optical_density import Background, optical_density
 from pipeline.normalized.stain.basis import haematoxylin_first, unit_rows
 from pipeline.normalized.stain.colour_table import ColourTable, percentile
 
-__all__ = ["plane_basis"]
+__all__ = ["macenko_basis"]
 
 
-def plane_basis(
+def macenko_basis(
     table: ColourTable, *, background: Background, least_density: float, extreme_angle: float
 ) -> NDArray[np.float64] | None:
     """Stain vectors of all tissue pixels, by Macenko's method.

@@ -18,11 +18,11 @@ from pipeline.normalized.stain.basis import REFERENCE_BASIS, LabStatistics, Stai
 from pipeline.normalized.stain.checks import check_contrast, check_strength, check_tissue, check_vector
 from pipeline.normalized.stain.colour_table import ColourTable, percentile
 from pipeline.normalized.stain.concentrations import concentrations
-from pipeline.normalized.stain.macenko import plane_basis
+from pipeline.normalized.stain.macenko import macenko_basis
 from pipeline.normalized.stain.record import REFERENCE, Estimate, Used
 from pipeline.normalized.stain.reinhard import lab_statistics, transfer_lab
 from pipeline.normalized.stain.transfer import check_block, transfer
-from pipeline.normalized.stain.vahadane import learn_basis
+from pipeline.normalized.stain.vahadane import vahadane_basis
 
 __all__ = [
     "block_concentrations",
@@ -214,7 +214,7 @@ class _Slide:
         settings, background = self.settings, self.background
         if settings.method == "vahadane":
             colours = self.sample[self._dense(self.sample)]
-            learned = learn_basis(
+            learned = vahadane_basis(
                 colours, background=background, sparsity=settings.dictionary_sparsity, iterations=settings.iterations
             )
             yield "vahadane", learned, colours.shape[0]
@@ -222,7 +222,7 @@ class _Slide:
             least, extreme = settings.least_density, settings.extreme_angle
             yield (
                 "macenko",
-                plane_basis(self.table, background=background, least_density=least, extreme_angle=extreme),
+                macenko_basis(self.table, background=background, least_density=least, extreme_angle=extreme),
                 dense,
             )
 

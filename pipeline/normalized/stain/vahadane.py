@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from pipeline.arrays.optical_density import Background, optical_density
 from pipeline.normalized.stain.basis import REFERENCE_BASIS, haematoxylin_first, unit_rows
 
-__all__ = ["learn_basis"]
+__all__ = ["vahadane_basis"]
 
 _BATCH = 512
 _FIRST_SPARSITY = 0.1
 
 
-def learn_basis(
+def vahadane_basis(
     colours: NDArray[np.uint8], *, background: Background, sparsity: float, iterations: int
 ) -> NDArray[np.float64] | None:
     """Stain vectors of a sample of tissue, by sparse dictionary learning.

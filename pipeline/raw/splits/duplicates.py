@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from pipeline.geometry import Box
 from pipeline.raw.formats.source import ImageSource
 
-__all__ = ["ALIKE", "Shrink", "alike_pairs", "hash_level", "perceptual_hash"]
+__all__ = ["ALIKE", "SmallLuminance", "hash_level", "near_duplicates", "perceptual_hash"]
 
 SMALL, FREQUENCIES = 64, 16
 ALIKE = 32
@@ -44,7 +44,7 @@ def _weights(start: int, stop: int, length: int) -> NDArray[np.float32]:
     return np.asarray(np.clip(np.minimum(high, part + 1) - np.maximum(low, part), 0, None), dtype=np.float32)
 
 
-class Shrink:
+class SmallLuminance:
     """Luminance of an image at 64 × 64, the mean over areas, gathered block by block."""
 
     def __init__(self, height: int, width: int) -> None:
@@ -79,7 +79,7 @@ def perceptual_hash(small: NDArray[np.float32]) -> str:
     return np.packbits(bits).tobytes().hex()
 
 
-def alike_pairs(hashes: Mapping[str, str]) -> list[tuple[str, str, int]]:
+def near_duplicates(hashes: Mapping[str, str]) -> list[tuple[str, str, int]]:
     """Near-duplicates: pairs of images that show the same picture, also mirrored or turned by quarters of a circle.
 
     Parameters

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ConfigurationError, GeometryError
 from pipeline.geometry import Box
-from pipeline.normalized.fundus.clahe import Grey, TileGrid, count_tiles, interpolate, tile_tables
+from pipeline.normalized.fundus.clahe import Grey, TileGrid, interpolate, tile_histograms, tile_tables
 from pipeline.seeds import stream
 
 SIZES = ((1, 1), (2, 9), (7, 300), (64, 64), (64, 67), (67, 64), (100, 3), (333, 257))
@@ -34,7 +34,7 @@ def equalise(
 ) -> Grey:
     """The whole image as one block."""
     grid, box = TileGrid(*image.shape, *tiles), Box.of_shape(*image.shape)
-    histograms = count_tiles(image, box=box, grid=grid, include=include)
+    histograms = tile_histograms(image, box=box, grid=grid, include=include)
     return interpolate(image, box=box, grid=grid, tables=tile_tables(histograms, clip_limit=clip_limit, grid=grid))
 
 
@@ -93,7 +93,7 @@ def test_any_partition_gives_the_whole_image(
     image = pictures(*size, np.uint8)["noise"]
     grid = TileGrid(*size, *tiles)
     boxes = partition(*size, rows=rows, columns=columns)
-    histograms = sum(count_tiles(image[box.slices], box=box, grid=grid) for box in boxes)
+    histograms = sum(tile_histograms(image[box.slices], box=box, grid=grid) for box in boxes)
     tables = tile_tables(np.asarray(histograms), clip_limit=2.0, grid=grid)
     result = np.empty_like(image)
     for box in boxes:
@@ -103,7 +103,7 @@ def test_any_partition_gives_the_whole_image(
 
 def test_every_pixel_of_the_extended_image_is_counted_once() -> None:
     grid = TileGrid(64, 67, 8, 8)
-    histograms = count_tiles(np.zeros((64, 67), np.uint8), box=Box.of_shape(64, 67), grid=grid)
+    histograms = tile_histograms(np.zeros((64, 67), np.uint8), box=Box.of_shape(64, 67), grid=grid)
     assert (grid.extended_height, grid.extended_width) == (72, 72)
     assert (histograms[:, :, 0] == grid.tile_height * grid.tile_width).all()
 
@@ -140,13 +140,13 @@ def test_blocks_masks_and_tables_of_another_image_are_refused() -> None:
     block, box, grid = np.zeros((4, 4), np.uint8), Box(0, 0, 4, 4), TileGrid(8, 8, 2, 2)
     tables = tile_tables(np.zeros((2, 2, 256), np.int64), clip_limit=2.0, grid=grid)
     with pytest.raises(GeometryError, match="size of its box"):
-        count_tiles(block, box=Box(0, 0, 4, 5), grid=grid)
+        tile_histograms(block, box=Box(0, 0, 4, 5), grid=grid)
     with pytest.raises(GeometryError, match="leaves the image"):
-        count_tiles(block, box=box.shift(6, 0), grid=grid)
+        tile_histograms(block, box=box.shift(6, 0), grid=grid)
     with pytest.raises(GeometryError, match="mask"):
-        count_tiles(block, box=box, grid=grid, include=np.ones((3, 4), np.bool_))
+        tile_histograms(block, box=box, grid=grid, include=np.ones((3, 4), np.bool_))
     with pytest.raises(GeometryError, match="uint8 or uint16"):
-        count_tiles(block.astype(np.int32), box=box, grid=grid)  # type: ignore[arg-type]
+        tile_histograms(block.astype(np.int32), box=box, grid=grid)  # type: ignore[arg-type]
     with pytest.raises(GeometryError, match="tables do not fit"):
         interpolate(block.astype(np.uint16), box=box, grid=grid, tables=tables)
     with pytest.raises(GeometryError, match="histograms do not fit"):

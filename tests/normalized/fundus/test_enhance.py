@@ -41,7 +41,7 @@ def blockwise(rgb: NDArray[np.uint8], *, sigma: float, rows: int) -> NDArray[np.
     whole = Box.of_shape(*rgb.shape[:2])
     grid, halo = clahe.TileGrid(whole.height, whole.width, 8, 8), gaussian_halo(sigma)
     boxes = list(strips(whole.height, whole.width, rows))
-    counts = [enhance.count_channels(rgb[box.slices], box=box, grid=grid, space="lab") for box in boxes]
+    counts = [enhance.channel_histograms(rgb[box.slices], box=box, grid=grid, space="lab") for box in boxes]
     tables = enhance.channel_tables(np.sum(counts, axis=0), clip_limit=2.0, grid=grid)
     result = np.empty_like(rgb)
     for box in boxes:
@@ -49,7 +49,7 @@ def blockwise(rgb: NDArray[np.uint8], *, sigma: float, rows: int) -> NDArray[np.
         image = enhance.equalise_block(rgb[outer.slices], box=outer, grid=grid, tables=tables, space="lab")
         blurred = gaussian_blur(image, outer=outer, box=box, sigma=sigma)
         inner = image[box.shift(-outer.y0, -outer.x0).slices]
-        result[box.slices] = enhance.difference(inner, blurred=blurred)
+        result[box.slices] = enhance.difference_enhancement(inner, blurred=blurred)
     return result
 
 
@@ -63,7 +63,7 @@ def test_the_chain_in_strips_is_the_chain_of_opencv_calls(rows: int) -> None:
 def test_the_channels_of_a_space_are_equalised_as_opencv_does_and_the_others_stay(space: ColourSpace) -> None:
     rgb, box, grid = noise(40, 56), Box.of_shape(40, 56), clahe.TileGrid(40, 56, 4, 4)
     before, expected = rgb.copy(), rgb.copy() if space != "lab" else cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
-    counts = enhance.count_channels(rgb, box=box, grid=grid, space=space)
+    counts = enhance.channel_histograms(rgb, box=box, grid=grid, space=space)
     tables = enhance.channel_tables(counts, clip_limit=2.0, grid=grid)
     for channel in {"lab": (0,), "green": (1,), "rgb": (0, 1, 2)}[space]:
         expected[:, :, channel] = cv2.createCLAHE(2.0, (4, 4)).apply(np.ascontiguousarray(expected[:, :, channel]))
@@ -93,21 +93,21 @@ def test_difference_rounds_once_per_fused_multiply_add(omega: float, theta: floa
     of_image, of_blur, added = (float(np.float32(weight)) for weight in (omega, theta, offset))
     exact = np.float32(image * of_image + np.float32(blurred * of_blur + added).astype(np.float64))
     expected = np.rint(exact).clip(0, 255).astype(np.uint8)
-    ours = enhance.difference(image, blurred=blurred, omega=omega, theta=theta, offset=offset)
+    ours = enhance.difference_enhancement(image, blurred=blurred, omega=omega, theta=theta, offset=offset)
     np.testing.assert_array_equal(ours, expected)
 
 
 @pytest.mark.parametrize(("omega", "theta", "offset"), [(4, -4, 128), (1, 0, 0), (-3, 2, 50), (6, -5, 0)])
 def test_difference_with_whole_weights_is_add_weighted(omega: float, theta: float, offset: float) -> None:
     image, blurred = every_pair()
-    ours = enhance.difference(image, blurred=blurred, omega=omega, theta=theta, offset=offset)
+    ours = enhance.difference_enhancement(image, blurred=blurred, omega=omega, theta=theta, offset=offset)
     np.testing.assert_array_equal(ours, cv2.addWeighted(image, omega, blurred, theta, offset))
 
 
 @pytest.mark.parametrize(("omega", "theta", "offset"), WEIGHTS)
 def test_difference_is_within_one_level_of_add_weighted(omega: float, theta: float, offset: float) -> None:
     image, blurred = every_pair()
-    ours = enhance.difference(image, blurred=blurred, omega=omega, theta=theta, offset=offset)
+    ours = enhance.difference_enhancement(image, blurred=blurred, omega=omega, theta=theta, offset=offset)
     theirs = cv2.addWeighted(image, omega, blurred, theta, offset)
     assert np.abs(ours.astype(int) - theirs).max() <= 1
 
@@ -115,9 +115,9 @@ def test_difference_is_within_one_level_of_add_weighted(omega: float, theta: flo
 def test_difference_does_not_depend_on_how_the_image_is_cut() -> None:
     image, blurred = every_pair()
     weights = {"omega": 3.7, "theta": -2.9, "offset": 100.3}
-    whole = enhance.difference(image, blurred=blurred, **weights)
+    whole = enhance.difference_enhancement(image, blurred=blurred, **weights)
     for rows, columns in itertools.product((slice(0, 1), slice(3, 200)), (slice(0, 1), slice(5, 12), slice(7, 250))):
-        part = enhance.difference(image[rows, columns], blurred=blurred[rows, columns], **weights)
+        part = enhance.difference_enhancement(image[rows, columns], blurred=blurred[rows, columns], **weights)
         np.testing.assert_array_equal(part, whole[rows, columns])
 
 
@@ -125,7 +125,7 @@ def test_difference_does_not_depend_on_how_the_image_is_cut() -> None:
 def test_a_constant_image_becomes_the_offset(level: int) -> None:
     image, box = np.full((40, 40, 3), level, np.uint8), Box.of_shape(40, 40)
     blurred = gaussian_blur(image, outer=box, box=box, sigma=10.0)
-    assert (enhance.difference(image, blurred=blurred) == 128).all()
+    assert (enhance.difference_enhancement(image, blurred=blurred) == 128).all()
 
 
 def test_outside_the_field_of_view_everything_is_the_fill() -> None:
@@ -133,11 +133,11 @@ def test_outside_the_field_of_view_everything_is_the_fill() -> None:
     roi = np.zeros((10, 12), np.bool_)
     roi[2:8, 3:9] = True
     for fill in (0, (1, 2, 3)):
-        result = enhance.keep_outside(image, roi, fill)
+        result = enhance.fill_outside(image, roi, fill)
         np.testing.assert_array_equal(result[roi], image[roi])
         assert (result[~roi] == fill).all()
     with pytest.raises(GeometryError, match="field of view"):
-        enhance.keep_outside(image, roi[:5])
+        enhance.fill_outside(image, roi[:5])
 
 
 def test_sixteen_bit_channels_become_the_nearest_eight_bit_level() -> None:
@@ -154,4 +154,4 @@ def test_what_cannot_be_meant_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="'hsv'"):
         enhance.split_lightness(image, "hsv")  # type: ignore[arg-type]
     with pytest.raises(GeometryError, match="differ in size"):
-        enhance.difference(image, blurred=image[:5])
+        enhance.difference_enhancement(image, blurred=image[:5])

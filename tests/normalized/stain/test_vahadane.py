@@ -11,8 +11,8 @@ import pytest
 from pipeline.arrays.optical_density import optical_density
 from pipeline.normalized.stain.basis import REFERENCE_BASIS, angle
 from pipeline.normalized.stain.colour_table import ColourTable
-from pipeline.normalized.stain.macenko import plane_basis
-from pipeline.normalized.stain.vahadane import learn_basis
+from pipeline.normalized.stain.macenko import macenko_basis
+from pipeline.normalized.stain.vahadane import vahadane_basis
 from pipeline.seeds import stream
 from tests.normalized.slides import WHITE, phantom, sample_of, table_of, tissue
 
@@ -32,7 +32,7 @@ def learned(centre, strength, *, sparsity):
     colours, _, laboratory = slide(centre, strength)
     density = optical_density(colours, i0=laboratory.background)
     colours = colours[np.linalg.norm(density, axis=1) > DENSE]
-    return learn_basis(colours, background=laboratory.background, sparsity=sparsity, iterations=200)
+    return vahadane_basis(colours, background=laboratory.background, sparsity=sparsity, iterations=200)
 
 
 def errors(matrix, laboratory):
@@ -58,7 +58,7 @@ def test_a_dictionary_finds_the_stains_of_a_phantom(centre, strength, sparsity, 
 @pytest.mark.parametrize(("centre", "strength"), CASES)
 def test_the_plane_finds_the_stains_of_a_phantom(centre, strength):
     _, table, laboratory = slide(centre, strength)
-    matrix = plane_basis(table, background=laboratory.background, least_density=DENSE, extreme_angle=1.0)
+    matrix = macenko_basis(table, background=laboratory.background, least_density=DENSE, extreme_angle=1.0)
     check_basis(matrix)
     haematoxylin, eosin = errors(matrix, laboratory)
     assert haematoxylin < 6
@@ -74,8 +74,8 @@ def test_colours_of_two_pure_stains_are_those_stains():
     rng, matrix = stream(0, "pure"), np.array(REFERENCE_BASIS.matrix)[::-1]
     amounts = rng.gamma(2.0, 0.4, (30_000, 2)) * (rng.random((30_000, 2)) < 0.5)
     colours = np.rint(255 * np.exp(-amounts @ matrix)).astype(np.uint8)
-    found = learn_basis(colours[amounts.sum(axis=1) > 0.2], background=WHITE, sparsity=0.01, iterations=200)
-    plane = plane_basis(table_of(colours[None]), background=WHITE, least_density=DENSE, extreme_angle=1.0)
+    found = vahadane_basis(colours[amounts.sum(axis=1) > 0.2], background=WHITE, sparsity=0.01, iterations=200)
+    plane = macenko_basis(table_of(colours[None]), background=WHITE, least_density=DENSE, extreme_angle=1.0)
     for at in range(2):
         assert angle(found[at], matrix[1 - at]) < 0.7
         assert angle(plane[at], matrix[1 - at]) < 0.7
@@ -90,7 +90,7 @@ def test_the_plane_of_a_table_is_the_plane_of_its_pixels():
     flat = density @ (plane * np.where(plane.sum(axis=0) < 0, -1, 1))
     edges = np.percentile(np.arctan2(flat[:, 1], flat[:, 0]), [1, 99])
     expected = (plane * np.where(plane.sum(axis=0) < 0, -1, 1)) @ np.array([np.cos(edges), np.sin(edges)])
-    found = plane_basis(table, background=laboratory.background, least_density=DENSE, extreme_angle=1.0)
+    found = macenko_basis(table, background=laboratory.background, least_density=DENSE, extreme_angle=1.0)
     closest = [min(angle(row, expected[:, at]) for at in range(2)) for row in found]
     assert max(closest) < 1e-6
 
@@ -116,22 +116,22 @@ PICTURES = {
 def test_any_colours_give_unit_vectors_or_none(name, background):
     colours = PICTURES[name]
     for sparsity, iterations in ((0.1, 50), (0.01, 51), (0.0, 1)):
-        matrix = learn_basis(colours, background=background, sparsity=sparsity, iterations=iterations)
+        matrix = vahadane_basis(colours, background=background, sparsity=sparsity, iterations=iterations)
         if matrix is not None:
             check_basis(matrix)
     table = table_of(colours[None]) if colours.size else ColourTable(np.empty((0, 3), np.uint8), np.empty(0, np.int64))
     for least, extreme in ((0.15, 1.0), (1e-6, 0.0), (3.0, 49.0)):
-        matrix = plane_basis(table, background=background, least_density=least, extreme_angle=extreme)
+        matrix = macenko_basis(table, background=background, least_density=least, extreme_angle=extreme)
         if matrix is not None:
             check_basis(matrix)
 
 
 SCRIPT = textwrap.dedent("""
     import numpy as np
-    from pipeline.normalized.stain.vahadane import learn_basis
+    from pipeline.normalized.stain.vahadane import vahadane_basis
     from pipeline.seeds import stream
     colours = stream(0, "process").integers(20, 250, (30_000, 3), dtype=np.uint8)
-    print(learn_basis(colours, background=(250.0, 248.0, 251.0), sparsity=0.02, iterations=200).tobytes().hex())
+    print(vahadane_basis(colours, background=(250.0, 248.0, 251.0), sparsity=0.02, iterations=200).tobytes().hex())
 """)
 
 
@@ -143,9 +143,9 @@ def in_a_process():
 def test_the_same_sample_gives_the_same_bytes_here_and_in_another_process():
     colours = stream(0, "process").integers(20, 250, (30_000, 3), dtype=np.uint8)
     options = {"background": (250.0, 248.0, 251.0), "sparsity": 0.02, "iterations": 200}
-    first = learn_basis(colours, **options)
-    learn_basis(colours[:5000], **{**options, "iterations": 7})
-    np.testing.assert_array_equal(learn_basis(colours, **options), first)
+    first = vahadane_basis(colours, **options)
+    vahadane_basis(colours[:5000], **{**options, "iterations": 7})
+    np.testing.assert_array_equal(vahadane_basis(colours, **options), first)
     assert in_a_process() == first.tobytes().hex()
 
 

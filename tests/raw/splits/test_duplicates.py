@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from pipeline.geometry import Box
 from pipeline.raw.phantom.fundus import fundus_phantom
 from pipeline.raw.phantom.histology import histology_phantom
-from pipeline.raw.splits.duplicates import ALIKE, Shrink, alike_pairs, perceptual_hash
+from pipeline.raw.splits.duplicates import ALIKE, SmallLuminance, near_duplicates, perceptual_hash
 from pipeline.seeds import stream
 
 
 def hash_of(pixels):
-    shrink = Shrink(*pixels.shape[:2])
+    shrink = SmallLuminance(*pixels.shape[:2])
     shrink.add(Box.of_shape(*pixels.shape[:2]), pixels)
     return perceptual_hash(shrink.picture)
 
@@ -67,7 +67,7 @@ def test_no_pair_of_real_eyes_is_alike_and_every_copy_is(real_data):
         for name, change in CHANGES.items():
             copies[path.stem, name] = bits(hashes[path.stem], hash_of(change(pixels)))
     assert len(hashes) >= 12
-    assert alike_pairs(hashes) == []
+    assert near_duplicates(hashes) == []
     # The threshold stands clear of both sides.
     assert min(bits(first, second) for first, second in combinations(hashes.values(), 2)) > 1.5 * ALIKE
     assert max(copies.values()) < 0.75 * ALIKE, max(copies, key=copies.get)
@@ -81,7 +81,7 @@ def test_mirrored_and_turned_copies_of_real_eyes_are_found_small_bright_and_comp
         for position, turn in POSITIONS.items():
             turned = np.ascontiguousarray(turn(pixels))
             for change in ("half", "brighter", "gamma", "JPEG 10"):
-                found = alike_pairs({"a": own, "b": hash_of(CHANGES[change](turned))})
+                found = near_duplicates({"a": own, "b": hash_of(CHANGES[change](turned))})
                 assert [pair[:2] for pair in found] == [("a", "b")], (path.stem, position, change)
 
 
@@ -90,7 +90,7 @@ def test_mirrored_and_turned_copies_are_found_in_either_order(pictures, position
     for name, pixels in pictures.items():
         turned = hash_of(np.ascontiguousarray(POSITIONS[position](pixels)))
         for pair in ({"a": hash_of(pixels), "b": turned}, {"a": turned, "b": hash_of(pixels)}):
-            assert [found[:2] for found in alike_pairs(pair)] == [("a", "b")], name
+            assert [found[:2] for found in near_duplicates(pair)] == [("a", "b")], name
 
 
 @pytest.fixture(scope="module")
@@ -104,11 +104,14 @@ def pictures():
 
 def test_phantoms_are_told_apart_and_their_copies_found(pictures):
     hashes = {name: hash_of(pixels) for name, pixels in pictures.items()}
-    assert alike_pairs(hashes) == []
+    assert near_duplicates(hashes) == []
     for name, pixels in pictures.items():
         for what in ("half", "JPEG 30", "a little brighter", "darker", "gamma"):
             copy = hash_of(CHANGES[what](pixels))
-            assert alike_pairs({"a": hashes[name], "b": copy}) == [("a", "b", bits(hashes[name], copy))], (name, what)
+            assert near_duplicates({"a": hashes[name], "b": copy}) == [("a", "b", bits(hashes[name], copy))], (
+                name,
+                what,
+            )
 
 
 @given(
@@ -120,7 +123,7 @@ def test_phantoms_are_told_apart_and_their_copies_found(pictures):
 )
 def test_the_small_picture_is_the_mean_over_areas_however_it_is_cut(height, width, rows, columns, kind):
     pixels = stream(0, "test", height, width).integers(0, 256, (height, width, 3)).astype(kind)
-    shrink = Shrink(height, width)
+    shrink = SmallLuminance(height, width)
     for y in range(0, height, rows):
         for x in range(0, width, columns):
             box = Box(y, x, min(y + rows, height), min(x + columns, width))
@@ -137,7 +140,7 @@ def test_a_picture_that_shows_nothing_is_like_no_other(level):
     blank = np.full((90, 120, 3), level, np.uint8)
     blank[::7, ::5] += 1 if level < 255 else 0
     assert hash_of(blank) == ""
-    assert alike_pairs({"a": "", "b": "", "c": "00" * 32}) == []
+    assert near_duplicates({"a": "", "b": "", "c": "00" * 32}) == []
 
 
 def test_pairs_are_those_within_the_number_of_bits():
@@ -148,7 +151,7 @@ def test_pairs_are_those_within_the_number_of_bits():
         flipped = np.unpackbits(base)
         flipped[random.permutation(256)[:count]] ^= 1
         hashes[f"b{count}"] = np.packbits(flipped).tobytes().hex()
-    found = {(first, second): apart for first, second, apart in alike_pairs(hashes)}
+    found = {(first, second): apart for first, second, apart in near_duplicates(hashes)}
     expected = {
         (first, second): bits(hashes[first], hashes[second])
         for first, second in combinations(sorted(hashes), 2)
