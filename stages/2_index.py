@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.runtime.job import job_context
-from pipeline.stores.job import job_of, origin
+from pipeline.stores.job import by_image, job_of, origin
 
 if TYPE_CHECKING:
     snakemake: Any
@@ -27,9 +27,9 @@ def index_sampling(smk: Any) -> None:
 
     config = smk.params.config
     images = Path(smk.input.images)
-    normalized = {Path(path).stem: Path(path) for path in smk.input.normalized}
+    normalized = by_image(smk.input.normalized)
     hard = {"hard_negatives": Path(smk.input.hard_negatives[0])} if smk.input.hard_negatives else {}
-    candidates = {Path(path).stem: Path(path) for path in smk.input.candidates}
+    candidates = by_image(smk.input.candidates)
     inputs = {"images": images, **hard, **normalized}
     write_index(
         Inputs(images, candidates, normalized, **hard),

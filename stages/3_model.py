@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.runtime.job import job_context
-from pipeline.stores.job import job_of
+from pipeline.stores.job import by_image, job_of
 
 if TYPE_CHECKING:
     snakemake: Any
@@ -19,7 +19,7 @@ def model_fit(smk: Any) -> None:
 
     config = smk.params.config
     index = Path(smk.input.index)
-    normalized = {Path(path).stem: Path(path) for path in smk.input.normalized}
+    normalized = by_image(smk.input.normalized)
     encoder = {"encoder": Path(smk.input.encoder)} if smk.input.encoder else {}
     settings = config["model"] | ({"encoder_weights": smk.input.encoder} if encoder else {})
     settings |= {"readers": smk.resources.readers}

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.runtime.job import job_context
-from pipeline.stores.job import job_of, origin
+from pipeline.stores.job import by_image, job_of, origin
 
 if TYPE_CHECKING:
     snakemake: Any
@@ -21,7 +21,7 @@ def segmentation_thresholds(smk: Any) -> None:
     write_thresholds(
         Path(smk.input.images),
         probability=[(path.stem, path) for path in maps],
-        normalized={Path(path).stem: Path(path) for path in smk.input.normalized},
+        normalized=by_image(smk.input.normalized),
         folds=config["folds"],
         config=SegmentationConfig.model_validate(config["segmentation"]),
         job=job_of("segmentation", config=config, code=smk.params.code, inputs=inputs),
@@ -52,7 +52,7 @@ def segmentation_lesions(smk: Any) -> None:
     """Write the table of lesions of one model and fusion."""
     from pipeline.segmentation.lesions import write_lesions
 
-    geojson = {Path(path).stem: Path(path) for path in smk.input}
+    geojson = by_image(smk.input)
     provenance = origin("segmentation", config=smk.params.config, code=smk.params.code, inputs=geojson)
     write_lesions(geojson, output=Path(smk.output[0]), provenance=provenance)
 
@@ -63,13 +63,13 @@ def segmentation_hard_negatives(smk: Any) -> None:
     from pipeline.segmentation.false_positives import write_hard_negatives
 
     config = smk.params.config
-    probability = {Path(path).stem: Path(path) for path in smk.input.probability}
+    probability = by_image(smk.input.probability)
     thresholds = Path(smk.input.thresholds)
     inputs = {"thresholds": thresholds, **probability}
     write_hard_negatives(
         Path(smk.input.images),
         probability=probability,
-        normalized={Path(path).stem: Path(path) for path in smk.input.normalized},
+        normalized=by_image(smk.input.normalized),
         thresholds=thresholds,
         config=SegmentationConfig.model_validate(config["segmentation"]),
         job=job_of("segmentation", config=config, code=smk.params.code, inputs=inputs),

@@ -4,15 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.runtime.job import job_context
-from pipeline.stores.job import job_of
+from pipeline.stores.job import by_image, job_of
 
 if TYPE_CHECKING:
     snakemake: Any
-
-
-def by_image(paths: Any) -> dict[str, Path]:
-    """Image id → path, for paths that end in the image's id."""
-    return {Path(path).stem: Path(path) for path in paths}
 
 
 def report_metrics(smk: Any) -> None:

@@ -1,6 +1,6 @@
 """Frame of one job: the facts of its data set, the record of origin of its results, and its workers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.stores.arrays import input_digest
 from pipeline.stores.provenance import LIBRARIES, Provenance
 
-__all__ = ["Job", "job_of", "origin"]
+__all__ = ["Job", "by_image", "job_of", "origin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,17 @@ class Job:
     def seed(self) -> int:
         """Seed of the run."""
         return self.provenance.seed
+
+
+def by_image(paths: Iterable[str]) -> dict[str, Path]:
+    """Image id → path, of results that are named like their image.
+
+    Examples
+    --------
+    >>> by_image(["normalized/a.zarr", "normalized/b.zarr"])["b"].as_posix()
+    'normalized/b.zarr'
+    """
+    return {Path(path).stem: Path(path) for path in paths}
 
 
 def origin(
