@@ -1,1 +1,14 @@
-"""Which patches are cut, and where? Candidates per image, how many of each class, the draw, coverage, and the table."""
+"""Patch index: candidates of each image, sampling strategies, counts of truth in each patch, and the table of patches.
+
+candidates   candidate table: every lesion component of every class of one image
+counts       box sums of truth and roi over many patches, in one pass
+export       patch export as image and mask files, or as an nnU-Net data set
+image        normalised store of one image, read in strips and tiles
+rows         index rows of one image: grid, drawn, background and coverage patches
+sampling     sampling strategies: positions, quotas, candidate pools
+schema       columns, types and rules of the patch index
+source       images that patches are cut from
+structure    structure score of a patch: mean gradient
+summary      summary of a sampling, for the metadata and the report
+table        patch index of one data set, written and read
+"""

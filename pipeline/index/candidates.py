@@ -1,4 +1,4 @@
-"""What could be drawn? Every lesion component of every class of one image, as a table."""
+"""Candidate table: every lesion component of every class of one image, from which anchors are drawn."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -41,11 +41,11 @@ class Lesions:
 
     @classmethod
     def of_frame(cls, frame: pd.DataFrame) -> "Lesions":
-        """From rows of a candidate table."""
+        """Components from rows of a candidate table."""
         return cls(*(frame[each.name].to_numpy(np.int64) for each in fields(cls)))
 
     def select(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> "Lesions":
-        """Only the marked components, or those at the given places."""
+        """Components that are marked, or those at the given places."""
         return Lesions(*(getattr(self, each.name)[which] for each in fields(self)))
 
     def box(self, at: int) -> Box:
@@ -55,7 +55,7 @@ class Lesions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """Everything that the draw needs to know of one image."""
+    """Size and lesion components of one image: everything that sampling needs to know of it."""
 
     image_id: str
     """Name of the image."""
@@ -70,7 +70,7 @@ class Candidates:
 
 
 def candidate_table(image: NormalizedImage) -> pd.DataFrame:
-    """One row per component, classes in order and components in raster order.
+    """Candidate table of one image: one row per component, classes in order and components in raster order.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def write_candidates(normalized: Path, *, output: Path, provenance: Provenance) 
 
 
 def read_candidates(path: Path, *, codes: tuple[str, ...]) -> Candidates:
-    """Read the table of one image.
+    """Candidates of one image, read from its table.
 
     Parameters
     ----------

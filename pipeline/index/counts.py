@@ -1,7 +1,7 @@
-"""What is inside each window? Exact sums over many boxes from one pass over the image, from the top row to the last.
+"""Box sums: exact pixel counts over many boxes, from one pass over the image, from the top row to the last.
 
-What is kept is the sum of each column so far. A box is the sum of its columns when its last row is done, less that when
-its first row began, so nothing as large as the image, nor any summed-area table, is ever held.
+As with an integral image a box is a difference of sums, but only the running sum of each column is kept: the columns
+when the last row of a box is done, less those when its first row began. So nothing as large as the image is held.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ COLUMNS = 8192
 def window_sums(
     read: ReadPlanes, boxes: Boxes, *, height: int, width: int, planes: int, rows: int
 ) -> NDArray[np.int64]:
-    """Sum of each plane over each box.
+    """Box sums of each plane.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def _sweep(
 
 
 def truth_counts(image: NormalizedImage, boxes: Boxes, *, groups: Sequence[Sequence[int]]) -> NDArray[np.int64]:
-    """Pixels of any class of each group, and of the roi, inside each box: ``(n, group + 1)``.
+    """Pixels of truth of each group of classes, and of the roi, inside each box: ``(n, group + 1)``.
 
     Parameters
     ----------

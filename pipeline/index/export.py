@@ -1,7 +1,7 @@
-"""How do patches reach other programs? As image and mask files, or as a raw data set folder of nnU-Net v2.
+"""Export of patches to other programs: image and mask files, or a raw data set folder of nnU-Net v2.
 
-Patches are read from the normalised stores image by image, in the order of the index, and written as PNG, which loses
-nothing. The folder is written beside its place and renamed at the end, so a half-written one never passes for
+Patches are read from the normalised stores image by image, in the order of the index. They are written as PNG, which
+loses nothing. The folder is written beside its place and renamed at the end: a half-written one never passes for
 finished.
 
 References
@@ -61,7 +61,7 @@ Writer: TypeAlias = Callable[[_Patch, NDArray[np.uint8]], None]
 
 
 def patch_names(frame: pd.DataFrame) -> list[str]:
-    """A file name without suffix for each patch: its id with ``__`` for each slash.
+    """File name without suffix of each patch: its id with ``__`` for each slash.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def export_patches(
     origin: Mapping[str, Any],
     workers: int = 1,
 ) -> Iterator[str]:
-    """Write the patches of an index; gives the name of each one when it is written, and is done when it ends.
+    """Export of the patches of an index; gives the name of each one when it is written, and is done when it ends.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How is one normalised image read without holding it? By strips where everything is counted, by tiles where little is."""
+"""Normalised store of one image, read without holding it: by strips where all is counted, by tiles where little is."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ QUARTER = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NormalizedImage:
-    """The arrays of one store, opened and not read."""
+    """Arrays of one normalised store, opened and not read."""
 
     image_id: str
     """Name of the image."""
@@ -71,7 +71,7 @@ class NormalizedImage:
         return chunk * max(1, STRIP_PIXELS // (chunk * self.width))
 
     def class_mask(self, code: str) -> Callable[[Box], NDArray[np.bool_]]:
-        """Reads one class of the truth, ``(y, x)``."""
+        """Mask of one class of the truth: a reader of ``(y, x)`` boxes."""
         index = self.classes.index(code)
 
         def read(box: Box) -> NDArray[np.bool_]:
@@ -87,7 +87,7 @@ class NormalizedImage:
         return _united(self.roi_pieces, box, [[0]])
 
     def planes(self, box: Box, *, groups: Sequence[Sequence[int]], memory: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Where any class of a group is, one plane for each group, and the roi: ``(group + 1, y, x)``, 0 or 1.
+        """Union of the classes of each group, and the roi: ``(group + 1, y, x)``, 0 or 1.
 
         The planes lie in ``memory``, which is flat and large enough, so that it is not taken anew for each box.
         """
@@ -99,7 +99,7 @@ class NormalizedImage:
         return found
 
     def any_truth(self, box: Box) -> NDArray[np.uint8]:
-        """Where any class is, as ``(1, y, x)``, 0 or 1."""
+        """Union of all classes, ``(1, y, x)``, 0 or 1."""
         return _united(self.truth_pieces, box, [range(len(self.classes))])
 
 
@@ -127,7 +127,7 @@ def _mark(mask: NDArray[np.uint8], pixels: NDArray[np.uint8]) -> None:
 
 
 def pieces_of(array: zarr.Array[Any]) -> Pieces:
-    """Reads what an array ``(plane, y, x)`` or ``(y, x)`` holds beside 0; an array of another layout comes whole."""
+    """Reader of what an array ``(plane, y, x)`` or ``(y, x)`` holds beside 0; another layout comes whole."""
     try:
         return Shards.of(array).pieces
     except StoreError:
@@ -142,7 +142,7 @@ def _whole_pieces(
 
 
 def open_image(path: Path, *, codes: tuple[str, ...] | None = None) -> NormalizedImage:
-    """Open a store of stage normalized.
+    """Store of stage normalized, opened and checked.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def _foreign(path: Path, *, found: str, expected: str) -> StoreError:
 
 
 def tiled(array: zarr.Array[Any]) -> ReadBox:
-    """Reads any box of a ``(plane, y, x)`` array and keeps the tiles read last, so that near boxes decode them once."""
+    """Reader of any box of a ``(plane, y, x)`` array with a cache of tiles, so that near boxes decode them once."""
     planes, height, width = array.shape
     side_y, side_x = array.chunks[-2:]
     whole, whole_box = Box.of_shape(height, width), reader_of(array)

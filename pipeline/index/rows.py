@@ -1,4 +1,4 @@
-"""Which rows does one image give? Grid, drawn, background and coverage patches, with all that is counted in them."""
+"""Index rows of one image: grid, drawn, background and coverage patches, with all that is counted in them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ __all__ = ["ImageRows", "covered_roi", "image_rows"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageRows:
-    """What one image gives."""
+    """Index rows of one image, and what its patches reach."""
 
     frame: pd.DataFrame
     """Rows with all columns but ``dataset``, types still wide."""
@@ -147,7 +147,7 @@ def _named(frame: pd.DataFrame, *, codes: Sequence[str]) -> pd.DataFrame:
 
 
 def covered_roi(image: NormalizedImage, boxes: Boxes) -> int:
-    """Pixels of the roi that lie in at least one box, read in strips."""
+    """Pixels of the roi that lie in at least one box, counted in strips."""
     covered = 0
     for strip in strips(image.height, image.width, image.rows) if len(boxes) else ():
         inside = np.zeros((strip.height, strip.width), dtype=np.bool_)
@@ -169,7 +169,7 @@ def _masks(image: NormalizedImage) -> dict[str, ReadMask]:
 def image_rows(
     source: Source, *, drawn: Drawn | None, sampling: Sampling, seed: int, record: DatasetRecord
 ) -> ImageRows:
-    """Every row of one image.
+    """Index rows of one image.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What does a row of the patch index hold? The columns as data, their types, and what must be true of them."""
+"""Schema of the patch index: its columns as data, their types, and what must be true of every row."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -78,7 +78,7 @@ _AFTER = (
 
 
 def columns(codes: Sequence[str]) -> tuple[Column, ...]:
-    """Every column in the order of the file, for the classes of a data set."""
+    """Columns in the order of the file, for the classes of a data set."""
     pixels = (Column(f"{PIXELS}{code}", "int32", f"Pixels inside that have truth of class {code}.") for code in codes)
     return (*_BEFORE, *pixels, *_AFTER)
 
@@ -89,7 +89,7 @@ def class_codes(frame: pd.DataFrame) -> tuple[str, ...]:
 
 
 def typed(frame: pd.DataFrame, *, codes: Sequence[str]) -> pd.DataFrame:
-    """The columns in order, with their types, sorted; the index is counted anew."""
+    """Index with its columns in order, with their types, sorted; rows are numbered anew."""
     ordered = frame.sort_values(list(ORDER), kind="stable", ignore_index=True)
     categories = {"split": SPLITS, "strategy": STRATEGIES, "target_class": (*codes, BACKGROUND)}
     found = {}
@@ -104,7 +104,7 @@ def typed(frame: pd.DataFrame, *, codes: Sequence[str]) -> pd.DataFrame:
 
 
 def row_groups(frame: pd.DataFrame, *, least: int = 8192) -> list[int]:
-    """Where the row groups of an index end: at each change of split, and between images once there are enough rows.
+    """Ends of the Parquet row groups: at each change of split, and between images once there are enough rows.
 
     So no image lies in two groups, no group in two splits, and a filter on either reads little else.
 
@@ -131,7 +131,7 @@ def row_groups(frame: pd.DataFrame, *, least: int = 8192) -> list[int]:
 
 
 def problems(frame: pd.DataFrame, *, sizes: Mapping[str, tuple[int, int]]) -> list[str]:
-    """Everything about an index that cannot be, in words; empty where all is well.
+    """Violations of the schema, in words; empty where all is well.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which images can patches be cut from? Those of a split, with their stores and their lesions."""
+"""Source of patches: an image of a split, with its store and its lesion components."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ __all__ = ["Source"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """One image that may be used."""
+    """Image that patches may be cut from."""
 
     image_id: str
     """Its name."""
@@ -30,7 +30,7 @@ class Source:
     """Its components."""
 
     def eligible(self, sampling: GuidedSampling) -> dict[str, Lesions]:
-        """Class → components that may give anchors."""
+        """Components that may give anchors, by class."""
         least, most = sampling.least_area, sampling.most_area
         found = self.candidates.lesions.items()
         return {code: eligible(lesions, least_area=least, most_area=most) for code, lesions in found}

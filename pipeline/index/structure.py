@@ -1,9 +1,9 @@
-"""How much is there to see in a box? The structure score, read in strips from a coarse level of the pyramid.
+"""Structure score of a patch: the mean gradient inside it, from a coarse level of the pyramid.
 
 Histology: the mean gradient of the optical density of red light, over tissue. Haematoxylin absorbs red and eosin hardly
-does, so nuclei count and fibres, fat membranes and red cells do little; mucus, smooth stroma and out-of-focus fields have
-no gradient, glass and pen are no tissue. A gradient is cut at ``CUT`` so that folds and debris do not outweigh cells,
-and pixels beside the border of the tissue do not count, because that border itself is a steep step.
+does. So nuclei count; fibres, fat membranes and red cells do little. Mucus, smooth stroma and out-of-focus fields have
+no gradient; glass and pen are no tissue. A gradient is cut at ``CUT``, so that folds and debris do not outweigh cells.
+Pixels beside the border of the tissue do not count, because that border itself is a steep step.
 
 Fundus: the mean gradient of the luminance over the field of view, its rim left out in the same way.
 """
@@ -93,7 +93,7 @@ def _surrounded(roi: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def structure(image: NormalizedImage, boxes: Boxes, *, modality: str) -> NDArray[np.float32]:
-    """The score of each box, in [0, 1]: the sum of the gradients that count over all pixels of the box.
+    """Structure score of each box, in [0, 1]: the sum of the gradients that count over all pixels of the box.
 
     Half a box of glass halves its score. The level at a quarter of the size is used, or the nearest there is: at
     0.5 µm a pixel a nucleus is four pixels across there.

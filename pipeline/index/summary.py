@@ -1,4 +1,4 @@
-"""What came of a sampling? Counts, lesions that no patch touches, the spread of negatives, and notes, for the metadata."""
+"""Summary of a sampling: counts, lesions that no patch touches, spread of the negatives, and notes."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def summarise(
     drawing: Drawing,
     sampling: Sampling,
 ) -> dict[str, Any]:
-    """The summary in the metadata of an index.
+    """Summary for the metadata of an index.
 
     Parameters
     ----------

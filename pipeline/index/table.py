@@ -1,4 +1,4 @@
-"""Which patches does a sampling give? The patch index of one data set, written once and checked when read."""
+"""Patch index of one data set: one table of the patches of a sampling, written once and checked when read."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -55,7 +55,7 @@ class Inputs:
 
 
 def write_index(inputs: Inputs, *, dataset: str, sampling: Sampling, job: Job, output: Path) -> None:
-    """Write ``index/{sampling}.parquet``.
+    """Patch index ``index/{sampling}.parquet`` of one sampling.
 
     Parameters
     ----------

@@ -1,7 +1,18 @@
-"""How does a network learn from the patch index? Networks, losses, changes of patches, training, and the way back.
+"""Networks: architectures, losses, data augmentation, training by patches, checkpoints and ensembles.
 
-``network`` (uint8 patches in, logits out) · ``loss`` (weighted terms) · ``targets`` (truth planes → what is learned) ·
-``augment`` (random changes, addressed) · ``rows`` (which patches train, which validate) · ``order`` (which patch when) ·
-``patches`` (straight from Zarr) · ``scores`` (pooled Dice and IoU) · ``module`` (the steps) · ``session`` (how torch is
-set up) · ``fit`` (the door) · ``checkpoint`` (the finished model).
+augment      data augmentation: random changes of a patch and its target
+checkpoint   checkpoint of a trained model: model card and weights
+ensemble     ensemble: mean probability of several models
+fit          training of one model, from the patch index to its folder
+held_out     held-out images: those that a model did not learn from
+loss         losses by name, and their weighted sum
+module       training step, validation step and end of an epoch
+network      architectures, encoders, scaling of the input, probabilities
+operators    import of torchvision beside a torch that it was not built for
+order        order of the patches in each epoch, and batches
+patches      data set and data loader: patches read from the normalised stores
+rows         index rows that train and that validate
+scores       Dice and IoU pooled over validation patches
+session      settings of torch while a model trains: device, threads, determinism
+targets      training target of a task, from the truth planes; padding
 """

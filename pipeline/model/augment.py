@@ -1,7 +1,7 @@
-"""How may a training patch look instead? Two sets of random changes, each addressed by a seed and never consumed.
+"""Data augmentation: two sets of random changes of a training patch, each addressed by a seed and never consumed.
 
-Image and target move together: the image by linear interpolation, the target by the nearest pixel. Pixels that come
-from outside the patch are mirrored in both, so that truth stays true and nothing is lost from the loss.
+Image and target move together: the image by linear interpolation, the target by the nearest pixel. Pixels from
+outside the patch are mirrored in both, so that truth stays true and no pixel is lost from the loss.
 """
 
 import os
@@ -27,7 +27,7 @@ TRANSLATION = 0.05
 
 
 class Changes:
-    """A sequence of random changes."""
+    """Random changes in a fixed sequence."""
 
     def __init__(self, transforms: list[Any]) -> None:
         self._composed = A.Compose(transforms)
@@ -70,7 +70,7 @@ class Changes:
 
 
 def build_changes(settings: Augmentation) -> Changes | None:
-    """The set of changes that the configuration names; None where nothing changes."""
+    """Data augmentation that the configuration names; None where nothing changes."""
     if settings.kind == "none" or settings.probability == 0:
         return None
     build = _fundus if settings.kind == "fundus" else _histology

@@ -1,8 +1,8 @@
-"""How does a trained model come back? ``card.json`` says what it is, ``weights.pt`` holds the plain state of the network.
+"""Checkpoint of a trained model: ``card.json``, the model card, and ``weights.pt``, the state of its network.
 
 The card is all that is needed to build the network again and to treat a new image alike: network, task, classes,
-side of a patch, scaling of the input, and the facts, configuration and stain target of the normalisation of the images
-that it was trained on.
+side of a patch and scaling of the input. It also repeats facts, configuration and stain target of the images that the
+model was trained on.
 """
 
 import json
@@ -29,7 +29,7 @@ class _Frozen(BaseModel):
 
 
 class CardClass(_Frozen):
-    """One class that the model knows."""
+    """Class that the model knows."""
 
     code: str
     """Identifier."""
@@ -38,7 +38,7 @@ class CardClass(_Frozen):
 
 
 class InputScaling(_Frozen):
-    """``(pixels / divide_by - mean) / std`` per channel; done inside the network."""
+    """Scaling of the input, ``(pixels / divide_by - mean) / std`` per channel; done inside the network."""
 
     divide_by: float
     mean: tuple[float, ...]
@@ -46,7 +46,7 @@ class InputScaling(_Frozen):
 
 
 class Card(_Frozen):
-    """What a trained model is, and what it was trained on; no time, host or absolute path."""
+    """Model card: what a trained model is, and what it was trained on; no time, host or absolute path."""
 
     schema_version: Literal[1] = 1
     """Version of this record."""
@@ -109,7 +109,7 @@ class Card(_Frozen):
 
 
 def read_card(folder: Path) -> Card:
-    """Read and check ``card.json``.
+    """Model card, read from ``card.json`` and checked.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def read_card(folder: Path) -> Card:
 
 
 def stain_target(path: Path | None) -> dict[str, Any] | None:
-    """What the card repeats of ``normalized/target.json``: all but its record of origin."""
+    """Stain target as the card repeats it: ``normalized/target.json`` but for its record of origin."""
     if path is None:
         return None
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -154,7 +154,7 @@ def load_model(
     channels: int | None = None,
     task: Task | None = None,
 ) -> tuple[ScaledNetwork, Card]:
-    """Load a trained network, ready for inference.
+    """Trained network with its card, ready for inference.
 
     Parameters
     ----------

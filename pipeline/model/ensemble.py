@@ -1,8 +1,8 @@
-"""How do several models speak as one? By the mean of their probabilities, on windows that are read once.
+"""Ensemble: several models as one network, whose probabilities are the mean of theirs, on windows that are read once.
 
-An ensemble is a folder ``model/{ensemble}/`` beside those of its members; ``ensemble.json`` names them with the digests of
-their cards and weights. As a network it gives logits whose probabilities are that mean, so that whatever follows a
-network follows an ensemble.
+An ensemble is a folder ``model/{ensemble}/`` beside those of its members. ``ensemble.json`` names them with the digests
+of their cards and weights. As a network it gives logits whose probabilities are that mean: whatever follows a network
+follows an ensemble.
 """
 
 import os
@@ -83,7 +83,7 @@ def _agreeing(cards: Sequence[Card], *, names: Sequence[str]) -> None:
 
 
 def write_ensemble(members: Sequence[Path], *, name: str, job: Job, output: Path) -> None:
-    """Write ``model/{ensemble}/ensemble.json``.
+    """Record of an ensemble, ``model/{ensemble}/ensemble.json``.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def members_of(folder: Path) -> tuple[Path, ...]:
 
 
 def model_files(folder: Path) -> dict[str, Path]:
-    """The files that a model's maps depend on, by name: card and weights, or the record that holds their digests."""
+    """Files that a model's maps depend on, by name: card and weights, or the record that holds their digests."""
     if (folder / ENSEMBLE).is_file():
         return {"model": folder / ENSEMBLE}
     return {"model": folder / CARD, "weights": folder / WEIGHTS}
@@ -171,7 +171,7 @@ def _unchanged(folder: Path) -> None:
 def load_networks(
     folder: Path, *, device: torch.device | str, codes: Sequence[str], channels: int, task: Task
 ) -> nn.Module:
-    """Load a trained network, or an ensemble as one network, ready for inference.
+    """Trained network, or ensemble as one network, ready for inference.
 
     Parameters
     ----------

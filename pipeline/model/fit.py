@@ -1,7 +1,7 @@
-"""How is a model trained? The door: patch index and normalised stores in; weights, card and history out.
+"""Training of one model: patch index and normalised stores in; weights, model card and history out.
 
 After each epoch the whole state lies in ``last.ckpt`` inside the unfinished folder. A run that was killed continues
-after its last finished epoch and ends with the same weights as one that was not (on a CPU; to rounding on a GPU).
+after its last finished epoch. It ends with the same weights as one that was not (on a CPU; to rounding on a GPU).
 """
 
 import logging
@@ -88,7 +88,7 @@ class _Task:
 
 
 def train(inputs: Inputs, *, name: str, settings: ModelSettings, patch: int, job: Job, output: Path) -> None:
-    """Train a network on the rows of a patch index and write the folder ``model/{name}/``.
+    """Training of a network on the rows of a patch index; writes the folder ``model/{name}/``.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which images did a model not learn from? What may choose its thresholds, and what its scores are measured on.
+"""Held-out images: those that a model did not learn from, on which thresholds are chosen and scores are measured.
 
 A model of the split ``validation`` (fold −1) learned from ``train``; a model of fold k learned from all of ``train`` and
 ``validation`` but the images of fold k. Images of split ``test`` nobody learned from, and nothing is chosen on them.
@@ -14,7 +14,7 @@ __all__ = ["held_out", "measured_split"]
 
 
 def held_out(images: pd.DataFrame, *, fold: int) -> tuple[str, ...]:
-    """Ids of the images that validate a model, in text order.
+    """Held-out images of a model, those that validate it, as ids in text order.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def held_out(images: pd.DataFrame, *, fold: int) -> tuple[str, ...]:
 
 
 def measured_split(images: pd.DataFrame, *, folds: Collection[int]) -> "pd.Series[str]":
-    """The split that each image counts in when a model, or an ensemble of models, is measured.
+    """Split that each image counts in when a model, or an ensemble of models, is measured.
 
     Parameters
     ----------

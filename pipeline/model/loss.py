@@ -1,7 +1,10 @@
-"""What is minimised? A weighted sum of named losses, where pixels that do not exist count nothing.
+"""Losses by name, and their weighted sum, where pixels that do not exist count nothing.
+
+Every loss is a line of ``LOSSES``. To add one, enter it there and its name in ``LossTerm`` (`pipeline.config.model`), with
+its parameters if it has any; a test holds both together.
 
 Dice and Tversky pool the pixels of a batch per class, and a class without truth in it counts as 0 in their mean, as
-segmentation_models_pytorch has it; what is predicted of such a class is punished by the term per pixel (focal,
+segmentation_models_pytorch has it. What is predicted of such a class is punished by the term per pixel (focal,
 cross-entropy) beside them.
 
 References
@@ -9,7 +12,7 @@ References
 Milletari et al., V-Net, 3DV 2016 (Dice); Salehi et al., MLMI 2017 (Tversky); Lin et al., ICCV 2017 (focal).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
@@ -22,11 +25,11 @@ from pipeline.model.network import Task
 from pipeline.model.operators import prepare_torchvision
 from pipeline.model.targets import IGNORE
 
-__all__ = ["WeightedLoss", "build_loss"]
+__all__ = ["LOSSES", "WeightedLoss", "build_loss"]
 
 
 class WeightedLoss(nn.Module):
-    """The weighted sum of terms, in float32 whatever the precision of the network."""
+    """Weighted sum of losses, in float32 whatever the precision of the network."""
 
     def __init__(self, terms: Sequence[nn.Module], *, weights: Sequence[float]) -> None:
         super().__init__()
@@ -56,7 +59,7 @@ class WeightedLoss(nn.Module):
 
 
 class Focal(nn.Module):
-    """Mean of ``-(1 - p)^gamma log p`` over the pixels that exist, with p the probability of what is true there.
+    """Focal loss: mean of ``-(1 - p)^gamma log p`` over the pixels that exist, p the probability of what is true there.
 
     The forms of segmentation_models_pytorch do not serve: for multiclass it fits one sigmoid per label, which does
     not belong to outputs that are read through a softmax, and for multilabel it cannot ignore pixels.
@@ -91,8 +94,39 @@ class Bce(nn.Module):
         return cast("Tensor", self.total(logits, target)) / (target != IGNORE).sum().clamp_min(1)
 
 
+def _dice(_: LossTerm, task: Task) -> nn.Module:
+    from segmentation_models_pytorch.losses import DiceLoss
+
+    return cast("nn.Module", DiceLoss(_mode(task), ignore_index=IGNORE))
+
+
+def _tversky(term: LossTerm, task: Task) -> nn.Module:
+    from segmentation_models_pytorch.losses import TverskyLoss
+
+    return cast("nn.Module", TverskyLoss(_mode(task), ignore_index=IGNORE, alpha=term.alpha, beta=term.beta))
+
+
+def _mode(task: Task) -> str:
+    return "multiclass" if task == "multiclass" else "multilabel"
+
+
+LABELS: tuple[Task, ...] = ("multiclass",)
+"""Tasks whose target is one label map."""
+PLANES: tuple[Task, ...] = ("multilabel", "binary")
+"""Tasks whose target is one plane per class."""
+
+LOSSES: dict[str, tuple[tuple[Task, ...], Callable[[LossTerm, Task], nn.Module]]] = {
+    "dice": (LABELS + PLANES, _dice),
+    "tversky": (LABELS + PLANES, _tversky),
+    "focal": (LABELS + PLANES, lambda term, task: Focal(term.gamma, task=task)),
+    "cross_entropy": (LABELS, lambda _term, _task: nn.CrossEntropyLoss(ignore_index=IGNORE)),
+    "bce": (PLANES, lambda _term, _task: Bce()),
+}
+"""Name → tasks that it has a meaning for, and what builds it from its term: a module ``forward(logits, target)``."""
+
+
 def build_loss(terms: Sequence[LossTerm], *, task: Task) -> WeightedLoss:
-    """The loss that the configuration names.
+    """Loss that the configuration names.
 
     Raises
     ------
@@ -104,25 +138,15 @@ def build_loss(terms: Sequence[LossTerm], *, task: Task) -> WeightedLoss:
 
 
 def _term(term: LossTerm, *, task: Task) -> nn.Module:
-    from segmentation_models_pytorch import losses
-
-    mode = "multiclass" if task == "multiclass" else "multilabel"
-    match term.name, mode:
-        case "dice", _:
-            return cast("nn.Module", losses.DiceLoss(mode, ignore_index=IGNORE))
-        case "tversky", _:
-            return cast("nn.Module", losses.TverskyLoss(mode, ignore_index=IGNORE, alpha=term.alpha, beta=term.beta))
-        case "focal", _:
-            return Focal(term.gamma, task=task)
-        case "cross_entropy", "multiclass":
-            return nn.CrossEntropyLoss(ignore_index=IGNORE)
-        case "bce", "multilabel":
-            return Bce()
+    tasks, build = LOSSES[term.name]
+    if task in tasks:
+        return build(term, task)
+    fitting = [name for name, (own, _) in LOSSES.items() if task in own]
     other = "cross_entropy" if task == "multiclass" else "bce"
     raise ModelError(
         "A loss does not fit the task.",
         where="model.models.*.loss",
         found=f"{term.name} for task {task}",
-        expected=f"dice, tversky, focal or {other}",
+        expected=", ".join(fitting),
         remedy=f"Use {other} instead.",
     )

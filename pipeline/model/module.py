@@ -1,7 +1,7 @@
-"""What happens in a step and at the end of an epoch? The part of training that lightning's loop calls.
+"""Training step, validation step and end of an epoch: the part of training that lightning's loop calls.
 
-All random numbers of an epoch follow from its seed, and everything else that the next epoch depends on (weights,
-optimizer, learning rate, history, best weights) is in the checkpoint: an interrupted run ends with the same weights.
+All random numbers of an epoch follow from its seed. Everything else that the next epoch depends on is in the
+checkpoint: weights, optimizer, learning rate, history, best weights. So an interrupted run ends with the same weights.
 """
 
 import logging
@@ -36,7 +36,7 @@ MEASURES = {"dice_miou": "dice_and_miou", "dice": "dice"}
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The epoch whose weights are kept."""
+    """Best epoch: the one whose weights are kept."""
 
     epoch: int
     """From 1."""
@@ -63,7 +63,7 @@ class _Mean:
 
 
 class Training(lightning.LightningModule):
-    """Network, loss, optimizer, validation, and the memory of the best epoch."""
+    """Training module: network, loss, optimizer, validation, and the memory of the best epoch."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class Training(lightning.LightningModule):
         return optimizer
 
     def on_train_epoch_start(self) -> None:
-        """Address the random numbers of dropout and of dropped connections."""
+        """Random numbers of dropout and of dropped connections, addressed by the epoch."""
         seed, name = self.address
         torch.manual_seed(derived_seed(seed, "model", name, "torch", self.current_epoch))
 

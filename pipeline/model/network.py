@@ -1,4 +1,4 @@
-"""Which network, and what goes in and out? uint8 patches in, logits out; scaling and shape checks are part of it.
+"""Segmentation network: uint8 patches in, logits out; scaling of the input and checks of its shape are part of it.
 
 The same object serves training and inference, so both scale alike: ``(pixels / 255 - mean) / std`` with the constants
 of ImageNet, which pretrained encoders expect and which do no harm to others. They are buffers, hence part of the
@@ -45,7 +45,7 @@ STATISTICS_MOMENTUM = 0.1
 
 
 class ScaledNetwork(nn.Module):
-    """A segmentation network together with the scaling of its input."""
+    """Segmentation network together with the scaling of its input."""
 
     mean: Tensor
     std: Tensor
@@ -101,7 +101,7 @@ def _check_input(pixels: Tensor) -> None:
 
 
 def check_side(side: int, *, where: str) -> None:
-    """Refuse the side of a patch or window that the network cannot halve five times.
+    """Check of the side of a patch or window: the network must be able to halve it five times.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def check_side(side: int, *, where: str) -> None:
 
 
 def output_count(classes: int, *, task: Task) -> int:
-    """Channels of the logits: background first and then the classes for multiclass; the classes otherwise."""
+    """Output channels of a task: background first and then the classes for multiclass; the classes otherwise."""
     return classes + 1 if task == "multiclass" else classes
 
 
@@ -145,7 +145,7 @@ def probabilities(logits: Tensor, task: Task) -> Tensor:
 
 
 def build_network(settings: ModelSettings, *, classes: int, task: Task) -> ScaledNetwork:
-    """Build a network; random weights come from torch's global generator, which the caller seeds.
+    """Network that the configuration names; random weights come from torch's global generator, which the caller seeds.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which patch when? An order that is a function of seed, model and epoch, not of what was drawn before.
+"""Order of the patches in each epoch: a function of seed, model and epoch, not of what was drawn before.
 
 Rows are gone through cycle by cycle, each cycle a permutation of all rows of its own; an epoch is the next piece of
 that sequence. With fewer patches per epoch than rows, successive epochs take what the ones before left, so that all
@@ -47,7 +47,7 @@ def epoch_rows(epoch: int, *, rows: int, per_epoch: int | None, seed: int, name:
 
 
 def batches(order: NDArray[np.int64], *, size: int) -> list[list[int]]:
-    """Cut an order into batches; a single row left at the end joins the batch before.
+    """Batches of an order; a single row left at the end joins the batch before.
 
     Batch normalisation over one patch whose deepest features are one pixel has nothing to take a variance of.
 

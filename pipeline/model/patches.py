@@ -1,6 +1,6 @@
-"""How does a row of the index become a patch? Read straight from the normalised Zarr, padded, changed, in any process.
+"""Data set and data loader: patches read straight from the normalised stores, padded and augmented, in any process.
 
-Stores are opened when first read and belong to the process that opened them: Zarr's event loop does not survive a
+Stores are opened when first read and belong to the process that opened them. Zarr's event loop does not survive a
 fork, so reading processes start from a fork server, and what they are given holds paths only.
 """
 
@@ -31,7 +31,7 @@ Sample = tuple[NDArray[np.uint8], NDArray[np.uint8], int]
 
 
 class PatchDataset(Dataset[Sample]):
-    """Patches by epoch, row, and how often that row came before in the epoch: each time it is changed anew."""
+    """Data set of patches by epoch, row, and how often that row came before in the epoch: changed anew each time."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class PatchDataset(Dataset[Sample]):
 def loader(
     dataset: PatchDataset, *, batches: EpochBatches | InOrder, readers: int, pin: bool = False
 ) -> DataLoader[Sample]:
-    """A loader of batches; ``readers`` processes read ahead, none reads in the loop.
+    """Data loader of batches; ``readers`` processes read ahead, none reads in the loop.
 
     Its own generator keeps it from drawing on torch's global one, whose state decides the training step.
     """
@@ -119,7 +119,7 @@ def loader(
 
 
 def check_rows(rows: pd.DataFrame, *, normalized: Mapping[str, Path], record: DatasetRecord, side: int) -> None:
-    """Refuse rows that the stores or the network cannot serve, before any work.
+    """Check of the rows, before any work: refuses what the stores or the network cannot serve.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Which rows of the patch index train, and which validate?
+"""Index rows that train a model, and those that validate it.
 
 Training takes the rows that were drawn for the split ``train``, validation the grid of the split ``validation``; rows
 of a grid without field of view or tissue are left out, as inference leaves them out.
@@ -19,7 +19,7 @@ __all__ = ["Rows", "choose_rows", "truth_pixels"]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of the index, in its order."""
+    """Training and validation rows of the index, in its order."""
 
     training: pd.DataFrame
     """At least one."""
@@ -28,7 +28,7 @@ class Rows:
 
 
 def choose_rows(index: pd.DataFrame, *, fold: int) -> Rows:
-    """Divide the index.
+    """Training and validation rows of an index, by split or by fold.
 
     Parameters
     ----------

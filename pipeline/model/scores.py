@@ -1,8 +1,8 @@
-"""How good is an epoch? Pixels of all validation patches counted together, per class.
+"""Scores of an epoch: Dice and IoU per class, pixels of all validation patches counted together.
 
 Predictions are the most likely label (multiclass) or probabilities of at least one half (otherwise); truth is the
 target that is learned, so overlapping classes count by priority for multiclass. Pixels that do not exist count
-nothing. Neighbouring patches of the grid overlap, and a pixel in two patches counts twice: that weights pixels
+nothing. Neighbouring patches of the grid overlap, and a pixel in two patches counts twice. That weights pixels
 slightly, changes no class against another, and the report measures whole images anyway.
 """
 
@@ -21,7 +21,7 @@ __all__ = ["PooledCounts", "class_counts"]
 
 
 def class_counts(logits: Tensor, target: Tensor, *, task: Task) -> Tensor:
-    """Count the pixels of a batch.
+    """Counts of a batch per class: true positives, false positives, false negatives.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def _label_counts(predicted: Tensor, target: Tensor, *, labels: int) -> Tensor:
 
 
 class PooledCounts(Metric):
-    """Counts that add up over batches, and over devices where there are several."""
+    """Pooled counts, which add up over batches, and over devices where there are several."""
 
     full_state_update = False
     total: Tensor
@@ -73,5 +73,5 @@ class PooledCounts(Metric):
         return self.total
 
     def per_class(self) -> list[Counts]:
-        """The same as records, in manifest order."""
+        """Counts of all batches as records, in manifest order."""
         return [Counts(tp=tp, fp=fp, fn=fn) for tp, fp, fn in self.compute().tolist()]

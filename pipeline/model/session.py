@@ -1,7 +1,7 @@
-"""How is torch set up while a model trains? By the configuration alone, quietly, and put back afterwards.
+"""Settings of torch while a model trains: device, threads, deterministic operators, random generator.
 
-The number of torch threads changes the last digits of a step, so it is a parameter of the model and never taken from
-the scheduler or the machine.
+They come from the configuration alone and are put back afterwards. The number of torch threads changes the last digits
+of a step, so it is a parameter of the model and never taken from the scheduler or the machine.
 """
 
 import logging
@@ -37,7 +37,7 @@ HARMLESS = (
 
 
 def choose_device(settings: ModelSettings) -> torch.device:
-    """The device that the configuration means.
+    """Device that the configuration means.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What is learned at a pixel? Truth planes, where classes may overlap, become the target of the task."""
+"""Training target of a task: truth planes, where classes may overlap, as labels or planes; padding of patches."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ IGNORE = 255
 
 
 def build_target(truth: NDArray[np.uint8], *, record: DatasetRecord) -> NDArray[np.uint8]:
-    """The target of a data set's task.
+    """Training target of a data set's task.
 
     Parameters
     ----------
@@ -35,13 +35,13 @@ def build_target(truth: NDArray[np.uint8], *, record: DatasetRecord) -> NDArray[
 
 
 def pad_image(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Mirror an image ``(c, y, x)`` below and to the right up to ``side``, so that its statistics stay its own."""
+    """Mirror padding of an image ``(c, y, x)`` below and to the right up to ``side``: its statistics stay its own."""
     missing = _missing(image, side)
     return np.pad(image, [(0, 0), *missing], mode="reflect") if any(after for _, after in missing) else image
 
 
 def pad_target(target: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Fill a target ``(…, y, x)`` below and to the right up to ``side`` with ``IGNORE``."""
+    """Padding of a target ``(…, y, x)`` below and to the right up to ``side`` with ``IGNORE``."""
     leading = [(0, 0)] * (target.ndim - 2)
     return np.pad(target, [*leading, *_missing(target, side)], constant_values=IGNORE)
 

@@ -1,11 +1,13 @@
 """Losses: what they weigh, what they ignore, and that they can be minimised."""
 
+from typing import get_args
+
 import pytest
 import torch
 
 from pipeline.config import LossTerm, ModelSettings
 from pipeline.errors import ModelError
-from pipeline.model.loss import build_loss
+from pipeline.model.loss import LOSSES, build_loss
 from pipeline.model.network import build_network
 
 FITTING = {
@@ -14,6 +16,10 @@ FITTING = {
     "binary": ("dice", "tversky", "focal", "bce"),
 }
 PAIRS = [(task, name) for task, names in FITTING.items() for name in names]
+
+
+def test_every_loss_of_the_table_can_be_configured_and_every_configurable_one_is_in_it() -> None:
+    assert tuple(sorted(LOSSES)) == tuple(sorted(get_args(LossTerm.model_fields["name"].annotation)))
 
 
 def example(task: str, side: int = 16) -> tuple[torch.Tensor, torch.Tensor]:

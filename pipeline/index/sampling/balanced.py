@@ -1,4 +1,4 @@
-"""What does balanced sampling draw from each training image? Patches with lesions and without, in an exact ratio."""
+"""Balanced sampling: positives with lesions and negatives without, drawn in an exact ratio."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,7 +27,7 @@ def draw_balanced(
     listed: Mapping[str, HardBoxes],
     workers: int,
 ) -> Drawing:
-    """Decide what is drawn from each training image.
+    """Balanced sampling of the training images.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How many boxes of which image? The ratio of positives to negatives, kept exactly, with quotas per image and group."""
+"""Ratio and caps of a draw: positives to negatives kept exactly, boxes per image and per group limited."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ __all__ = ["Caps", "Chosen", "available", "choose", "sides"]
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """How much one image and one group may give to one side."""
+    """Caps of a draw: the most that one image and one group may give to one side."""
 
     image: int | None
     """Boxes of one image; None for no limit."""
@@ -27,7 +27,7 @@ Chosen = dict[str, int]
 
 
 def sides(total: int, *, ratio: tuple[int, int], positives: int, negatives: int) -> tuple[int, int]:
-    """The largest numbers of positives and negatives that stand in the ratio.
+    """Largest numbers of positives and negatives that stand in the ratio.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def sides(total: int, *, ratio: tuple[int, int], positives: int, negatives: int)
 
 
 def available(sizes: Mapping[str, int], *, groups: Mapping[str, str], caps: Caps) -> int:
-    """How many boxes the quotas allow.
+    """Number of boxes that the caps allow.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def available(sizes: Mapping[str, int], *, groups: Mapping[str, str], caps: Caps
 def choose(
     pools: Mapping[str, Pool], *, wanted: int, groups: Mapping[str, str], caps: Caps, taken: Sequence[Chosen] = ()
 ) -> Chosen:
-    """Draw from all images together in the order of the keys, as far as the quotas allow.
+    """Draw from the pools of all images together in the order of their keys, as far as the caps allow.
 
     Parameters
     ----------

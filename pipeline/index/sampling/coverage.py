@@ -1,4 +1,4 @@
-"""Is every lesion in some patch? Which components patches touch or hold, and the patches that are missing."""
+"""Coverage of lesions: components that patches touch or hold, and the patches that are missing for the others."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ Shape = tuple[int, int]
 
 
 def contained(lesions: Lesions, boxes: Boxes) -> NDArray[np.bool_]:
-    """Which components lie wholly in one of the boxes."""
+    """Components that lie wholly in one of the boxes."""
     found = np.zeros(len(lesions), dtype=bool)
     for y0, x0, y1, x1 in boxes:
         found |= (lesions.y0 >= y0) & (lesions.x0 >= x0) & (lesions.y1 <= y1) & (lesions.x1 <= x1)
@@ -22,7 +22,7 @@ def contained(lesions: Lesions, boxes: Boxes) -> NDArray[np.bool_]:
 
 
 def touched(lesions: Lesions, boxes: Boxes, *, read: ReadMask) -> NDArray[np.bool_]:
-    """Which components share a pixel with one of the boxes, exactly.
+    """Components that share a pixel with one of the boxes, exactly.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def _shares_pixel(lesions: Lesions, at: int, boxes: Boxes, *, read: ReadMask) ->
 def cover(
     lesions: Lesions, boxes: Boxes, *, shape: Shape, patch: int, read: ReadMask
 ) -> tuple[NDArray[np.int64], Boxes]:
-    """The patches that are missing so that each component is touched, and wholly held where a patch can hold it.
+    """Missing patches, so that each component is touched, and wholly held where a patch can hold it.
 
     Each lies around the centre of the bounding box of the first component that still needs one, in raster order;
     where the component is larger than a patch, its first pixel stays inside.

@@ -1,4 +1,4 @@
-"""How many patches of each class, and from which image? Compensated frequencies, apportioned exactly.
+"""Class-frequency compensation: a quota of patches for each class and image, apportioned by largest remainder.
 
 1. The frequency f_c of class c is counted over the training images, among the components that may give anchors.
 2. N_c is proportional to f_c^(1−β) over the classes that are present, by largest remainder.
@@ -35,7 +35,7 @@ EXACT_EXPONENT = 8
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be drawn."""
+    """Quotas of guided sampling, and the frequencies behind them."""
 
     frequencies: Mapping[str, int]
     """Class → f_c."""
@@ -48,7 +48,7 @@ class Plan:
 
 
 def apportion(total: int, weights: Sequence[int | Fraction]) -> tuple[int, ...]:
-    """Whole numbers in proportion to weights that add up to the total: largest remainder, ties to the first.
+    """Apportionment by largest remainder: whole numbers in proportion to weights, of a given total; ties to the first.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def apportion(total: int, weights: Sequence[int | Fraction]) -> tuple[int, ...]:
 
 
 def eligible(lesions: Lesions, *, least_area: int, most_area: int | None) -> Lesions:
-    """The components whose area lies between two limits, both included."""
+    """Components whose area lies between two limits, both included."""
     keep = lesions.area >= least_area
     if most_area is not None:
         keep &= lesions.area <= most_area
@@ -82,7 +82,7 @@ def eligible(lesions: Lesions, *, least_area: int, most_area: int | None) -> Les
 
 
 def frequencies(images: Eligible, *, codes: Sequence[str], by: str) -> dict[str, int]:
-    """How frequent each class is.
+    """Frequency f_c of each class.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def _amount(lesions: Lesions, *, by: str) -> int:
 
 
 def class_quotas(frequency: Mapping[str, int], *, total: int, beta: float) -> dict[str, int]:
-    """N_c ∝ f_c^(1−β) over the classes present, adding up to the total; ties go to the class named first.
+    """Class quotas N_c ∝ f_c^(1−β) over the classes present, adding up to the total; ties go to the class named first.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def class_quotas(frequency: Mapping[str, int], *, total: int, beta: float) -> di
 def make_plan(
     images: Eligible, *, codes: Sequence[str], sampling: GuidedSampling, groups: Mapping[str, str] | None = None
 ) -> Plan:
-    """What guided sampling draws from each training image, background aside.
+    """Quotas of each class and training image for guided sampling, background aside.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def _capacity(lesions: Lesions, *, sampling: GuidedSampling, most: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """How much the groups may give."""
+    """Room of the groups: how much each may still give."""
 
     groups: Mapping[str, str]
     """Image → group; an image that is not named is a group of its own."""
@@ -191,11 +191,11 @@ class Rooms:
     """Image → what was given before and counts."""
 
     def group(self, image_id: str) -> str:
-        """The group of an image."""
+        """Group of an image."""
         return self.groups.get(image_id, image_id)
 
     def left(self, given: Mapping[str, int]) -> dict[str, int]:
-        """Group → what it may still give, after what its images have given; empty without a limit."""
+        """Room left, by group, after what its images have given; empty without a limit."""
         if self.most is None:
             return {}
         left: dict[str, int] = {}
@@ -205,7 +205,7 @@ class Rooms:
         return {group: max(count, 0) for group, count in left.items()}
 
     def fitted(self, wishes: Mapping[str, int], *, free: Mapping[str, int]) -> dict[str, int]:
-        """The wishes of images, made smaller in proportion where those of a group exceed what it may give."""
+        """Wishes of images, made smaller in proportion where those of a group exceed its room."""
         fitted = dict(wishes)
         for group, room in free.items():
             members = [image_id for image_id in wishes if self.group(image_id) == group]
@@ -218,7 +218,7 @@ class Rooms:
 def spread(
     total: int, *, weights: Mapping[str, int], capacity: Mapping[str, int], rooms: Rooms | None = None
 ) -> dict[str, int]:
-    """Share a number out in proportion to weights, nobody above the capacity; what one lacks goes to the others.
+    """Apportionment with capacities, in proportion to weights; what one cannot give goes to the others.
 
     Parameters
     ----------

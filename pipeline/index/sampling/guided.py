@@ -1,4 +1,4 @@
-"""What does guided sampling draw from each training image? Quotas per class, and a share of background."""
+"""Guided sampling: a quota of anchors for each class and image, and a share of background patches."""
 
 from collections.abc import Mapping, Sequence
 
@@ -29,7 +29,7 @@ def draw_guided(
     listed: Mapping[str, HardBoxes],
     workers: int,
 ) -> Drawing:
-    """Decide what is drawn from each training image.
+    """Guided sampling of the training images.
 
     Parameters
     ----------

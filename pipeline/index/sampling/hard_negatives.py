@@ -1,4 +1,4 @@
-"""Where did an earlier model see lesions that are none? A list of boxes, read, checked, and turned into patches."""
+"""Hard negatives: boxes where an earlier model saw lesions that are none, read, checked, and turned into patches."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ TRIES = 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HardBoxes:
-    """The boxes of one image, by place."""
+    """Listed boxes of one image, by place."""
 
     boxes: Boxes
     """``(n, 4)``, half-open."""
@@ -45,7 +45,7 @@ class HardBoxes:
 
 
 def read_hard_negatives(path: Path, *, least_score: float = 0.0) -> dict[str, HardBoxes]:
-    """Read a list of false positives.
+    """List of hard negatives (false positives of a model), by image.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def _boxes(frame: pd.DataFrame) -> HardBoxes:
 
 
 def touches(boxes: Boxes, listed: Boxes) -> NDArray[np.bool_]:
-    """Which boxes share a pixel with a listed one."""
+    """Boxes that share a pixel with a listed one."""
     found = np.zeros(len(boxes), dtype=bool)
     for y0, x0, y1, x1 in listed:
         found |= (boxes[:, 0] < y1) & (boxes[:, 2] > y0) & (boxes[:, 1] < x1) & (boxes[:, 3] > x0)
@@ -116,7 +116,7 @@ def touches(boxes: Boxes, listed: Boxes) -> NDArray[np.bool_]:
 
 
 def hard_pool(image: NormalizedImage, hard: HardBoxes, *, seed: int, patch: int) -> Pool:
-    """Patches without truth that hold the middle of a listed box, preferred in proportion to its score.
+    """Candidate pool of hard negatives: patches without truth around listed boxes, weighted by their scores.
 
     Parameters
     ----------
@@ -156,5 +156,5 @@ def hard_pool(image: NormalizedImage, hard: HardBoxes, *, seed: int, patch: int)
 
 
 def listed_for(hard: Mapping[str, HardBoxes], image_id: str) -> HardBoxes:
-    """The boxes of an image; none where it is not listed."""
+    """Listed boxes of an image; none where it is not listed."""
     return hard.get(image_id, HardBoxes(np.zeros((0, 4), dtype=np.int64), np.zeros(0)))

@@ -1,7 +1,7 @@
-"""What can one image give to a balanced sampling? Its positions, counted and scored, as three pools in order.
+"""Candidate pools of one image for balanced sampling: positives, hard negatives and negatives, in order of drawing.
 
-Positions do not depend on what is drawn: one lies at random in each square of a lattice, so that they spread over the
-whole image, and one is centred on each lesion, so that no lesion is out of reach.
+Positions do not depend on what is drawn. One lies at random in each square of a lattice, so that they spread over the
+whole image; one is centred on each lesion, so that no lesion is out of reach.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ __all__ = ["Offer", "candidate_boxes", "image_offer"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Offer:
-    """What one image can give, each in the order in which it is drawn."""
+    """Candidate pools of one image, each in the order in which it is drawn."""
 
     positives: Pool
     """Boxes with lesions; weights are lesion shares to the power gamma."""
@@ -37,7 +37,7 @@ class Offer:
 
 
 def candidate_boxes(candidates: Candidates, *, codes: Sequence[str], seed: int, patch: int, step: int) -> Boxes:
-    """The positions of an image, none twice.
+    """Candidate positions of an image, none twice: a jittered lattice, and one centred on each lesion.
 
     Parameters
     ----------
@@ -76,12 +76,12 @@ def candidate_boxes(candidates: Candidates, *, codes: Sequence[str], seed: int, 
 
 
 def spacing(sampling: BalancedSampling) -> int:
-    """Pixels between the centres of two negatives."""
+    """Least distance between the centres of two negatives, in pixels."""
     return sampling.patch // 2 if sampling.negative_distance is None else sampling.negative_distance
 
 
 def stride(sampling: BalancedSampling) -> int:
-    """Side of the squares in which one position each can be drawn."""
+    """Stride of the lattice: side of the squares in which one position each can be drawn."""
     return max(1, sampling.patch // 16) if sampling.step is None else sampling.step
 
 
@@ -155,7 +155,7 @@ def image_offer(
     listed: HardBoxes,
     most: int,
 ) -> Offer:
-    """Count, score and order everything that an image can give.
+    """Candidate pools of one image: its positions counted, scored and ordered.
 
     Parameters
     ----------

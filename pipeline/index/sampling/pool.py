@@ -1,8 +1,8 @@
-"""In which order are the boxes of one image drawn? Weighted sampling without replacement, kept apart.
+"""Candidate pool: boxes of one image in the order of weighted sampling without replacement, kept apart.
 
-Every box has a number from the stream of its image and a weight; the key of a box is that number, exponentially
-distributed, over the weight, and boxes are drawn in the order of their keys (Efraimidis and Spirakis 2006). So a larger
-quota keeps the former draws, keys of several images can be merged, and no image knows of another.
+Every box has a weight and a number of its own, exponentially distributed, from the stream of its image. Its key is
+that number over its weight, and boxes are drawn in ascending order of their keys (Efraimidis and Spirakis 2006). So a
+larger quota keeps the former draws, keys of several images can be merged, and no image knows of another.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ MOST_CELLS = 2048
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pool:
-    """Boxes of one image in the order in which they are drawn."""
+    """Candidate pool: boxes of one image in the order in which they are drawn."""
 
     key: Floats
     """Ascending."""
@@ -35,7 +35,7 @@ class Pool:
         return len(self.key)
 
     def select(self, which: NDArray[np.bool_] | slice) -> "Pool":
-        """Only the marked boxes."""
+        """Pool of the marked boxes only."""
         return Pool(self.key[which], self.boxes[which], self.weight[which])
 
 
@@ -44,7 +44,7 @@ EMPTY = Pool(np.zeros(0), np.zeros((0, 4), dtype=np.int64), np.zeros(0))
 
 
 def draw_keys(exponential: Floats, value: Floats, *, power: float) -> Floats:
-    """Logarithms of the keys for weights ``value ** power``; a value of 0 is drawn last, if the power is not 0.
+    """Keys of weighted sampling without replacement, as logarithms, for weights ``value ** power``.
 
     Parameters
     ----------
@@ -62,13 +62,13 @@ def draw_keys(exponential: Floats, value: Floats, *, power: float) -> Floats:
 
 
 def in_order(pool: Pool) -> Pool:
-    """Sorted by key; equal keys in the order in which they came."""
+    """Pool sorted by key; equal keys in the order in which they came."""
     order = np.argsort(pool.key, kind="stable")
     return Pool(pool.key[order], pool.boxes[order], pool.weight[order])
 
 
 def joined(first: Pool, second: Pool) -> Pool:
-    """Both, one after the other."""
+    """Pool of both, one after the other."""
     return Pool(
         np.concatenate([first.key, second.key]),
         np.concatenate([first.boxes, second.boxes]),
@@ -77,7 +77,7 @@ def joined(first: Pool, second: Pool) -> Pool:
 
 
 def apart(boxes: Boxes, *, distance: int, most: int) -> NDArray[np.bool_]:
-    """Which boxes stay when each in turn is left out that lies too near to one that stays.
+    """Thinning to a minimum distance: each box in turn is left out that lies too near to one that stays.
 
     Parameters
     ----------

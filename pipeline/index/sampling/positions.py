@@ -1,4 +1,4 @@
-"""Where does each patch lie? The grid, anchors with jitter, and background, each from an addressed stream.
+"""Positions of patches: the sliding-window grid, anchors with jitter, and background, each from an addressed stream.
 
 Every (image, class) has one fixed stream that depends on nothing but the seed, and a quota takes a prefix of it:
 
@@ -44,12 +44,12 @@ LEAST_TRIES, TRIES_EACH = 4096, 32
 
 
 def grid_stride(patch: int, overlap: float) -> int:
-    """Pixels between two windows of the grid, for patches of a side that share a part of it."""
+    """Stride of the sliding window in pixels, for patches of a side that share a part of it."""
     return max(1, round(patch * (1 - overlap)))
 
 
 def grid_boxes(height: int, width: int, *, patch: int, overlap: float) -> Boxes:
-    """The sliding window in raster order; the last row and column are moved back inside.
+    """Sliding-window grid in raster order; the last row and column are moved back inside.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def grid_boxes(height: int, width: int, *, patch: int, overlap: float) -> Boxes:
 
 
 def component_order(seed: int, image_id: str, code: str, *, components: int, count: int) -> NDArray[np.int64]:
-    """The first places of an endless order: every component once per cycle, each cycle in another random order."""
+    """Order of the components: the head of an endless one, every component once per cycle, each cycle permuted anew."""
     cycles = -(-count // components) if components else 0
     orders = (stream(seed, "index", image_id, code, "cycle", cycle).permutation(components) for cycle in range(cycles))
     return np.concatenate([np.zeros(0, dtype=np.int64), *orders])[:count]
@@ -76,7 +76,7 @@ def component_order(seed: int, image_id: str, code: str, *, components: int, cou
 def anchors(
     lesions: Lesions, *, seed: int, image_id: str, code: str, count: int, by: str, most: int | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """The first anchors of an (image, class).
+    """Anchors of an (image, class): the first draws of its stream, as components, pixels and jitter.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def _not_more_often(
 
 
 def member_strips(read: ReadMask, lesions: Lesions, at: int) -> Iterator[tuple[Box, NDArray[np.bool_]]]:
-    """The pixels of one component, strip by strip of its bounding box.
+    """Pixels of one component, strip by strip of its bounding box.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def member_strips(read: ReadMask, lesions: Lesions, at: int) -> Iterator[tuple[B
 def pixel_positions(
     read: ReadMask, lesions: Lesions, *, place: NDArray[np.int64], pixel: NDArray[np.int64]
 ) -> Positions:
-    """Where pixels of components lie, given their numbers in raster order.
+    """Positions of pixels of components, given their numbers in raster order.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def pixel_positions(
 
 
 def around(wish: Positions, *, keep: Positions, height: int, width: int, patch: int) -> Boxes:
-    """Patches centred on a wish, moved so that a pixel stays inside the patch and the patch inside the image.
+    """Boxes of patches centred on a wish, moved so that a pixel stays inside the patch and the patch inside the image.
 
     Parameters
     ----------
@@ -214,12 +214,12 @@ def around(wish: Positions, *, keep: Positions, height: int, width: int, patch: 
 
 
 def jittered(chance: NDArray[np.float64], *, most: int) -> Positions:
-    """Whole numbers uniform in −most…most, both included, from numbers in [0, 1)."""
+    """Jitter: whole numbers uniform in −most…most, both included, from numbers in [0, 1)."""
     return np.asarray(np.floor(chance * (2 * most + 1)) - most, dtype=np.int64)
 
 
 def background_boxes(image: NormalizedImage, *, seed: int, wanted: int, patch: int) -> Boxes:
-    """All boxes without truth, centred in the roi, that a bounded number of tries finds, in the order of the stream.
+    """Background patches: boxes without truth, centred in the roi, that a bounded number of tries finds, in order.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is drawn from each training image? Quotas of anchors, and boxes that are taken as they are."""
+"""Quotas of each training image, and boxes that are taken as they are: what a sampling strategy decides."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class Fixed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawn:
-    """What is drawn from one training image."""
+    """Quotas and boxes of one training image."""
 
     quotas: Mapping[str, int]
     """Class → patches drawn around anchors."""
@@ -46,7 +46,7 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawing:
-    """What is drawn from all training images."""
+    """Quotas and boxes of all training images, with what was asked for and what fell short."""
 
     drawn: Mapping[str, Drawn] = field(default_factory=dict)
     """Image → what is drawn; empty for the grid."""
@@ -63,29 +63,29 @@ class Drawing:
 
 
 def fixed(kind: str, pool: Pool, count: int) -> Fixed:
-    """The first boxes of a pool."""
+    """Boxes from the head of a candidate pool."""
     chosen = pool.select(slice(count))
     return Fixed(kind, chosen.boxes, chosen.weight)
 
 
 def caps(sampling: DrawnSampling) -> Caps:
-    """Quotas of an image and a group."""
+    """Caps per image and per group."""
     return Caps(sampling.most_per_image, sampling.most_per_group)
 
 
 def groups(training: Sequence[Source]) -> dict[str, str]:
-    """Image → group."""
+    """Group (patient) of each image."""
     return {source.image_id: source.group_id for source in training}
 
 
 def some(ids: Sequence[str]) -> str:
-    """The first few names of a list, and how many more there are."""
+    """Names at the head of a list, and how many more there are."""
     shown = ", ".join(ids[:5])
     return shown if len(ids) <= 5 else f"{shown} and {len(ids) - 5} more"
 
 
 def hard_notes(drawn: Mapping[str, Drawn], sampling: DrawnSampling, *, wanted: int) -> list[str]:
-    """A note where the list of hard negatives gave fewer than its share."""
+    """Note where the list of hard negatives gave fewer than its share."""
     use = sampling.hard_negatives
     if use.table is None or use.use == "avoid":
         return []
