@@ -1,1 +1,6 @@
-"""What came out of a run? Metrics per image and class, pictures, plots, and one page that opens from disk."""
+"""Report of a run: metrics per image and class, pictures, plots, and one page that opens from disk.
+
+measures   metrics, averages, intervals, window borders: tables
+page       HTML page: its sections and tables
+pictures   overlays, plots, contact sheets, patch maps
+"""

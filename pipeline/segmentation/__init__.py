@@ -1,5 +1,12 @@
-"""Where are the lesions? Probability maps cut at fitted thresholds, cleaned, labelled, outlined and listed.
+"""Segmentation: thresholds fitted, probability maps cut and cleaned, label images, outlines and a list of lesions.
 
-``threshold`` and ``clean`` decide about numbers and pixels, ``polygons`` draws outlines, ``labels`` tells viewers what a
-label means; ``segment`` and ``lesions`` are the doors.
+clean             cleaning of masks: small components removed, holes filled
+false_positives   false positives in training images, the list of hard negatives
+fit               threshold fitting on the validation images; thresholds written and read
+labels            OME-Zarr metadata of a label image
+lesions           table of the lesions of a data set
+polygons          polygons with holes from masks, and GeoJSON
+regions           connected components of the masks as features, with their probabilities
+segment           segmentation of one image: masks, label image, outlines
+threshold         best threshold of each class, by Dice
 """

@@ -1,4 +1,4 @@
-"""Which predicted regions are kept? Small ones go, then holes are filled, on masks of any height.
+"""Cleaning of masks: small connected components are removed, then holes are filled, on masks of any height.
 
 Regions are 8-connected, the background between them 4-connected. The order is fixed: what lies in a hole and is too
 small is gone before the hole is filled, and a region is never kept because its hole was filled.
@@ -29,7 +29,7 @@ class _Selection:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CleanMask:
-    """The cleaned mask, computed again from its source whenever it is read."""
+    """Cleaned mask, computed again from its source whenever it is read."""
 
     source: ReadMask
     boxes: tuple[Box, ...]
@@ -41,16 +41,16 @@ class CleanMask:
 
     @property
     def removed_regions(self) -> int:
-        """Regions of the source that were too small."""
+        """Number of components of the source that were too small."""
         return 0 if self.regions is None else int(np.count_nonzero(~self.regions.keep))
 
     @property
     def filled_holes(self) -> int:
-        """Holes that were filled."""
+        """Number of holes that were filled."""
         return 0 if self.holes is None else int(np.count_nonzero(self.holes.keep))
 
     def read(self, box: Box) -> NDArray[np.bool_]:
-        """The cleaned mask of a box, ``(height, width)``.
+        """Cleaned mask of a box, ``(height, width)``.
 
         Notes
         -----
@@ -79,7 +79,7 @@ def clean(
     largest_hole: int | None = None,
     rows: int = BLOCK,
 ) -> CleanMask:
-    """Remove the regions below a minimum area, then fill the holes of the others.
+    """Removal of small components and hole filling, in this order.
 
     Parameters
     ----------

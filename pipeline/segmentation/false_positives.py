@@ -1,4 +1,4 @@
-"""Where does a model see lesions that are none? A list of boxes from training images, to draw harder negatives from."""
+"""False positives in training images: boxes where a model sees lesions that are none, the list of hard negatives."""
 
 import logging
 from collections.abc import Mapping
@@ -81,7 +81,7 @@ def false_positives(
     record: DatasetRecord,
     config: SegmentationConfig,
 ) -> pd.DataFrame:
-    """Regions of one image that a model takes for a lesion, with no truth of any class near.
+    """False positives of one image: predicted lesions with no truth of any class near.
 
     A prediction that only goes beyond the border of a lesion is none of them: their patches would hold truth.
 
@@ -145,7 +145,7 @@ def write_hard_negatives(
     job: Job,
     output: Path,
 ) -> None:
-    """Write ``hard_negatives.parquet``: false positives in the training images, and in no others.
+    """List of hard negatives, ``hard_negatives.parquet``: false positives in the training images, and in no others.
 
     What a model gets wrong in validation or test images must not steer what the next one learns from, so their maps are
     never read. The model has learned from the training images: expect fewer false positives there than elsewhere.

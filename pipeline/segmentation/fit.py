@@ -1,4 +1,4 @@
-"""Which threshold does each class get? From the validation images alone, written once and read by all."""
+"""Threshold fitting: one threshold per class from the validation images alone, written once and read by all."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ __all__ = ["check_grid", "read_thresholds", "save_thresholds", "write_thresholds
 
 
 def check_grid(path: Path, maps: ProbabilityMap, *, expected: tuple[int, ...]) -> None:
-    """Refuse a map ``(class, y, x)`` that is not of the size of its image."""
+    """Check that a map ``(class, y, x)`` is of the size of its image."""
     if maps.shape != expected:
         raise StoreError(
             "The probability map does not fit its image.",
@@ -87,7 +87,7 @@ def write_thresholds(
     output: Path,
     folds: Sequence[int] = (-1,),
 ) -> None:
-    """Write ``thresholds.json``: for each class code the threshold, its Dice, and why it was not fitted if so.
+    """Threshold file ``thresholds.json``: for each class the threshold, its Dice, and why it was not fitted if so.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def save_thresholds(fits: Mapping[str, ThresholdFit], *, output: Path, provenanc
 
 
 def read_thresholds(path: Path, *, codes: tuple[str, ...]) -> dict[str, float]:
-    """The threshold of each class.
+    """Threshold of each class, read from its file.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How does a viewer know what a label means? OME-Zarr metadata of a label map: scale, colours and names."""
+"""Label metadata of OME-Zarr: scale, colours and names by which a viewer knows what a label means."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Which lesions are there in a data set? One table over the outlines of all images."""
+"""Lesion table of a data set: one row per region, over the outlines of all images."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -46,7 +46,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def write_lesions(geojson: Mapping[str, Path], *, output: Path, provenance: Provenance) -> None:
-    """Write ``lesions.parquet``: one row per region of all images, with the columns of ``COLUMNS``.
+    """Lesion table ``lesions.parquet``: one row per region of all images, with the columns of ``COLUMNS``.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is the outline of a region? Polygons with holes along the edges of pixels, and GeoJSON that QuPath opens.
+"""Polygons with holes along the edges of pixels, and GeoJSON that QuPath opens.
 
 Vertices are corners of pixels: pixel (y, x) is the square from (x, y) to (x + 1, y + 1), so the area of a polygon is
 its number of pixels, and one pixel is a square, not a point.
@@ -40,7 +40,7 @@ _SECOND[[9, 6]] = 8, 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Polygon:
-    """A simple ring and the holes in it; rings are closed, the last vertex being the first."""
+    """Polygon: a simple ring and the holes in it; rings are closed, the last vertex being the first."""
 
     exterior: NDArray[np.int64]
     """Vertices ``(n, 2)`` as x, y; counterclockwise in these coordinates (clockwise on a screen with y downwards)."""
@@ -171,7 +171,7 @@ def _is_positive(vertices: _Ints, starts: _Ints, ends: _Ints) -> NDArray[np.bool
 
 
 def trace(mask: NDArray[np.bool_], *, origin: tuple[int, int] = (0, 0)) -> list[Polygon]:
-    """The polygons of a mask ``(height, width)`` in memory, one per 4-connected piece in raster order.
+    """Polygons of a mask ``(height, width)`` in memory, one per 4-connected piece in raster order.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def trace(mask: NDArray[np.bool_], *, origin: tuple[int, int] = (0, 0)) -> list[
 
 
 def trace_components(read: ReadMask, regions: ComponentTable) -> list[list[Polygon]]:
-    """The polygons of each region of a mask of any height, read strip by strip.
+    """Polygons of each connected component of a mask of any height, read strip by strip.
 
     Parameters
     ----------
@@ -245,7 +245,7 @@ def feature(
     scale_y: float = 1.0,
     scale_x: float = 1.0,
 ) -> dict[str, Any]:
-    """One region as a GeoJSON feature that QuPath shows as an annotation.
+    """GeoJSON feature of one region, which QuPath shows as an annotation.
 
     Parameters
     ----------
@@ -296,5 +296,5 @@ def _coordinates(polygon: Polygon, *, scale_y: float, scale_x: float) -> list[li
 
 
 def feature_collection(features: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """All features of an image as one GeoJSON document."""
+    """GeoJSON document of an image: all its features."""
     return {"type": "FeatureCollection", "features": list(features)}

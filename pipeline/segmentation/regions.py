@@ -1,4 +1,4 @@
-"""Which regions are in the masks, and how sure is the network of each? Probability maps, opened, and their regions."""
+"""Connected components of the masks as GeoJSON features, with the probabilities of the map inside each."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ __all__ = ["Maps", "region_features"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Maps:
-    """The probability maps of one image."""
+    """Probability maps of one image, with its grid."""
 
     array: ProbabilityMap
     image_id: str
@@ -31,7 +31,7 @@ class Maps:
 
     @classmethod
     def open(cls, path: Path, *, normalized: Path, classes: int) -> "Maps":
-        """Open a store of stage probability and check it against its image."""
+        """Maps of a store of stage probability, checked against its image."""
         notes = image_notes(path)
         array, image = open_probability(path), open_array(normalized, "0")
         check_grid(path, array, expected=(classes, *image.shape[1:]))
@@ -76,7 +76,7 @@ def _reader(masks: zarr.Array[Any], number: int) -> Callable[[Box], NDArray[np.u
 def region_features(
     maps: Maps, masks: zarr.Array[Any], *, record: DatasetRecord, rows: int
 ) -> Iterator[dict[str, Any]]:
-    """One GeoJSON feature per 8-connected region, class by class in raster order, in pixels of the original image.
+    """GeoJSON features of the 8-connected regions, class by class in raster order, in pixels of the original image.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""Where are the lesions of an image? The door that turns probabilities and thresholds into masks, labels and outlines.
+"""Segmentation of one image: probabilities and thresholds in; masks, label image and outlines out.
 
-A map of any size is read in full-width strips as high as a shard; what is kept in memory grows with the regions found,
+A map of any size is read in full-width strips as high as a shard. What is kept in memory grows with the regions found,
 not with the pixels.
 """
 
@@ -108,7 +108,7 @@ def segment_image(
     store: Path,
     geojson: Path,
 ) -> None:
-    """Write the label map and the class masks of one image, and the outlines of its regions.
+    """Segmentation of one image: label image, class masks, and outlines of the regions, written.
 
     Parameters
     ----------

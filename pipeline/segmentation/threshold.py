@@ -1,7 +1,7 @@
-"""From which probability on is a pixel a lesion? One threshold per class, fitted on the validation images.
+"""Threshold fitting per class: the probability from which on a pixel is a lesion, by highest Dice.
 
-The threshold is the one of the highest Dice over the pooled pixels. A class that the validation images do not hold,
-or that the network never sees, keeps the default, and the fit says why.
+The Dice is that of the pooled pixels of the validation images. A class that these do not hold, or that the network
+never sees, keeps the default, and the fit says why.
 """
 
 import math
@@ -19,7 +19,7 @@ __all__ = ["ThresholdFit", "fit_thresholds"]
 
 @dataclass(frozen=True, slots=True)
 class ThresholdFit:
-    """The threshold of one class and where it comes from."""
+    """Threshold of one class and where it comes from."""
 
     threshold: float
     """A pixel is predicted where its probability is at least this; exactly a float16 number."""
@@ -50,7 +50,7 @@ class ThresholdFit:
 
 
 def fit_thresholds(histograms: Mapping[str, NDArray[np.int64]], *, default: float = 0.5) -> dict[str, ThresholdFit]:
-    """Fit the threshold of each class.
+    """Thresholds of all classes, fitted to pooled histograms.
 
     Parameters
     ----------

@@ -1,12 +1,11 @@
-"""Measures of segmentations and of the run that made them.
+"""Measures of segmentations: Dice, IoU, average precision, bootstrap intervals, window borders.
 
-averages    named averages over classes, and background
-borders     window borders: steps across them, lonely false regions
-evaluate    tables of one model and fusion
-inference   windows evaluated and skipped
-intervals   bootstrap intervals over groups
-measures    Dice, IoU, average precision: names and columns
-result      paths of what one model and fusion left
-steps       steps between neighbouring pixels across lines
-times       times and memory of the jobs
+averages    averages over classes and images that carry their names
+borders     seam error at window borders, and lonely false positives, per fusion
+evaluate    metrics of one model with one fusion, per image and per class
+inference   windows evaluated and skipped, and truth that no window reached
+intervals   bootstrap confidence intervals, and precision-recall curves
+measures    summary rows: one per class or average, and measure
+result      paths of all results that the report reads
+steps       steps between neighbouring pixels along every line of a map
 """

@@ -1,8 +1,8 @@
-"""What do the counts of many images say together? Averages that carry their names, and their uncertainty.
+"""Averages over images and classes that carry their names: pooled or per image, over classes or over lesions.
 
 An average is only worth something with its name: over the pixels of all images together (pooled) or over images, over
 all classes or over lesions, with or without background. An image without truth of a class is left out of the mean
-over images of that class, its false-positive area is reported instead, and pooled numbers include it.
+over images of that class. Its false-positive area is reported instead, and pooled numbers include it.
 """
 
 import math
@@ -36,7 +36,7 @@ _AVERAGED = ("dice_pooled", "iou_pooled", "ap_pooled", "dice_image_mean", "iou_i
 
 @dataclass(frozen=True, slots=True)
 class Average:
-    """A mean over classes with its name."""
+    """Mean over classes with its name."""
 
     name: str
     """Which number, and over what."""
@@ -47,7 +47,7 @@ class Average:
 
 
 def count_table(rows: Iterable[tuple[str, str, str, Counts]]) -> pd.DataFrame:
-    """A tidy table from ``(image_id, group_id, class_code, counts)``, one row per image and class.
+    """Tidy table from ``(image_id, group_id, class_code, counts)``, one row per image and class.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def count_table(rows: Iterable[tuple[str, str, str, Counts]]) -> pd.DataFrame:
 
 
 def class_table(table: pd.DataFrame, *, histograms: Mapping[str, Histogram] | None = None) -> pd.DataFrame:
-    """Summarise a ``count_table`` per class, in the order in which the classes appear.
+    """Scores per class of a ``count_table``, in the order in which the classes appear.
 
     Parameters
     ----------
@@ -108,20 +108,20 @@ def _mean(classes: pd.DataFrame, column: str, *, name: str) -> Average:
 
 
 def mean_over_classes(classes: pd.DataFrame, column: str, *, with_background: bool = False) -> Average:
-    """The mean of a column of a ``class_table`` over all classes; over the background too only on request."""
+    """Mean of a column of a ``class_table`` over all classes; over the background too only on request."""
     if with_background:
         return _mean(classes, column, name=f"{column}, mean over classes with background")
     return _mean(classes[classes["class_code"] != BACKGROUND], column, name=f"{column}, mean over classes")
 
 
 def mean_over_lesions(classes: pd.DataFrame, column: str, *, anatomy: Collection[str]) -> Average:
-    """The mean of a column of a ``class_table`` over the classes that are neither background nor ``anatomy``."""
+    """Mean of a column of a ``class_table`` over the classes that are neither background nor ``anatomy``."""
     lesions = ~classes["class_code"].isin([BACKGROUND, *anatomy])
     return _mean(classes[lesions], column, name=f"{column}, mean over lesions")
 
 
 def average_table(classes: pd.DataFrame, *, anatomy: Collection[str]) -> pd.DataFrame:
-    """Every average of a ``class_table`` with its ``name``, ``value``, ``classes`` and their ``number``.
+    """Averages of a ``class_table``, each with its ``name``, ``value``, ``classes`` and their ``number``.
 
     The mean over classes with background is given for IoU (the mIoU), where the table holds the background.
     """
@@ -140,7 +140,7 @@ def average_table(classes: pd.DataFrame, *, anatomy: Collection[str]) -> pd.Data
 
 
 def group_counts(table: pd.DataFrame, class_code: str) -> NDArray[np.int64]:
-    """The counts of one class summed per group, ``(groups, 4)``, groups in text order: input of the bootstrap."""
+    """Counts of one class summed per group, ``(groups, 4)``, groups in text order: input of the bootstrap."""
     rows = table[table["class_code"] == class_code]
     return rows.groupby("group_id", observed=True)[_COUNTS].sum().sort_index().to_numpy(dtype=np.int64)
 
@@ -163,7 +163,7 @@ def bootstrap_interval(
     n: int = 1000,
     level: float = 0.95,
 ) -> tuple[float, float] | None:
-    """The percentile interval of a statistic, when groups (patients) are drawn again with replacement.
+    """Bootstrap confidence interval: percentiles of a statistic, groups (patients) being drawn again with replacement.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What do the borders of windows do to a map? Seams and lonely false positives of each fusion, from the maps themselves.
+"""Seam error at window borders, and lonely false positives, of each fusion, from the maps themselves.
 
 Seam error of a fusion: the mean absolute difference of neighbouring pixels across its window borders, less that across
 the lines two and four pixels beside them. The truth crosses both alike, so without a seam it is 0.
@@ -107,7 +107,7 @@ def _seam(profiles: Sequence[Profile], at: int, lines: Sequence[tuple[int, ...]]
 def measure_seams(
     read: ReadMap, *, shape: tuple[int, int, int], window: int, stride: int, overlapping: bool
 ) -> tuple[Seam, ...]:
-    """Seams of a map, one per class.
+    """Seam error of a map, one per class.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ class Lonely:
 
 
 def lonely_regions(masks: Any, at: int, *, others: Sequence[Any]) -> Lonely:  # noqa: ANN401 arrays
-    """Regions of a class of some masks that touch no pixel of others, and the pixels in them; read strip by strip.
+    """Lonely regions of a class: those that touch no pixel of other masks; read strip by strip.
 
     Parameters
     ----------
@@ -248,7 +248,7 @@ def write_borders(
     job: Job,
     output: Path,
 ) -> None:
-    """Write ``report/{model}.borders.parquet``, see ``COLUMNS``.
+    """Table of window borders ``report/{model}.borders.parquet``, see ``COLUMNS``.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How good is one model with one fusion? Measured image by image in blocks, summed up per split, written as two tables.
+"""Metrics of one model with one fusion: image by image in blocks, summed up per split, written as two tables.
 
 Truth, masks and probabilities are compared on the pixel grid of the normalised image, over all of its pixels. What is
 kept is integer counts and histograms, so the size of an image does not matter and nothing is rounded. A class that
@@ -65,7 +65,7 @@ does not hold the class, else 0; ratios are NaN where undefined; `threshold` is 
 
 @dataclass(frozen=True, slots=True)
 class ImageMeasure:
-    """What is kept of one image."""
+    """Counts and histograms of one image."""
 
     counts: Mapping[str, Counts]
     """Class code → counts; the background too where every class is annotated."""
@@ -76,7 +76,7 @@ class ImageMeasure:
 
 
 def measure_image(planes: Mapping[str, Any], *, codes: tuple[str, ...], annotated: tuple[str, ...]) -> ImageMeasure:
-    """Compare one image block by block.
+    """Counts and histograms of one image, compared block by block.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ def write_metrics(
     config: ReportConfig,
     job: Job,
 ) -> None:
-    """Measure one model with one fusion on the validation and test images, and write both tables.
+    """Metrics of one model with one fusion on the validation and test images, written as two tables.
 
     Parameters
     ----------

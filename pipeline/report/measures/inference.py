@@ -1,4 +1,4 @@
-"""What did inference look at? Windows evaluated and skipped, and truth that no window reached, per model and fusion."""
+"""Windows evaluated and skipped by inference, and truth that no window reached, per model and fusion."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -47,6 +47,6 @@ def _row(name: str, notes: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def inference_table(results: Sequence[Result]) -> Table | None:
-    """One row per model and fusion, or None where nothing was predicted."""
+    """Table of windows, one row per model and fusion; None where nothing was predicted."""
     rows = [_row(result.name, notes) for result in results if (notes := _notes(result))]
     return plain_table("Windows without any pixel of the roi are not evaluated", HEAD, rows) if rows else None

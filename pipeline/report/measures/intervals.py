@@ -1,4 +1,4 @@
-"""How sure is a number, and how does it change with the threshold? Bootstrap intervals and precision-recall curves."""
+"""Bootstrap confidence intervals of scores, and precision-recall curves."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -60,7 +60,7 @@ def intervals(
     draws: int,
     key: tuple[int, Key],
 ) -> Intervals:
-    """95 % intervals of the pooled measures of classes and of named averages, by drawing groups again.
+    """Bootstrap 95 % intervals of the pooled measures of classes and of named averages, by drawing groups again.
 
     Parameters
     ----------
@@ -99,9 +99,10 @@ def intervals(
 
 
 def curve(histogram: Histogram) -> NDArray[np.float64]:
-    """Recall and precision ``(2, points)`` from the highest probability down; at most 200 points, none without truth.
+    """Precision-recall curve: recall and precision ``(2, points)`` from the highest probability down.
 
-    Where there are more, those nearest to equal steps of recall are kept: enough for a plot, not for an area.
+    At most 200 points, none without truth. Where there are more, those nearest to equal steps of recall are kept:
+    enough for a plot, not for an area.
     """
     fp, tp = np.cumsum(histogram[:, ::-1], axis=1)
     seen = np.flatnonzero(tp)

@@ -1,4 +1,4 @@
-"""Which numbers sum up a split? One row per class and measure, one per named average and measure.
+"""Summary rows of a split: one per class and measure, one per named average and measure.
 
 Every row says in its label what it is: of which class or over which classes, pooled over pixels or a mean over images.
 """
@@ -68,7 +68,7 @@ OVER_CLASSES, OVER_LESIONS = "mean over classes", "mean over lesions"
 
 
 def class_rows(classes: pd.DataFrame, *, bounds: Intervals, thresholds: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Rows of an ``averages.class_table``, with intervals where there are any."""
+    """Summary rows of an ``averages.class_table``, with intervals where there are any."""
     rows = []
     for each in classes.to_dict("records"):
         code = str(each["class_code"])
@@ -93,7 +93,7 @@ def class_rows(classes: pd.DataFrame, *, bounds: Intervals, thresholds: Mapping[
 
 
 def average_rows(classes: pd.DataFrame, *, anatomy: Collection[str], bounds: Intervals) -> list[dict[str, Any]]:
-    """Rows of the averages of an ``averages.class_table``, with intervals where there are any."""
+    """Summary rows of the averages of an ``averages.class_table``, with intervals where there are any."""
     rows = []
     behind = classes.set_index("class_code")[["images", "images_without"]].sum(axis=1)
     held = classes.set_index("class_code")["images"]
@@ -120,7 +120,7 @@ def average_rows(classes: pd.DataFrame, *, anatomy: Collection[str], bounds: Int
 
 
 def average_of(summary: pd.DataFrame, *, split: str, average: str, measure: str) -> float:
-    """The value of a named average; NaN where there is none."""
+    """Value of a named average; NaN where there is none."""
     wanted = (summary["split"] == split) & (summary["average"] == average) & (summary["measure"] == measure)
     found = summary.loc[wanted, "value"]
     return float(found.iloc[0]) if len(found) else math.nan

@@ -1,4 +1,4 @@
-"""Where does everything lie that the page shows? Paths of one data set, and of one model with one fusion."""
+"""Paths of all results that the report reads: of one data set, and of one model with one fusion."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ __all__ = ["Inputs", "Look", "Original", "Result", "ResultPaths", "results_from_
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Original:
-    """An image before normalisation, 8-bit RGB."""
+    """Original picture of an image, before normalisation, 8-bit RGB."""
 
     small: NDArray[np.uint8]
     """``(h, w, 3)``, all of it, at most about a thousand pixels a side."""
@@ -29,7 +29,7 @@ Look: TypeAlias = Callable[[Box | None], Original]
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What does not depend on a fusion."""
+    """Paths of what does not depend on a fusion."""
 
     images: Path
     """``raw/images.parquet``."""
@@ -51,7 +51,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One model with one fusion."""
+    """Paths of one model with one fusion."""
 
     model: str
     fusion: str
@@ -83,7 +83,7 @@ class ResultPaths(Protocol):
 
 
 def results_from_paths(names: Sequence[tuple[str, str]], paths: ResultPaths) -> tuple[Result, ...]:
-    """The results of ``(model, fusion)`` names; the stores of a result lie in ``…/{model}/{fusion}/``."""
+    """Results of ``(model, fusion)`` names; the stores of a result lie in ``…/{model}/{fusion}/``."""
 
     def stores(found: Sequence[str], model: str, fusion: str) -> dict[str, Path]:
         places = [Path(path) for path in found]

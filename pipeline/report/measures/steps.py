@@ -1,7 +1,7 @@
-"""How rough is a map across a line? Steps between neighbouring pixels, summed along every row and column line.
+"""Steps between neighbouring pixels of a map, summed along every row and column line: how rough it is across each.
 
-Line ``y`` lies between the rows ``y − 1`` and ``y``, line ``x`` between columns. A step counts where at least one of its two
-pixels says something, because the wide parts where nothing is found are smooth in any map.
+Line ``y`` lies between the rows ``y − 1`` and ``y``, line ``x`` between columns. A step counts where at least one of its
+two pixels says something, because the wide parts where nothing is found are smooth in any map.
 """
 
 from collections.abc import Callable, Sequence
@@ -88,7 +88,7 @@ def step_profiles(
 
 
 def border_lines(starts: Sequence[int], *, window: int, length: int, overlapping: bool) -> tuple[int, ...]:
-    """Lines of one axis at which other windows begin to speak, in order.
+    """Window borders along one axis: lines at which other windows begin to speak, in order.
 
     Parameters
     ----------

@@ -1,14 +1,12 @@
-"""HTML page of a data set: its sections, their tables, and templates.
+"""HTML page of the report: its sections, tables, and the templates that they fill.
 
-border_section   window borders
-content          everything that the template names
-page             the page of one data set, and the one over all
-patch_tables     tables of a patch index
-render           HTML from a template
+border_section   section on window borders: table of fusions, worst seam, largest lonely region
+content          content of the page of one data set, section by section
+page             pages of one data set and of all, rendered and written
+patch_tables     tables of a patch index: truth shares, missed lesions, spread
 sections         sections on images, patches, training and metrics
-stain_section    stains
-stains           reading of stain estimates
-tables           cells and tables
-terminal         the same tables on a terminal
-times_section    times and memory, in a file of its own
+stain_section    section on stains: swatches, plots by centre
+stains           stain estimates of the images, read with care, and their colours
+tables           tables and cells: numbers written so that they cannot be misread
+terminal         tables on a terminal
 """

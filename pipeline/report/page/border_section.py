@@ -1,4 +1,4 @@
-"""Where do the borders of windows show? A table of the fusions of the shown model, and its worst seam in each of them."""
+"""Section on window borders: a table of the fusions of the shown model, and its worst seam in each of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ NAMES = {"none": "no overlap", "max": "maximum", "mean": "mean", "gaussian": "Ga
 
 @dataclass(frozen=True, slots=True)
 class PlaceShown:
-    """One place in the maps of all fusions."""
+    """Place in the maps of all fusions, with its pictures."""
 
     text: str
     """What there is to see, and where."""
@@ -42,7 +42,7 @@ class PlaceShown:
 
 @dataclass(frozen=True, slots=True)
 class BorderSection:
-    """What the section shows."""
+    """Content of the section on window borders."""
 
     table: Table
     places: tuple[PlaceShown, ...]
@@ -65,7 +65,7 @@ def _count(rows: pd.DataFrame, name: str) -> Cell:
 
 
 def fusions_table(frame: pd.DataFrame, *, caption: str) -> Table:
-    """One row per fusion, over all images and classes of a table of borders."""
+    """Table of fusions, one row each, over all images and classes of a table of borders."""
     pooled = {
         fusion: _pooled(frame[frame["fusion"] == fusion]) for fusion in NAMES if (frame["fusion"] == fusion).any()
     }
@@ -221,7 +221,7 @@ def border_section(
     normalized: Mapping[str, Path],
     folder: Path,
 ) -> BorderSection | None:
-    """Write the pictures and gather the table of the shown model; None where nothing was measured.
+    """Section on window borders of the shown model, its pictures written; None where nothing was measured.
 
     Parameters
     ----------

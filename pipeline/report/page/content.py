@@ -1,4 +1,4 @@
-"""What does the page of one data set say? Everything that its template needs, section by section."""
+"""Content of the page of one data set: everything that its template needs, section by section."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,7 +43,7 @@ class _Key:
 
 @dataclass(slots=True)
 class Content:
-    """What the sections share."""
+    """Facts that the sections share."""
 
     record: DatasetRecord
     config: ReportConfig
@@ -269,7 +269,7 @@ def _facts(content: Content, provenance: Provenance, dataset: str) -> list[tuple
 def page_context(
     content: Content, *, dataset: str, link: str, provenance: Provenance, stage_config: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Write the pictures and gather everything that the template names.
+    """Context of the template: the pictures written, and everything that it names.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where does a reader look first? One page per data set and one over all of them, which open from disk without a network.
+"""Pages of the report: one per data set and one over all of them, which open from disk without a network.
 
 The pages hold no script and load nothing but the pictures beside them.
 """
@@ -100,7 +100,7 @@ def write_report(
     outputs: Outputs,
     times: Noted | None = None,
 ) -> None:
-    """Write the page of one data set, its pictures, and the row that the index over all data sets shows.
+    """Page of one data set, its pictures, and the row that the index over all data sets shows; written.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def _first_row(summary: Path) -> dict[str, Any]:
 
 
 def write_index(reports: Mapping[str, tuple[Path, Path]], *, output: Path) -> None:
-    """Write the page over all data sets.
+    """Page over all data sets.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is to be known of a patch index at a glance? Tables of its counts, truth shares, lesions that are missed, spread."""
+"""Tables of a patch index: truth shares, lesions that are missed, spread, patches of each image."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -65,7 +65,7 @@ def _percent(share: float) -> str:
 
 
 def truth_shares(frame: pd.DataFrame, record: DatasetRecord) -> Table:
-    """Which share of a patch is truth: quantiles over the patches of each split and class drawn for."""
+    """Truth shares: quantiles of the share of a patch that is truth, for each split and class drawn for."""
     what, order, rows = drawn_for(frame), _order(record), []
     for split in SPLITS:
         here = frame["split"] == split
@@ -118,7 +118,7 @@ def _size_text(size: Mapping[str, Any]) -> str:
 
 
 def lesions_missed(summary: Mapping[str, Any], record: DatasetRecord) -> Table | None:
-    """Which lesions of the training images no training patch touches, by class and size; None where nothing is known."""
+    """Lesions of the training images that no training patch touches, by class and size; None where nothing is known."""
     lesions: Mapping[str, Any] = summary.get("lesions") or {}
     sizes = {_size_text(each): each["least_area"] for found in lesions.values() for each in found.get("by_area", ())}
     names = sorted(sizes, key=lambda name: sizes[name])
@@ -134,7 +134,7 @@ def lesions_missed(summary: Mapping[str, Any], record: DatasetRecord) -> Table |
 
 
 def missed_sentence(summary: Mapping[str, Any]) -> str:
-    """How many lesions of the training images no training patch touches, to stand behind a count; empty where unknown."""
+    """Count of the training lesions that no training patch touches, to stand behind a number; empty where unknown."""
     lesions = [found for found in (summary.get("lesions") or {}).values() if found.get("components")]
     if not lesions:
         return ""
@@ -159,7 +159,7 @@ def _spread_text(key: str, value: object) -> str:
 
 
 def spread_table(frame: pd.DataFrame, summary: Mapping[str, Any]) -> Table | None:
-    """How the training patches are spread over images and patients, and those without truth over the tissue."""
+    """Spread of the training patches over images and patients, and of those without truth over the tissue."""
     train = frame[frame["split"] == "train"]
     if not len(train):
         return None
@@ -179,7 +179,7 @@ def spread_table(frame: pd.DataFrame, summary: Mapping[str, Any]) -> Table | Non
 
 
 def notes_of(summary: Mapping[str, Any]) -> tuple[str, ...]:
-    """What was done otherwise than asked, in sentences; of an older index, made from what ran short."""
+    """Notes on what was done otherwise than asked, in sentences; of an older index, made from what ran short."""
     if "notes" in summary:
         return tuple(map(str, summary["notes"]))
     return tuple(
@@ -190,7 +190,7 @@ def notes_of(summary: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def all_tables(frame: pd.DataFrame, summary: Mapping[str, Any], record: DatasetRecord, *, most: int) -> Sequence[Table]:
-    """Every table of an index but the counts."""
+    """Tables of an index, all but the counts."""
     found = (
         truth_shares(frame, record),
         lesions_missed(summary, record),

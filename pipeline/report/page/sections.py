@@ -1,4 +1,4 @@
-"""What stands in each section of the page? Plain records for the template; numbers come from the tables as they are."""
+"""Sections of the page on images, patches, training and metrics: plain records for the template."""
 
 import json
 import math
@@ -44,7 +44,7 @@ IMAGE_ROWS = 100
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """An image that was left out."""
+    """Image that was left out."""
 
     image_id: str
     file: str
@@ -53,7 +53,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A sampling or a model."""
+    """Content on a sampling or a model."""
 
     name: str
     text: str
@@ -77,7 +77,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The result that the page shows in full."""
+    """Result that the page shows in full."""
 
     result: Result
     reason: str
@@ -92,7 +92,7 @@ def rejections(table: pd.DataFrame) -> list[Rejection]:
 
 
 def leaks(table: pd.DataFrame) -> list[str]:
-    """Images that show the same picture in two splits or folds, in words."""
+    """Near-duplicates in two splits or folds, in words."""
     folds = (f", fold {fold}" if fold >= 0 else "" for fold in table["fold"])
     place = {
         str(image): f"{image} ({split}{fold})"
@@ -102,7 +102,7 @@ def leaks(table: pd.DataFrame) -> list[str]:
 
 
 def flags(normalized: Mapping[str, Path], stained: Iterable[Stained] = ()) -> list[tuple[str, str]]:
-    """Images of which a stage noted something odd: in its store, or in its stains; by id, each note once."""
+    """Flagged images: what a stage noted in a store or in stains; by id, each note once."""
     found = []
     for image, path in normalized.items():
         notes: Any = dict(stores.open_group(path).attrs).get("lesionmap", {})
@@ -134,7 +134,7 @@ def samplings(
     most: int,
     side: int,
 ) -> list[Part]:
-    """Each patch index: counts, as plots and tables, a sheet of patches, and maps of at most ``most`` images."""
+    """Patch indexes: counts, as plots and tables, a sheet of patches, and maps of at most ``most`` images."""
     parts = []
     for name, path in sorted(indexes.items()):
         frame, summary, shots = stores.read_table(path), stores.table_metadata(path).get("summary") or {}, []
@@ -213,7 +213,7 @@ def _only(curves: Mapping[str, str], known: set[str]) -> dict[str, str]:
 
 
 def summaries_of(results: Sequence[Result]) -> dict[str, pd.DataFrame]:
-    """Name of a result → its table of classes and averages."""
+    """Summary tables of classes and averages, by name of the result."""
     return {result.name: stores.read_table(result.metrics_classes) for result in results}
 
 
@@ -225,7 +225,7 @@ def validated_alike(results: Sequence[Result]) -> bool:
 
 
 def choose(results: Sequence[Result], summaries: Mapping[str, pd.DataFrame], *, alike: bool = True) -> Choice | None:
-    """The result with the highest validation Dice; where nothing was validated, the first one.
+    """Best result, of the highest validation Dice; where nothing was validated, the first one.
 
     Where results were not validated ``alike``, the reason says that their scores do not rank them.
     """
@@ -252,7 +252,7 @@ def choose(results: Sequence[Result], summaries: Mapping[str, pd.DataFrame], *, 
 
 
 def origin_of_thresholds(path: Path) -> str:
-    """Where the thresholds in a file come from, in a sentence."""
+    """Origin of the thresholds in a file, in a sentence."""
     classes = json.loads(path.read_text(encoding="utf-8"))["classes"]
     fitted = [bool(each["fitted"]) for each in classes.values()]
     if all(fitted):

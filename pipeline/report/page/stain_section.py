@@ -1,4 +1,4 @@
-"""What does the page say about stains? One sentence, a table of swatches with the target on top, and plots by centre."""
+"""Section on stains: one sentence, a table of swatches with the target on top, and plots by centre."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ NAMES = ("haematoxylin", "eosin")
 
 @dataclass(frozen=True, slots=True)
 class StainSection:
-    """What the template shows."""
+    """Content of the section on stains."""
 
     text: str
     table: Table
@@ -169,7 +169,7 @@ def _row(name: str, stains: Stains, *, note: str, lab: bool, share: float | None
 
 
 def stain_table(images: Sequence[Stained], target: Stains | None, *, percentile: float, most: int = LISTED) -> Table:
-    """The target and, below it, images by centre and id; rows of odd ones are marked.
+    """Table of stains: the target and, below it, images by centre and id; rows of odd ones are marked.
 
     Parameters
     ----------
@@ -270,7 +270,7 @@ def stain_section(
     folder: Path,
     provenance: Provenance,
 ) -> StainSection | None:
-    """The section, with its plots and the table of all numbers written; None where there are no stains.
+    """Section on stains, with its plots and the table of all numbers written; None where there are no stains.
 
     Parameters
     ----------

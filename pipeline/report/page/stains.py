@@ -1,4 +1,4 @@
-"""Which stains was each image found to have? The estimates of stage normalized, read with care, and their colours.
+"""Stain estimates of the images, from stage normalized, read with care, and their colours.
 
 An estimate may lack anything: an image without tissue has no vectors, one by Reinhard has only means. What is missing
 is None here, and a dash on the page.
@@ -42,7 +42,7 @@ ANGLES = ("between", "haematoxylin", "eosin")
 
 @dataclass(frozen=True, slots=True)
 class Stains:
-    """What one ``stain.json`` or ``target.json`` says."""
+    """Stain estimate of one ``stain.json`` or ``target.json``."""
 
     method: str
     """As configured."""
@@ -68,7 +68,7 @@ class Stains:
 
 @dataclass(frozen=True, slots=True)
 class Stained:
-    """The stains of one image of the data set."""
+    """Image of the data set with its stain estimate."""
 
     image_id: str
     split: str
@@ -106,7 +106,7 @@ def _angles(value: object) -> dict[str, float]:
 
 
 def read_stains(path: Path) -> Stains:
-    """Read an estimate or a target.
+    """Stain estimate or target, read from its file.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def read_stains(path: Path) -> Stains:
 
 
 def stained_images(paths: Mapping[str, Path], table: pd.DataFrame, *, normalized: Mapping[str, Path]) -> list[Stained]:
-    """The stains of each image, by centre and then by id.
+    """Stain estimates of all images, by centre and then by id.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def stained_images(paths: Mapping[str, Path], table: pd.DataFrame, *, normalized
 
 
 def to_list(images: Sequence[Stained], *, most: int) -> list[Stained]:
-    """All odd ones, then the first of each centre, then the second, until there are ``most``; in their order."""
+    """Images to list: all odd ones, then the first of each centre, then the second, until there are ``most``."""
     seen: Counter[str] = Counter()
     turns = {}
     for each in images:
@@ -177,7 +177,7 @@ def to_list(images: Sequence[Stained], *, most: int) -> list[Stained]:
 
 
 def stain_colours(stains: Stains) -> tuple[RGB, RGB] | None:
-    """White light through the high amount of each stain alone: ``255 · exp(-maximum · vector)``."""
+    """Stain colours: white light through the high amount of each stain alone, ``255 · exp(-maximum · vector)``."""
     if stains.matrix is None or stains.maxima is None:
         return None
     seen = intensity(np.asarray(stains.maxima)[:, None] * np.asarray(stains.matrix), i0=NO_BACKGROUND)
@@ -186,14 +186,14 @@ def stain_colours(stains: Stains) -> tuple[RGB, RGB] | None:
 
 
 def lab_colour(lab: Triple) -> RGB:
-    """The colour of L* (0 to 100), a*, b* as grey levels."""
+    """Colour of L* (0 to 100), a*, b* as grey levels of red, green and blue."""
     rgb = cv2.cvtColor(np.asarray(lab, np.float32)[None, None], cv2.COLOR_LAB2RGB)[0, 0]
     red, green, blue = (int(level) for level in np.clip(np.rint(255 * rgb), 0, 255))
     return red, green, blue
 
 
 def lab_of(colour: RGB) -> Triple:
-    """L* (0 to 100), a*, b* of a colour."""
+    """CIELAB values of a colour: L* (0 to 100), a*, b*."""
     found = cv2.cvtColor(np.asarray(colour, np.float32)[None, None] / 255, cv2.COLOR_RGB2LAB)[0, 0]
     return tuple(float(each) for each in found)
 
@@ -204,7 +204,7 @@ def _columns(name: str, values: Triple | None, parts: Iterable[str]) -> dict[str
 
 
 def stains_frame(images: Sequence[Stained]) -> pd.DataFrame:
-    """The numbers of every image: one row each; what is unknown is not a number, and -1 where pixels are counted."""
+    """Table of stain estimates, one row per image; unknown is not a number, and -1 where pixels are counted."""
     rows = []
     for each in images:
         stains = each.stains

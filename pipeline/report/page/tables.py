@@ -1,4 +1,4 @@
-"""How is a number written so that it cannot be misread? Tables for the page: cells with text, meaning and a bar.
+"""Tables of the page: cells with text, meaning and a bar; numbers written so that they cannot be misread.
 
 A number without a defined value is a dash that says why. Nothing is computed here that is not in a Parquet file.
 """
@@ -35,7 +35,7 @@ NO_TRUTH = "no image of this split holds the class"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell."""
+    """Cell of a table."""
 
     text: str
     kind: str = "number"
@@ -53,7 +53,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with what its columns mean."""
+    """Table with what its columns mean."""
 
     caption: str
     head: tuple[Cell, ...]
@@ -64,7 +64,7 @@ class Table:
 
 
 def number(value: float, *, digits: int = 3) -> str:
-    """A number with a fixed number of digits after the point; a dash where it is undefined.
+    """Number with a fixed number of digits after the point; a dash where it is undefined.
 
     Examples
     --------
@@ -75,7 +75,7 @@ def number(value: float, *, digits: int = 3) -> str:
 
 
 def counted(value: int) -> str:
-    """A whole number with thousands separators.
+    """Whole number with thousands separators.
 
     Examples
     --------
@@ -108,7 +108,7 @@ def chips(
 
 
 def images_table(table: pd.DataFrame, record: DatasetRecord) -> Table:
-    """One row per image."""
+    """Table of images, one row each."""
     order = {split: at for at, split in enumerate(ORDER)}
     ordered = table.assign(order=table["split"].map(order).fillna(len(order))).sort_values(["order", "image_id"])
     rows = []
@@ -148,7 +148,7 @@ def _held(part: pd.DataFrame, code: str) -> Cell:
 
 
 def splits_table(table: pd.DataFrame, record: DatasetRecord) -> Table:
-    """One row per split with totals: images, groups, centres, and how many images hold each class."""
+    """Table of splits with totals: images, groups, centres, and how many images hold each class."""
     rows = []
     parts = [(split, table[table["split"] == split]) for split in ORDER]
     usable = table[table["rejected"] == ""]
@@ -167,7 +167,7 @@ def splits_table(table: pd.DataFrame, record: DatasetRecord) -> Table:
 
 
 def sampling_table(frame: pd.DataFrame, record: DatasetRecord) -> Table:
-    """One row per split and class drawn for: patches, and how many of them contain each class."""
+    """Table of the patches of each split and class drawn for, and how many of them contain each class."""
     rows = []
     inside = frame.assign(
         what=frame["target_class"].astype(object).where(frame["target_class"].notna(), "grid").astype(str)
@@ -238,7 +238,7 @@ def _class_cells(own: pd.DataFrame, *, reason: str) -> list[Cell]:
 
 
 def classes_table(summary: pd.DataFrame, record: DatasetRecord, *, split: str, reasons: Mapping[str, str]) -> Table:
-    """One row per class of one split.
+    """Table of the scores of each class on one split.
 
     Parameters
     ----------
@@ -267,7 +267,7 @@ def classes_table(summary: pd.DataFrame, record: DatasetRecord, *, split: str, r
 
 
 def averages_table(summary: pd.DataFrame, *, split: str) -> Table:
-    """One row per named average of one split."""
+    """Table of the named averages of one split."""
     part = summary[(summary["split"] == split) & (summary["average"] != "")]
     rows = []
     for average in dict.fromkeys(part["average"].astype(str)):
@@ -293,7 +293,7 @@ def _average_cell(rows: pd.DataFrame, measure: str, *, of: Sequence[str]) -> Cel
 def comparison_table(
     summaries: Mapping[str, pd.DataFrame], *, split: str, shown: str, comparable: bool = True
 ) -> Table:
-    """One row per model and fusion with the main averages of a split; the best of a column, of the same images, is strong."""
+    """Comparison of models and fusions by the main averages of a split; the best of a column is strong."""
     values = {
         name: [average_of(table, split=split, average=average, measure=measure) for _, average, measure in COMPARED]
         for name, table in summaries.items()
@@ -322,7 +322,7 @@ def comparison_table(
 
 
 def plain_table(caption: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """A table of texts."""
+    """Table of texts."""
     return Table(
         caption, tuple(_text(text) for text in head), tuple(tuple(_text(str(each)) for each in row) for row in rows)
     )

@@ -1,4 +1,4 @@
-"""How does a table of the report look in a terminal?"""
+"""Tables of the report on a terminal."""
 
 from rich import box
 from rich.markup import escape
@@ -10,7 +10,7 @@ __all__ = ["terminal_table"]
 
 
 def terminal_table(table: Table) -> RichTable:
-    """A table of the report as rich prints it: colours as squares, notes dim, the caption and the notes below left out."""
+    """Table of the report as rich prints it: colours as squares, notes dim, without the caption and the notes below."""
     shown = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for head in table.head:
         shown.add_column(head.text, justify="right" if head.kind == "number" else "left", no_wrap=True)

@@ -1,1 +1,15 @@
-"""Pictures of the report: plots, overlays, contact sheets, patch maps."""
+"""Pictures of the report: overlays, plots, contact sheets, patch maps.
+
+canvas           theme, axes and files of a plot, for light and for dark pages
+figures          plots: bars, training curves, precision-recall curves, dots
+gallery          images whose results are shown: overlays and crops
+index_pictures   contact sheet and patch maps of an index, for the page or for a folder
+lettering        text on pictures
+originals        original pictures of images, before normalisation
+overlays         overlays: outlines in class colours, errors, heat map
+pairs            pictures of an image before and after normalisation
+patch_map        patch map: boxes over a picture, and how often each place is seen
+patch_sheet      contact sheet of the patches of an index
+pictures         pictures of stores, from the right level of the pyramid; JPEG files
+reduce           reduction of masks and errors to the pixels of a picture
+"""

@@ -1,4 +1,4 @@
-"""How does every plot of a page look? Its colours on a light and a dark page, its axes, its two files."""
+"""Canvas of a plot: its colours on a light and a dark page, its axes, its two files."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ MARKERS = "osD^vPX*"
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """Colours of a page."""
+    """Theme: colours of a page."""
 
     name: str
     ink: str
@@ -46,7 +46,7 @@ DARK = Theme("dark", "#d9e1ea", "#39444f", ("#44597a", "#6ea3df", "#cfe3fb"))
 
 
 def blank_plot(theme: Theme, *, title: str, size: tuple[float, float] = SMALL) -> tuple[Figure, Axes]:
-    """Axes without anything in them, on a ground that lets the page through; ``size`` in inches."""
+    """Empty axes, on a ground that lets the page through; ``size`` in inches."""
     figure = Figure(figsize=size, dpi=DPI, layout="constrained")
     figure.patch.set_alpha(0)
     axes = figure.add_subplot()
@@ -63,13 +63,13 @@ def blank_plot(theme: Theme, *, title: str, size: tuple[float, float] = SMALL) -
 
 
 def legend(axes: Axes, theme: Theme) -> None:
-    """A legend inside the axes, where it covers least."""
+    """Legend inside the axes, where it covers least."""
     handles, names = axes.get_legend_handles_labels()
     axes.legend(handles, names, frameon=False, fontsize=8.5, labelcolor=theme.ink)
 
 
 def legend_below(figure: Figure, axes: Axes, theme: Theme, *, columns: int) -> None:
-    """A legend under the axes, in so many columns."""
+    """Legend under the axes, in so many columns."""
     handles, names = axes.get_legend_handles_labels()
     figure.legend(
         handles,
@@ -84,13 +84,13 @@ def legend_below(figure: Figure, axes: Axes, theme: Theme, *, columns: int) -> N
 
 
 def name_axes(axes: Axes, theme: Theme, *, x: str, y: str) -> None:
-    """What stands along both axes."""
+    """Labels of both axes."""
     axes.set_xlabel(x, color=theme.ink, fontsize=9)
     axes.set_ylabel(y, color=theme.ink, fontsize=9)
 
 
 def save_plot(draw: Callable[[Theme], Figure], folder: Path, name: str, *, caption: str) -> Shot:
-    """Write a plot for light and for dark pages."""
+    """Plot files for light and for dark pages."""
     names = {theme.name: f"{name}.{theme.name}.png" for theme in (LIGHT, DARK)}
     for theme in (LIGHT, DARK):
         # The canvas draws once where Figure.savefig draws twice.
@@ -101,5 +101,5 @@ def save_plot(draw: Callable[[Theme], Figure], folder: Path, name: str, *, capti
 
 
 def outlined(theme: Theme) -> list[AbstractPathEffect]:
-    """A border of the ink: without it yellow on white and blue on black cannot be seen."""
+    """Outline of a line in the ink: without it yellow on white and blue on black cannot be seen."""
     return [Stroke(linewidth=2.6, foreground=theme.ink, alpha=0.55), Normal()]

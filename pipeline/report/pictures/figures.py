@@ -1,4 +1,4 @@
-"""Which plots does the page hold? Each is drawn twice, for a light and for a dark page, without global state."""
+"""Plots of the page: bars, training curves, precision-recall curves, dots; each for a light and for a dark page."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -53,7 +53,7 @@ def _bars_end(axes: Axes, theme: Theme, values: Sequence[float], *, pattern: str
 
 
 def drawn_counts(frame: pd.DataFrame, record: DatasetRecord, *, folder: Path, name: str) -> Shot:
-    """Bars: how many patches were drawn for each class or as plain grid, training split.
+    """Bar chart of the patches that were drawn for each class or as plain grid, training split.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def drawn_counts(frame: pd.DataFrame, record: DatasetRecord, *, folder: Path, na
 
 
 def patch_shares(frame: pd.DataFrame, *, folder: Path, name: str) -> Shot:
-    """Grouped bars: which share of the patches of each split contains each class.
+    """Grouped bar chart: which share of the patches of each split contains each class.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def _epochs(axes: Axes, theme: Theme, best: float | None) -> None:
 
 
 def losses(history: pd.DataFrame, curves: Mapping[str, str], *, best: float | None, folder: Path, name: str) -> Shot:
-    """Loss over epochs; ``curves`` is column → label, the chosen epoch is marked."""
+    """Loss curves over epochs; ``curves`` is column → label, the chosen epoch is marked."""
 
     def draw(theme: Theme) -> Figure:
         figure, axes = blank_plot(theme, title="Loss")
@@ -172,7 +172,7 @@ def history_scores(
     folder: Path,
     name: str,
 ) -> Shot:
-    """Validation scores over epochs; ``curves`` is column → class code, or a label where it is no class."""
+    """Score curves over epochs; ``curves`` is column → class code, or a label where it is no class."""
     colours = {each.code: [part / 255 for part in each.rgb] for each in record.classes}
 
     def draw(theme: Theme) -> Figure:
@@ -207,7 +207,7 @@ def precision_recall(
     folder: Path,
     name: str,
 ) -> Shot:
-    """Precision over recall; ``curves`` is class code → recall and precision, ``areas`` their AUPR."""
+    """Precision-recall curves; ``curves`` is class code → recall and precision, ``areas`` their AUPR."""
 
     def draw(theme: Theme) -> Figure:
         figure, axes = blank_plot(theme, title=title, size=(WIDE, 3.7))
@@ -233,7 +233,7 @@ def precision_recall(
 
 
 def results_compared(frame: pd.DataFrame, record: DatasetRecord, *, title: str, folder: Path, name: str) -> Shot:
-    """Dots with intervals: pooled Dice of each class, one row per result.
+    """Dot plot with intervals: pooled Dice of each class, one row per result.
 
     Parameters
     ----------
@@ -296,7 +296,7 @@ def _centres(points: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def by_centre(
     points: pd.DataFrame, target: pd.DataFrame, *, title: str, x: str, y: str, folder: Path, name: str
 ) -> Shot:
-    """Dots in a plane: where the images of each centre lie, and where the target is.
+    """Scatter plot: where the images of each centre lie, and where the target is.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which results does the page show as pictures? Chosen by id, test images first, never by how well they came out."""
+"""Gallery: results shown as pictures, chosen by id, test images first, never by how well they came out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ SHOWN_SPLITS = ("test", "predict", "validation")
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """One image with its results."""
+    """Overlays of one image: the whole of it and a crop."""
 
     image_id: str
     split: str
@@ -153,7 +153,7 @@ def _save(
 def overlay(
     row: Mapping[str, Any], *, store: Path, result: Result, record: DatasetRecord, folder: Path, side: int
 ) -> Overlay:
-    """Write the pictures of one image: the whole of it, and one crop, pixel for pixel, where most is to be seen."""
+    """Overlays of one image, written: the whole of it, and one crop, pixel for pixel, where most is to be seen."""
     image = str(row["image_id"])
     judged = tuple(at for at, code in enumerate(record.codes) if row[f"pixels_{code}"] >= 0)
     layers = _whole(image, store=store, result=result, record=record, judged=judged, side=side)

@@ -1,4 +1,4 @@
-"""Where do the pictures of an index go? A contact sheet and a map of each image, for the page or for a folder."""
+"""Pictures of a patch index: a contact sheet and a patch map of each image, for the page or for a folder."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ QUALITY = 82
 
 @dataclass(frozen=True, slots=True)
 class IndexPlace:
-    """An index and what lies around it: ``results/{dataset}/index/{sampling}.parquet``."""
+    """Place of an index and what lies around it: ``results/{dataset}/index/{sampling}.parquet``."""
 
     index: Path
     dataset: str
@@ -60,7 +60,7 @@ class IndexPlace:
 
 
 def place_of(index: Path) -> IndexPlace:
-    """Find what lies around an index.
+    """Place of an index: what lies around it, found.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def place_of(index: Path) -> IndexPlace:
 def index_record(
     frame: pd.DataFrame, notes: Mapping[str, Any], *, known: Mapping[str, DatasetRecord], dataset: str
 ) -> DatasetRecord:
-    """The facts of an index's data set: of a manifest where it describes it, else what the index itself knows.
+    """Record of an index's data set: of a manifest where it describes it, else what the index itself knows.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def index_record(
 
 @dataclass(frozen=True, slots=True)
 class MapShots:
-    """The map of one image in the page."""
+    """Patch map of one image on the page."""
 
     image_id: str
     text: str
@@ -136,7 +136,7 @@ def page_pictures(
     most: int,
     side: int,
 ) -> tuple[Shot | None, tuple[MapShots, ...]]:
-    """Write the sheet of a sampling and the maps of its first training images for the page.
+    """Contact sheet of a sampling and patch maps of its first training images, written for the page.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def _pictures(
 def write_pictures(
     frame: pd.DataFrame, record: DatasetRecord, *, normalized: Mapping[str, Path], folder: Path
 ) -> Iterator[Path]:
-    """Write the sheet and the map of every image into a folder, each one at once; gives the path of each when it is there.
+    """Contact sheet and patch map of every image, written into a folder each at once; gives each path when it is there.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How is something written onto a picture? In the font that Matplotlib ships, so that it looks the same everywhere."""
+"""Text on pictures, in the font that Matplotlib ships, so that it looks the same everywhere."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ __all__ = ["Label", "lettered", "text_width"]
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A line of text."""
+    """Line of text."""
 
     text: str
     y: int
@@ -35,13 +35,13 @@ def _font(size: int, *, bold: bool) -> ImageFont.FreeTypeFont:
 
 
 def text_width(text: str, *, size: int, bold: bool = False) -> int:
-    """Pixels that a text takes from left to right."""
+    """Width of a text in pixels."""
     length: float = _font(size, bold=bold).getlength(text)
     return round(length)
 
 
 def lettered(picture: Picture, labels: Sequence[Label]) -> Picture:
-    """The picture ``(h, w, 3)`` with texts on it."""
+    """Picture ``(h, w, 3)`` with texts on it."""
     image = Image.fromarray(np.ascontiguousarray(picture))
     draw = ImageDraw.Draw(image)
     for each in labels:

@@ -1,7 +1,7 @@
-"""How did an image look before normalisation? Made small, and pixel for pixel where somebody looks closer.
+"""Original pictures, before normalisation: made small, and pixel for pixel where somebody looks closer.
 
-It is read as stage normalized reads it, so a slide is never decoded whole, and a place has the same pixels before and
-after.
+They are read as stage normalized reads them. So a slide is never decoded whole, and a place has the same pixels before
+and after.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ __all__ = ["looks"]
 def looks(
     files: Mapping[str, Path], *, numbers: Mapping[str, int], record: DatasetRecord, config: NormalizedConfig
 ) -> dict[str, Look]:
-    """For each image a call that reads its picture, so that only those that are looked at are opened.
+    """Readers of the original pictures, one per image, so that only those that are looked at are opened.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How is a segmentation shown? Outlines in the fixed class colours, errors in colours of their own, a heat map.
+"""Overlays of a segmentation: outlines in the fixed class colours, errors in colours of their own, a heat map.
 
 Pure functions over pictures ``(h, w, 3)`` uint8 RGB and masks ``(class, h, w)``.
 """
@@ -32,7 +32,7 @@ _FILL, _DIMMED = 0.35, 0.45
 
 
 def outline(picture: Picture, mask: NDArray[np.bool_], *, colour: RGB, thickness: int = 1) -> Picture:
-    """The picture with a line around a mask ``(h, w)``: outside of it, so that even one pixel stays to be seen."""
+    """Outline of a mask ``(h, w)`` on a picture: outside of it, so that even one pixel stays to be seen."""
     size = 2 * thickness + 1
     grown = cv2.dilate(mask.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
     drawn = picture.copy()
@@ -55,7 +55,7 @@ def draw_masks(
     filled: bool,
     thickness: int = 1,
 ) -> Picture:
-    """The picture with masks drawn over it.
+    """Overlay of masks on a picture.
 
     Parameters
     ----------
@@ -81,13 +81,13 @@ def draw_masks(
 
 
 def dimmed(picture: Picture) -> Picture:
-    """The picture in dark grey, as a ground for colours."""
+    """Picture in dark grey, as a ground for colours."""
     grey = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY).astype(np.float32) * _DIMMED
     return np.repeat(np.rint(grey).astype(np.uint8)[:, :, None], 3, axis=2)
 
 
 def errors(picture: Picture, kinds: NDArray[np.int64]) -> Picture:
-    """The commonest kind of each pixel in ``ERROR_COLOURS`` over the dimmed picture.
+    """Error map: the commonest kind of each pixel in ``ERROR_COLOURS`` over the dimmed picture.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def errors(picture: Picture, kinds: NDArray[np.int64]) -> Picture:
 
 
 def heat(picture: Picture, probability: NDArray[np.floating]) -> Picture:
-    """Probability ``(h, w)`` in [0, 1] as a heat map; the lower, the more of the dimmed picture shows through."""
+    """Heat map of a probability ``(h, w)`` in [0, 1]; the lower, the more of the dimmed picture shows through."""
     value = np.clip(probability.astype(np.float32), 0, 1)
     colour = np.asarray(colormaps[HEAT_MAP](value), dtype=np.float32)[..., :3] * 255
     share = np.sqrt(value)[..., None]
@@ -114,7 +114,7 @@ def heat(picture: Picture, probability: NDArray[np.floating]) -> Picture:
 
 
 def interesting_box(masks: NDArray[np.bool_], *, shape: tuple[int, int], side: int) -> Box:
-    """The square of ``side`` pixels of the image around the place where most classes have most of their borders.
+    """Box of interest: the square of ``side`` pixels where most classes have most of their borders.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What did normalisation change? The same image before and after: the whole of it, and one place from near."""
+"""Pairs of pictures before and after normalisation: the whole image, and one place from near."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ DARK = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One image before and after normalisation."""
+    """Pictures of one image before and after normalisation."""
 
     image_id: str
     split: str
@@ -56,7 +56,7 @@ def pairs_to_show(table: pd.DataFrame, *, most: int) -> list[dict[str, Any]]:
 
 
 def stained_box(picture: Picture, roi: NDArray[np.bool_], *, shape: tuple[int, int], side: int) -> Box:
-    """A square of the image full of nuclei: tissue that is dark in red, which haematoxylin takes away most.
+    """Box full of nuclei: tissue that is dark in red, which haematoxylin takes away most.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def stained_box(picture: Picture, roi: NDArray[np.bool_], *, shape: tuple[int, i
 def before_after(
     row: Mapping[str, Any], *, store: Path, look: Look | None, folder: Path, side: int, near: bool = False
 ) -> Pair:
-    """Write the original (where there is one) and the normalised picture with the outline of the roi.
+    """Original picture (where there is one) and normalised picture with the outline of the roi, written.
 
     Parameters
     ----------

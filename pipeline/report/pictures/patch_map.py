@@ -1,4 +1,4 @@
-"""Where were the patches of an image cut? Their boxes over a small picture of it, and how often each place is seen."""
+"""Patch map of an image: the boxes of its patches over a small picture, and how often each place is seen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ GROUND, INK = (255, 255, 255), (27, 37, 48)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BoxMap:
-    """Two pictures of one image and its patches."""
+    """Patch map: two pictures of one image and its patches."""
 
     boxes: Picture
     """Frames in the colours of what the patches were drawn for, dots on the pixels they were drawn for, truth outlined."""
@@ -43,7 +43,7 @@ class BoxMap:
 
 
 def times_seen(boxes: NDArray[np.int64], *, shape: tuple[int, int], picture: tuple[int, int]) -> NDArray[np.int64]:
-    """How many boxes lie over the middle of each pixel of a picture.
+    """Count of the boxes over the middle of each pixel of a picture.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def times_seen(boxes: NDArray[np.int64], *, shape: tuple[int, int], picture: tup
 
 
 def box_map(store: Path, rows: pd.DataFrame, record: DatasetRecord, *, side: int) -> BoxMap:
-    """Both pictures of one image.
+    """Patch map of one image, both pictures.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def _truth(store: Path, shape: tuple[int, int], *, size: tuple[int, int], classe
 
 
 def side_by_side(found: BoxMap, *, title: str) -> Picture:
-    """Both pictures on one sheet, with what they show above them."""
+    """Sheet of both pictures, with what they show above them."""
     height, width = found.boxes.shape[:2]
     sheet = np.full((HEAD + height, 2 * width + GAP, 3), GROUND, dtype=np.uint8)
     sheet[HEAD:, :width], sheet[HEAD:, width + GAP :] = found.boxes, found.seen

@@ -1,4 +1,4 @@
-"""What do the patches of an index look like? A sheet of some of them, as many for each class they were drawn for.
+"""Contact sheet of a patch index: some of its patches, as many for each class they were drawn for.
 
 Which ones are shown depends on their ids alone: the same index gives the same sheet, and no patch is chosen by how it
 looks. Of each class every image gives one before any gives a second.
@@ -34,7 +34,7 @@ NEUTRAL: RGB = (255, 255, 255)
 
 @dataclass(frozen=True, slots=True)
 class PatchRow:
-    """One row of the sheet."""
+    """Row of the contact sheet."""
 
     what: str
     """Class code, ``background`` or ``grid``."""
@@ -44,7 +44,7 @@ class PatchRow:
 
 
 def drawn_for(frame: pd.DataFrame) -> "pd.Series[str]":
-    """What each patch was drawn for: a class code, ``background``, or ``grid``."""
+    """Target of each patch: a class code, ``background``, or ``grid``."""
     target = frame["target_class"].astype(object)
     return target.where(target.notna(), "grid").astype(str)
 
@@ -59,7 +59,7 @@ def _spread(rows: pd.DataFrame, *, most: int) -> pd.DataFrame:
 
 
 def rows_to_show(frame: pd.DataFrame, record: DatasetRecord, *, most: int = COLUMNS) -> list[PatchRow]:
-    """Training patches, ``most`` of each class they were drawn for; of a plain grid, of each class that they hold.
+    """Rows of the sheet: training patches, ``most`` of each class drawn for, or of each class held by a plain grid.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def rows_to_show(frame: pd.DataFrame, record: DatasetRecord, *, most: int = COLU
 
 
 def contact_sheet(rows: Sequence[PatchRow], *, normalized: Mapping[str, Path], record: DatasetRecord) -> Picture:
-    """The sheet, ``(h, w, 3)`` uint8 RGB.
+    """Contact sheet, ``(h, w, 3)`` uint8 RGB.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def _short(patch: Mapping[Any, Any]) -> str:
 
 
 def patch_box(patch: Mapping[Any, Any]) -> Box:
-    """The box of a row of the index."""
+    """Box of a row of the index."""
     y, x = int(patch["y"]), int(patch["x"])
     return Box(y, x, y + int(patch["height"]), x + int(patch["width"]))
 

@@ -1,6 +1,6 @@
-"""How does a picture of a few hundred pixels come out of a store? From the right level of its pyramid, never all of it.
+"""Pictures of stores: a few hundred pixels from the right level of a pyramid, never all of it; JPEG files.
 
-Level 0 is read as a whole only where it is no larger than a picture; masks, which have no pyramid, are read block by
+Level 0 is read as a whole only where it is no larger than a picture. Masks, which have no pyramid, are read block by
 block.
 """
 
@@ -35,7 +35,7 @@ QUALITY = 90
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A picture file."""
+    """Picture file."""
 
     name: str
     """File name in the folder of figures."""
@@ -47,7 +47,7 @@ class Shot:
 
 
 def save_picture(picture: Picture, folder: Path, name: str, *, caption: str, quality: int = QUALITY) -> Shot:
-    """Write a JPEG without colour subsampling, which would blur thin coloured lines."""
+    """JPEG file without colour subsampling, which would blur thin coloured lines."""
     options = [
         cv2.IMWRITE_JPEG_QUALITY,
         quality,
@@ -60,12 +60,12 @@ def save_picture(picture: Picture, folder: Path, name: str, *, caption: str, qua
 
 
 def resized(array: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
-    """A picture or map at the size ``(h, w)``; made small by the mean over areas."""
+    """Picture or map resampled to the size ``(h, w)``, by the mean over areas."""
     return np.asarray(cv2.resize(array, shape[::-1], interpolation=cv2.INTER_AREA))
 
 
 def level_of(path: Path, *, side: int) -> NDArray[Any]:
-    """The coarsest level of a pyramid whose longer side is still at least ``side``; the finest where none is."""
+    """Pyramid level whose longer side is still at least ``side``, the coarsest such; the finest where none is."""
     metadata: Any = dict(stores.open_group(path).attrs)["ome"]
     levels = metadata["multiscales"][0]["datasets"]
     array = stores.open_array(path, "0")
@@ -84,18 +84,18 @@ def store_shape(path: Path) -> tuple[int, int]:
 
 
 def store_picture(path: Path, *, side: int) -> Picture:
-    """The normalised image, at most ``side`` pixels a side."""
+    """Picture of a normalised image, at most ``side`` pixels a side."""
     pixels = np.ascontiguousarray(np.moveaxis(level_of(path, side=side), 0, 2))
     return np.asarray(resized(pixels, picture_shape(*store_shape(path), side=side)), dtype=np.uint8)
 
 
 def store_box(path: Path, box: Box) -> Picture:
-    """A box of the normalised image, pixel for pixel."""
+    """Crop of a normalised image, pixel for pixel."""
     return np.ascontiguousarray(np.moveaxis(stores.read_box(stores.open_array(path, "0"), box), 0, 2))
 
 
 def mask_reader(path: Path, name: str) -> ReadMasks | None:
-    """What reads the masks of a store box by box; None where it has none of that name."""
+    """Reader of the masks of a store, box by box; None where it has none of that name."""
     if name not in stores.open_group(path):
         return None
     array = stores.open_array(path, name)
@@ -108,7 +108,7 @@ def mask_reader(path: Path, name: str) -> ReadMasks | None:
 
 
 def roi_picture(path: Path, *, side: int) -> NDArray[np.bool_]:
-    """The region of interest on the pixels of ``store_picture``."""
+    """Region of interest on the pixels of ``store_picture``."""
     shape = store_shape(path)
     target = picture_shape(*shape, side=side)
     reduced = reduce_masks(shape, classes=1, picture=target, truth=mask_reader(path, "roi"), masks=None, judged=())
@@ -116,7 +116,7 @@ def roi_picture(path: Path, *, side: int) -> NDArray[np.bool_]:
 
 
 def framed(picture: Picture, box: Box, *, scale: float) -> Picture:
-    """The picture of an image with a frame around a box of the image; ``scale`` is pixels of the picture per pixel."""
+    """Picture of an image with a frame around a box; ``scale`` is pixels of the picture per pixel of the image."""
     corners = (round(box.x0 * scale), round(box.y0 * scale)), (round(box.x1 * scale) - 1, round(box.y1 * scale) - 1)
     framed = np.ascontiguousarray(picture).copy()
     cv2.rectangle(framed, *corners, (0, 0, 0), 4)

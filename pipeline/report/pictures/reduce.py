@@ -1,4 +1,4 @@
-"""How does an image of any size become a picture of a few hundred pixels? Block by block, without losing a lesion.
+"""Reduction of masks and errors of an image of any size to a picture, block by block, without losing a lesion.
 
 A pixel of the picture stands for a rectangle of pixels of the image. Masks are reduced by *any*: a lesion of one pixel
 stays one pixel of the picture. Errors are reduced by counting, so that a thin rim of errors does not swallow a hit.
@@ -35,7 +35,7 @@ class Reduced:
 
 
 def picture_shape(height: int, width: int, *, side: int) -> tuple[int, int]:
-    """Rows and columns of the picture of an image: at most ``side`` each, never enlarged.
+    """Size of the picture of an image in rows and columns: at most ``side`` each, never enlarged.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def picture_shape(height: int, width: int, *, side: int) -> tuple[int, int]:
 
 
 def error_kinds(truth: NDArray[np.bool_], masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which of ``ERRORS`` a pixel is, over all classes together: ``(class, y, x)`` twice → ``(4, y, x)``.
+    """Error kind of a pixel, over all classes together: ``(class, y, x)`` twice → ``(4, y, x)``.
 
     Of a pixel with several errors the missed truth counts, unless another class was predicted in its place.
     """
@@ -81,7 +81,7 @@ def reduce_masks(
     masks: ReadMasks | None,
     judged: Sequence[int],
 ) -> Reduced:
-    """Reduce truth and prediction to a picture, and count the kinds of errors, reading blocks of bounded size.
+    """Masks reduced to a picture, and kinds of errors counted, reading blocks of bounded size.
 
     Parameters
     ----------
