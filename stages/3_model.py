@@ -15,7 +15,7 @@ LIBRARIES = ("numpy", "torch", "lightning", "segmentation-models-pytorch", "albu
 def model_fit(smk: Any) -> None:
     """Train one model."""
     from pipeline.config import ModelSettings
-    from pipeline.model.fit import Inputs, train
+    from pipeline.model.train import Inputs, train
 
     config = smk.params.config
     index = Path(smk.input.index)

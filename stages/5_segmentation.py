@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def segmentation_thresholds(smk: Any) -> None:
     """Write the thresholds of one model and fusion."""
     from pipeline.config import SegmentationConfig
-    from pipeline.segmentation.fit import write_thresholds
+    from pipeline.segmentation.threshold_file import write_thresholds
 
     config = smk.params.config
     maps = [Path(path) for path in smk.input.probability]

@@ -14,7 +14,7 @@ def report_metrics(smk: Any) -> None:
     """Measure one model and fusion."""
     from pipeline.config import ReportConfig
     from pipeline.report.measures.evaluate import write_metrics
-    from pipeline.report.measures.result import Result
+    from pipeline.report.paths import Result
 
     config = smk.params.config
     segmentation = by_image(smk.input.segmentation)
@@ -67,9 +67,9 @@ def report_page(smk: Any) -> None:
     """Write the page of one data set."""
     from pipeline.config import NormalizedConfig, StageConfig
     from pipeline.raw.datasets.pictures import pictures_in
-    from pipeline.report.measures.result import Inputs, results_from_paths
     from pipeline.report.page.page import Outputs, write_report
     from pipeline.report.page.times_section import Noted
+    from pipeline.report.paths import Inputs, results_from_paths
     from pipeline.report.pictures.originals import looks
     from pipeline.runtime.job_memory import rules_memory
     from pipeline.stores import read_table

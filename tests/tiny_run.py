@@ -12,7 +12,7 @@ from pipeline.config import ModelSettings, NormalizedConfig, ProbabilityConfig, 
 from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import starts_1d
 from pipeline.model.ensemble import model_files
-from pipeline.model.fit import Inputs, train
+from pipeline.model.train import Inputs, train
 from pipeline.normalized.fundus.image import normalise_fundus
 from pipeline.normalized.stain.image import normalise_histology, write_estimate
 from pipeline.normalized.stain.target import write_target
@@ -20,8 +20,8 @@ from pipeline.probability.predict import predict_image
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.phantom.fundus import fundus_phantom
 from pipeline.raw.phantom.histology import histology_phantom
-from pipeline.segmentation.fit import write_thresholds
 from pipeline.segmentation.segment import segment_image
+from pipeline.segmentation.threshold_file import write_thresholds
 from pipeline.stores import input_digest, open_array, write_table
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance

@@ -17,8 +17,8 @@ from benchmarks.index import data
 from pipeline.config import BalancedSampling, GuidedSampling, Sampling
 from pipeline.index.candidates import read_candidates
 from pipeline.index.image import open_image
+from pipeline.index.sampling.balanced_pools import candidate_boxes, candidate_pools
 from pipeline.index.sampling.hard_negatives import HardBoxes
-from pipeline.index.sampling.offer import candidate_boxes, image_offer
 from pipeline.index.table import Inputs, write_index
 from pipeline.runtime.allocator import keep_freed
 from pipeline.runtime.peak import peak_bytes
@@ -89,7 +89,7 @@ def _scored(folder: Path, count: int, step: int) -> dict[str, Any]:
     def work(number: int) -> int:
         _, store, table = data.paths(folder, number)
         found = read_candidates(table, codes=data.CODES)
-        image_offer(
+        candidate_pools(
             open_image(store),
             found,
             sampling=sampling,

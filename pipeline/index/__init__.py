@@ -1,7 +1,7 @@
 """Patch index: candidates of each image, sampling strategies, counts of truth in each patch, and the table of patches.
 
+box_sums     box sums: truth and roi inside many patches, in one pass
 candidates   candidate table: every lesion component of every class of one image
-counts       box sums of truth and roi over many patches, in one pass
 export       patch export as image and mask files, or as an nnU-Net data set
 image        normalised store of one image, read in strips and tiles
 rows         index rows of one image: grid, drawn, background and coverage patches

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from pipeline.config import GridSampling, GuidedSampling, Sampling
 from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import strips
-from pipeline.index.counts import Boxes, truth_counts
+from pipeline.index.box_sums import Boxes, truth_counts
 from pipeline.index.image import NormalizedImage, open_image, tiled
 from pipeline.index.sampling.coverage import cover, touched
+from pipeline.index.sampling.plan import ImagePlan
 from pipeline.index.sampling.positions import ReadMask, anchors, around, grid_boxes, jittered, pixel_positions
-from pipeline.index.sampling.quota import Drawn
 from pipeline.index.source import Source
 from pipeline.index.structure import structure
 from pipeline.words import BACKGROUND
@@ -75,7 +75,7 @@ def _grid(source: Source, sampling: Sampling) -> pd.DataFrame:
 
 
 def _class_rows(
-    source: Source, *, code: str, drawn: Drawn, sampling: GuidedSampling, seed: int, read: ReadMask
+    source: Source, *, code: str, drawn: ImagePlan, sampling: GuidedSampling, seed: int, read: ReadMask
 ) -> pd.DataFrame:
     lesions, count = source.eligible(sampling)[code], drawn.quotas[code]
     address: dict[str, Any] = {"seed": seed, "image_id": source.image_id, "code": code}
@@ -109,14 +109,14 @@ def _boxes(frame: pd.DataFrame) -> Boxes:
     return np.concatenate([start, start + size], axis=1)
 
 
-def _fixed_rows(source: Source, *, drawn: Drawn, strategy: str) -> Iterator[pd.DataFrame]:
+def _fixed_rows(source: Source, *, drawn: ImagePlan, strategy: str) -> Iterator[pd.DataFrame]:
     for part in drawn.fixed:
         ids = [f"{source.image_id}/{strategy}/{part.kind}/{k}" for k in range(len(part.boxes))]
         yield _rows(part.boxes, ids=ids, strategy=strategy, target=part.target, weight=part.weight)
 
 
 def _drawn(
-    source: Source, *, drawn: Drawn, sampling: Sampling, seed: int, masks: Mapping[str, ReadMask]
+    source: Source, *, drawn: ImagePlan, sampling: Sampling, seed: int, masks: Mapping[str, ReadMask]
 ) -> pd.DataFrame:
     parts = list(_fixed_rows(source, drawn=drawn, strategy=sampling.strategy))
     if isinstance(sampling, GuidedSampling):
@@ -167,7 +167,7 @@ def _masks(image: NormalizedImage) -> dict[str, ReadMask]:
 
 
 def image_rows(
-    source: Source, *, drawn: Drawn | None, sampling: Sampling, seed: int, record: DatasetRecord
+    source: Source, *, drawn: ImagePlan | None, sampling: Sampling, seed: int, record: DatasetRecord
 ) -> ImageRows:
     """Index rows of one image.
 

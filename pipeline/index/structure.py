@@ -15,7 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.geometry import Box
-from pipeline.index.counts import Boxes, window_sums
+from pipeline.index.box_sums import Boxes, box_sums
 from pipeline.index.image import NormalizedImage
 from pipeline.stores.shards import reader_of
 
@@ -119,7 +119,7 @@ def structure(image: NormalizedImage, boxes: Boxes, *, modality: str) -> NDArray
 
     scaled = np.concatenate([boxes[:, :2] // factor, -(-boxes[:, 2:] // factor)], axis=1)
     size = {"height": height, "width": width, "planes": 1, "rows": int(image.coarse.chunks[-2])}
-    sums = window_sums(read, scaled, **size)[:, 0]
+    sums = box_sums(read, scaled, **size)[:, 0]
     area = (scaled[:, 2] - scaled[:, 0]) * (scaled[:, 3] - scaled[:, 1])
     return np.asarray(sums / _SCALE / area, dtype=np.float32)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import Sampling
 from pipeline.index.rows import ImageRows
-from pipeline.index.sampling.quota import Drawing, some
+from pipeline.index.sampling.plan import SamplingPlan, first_names
 from pipeline.index.source import Source
 from pipeline.words import BACKGROUND
 
@@ -22,7 +22,7 @@ def summarise(
     *,
     sources: Sequence[Source],
     parts: Sequence[ImageRows],
-    drawing: Drawing,
+    plan: SamplingPlan,
     sampling: Sampling,
 ) -> dict[str, Any]:
     """Summary for the metadata of an index.
@@ -33,7 +33,7 @@ def summarise(
         The index.
     sources, parts
         Every image, and what it gave, in the same order.
-    drawing
+    plan
         What was drawn from the training images.
     sampling
         How.
@@ -66,13 +66,13 @@ def summarise(
         },
         "lesions": _lesions(parts),
         "images": images,
-        "notes": [*drawing.notes, *_size_notes(sources, sampling=sampling)],
+        "notes": [*plan.notes, *_size_notes(sources, sampling=sampling)],
     }
-    if drawing.drawn:
-        summary |= {"requested": dict(drawing.requested), "short": _short(inside, drawing=drawing)}
-        summary |= {"frequencies": dict(drawing.frequencies)} if drawing.frequencies else {}
-        summary |= {"offered": dict(drawing.offered)} if drawing.offered else {}
-        summary["spread"] = _spread(inside, sources=sources, parts=parts, drawing=drawing)
+    if plan.images:
+        summary |= {"requested": dict(plan.requested), "short": _short(inside, plan=plan)}
+        summary |= {"frequencies": dict(plan.frequencies)} if plan.frequencies else {}
+        summary |= {"offered": dict(plan.offered)} if plan.offered else {}
+        summary["spread"] = _spread(inside, sources=sources, parts=parts, plan=plan)
     return summary
 
 
@@ -107,15 +107,15 @@ def _lesions(parts: Sequence[ImageRows]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _short(inside: pd.DataFrame, *, drawing: Drawing) -> list[dict[str, Any]]:
+def _short(inside: pd.DataFrame, *, plan: SamplingPlan) -> list[dict[str, Any]]:
     """Classes, ``positive`` and ``background`` that got fewer patches than asked for, or do not occur."""
     targets = inside.loc[inside["strategy"] != "grid", "target_class"]
     have = {str(code): int(count) for code, count in targets.value_counts().items()}
     have["positive"] = len(targets) - have.get(BACKGROUND, 0)
-    absent = {code for code, frequency in drawing.frequencies.items() if not frequency}
+    absent = {code for code, frequency in plan.frequencies.items() if not frequency}
     return [
         {"class": code, "requested": wanted, "drawn": have.get(code, 0)}
-        for code, wanted in drawing.requested.items()
+        for code, wanted in plan.requested.items()
         if have.get(code, 0) < wanted or code in absent
     ]
 
@@ -125,11 +125,13 @@ def _size_notes(sources: Sequence[Source], *, sampling: Sampling) -> list[str]:
     if not small:
         return []
     what = "the box of a patch ends at the border of the image, and the loader pads it"
-    return [f"{len(small)} images have a side below the patch of {sampling.patch} pixels ({some(small)}): {what}."]
+    return [
+        f"{len(small)} images have a side below the patch of {sampling.patch} pixels ({first_names(small)}): {what}."
+    ]
 
 
 def _spread(
-    inside: pd.DataFrame, *, sources: Sequence[Source], parts: Sequence[ImageRows], drawing: Drawing
+    inside: pd.DataFrame, *, sources: Sequence[Source], parts: Sequence[ImageRows], plan: SamplingPlan
 ) -> dict[str, Any]:
     """How far patches without truth are spread: over images and groups, from each other, over the tissue."""
     rows = inside[inside["target_class"] == BACKGROUND]
@@ -138,12 +140,12 @@ def _spread(
     pairs = list(zip(sources, parts, strict=True))
     touched = [(source, part) for source, part in pairs if source.image_id in per_image.index]
     covered = sum(part.covered for _, part in touched)
-    everywhere = sum(s.candidates.roi_pixels for s in sources if s.image_id in drawing.negatives_from)
+    everywhere = sum(s.candidates.roi_pixels for s in sources if s.image_id in plan.negatives_from)
     return {
         "negatives": len(rows),
         "images": len(per_image),
         "groups": len(per_group),
-        "images_offered": len(drawing.negatives_from),
+        "images_offered": len(plan.negatives_from),
         "most_from_one_image": int(per_image.max()) if len(rows) else 0,
         "most_from_one_group": int(per_group.max()) if len(rows) else 0,
         "least_distance": _least_distance(rows),

@@ -17,8 +17,8 @@ from pipeline.index.rows import ImageRows, image_rows
 from pipeline.index.sampling.balanced import draw_balanced
 from pipeline.index.sampling.guided import draw_guided
 from pipeline.index.sampling.hard_negatives import read_hard_negatives
+from pipeline.index.sampling.plan import SamplingPlan, input_notes
 from pipeline.index.sampling.positions import grid_stride
-from pipeline.index.sampling.quota import Drawing, input_notes
 from pipeline.index.schema import SCHEMA_VERSION, SPLITS, problems, row_groups, typed
 from pipeline.index.source import Source
 from pipeline.index.summary import summarise
@@ -79,10 +79,10 @@ def write_index(inputs: Inputs, *, dataset: str, sampling: Sampling, job: Job, o
     """
     sources = _sources(inputs, record=job.record)
     _refuse_too_many(sources, sampling, where=inputs.images)
-    drawing = _drawing(sources, sampling=sampling, listed=inputs.hard_negatives, job=job)
+    plan = _plan(sources, sampling=sampling, listed=inputs.hard_negatives, job=job)
 
     def rows_of(source: Source) -> ImageRows:
-        drawn = drawing.drawn.get(source.image_id)
+        drawn = plan.images.get(source.image_id)
         found = image_rows(source, drawn=drawn, sampling=sampling, seed=job.seed, record=job.record)
         log.info("%s: %d patches", source.image_id, len(found.frame))
         release_freed()
@@ -91,7 +91,7 @@ def write_index(inputs: Inputs, *, dataset: str, sampling: Sampling, job: Job, o
     parts = each(rows_of, sources, workers=job.workers)
     rows = pd.concat([part.frame for part in parts if len(part.frame)] or [parts[0].frame], ignore_index=True)
     frame = typed(rows.assign(dataset=dataset), codes=job.record.codes)
-    summary = summarise(frame, sources=sources, parts=parts, drawing=drawing, sampling=sampling)
+    summary = summarise(frame, sources=sources, parts=parts, plan=plan, sampling=sampling)
     for note in summary["notes"]:
         log.warning("%s", note)
     _refuse(problems(frame, sizes=_sizes(summary)), where=output)
@@ -163,16 +163,16 @@ def _source(row: Mapping[Any, Any], inputs: Inputs, *, record: DatasetRecord) ->
     return Source(image_id, **facts, annotated=bool(row["known"]), store=store, candidates=found)
 
 
-def _drawing(
+def _plan(
     sources: Sequence[Source],
     *,
     sampling: Sampling,
     listed: Path | None,
     job: Job,
-) -> Drawing:
+) -> SamplingPlan:
     """What is drawn from the training images; nothing for the grid."""
     if isinstance(sampling, GridSampling):
-        return Drawing()
+        return SamplingPlan()
     training = [source for source in sources if source.split == "train"]
     least = sampling.hard_negatives.least_score
     boxes = read_hard_negatives(listed, least_score=least) if listed is not None else {}

@@ -3,7 +3,6 @@
 augment      data augmentation: random changes of a patch and its target
 checkpoint   checkpoint of a trained model: model card and weights
 ensemble     ensemble: mean probability of several models
-fit          training of one model, from the patch index to its folder
 held_out     held-out images: those that a model did not learn from
 loss         losses by name, and their weighted sum
 module       training step, validation step and end of an epoch
@@ -15,4 +14,5 @@ rows         index rows that train and that validate
 scores       Dice and IoU pooled over validation patches
 session      settings of torch while a model trains: device, threads, determinism
 targets      training target of a task, from the truth planes; padding
+train        training of one model, from the patch index to its folder
 """

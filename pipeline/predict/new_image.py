@@ -22,9 +22,9 @@ from pipeline.predict.original_grid import Format, write_original_masks
 from pipeline.predict.recipe import recipe_of_model
 from pipeline.predict.run_settings import RunBeside
 from pipeline.probability.predict import LIBRARIES, predict_image
-from pipeline.segmentation.fit import save_thresholds
 from pipeline.segmentation.segment import segment_image
 from pipeline.segmentation.threshold import ThresholdFit
+from pipeline.segmentation.threshold_file import save_thresholds
 from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.finished import is_finished
 from pipeline.stores.job import Job, job_of

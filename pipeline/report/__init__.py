@@ -2,5 +2,6 @@
 
 measures   metrics, averages, intervals, window borders: tables
 page       HTML page: its sections and tables
+paths      paths of all results that the report reads
 pictures   overlays, plots, contact sheets, patch maps
 """

@@ -2,11 +2,11 @@
 
 clean             cleaning of masks: small components removed, holes filled
 false_positives   false positives in training images, the list of hard negatives
-fit               threshold fitting on the validation images; thresholds written and read
 labels            OME-Zarr metadata of a label image
 lesions           table of the lesions of a data set
 polygons          polygons with holes from masks, and GeoJSON
 regions           connected components of the masks as features, with their probabilities
 segment           segmentation of one image: masks, label image, outlines
 threshold         best threshold of each class, by Dice
+threshold_file    threshold fitting on the held-out images; thresholds written and read
 """

@@ -16,8 +16,8 @@ from pipeline.config import SegmentationConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import StoreError
 from pipeline.geometry import Box
-from pipeline.segmentation.fit import read_thresholds
 from pipeline.segmentation.regions import Maps
+from pipeline.segmentation.threshold_file import read_thresholds
 from pipeline.stores import open_array, read_box, read_table, write_table
 from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.job import Job

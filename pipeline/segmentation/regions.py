@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pipeline.arrays.components import ComponentTable, component_table, relabel
 from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import Box
-from pipeline.segmentation.fit import check_grid
 from pipeline.segmentation.polygons import feature, trace_components
+from pipeline.segmentation.threshold_file import check_grid
 from pipeline.stores import open_array, read_box
 from pipeline.stores.image_store import image_notes
 from pipeline.stores.probability_store import ProbabilityMap, open_probability

@@ -21,10 +21,10 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import grid_pixel_um, strips
 from pipeline.normalized.pyramid import halve_labels, store_levels
 from pipeline.segmentation.clean import CleanMask, clean
-from pipeline.segmentation.fit import read_thresholds
 from pipeline.segmentation.labels import label_attributes
 from pipeline.segmentation.polygons import feature_collection
 from pipeline.segmentation.regions import Maps, region_features
+from pipeline.segmentation.threshold_file import read_thresholds
 from pipeline.stores import create_group, create_plane, read_box, write_box
 from pipeline.stores.atomic import file_in_progress, folder_in_progress
 from pipeline.stores.job import Job

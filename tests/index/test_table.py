@@ -14,7 +14,7 @@ from scipy import ndimage
 from pipeline.config import GridSampling, GuidedSampling
 from pipeline.errors import SamplingError, StoreError
 from pipeline.index import table
-from pipeline.index.sampling.frequency import apportion
+from pipeline.index.sampling.quota import apportion
 from pipeline.index.schema import columns, problems, row_groups
 from pipeline.stores import read_rows, table_metadata, write_table
 from pipeline.stores.job import Job

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.config import ModelSettings, Storage
 from pipeline.config.manifest import ClassRecord, DatasetRecord, PhantomLayout
-from pipeline.model.fit import Inputs, train
+from pipeline.model.train import Inputs, train
 from pipeline.seeds import stream
 from pipeline.stores import create_plane, create_pyramid, write_box, write_table
 from pipeline.stores.job import Job

@@ -14,7 +14,7 @@ from pipeline import stores
 from pipeline.config import ReportConfig, Storage
 from pipeline.config.manifest import ClassRecord, DatasetRecord
 from pipeline.report.measures.evaluate import write_metrics
-from pipeline.report.measures.result import Inputs, Original, Result
+from pipeline.report.paths import Inputs, Original, Result
 from pipeline.report.pictures import canvas
 from pipeline.seeds import stream
 from pipeline.stores.job import Job

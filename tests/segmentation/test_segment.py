@@ -18,8 +18,8 @@ from scipy import ndimage
 from pipeline.config import SegmentationConfig, Storage
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import StoreError
-from pipeline.segmentation.fit import read_thresholds, write_thresholds
 from pipeline.segmentation.segment import segment_image
+from pipeline.segmentation.threshold_file import read_thresholds, write_thresholds
 from pipeline.stores import create_plane, create_pyramid, open_array, open_group, write_table
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance

@@ -1,13 +1,14 @@
 """Sampling strategies of the patch index: where patches lie, how many of each class, and in which order they are drawn.
 
 balanced         balanced sampling: positives and negatives in an exact ratio, from candidate pools
-candidate_pool   candidate pool of an image: boxes ordered by weighted sampling without replacement
-choose           draw from the pools of all images, within quotas per image and group
+balanced_pools   candidate pools of one image for balanced sampling
+candidate_pool   candidate pool: boxes in the order of weighted sampling without replacement
 coverage         coverage of lesions: components that no patch touches, and the patches added for them
-frequency        class-frequency compensation: class quotas by largest remainder, shares of the images
+draw             draw from the pools of all images, in a ratio and within quotas
+frequency        class-frequency compensation: class quotas, shares of the images
 guided           guided sampling: anchors per class with jitter, and background
 hard_negatives   hard negatives: patches around false positives of an earlier model
-offer            candidate pools of one image for balanced sampling
+plan             plan of a sampling: what is drawn from each training image
 positions        positions of patches: sliding-window grid, anchors with jitter, background
-quota            quotas and boxes of each training image: what a strategy decides
+quota            quotas: apportionment by largest remainder, limits per image and group
 """

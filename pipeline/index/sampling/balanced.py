@@ -7,10 +7,10 @@ from pipeline.config import BalancedSampling
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import SamplingError
 from pipeline.index.image import open_image
-from pipeline.index.sampling.choose import Chosen, available, choose, sides
+from pipeline.index.sampling.balanced_pools import CandidatePools, candidate_pools
+from pipeline.index.sampling.draw import DrawnCounts, available, counts_in_ratio, draw_from_pools
 from pipeline.index.sampling.hard_negatives import HardBoxes, listed_for
-from pipeline.index.sampling.offer import Offer, image_offer
-from pipeline.index.sampling.quota import Drawing, Drawn, caps, fixed, groups, hard_notes
+from pipeline.index.sampling.plan import ImagePlan, SamplingPlan, caps_of, first_boxes, groups_of, hard_notes
 from pipeline.index.source import Source
 from pipeline.runtime.threads import each
 from pipeline.words import BACKGROUND
@@ -26,7 +26,7 @@ def draw_balanced(
     seed: int,
     listed: Mapping[str, HardBoxes],
     workers: int,
-) -> Drawing:
+) -> SamplingPlan:
     """Balanced sampling of the training images.
 
     Parameters
@@ -49,13 +49,13 @@ def draw_balanced(
     SamplingError
         Where the ratio leaves nothing to draw.
     """
-    codes, group_of, limits = record.lesion_codes, groups(training), caps(sampling)
+    codes, group_of, limits = record.lesion_codes, groups_of(training), caps_of(sampling)
     givers, notes = _givers(training, codes=codes, sampling=sampling)
-    offers = dict(
+    pools = dict(
         zip(
             group_of,
             each(
-                lambda source: _offer(
+                lambda source: _pools(
                     source,
                     sampling,
                     record=record,
@@ -71,19 +71,19 @@ def draw_balanced(
         )
     )
     sizes = {
-        "positives": {key: len(offer.positives) for key, offer in offers.items()},
-        "negatives": {key: len(offer.hard) + len(offer.negatives) for key, offer in offers.items()},
+        "positives": {key: len(own.positives) for key, own in pools.items()},
+        "negatives": {key: len(own.hard) + len(own.negatives) for key, own in pools.items()},
     }
     offered = {side: available(found, groups=group_of, caps=limits) for side, found in sizes.items()}
-    wanted = sides(sampling.total, ratio=sampling.ratio, **_unlimited(sampling))
-    positives, negatives = sides(sampling.total, ratio=sampling.ratio, **offered)
+    wanted = counts_in_ratio(sampling.total, ratio=sampling.ratio, **_unlimited(sampling))
+    positives, negatives = counts_in_ratio(sampling.total, ratio=sampling.ratio, **offered)
     if not positives + negatives:
         raise _nothing(training, offered=offered, sampling=sampling)
-    drawn = _taken(offers, positives=positives, negatives=negatives, group_of=group_of, sampling=sampling)
+    drawn = _taken(pools, positives=positives, negatives=negatives, group_of=group_of, sampling=sampling)
     notes += _side_notes(wanted, (positives, negatives), offered=offered, sampling=sampling)
     notes += hard_notes(drawn, sampling, wanted=negatives)
     requested = {"positive": wanted[0], BACKGROUND: wanted[1]}
-    return Drawing(drawn, requested, {}, tuple(givers), offered, tuple(notes))
+    return SamplingPlan(drawn, requested, {}, tuple(givers), offered, tuple(notes))
 
 
 def _unlimited(sampling: BalancedSampling) -> dict[str, int]:
@@ -104,7 +104,7 @@ def _givers(
     return [source.image_id for source in known], [note]
 
 
-def _offer(
+def _pools(
     source: Source,
     sampling: BalancedSampling,
     *,
@@ -113,7 +113,7 @@ def _offer(
     seed: int,
     listed: Mapping[str, HardBoxes],
     negatives: bool,
-) -> Offer:
+) -> CandidatePools:
     wants_negatives = bool(sampling.ratio[1])
     gives = {
         "positives": bool(sampling.ratio[0]),
@@ -121,7 +121,7 @@ def _offer(
         "negatives": wants_negatives and negatives,
     }
     limits = [sampling.total, sampling.most_per_image, sampling.most_per_group]
-    return image_offer(
+    return candidate_pools(
         open_image(source.store),
         source.candidates,
         sampling=sampling,
@@ -135,40 +135,40 @@ def _offer(
 
 
 def _taken(
-    offers: Mapping[str, Offer],
+    pools: Mapping[str, CandidatePools],
     *,
     positives: int,
     negatives: int,
     group_of: Mapping[str, str],
     sampling: BalancedSampling,
-) -> dict[str, Drawn]:
+) -> dict[str, ImagePlan]:
     """Hard negatives up to their share, then others, then more hard ones where the others do not reach."""
-    options: dict[str, Any] = {"groups": group_of, "caps": caps(sampling)}
-    hard = {key: offer.hard for key, offer in offers.items()}
+    options: dict[str, Any] = {"groups": group_of, "caps": caps_of(sampling)}
+    hard = {key: own.hard for key, own in pools.items()}
     share = round(negatives * sampling.hard_negatives.share)
-    true = choose({key: offer.positives for key, offer in offers.items()}, wanted=positives, **options)
-    first = choose(hard, wanted=share, **options)
-    plain = choose(
-        {key: offer.negatives for key, offer in offers.items()},
+    true = draw_from_pools({key: own.positives for key, own in pools.items()}, wanted=positives, **options)
+    first = draw_from_pools(hard, wanted=share, **options)
+    plain = draw_from_pools(
+        {key: own.negatives for key, own in pools.items()},
         wanted=negatives - sum(first.values()),
         taken=[first],
         **options,
     )
     rest = {key: pool.select(slice(first[key], None)) for key, pool in hard.items()}
     missing = negatives - sum(first.values()) - sum(plain.values())
-    more = choose(rest, wanted=missing, taken=[first, plain], **options)
-    return {
-        key: _drawn(offer, true=true, hard=[first, more], plain=plain, image_id=key) for key, offer in offers.items()
-    }
+    more = draw_from_pools(rest, wanted=missing, taken=[first, plain], **options)
+    return {key: _drawn(own, true=true, hard=[first, more], plain=plain, image_id=key) for key, own in pools.items()}
 
 
-def _drawn(offer: Offer, *, true: Chosen, hard: Sequence[Chosen], plain: Chosen, image_id: str) -> Drawn:
+def _drawn(
+    own: CandidatePools, *, true: DrawnCounts, hard: Sequence[DrawnCounts], plain: DrawnCounts, image_id: str
+) -> ImagePlan:
     boxes = (
-        fixed("positive", offer.positives, true[image_id]),
-        fixed("hard", offer.hard, sum(each[image_id] for each in hard)),
-        fixed("negative", offer.negatives, plain[image_id]),
+        first_boxes("positive", own.positives, true[image_id]),
+        first_boxes("hard", own.hard, sum(each[image_id] for each in hard)),
+        first_boxes("negative", own.negatives, plain[image_id]),
     )
-    return Drawn({}, {}, boxes)
+    return ImagePlan({}, {}, boxes)
 
 
 def _side_notes(

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.index.box_sums import Boxes
 from pipeline.index.candidates import Lesions
-from pipeline.index.counts import Boxes
 from pipeline.index.sampling.positions import ReadMask, around, member_strips
 
 __all__ = ["Shape", "contained", "cover", "touched"]

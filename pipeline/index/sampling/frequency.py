@@ -1,4 +1,4 @@
-"""Class-frequency compensation: a quota of patches for each class and image, apportioned by largest remainder.
+"""Class-frequency compensation: a quota of patches for each class and image.
 
 1. The frequency f_c of class c is counted over the training images, among the components that may give anchors.
 2. N_c is proportional to f_c^(1−β) over the classes that are present, by largest remainder.
@@ -6,24 +6,22 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 
 from pipeline.config import GuidedSampling
 from pipeline.errors import SamplingError
 from pipeline.index.candidates import Lesions
+from pipeline.index.sampling.quota import GroupRoom, apportion, spread
 from pipeline.words import BACKGROUND
 
 __all__ = [
+    "ClassQuotas",
     "Eligible",
-    "Plan",
-    "Rooms",
-    "apportion",
     "class_quotas",
     "eligible",
     "frequencies",
-    "make_plan",
-    "spread",
+    "guided_quotas",
 ]
 
 Eligible = Mapping[str, Mapping[str, Lesions]]
@@ -34,8 +32,8 @@ EXACT_EXPONENT = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """Quotas of guided sampling, and the frequencies behind them."""
+class ClassQuotas:
+    """Quotas of guided sampling per class and image, and the frequencies behind them."""
 
     frequencies: Mapping[str, int]
     """Class → f_c."""
@@ -43,34 +41,8 @@ class Plan:
     """Class → what an anchor is drawn among in all training images: components or pixels."""
     requested: Mapping[str, int]
     """Class → N_c, and the number of background patches."""
-    quotas: Mapping[str, Mapping[str, int]]
+    images: Mapping[str, Mapping[str, int]]
     """Image → class → patches."""
-
-
-def apportion(total: int, weights: Sequence[int | Fraction]) -> tuple[int, ...]:
-    """Apportionment by largest remainder: whole numbers in proportion to weights, of a given total; ties to the first.
-
-    Parameters
-    ----------
-    total
-        What is to be shared out, at least 0.
-    weights
-        At least 0 each; where all are 0, everybody gets 0.
-
-    Examples
-    --------
-    >>> apportion(10, [1, 1, 1])
-    (4, 3, 3)
-    """
-    whole = sum(weights, Fraction(0))
-    if not whole:
-        return (0,) * len(weights)
-    exact = [Fraction(weight) * total / whole for weight in weights]
-    shares = [int(share) for share in exact]
-    first = sorted(range(len(shares)), key=lambda at: (shares[at] - exact[at], at))
-    for at in first[: total - sum(shares)]:
-        shares[at] += 1
-    return tuple(shares)
 
 
 def eligible(lesions: Lesions, *, least_area: int, most_area: int | None) -> Lesions:
@@ -124,9 +96,9 @@ def class_quotas(frequency: Mapping[str, int], *, total: int, beta: float) -> di
     return dict(zip(frequency, apportion(total, weights), strict=True))
 
 
-def make_plan(
+def guided_quotas(
     images: Eligible, *, codes: Sequence[str], sampling: GuidedSampling, groups: Mapping[str, str] | None = None
-) -> Plan:
+) -> ClassQuotas:
     """Quotas of each class and training image for guided sampling, background aside.
 
     Parameters
@@ -162,11 +134,11 @@ def make_plan(
         held = {image_id: images[image_id][code] for image_id in quotas}
         weights = {image_id: _amount(lesions, by=sampling.anchors) for image_id, lesions in held.items()}
         capacity = {image_id: _capacity(lesions, sampling=sampling, most=drawn) for image_id, lesions in held.items()}
-        rooms = Rooms(groups or {}, sampling.most_per_group)
+        rooms = GroupRoom(groups or {}, sampling.most_per_group)
         for image_id, quota in spread(number[code], weights=weights, capacity=capacity, rooms=rooms).items():
             quotas[image_id][code] = quota
     population = frequencies(images, codes=codes, by=sampling.anchors)
-    return Plan(frequency, population, {**number, BACKGROUND: background}, quotas)
+    return ClassQuotas(frequency, population, {**number, BACKGROUND: background}, quotas)
 
 
 def _capacity(lesions: Lesions, *, sampling: GuidedSampling, most: int) -> int:
@@ -177,73 +149,3 @@ def _capacity(lesions: Lesions, *, sampling: GuidedSampling, most: int) -> int:
     if sampling.most_per_component is not None:
         limits.append(sampling.most_per_component * len(lesions))
     return min(limits)
-
-
-@dataclass(frozen=True, slots=True)
-class Rooms:
-    """Room of the groups: how much each may still give."""
-
-    groups: Mapping[str, str]
-    """Image → group; an image that is not named is a group of its own."""
-    most: int | None = None
-    """Most of one group; None for no limit."""
-    taken: Mapping[str, int] = field(default_factory=dict)
-    """Image → what was given before and counts."""
-
-    def group(self, image_id: str) -> str:
-        """Group of an image."""
-        return self.groups.get(image_id, image_id)
-
-    def left(self, given: Mapping[str, int]) -> dict[str, int]:
-        """Room left, by group, after what its images have given; empty without a limit."""
-        if self.most is None:
-            return {}
-        left: dict[str, int] = {}
-        for each in (given, self.taken):
-            for image_id, count in each.items():
-                left[self.group(image_id)] = left.get(self.group(image_id), self.most) - count
-        return {group: max(count, 0) for group, count in left.items()}
-
-    def fitted(self, wishes: Mapping[str, int], *, free: Mapping[str, int]) -> dict[str, int]:
-        """Wishes of images, made smaller in proportion where those of a group exceed its room."""
-        fitted = dict(wishes)
-        for group, room in free.items():
-            members = [image_id for image_id in wishes if self.group(image_id) == group]
-            if sum(wishes[image_id] for image_id in members) > room:
-                shares = apportion(room, [wishes[image_id] for image_id in members])
-                fitted |= dict(zip(members, shares, strict=True))
-        return fitted
-
-
-def spread(
-    total: int, *, weights: Mapping[str, int], capacity: Mapping[str, int], rooms: Rooms | None = None
-) -> dict[str, int]:
-    """Apportionment with capacities, in proportion to weights; what one cannot give goes to the others.
-
-    Parameters
-    ----------
-    total
-        What is to be shared out.
-    weights
-        Image → weight.
-    capacity
-        Image → most it can give.
-    rooms
-        How much the groups of the images may give.
-
-    Returns
-    -------
-    dict
-        Image → number, in text order. They add up to the total, or to all that is allowed where that is less.
-    """
-    given, limits = dict.fromkeys(sorted(weights), 0), rooms or Rooms({})
-    while (left := total - sum(given.values())) > 0:
-        free = limits.left(given)
-        open_ids = [key for key in given if given[key] < capacity[key] and free.get(limits.group(key), 1)]
-        if not open_ids:
-            break
-        wishes = apportion(left, [max(weights[image_id], 1) for image_id in open_ids])
-        taken = {key: min(wish, capacity[key] - given[key]) for key, wish in zip(open_ids, wishes, strict=True)}
-        for image_id, count in limits.fitted(taken, free=free).items():
-            given[image_id] += count
-    return given

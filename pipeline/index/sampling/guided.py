@@ -5,14 +5,23 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pipeline.config import GuidedSampling
-from pipeline.index.counts import Boxes
+from pipeline.index.box_sums import Boxes
 from pipeline.index.image import open_image
-from pipeline.index.sampling.choose import choose
-from pipeline.index.sampling.frequency import Rooms, apportion, make_plan, spread
+from pipeline.index.sampling.candidate_pool import EMPTY, CandidatePool
+from pipeline.index.sampling.draw import draw_from_pools
+from pipeline.index.sampling.frequency import guided_quotas
 from pipeline.index.sampling.hard_negatives import HardBoxes, hard_pool, listed_for, touches
-from pipeline.index.sampling.pool import EMPTY, Pool
+from pipeline.index.sampling.plan import (
+    FixedBoxes,
+    ImagePlan,
+    SamplingPlan,
+    caps_of,
+    first_boxes,
+    groups_of,
+    hard_notes,
+)
 from pipeline.index.sampling.positions import background_boxes
-from pipeline.index.sampling.quota import Drawing, Drawn, Fixed, caps, fixed, groups, hard_notes
+from pipeline.index.sampling.quota import GroupRoom, apportion, spread
 from pipeline.index.source import Source
 from pipeline.runtime.threads import each
 from pipeline.words import BACKGROUND
@@ -28,7 +37,7 @@ def draw_guided(
     seed: int,
     listed: Mapping[str, HardBoxes],
     workers: int,
-) -> Drawing:
+) -> SamplingPlan:
     """Guided sampling of the training images.
 
     Parameters
@@ -52,20 +61,20 @@ def draw_guided(
         Where no training image holds anything to draw.
     """
     eligible = {source.image_id: source.eligible(sampling) for source in training}
-    plan = make_plan(eligible, codes=codes, sampling=sampling, groups=groups(training))
-    pool = [source for source in training if source.annotated] if plan.requested[BACKGROUND] else []
+    quotas = guided_quotas(eligible, codes=codes, sampling=sampling, groups=groups_of(training))
+    pool = [source for source in training if source.annotated] if quotas.requested[BACKGROUND] else []
     background = _background(
-        pool, total=plan.requested[BACKGROUND], sampling=sampling, seed=seed, listed=listed, workers=workers
+        pool, total=quotas.requested[BACKGROUND], sampling=sampling, seed=seed, listed=listed, workers=workers
     )
     drawn = {
-        image_id: Drawn(quotas, plan.population, background.get(image_id, ()))
-        for image_id, quotas in plan.quotas.items()
+        image_id: ImagePlan(own, quotas.population, background.get(image_id, ()))
+        for image_id, own in quotas.images.items()
     }
-    notes = _class_notes(drawn, requested=plan.requested, frequencies=plan.frequencies)
-    if plan.requested[BACKGROUND]:
-        notes += hard_notes(drawn, sampling, wanted=plan.requested[BACKGROUND])
+    notes = _class_notes(drawn, requested=quotas.requested, frequencies=quotas.frequencies)
+    if quotas.requested[BACKGROUND]:
+        notes += hard_notes(drawn, sampling, wanted=quotas.requested[BACKGROUND])
     ids = tuple(source.image_id for source in pool)
-    return Drawing(drawn, plan.requested, plan.frequencies, ids, {}, tuple(notes))
+    return SamplingPlan(drawn, quotas.requested, quotas.frequencies, ids, {}, tuple(notes))
 
 
 def _background(
@@ -76,15 +85,15 @@ def _background(
     seed: int,
     listed: Mapping[str, HardBoxes],
     workers: int,
-) -> dict[str, tuple[Fixed, ...]]:
+) -> dict[str, tuple[FixedBoxes, ...]]:
     if not pool:
         return {}
-    group_of, limits, use = groups(pool), caps(sampling), sampling.hard_negatives
+    group_of, limits, use = groups_of(pool), caps_of(sampling), sampling.hard_negatives
     hard = dict.fromkeys(group_of, EMPTY)
     if use.use == "draw":
         found = each(lambda s: _hard(s, sampling, seed=seed, listed=listed), pool, workers=workers)
         hard = dict(zip(group_of, found, strict=True))
-    first = choose(hard, wanted=round(total * use.share), groups=group_of, caps=limits)
+    first = draw_from_pools(hard, wanted=round(total * use.share), groups=group_of, caps=limits)
     left = total - sum(first.values())
     weights = {source.image_id: source.candidates.roi_pixels for source in pool}
     wishes = dict(zip(weights, apportion(left, list(weights.values())), strict=True))
@@ -98,12 +107,12 @@ def _background(
 
     boxes = dict(zip(group_of, each(plain, pool, workers=workers), strict=True))
     capacity = {key: _under(len(found), limits.image, used=first[key]) for key, found in boxes.items()}
-    rooms = Rooms(group_of, limits.group, taken=first)
+    rooms = GroupRoom(group_of, limits.group, taken=first)
     shares = spread(left, weights=weights, capacity=capacity, rooms=rooms)
     return {
         key: (
-            fixed("hard", hard[key], first[key]),
-            Fixed(BACKGROUND, found[: shares[key]], np.ones(shares[key])),
+            first_boxes("hard", hard[key], first[key]),
+            FixedBoxes(BACKGROUND, found[: shares[key]], np.ones(shares[key])),
         )
         for key, found in boxes.items()
     }
@@ -113,13 +122,13 @@ def _under(count: int, cap: int | None, *, used: int) -> int:
     return count if cap is None else max(min(count, cap - used), 0)
 
 
-def _hard(source: Source, sampling: GuidedSampling, *, seed: int, listed: Mapping[str, HardBoxes]) -> Pool:
+def _hard(source: Source, sampling: GuidedSampling, *, seed: int, listed: Mapping[str, HardBoxes]) -> CandidatePool:
     boxes = listed_for(listed, source.image_id)
     return hard_pool(open_image(source.store), boxes, seed=seed, patch=sampling.patch) if len(boxes) else EMPTY
 
 
 def _class_notes(
-    drawn: Mapping[str, Drawn], *, requested: Mapping[str, int], frequencies: Mapping[str, int]
+    drawn: Mapping[str, ImagePlan], *, requested: Mapping[str, int], frequencies: Mapping[str, int]
 ) -> list[str]:
     notes = []
     for code, frequency in frequencies.items():

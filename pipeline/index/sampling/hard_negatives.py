@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.errors import SamplingError
-from pipeline.index.counts import Boxes, window_sums
+from pipeline.index.box_sums import Boxes, box_sums
 from pipeline.index.image import NormalizedImage
-from pipeline.index.sampling.pool import EMPTY, Pool, draw_keys, in_order
+from pipeline.index.sampling.candidate_pool import EMPTY, CandidatePool, draw_keys, in_order
 from pipeline.index.sampling.positions import around, jittered
 from pipeline.seeds import stream
 from pipeline.stores import read_table
@@ -115,7 +115,7 @@ def touches(boxes: Boxes, listed: Boxes) -> NDArray[np.bool_]:
     return found
 
 
-def hard_pool(image: NormalizedImage, hard: HardBoxes, *, seed: int, patch: int) -> Pool:
+def hard_pool(image: NormalizedImage, hard: HardBoxes, *, seed: int, patch: int) -> CandidatePool:
     """Candidate pool of hard negatives: patches without truth around listed boxes, weighted by their scores.
 
     Parameters
@@ -131,7 +131,7 @@ def hard_pool(image: NormalizedImage, hard: HardBoxes, *, seed: int, patch: int)
 
     Returns
     -------
-    Pool
+    CandidatePool
         At most one patch for each box; none where each try has truth inside.
     """
     shape = np.array([image.height, image.width])
@@ -146,10 +146,10 @@ def hard_pool(image: NormalizedImage, hard: HardBoxes, *, seed: int, patch: int)
     wish, keep = (middle[:, None] + shift).reshape(-1, 2), np.repeat(middle, TRIES, axis=0)
     tried = around(wish, keep=keep, height=image.height, width=image.width, patch=patch)
     span = {"height": image.height, "width": image.width, "planes": 1, "rows": image.rows}
-    free = (window_sums(image.any_truth, tried, **span)[:, 0] == 0).reshape(len(boxes), TRIES)
+    free = (box_sums(image.any_truth, tried, **span)[:, 0] == 0).reshape(len(boxes), TRIES)
     chosen = tried.reshape(len(boxes), TRIES, 4)[np.arange(len(boxes)), free.argmax(axis=1)]
     exponential = stream(seed, "index", image.image_id, "hard", "order").standard_exponential(len(boxes))
-    found = Pool(draw_keys(exponential, score, power=1.0), chosen, score)
+    found = CandidatePool(draw_keys(exponential, score, power=1.0), chosen, score)
     ordered = in_order(found.select(free.any(axis=1)))
     first = np.unique(ordered.boxes, axis=0, return_index=True)[1]
     return ordered.select(np.isin(np.arange(len(ordered)), first))

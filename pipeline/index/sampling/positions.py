@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pipeline.arrays.components import component_table, relabel
 from pipeline.errors import StoreError
 from pipeline.geometry import Box, starts_1d, strips
+from pipeline.index.box_sums import Boxes, box_sums
 from pipeline.index.candidates import Lesions
-from pipeline.index.counts import Boxes, window_sums
 from pipeline.index.image import NormalizedImage
 from pipeline.seeds import stream
 
@@ -240,7 +240,7 @@ def background_boxes(image: NormalizedImage, *, seed: int, wanted: int, patch: i
     start = start[np.sort(np.unique(start, axis=0, return_index=True)[1])]
     centre = start + size // 2
     span = {"height": image.height, "width": image.width, "planes": 1, "rows": image.rows}
-    in_roi = window_sums(image.roi_mask, np.concatenate([centre, centre + 1], axis=1), **span)[:, 0] > 0
+    in_roi = box_sums(image.roi_mask, np.concatenate([centre, centre + 1], axis=1), **span)[:, 0] > 0
     boxes = np.concatenate([start, start + size], axis=1)[in_roi]
-    empty = window_sums(image.any_truth, boxes, **span)[:, 0] == 0
+    empty = box_sums(image.any_truth, boxes, **span)[:, 0] == 0
     return np.asarray(boxes[empty])

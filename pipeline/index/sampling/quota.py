@@ -1,112 +1,113 @@
-"""Quotas of each training image, and boxes that are taken as they are: what a sampling strategy decides."""
+"""Quotas: numbers apportioned by largest remainder, and how much one image or one group may give."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pipeline.config import DrawnSampling
-from pipeline.index.counts import Boxes
-from pipeline.index.sampling.choose import Caps
-from pipeline.index.sampling.hard_negatives import HardBoxes
-from pipeline.index.sampling.pool import Pool
-from pipeline.index.source import Source
-from pipeline.words import BACKGROUND
-
-__all__ = ["Drawing", "Drawn", "Fixed", "caps", "fixed", "groups", "hard_notes", "input_notes", "some"]
+__all__ = ["Caps", "GroupRoom", "apportion", "spread"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Fixed:
-    """Boxes of one image that are taken as they are, in the order in which they were drawn."""
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Quotas of one image and of one group: the most that each may give to one side."""
 
-    kind: str
-    """``positive``, ``hard``, ``negative`` or ``background``: part of the patch's id."""
-    boxes: Boxes
-    weight: NDArray[np.float64]
-
-    @property
-    def target(self) -> str | None:
-        """Class it was drawn for; None where its truth tells."""
-        return None if self.kind == "positive" else BACKGROUND
+    image: int | None
+    """Boxes of one image; None for no limit."""
+    group: int | None
+    """Boxes of one group."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Drawn:
-    """Quotas and boxes of one training image."""
+def apportion(total: int, weights: Sequence[int | Fraction]) -> tuple[int, ...]:
+    """Apportionment by largest remainder: whole numbers in proportion to weights, of a given total; ties to the first.
 
-    quotas: Mapping[str, int]
-    """Class → patches drawn around anchors."""
-    population: Mapping[str, int]
-    """Class → components or pixels in all training images."""
-    fixed: tuple[Fixed, ...]
-    """Ready boxes."""
+    Parameters
+    ----------
+    total
+        What is to be shared out, at least 0.
+    weights
+        At least 0 each; where all are 0, everybody gets 0.
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Drawing:
-    """Quotas and boxes of all training images, with what was asked for and what fell short."""
-
-    drawn: Mapping[str, Drawn] = field(default_factory=dict)
-    """Image → what is drawn; empty for the grid."""
-    requested: Mapping[str, int] = field(default_factory=dict)
-    """Class, ``positive`` or ``background`` → patches asked for."""
-    frequencies: Mapping[str, int] = field(default_factory=dict)
-    """Guided: class → f_c."""
-    negatives_from: tuple[str, ...] = ()
-    """Images that may give patches without truth."""
-    offered: Mapping[str, int] = field(default_factory=dict)
-    """Balanced: what there was to draw from, within the quotas."""
-    notes: tuple[str, ...] = ()
-    """What was done otherwise than asked, in plain sentences."""
+    Examples
+    --------
+    >>> apportion(10, [1, 1, 1])
+    (4, 3, 3)
+    """
+    whole = sum(weights, Fraction(0))
+    if not whole:
+        return (0,) * len(weights)
+    exact = [Fraction(weight) * total / whole for weight in weights]
+    shares = [int(share) for share in exact]
+    first = sorted(range(len(shares)), key=lambda at: (shares[at] - exact[at], at))
+    for at in first[: total - sum(shares)]:
+        shares[at] += 1
+    return tuple(shares)
 
 
-def fixed(kind: str, pool: Pool, count: int) -> Fixed:
-    """Boxes from the head of a candidate pool."""
-    chosen = pool.select(slice(count))
-    return Fixed(kind, chosen.boxes, chosen.weight)
+@dataclass(frozen=True, slots=True)
+class GroupRoom:
+    """Room of the groups: how much each may still give."""
+
+    groups: Mapping[str, str]
+    """Image → group; an image that is not named is a group of its own."""
+    most: int | None = None
+    """Most of one group; None for no limit."""
+    taken: Mapping[str, int] = field(default_factory=dict)
+    """Image → what was given before and counts."""
+
+    def group(self, image_id: str) -> str:
+        """Group of an image."""
+        return self.groups.get(image_id, image_id)
+
+    def left(self, given: Mapping[str, int]) -> dict[str, int]:
+        """Room left, by group, after what its images have given; empty without a limit."""
+        if self.most is None:
+            return {}
+        left: dict[str, int] = {}
+        for each in (given, self.taken):
+            for image_id, count in each.items():
+                left[self.group(image_id)] = left.get(self.group(image_id), self.most) - count
+        return {group: max(count, 0) for group, count in left.items()}
+
+    def fitted(self, wishes: Mapping[str, int], *, free: Mapping[str, int]) -> dict[str, int]:
+        """Wishes of images, made smaller in proportion where those of a group exceed its room."""
+        fitted = dict(wishes)
+        for group, room in free.items():
+            members = [image_id for image_id in wishes if self.group(image_id) == group]
+            if sum(wishes[image_id] for image_id in members) > room:
+                shares = apportion(room, [wishes[image_id] for image_id in members])
+                fitted |= dict(zip(members, shares, strict=True))
+        return fitted
 
 
-def caps(sampling: DrawnSampling) -> Caps:
-    """Caps per image and per group."""
-    return Caps(sampling.most_per_image, sampling.most_per_group)
+def spread(
+    total: int, *, weights: Mapping[str, int], capacity: Mapping[str, int], rooms: GroupRoom | None = None
+) -> dict[str, int]:
+    """Apportionment with capacities, in proportion to weights; what one cannot give goes to the others.
 
+    Parameters
+    ----------
+    total
+        What is to be shared out.
+    weights
+        Image → weight.
+    capacity
+        Image → most it can give.
+    rooms
+        How much the groups of the images may give.
 
-def groups(training: Sequence[Source]) -> dict[str, str]:
-    """Group (patient) of each image."""
-    return {source.image_id: source.group_id for source in training}
-
-
-def some(ids: Sequence[str]) -> str:
-    """Names at the head of a list, and how many more there are."""
-    shown = ", ".join(ids[:5])
-    return shown if len(ids) <= 5 else f"{shown} and {len(ids) - 5} more"
-
-
-def hard_notes(drawn: Mapping[str, Drawn], sampling: DrawnSampling, *, wanted: int) -> list[str]:
-    """Note where the list of hard negatives gave fewer than its share."""
-    use = sampling.hard_negatives
-    if use.table is None or use.use == "avoid":
-        return []
-    have = sum(len(part.boxes) for each in drawn.values() for part in each.fixed if part.kind == "hard")
-    asked = round(wanted * use.share)
-    if have >= asked:
-        return []
-    return [
-        f"Hard negatives: {have} of {asked} patches; the list has no further box with room for a patch without truth."
-    ]
-
-
-def input_notes(training: Sequence[Source], *, listed: Mapping[str, HardBoxes], negatives: bool) -> list[str]:
-    """Notes on training images that give no negatives, and on listed boxes that lie elsewhere."""
-    notes = []
-    unknown = [source.image_id for source in training if not source.annotated]
-    if unknown and negatives:
-        why = "because some class was not looked for"
-        notes.append(f"{len(unknown)} training images give no negatives, {why} ({some(unknown)}).")
-    if foreign := sorted(set(listed) - {source.image_id for source in training}):
-        boxes = sum(len(listed[image_id]) for image_id in foreign)
-        where = f"lie in images that do not train ({some(foreign)})"
-        notes.append(f"{boxes} boxes of the hard-negative list {where}: left out.")
-    return notes
+    Returns
+    -------
+    dict
+        Image → number, in text order. They add up to the total, or to all that is allowed where that is less.
+    """
+    given, limits = dict.fromkeys(sorted(weights), 0), rooms or GroupRoom({})
+    while (left := total - sum(given.values())) > 0:
+        free = limits.left(given)
+        open_ids = [key for key in given if given[key] < capacity[key] and free.get(limits.group(key), 1)]
+        if not open_ids:
+            break
+        wishes = apportion(left, [max(weights[image_id], 1) for image_id in open_ids])
+        taken = {key: min(wish, capacity[key] - given[key]) for key, wish in zip(open_ids, wishes, strict=True)}
+        for image_id, count in limits.fitted(taken, free=free).items():
+            given[image_id] += count
+    return given

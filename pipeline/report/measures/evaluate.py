@@ -25,9 +25,9 @@ from pipeline.geometry import BLOCK, Box, aligned_boxes
 from pipeline.model.held_out import measured_split
 from pipeline.report.measures.averages import class_table, count_table
 from pipeline.report.measures.intervals import curve, intervals
-from pipeline.report.measures.measures import OVER_CLASSES, OVER_LESIONS, SUMMARY_COLUMNS, average_rows, class_rows
-from pipeline.report.measures.result import Result
-from pipeline.segmentation.fit import read_thresholds
+from pipeline.report.measures.summary import OVER_CLASSES, OVER_LESIONS, SUMMARY_COLUMNS, average_rows, class_rows
+from pipeline.report.paths import Result
+from pipeline.segmentation.threshold_file import read_thresholds
 from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.job import Job
 from pipeline.stores.probability_store import ProbabilityMap, open_probability

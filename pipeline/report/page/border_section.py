@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from pipeline import stores
 from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import Box, clip_start, starts_1d
-from pipeline.report.measures.result import Result
 from pipeline.report.measures.steps import border_lines
 from pipeline.report.page.tables import DASH, Cell, Table, counted, number
+from pipeline.report.paths import Result
 from pipeline.report.pictures import overlays
 from pipeline.report.pictures.overlays import Picture
-from pipeline.report.pictures.pictures import Shot, save_picture, store_box
+from pipeline.report.pictures.store_pictures import Shot, save_picture, store_box
 from pipeline.stores.probability_store import ProbabilityMap, open_probability
 
 __all__ = ["BorderSection", "PlaceShown", "border_section", "fusions_table"]

@@ -12,13 +12,13 @@ import yaml
 from pipeline import stores
 from pipeline.config import ReportConfig
 from pipeline.config.manifest import DatasetRecord
-from pipeline.report.measures.inference import inference_table
-from pipeline.report.measures.measures import OVER_CLASSES, average_of
-from pipeline.report.measures.result import Inputs, Result
+from pipeline.report.measures.summary import OVER_CLASSES, average_of
 from pipeline.report.page import sections, tables
 from pipeline.report.page.border_section import BorderSection, border_section
 from pipeline.report.page.stain_section import stain_section, stain_sentence
 from pipeline.report.page.stains import read_stains, stained_images
+from pipeline.report.page.window_coverage import window_table
+from pipeline.report.paths import Inputs, Result
 from pipeline.report.pictures import gallery
 from pipeline.report.pictures.overlays import ERROR_COLOURS
 from pipeline.report.pictures.pairs import Pair, before_after, pairs_to_show
@@ -101,7 +101,7 @@ def _metrics(content: Content) -> dict[str, Any]:
         "thresholds": "",
     }
     context |= {
-        "inference": inference_table(content.results),
+        "inference": window_table(content.results),
         "interval": False,
         "no_metrics": "No model has results on images with truth.",
         "unseen": None,

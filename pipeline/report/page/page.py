@@ -13,12 +13,12 @@ import pandas as pd
 
 from pipeline import stores
 from pipeline.config import ReportConfig
-from pipeline.report.measures.measures import OVER_CLASSES
-from pipeline.report.measures.result import Inputs, Result
+from pipeline.report.measures.summary import OVER_CLASSES
 from pipeline.report.page import sections, tables
 from pipeline.report.page.content import Content, page_context
 from pipeline.report.page.render import render
 from pipeline.report.page.times_section import Noted, write_times_section
+from pipeline.report.paths import Inputs, Result
 from pipeline.report.pictures.pairs import Pair
 from pipeline.stores.atomic import file_in_progress, folder_in_progress
 from pipeline.stores.job import Job

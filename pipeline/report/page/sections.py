@@ -12,14 +12,14 @@ import pandas as pd
 from pipeline import stores
 from pipeline.config.manifest import DatasetRecord
 from pipeline.raw.table import leaking_pairs
-from pipeline.report.measures.measures import OVER_CLASSES, OVER_LESIONS, average_of
-from pipeline.report.measures.result import Result
+from pipeline.report.measures.summary import OVER_CLASSES, OVER_LESIONS, average_of
 from pipeline.report.page.patch_tables import all_tables, missed_sentence, notes_of
 from pipeline.report.page.stains import Stained
 from pipeline.report.page.tables import Table, averages_table, classes_table, counted, sampling_table
+from pipeline.report.paths import Result
 from pipeline.report.pictures import figures
 from pipeline.report.pictures.index_pictures import MapShots, page_pictures
-from pipeline.report.pictures.pictures import Shot
+from pipeline.report.pictures.store_pictures import Shot
 from pipeline.words import TRUTH_SPLITS
 
 __all__ = [

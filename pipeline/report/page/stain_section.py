@@ -22,7 +22,7 @@ from pipeline.report.page.stains import (
 from pipeline.report.page.tables import DASH, Cell, Table, counted, number
 from pipeline.report.pictures import figures
 from pipeline.report.pictures.overlays import RGB
-from pipeline.report.pictures.pictures import Shot
+from pipeline.report.pictures.store_pictures import Shot
 from pipeline.stores.provenance import Provenance
 
 __all__ = ["StainSection", "stain_section", "stain_sentence", "stain_table"]

@@ -19,7 +19,7 @@ import pandas as pd
 from pipeline.arrays.optical_density import NO_BACKGROUND, intensity
 from pipeline.errors import StoreError
 from pipeline.report.pictures.overlays import RGB
-from pipeline.report.pictures.pictures import store_shape
+from pipeline.report.pictures.store_pictures import store_shape
 
 __all__ = [
     "ANGLES",

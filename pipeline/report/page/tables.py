@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config.manifest import ClassRecord, DatasetRecord
-from pipeline.report.measures.measures import COMPARED, average_of
+from pipeline.report.measures.summary import COMPARED, average_of
 from pipeline.words import BACKGROUND, SPLITS
 
 __all__ = [

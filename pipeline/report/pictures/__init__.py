@@ -10,6 +10,6 @@ overlays         overlays: outlines in class colours, errors, heat map
 pairs            pictures of an image before and after normalisation
 patch_map        patch map: boxes over a picture, and how often each place is seen
 patch_sheet      contact sheet of the patches of an index
-pictures         pictures of stores, from the right level of the pyramid; JPEG files
 reduce           reduction of masks and errors to the pixels of a picture
+store_pictures   pictures of stores, from the right level of the pyramid; JPEG files
 """

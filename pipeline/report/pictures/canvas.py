@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import AbstractPathEffect, Normal, Stroke
 
-from pipeline.report.pictures.pictures import Shot
+from pipeline.report.pictures.store_pictures import Shot
 
 __all__ = [
     "DARK",

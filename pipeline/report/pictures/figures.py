@@ -20,7 +20,7 @@ from pipeline.report.pictures.canvas import (
     outlined,
     save_plot,
 )
-from pipeline.report.pictures.pictures import Shot
+from pipeline.report.pictures.store_pictures import Shot
 from pipeline.words import TRUTH_SPLITS
 
 __all__ = [

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import Box
-from pipeline.report.measures.result import Result
+from pipeline.report.paths import Result
 from pipeline.report.pictures import overlays
 from pipeline.report.pictures.overlays import Picture
-from pipeline.report.pictures.pictures import (
+from pipeline.report.pictures.reduce import ReadMasks, Reduced, picture_shape, reduce_masks
+from pipeline.report.pictures.store_pictures import (
     Shot,
     framed,
     level_of,
@@ -25,7 +26,6 @@ from pipeline.report.pictures.pictures import (
     store_picture,
     store_shape,
 )
-from pipeline.report.pictures.reduce import ReadMasks, Reduced, picture_shape, reduce_masks
 from pipeline.stores.probability_store import as_float16, open_probability
 from pipeline.words import LEARNED_SPLITS
 

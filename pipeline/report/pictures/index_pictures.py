@@ -15,7 +15,7 @@ from pipeline.index.schema import class_codes
 from pipeline.report.pictures.overlays import Picture
 from pipeline.report.pictures.patch_map import box_map, side_by_side
 from pipeline.report.pictures.patch_sheet import contact_sheet, rows_to_show
-from pipeline.report.pictures.pictures import Shot, save_picture
+from pipeline.report.pictures.store_pictures import Shot, save_picture
 
 __all__ = ["IndexPlace", "MapShots", "index_record", "page_pictures", "place_of", "write_pictures"]
 

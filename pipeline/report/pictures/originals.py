@@ -13,7 +13,7 @@ from pipeline.geometry import Box
 from pipeline.normalized.image import open_view
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.formats.source import to_eight_bit
-from pipeline.report.measures.result import Look, Original
+from pipeline.report.paths import Look, Original
 
 __all__ = ["looks"]
 

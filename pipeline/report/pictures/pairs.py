@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.geometry import Box
-from pipeline.report.measures.result import Look
+from pipeline.report.paths import Look
 from pipeline.report.pictures import overlays
 from pipeline.report.pictures.overlays import Picture
-from pipeline.report.pictures.pictures import (
+from pipeline.report.pictures.store_pictures import (
     Shot,
     framed,
     resized,

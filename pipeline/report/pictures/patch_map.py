@@ -14,8 +14,8 @@ from pipeline.report.pictures import overlays
 from pipeline.report.pictures.lettering import Label, lettered
 from pipeline.report.pictures.overlays import RGB, Picture
 from pipeline.report.pictures.patch_sheet import colour_of, drawn_for
-from pipeline.report.pictures.pictures import mask_reader, store_picture, store_shape
 from pipeline.report.pictures.reduce import reduce_masks
+from pipeline.report.pictures.store_pictures import mask_reader, store_picture, store_shape
 from pipeline.words import BACKGROUND
 
 __all__ = ["BoxMap", "box_map", "side_by_side", "times_seen"]

@@ -14,7 +14,7 @@ from pipeline.errors import StoreError
 from pipeline.report.measures import evaluate
 from pipeline.report.measures.evaluate import IMAGE_COLUMNS, measure_image
 from pipeline.report.measures.intervals import curve
-from pipeline.report.measures.measures import SUMMARY_COLUMNS
+from pipeline.report.measures.summary import SUMMARY_COLUMNS
 from pipeline.words import BACKGROUND
 
 

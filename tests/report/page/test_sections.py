@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 import zarr
 
-from pipeline.report.measures.result import Result
 from pipeline.report.page.sections import (
     choose,
     flags,
@@ -19,6 +18,7 @@ from pipeline.report.page.sections import (
     validated_alike,
 )
 from pipeline.report.page.stains import stained_images
+from pipeline.report.paths import Result
 from pipeline.report.pictures.gallery import results_to_show
 from pipeline.stores import read_table, table_metadata, write_table
 

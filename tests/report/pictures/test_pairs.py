@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from pipeline.geometry import Box
-from pipeline.report.measures.result import Original
+from pipeline.report.paths import Original
 from pipeline.report.pictures.pairs import NEAR_SIDE, before_after, stained_box
 from pipeline.seeds import stream
 

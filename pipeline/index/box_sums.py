@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.geometry import Box, strips
 from pipeline.index.image import NormalizedImage
 
-__all__ = ["Boxes", "ReadPlanes", "truth_counts", "window_sums"]
+__all__ = ["Boxes", "ReadPlanes", "box_sums", "truth_counts"]
 
 Boxes = NDArray[np.int64]
 """``(n, 4)``: y0, x0, y1, x1 of each box, half-open."""
@@ -25,9 +25,7 @@ COLUMNS = 8192
 """Columns that are gone through at a time, so that memory does not grow with the width of a slide."""
 
 
-def window_sums(
-    read: ReadPlanes, boxes: Boxes, *, height: int, width: int, planes: int, rows: int
-) -> NDArray[np.int64]:
+def box_sums(read: ReadPlanes, boxes: Boxes, *, height: int, width: int, planes: int, rows: int) -> NDArray[np.int64]:
     """Box sums of each plane.
 
     Parameters
@@ -145,4 +143,4 @@ def truth_counts(image: NormalizedImage, boxes: Boxes, *, groups: Sequence[Seque
     """
     size = {"height": image.height, "width": image.width, "planes": len(groups) + 1, "rows": image.rows}
     memory = np.empty(size["planes"] * image.rows * min(image.width, COLUMNS), dtype=np.uint8)
-    return window_sums(lambda box: image.planes(box, groups=groups, memory=memory), boxes, **size)
+    return box_sums(lambda box: image.planes(box, groups=groups, memory=memory), boxes, **size)

@@ -11,9 +11,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pipeline.index.counts import Boxes
+from pipeline.index.box_sums import Boxes
 
-__all__ = ["EMPTY", "Pool", "apart", "draw_keys", "in_order", "joined"]
+__all__ = ["EMPTY", "CandidatePool", "apart", "draw_keys", "in_order", "joined"]
 
 Floats = NDArray[np.float64]
 MOST_CELLS = 2048
@@ -21,7 +21,7 @@ MOST_CELLS = 2048
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pool:
+class CandidatePool:
     """Candidate pool: boxes of one image in the order in which they are drawn."""
 
     key: Floats
@@ -34,17 +34,17 @@ class Pool:
     def __len__(self) -> int:
         return len(self.key)
 
-    def select(self, which: NDArray[np.bool_] | slice) -> "Pool":
+    def select(self, which: NDArray[np.bool_] | slice) -> "CandidatePool":
         """Pool of the marked boxes only."""
-        return Pool(self.key[which], self.boxes[which], self.weight[which])
+        return CandidatePool(self.key[which], self.boxes[which], self.weight[which])
 
 
-EMPTY = Pool(np.zeros(0), np.zeros((0, 4), dtype=np.int64), np.zeros(0))
+EMPTY = CandidatePool(np.zeros(0), np.zeros((0, 4), dtype=np.int64), np.zeros(0))
 """Nothing to draw."""
 
 
 def draw_keys(exponential: Floats, value: Floats, *, power: float) -> Floats:
-    """Keys of weighted sampling without replacement, as logarithms, for weights ``value ** power``.
+    """Keys of weighted sampling without replacement, as logarithms, for weights ``value ** power``; 0 is drawn last.
 
     Parameters
     ----------
@@ -61,15 +61,15 @@ def draw_keys(exponential: Floats, value: Floats, *, power: float) -> Floats:
         return np.asarray(np.log(exponential) - preference)
 
 
-def in_order(pool: Pool) -> Pool:
+def in_order(pool: CandidatePool) -> CandidatePool:
     """Pool sorted by key; equal keys in the order in which they came."""
     order = np.argsort(pool.key, kind="stable")
-    return Pool(pool.key[order], pool.boxes[order], pool.weight[order])
+    return CandidatePool(pool.key[order], pool.boxes[order], pool.weight[order])
 
 
-def joined(first: Pool, second: Pool) -> Pool:
+def joined(first: CandidatePool, second: CandidatePool) -> CandidatePool:
     """Pool of both, one after the other."""
-    return Pool(
+    return CandidatePool(
         np.concatenate([first.key, second.key]),
         np.concatenate([first.boxes, second.boxes]),
         np.concatenate([first.weight, second.weight]),

@@ -7,15 +7,16 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.index.sampling.choose import Caps, available, choose, sides
-from pipeline.index.sampling.pool import Pool
+from pipeline.index.sampling.candidate_pool import CandidatePool
+from pipeline.index.sampling.draw import available, counts_in_ratio, draw_from_pools
+from pipeline.index.sampling.quota import Caps
 
 CAP = st.none() | st.integers(0, 6)
 
 
 def pool(keys):
     ordered = np.sort(np.asarray(keys, np.float64))
-    return Pool(ordered, np.zeros((len(ordered), 4), np.int64), np.ones(len(ordered)))
+    return CandidatePool(ordered, np.zeros((len(ordered), 4), np.int64), np.ones(len(ordered)))
 
 
 @given(
@@ -25,7 +26,7 @@ def pool(keys):
     negatives=st.integers(0, 200),
 )
 def test_the_sides_stand_exactly_in_the_ratio_and_no_larger_numbers_do(total, ratio, positives, negatives):
-    first, second = sides(total, ratio=ratio, positives=positives, negatives=negatives)
+    first, second = counts_in_ratio(total, ratio=ratio, positives=positives, negatives=negatives)
     assert first * ratio[1] == second * ratio[0]
     assert (first <= positives, second <= negatives, first + second <= total) == (True, True, True)
     larger = [
@@ -66,7 +67,7 @@ def test_the_choice_is_the_greedy_one_over_all_images(keys, wanted, caps, before
     pools = {f"i{at}": pool(each) for at, each in enumerate(keys)}
     groups = {key: f"g{at // 2}" for at, key in enumerate(pools)}
     taken = [dict(zip(pools, before, strict=False))]
-    chosen = choose(pools, wanted=wanted, groups=groups, caps=caps, taken=taken)
+    chosen = draw_from_pools(pools, wanted=wanted, groups=groups, caps=caps, taken=taken)
     assert chosen == greedy(pools, wanted=wanted, groups=groups, caps=caps, taken=taken)
     assert list(chosen) == sorted(pools)
 
@@ -79,12 +80,12 @@ def test_what_is_available_can_be_chosen_and_no_more(keys, caps):
     pools = {f"i{at}": pool(each) for at, each in enumerate(keys)}
     groups = {key: f"g{at // 2}" for at, key in enumerate(pools)}
     there = available({key: len(each) for key, each in pools.items()}, groups=groups, caps=caps)
-    assert sum(choose(pools, wanted=1000, groups=groups, caps=caps).values()) == there
-    assert sum(choose(pools, wanted=there, groups=groups, caps=caps).values()) == there
+    assert sum(draw_from_pools(pools, wanted=1000, groups=groups, caps=caps).values()) == there
+    assert sum(draw_from_pools(pools, wanted=there, groups=groups, caps=caps).values()) == there
 
 
 def test_without_quotas_the_images_share_in_proportion_to_what_they_hold():
     random = np.random.Generator(np.random.PCG64(1))
     pools = {"a": pool(random.standard_exponential(3000)), "b": pool(random.standard_exponential(1000))}
-    chosen = choose(pools, wanted=1000, groups={"a": "a", "b": "b"}, caps=Caps(None, None))
+    chosen = draw_from_pools(pools, wanted=1000, groups={"a": "a", "b": "b"}, caps=Caps(None, None))
     assert abs(Fraction(chosen["a"], 1000) - Fraction(3, 4)) < Fraction(5, 100)

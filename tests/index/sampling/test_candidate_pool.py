@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.index.sampling.pool import Pool, apart, draw_keys, in_order
+from pipeline.index.sampling.candidate_pool import CandidatePool, apart, draw_keys, in_order
 from pipeline.seeds import stream
 
 
@@ -39,7 +39,7 @@ def test_a_value_of_nothing_comes_last_unless_there_is_no_preference():
 
 
 def test_equal_keys_keep_their_order():
-    pool = Pool(np.array([1.0, 1.0, 0.0]), boxes_at([[5, 1], [2, 9], [7, 7]]), np.ones(3))
+    pool = CandidatePool(np.array([1.0, 1.0, 0.0]), boxes_at([[5, 1], [2, 9], [7, 7]]), np.ones(3))
     assert in_order(pool).boxes[:, 0].tolist() == [7, 5, 2]
 
 

@@ -1,32 +1,22 @@
-"""Ratio and caps of a draw: positives to negatives kept exactly, boxes per image and per group limited."""
+"""Draw from the candidate pools of all images: the ratio of positives to negatives kept exactly, quotas respected."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import gcd
 
 import numpy as np
 import pandas as pd
 
-from pipeline.index.sampling.pool import Pool
+from pipeline.index.sampling.candidate_pool import CandidatePool
+from pipeline.index.sampling.quota import Caps
 
-__all__ = ["Caps", "Chosen", "available", "choose", "sides"]
-
-
-@dataclass(frozen=True, slots=True)
-class Caps:
-    """Caps of a draw: the most that one image and one group may give to one side."""
-
-    image: int | None
-    """Boxes of one image; None for no limit."""
-    group: int | None
-    """Boxes of one group."""
+__all__ = ["DrawnCounts", "available", "counts_in_ratio", "draw_from_pools"]
 
 
-Chosen = dict[str, int]
+DrawnCounts = dict[str, int]
 """Image → how many of its boxes are drawn: the first ones of its pool."""
 
 
-def sides(total: int, *, ratio: tuple[int, int], positives: int, negatives: int) -> tuple[int, int]:
+def counts_in_ratio(total: int, *, ratio: tuple[int, int], positives: int, negatives: int) -> tuple[int, int]:
     """Largest numbers of positives and negatives that stand in the ratio.
 
     Parameters
@@ -40,7 +30,7 @@ def sides(total: int, *, ratio: tuple[int, int], positives: int, negatives: int)
 
     Examples
     --------
-    >>> sides(100, ratio=(1, 2), positives=50, negatives=30)
+    >>> counts_in_ratio(100, ratio=(1, 2), positives=50, negatives=30)
     (15, 30)
     """
     divisor = gcd(*ratio)
@@ -51,7 +41,7 @@ def sides(total: int, *, ratio: tuple[int, int], positives: int, negatives: int)
 
 
 def available(sizes: Mapping[str, int], *, groups: Mapping[str, str], caps: Caps) -> int:
-    """Number of boxes that the caps allow.
+    """Number of boxes that the quotas allow.
 
     Parameters
     ----------
@@ -69,10 +59,15 @@ def available(sizes: Mapping[str, int], *, groups: Mapping[str, str], caps: Caps
     return sum(size if caps.group is None else min(size, caps.group) for size in by_group.values())
 
 
-def choose(
-    pools: Mapping[str, Pool], *, wanted: int, groups: Mapping[str, str], caps: Caps, taken: Sequence[Chosen] = ()
-) -> Chosen:
-    """Draw from the pools of all images together in the order of their keys, as far as the caps allow.
+def draw_from_pools(
+    pools: Mapping[str, CandidatePool],
+    *,
+    wanted: int,
+    groups: Mapping[str, str],
+    caps: Caps,
+    taken: Sequence[DrawnCounts] = (),
+) -> DrawnCounts:
+    """Draw from the pools of all images together in the order of their keys, as far as the quotas allow.
 
     Parameters
     ----------

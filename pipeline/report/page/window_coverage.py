@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pipeline.report.measures.result import Result
 from pipeline.report.page.tables import Table, counted, plain_table
+from pipeline.report.paths import Result
 from pipeline.stores import open_group
 
-__all__ = ["inference_table"]
+__all__ = ["window_table"]
 
 HEAD = (
     "Model / fusion",
@@ -46,7 +46,7 @@ def _row(name: str, notes: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     )
 
 
-def inference_table(results: Sequence[Result]) -> Table | None:
+def window_table(results: Sequence[Result]) -> Table | None:
     """Table of windows, one row per model and fusion; None where nothing was predicted."""
     rows = [_row(result.name, notes) for result in results if (notes := _notes(result))]
     return plain_table("Windows without any pixel of the roi are not evaluated", HEAD, rows) if rows else None

@@ -12,27 +12,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import BalancedSampling
+from pipeline.index.box_sums import Boxes, truth_counts
 from pipeline.index.candidates import Candidates
-from pipeline.index.counts import Boxes, truth_counts
 from pipeline.index.image import NormalizedImage
+from pipeline.index.sampling.candidate_pool import EMPTY, CandidatePool, apart, draw_keys, in_order, joined
 from pipeline.index.sampling.hard_negatives import HardBoxes, hard_pool, touches
-from pipeline.index.sampling.pool import EMPTY, Pool, apart, draw_keys, in_order, joined
 from pipeline.index.sampling.positions import around
 from pipeline.index.structure import structure
 from pipeline.seeds import stream
 
-__all__ = ["Offer", "candidate_boxes", "image_offer"]
+__all__ = ["CandidatePools", "candidate_boxes", "candidate_pools"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Offer:
+class CandidatePools:
     """Candidate pools of one image, each in the order in which it is drawn."""
 
-    positives: Pool
+    positives: CandidatePool
     """Boxes with lesions; weights are lesion shares to the power gamma."""
-    hard: Pool
+    hard: CandidatePool
     """Boxes without truth from the list of hard negatives; weights are scores."""
-    negatives: Pool
+    negatives: CandidatePool
     """Boxes without truth; weights are structure scores to their power. They keep away from ``hard`` too."""
 
 
@@ -112,11 +112,11 @@ def _counted(
     return _Counted(boxes, order.standard_exponential(len(boxes)), *sums.T)
 
 
-def _positives(counted: _Counted, *, sampling: BalancedSampling, most: int) -> Pool:
+def _positives(counted: _Counted, *, sampling: BalancedSampling, most: int) -> CandidatePool:
     share = counted.lesion / counted.area
     which = (counted.lesion > 0) & (share >= sampling.positive_share)
     key = draw_keys(counted.exponential[which], share[which], power=sampling.gamma)
-    ordered = in_order(Pool(key, counted.boxes[which], share[which] ** sampling.gamma))
+    ordered = in_order(CandidatePool(key, counted.boxes[which], share[which] ** sampling.gamma))
     return ordered.select(apart(ordered.boxes, distance=sampling.positive_distance, most=most))
 
 
@@ -127,23 +127,23 @@ def _negatives(
     sampling: BalancedSampling,
     modality: str,
     listed: HardBoxes,
-    hard: Pool,
+    hard: CandidatePool,
     most: int,
-) -> Pool:
+) -> CandidatePool:
     which = (counted.truth == 0) & (counted.roi > 0) & (counted.roi >= sampling.least_roi * counted.area)
     if sampling.hard_negatives.use == "avoid":
         which &= ~touches(counted.boxes, listed.boxes)
     boxes = counted.boxes[which]
     score = structure(image, boxes, modality=modality).astype(np.float64)
     key = draw_keys(counted.exponential[which], score, power=sampling.structure_power)
-    ordered = in_order(Pool(key, boxes, score**sampling.structure_power))
+    ordered = in_order(CandidatePool(key, boxes, score**sampling.structure_power))
     every = joined(hard, ordered)
     stays = apart(every.boxes, distance=spacing(sampling), most=len(hard) + most)
     # The boxes of `hard` are apart already, so all of them stay, and what is left of `ordered` is apart from them too.
     return ordered.select(stays[len(hard) :])
 
 
-def image_offer(
+def candidate_pools(
     image: NormalizedImage,
     candidates: Candidates,
     *,
@@ -154,7 +154,7 @@ def image_offer(
     gives: Mapping[str, bool],
     listed: HardBoxes,
     most: int,
-) -> Offer:
+) -> CandidatePools:
     """Candidate pools of one image: its positions counted, scored and ordered.
 
     Parameters
@@ -182,10 +182,10 @@ def image_offer(
         hard = found.select(apart(found.boxes, distance=spacing(sampling), most=most))
     positive = gives["positives"] and any(len(candidates.lesions[code]) for code in codes)
     if not (positive or gives["negatives"]):
-        return Offer(EMPTY, hard, EMPTY)
+        return CandidatePools(EMPTY, hard, EMPTY)
     counted = _counted(image, candidates, codes=codes, seed=seed, sampling=sampling)
     positives = _positives(counted, sampling=sampling, most=most) if positive else EMPTY
     if not gives["negatives"]:
-        return Offer(positives, hard, EMPTY)
+        return CandidatePools(positives, hard, EMPTY)
     options: dict[str, Any] = {"sampling": sampling, "modality": modality, "listed": listed, "hard": hard, "most": most}
-    return Offer(positives, hard, _negatives(image, counted, **options))
+    return CandidatePools(positives, hard, _negatives(image, counted, **options))

@@ -1,0 +1,122 @@
+"""Plan of a sampling: what a strategy decides to draw from each training image, as quotas and as ready boxes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import DrawnSampling
+from pipeline.index.box_sums import Boxes
+from pipeline.index.sampling.candidate_pool import CandidatePool
+from pipeline.index.sampling.hard_negatives import HardBoxes
+from pipeline.index.sampling.quota import Caps
+from pipeline.index.source import Source
+from pipeline.words import BACKGROUND
+
+__all__ = [
+    "FixedBoxes",
+    "ImagePlan",
+    "SamplingPlan",
+    "caps_of",
+    "first_boxes",
+    "first_names",
+    "groups_of",
+    "hard_notes",
+    "input_notes",
+]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FixedBoxes:
+    """Boxes of one image that are taken as they are, in the order in which they were drawn."""
+
+    kind: str
+    """``positive``, ``hard``, ``negative`` or ``background``: part of the patch's id."""
+    boxes: Boxes
+    weight: NDArray[np.float64]
+
+    @property
+    def target(self) -> str | None:
+        """Class it was drawn for; None where its truth tells."""
+        return None if self.kind == "positive" else BACKGROUND
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImagePlan:
+    """Plan of one training image: quotas per class, and ready boxes."""
+
+    quotas: Mapping[str, int]
+    """Class → patches drawn around anchors."""
+    population: Mapping[str, int]
+    """Class → components or pixels in all training images."""
+    fixed: tuple[FixedBoxes, ...]
+    """Ready boxes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SamplingPlan:
+    """Plan of a sampling: quotas and boxes of all training images, with what was asked for and what fell short."""
+
+    images: Mapping[str, ImagePlan] = field(default_factory=dict)
+    """Image → what is drawn from it; empty for the grid."""
+    requested: Mapping[str, int] = field(default_factory=dict)
+    """Class, ``positive`` or ``background`` → patches asked for."""
+    frequencies: Mapping[str, int] = field(default_factory=dict)
+    """Guided: class → f_c."""
+    negatives_from: tuple[str, ...] = ()
+    """Images that may give patches without truth."""
+    offered: Mapping[str, int] = field(default_factory=dict)
+    """Balanced: what there was to draw from, within the quotas."""
+    notes: tuple[str, ...] = ()
+    """What was done otherwise than asked, in plain sentences."""
+
+
+def first_boxes(kind: str, pool: CandidatePool, count: int) -> FixedBoxes:
+    """Boxes from the head of a candidate pool."""
+    chosen = pool.select(slice(count))
+    return FixedBoxes(kind, chosen.boxes, chosen.weight)
+
+
+def caps_of(sampling: DrawnSampling) -> Caps:
+    """Quotas per image and per group."""
+    return Caps(sampling.most_per_image, sampling.most_per_group)
+
+
+def groups_of(training: Sequence[Source]) -> dict[str, str]:
+    """Group (patient) of each image."""
+    return {source.image_id: source.group_id for source in training}
+
+
+def first_names(ids: Sequence[str]) -> str:
+    """Names at the head of a list, and how many more there are."""
+    shown = ", ".join(ids[:5])
+    return shown if len(ids) <= 5 else f"{shown} and {len(ids) - 5} more"
+
+
+def hard_notes(images: Mapping[str, ImagePlan], sampling: DrawnSampling, *, wanted: int) -> list[str]:
+    """Note where the list of hard negatives gave fewer than its share."""
+    use = sampling.hard_negatives
+    if use.table is None or use.use == "avoid":
+        return []
+    have = sum(len(part.boxes) for each in images.values() for part in each.fixed if part.kind == "hard")
+    asked = round(wanted * use.share)
+    if have >= asked:
+        return []
+    return [
+        f"Hard negatives: {have} of {asked} patches; the list has no further box with room for a patch without truth."
+    ]
+
+
+def input_notes(training: Sequence[Source], *, listed: Mapping[str, HardBoxes], negatives: bool) -> list[str]:
+    """Notes on training images that give no negatives, and on listed boxes that lie elsewhere."""
+    notes = []
+    unknown = [source.image_id for source in training if not source.annotated]
+    if unknown and negatives:
+        why = "because some class was not looked for"
+        notes.append(f"{len(unknown)} training images give no negatives, {why} ({first_names(unknown)}).")
+    if foreign := sorted(set(listed) - {source.image_id for source in training}):
+        boxes = sum(len(listed[image_id]) for image_id in foreign)
+        where = f"lie in images that do not train ({first_names(foreign)})"
+        notes.append(f"{boxes} boxes of the hard-negative list {where}: left out.")
+    return notes
