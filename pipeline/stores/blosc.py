@@ -1,8 +1,10 @@
-"""How is a Blosc buffer decoded that is mostly one value? The blocks that hold one value are told by their bytes.
+"""Blosc buffers of masks, decoded block by block: blocks that hold one value are told by their bytes.
 
 A Blosc buffer is a header and blocks of some 10⁵ bytes that are compressed each on its own. In masks nearly all of them
-are only 0 or only 1, and equal blocks have equal bytes, so such a block is decoded once and then known. Decoding the truth
-of an IDRiD image takes a third of the time that way.
+are only 0 or only 1, and equal blocks have equal bytes, so such a block is decoded once and then known.
+
+numcodecs decodes whole buffers only. With that alone, for 24 images of IDRiD's size with five classes, candidate tables
+took 3.8 times the processor time, a guided sampling 1.7 times, a balanced one 1.5 times (medians of three, in turn).
 
 References
 ----------

@@ -1,4 +1,4 @@
-"""How is a shard written whose chunks are just being made, and read where it holds something? Chunk by chunk, in the cache.
+"""Shards of Zarr arrays, written chunk by chunk while their pixels are being made, and read where they hold something.
 
 Zarr takes a whole block and cuts it into chunks, which are copies; and its calls wait for each other. For a fused map
 of 8192 × 8192 pixels and six classes on two threads, that took 0.70 s with the compiled codecs and this takes 0.43 s.
