@@ -16,7 +16,7 @@ from pipeline.errors import ConfigurationError, ModelError
 from pipeline.probability.fusion.accumulate import Sums
 from pipeline.probability.one_pass import Pass
 from pipeline.probability.predictor import load_predictors, torch_threads
-from pipeline.probability.progress import Progress
+from pipeline.probability.progress import WindowProgress
 from pipeline.probability.run import Run, blocks_graph
 from pipeline.runtime.allocator import keep_freed
 from pipeline.runtime.threads import let_waiting_threads_sleep
@@ -87,7 +87,7 @@ def _client(address: str) -> Iterator[Any]:
         yield client
 
 
-def run_on_cluster(work: Pass, *, progress: Progress) -> None:
+def run_on_cluster(work: Pass, *, progress: WindowProgress) -> None:
     """Evaluate what is not finished on the workers of ``work.config.dask.scheduler``.
 
     Raises

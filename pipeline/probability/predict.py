@@ -4,8 +4,8 @@
 """
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from pipeline.probability.fusion.fuse import weight_sum
 from pipeline.probability.one_pass import Pass, Source
 from pipeline.probability.plan import WindowPlan, stride_of
 from pipeline.probability.predictor import load_predictors, torch_threads
-from pipeline.probability.progress import Progress, bar
+from pipeline.probability.progress import WindowProgress
 from pipeline.probability.run import Predictor, run, windows_done
 from pipeline.probability.window import evaluated_windows
 from pipeline.stores import create_pyramid
@@ -123,19 +123,14 @@ def fuse_image(
 
 def _fuse(work: Pass, predictors: tuple[Predictor, ...], *, name: str) -> None:
     evaluated, before = int(work.evaluated.sum()), windows_done(work.open(()))
-    with _counting(name, work.plan, total=evaluated, before=before) as progress:
+    pixels = work.plan.stride**2
+    with WindowProgress(name, total=evaluated, before=before, pixels=pixels) as progress:
         if work.config.dask.scheduler != "threads":
             run_on_cluster(work, progress=progress)
         else:
             run(work.open(predictors, count=progress.add), workers=work.config.workers)
     skipped = 100 - 100 * work.evaluated.mean()
-    logger.info("%s: %s, %.1f %% of all windows skipped", name, progress.end(), skipped)
-
-
-@contextmanager
-def _counting(name: str, plan: WindowPlan, *, total: int, before: int) -> Iterator[Progress]:
-    with bar(name) as show:
-        yield Progress(name, total=total, before=before, pixels=plan.stride**2, show=show)
+    logger.info("%s: %s, %.1f %% of all windows skipped", name, progress.line(), skipped)
 
 
 def _notes(

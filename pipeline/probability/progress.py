@@ -1,16 +1,15 @@
-"""How far is a pass, how fast is it, and how long will it take? A line in the log now and then."""
+"""Progress of sliding windows over an image, counted by rich: a bar on a terminal, else a line in the log now and then."""
 
 import logging
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import Lock
+from collections.abc import Callable
+from types import TracebackType
 
 from rich import progress as rich_progress
 from rich.console import Console
+from rich.text import Text
 
-__all__ = ["Progress", "bar", "line"]
+__all__ = ["EVERY_S", "WindowProgress"]
 
 logger = logging.getLogger(__name__)
 
@@ -18,71 +17,24 @@ EVERY_S = 10.0
 """Seconds between two lines."""
 
 
-def line(*, done: int, before: int, total: int, seconds: float, pixels: int) -> str:
-    """What a reader of the log wants to know.
+class _Rate(rich_progress.ProgressColumn):
+    """Windows and pixels a second, of the last half minute."""
 
-    Parameters
-    ----------
-    done
-        Windows evaluated so far, with those of an earlier run.
-    before
-        Windows that an earlier run had evaluated; they say nothing about the speed of this one.
-    total
-        Windows to evaluate.
-    seconds
-        Since this run began.
-    pixels
-        Of one window, counted without overlap.
-
-    Examples
-    --------
-    >>> line(done=300, before=100, total=500, seconds=20.0, pixels=147456)
-    '300 of 500 windows (60 %), 10.0 windows/s, 1.5 Mpx/s, 20 s left'
-    """
-    rate = (done - before) / seconds if seconds > 0 else 0.0
-    left = f"{_duration((total - done) / rate)} left" if rate > 0 else "time left unknown"
-    share = 100 * done / total if total else 100
-    return f"{done} of {total} windows ({share:.0f} %), {rate:.1f} windows/s, {rate * pixels / 1e6:.1f} Mpx/s, {left}"
+    def render(self, task: rich_progress.Task) -> Text:
+        speed = task.finished_speed or task.speed or 0.0
+        return Text(f"{speed:.1f} windows/s, {speed * task.fields['pixels'] / 1e6:.1f} Mpx/s")
 
 
-def _duration(seconds: float) -> str:
-    whole = round(seconds)
-    if whole < 120:
-        return f"{whole} s"
-    minutes = whole // 60
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+COUNT = rich_progress.TextColumn("{task.completed:.0f} of {task.total:.0f} windows ({task.percentage:.0f} %)")
+RATE = _Rate()
+TIME = rich_progress.TimeRemainingColumn(elapsed_when_finished=True)
 
 
-@contextmanager
-def bar(name: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar on a terminal; None where there is none, because lines in a log are enough there."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    columns = (
-        rich_progress.TextColumn("{task.description}"),
-        rich_progress.BarColumn(),
-        rich_progress.MofNCompleteColumn(),
-        rich_progress.TextColumn("windows"),
-        rich_progress.TimeRemainingColumn(),
-    )
-    with rich_progress.Progress(*columns, console=Console(stderr=True)) as shown:
-        task = shown.add_task(name)
-        yield lambda done, total: shown.update(task, completed=done, total=total)
-
-
-class Progress:
-    """Counts windows, from several threads, and says so in the log; times are in no result."""
+class WindowProgress:
+    """Count of evaluated windows, from several threads; times are in no result."""
 
     def __init__(
-        self,
-        name: str,
-        *,
-        total: int,
-        before: int,
-        pixels: int,
-        clock: Callable[[], float] = time.monotonic,
-        show: Callable[[int, int], None] | None = None,
+        self, name: str, *, total: int, before: int, pixels: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Begin.
 
@@ -93,36 +45,49 @@ class Progress:
         total
             Windows to evaluate.
         before
-            Those of them that an earlier run had evaluated.
+            Those of them that an earlier job had evaluated; they say nothing about the speed of this one.
         pixels
             Of one window, counted without overlap.
         clock
             Gives seconds.
-        show
-            Takes windows done and in all, for a bar on a terminal.
         """
-        self._name, self._total, self._before, self._pixels = name, total, before, pixels
-        self._clock, self._show = clock, show
-        self._done, self._began, self._said = before, clock(), clock()
-        self._lock = Lock()
+        console = Console(stderr=True)
+        self._shown = rich_progress.Progress(
+            rich_progress.TextColumn("{task.description}"),
+            rich_progress.BarColumn(),
+            COUNT,
+            RATE,
+            TIME,
+            console=console,
+            get_time=clock,
+            disable=not console.is_terminal,
+        )
+        self._number = self._shown.add_task(name, total=total, completed=before, pixels=pixels)
+        self._shown.update(self._number)  # where nothing is left to do, it is finished
+        self._clock, self._said = clock, clock()
+
+    def __enter__(self) -> "WindowProgress":
+        self._shown.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._shown.stop()
 
     def add(self, windows: int) -> None:
         """Count some windows more."""
-        with self._lock:
-            self._done += windows
-            now = self._clock()
-            if self._show:
-                self._show(self._done, self._total)
-            if now - self._said >= EVERY_S:
-                self._said = now
-                logger.info("%s: %s", self._name, self._line(now))
+        self._shown.advance(self._number, windows)
+        if (now := self._clock()) - self._said >= EVERY_S:
+            self._said = now
+            logger.info("%s: %s", self._task.description, self.line())
 
-    def end(self) -> str:
-        """The last line."""
-        with self._lock:
-            return self._line(self._clock())
+    def line(self) -> str:
+        """Windows done, windows and pixels a second, and the time that is left or was taken."""
+        task = self._task
+        count, rate, seconds = (column.render(task).plain for column in (COUNT, RATE, TIME))
+        return f"{count}, {rate}, {'took' if task.finished else 'left'} {seconds}"
 
-    def _line(self, now: float) -> str:
-        return line(
-            done=self._done, before=self._before, total=self._total, seconds=now - self._began, pixels=self._pixels
-        )
+    @property
+    def _task(self) -> rich_progress.Task:
+        return self._shown.tasks[0]
