@@ -8,9 +8,8 @@ precision without prediction, recall and average precision without truth.
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +26,6 @@ __all__ = [
     "counts_at",
     "dice_curve",
     "probability_histogram",
-    "selection_score",
 ]
 
 Histogram: TypeAlias = NDArray[np.int64]
@@ -215,18 +213,3 @@ def best_threshold(histogram: Histogram, *, default: float = 0.5) -> tuple[float
     below, value = thresholds[best - 1], thresholds[best]
     middle = float(np.float16((below + value) / 2))
     return middle if middle > below else float(value), float(dice[best])
-
-
-def selection_score(classes: Iterable[Counts], *, measure: Literal["dice", "dice_and_miou"]) -> float:
-    """The number by which the best weights are chosen, from the validation counts pooled per class.
-
-    ``dice`` is the mean Dice over the classes given, ``dice_and_miou`` the mean of that and of their mean IoU. Classes
-    without a defined value, which neither truth nor prediction holds, are left out; NaN where none is left.
-    """
-    defined = [count for count in classes if not math.isnan(count.dice)]
-    if not defined:
-        return math.nan
-    dice = sum(count.dice for count in defined) / len(defined)
-    if measure == "dice":
-        return dice
-    return (dice + sum(count.iou for count in defined) / len(defined)) / 2

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
 
 from pipeline.config import Sampling
 from pipeline.index.rows import ImageRows
@@ -155,20 +156,5 @@ def _spread(
 
 def _least_distance(rows: pd.DataFrame) -> float | None:
     """Pixels between the two nearest patches of one image; None where no image has two."""
-    nearest = [
-        float(np.sqrt(_nearest(part[["y", "x"]].to_numpy(np.int64))))
-        for _, part in rows.groupby("image_id", observed=True)
-        if len(part) > 1
-    ]
-    return min(nearest, default=None)
-
-
-def _nearest(places: NDArray[np.int64]) -> int:
-    """Smallest squared distance of two places that are sorted by row: those farther down than the best are skipped."""
-    best = np.iinfo(np.int64).max
-    for step in range(1, len(places)):
-        away = places[step:] - places[:-step]
-        if int((away[:, 0] ** 2).min()) >= best:
-            break
-        best = min(best, int((away**2).sum(axis=1).min()))
-    return int(best)
+    places = [part[["y", "x"]].to_numpy() for _, part in rows.groupby("image_id", observed=True) if len(part) > 1]
+    return min((float(np.asarray(KDTree(each).query(each, k=2)[0])[:, 1].min()) for each in places), default=None)

@@ -13,6 +13,6 @@ patches      data set and data loader: patches read from the normalised stores
 rows         index rows that train and that validate
 scores       Dice and IoU pooled over validation patches
 session      settings of torch while a model trains: device, threads, determinism
-targets      training target of a task, from the truth planes; padding
+targets      training target of a task, from the truth planes
 train        training of one model, from the patch index to its folder
 """

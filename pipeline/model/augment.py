@@ -20,13 +20,13 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # noqa: TID251
 
 import albumentations as A  # noqa: N812 its usual name
 
-__all__ = ["Changes", "build_changes"]
+__all__ = ["Augmenter", "build_augmenter"]
 
 TRANSLATION = 0.05
 """Largest shift, of the side of a patch."""
 
 
-class Changes:
+class Augmenter:
     """Random changes in a fixed sequence."""
 
     def __init__(self, transforms: list[Any]) -> None:
@@ -69,12 +69,12 @@ class Changes:
             transform.set_random_seed(int(number))
 
 
-def build_changes(settings: Augmentation) -> Changes | None:
+def build_augmenter(settings: Augmentation) -> Augmenter | None:
     """Data augmentation that the configuration names; None where nothing changes."""
     if settings.kind == "none" or settings.probability == 0:
         return None
     build = _fundus if settings.kind == "fundus" else _histology
-    return Changes(build(settings, settings.probability))
+    return Augmenter(build(settings, settings.probability))
 
 
 def _fundus(settings: Augmentation, p: float) -> list[Any]:

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from pipeline.arrays.metrics import Counts, selection_score
+from pipeline.arrays.metrics import Counts
 from pipeline.config import ModelSettings
 from pipeline.errors import ModelError
 from pipeline.model.loss import build_loss
 from pipeline.model.network import ScaledNetwork, Task
 from pipeline.model.operators import prepare_torchvision
-from pipeline.model.scores import PooledCounts
+from pipeline.model.scores import PooledCounts, selection_score
 from pipeline.seeds import derived_seed
 
 prepare_torchvision()  # lightning imports it
@@ -31,7 +31,6 @@ __all__ = ["Best", "Training"]
 log = logging.getLogger(__name__)
 
 Batch = tuple[Tensor, Tensor, Tensor]
-MEASURES = {"dice_miou": "dice_and_miou", "dice": "dice"}
 
 
 @dataclass(frozen=True, slots=True)

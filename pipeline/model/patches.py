@@ -14,12 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
+from pipeline.arrays.padding import pad_constant, pad_image
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ModelError
 from pipeline.geometry import Box
-from pipeline.model.augment import Changes
+from pipeline.model.augment import Augmenter
 from pipeline.model.order import EpochBatches, InOrder, Key
-from pipeline.model.targets import build_target, pad_image, pad_target
+from pipeline.model.targets import IGNORE, build_target
 from pipeline.seeds import derived_seed
 from pipeline.stores import open_array
 from pipeline.stores.shards import Shards
@@ -40,7 +41,7 @@ class PatchDataset(Dataset[Sample]):
         normalized: Mapping[str, Path],
         record: DatasetRecord,
         side: int,
-        changes: Changes | None = None,
+        augmenter: Augmenter | None = None,
         address: tuple[int, str] = (0, ""),
     ) -> None:
         """Take over the rows; no store is opened yet.
@@ -56,7 +57,7 @@ class PatchDataset(Dataset[Sample]):
         side
             Side of a patch in pixels; smaller boxes are padded to it.
         changes
-            Random changes, or None for patches as they are.
+            Data augmentation, or None for patches as they are.
         address
             Seed and name of the model, which address the changes.
         """
@@ -65,7 +66,7 @@ class PatchDataset(Dataset[Sample]):
         self._boxes = rows[["y", "x", "height", "width"]].to_numpy(dtype=np.int64)
         self._paths = {image: normalized[image] for image in sorted(set(self._images))}
         self._record, self._side = record, side
-        self._changes, self._address = changes, address
+        self._augmenter, self._address = augmenter, address
         self._open: dict[str, tuple[Shards, Shards]] = {}
 
     def __len__(self) -> int:
@@ -79,11 +80,11 @@ class PatchDataset(Dataset[Sample]):
     def __getitem__(self, key: Key) -> Sample:
         epoch, row, before = key
         image, target = self._padded(row)
-        if self._changes is not None:
+        if self._augmenter is not None:
             seed, name = self._address
             again = (before,) if before else ()
             seed = derived_seed(seed, "augment", name, epoch, self._ids[row], *again)
-            image, target = self._changes(image, target, seed=seed)
+            image, target = self._augmenter(image, target, seed=seed)
         return image, target, epoch
 
     def _padded(self, row: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -91,7 +92,7 @@ class PatchDataset(Dataset[Sample]):
         box = Box(y, x, y + height, x + width)
         pixels, truth = self._arrays(self._images[row])
         target = build_target(truth.read(box), record=self._record)
-        return pad_image(pixels.read(box), self._side), pad_target(target, self._side)
+        return pad_image(pixels.read(box), self._side), pad_constant(target, self._side, value=IGNORE)
 
     def _arrays(self, image: str) -> tuple[Shards, Shards]:
         if image not in self._open:

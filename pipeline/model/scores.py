@@ -6,6 +6,10 @@ nothing. Neighbouring patches of the grid overlap, and a pixel in two patches co
 slightly, changes no class against another, and the report measures whole images anyway.
 """
 
+import math
+from collections.abc import Iterable
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -17,7 +21,7 @@ from pipeline.model.targets import IGNORE
 prepare_torchvision()  # torchmetrics imports torchvision
 from torchmetrics import Metric  # noqa: E402
 
-__all__ = ["PooledCounts", "class_counts"]
+__all__ = ["PooledCounts", "class_counts", "selection_score"]
 
 
 def class_counts(logits: Tensor, target: Tensor, *, task: Task) -> Tensor:
@@ -75,3 +79,18 @@ class PooledCounts(Metric):
     def per_class(self) -> list[Counts]:
         """Counts of all batches as records, in manifest order."""
         return [Counts(tp=tp, fp=fp, fn=fn) for tp, fp, fn in self.compute().tolist()]
+
+
+def selection_score(classes: Iterable[Counts], *, measure: Literal["dice", "dice_and_miou"]) -> float:
+    """Score by which the best weights are chosen, from the validation counts pooled per class.
+
+    ``dice`` is the mean Dice over the classes given, ``dice_and_miou`` the mean of that and of their mean IoU. Classes
+    without a defined value, which neither truth nor prediction holds, are left out; NaN where none is left.
+    """
+    defined = [count for count in classes if not math.isnan(count.dice)]
+    if not defined:
+        return math.nan
+    dice = sum(count.dice for count in defined) / len(defined)
+    if measure == "dice":
+        return dice
+    return (dice + sum(count.iou for count in defined) / len(defined)) / 2

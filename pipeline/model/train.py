@@ -19,7 +19,7 @@ import torch
 from pipeline.config import ModelSettings
 from pipeline.errors import ModelError
 from pipeline.geometry import grid_pixel_um
-from pipeline.model.augment import build_changes
+from pipeline.model.augment import build_augmenter
 from pipeline.model.checkpoint import CARD, WEIGHTS, Card, CardClass, InputScaling, stain_target
 from pipeline.model.module import Best, Training
 from pipeline.model.network import CHANNELS, MEAN, STD, build_network, check_side, output_count
@@ -189,7 +189,7 @@ def _training_loader(task: _Task, *, first: int, pin: bool) -> Any:  # noqa: ANN
         normalized=task.inputs.normalized,
         record=task.job.record,
         side=task.side,
-        changes=build_changes(settings.augmentation),
+        augmenter=build_augmenter(settings.augmentation),
         address=address,
     )
     batches = EpochBatches(

@@ -6,8 +6,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.arrays.padding import pad_image
 from pipeline.geometry import Box
-from pipeline.model.targets import pad_image
 from pipeline.probability.plan import Window, WindowPlan
 
 __all__ = ["ReadImage", "ReadMask", "evaluated_windows", "read_windows"]

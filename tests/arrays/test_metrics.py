@@ -17,7 +17,6 @@ from pipeline.arrays.metrics import (
     counts_at,
     dice_curve,
     probability_histogram,
-    selection_score,
 )
 from pipeline.errors import ModelError
 from pipeline.seeds import stream
@@ -211,10 +210,3 @@ def test_a_measure_without_a_value_is_nan_and_one_with_nothing_right_is_zero(cou
     for name in ("dice", "iou", "precision", "recall"):
         value = getattr(count, name)
         assert value == 0 if name in defined else math.isnan(value)
-
-
-def test_the_best_weights_are_chosen_by_mean_dice_or_by_the_mean_of_dice_and_iou() -> None:
-    classes = [Counts(tp=2, fp=1, fn=1), Counts(tn=5), Counts(fn=1)]
-    assert selection_score(classes, measure="dice") == pytest.approx((4 / 6 + 0) / 2)
-    assert selection_score(classes, measure="dice_and_miou") == pytest.approx(((4 / 6) / 2 + (2 / 4) / 2) / 2)
-    assert math.isnan(selection_score([Counts(tn=5)], measure="dice"))

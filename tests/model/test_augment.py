@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.config import Augmentation
-from pipeline.model.augment import build_changes
+from pipeline.model.augment import build_augmenter
 from pipeline.seeds import stream
 
 SURE = {kind: Augmentation(kind=kind, probability=1.0, brightness=0.0, noise=0.0) for kind in ("fundus", "histology")}
@@ -23,7 +23,7 @@ def patch(planes: int | None = None) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("kind", ["fundus", "histology"])
 @pytest.mark.parametrize("planes", [None, 1, 5, 6])
 def test_target_goes_where_the_image_goes(kind: str, planes: int | None) -> None:
-    changes = build_changes(SURE[kind])
+    changes = build_augmenter(SURE[kind])
     image, target = patch(planes)
     for seed in range(20):
         moved, mask = changes(image, target, seed=seed)
@@ -38,7 +38,7 @@ def test_target_goes_where_the_image_goes(kind: str, planes: int | None) -> None
 
 
 def test_ignored_pixels_stay_ignored_and_labels_stay_labels() -> None:
-    changes = build_changes(SURE["fundus"])
+    changes = build_augmenter(SURE["fundus"])
     image, target = patch()
     target[40:] = 255
     for seed in range(20):
@@ -50,7 +50,7 @@ def test_ignored_pixels_stay_ignored_and_labels_stay_labels() -> None:
 def test_the_seed_alone_decides(kind: str) -> None:
     settings = Augmentation(kind=kind)
     image, target = patch()
-    first, second = build_changes(settings), build_changes(settings)
+    first, second = build_augmenter(settings), build_augmenter(settings)
     for warm in range(5):
         second(image, target, seed=1000 + warm)
     np.random.rand(3)  # noqa: NPY002 global state is the point
@@ -62,7 +62,7 @@ def test_the_seed_alone_decides(kind: str) -> None:
 
 def test_changes_touch_no_global_state() -> None:
     image, target = patch()
-    changes = build_changes(Augmentation(probability=1.0))
+    changes = build_augmenter(Augmentation(probability=1.0))
     before, python = np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
     changes(image, target, seed=0)
     assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
@@ -72,14 +72,14 @@ def test_changes_touch_no_global_state() -> None:
 def test_the_input_is_left_alone() -> None:
     image, target = patch()
     copies = image.copy(), target.copy()
-    build_changes(Augmentation(probability=1.0))(image, target, seed=5)
+    build_augmenter(Augmentation(probability=1.0))(image, target, seed=5)
     np.testing.assert_array_equal(image, copies[0])
     np.testing.assert_array_equal(target, copies[1])
 
 
 def test_flips_are_drawn_independently_of_each_other() -> None:
     """A seed shared by all transforms would flip both ways or neither."""
-    changes = build_changes(Augmentation(scale=0, rotate=0, brightness=0, noise=0))
+    changes = build_augmenter(Augmentation(scale=0, rotate=0, brightness=0, noise=0))
     corner = np.zeros((3, 32, 32), np.uint8)
     corner[:, :12, :12] = 255
     target = corner[0] // 255
@@ -93,8 +93,8 @@ def test_flips_are_drawn_independently_of_each_other() -> None:
 
 def test_noise_and_brightness_change_the_image_but_never_the_target() -> None:
     image, target = patch()
-    changes = build_changes(Augmentation(scale=0, rotate=0, probability=1.0))
-    turned = build_changes(Augmentation(scale=0, rotate=0, probability=1.0, noise=0, brightness=0))
+    changes = build_augmenter(Augmentation(scale=0, rotate=0, probability=1.0))
+    turned = build_augmenter(Augmentation(scale=0, rotate=0, probability=1.0, noise=0, brightness=0))
     moved, mask = changes(image, target, seed=3)
     plain, plain_mask = turned(image, target, seed=3)
     assert mask.sum() == pytest.approx(plain_mask.sum(), rel=0.1)
@@ -103,4 +103,4 @@ def test_noise_and_brightness_change_the_image_but_never_the_target() -> None:
 
 @pytest.mark.parametrize("settings", [Augmentation(kind="none"), Augmentation(probability=0.0)])
 def test_no_changes_can_be_asked_for(settings: Augmentation) -> None:
-    assert build_changes(settings) is None
+    assert build_augmenter(settings) is None

@@ -11,7 +11,7 @@ import torch
 
 from pipeline.config import Augmentation
 from pipeline.errors import ModelError
-from pipeline.model.augment import build_changes
+from pipeline.model.augment import build_augmenter
 from pipeline.model.order import InOrder
 from pipeline.model.patches import PatchDataset, check_rows, loader
 
@@ -54,11 +54,11 @@ def test_a_small_box_is_padded_and_its_padding_ignored(image: tuple, record: Cal
 
 def test_changes_are_addressed_by_seed_model_epoch_and_patch(image: tuple, record: Callable) -> None:
     path, *_ = image
-    changes = build_changes(Augmentation(probability=1.0))
+    changes = build_augmenter(Augmentation(probability=1.0))
 
     def patch(epoch: int, row: int, address: tuple[int, str], order: pd.DataFrame, before: int = 0) -> np.ndarray:
         stores = {"a": path}
-        made = PatchDataset(order, normalized=stores, record=record(), side=64, changes=changes, address=address)
+        made = PatchDataset(order, normalized=stores, record=record(), side=64, augmenter=changes, address=address)
         return made[epoch, row, before][0]
 
     same_box = rows((0, 0, 64, 64), (0, 0, 64, 64))

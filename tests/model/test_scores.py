@@ -1,10 +1,13 @@
 """Pooled counts of validation."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
-from pipeline.model.scores import PooledCounts, class_counts
+from pipeline.arrays.metrics import Counts
+from pipeline.model.scores import PooledCounts, class_counts, selection_score
 
 
 def loop(predicted: np.ndarray, truth: np.ndarray, exists: np.ndarray) -> list[int]:
@@ -46,3 +49,10 @@ def test_counts_add_up_over_batches_and_start_again() -> None:
     pooled.reset()
     pooled.update(logits, target)
     assert pooled.per_class()[0].dice == 0.5
+
+
+def test_the_best_weights_are_chosen_by_mean_dice_or_by_the_mean_of_dice_and_iou() -> None:
+    classes = [Counts(tp=2, fp=1, fn=1), Counts(tn=5), Counts(fn=1)]
+    assert selection_score(classes, measure="dice") == pytest.approx((4 / 6 + 0) / 2)
+    assert selection_score(classes, measure="dice_and_miou") == pytest.approx(((4 / 6) / 2 + (2 / 4) / 2) / 2)
+    assert math.isnan(selection_score([Counts(tn=5)], measure="dice"))

@@ -6,7 +6,7 @@ over images of that class. Its false-positive area is reported instead, and pool
 """
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +19,8 @@ from pipeline.words import BACKGROUND
 __all__ = [
     "Average",
     "average_table",
-    "bootstrap_interval",
     "class_table",
     "count_table",
-    "group_counts",
     "mean_over_classes",
     "mean_over_lesions",
     "pooled_dice",
@@ -30,7 +28,6 @@ __all__ = [
 ]
 
 _COUNTS = ["tp", "fp", "fn", "tn"]
-_LEAST_GROUPS = 10
 _AVERAGED = ("dice_pooled", "iou_pooled", "ap_pooled", "dice_image_mean", "iou_image_mean")
 
 
@@ -139,12 +136,6 @@ def average_table(classes: pd.DataFrame, *, anatomy: Collection[str]) -> pd.Data
     return pd.DataFrame.from_records(records, columns=["name", "value", "classes", "number"])
 
 
-def group_counts(table: pd.DataFrame, class_code: str) -> NDArray[np.int64]:
-    """Counts of one class summed per group, ``(groups, 4)``, groups in text order: input of the bootstrap."""
-    rows = table[table["class_code"] == class_code]
-    return rows.groupby("group_id", observed=True)[_COUNTS].sum().sort_index().to_numpy(dtype=np.int64)
-
-
 def pooled_dice(total: NDArray[np.int64]) -> float:
     """Dice of summed counts ``tp, fp, fn, tn``."""
     return Counts(*(int(count) for count in total)).dice
@@ -153,50 +144,3 @@ def pooled_dice(total: NDArray[np.int64]) -> float:
 def pooled_iou(total: NDArray[np.int64]) -> float:
     """IoU of summed counts ``tp, fp, fn, tn``."""
     return Counts(*(int(count) for count in total)).iou
-
-
-def bootstrap_interval(
-    groups: NDArray[np.int64],
-    statistic: Callable[[NDArray[np.int64]], float],
-    *,
-    rng: np.random.Generator,
-    n: int = 1000,
-    level: float = 0.95,
-) -> tuple[float, float] | None:
-    """Bootstrap confidence interval: percentiles of a statistic, groups (patients) being drawn again with replacement.
-
-    Parameters
-    ----------
-    groups
-        One entry per group along the first axis, in a fixed order: counts ``(groups, 4)`` for ``pooled_dice``, or
-        histograms ``(groups, 2, 15361)`` for ``metrics.average_precision``.
-    statistic
-        Of the sum over groups.
-    rng
-        From ``seeds.stream``, addressed by what is measured.
-    n
-        Draws.
-    level
-        Share of the draws between the bounds, in (0, 1).
-
-    Returns
-    -------
-    tuple or None
-        Lower and upper bound. None below 10 groups, where the interval would be wrong more often than it says, and
-        where no draw has a defined value; draws without one, such as those without truth, are left out.
-
-    References
-    ----------
-    .. [1] B. Efron, R. Tibshirani, An Introduction to the Bootstrap, Chapman & Hall, 1993.
-    """
-    size = len(groups)
-    if size < _LEAST_GROUPS:
-        return None
-    flat = groups.reshape(size, -1)
-    weights = (np.bincount(rng.integers(size, size=size), minlength=size) for _ in range(n))
-    values = np.array([statistic((weight @ flat).reshape(groups.shape[1:])) for weight in weights])
-    values = values[~np.isnan(values)]
-    if not len(values):
-        return None
-    lower, upper = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return float(lower), float(upper)

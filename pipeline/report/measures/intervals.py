@@ -9,10 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.arrays.metrics import Histogram, average_precision
-from pipeline.report.measures.averages import bootstrap_interval, pooled_dice, pooled_iou
+from pipeline.report.measures.averages import pooled_dice, pooled_iou
 from pipeline.seeds import Key, stream
 
-__all__ = ["Intervals", "curve", "intervals"]
+__all__ = ["Intervals", "bootstrap_interval", "curve", "intervals"]
 
 Statistic: TypeAlias = Callable[[NDArray[np.int64]], float]
 Intervals: TypeAlias = dict[tuple[str, str], tuple[float, float]]
@@ -21,6 +21,54 @@ Intervals: TypeAlias = dict[tuple[str, str], tuple[float, float]]
 _COUNTS = ["tp", "fp", "fn", "tn"]
 _STATISTICS: dict[str, Statistic] = {"dice_pooled": pooled_dice, "iou_pooled": pooled_iou}
 _POINTS = 200
+_LEAST_GROUPS = 10
+
+
+def bootstrap_interval(
+    groups: NDArray[np.int64],
+    statistic: Callable[[NDArray[np.int64]], float],
+    *,
+    rng: np.random.Generator,
+    n: int = 1000,
+    level: float = 0.95,
+) -> tuple[float, float] | None:
+    """Bootstrap confidence interval: percentiles of a statistic, groups (patients) being drawn again with replacement.
+
+    Parameters
+    ----------
+    groups
+        One entry per group along the first axis, in a fixed order: counts ``(groups, 4)`` for ``pooled_dice``, or
+        histograms ``(groups, 2, 15361)`` for ``metrics.average_precision``.
+    statistic
+        Of the sum over groups.
+    rng
+        From ``seeds.stream``, addressed by what is measured.
+    n
+        Draws.
+    level
+        Share of the draws between the bounds, in (0, 1).
+
+    Returns
+    -------
+    tuple or None
+        Lower and upper bound. None below 10 groups, where the interval would be wrong more often than it says, and
+        where no draw has a defined value; draws without one, such as those without truth, are left out.
+
+    References
+    ----------
+    .. [1] B. Efron, R. Tibshirani, An Introduction to the Bootstrap, Chapman & Hall, 1993.
+    """
+    size = len(groups)
+    if size < _LEAST_GROUPS:
+        return None
+    flat = groups.reshape(size, -1)
+    weights = (np.bincount(rng.integers(size, size=size), minlength=size) for _ in range(n))
+    values = np.array([statistic((weight @ flat).reshape(groups.shape[1:])) for weight in weights])
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return None
+    lower, upper = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(lower), float(upper)
 
 
 def _mean_of(statistic: Statistic) -> Statistic:
