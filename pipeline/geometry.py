@@ -138,7 +138,7 @@ def aligned_boxes(height: int, width: int, rows: int, columns: int | None = None
 
 def strips(height: int, width: int, rows: int) -> Iterator[Box]:
     """Full-width boxes of ``rows`` rows from the top, the last one cut."""
-    return aligned_boxes(height, width, rows, width)
+    return (Box(y0, 0, min(y0 + rows, height), width) for y0 in range(0, height, rows))
 
 
 def grid_pixel_um(mapping: Mapping[str, Any], *, given: float | None = None) -> float | None:

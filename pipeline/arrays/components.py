@@ -1,12 +1,15 @@
-"""Which pixels hang together? Connected components of a mask of any height, read strip by strip.
+"""Connected components of a mask of any height, read strip by strip: labels, areas, bounding boxes, centroids.
 
-A strip becomes runs, the unbroken pieces of its rows; runs of neighbouring rows that touch are joined into components
-of the strip; components that touch across the border of two strips are joined over the whole image. Only the last row
-and the sums of each strip stay in memory, and sums are integers, so the result is the same for every strip height.
-Component 0 is the one whose first pixel comes first in raster order, and so on.
+A strip becomes runs, the unbroken pieces of its rows. Runs of neighbouring rows that touch are joined into components
+of the strip, and components that touch across the border of two strips over the whole image. Only the last row and the
+sums of each strip stay in memory, and sums are integers, so the result is the same for every strip height. Component 0
+is the one whose first pixel comes first in raster order, and so on.
+
+Lesion masks have few runs: those of twelve IDRiD images took a quarter of the time of a label image by OpenCV, and the
+background between them a sixth. A label image wins above some thousand components.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,22 +18,19 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from pipeline.arrays.raster import Raster
 from pipeline.errors import GeometryError
 from pipeline.geometry import Box, strips
 
-__all__ = ["ComponentTable", "Mask", "ReadMask", "component_table", "relabel", "select", "whole_components"]
-
-Mask: TypeAlias = NDArray[np.bool_] | NDArray[np.uint8]
-"""``(height, width)``; every value but 0 is inside."""
-ReadMask: TypeAlias = Callable[[Box], Mask]
-"""Gives the mask of a box."""
+__all__ = ["ComponentTable", "component_table", "relabel", "select", "whole_components"]
 
 _Ints: TypeAlias = NDArray[np.int64]
+_NONE = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ComponentTable:
-    """One entry per component in each array, in raster order of the first pixels."""
+    """Table of connected components: one entry per component in each array, in raster order of the first pixels."""
 
     area: NDArray[np.int64]
     """Pixels."""
@@ -56,15 +56,15 @@ class ComponentTable:
         return len(self.area)
 
     def box(self, number: int) -> Box:
-        """The bounding box of a component."""
+        """Bounding box of a component."""
         return Box(int(self.y0[number]), int(self.x0[number]), int(self.y1[number]), int(self.x1[number]))
 
     def touches_border(self, height: int, width: int) -> NDArray[np.bool_]:
-        """Which components hold a pixel of the outermost rows or columns of an image of this size."""
+        """Components that hold a pixel of the outermost rows or columns of an image of this size, as flags."""
         return np.asarray((self.y0 == 0) | (self.x0 == 0) | (self.y1 == height) | (self.x1 == width))
 
     def columns(self) -> dict[str, NDArray[np.int64] | NDArray[np.int32] | NDArray[np.float64]]:
-        """The arrays by name, as a data frame takes them."""
+        """Columns of the table by name, as a data frame takes them."""
         names = ("area", "y0", "x0", "y1", "x1", "first_y", "first_x", "cy", "cx")
         return {name: getattr(self, name) for name in names}
 
@@ -99,12 +99,14 @@ def _runs(mask: NDArray[np.bool_]) -> _Runs:
 
 def _joined(size: int, first: _Ints, second: _Ints) -> _Ints:
     """The set of each of ``size`` nodes after joining pairs; sets are numbered in the order of their lowest nodes."""
+    if not size:
+        return _NONE
     graph = coo_array((np.ones(len(first), dtype=bool), (first, second)), shape=(size, size))
-    number = connected_components(graph, directed=False)[1] if size else np.zeros(0, dtype=np.int64)
-    _, lowest, inverse = np.unique(number, return_index=True, return_inverse=True)
-    rank = np.empty(len(lowest), dtype=np.int64)
-    rank[np.argsort(lowest)] = np.arange(len(lowest))
-    return rank[inverse]
+    count, number = connected_components(graph, directed=False)
+    lowest, rank = np.empty((2, count), dtype=np.int64)
+    lowest[number[::-1]] = np.arange(size)[::-1]  # the last assignment stays
+    rank[np.argsort(lowest)] = np.arange(count)
+    return rank[number]
 
 
 def _local_labels(mask: NDArray[np.bool_], *, connectivity: int) -> tuple[_Runs, _Ints]:
@@ -123,6 +125,9 @@ class _Moments:
     """First row, first column, first pixel in raster order ``(3, n)``."""
     highs: _Ints
     """Row after the last, column after the last ``(2, n)``."""
+
+    def __len__(self) -> int:
+        return int(self.sums.shape[1])
 
     def grouped(self, label: _Ints) -> "_Moments":
         """The moments of the sets that ``label`` names, 0…n−1."""
@@ -149,47 +154,27 @@ def _moments(runs: _Runs, *, box: Box) -> _Moments:
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Strip:
-    """What stays of a strip."""
-
-    moments: _Moments
-    upper: _Ints
-    lower: _Ints
-    """Pairs that touch: a component of the strip before and one of this strip."""
-
-    @property
-    def size(self) -> int:
-        """Components of this strip alone."""
-        return int(self.moments.sums.shape[1])
-
-
-def _walk(read: ReadMask, boxes: tuple[Box, ...], *, connectivity: int) -> Iterator[_Strip]:
+def _walk(mask: Raster[np.generic], boxes: tuple[Box, ...], *, connectivity: int) -> Iterator[tuple[_Moments, _Ints]]:
+    """The components of each strip alone, and pairs ``(2, n)`` of one of the strip before and one of this that touch."""
     # The last row of the strip before, placed one row above this one.
-    none = np.zeros(0, dtype=np.int64)
-    above, above_label = _Runs(none, none, 0), none
+    above, above_label = _Runs(_NONE, _NONE, 0), _NONE
     for box in boxes:
-        mask = _checked(read(box), box)
-        runs, label = _local_labels(mask, connectivity=connectivity)
+        runs, label = _local_labels(_checked(mask.read(box), box), connectivity=connectivity)
         moments = _moments(runs, box=box).grouped(label)
         upper, lower = above.joined_to(runs, reach=int(connectivity == 8))
-        yield _Strip(moments, above_label[upper], label[lower])
+        yield moments, np.stack([above_label[upper], label[lower]])
         last = np.searchsorted(runs.start, (box.height - 1) * runs.stride)
         shift = box.height * runs.stride
         above, above_label = _Runs(runs.start[last:] - shift, runs.end[last:] - shift, runs.stride), label[last:]
 
 
-def component_table(
-    read: ReadMask, *, height: int, width: int, rows: int = 1024, connectivity: int = 8
-) -> ComponentTable:
-    """The connected components of a mask that is read once, in full-width strips from top to bottom.
+def component_table(mask: Raster[np.generic], *, rows: int = 1024, connectivity: int = 8) -> ComponentTable:
+    """Connected components of a mask that is read once, in full-width strips from top to bottom.
 
     Parameters
     ----------
-    read
-        Gives the mask of a strip; called once for each box of ``geometry.strips(height, width, rows)``, in order.
-    height, width
-        Pixels of the whole mask.
+    mask
+        Read once for each box of ``geometry.strips``, in order; every value but 0 is inside.
     rows
         Rows of a strip. It changes the memory needed, never the components or their order.
     connectivity
@@ -212,21 +197,20 @@ def component_table(
             expected="rows >= 1, connectivity 4 or 8",
             remedy="Choose 8 for objects and 4 for the background between them.",
         )
-    boxes = tuple(strips(height, width, rows))
-    found = list(_walk(read, boxes, connectivity=connectivity))
-    offset = np.cumsum([0, *(strip.size for strip in found)])
-    none = np.zeros(0, dtype=np.int64)
-    upper = np.concatenate([none, *(strip.upper + offset[i - 1] for i, strip in enumerate(found) if i)])
-    lower = np.concatenate([none, *(strip.lower + offset[i] for i, strip in enumerate(found))])
-    number = _joined(int(offset[-1]), upper, lower)
+    boxes = tuple(strips(*mask.shape, rows))
+    found = list(_walk(mask, boxes, connectivity=connectivity))
+    offset = np.cumsum([0, *(len(moments) for moments, _ in found)])
+    pairs = [pair + offset[i - 1 : i + 1, None] for i, (_, pair) in enumerate(found) if i]
+    number = _joined(int(offset[-1]), *np.hstack([np.zeros((2, 0), dtype=np.int64), *pairs]))
     lookups = tuple(number[offset[i] : offset[i + 1]].astype(np.int32) for i in range(len(found)))
-    return _table(_all_moments(found).grouped(number), width, boxes, lookups, connectivity)
+    moments = _concatenated([moments for moments, _ in found]).grouped(number)
+    return _table(moments, mask.width, boxes, lookups, connectivity)
 
 
-def _all_moments(found: list[_Strip]) -> _Moments:
+def _concatenated(found: list[_Moments]) -> _Moments:
     none = _Moments(*(np.zeros((rows, 0), dtype=np.int64) for rows in (3, 3, 2)))
-    parts = [none, *(strip.moments for strip in found)]
-    return _Moments(*(np.hstack([getattr(part, name) for part in parts]) for name in ("sums", "lows", "highs")))
+    names = ("sums", "lows", "highs")
+    return _Moments(*(np.hstack([getattr(each, name) for each in (none, *found)]) for name in names))
 
 
 def _table(
@@ -240,7 +224,9 @@ def _table(
     return ComponentTable(area, y0, x0, y1, x1, first_y, first_x, *centre, boxes, lookups, connectivity)
 
 
-def _numbers(table: ComponentTable, index: int, mask: Mask) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
+def _numbers(
+    table: ComponentTable, index: int, mask: NDArray[np.generic]
+) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
     """The mask of a strip, and the component of each of its pixels inside, in raster order."""
     inside = _checked(mask, table.boxes[index])
     runs, label = _local_labels(inside, connectivity=table.connectivity)
@@ -256,8 +242,8 @@ def _numbers(table: ComponentTable, index: int, mask: Mask) -> tuple[NDArray[np.
     return inside, np.repeat(lookup[label], runs.end - runs.start)
 
 
-def relabel(table: ComponentTable, index: int, mask: Mask) -> NDArray[np.int32]:
-    """The component number of each pixel of strip ``index``; −1 outside.
+def relabel(table: ComponentTable, index: int, mask: NDArray[np.generic]) -> NDArray[np.int32]:
+    """Component labels of the pixels of strip ``index``; −1 outside.
 
     Parameters
     ----------
@@ -279,22 +265,23 @@ def relabel(table: ComponentTable, index: int, mask: Mask) -> NDArray[np.int32]:
     return labels
 
 
-def select(table: ComponentTable, index: int, mask: Mask, *, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The mask of strip ``index`` with only the components for which ``keep``, one flag each, is true."""
+def select(
+    table: ComponentTable, index: int, mask: NDArray[np.generic], *, keep: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Mask of strip ``index`` with only the components for which ``keep``, one flag each, is true."""
     inside, number = _numbers(table, index, mask)
     selected = np.zeros(inside.shape, dtype=bool)
     selected[inside] = keep[number]
     return selected
 
 
-def whole_components(mask: Mask, *, connectivity: int = 8) -> tuple[NDArray[np.int32], ComponentTable]:
+def whole_components(mask: NDArray[np.generic], *, connectivity: int = 8) -> tuple[NDArray[np.int32], ComponentTable]:
     """Labels (−1 outside) and table of a mask ``(y, x)`` that is in memory."""
-    height, width = mask.shape
-    table = component_table(lambda _: mask, height=height, width=width, rows=max(height, 1), connectivity=connectivity)
+    table = component_table(Raster.of(mask), rows=max(mask.shape[0], 1), connectivity=connectivity)
     return (relabel(table, 0, mask) if table.boxes else np.full(mask.shape, -1, dtype=np.int32)), table
 
 
-def _checked(mask: Mask, box: Box) -> NDArray[np.bool_]:
+def _checked(mask: NDArray[np.generic], box: Box) -> NDArray[np.bool_]:
     if mask.shape != (box.height, box.width):
         raise GeometryError(
             "A strip has another shape than asked for.",

@@ -4,28 +4,27 @@ As with an integral image a box is a difference of sums, but only the running su
 when the last row of a box is done, less those when its first row began. So nothing as large as the image is held.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.arrays.raster import Raster
 from pipeline.geometry import Box, strips
 from pipeline.index.image import NormalizedImage
 
-__all__ = ["Boxes", "ReadPlanes", "box_sums", "truth_counts"]
+__all__ = ["Boxes", "box_sums", "truth_counts"]
 
 Boxes = NDArray[np.int64]
 """``(n, 4)``: y0, x0, y1, x1 of each box, half-open."""
 Planes = NDArray[np.uint8] | NDArray[np.int32]
-ReadPlanes = Callable[[Box], Planes]
-"""Gives planes ``(plane, y, x)`` of a box."""
 COLUMNS = 8192
 """Columns that are gone through at a time, so that memory does not grow with the width of a slide."""
 
 
-def box_sums(read: ReadPlanes, boxes: Boxes, *, height: int, width: int, planes: int, rows: int) -> NDArray[np.int64]:
+def box_sums(source: Raster[np.uint8 | np.int32], boxes: Boxes, *, planes: int, rows: int) -> NDArray[np.int64]:
     """Box sums of each plane.
 
     Parameters
@@ -35,8 +34,6 @@ def box_sums(read: ReadPlanes, boxes: Boxes, *, height: int, width: int, planes:
         other values.
     boxes
         Inside the image, ``(n, 4)``.
-    height, width
-        Pixels of the image.
     planes
         Number of planes.
     rows
@@ -48,15 +45,17 @@ def box_sums(read: ReadPlanes, boxes: Boxes, *, height: int, width: int, planes:
         ``(n, planes)``, exact.
     """
     sums = np.zeros((len(boxes), planes), dtype=np.int64)
-    for x0 in range(0, width, COLUMNS):
-        band = Box(0, x0, height, min(x0 + COLUMNS, width))
+    for x0 in range(0, source.width, COLUMNS):
+        band = Box(0, x0, source.height, min(x0 + COLUMNS, source.width))
         here = np.flatnonzero((boxes[:, 1] < band.x1) & (boxes[:, 3] > band.x0) & (boxes[:, 0] < boxes[:, 2]))
         if len(here):
-            sums[here] += _band_sums(read, boxes[here], band=band, planes=planes, rows=rows)
+            sums[here] += _band_sums(source, boxes[here], band=band, planes=planes, rows=rows)
     return sums
 
 
-def _band_sums(read: ReadPlanes, boxes: Boxes, *, band: Box, planes: int, rows: int) -> NDArray[np.int64]:
+def _band_sums(
+    source: Raster[np.uint8 | np.int32], boxes: Boxes, *, band: Box, planes: int, rows: int
+) -> NDArray[np.int64]:
     y = boxes[:, [0, 2]].T.ravel()
     x = np.clip(boxes[:, [1, 3]] - band.x0, 0, band.width)
     order, first = _by_row(y, band.height)
@@ -64,7 +63,7 @@ def _band_sums(read: ReadPlanes, boxes: Boxes, *, band: Box, planes: int, rows: 
     columns: NDArray[Any] | None = None
     for strip in strips(band.height, band.width, rows):
         if ((boxes[:, 0] < strip.y1) & (boxes[:, 2] > strip.y0)).any():
-            pixels = read(strip.shift(0, band.x0))
+            pixels = source.read(strip.shift(0, band.x0))
             kind = np.int32 if pixels.dtype == np.uint8 and band.height * COLUMNS < 1 << 31 else np.int64
             if columns is None:
                 columns = np.zeros((planes, band.width), dtype=kind)
@@ -141,6 +140,7 @@ def truth_counts(image: NormalizedImage, boxes: Boxes, *, groups: Sequence[Seque
     groups
         Places of classes on the class axis.
     """
-    size = {"height": image.height, "width": image.width, "planes": len(groups) + 1, "rows": image.rows}
-    memory = np.empty(size["planes"] * image.rows * min(image.width, COLUMNS), dtype=np.uint8)
-    return box_sums(lambda box: image.planes(box, groups=groups, memory=memory), boxes, **size)
+    planes = len(groups) + 1
+    memory = np.empty(planes * image.rows * min(image.width, COLUMNS), dtype=np.uint8)
+    source = Raster(image.shape, lambda box: image.planes(box, groups=groups, memory=memory))
+    return box_sums(source, boxes, planes=planes, rows=image.rows)

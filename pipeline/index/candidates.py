@@ -79,7 +79,7 @@ def candidate_table(image: NormalizedImage) -> pd.DataFrame:
     """
     parts = []
     for code in image.classes:
-        table = component_table(image.class_mask(code), height=image.height, width=image.width, rows=image.rows)
+        table = component_table(image.class_mask(code), rows=image.rows)
         columns = {"class_code": code, "component": np.arange(len(table.area), dtype=np.int32), **table.columns()}
         parts.append(pd.DataFrame(columns))
     frame = pd.concat(parts, ignore_index=True)
@@ -111,7 +111,7 @@ def write_candidates(normalized: Path, *, output: Path, provenance: Provenance) 
         "image_id": image.image_id,
         "height": image.height,
         "width": image.width,
-        "roi_pixels": sum(int(np.count_nonzero(image.roi_mask(box))) for box in boxes),
+        "roi_pixels": sum(int(np.count_nonzero(image.roi_mask.read(box))) for box in boxes),
         "class_pixels": {code: int(area[code]) for code in image.classes},
     }
     with file_in_progress(output) as partial:

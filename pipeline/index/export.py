@@ -191,7 +191,7 @@ def _saver(store: Path, *, record: DatasetRecord, write: Writer) -> Callable[[tu
     def save(place: tuple[Any, ...]) -> str:
         name, split, y, x, height, width = place
         box = Box(int(y), int(x), int(y) + int(height), int(x) + int(width))
-        patch = _Patch(str(name), str(split), pixels(box), (truth(box) != 0).astype(np.uint8))
+        patch = _Patch(str(name), str(split), pixels.read(box), (truth.read(box) != 0).astype(np.uint8))
         write(patch, _labels(patch, record))
         return patch.name
 

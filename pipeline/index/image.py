@@ -11,10 +11,11 @@ import zarr
 from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.arrays.raster import Raster
 from pipeline.errors import StoreError
 from pipeline.geometry import Box
 from pipeline.stores import member, open_group, read_box
-from pipeline.stores.shards import ReadBox, Shards, reader_of
+from pipeline.stores.shards import Shards, reader_of
 
 __all__ = ["NormalizedImage", "Pieces", "open_image", "pieces_of", "tiled"]
 
@@ -55,6 +56,11 @@ class NormalizedImage:
         object.__setattr__(self, "roi_pieces", pieces_of(self.roi))
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the full size."""
+        return self.height, self.width
+
+    @property
     def height(self) -> int:
         """Rows of the full size."""
         return int(self.roi.shape[0])
@@ -70,7 +76,7 @@ class NormalizedImage:
         chunk = int(self.truth.chunks[-2])
         return chunk * max(1, STRIP_PIXELS // (chunk * self.width))
 
-    def class_mask(self, code: str) -> Callable[[Box], NDArray[np.bool_]]:
+    def class_mask(self, code: str) -> Raster[np.bool_]:
         """Mask of one class of the truth: a reader of ``(y, x)`` boxes."""
         index = self.classes.index(code)
 
@@ -80,11 +86,18 @@ class NormalizedImage:
                 found[part.shift(-box.y0, -box.x0).slices] = pixels != 0
             return found
 
-        return read
+        return Raster(self.shape, read)
 
-    def roi_mask(self, box: Box) -> NDArray[np.uint8]:
-        """The roi of a box as ``(1, y, x)``, 0 or 1."""
-        return _united(self.roi_pieces, box, [[0]])
+    @property
+    def roi_mask(self) -> Raster[np.uint8]:
+        """Region of interest as ``(1, y, x)``, 0 or 1."""
+        return Raster(self.shape, lambda box: _united(self.roi_pieces, box, [[0]]))
+
+    @property
+    def any_truth(self) -> Raster[np.uint8]:
+        """Where any class is, as ``(1, y, x)``, 0 or 1."""
+        every = range(len(self.classes))
+        return Raster(self.shape, lambda box: _united(self.truth_pieces, box, [every]))
 
     def planes(self, box: Box, *, groups: Sequence[Sequence[int]], memory: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Union of the classes of each group, and the roi: ``(group + 1, y, x)``, 0 or 1.
@@ -97,10 +110,6 @@ class NormalizedImage:
         _unite(self.truth_pieces, box, groups, into=found[:-1])
         _unite(self.roi_pieces, box, [[0]], into=found[-1:])
         return found
-
-    def any_truth(self, box: Box) -> NDArray[np.uint8]:
-        """Union of all classes, ``(1, y, x)``, 0 or 1."""
-        return _united(self.truth_pieces, box, [range(len(self.classes))])
 
 
 def _united(pieces: Pieces, box: Box, groups: Sequence[Sequence[int]]) -> NDArray[np.uint8]:
@@ -182,7 +191,7 @@ def _foreign(path: Path, *, found: str, expected: str) -> StoreError:
     return StoreError("The normalised image does not fit.", where=path, found=found, expected=expected, remedy=remedy)
 
 
-def tiled(array: zarr.Array[Any]) -> ReadBox:
+def tiled(array: zarr.Array[Any]) -> Raster[Any]:
     """Reader of any box of a ``(plane, y, x)`` array with a cache of tiles, so that near boxes decode them once."""
     planes, height, width = array.shape
     side_y, side_x = array.chunks[-2:]
@@ -204,4 +213,4 @@ def tiled(array: zarr.Array[Any]) -> ReadBox:
                 found[(..., *common.shift(-box.y0, -box.x0).slices)] = pixels[(..., *inside)]
         return found
 
-    return read
+    return Raster((height, width), read)

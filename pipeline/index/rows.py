@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.arrays.raster import Raster
 from pipeline.config import GridSampling, GuidedSampling, Sampling
 from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import strips
@@ -15,7 +16,7 @@ from pipeline.index.box_sums import Boxes, truth_counts
 from pipeline.index.image import NormalizedImage, open_image, tiled
 from pipeline.index.sampling.coverage import cover, touched
 from pipeline.index.sampling.plan import ImagePlan
-from pipeline.index.sampling.positions import ReadMask, anchors, around, grid_boxes, jittered, pixel_positions
+from pipeline.index.sampling.positions import anchors, around, grid_boxes, jittered, pixel_positions
 from pipeline.index.source import Source
 from pipeline.index.structure import structure
 from pipeline.words import BACKGROUND
@@ -75,14 +76,14 @@ def _grid(source: Source, sampling: Sampling) -> pd.DataFrame:
 
 
 def _class_rows(
-    source: Source, *, code: str, drawn: ImagePlan, sampling: GuidedSampling, seed: int, read: ReadMask
+    source: Source, *, code: str, drawn: ImagePlan, sampling: GuidedSampling, seed: int, mask: Raster[np.bool_]
 ) -> pd.DataFrame:
     lesions, count = source.eligible(sampling)[code], drawn.quotas[code]
     address: dict[str, Any] = {"seed": seed, "image_id": source.image_id, "code": code}
     place, pixel, chance = anchors(
         lesions, **address, count=count, by=sampling.anchors, most=sampling.most_per_component
     )
-    anchor = pixel_positions(read, lesions, place=place, pixel=pixel)
+    anchor = pixel_positions(mask, lesions, place=place, pixel=pixel)
     size = {"height": source.candidates.height, "width": source.candidates.width}
     wish = anchor + jittered(chance, most=sampling.jitter)
     boxes = around(wish, keep=anchor, **size, patch=sampling.patch)
@@ -93,11 +94,10 @@ def _class_rows(
 
 
 def _coverage_rows(
-    source: Source, boxes: Boxes, *, sampling: GuidedSampling, masks: Mapping[str, ReadMask]
+    source: Source, boxes: Boxes, *, sampling: GuidedSampling, masks: Mapping[str, Raster[np.bool_]]
 ) -> Iterator[pd.DataFrame]:
-    shape = (source.candidates.height, source.candidates.width)
     for code, lesions in source.candidates.lesions.items():
-        place, added = cover(lesions, boxes, shape=shape, patch=sampling.patch, read=masks[code])
+        place, added = cover(lesions, boxes, patch=sampling.patch, mask=masks[code])
         anchor = np.stack([lesions.first_y[place], lesions.first_x[place]], axis=1)
         ids = [f"{source.image_id}/cover/{code}/{number}" for number in lesions.component[place]]
         boxes = np.concatenate([boxes, added])
@@ -116,12 +116,12 @@ def _fixed_rows(source: Source, *, drawn: ImagePlan, strategy: str) -> Iterator[
 
 
 def _drawn(
-    source: Source, *, drawn: ImagePlan, sampling: Sampling, seed: int, masks: Mapping[str, ReadMask]
+    source: Source, *, drawn: ImagePlan, sampling: Sampling, seed: int, masks: Mapping[str, Raster[np.bool_]]
 ) -> pd.DataFrame:
     parts = list(_fixed_rows(source, drawn=drawn, strategy=sampling.strategy))
     if isinstance(sampling, GuidedSampling):
         options: dict[str, Any] = {"drawn": drawn, "sampling": sampling, "seed": seed}
-        parts += [_class_rows(source, code=code, read=masks[code], **options) for code in source.candidates.lesions]
+        parts += [_class_rows(source, code=code, mask=masks[code], **options) for code in source.candidates.lesions]
         if sampling.cover == "all":
             parts.extend(_coverage_rows(source, _boxes(pd.concat(parts)), sampling=sampling, masks=masks))
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
@@ -153,15 +153,15 @@ def covered_roi(image: NormalizedImage, boxes: Boxes) -> int:
         inside = np.zeros((strip.height, strip.width), dtype=np.bool_)
         for y0, x0, y1, x1 in boxes:
             inside[max(y0 - strip.y0, 0) : max(y1 - strip.y0, 0), x0:x1] = True
-        covered += int(np.count_nonzero(inside & (image.roi_mask(strip)[0] != 0))) if inside.any() else 0
+        covered += int(np.count_nonzero(inside & (image.roi_mask.read(strip)[0] != 0))) if inside.any() else 0
     return covered
 
 
-def _masks(image: NormalizedImage) -> dict[str, ReadMask]:
-    read = tiled(image.truth)
+def _masks(image: NormalizedImage) -> dict[str, Raster[np.bool_]]:
+    truth = tiled(image.truth)
 
-    def mask(index: int) -> ReadMask:
-        return lambda box: np.asarray(read(box)[index] != 0)
+    def mask(index: int) -> Raster[np.bool_]:
+        return Raster(truth.shape, lambda box: np.asarray(truth.read(box)[index] != 0))
 
     return {code: mask(index) for index, code in enumerate(image.classes)}
 
@@ -198,7 +198,7 @@ def image_rows(
     }
     training = source.split == "train"
     lesions = {
-        code: (found.area, touched(found, _boxes(frame), read=masks[code]))
+        code: (found.area, touched(found, _boxes(frame), mask=masks[code]))
         for code, found in (source.candidates.lesions.items() if training else ())
     }
     background = _boxes(frame[frame["target_class"] == BACKGROUND])

@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.arrays.raster import Raster
 from pipeline.geometry import Box
 from pipeline.index.box_sums import Boxes, box_sums
 from pipeline.index.image import NormalizedImage
@@ -118,8 +119,7 @@ def structure(image: NormalizedImage, boxes: Boxes, *, modality: str) -> NDArray
         return np.asarray(np.rint(steps * inside * np.float32(_SCALE)), dtype=np.int32)[None]
 
     scaled = np.concatenate([boxes[:, :2] // factor, -(-boxes[:, 2:] // factor)], axis=1)
-    size = {"height": height, "width": width, "planes": 1, "rows": int(image.coarse.chunks[-2])}
-    sums = box_sums(read, scaled, **size)[:, 0]
+    sums = box_sums(Raster((height, width), read), scaled, planes=1, rows=int(image.coarse.chunks[-2]))[:, 0]
     area = (scaled[:, 2] - scaled[:, 0]) * (scaled[:, 3] - scaled[:, 1])
     return np.asarray(sums / _SCALE / area, dtype=np.float32)
 

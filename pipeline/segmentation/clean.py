@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.arrays.components import ComponentTable, Mask, ReadMask, component_table, select
+from pipeline.arrays.components import ComponentTable, component_table, select
+from pipeline.arrays.raster import Raster
 from pipeline.errors import ConfigurationError
 from pipeline.geometry import BLOCK, Box, strips
 
@@ -23,7 +24,7 @@ class _Selection:
     table: ComponentTable
     keep: NDArray[np.bool_]
 
-    def of(self, index: int, mask: Mask) -> NDArray[np.bool_]:
+    def of(self, index: int, mask: NDArray[np.generic]) -> NDArray[np.bool_]:
         return select(self.table, index, mask, keep=self.keep)
 
 
@@ -31,7 +32,7 @@ class _Selection:
 class CleanMask:
     """Cleaned mask, computed again from its source whenever it is read."""
 
-    source: ReadMask
+    source: Raster[np.generic]
     boxes: tuple[Box, ...]
     """The strips in which it is computed."""
     regions: _Selection | None = None
@@ -64,16 +65,14 @@ class CleanMask:
         return np.concatenate(parts) if parts else np.zeros((box.height, box.width), dtype=bool)
 
     def _strip(self, index: int) -> NDArray[np.bool_]:
-        mask = self.source(self.boxes[index]).astype(bool, copy=False)
+        mask = self.source.read(self.boxes[index]).astype(bool, copy=False)
         kept = mask if self.regions is None else self.regions.of(index, mask)
         return kept if self.holes is None else kept | self.holes.of(index, ~kept)
 
 
 def clean(
-    read: ReadMask,
+    mask: Raster[np.generic],
     *,
-    height: int,
-    width: int,
     minimum_area: int,
     fill_holes: bool,
     largest_hole: int | None = None,
@@ -83,10 +82,8 @@ def clean(
 
     Parameters
     ----------
-    read
-        Gives the mask of a strip, ``(height, width)``. It is asked twice here, and again whenever the result is read.
-    height, width
-        Pixels of the whole mask.
+    mask
+        Every value but 0 is inside. It is read twice here, and again whenever the result is read.
     minimum_area
         Pixels. 8-connected regions of fewer are removed; 0 and 1 keep all.
     fill_holes
@@ -109,20 +106,17 @@ def clean(
             expected="at least 0 pixels",
             remedy="Give areas in pixels of the image that was segmented.",
         )
-    size = {"height": height, "width": width, "rows": rows}
-    cleaned = CleanMask(read, tuple(strips(height, width, rows)))
+    cleaned = CleanMask(mask, tuple(strips(*mask.shape, rows)))
     if minimum_area > 1:
-        table = component_table(read, **size, connectivity=8)
-        cleaned = CleanMask(read, cleaned.boxes, _Selection(table, table.area >= minimum_area))
+        table = component_table(mask, rows=rows, connectivity=8)
+        cleaned = CleanMask(mask, cleaned.boxes, _Selection(table, table.area >= minimum_area))
     if not fill_holes:
         return cleaned
-    return CleanMask(read, cleaned.boxes, cleaned.regions, _holes(cleaned, largest_hole=largest_hole, **size))
+    return CleanMask(mask, cleaned.boxes, cleaned.regions, _holes(cleaned, largest_hole=largest_hole, rows=rows))
 
 
-def _holes(mask: CleanMask, *, largest_hole: int | None, height: int, width: int, rows: int) -> _Selection:
-    def background(box: Box) -> NDArray[np.bool_]:
-        return ~mask.read(box)
-
-    table = component_table(background, height=height, width=width, rows=rows, connectivity=4)
-    fill = ~table.touches_border(height, width)
+def _holes(mask: CleanMask, *, largest_hole: int | None, rows: int) -> _Selection:
+    background = Raster(mask.source.shape, lambda box: ~mask.read(box))
+    table = component_table(background, rows=rows, connectivity=4)
+    fill = ~table.touches_border(*background.shape)
     return _Selection(table, fill if largest_hole is None else fill & (table.area <= largest_hole))

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.arrays.components import ComponentTable, component_table, relabel
+from pipeline.arrays.raster import Raster
 from pipeline.config import SegmentationConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import StoreError
@@ -112,10 +113,9 @@ def false_positives(
 def _of_class(
     image: _Image, code: str, *, cut: float, record: DatasetRecord, config: SegmentationConfig
 ) -> pd.DataFrame:
-    number, (height, width) = record.codes.index(code), image.maps.size
-    table = component_table(
-        lambda box: reaches(image.values(box, number=number), cut), height=height, width=width, rows=image.rows
-    )
+    number = record.codes.index(code)
+    predicted = Raster(image.maps.size, lambda box: reaches(image.values(box, number=number), cut))
+    table = component_table(predicted, rows=image.rows)
     alone, largest = _alone(image, table, number=number, cut=cut)
     kept = alone & (table.area >= max(config.minimum_areas.get(code, config.minimum_area), 1))
     columns = {

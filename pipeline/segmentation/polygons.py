@@ -22,7 +22,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pipeline.arrays.components import ComponentTable, ReadMask, component_table, relabel, whole_components
+from pipeline.arrays.components import ComponentTable, component_table, relabel, whole_components
+from pipeline.arrays.raster import Raster
 
 __all__ = ["Polygon", "feature", "feature_collection", "trace", "trace_components"]
 
@@ -191,13 +192,13 @@ def trace(mask: NDArray[np.bool_], *, origin: tuple[int, int] = (0, 0)) -> list[
     return _polygons(shifted, count=len(table))
 
 
-def trace_components(read: ReadMask, regions: ComponentTable) -> list[list[Polygon]]:
+def trace_components(mask: Raster[np.generic], regions: ComponentTable) -> list[list[Polygon]]:
     """Polygons of each connected component of a mask of any height, read strip by strip.
 
     Parameters
     ----------
-    read
-        The mask that ``regions`` was made of; it is read twice.
+    mask
+        What ``regions`` was made of; it is read twice.
     regions
         Its 8-connected components. Their strips are used here too; they do not change the result.
 
@@ -208,10 +209,9 @@ def trace_components(read: ReadMask, regions: ComponentTable) -> list[list[Polyg
     """
     if not regions.boxes:
         return []
-    height, width = regions.boxes[-1].y1, regions.boxes[0].x1
-    pieces = component_table(read, height=height, width=width, rows=regions.boxes[0].height, connectivity=4)
+    pieces = component_table(mask, rows=regions.boxes[0].height, connectivity=4)
     region = np.zeros(len(pieces), dtype=np.int64)
-    parts = list(_strip_corners(read, regions, pieces, region))
+    parts = list(_strip_corners(mask, regions, pieces, region))
     names = ("y", "x", "code", "piece")
     corners = _Corners(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
     traced: list[list[Polygon]] = [[] for _ in range(len(regions))]
@@ -221,13 +221,13 @@ def trace_components(read: ReadMask, regions: ComponentTable) -> list[list[Polyg
 
 
 def _strip_corners(
-    read: ReadMask, regions: ComponentTable, pieces: ComponentTable, region: NDArray[np.int64]
+    mask: Raster[np.generic], regions: ComponentTable, pieces: ComponentTable, region: NDArray[np.int64]
 ) -> Iterator[_Corners]:
     """The corners of each strip, with the last row of the one before; ``region`` is filled for each piece."""
     above = np.full((1, regions.boxes[0].width), -1, dtype=np.int32)
     for index, box in enumerate(regions.boxes):
-        mask = read(box)
-        labels, numbers = relabel(pieces, index, mask), relabel(regions, index, mask)
+        strip = mask.read(box)
+        labels, numbers = relabel(pieces, index, strip), relabel(regions, index, strip)
         here = np.flatnonzero((pieces.first_y >= box.y0) & (pieces.first_y < box.y1))
         region[here] = numbers[pieces.first_y[here] - box.y0, pieces.first_x[here]]
         yield _corners(np.concatenate([above, labels]), y0=box.y0)

@@ -1,6 +1,6 @@
 """Connected components of the masks as GeoJSON features, with the probabilities of the map inside each."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from pipeline.arrays.components import ComponentTable, component_table, relabel
 from pipeline.config.manifest import DatasetRecord
-from pipeline.geometry import Box
 from pipeline.segmentation.polygons import feature, trace_components
 from pipeline.segmentation.threshold_file import check_grid
-from pipeline.stores import open_array, read_box
+from pipeline.stores import open_array, raster_of, read_box
 from pipeline.stores.image_store import image_notes
 from pipeline.stores.probability_store import ProbabilityMap, open_probability
 
@@ -69,10 +68,6 @@ def _probabilities(
     return [(total / table.area, high) for total, table, high in zip(sums, tables, largest, strict=True)]
 
 
-def _reader(masks: zarr.Array[Any], number: int) -> Callable[[Box], NDArray[np.uint8]]:
-    return lambda box: np.asarray(masks[(number, *box.slices)])
-
-
 def region_features(
     maps: Maps, masks: zarr.Array[Any], *, record: DatasetRecord, rows: int
 ) -> Iterator[dict[str, Any]]:
@@ -89,12 +84,11 @@ def region_features(
     rows
         Rows of a strip; they do not change the result.
     """
-    height, width = maps.size
-    readers = [_reader(masks, at) for at in range(len(record.codes))]
-    tables = [component_table(read, height=height, width=width, rows=rows) for read in readers]
+    planes = [raster_of(masks, at) for at in range(len(record.codes))]
+    tables = [component_table(plane, rows=rows) for plane in planes]
     measured = _probabilities(maps, masks, tables)
-    for each, read, table, (mean, highest) in zip(record.classes, readers, tables, measured, strict=True):
-        for number, polygons in enumerate(trace_components(read, table)):
+    for each, plane, table, (mean, highest) in zip(record.classes, planes, tables, measured, strict=True):
+        for number, polygons in enumerate(trace_components(plane, table)):
             sure = {"mean_probability": float(mean[number]), "max_probability": float(highest[number])}
             properties = {**_measurements(maps, table, number), **sure}
             yield feature(

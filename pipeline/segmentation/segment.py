@@ -25,7 +25,7 @@ from pipeline.segmentation.labels import label_attributes
 from pipeline.segmentation.polygons import feature_collection
 from pipeline.segmentation.regions import Maps, region_features
 from pipeline.segmentation.threshold_file import read_thresholds
-from pipeline.stores import create_group, create_plane, read_box, write_box
+from pipeline.stores import create_group, create_plane, raster_of, write_box
 from pipeline.stores.atomic import file_in_progress, folder_in_progress
 from pipeline.stores.job import Job
 from pipeline.stores.probability_store import reaches
@@ -54,11 +54,8 @@ def _cut(maps: Maps, folder: Path, *, cuts: list[float], config: SegmentationCon
 
 
 def _cleaned(array: zarr.Array[Any], *, code: str, config: SegmentationConfig) -> CleanMask:
-    height, width = array.shape
     return clean(
-        lambda box: read_box(array, box),
-        height=height,
-        width=width,
+        raster_of(array),
         minimum_area=config.minimum_areas.get(code, config.minimum_area),
         fill_holes=config.fill_holes,
         largest_hole=config.largest_hole,

@@ -15,6 +15,7 @@ import zarr
 from numpy.typing import DTypeLike, NDArray
 from zarr.codecs import BloscCodec
 
+from pipeline.arrays.raster import Raster
 from pipeline.config import Storage
 from pipeline.errors import StoreError, UnalignedWrite
 from pipeline.geometry import Box
@@ -29,6 +30,7 @@ __all__ = [
     "member",
     "open_array",
     "open_group",
+    "raster_of",
     "read_box",
     "use_threads",
     "write_box",
@@ -237,6 +239,12 @@ def member(group: zarr.Group, name: str, *, where: Path) -> zarr.Array[Any]:
 def read_box(array: zarr.Array[Any], box: Box) -> NDArray[Any]:
     """Read a box of the last two axes; leading axes come whole."""
     return np.asarray(array[(..., *box.slices)])
+
+
+def raster_of(array: zarr.Array[Any], *plane: int) -> Raster[Any]:
+    """Raster of a stored array, leading axes whole, or of one plane of it."""
+    height, width = array.shape[-2:]
+    return Raster((height, width), lambda box: np.asarray(array[(*(plane or (...,)), *box.slices)]))
 
 
 def write_box(array: zarr.Array[Any], block: NDArray[Any], *, y0: int, x0: int) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from pipeline.arrays.raster import Raster
 from pipeline.geometry import Box
 from pipeline.stores import open_array, read_box
 
@@ -44,6 +45,11 @@ class ProbabilityMap:
         """Classes, rows, columns."""
         classes, height, width = self.array.shape
         return int(classes), int(height), int(width)
+
+    @property
+    def raster(self) -> Raster[np.float16]:
+        """Raster of all classes ``(class, y, x)``."""
+        return Raster(self.shape[1:], self.read)
 
     def read(self, box: Box) -> NDArray[np.float16]:
         """All classes of a box."""

@@ -1,7 +1,5 @@
 """Components found strip by strip are those of the whole image."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.arrays.components import ComponentTable, component_table, relabel, select, whole_components
+from pipeline.arrays.raster import Raster
 from pipeline.errors import GeometryError
 from pipeline.geometry import Box
 from pipeline.seeds import stream
@@ -19,15 +18,10 @@ STRUCTURE = {4: ndimage.generate_binary_structure(2, 1), 8: ndimage.generate_bin
 COLUMNS = ("area", "y0", "x0", "y1", "x1", "first_y", "first_x", "cy", "cx")
 
 
-def reader(mask: Mask) -> Callable[[Box], Mask]:
-    return lambda box: mask[box.slices]
-
-
 def striped(mask: Mask, *, rows: int, connectivity: int = 8) -> tuple[NDArray[np.int32], ComponentTable]:
-    height, width = mask.shape
-    table = component_table(reader(mask), height=height, width=width, rows=rows, connectivity=connectivity)
+    table = component_table(Raster.of(mask), rows=rows, connectivity=connectivity)
     parts = [relabel(table, index, mask[box.slices]) for index, box in enumerate(table.boxes)]
-    return np.concatenate([np.zeros((0, width), np.int32), *parts]), table
+    return np.concatenate([np.zeros((0, mask.shape[1]), np.int32), *parts]), table
 
 
 def reference(mask: Mask, *, connectivity: int) -> tuple[NDArray[np.int32], dict[str, list[float]]]:
@@ -133,9 +127,8 @@ def test_masks_without_pixels_inside_have_no_component(shape: tuple[int, int]) -
 
 def test_sums_of_a_large_component_are_exact() -> None:
     height, width = 3, 4_000_000
-    table = component_table(
-        lambda box: np.ones((box.height, box.width), dtype=bool), height=height, width=width, rows=2
-    )
+    ones = Raster((height, width), lambda box: np.ones((box.height, box.width), dtype=bool))
+    table = component_table(ones, rows=2)
     assert table.area.tolist() == [height * width]
     assert table.cx.tolist() == [(width - 1) / 2]
     assert table.cy.tolist() == [1.0]
@@ -149,7 +142,7 @@ def test_each_strip_is_read_once_from_the_top() -> None:
         boxes.append(box)
         return mask[box.slices]
 
-    table = component_table(read, height=10, width=4, rows=4)
+    table = component_table(Raster((10, 4), read), rows=4)
     assert boxes == [Box(0, 0, 4, 4), Box(4, 0, 8, 4), Box(8, 0, 10, 4)] == list(table.boxes)
     assert table.box(0) == Box(0, 0, 10, 4)
 
@@ -177,17 +170,17 @@ def test_components_at_the_border_are_told_from_those_inside() -> None:
 
 def test_a_mask_that_changed_between_the_passes_is_refused() -> None:
     mask = np.eye(6, dtype=bool)
-    table = component_table(reader(mask), height=6, width=6, rows=3)
+    table = component_table(Raster.of(mask), rows=3)
     with pytest.raises(GeometryError, match="changed since"):
         relabel(table, 0, np.array(mask[:3] * [1, 0, 1, 1, 1, 1], dtype=bool))
 
 
 def test_a_strip_of_another_shape_is_refused() -> None:
     with pytest.raises(GeometryError, match="another shape"):
-        component_table(lambda box: np.zeros((1, 1), dtype=bool), height=6, width=6)
+        component_table(Raster((6, 6), lambda box: np.zeros((1, 1), dtype=bool)))
 
 
 @pytest.mark.parametrize(("rows", "connectivity"), [(0, 8), (4, 6)])
 def test_impossible_parameters_are_refused(rows: int, connectivity: int) -> None:
     with pytest.raises(GeometryError, match="connectivity 4 or 8"):
-        component_table(reader(np.eye(3, dtype=bool)), height=3, width=3, rows=rows, connectivity=connectivity)
+        component_table(Raster.of(np.eye(3, dtype=bool)), rows=rows, connectivity=connectivity)

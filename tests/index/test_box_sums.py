@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.arrays.raster import Raster
 from pipeline.index import box_sums as module
 from pipeline.index.box_sums import box_sums, truth_counts
 from pipeline.index.image import open_image
@@ -22,8 +23,7 @@ def test_window_sums_equal_a_plain_recount_for_any_strip_height(seed, height, wi
     random = np.random.Generator(np.random.PCG64(seed))
     planes = random.integers(0, 2, (2, height, width)).astype(np.uint8)
     boxes = random_boxes(random, 30, height, width)
-    size = {"height": height, "width": width, "planes": 2, "rows": rows}
-    found = box_sums(lambda box: planes[(..., *box.slices)], boxes, **size)
+    found = box_sums(Raster.of(planes), boxes, planes=2, rows=rows)
     assert found.tolist() == [planes[:, y0:y1, x0:x1].sum(axis=(1, 2)).tolist() for y0, x0, y1, x1 in boxes]
 
 
@@ -40,7 +40,7 @@ def test_large_values_add_up_exactly_for_any_division_into_bands(seed, width, ro
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "COLUMNS", columns)
-        found = box_sums(read, boxes, height=30, width=width, planes=1, rows=rows)[:, 0]
+        found = box_sums(Raster((30, width), read), boxes, planes=1, rows=rows)[:, 0]
     assert found.tolist() == [int(planes[0, y0:y1, x0:x1].sum(dtype=np.int64)) for y0, x0, y1, x1 in boxes]
 
 
@@ -52,7 +52,7 @@ def test_strips_that_no_box_touches_are_not_read():
         return np.ones((1, box.height, box.width), np.uint8)
 
     boxes = np.array([[12, 0, 18, 5], [41, 2, 49, 9]])
-    box_sums(read, boxes, height=60, width=10, planes=1, rows=10)
+    box_sums(Raster((60, 10), read), boxes, planes=1, rows=10)
     assert asked == [10, 40]
 
 

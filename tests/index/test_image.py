@@ -16,8 +16,8 @@ def test_a_box_read_by_tiles_is_the_box_of_the_array(several, data):
     image = open_image(several.normalized["b"])
     y0, y1 = sorted(data.draw(st.tuples(*[st.integers(0, image.height)] * 2)))
     x0, x1 = sorted(data.draw(st.tuples(*[st.integers(0, image.width)] * 2)))
-    read = tiled(image.truth)
-    np.testing.assert_array_equal(read(Box(y0, x0, y1, x1)), several.pictures["b"].truth[:, y0:y1, x0:x1])
+    truth = tiled(image.truth)
+    np.testing.assert_array_equal(truth.read(Box(y0, x0, y1, x1)), several.pictures["b"].truth[:, y0:y1, x0:x1])
 
 
 def test_a_store_of_other_classes_is_refused_by_a_message_that_names_both(several):

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.morphology import remove_small_objects
 
+from pipeline.arrays.raster import Raster
 from pipeline.errors import ConfigurationError
 from pipeline.geometry import Box, strips
 from pipeline.seeds import stream
@@ -18,9 +19,7 @@ Mask = NDArray[np.bool_]
 
 def cleaned(mask: Mask, *, minimum_area: int, fill_holes: bool, largest_hole: int | None, rows: int) -> CleanMask:
     return clean(
-        lambda box: mask[box.slices],
-        height=mask.shape[0],
-        width=mask.shape[1],
+        Raster.of(mask),
         minimum_area=minimum_area,
         fill_holes=fill_holes,
         largest_hole=largest_hole,

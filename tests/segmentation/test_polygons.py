@@ -1,7 +1,6 @@
 """Polygons hold exactly the pixels that they were traced from."""
 
 import json
-from collections.abc import Callable
 from itertools import pairwise
 from typing import SupportsFloat
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.arrays.components import component_table, whole_components
-from pipeline.geometry import Box
+from pipeline.arrays.raster import Raster
 from pipeline.seeds import stream
 from pipeline.segmentation.polygons import Polygon, feature, feature_collection, trace, trace_components
 
@@ -22,10 +21,6 @@ Mask = NDArray[np.bool_]
 
 def noise(height: int, width: int, *, density: float, seed: int) -> Mask:
     return stream(seed, "polygons").random((height, width)) < density
-
-
-def reader(mask: Mask) -> Callable[[Box], Mask]:
-    return lambda box: mask[box.slices]
 
 
 def shoelace(ring: NDArray[np.int64]) -> float:
@@ -98,7 +93,7 @@ def test_strips_of_any_height_give_the_polygons_of_each_whole_region(
     height: int, width: int, rows: int, density: float, seed: int
 ) -> None:
     mask = noise(height, width, density=density, seed=seed)
-    traced = trace_components(reader(mask), component_table(reader(mask), height=height, width=width, rows=rows))
+    traced = trace_components(Raster.of(mask), component_table(Raster.of(mask), rows=rows))
     labels, table = whole_components(mask)
     assert len(traced) == len(table)
     for number, polygons in enumerate(traced):
@@ -134,7 +129,7 @@ def test_an_island_in_a_hole_is_a_polygon_of_its_own() -> None:
 
 def test_pixels_joined_only_at_a_corner_are_two_polygons_of_one_region() -> None:
     mask = np.eye(2, dtype=bool)
-    (polygons,) = trace_components(reader(mask), component_table(reader(mask), height=2, width=2, rows=1))
+    (polygons,) = trace_components(Raster.of(mask), component_table(Raster.of(mask), rows=1))
     assert [polygon.area for polygon in polygons] == [1, 1]
 
 
@@ -156,7 +151,7 @@ def test_holes_that_touch_each_other_at_a_corner_are_two() -> None:
 def test_nothing_has_no_polygon(shape: tuple[int, int]) -> None:
     mask = np.zeros(shape, dtype=bool)
     assert trace(mask) == []
-    assert trace_components(reader(mask), component_table(reader(mask), height=shape[0], width=shape[1])) == []
+    assert trace_components(Raster.of(mask), component_table(Raster.of(mask))) == []
 
 
 def described(mask: Mask, **scale: float) -> dict[str, object]:

@@ -3,14 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.arrays.raster import Raster
 from pipeline.index.box_sums import Boxes
 from pipeline.index.candidates import Lesions
-from pipeline.index.sampling.positions import ReadMask, around, member_strips
+from pipeline.index.sampling.positions import around, member_strips
 
-__all__ = ["Shape", "contained", "cover", "touched"]
-
-Shape = tuple[int, int]
-"""Height and width of an image."""
+__all__ = ["contained", "cover", "touched"]
 
 
 def contained(lesions: Lesions, boxes: Boxes) -> NDArray[np.bool_]:
@@ -21,7 +19,7 @@ def contained(lesions: Lesions, boxes: Boxes) -> NDArray[np.bool_]:
     return found
 
 
-def touched(lesions: Lesions, boxes: Boxes, *, read: ReadMask) -> NDArray[np.bool_]:
+def touched(lesions: Lesions, boxes: Boxes, *, mask: Raster[np.bool_]) -> NDArray[np.bool_]:
     """Components that share a pixel with one of the boxes, exactly.
 
     Parameters
@@ -30,8 +28,8 @@ def touched(lesions: Lesions, boxes: Boxes, *, read: ReadMask) -> NDArray[np.boo
         Components of one class.
     boxes
         ``(n, 4)``.
-    read
-        Gives the mask of the class; called only where bounding boxes alone do not tell.
+    mask
+        Of the class; read only where bounding boxes alone do not tell.
     """
     known, possible = (np.zeros(len(lesions), dtype=bool) for _ in range(2))
     for y0, x0, y1, x1 in boxes:
@@ -40,21 +38,19 @@ def touched(lesions: Lesions, boxes: Boxes, *, read: ReadMask) -> NDArray[np.boo
         possible |= (lesions.y0 < y1) & (lesions.y1 > y0) & (lesions.x0 < x1) & (lesions.x1 > x0)
     known |= contained(lesions, boxes)
     for at in np.flatnonzero(possible & ~known):
-        known[at] = _shares_pixel(lesions, int(at), boxes, read=read)
+        known[at] = _shares_pixel(lesions, int(at), boxes, mask=mask)
     return known
 
 
-def _shares_pixel(lesions: Lesions, at: int, boxes: Boxes, *, read: ReadMask) -> bool:
-    for strip, member in member_strips(read, lesions, at):
+def _shares_pixel(lesions: Lesions, at: int, boxes: Boxes, *, mask: Raster[np.bool_]) -> bool:
+    for strip, member in member_strips(mask, lesions, at):
         corners = np.clip(boxes - [strip.y0, strip.x0] * 2, 0, [strip.height, strip.width] * 2)
         if any(member[y0:y1, x0:x1].any() for y0, x0, y1, x1 in corners):
             return True
     return False
 
 
-def cover(
-    lesions: Lesions, boxes: Boxes, *, shape: Shape, patch: int, read: ReadMask
-) -> tuple[NDArray[np.int64], Boxes]:
+def cover(lesions: Lesions, boxes: Boxes, *, patch: int, mask: Raster[np.bool_]) -> tuple[NDArray[np.int64], Boxes]:
     """Missing patches, so that each component is touched, and wholly held where a patch can hold it.
 
     Each lies around the centre of the bounding box of the first component that still needs one, in raster order;
@@ -66,37 +62,35 @@ def cover(
         Components of one class.
     boxes
         Patches that there are, ``(n, 4)``.
-    shape
-        Height and width of the image.
     patch
         Side of a patch.
-    read
-        Gives the mask of the class.
+    mask
+        Of the class.
 
     Returns
     -------
     tuple
         Place of the component for which each patch was added ``(m,)``, and the patches ``(m, 4)``.
     """
-    height, width = (min(patch, length) for length in shape)
+    height, width = (min(patch, length) for length in mask.shape)
     fits = (lesions.y1 - lesions.y0 <= height) & (lesions.x1 - lesions.x0 <= width)
-    need = _missing(lesions, boxes, fits=fits, need=np.ones(len(lesions), dtype=bool), read=read)
+    need = _missing(lesions, boxes, fits=fits, need=np.ones(len(lesions), dtype=bool), mask=mask)
     centre = np.stack([lesions.y0 + lesions.y1, lesions.x0 + lesions.x1], axis=1) // 2
     first = np.stack([lesions.first_y, lesions.first_x], axis=1)
-    added = around(centre, keep=first, height=shape[0], width=shape[1], patch=patch)
+    added = around(centre, keep=first, height=mask.height, width=mask.width, patch=patch)
     places = []
     for at in range(len(lesions)):
         if need[at]:
             places.append(at)
-            need = _missing(lesions, added[at : at + 1], fits=fits, need=need, read=read)
+            need = _missing(lesions, added[at : at + 1], fits=fits, need=need, mask=mask)
     chosen = np.array(places, dtype=np.int64)
     return chosen, added[chosen]
 
 
 def _missing(
-    lesions: Lesions, boxes: Boxes, *, fits: NDArray[np.bool_], need: NDArray[np.bool_], read: ReadMask
+    lesions: Lesions, boxes: Boxes, *, fits: NDArray[np.bool_], need: NDArray[np.bool_], mask: Raster[np.bool_]
 ) -> NDArray[np.bool_]:
     left = need & ~contained(lesions, boxes)
     large = np.flatnonzero(left & ~fits)
-    left[large] = ~touched(lesions.select(large), boxes, read=read)
+    left[large] = ~touched(lesions.select(large), boxes, mask=mask)
     return left

@@ -145,8 +145,7 @@ def hard_pool(image: NormalizedImage, hard: HardBoxes, *, seed: int, patch: int)
     middle = np.minimum((boxes[:, :2] + boxes[:, 2:]) // 2, shape - 1)
     wish, keep = (middle[:, None] + shift).reshape(-1, 2), np.repeat(middle, TRIES, axis=0)
     tried = around(wish, keep=keep, height=image.height, width=image.width, patch=patch)
-    span = {"height": image.height, "width": image.width, "planes": 1, "rows": image.rows}
-    free = (box_sums(image.any_truth, tried, **span)[:, 0] == 0).reshape(len(boxes), TRIES)
+    free = (box_sums(image.any_truth, tried, planes=1, rows=image.rows)[:, 0] == 0).reshape(len(boxes), TRIES)
     chosen = tried.reshape(len(boxes), TRIES, 4)[np.arange(len(boxes)), free.argmax(axis=1)]
     exponential = stream(seed, "index", image.image_id, "hard", "order").standard_exponential(len(boxes))
     found = CandidatePool(draw_keys(exponential, score, power=1.0), chosen, score)

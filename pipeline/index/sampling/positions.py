@@ -8,14 +8,15 @@ Every (image, class) has one fixed stream that depends on nothing but the seed, 
 So a larger quota keeps the former draws, and another image, another class or another order of work changes none.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.arrays.components import component_table, relabel
+from pipeline.arrays.raster import Raster
 from pipeline.errors import StoreError
-from pipeline.geometry import Box, starts_1d, strips
+from pipeline.geometry import Box, starts_1d
 from pipeline.index.box_sums import Boxes, box_sums
 from pipeline.index.candidates import Lesions
 from pipeline.index.image import NormalizedImage
@@ -35,7 +36,6 @@ __all__ = [
 
 Positions = NDArray[np.int64]
 """``(n, 2)``: y and x of pixels."""
-ReadMask = Callable[[Box], NDArray[np.bool_]]
 
 STRIP_ROWS = 512
 """Rows of a component that are held at a time."""
@@ -128,13 +128,13 @@ def _not_more_often(
     return found, found != place
 
 
-def member_strips(read: ReadMask, lesions: Lesions, at: int) -> Iterator[tuple[Box, NDArray[np.bool_]]]:
+def member_strips(mask: Raster[np.bool_], lesions: Lesions, at: int) -> Iterator[tuple[Box, NDArray[np.bool_]]]:
     """Pixels of one component, strip by strip of its bounding box.
 
     Parameters
     ----------
-    read
-        Gives the mask of the class.
+    mask
+        Of the class.
     lesions, at
         Which component.
 
@@ -144,11 +144,10 @@ def member_strips(read: ReadMask, lesions: Lesions, at: int) -> Iterator[tuple[B
         Where the truth does not hold the component that the candidate table names.
     """
     box = lesions.box(at)
-    if box.height <= STRIP_ROWS and np.count_nonzero(alone := read(box)) == lesions.area[at]:
+    if box.height <= STRIP_ROWS and np.count_nonzero(alone := mask.read(box)) == lesions.area[at]:
         yield box, alone
         return
-    size = {"height": box.height, "width": box.width}
-    table = component_table(lambda strip: read(strip.shift(box.y0, box.x0)), **size, rows=STRIP_ROWS)
+    table = component_table(mask.part(box), rows=STRIP_ROWS)
     first = (table.first_y == lesions.first_y[at] - box.y0) & (table.first_x == lesions.first_x[at] - box.x0)
     found = np.flatnonzero(first & (table.area == lesions.area[at]))
     if len(found) != 1:
@@ -159,20 +158,20 @@ def member_strips(read: ReadMask, lesions: Lesions, at: int) -> Iterator[tuple[B
             expected=f"a component of {lesions.area[at]} pixels",
             remedy="Delete index/candidates and run the stage index again.",
         )
-    for index, strip in enumerate(strips(box.height, box.width, STRIP_ROWS)):
+    for index, strip in enumerate(table.boxes):
         there = strip.shift(box.y0, box.x0)
-        yield there, relabel(table, index, read(there)) == found[0]
+        yield there, relabel(table, index, mask.read(there)) == found[0]
 
 
 def pixel_positions(
-    read: ReadMask, lesions: Lesions, *, place: NDArray[np.int64], pixel: NDArray[np.int64]
+    mask: Raster[np.bool_], lesions: Lesions, *, place: NDArray[np.int64], pixel: NDArray[np.int64]
 ) -> Positions:
     """Positions of pixels of components, given their numbers in raster order.
 
     Parameters
     ----------
-    read
-        Gives the mask of the class; called for the bounding boxes of the components in raster order.
+    mask
+        Of the class; read in the bounding boxes of the components in raster order.
     lesions
         Components.
     place
@@ -183,7 +182,7 @@ def pixel_positions(
     positions = np.zeros((len(place), 2), dtype=np.int64)
     for at in np.unique(place):
         wanted, seen = np.flatnonzero(place == at), 0
-        for box, member in member_strips(read, lesions, int(at)):
+        for box, member in member_strips(mask, lesions, int(at)):
             flat = np.flatnonzero(member)
             here = wanted[(pixel[wanted] >= seen) & (pixel[wanted] < seen + len(flat))]
             y, x = np.divmod(flat[pixel[here] - seen], box.width)
@@ -239,7 +238,7 @@ def background_boxes(image: NormalizedImage, *, seed: int, wanted: int, patch: i
     start = (chance * (shape - size + 1)).astype(np.int64)
     start = start[np.sort(np.unique(start, axis=0, return_index=True)[1])]
     centre = start + size // 2
-    span = {"height": image.height, "width": image.width, "planes": 1, "rows": image.rows}
+    span = {"planes": 1, "rows": image.rows}
     in_roi = box_sums(image.roi_mask, np.concatenate([centre, centre + 1], axis=1), **span)[:, 0] > 0
     boxes = np.concatenate([start, start + size], axis=1)[in_roi]
     empty = box_sums(image.any_truth, boxes, **span)[:, 0] == 0

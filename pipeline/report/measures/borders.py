@@ -14,16 +14,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from pipeline import stores
 from pipeline.arrays.components import component_table, relabel
-from pipeline.geometry import Box, starts_1d
+from pipeline.arrays.raster import Raster
+from pipeline.geometry import starts_1d
 from pipeline.model.held_out import measured_split
-from pipeline.report.measures.steps import Profile, ReadMap, border_lines, lines_beside, step_profiles
+from pipeline.report.measures.steps import Profile, border_lines, lines_beside, step_profiles
+from pipeline.stores import raster_of
 from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.job import Job
-from pipeline.stores.probability_store import ProbabilityMap, open_probability
+from pipeline.stores.probability_store import open_probability
 from pipeline.words import EVALUATED_SPLITS
 
 __all__ = ["COLUMNS", "COMPARED_WITH", "Lonely", "Seam", "lonely_regions", "measure_seams", "write_borders"]
@@ -105,32 +106,27 @@ def _seam(profiles: Sequence[Profile], at: int, lines: Sequence[tuple[int, ...]]
 
 
 def measure_seams(
-    read: ReadMap, *, shape: tuple[int, int, int], window: int, stride: int, overlapping: bool
+    maps: Raster[np.floating], *, classes: int, window: int, stride: int, overlapping: bool
 ) -> tuple[Seam, ...]:
     """Seam error of a map, one per class.
 
     Parameters
     ----------
-    read
-        Gives the probabilities of a box; called block by block.
-    shape
-        ``(class, y, x)`` of the map.
+    maps
+        Probabilities ``(class, y, x)``, read block by block.
+    classes
+        Their number.
     window, stride
         Of the windows that it was made of.
     overlapping
         Whether they were fused where they overlap.
     """
-    classes, height, width = shape
-    profiles = step_profiles(read, classes=classes, height=height, width=width)
+    profiles = step_profiles(maps, classes=classes)
     lines = [
         border_lines(starts_1d(length, window, stride), window=window, length=length, overlapping=overlapping)
-        for length in (height, width)
+        for length in maps.shape
     ]
     return tuple(_seam(profiles, at, lines) for at in range(classes))
-
-
-def _plane(array: Any, at: int, box: Box) -> NDArray[np.bool_]:  # noqa: ANN401 Zarr or NumPy array
-    return np.asarray(array[(at, *box.slices)], dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,25 +143,22 @@ class Lonely:
     """Column of the same."""
 
 
-def lonely_regions(masks: Any, at: int, *, others: Sequence[Any]) -> Lonely:  # noqa: ANN401 arrays
+def lonely_regions(mask: Raster[np.generic], *, others: Sequence[Raster[np.generic]]) -> Lonely:
     """Lonely regions of a class: those that touch no pixel of other masks; read strip by strip.
 
     Parameters
     ----------
-    masks
-        ``(class, y, x)``.
-    at
-        Number of the class.
+    mask
+        Of one class.
     others
-        Arrays of the same shape.
+        Masks of the same class and size.
     """
-    height, width = masks.shape[1:]
-    table = component_table(lambda box: _plane(masks, at, box), height=height, width=width)
+    table = component_table(mask)
     touched = np.zeros(len(table), bool)
     for index, box in enumerate(table.boxes if len(table) else ()):
-        labels = relabel(table, index, _plane(masks, at, box))
+        labels = relabel(table, index, mask.read(box))
         for other in others:
-            found = labels[_plane(other, at, box)]
+            found = labels[other.read(box) != 0]
             touched[found[found >= 0]] = True
     if touched.all():
         return Lonely(0, 0)
@@ -173,17 +166,6 @@ def lonely_regions(masks: Any, at: int, *, others: Sequence[Any]) -> Lonely:  # 
     box = table.box(int(np.argmax(area)))
     middle = (box.y0 + box.y1) // 2, (box.x0 + box.x1) // 2
     return Lonely(int(np.count_nonzero(~touched)), int(area.sum()), int(area.max()), *middle)
-
-
-def _seams_of(maps: ProbabilityMap, *, window: int, stride: int, overlapping: bool) -> tuple[Seam, ...]:
-    classes, height, width = maps.shape
-    return measure_seams(
-        maps.read,
-        shape=(classes, height, width),
-        window=window,
-        stride=stride,
-        overlapping=overlapping,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +183,8 @@ class _Image:
         for fusion, path in self.probability.items():
             notes: Any = dict(stores.open_group(path).attrs)["lesionmap"]
             window, stride = int(notes["window"]), int(notes["stride"])
-            seams = _seams_of(open_probability(path), window=window, stride=stride, overlapping=fusion != "none")
+            maps, overlapping = open_probability(path).raster, fusion != "none"
+            seams = measure_seams(maps, classes=len(codes), window=window, stride=stride, overlapping=overlapping)
             for at, (code, seam) in enumerate(zip(codes, seams, strict=True)):
                 yield {
                     "image_id": self.image_id,
@@ -224,9 +207,10 @@ class _Image:
     def _false(self, fusion: str, at: int) -> dict[str, int]:
         false = lonely = Lonely()
         if self.known[at]:
-            false = lonely_regions(self.masks[fusion], at, others=[self.truth])
+            mask, truth = raster_of(self.masks[fusion], at), raster_of(self.truth, at)
+            false = lonely_regions(mask, others=[truth])
             if COMPARED_WITH in self.masks:
-                lonely = lonely_regions(self.masks[fusion], at, others=[self.truth, self.masks[COMPARED_WITH]])
+                lonely = lonely_regions(mask, others=[truth, raster_of(self.masks[COMPARED_WITH], at)])
         return {
             "false_regions": false.regions,
             "false_pixels": false.pixels,

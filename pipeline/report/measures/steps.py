@@ -4,7 +4,7 @@ Line ``y`` lies between the rows ``y − 1`` and ``y``, line ``x`` between colum
 two pixels says something, because the wide parts where nothing is found are smooth in any map.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -12,13 +12,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.arrays.raster import Raster
 from pipeline.geometry import BLOCK, Box, aligned_boxes
 
-__all__ = ["ACTIVE", "BESIDE", "Profile", "ReadMap", "border_lines", "lines_beside", "step_profiles"]
+__all__ = ["ACTIVE", "BESIDE", "Profile", "border_lines", "lines_beside", "step_profiles"]
 
 Floats: TypeAlias = NDArray[np.float32]
-ReadMap: TypeAlias = Callable[[Box], NDArray[np.floating]]
-"""Gives the probabilities ``(class, y, x)`` of a box."""
 
 ACTIVE = 0.05
 """Probability that the larger of two neighbours must have for their step to count."""
@@ -52,17 +51,15 @@ def _add_steps(
                     pixels[c, line] += 1
 
 
-def step_profiles(
-    read: ReadMap, *, classes: int, height: int, width: int, block: int = BLOCK
-) -> tuple[Profile, Profile]:
+def step_profiles(maps: Raster[np.floating], *, classes: int, block: int = BLOCK) -> tuple[Profile, Profile]:
     """Steps across all lines between rows and between columns of a map of any size, read block by block.
 
     Parameters
     ----------
-    read
-        Gives the probabilities of a box.
-    classes, height, width
-        Size of the map.
+    maps
+        Probabilities ``(class, y, x)``.
+    classes
+        Their number.
     block
         Side of the blocks; it changes no count, and sums to rounding only.
 
@@ -71,11 +68,11 @@ def step_profiles(
     tuple
         Along y and along x.
     """
-    found = tuple(Profile(np.zeros((classes, n)), np.zeros((classes, n), np.int64)) for n in (height, width))
-    for box in aligned_boxes(height, width, block):
+    found = tuple(Profile(np.zeros((classes, n)), np.zeros((classes, n), np.int64)) for n in maps.shape)
+    for box in aligned_boxes(*maps.shape, block):
         for axis, profile in enumerate(found):
             dy, dx = (min(box.y0, 1), 0) if axis == 0 else (0, min(box.x0, 1))
-            values = read(Box(box.y0 - dy, box.x0 - dx, box.y1, box.x1)).astype(np.float32)
+            values = maps.read(Box(box.y0 - dy, box.x0 - dx, box.y1, box.x1)).astype(np.float32)
             # Without a pixel before the block its first line is the border of the image, and lines count from the second.
             first = (box.y0, box.x0)[axis] or 1
             end = (box.y1, box.x1)[axis]

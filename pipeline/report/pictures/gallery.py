@@ -14,12 +14,12 @@ from pipeline.geometry import Box
 from pipeline.report.paths import Result
 from pipeline.report.pictures import overlays
 from pipeline.report.pictures.overlays import Picture
-from pipeline.report.pictures.reduce import ReadMasks, Reduced, picture_shape, reduce_masks
+from pipeline.report.pictures.reduce import Reduced, picture_shape, reduce_masks
 from pipeline.report.pictures.store_pictures import (
     Shot,
     framed,
     level_of,
-    mask_reader,
+    mask_raster,
     resized,
     save_picture,
     store_box,
@@ -82,14 +82,12 @@ def _lesions(record: DatasetRecord) -> list[int]:
 def _whole(
     image: str, *, store: Path, result: Result, record: DatasetRecord, judged: tuple[int, ...], side: int
 ) -> _Layers:
-    shape = store_shape(store)
-    target = picture_shape(*shape, side=side)
+    target = picture_shape(*store_shape(store), side=side)
     reduced = reduce_masks(
-        shape,
+        mask_raster(store, "truth") if judged else None,
+        mask_raster(result.segmentation[image], "masks"),
         classes=len(record.classes),
         picture=target,
-        truth=mask_reader(store, "truth") if judged else None,
-        masks=mask_reader(result.segmentation[image], "masks"),
         judged=judged,
     )
     highest = (
@@ -101,18 +99,10 @@ def _whole(
 def _crop(
     image: str, box: Box, *, store: Path, result: Result, record: DatasetRecord, judged: tuple[int, ...]
 ) -> _Layers:
-    def shifted(read: ReadMasks | None) -> ReadMasks | None:
-        return None if read is None else lambda inner: read(inner.shift(box.y0, box.x0))
-
+    truth, masks = mask_raster(store, "truth") if judged else None, mask_raster(result.segmentation[image], "masks")
+    parts = [None if each is None else each.part(box) for each in (truth, masks)]
     size = (box.height, box.width)
-    reduced = reduce_masks(
-        size,
-        classes=len(record.classes),
-        picture=size,
-        truth=shifted(mask_reader(store, "truth")) if judged else None,
-        masks=shifted(mask_reader(result.segmentation[image], "masks")),
-        judged=judged,
-    )
+    reduced = reduce_masks(*parts, classes=len(record.classes), picture=size, judged=judged)
     probability = open_probability(result.probability[image]).read(box)[_lesions(record)].max(axis=0)
     return _Layers(store_box(store, box), reduced, probability.astype(np.float32))
 

@@ -15,7 +15,7 @@ from pipeline.report.pictures.lettering import Label, lettered
 from pipeline.report.pictures.overlays import RGB, Picture
 from pipeline.report.pictures.patch_sheet import colour_of, drawn_for
 from pipeline.report.pictures.reduce import reduce_masks
-from pipeline.report.pictures.store_pictures import mask_reader, store_picture, store_shape
+from pipeline.report.pictures.store_pictures import mask_raster, store_picture, store_shape
 from pipeline.words import BACKGROUND
 
 __all__ = ["BoxMap", "box_map", "side_by_side", "times_seen"]
@@ -80,7 +80,7 @@ def box_map(store: Path, rows: pd.DataFrame, record: DatasetRecord, *, side: int
     shape = store_shape(store)
     ground = _ground(store_picture(store, side=side))
     size = (ground.shape[0], ground.shape[1])
-    picture, truth = ground, _truth(store, shape, size=size, classes=len(record.classes))
+    picture, truth = ground, _truth(store, size=size, classes=len(record.classes))
     if truth is not None:
         for at in [record.codes.index(code) for code in reversed(record.order)]:
             picture = overlays.outline(picture, truth[at], colour=record.classes[at].rgb)
@@ -100,9 +100,8 @@ def _ground(picture: Picture) -> Picture:
     return np.repeat(np.rint(level).astype(np.uint8)[:, :, None], 3, axis=2)
 
 
-def _truth(store: Path, shape: tuple[int, int], *, size: tuple[int, int], classes: int) -> NDArray[np.bool_] | None:
-    reader = mask_reader(store, "truth")
-    return reduce_masks(shape, classes=classes, picture=size, truth=reader, masks=None, judged=()).truth
+def _truth(store: Path, *, size: tuple[int, int], classes: int) -> NDArray[np.bool_] | None:
+    return reduce_masks(mask_raster(store, "truth"), classes=classes, picture=size).truth
 
 
 def side_by_side(found: BoxMap, *, title: str) -> Picture:

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline import stores
+from pipeline.arrays.raster import Raster
 from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import Box
 from pipeline.report.pictures import overlays
@@ -176,7 +177,5 @@ def _scaled(truth: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_
     if size[0] > shape[0] or size[1] > shape[1]:
         large = [cv2.resize(each.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST) > 0 for each in truth]
         return np.stack(large)
-    found = reduce_masks(
-        shape, classes=len(truth), picture=size, truth=lambda box: truth[(..., *box.slices)], masks=None, judged=()
-    )
+    found = reduce_masks(Raster.of(truth), classes=len(truth), picture=size)
     return np.zeros((len(truth), *size), dtype=bool) if found.truth is None else found.truth

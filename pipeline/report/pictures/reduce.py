@@ -4,19 +4,16 @@ A pixel of the picture stands for a rectangle of pixels of the image. Masks are 
 stays one pixel of the picture. Errors are reduced by counting, so that a thin rim of errors does not swallow a hit.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.arrays.raster import Raster
 from pipeline.geometry import BLOCK, Box, aligned_boxes
 
-__all__ = ["ERRORS", "ReadMasks", "Reduced", "picture_shape", "reduce_masks"]
-
-ReadMasks: TypeAlias = Callable[[Box], NDArray[np.bool_]]
-"""Gives the masks ``(class, y, x)`` of a box."""
+__all__ = ["ERRORS", "Reduced", "picture_shape", "reduce_masks"]
 
 ERRORS = ("hit", "false_positive", "false_negative", "other_class")
 """Kinds of pixels: right, predicted without truth, truth that was missed, and truth that got another class."""
@@ -73,39 +70,38 @@ def _into(ufunc: np.ufunc, picture: NDArray[np.generic], block: NDArray[np.gener
 
 
 def reduce_masks(
-    shape: tuple[int, int],
+    truth: Raster[np.bool_] | None,
+    masks: Raster[np.bool_] | None = None,
     *,
     classes: int,
     picture: tuple[int, int],
-    truth: ReadMasks | None,
-    masks: ReadMasks | None,
-    judged: Sequence[int],
+    judged: Sequence[int] = (),
 ) -> Reduced:
     """Masks reduced to a picture, and kinds of errors counted, reading blocks of bounded size.
 
     Parameters
     ----------
-    shape
-        ``(height, width)`` of the image.
+    truth, masks
+        ``(class, y, x)`` of one size; None where there is none.
     classes
         Length of the class axis.
     picture
         ``(h, w)``, at most as large as the image; see ``picture_shape``.
-    truth, masks
-        Readers; None where there is none.
     judged
         Numbers of the classes that count as errors: those that somebody annotated.
     """
-    whole = Box.of_shape(*shape)
+    known = truth or masks
+    if known is None:
+        return Reduced(None, None, None)
     seen = [np.zeros((classes, *picture), dtype=bool) for _ in range(2)]
     errors = np.zeros((len(ERRORS), *picture), dtype=np.int64)
-    for box in aligned_boxes(*shape, BLOCK):
-        blocks = [None if read is None else read(box) for read in (truth, masks)]
+    for box in aligned_boxes(*known.shape, BLOCK):
+        blocks = [None if each is None else each.read(box) for each in (truth, masks)]
         for target, block in zip(seen, blocks, strict=True):
             if block is not None:
-                _into(np.logical_or, target, block, box, whole)
+                _into(np.logical_or, target, block, box, known.box)
         if blocks[0] is not None and blocks[1] is not None:
             kinds = error_kinds(blocks[0][[*judged]], blocks[1][[*judged]])
-            _into(np.add, errors, kinds.astype(np.int64), box, whole)
+            _into(np.add, errors, kinds.astype(np.int64), box, known.box)
     both = truth is not None and masks is not None
     return Reduced(None if truth is None else seen[0], None if masks is None else seen[1], errors if both else None)

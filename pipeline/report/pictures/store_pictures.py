@@ -13,15 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import stores
+from pipeline.arrays.raster import Raster
 from pipeline.geometry import Box
 from pipeline.report.pictures.overlays import Picture
-from pipeline.report.pictures.reduce import ReadMasks, picture_shape, reduce_masks
+from pipeline.report.pictures.reduce import picture_shape, reduce_masks
 
 __all__ = [
     "Shot",
     "framed",
     "level_of",
-    "mask_reader",
+    "mask_raster",
     "resized",
     "roi_picture",
     "save_picture",
@@ -94,24 +95,18 @@ def store_box(path: Path, box: Box) -> Picture:
     return np.ascontiguousarray(np.moveaxis(stores.read_box(stores.open_array(path, "0"), box), 0, 2))
 
 
-def mask_reader(path: Path, name: str) -> ReadMasks | None:
+def mask_raster(path: Path, name: str) -> Raster[np.bool_] | None:
     """Reader of the masks of a store, box by box; None where it has none of that name."""
     if name not in stores.open_group(path):
         return None
-    array = stores.open_array(path, name)
-
-    def read(box: Box) -> NDArray[np.bool_]:
-        block = np.asarray(stores.read_box(array, box) > 0)
-        return block if block.ndim == 3 else block[None]
-
-    return read
+    stored = stores.raster_of(stores.open_array(path, name))
+    return Raster(stored.shape, lambda box: np.asarray(stored.read(box) > 0).reshape(-1, box.height, box.width))
 
 
 def roi_picture(path: Path, *, side: int) -> NDArray[np.bool_]:
     """Region of interest on the pixels of ``store_picture``."""
-    shape = store_shape(path)
-    target = picture_shape(*shape, side=side)
-    reduced = reduce_masks(shape, classes=1, picture=target, truth=mask_reader(path, "roi"), masks=None, judged=())
+    target = picture_shape(*store_shape(path), side=side)
+    reduced = reduce_masks(mask_raster(path, "roi"), classes=1, picture=target)
     return np.zeros(target, dtype=bool) if reduced.truth is None else reduced.truth[0]
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from pipeline.arrays.components import whole_components
+from pipeline.arrays.raster import Raster
 from pipeline.errors import StoreError
 from pipeline.index.candidates import Lesions
 from pipeline.index.image import open_image
@@ -29,10 +30,6 @@ def lesions_of(mask):
     columns = whole_components(mask)[1].columns()
     names = ("area", "y0", "x0", "y1", "x1", "first_y", "first_x")
     return Lesions(np.arange(len(columns["area"])), *(np.asarray(columns[name], np.int64) for name in names))
-
-
-def reader(mask):
-    return lambda box: mask[box.slices]
 
 
 def drawn(lesions, count, by="components", **address):
@@ -99,7 +96,7 @@ def test_anchors_are_the_named_pixels_of_the_named_components(seed, share, by):
     mask[3, 3] = True
     lesions = lesions_of(mask)
     place, pixel, _ = drawn(lesions, 30, by)
-    found = pixel_positions(reader(mask), lesions, place=place, pixel=pixel)
+    found = pixel_positions(Raster.of(mask), lesions, place=place, pixel=pixel)
     labels = ndimage.label(mask, np.ones((3, 3)))[0]
     for (y, x), at, number in zip(found, place, pixel, strict=True):
         member = labels == labels[lesions.first_y[at], lesions.first_x[at]]
@@ -145,7 +142,7 @@ def test_a_component_taller_than_a_strip_is_told_apart_from_what_lies_in_its_box
     lesions = lesions_of(mask)
     place = np.repeat(np.arange(len(lesions)), lesions.area)
     pixel = np.concatenate([np.arange(area) for area in lesions.area])
-    found = pixel_positions(reader(mask), lesions, place=place, pixel=pixel)
+    found = pixel_positions(Raster.of(mask), lesions, place=place, pixel=pixel)
     labels = ndimage.label(mask, np.ones((3, 3)))[0]
     expected = [np.argwhere(labels == labels[y, x]) for y, x in zip(lesions.first_y, lesions.first_x, strict=True)]
     np.testing.assert_array_equal(found, np.concatenate(expected))
@@ -157,7 +154,7 @@ def test_a_table_of_another_truth_is_refused():
     lesions = lesions_of(mask)
     mask[5, 4:8] = False
     with pytest.raises(StoreError, match="does not belong to the truth"):
-        list(member_strips(reader(mask), lesions, 0))
+        list(member_strips(Raster.of(mask), lesions, 0))
 
 
 @settings(max_examples=50, deadline=None)

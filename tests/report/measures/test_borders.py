@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy import ndimage
 
+from pipeline.arrays.raster import Raster
 from pipeline.config import ProbabilityConfig, Storage
 from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import starts_1d
@@ -112,8 +113,8 @@ def maps(tmp_path: Path, monkeypatch):
 
 def seams_of(values: np.ndarray, *, overlapping: bool = True) -> Seam:
     return measure_seams(
-        lambda box: values[(slice(None), *box.slices)],
-        shape=values.shape,
+        Raster.of(values),
+        classes=len(values),
         window=WINDOW,
         stride=STRIDE if overlapping else WINDOW,
         overlapping=overlapping,
@@ -188,16 +189,17 @@ def test_the_worst_line_is_where_a_seam_was_put():
 
 
 def test_lonely_regions_touch_neither_truth_nor_the_mean():
-    masks, truth, mean = np.zeros((3, 2, 40, 40), np.uint8)
+    masks, truth, mean = arrays = np.zeros((3, 2, 40, 40), np.uint8)
     masks[1, 2:5, 2:5] = 1  # on the truth
     masks[1, 10:14, 10:12] = 1  # nothing there, the mean thinks so too
     masks[1, 20:25, 30:33] = 1  # nothing there, and nobody else thinks so
     masks[1, 25, 33] = 1  # joined to it by a corner
     masks[1, 38, 0] = 1
     truth[1, 4, 4], mean[1, 13, 11], mean[0, 38, 0] = 1, 1, 1
-    assert lonely_regions(masks, 1, others=[truth]) == Lonely(3, 25, 16, 23, 32)
-    assert lonely_regions(masks, 1, others=[truth, mean]) == Lonely(2, 17, 16, 23, 32)
-    assert lonely_regions(masks, 0, others=[truth, mean]) == Lonely(0, 0)
+    first, second = ([Raster.of(each[at]) for each in arrays] for at in (0, 1))
+    assert lonely_regions(second[0], others=second[1:2]) == Lonely(3, 25, 16, 23, 32)
+    assert lonely_regions(second[0], others=second[1:]) == Lonely(2, 17, 16, 23, 32)
+    assert lonely_regions(first[0], others=first[1:]) == Lonely(0, 0)
 
 
 def test_the_table_has_a_row_for_each_image_fusion_and_class(maps, tmp_path):

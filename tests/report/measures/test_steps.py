@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.arrays.raster import Raster
 from pipeline.geometry import starts_1d
 from pipeline.report.measures.steps import ACTIVE, border_lines, lines_beside, step_profiles
 
@@ -23,9 +24,7 @@ def eager(values, axis):
 def test_profiles_are_those_of_the_whole_map_for_any_blocks(height, width, block, seed):
     values = np.random.Generator(np.random.PCG64(seed)).random((2, height, width)).astype(np.float16)
     values[values < 0.4] *= np.float16(0.1)
-    profiles = step_profiles(
-        lambda box: values[(slice(None), *box.slices)], classes=2, height=height, width=width, block=block
-    )
+    profiles = step_profiles(Raster.of(values), classes=2, block=block)
     for axis, profile in enumerate(profiles):
         total, pixels = eager(values, axis)
         np.testing.assert_allclose(profile.total, total, rtol=1e-6)
@@ -55,6 +54,6 @@ def test_lines_beside_are_near_and_touch_no_border():
 def test_a_step_in_one_place_is_in_one_line(axis):
     values = np.zeros((1, 50, 50), np.float32)
     values[0, *((slice(31, None), slice(5, 15)) if axis == 0 else (slice(5, 15), slice(31, None)))] = 0.75
-    profiles = step_profiles(lambda box: values[(slice(None), *box.slices)], classes=1, height=50, width=50, block=16)
+    profiles = step_profiles(Raster.of(values), classes=1, block=16)
     assert np.flatnonzero(profiles[axis].total[0]).tolist() == [31]
     assert profiles[axis].total[0, 31] == pytest.approx(7.5)

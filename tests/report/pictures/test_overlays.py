@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from pipeline.arrays.raster import Raster
 from pipeline.geometry import Box
 from pipeline.report.pictures import reduce
 from pipeline.report.pictures.overlays import ERROR_COLOURS, draw_masks, errors, heat, interesting_box, outline
@@ -13,10 +14,6 @@ from pipeline.report.pictures.reduce import error_kinds, picture_shape, reduce_m
 from pipeline.seeds import stream
 
 SIZES = st.tuples(st.integers(1, 60), st.integers(1, 60), st.integers(1, 70), st.integers(1, 40), st.integers(0, 99))
-
-
-def reader(mask):
-    return lambda box: mask[(slice(None), *box.slices)]
 
 
 @given(SIZES)
@@ -31,7 +28,7 @@ def test_reduced_masks_equal_any_over_each_rectangle_for_every_block_size(sizes)
             expected[:, y * shape[0] // height, x * shape[1] // width] |= mask[:, y, x]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reduce, "BLOCK", block)
-        found = reduce_masks((height, width), classes=2, picture=shape, truth=reader(mask), masks=None, judged=(0, 1))
+        found = reduce_masks(Raster.of(mask), classes=2, picture=shape, judged=(0, 1))
     assert np.array_equal(found.truth, expected)
     assert found.masks is None
     assert found.errors is None
@@ -45,9 +42,7 @@ def test_errors_of_a_picture_count_every_pixel_of_the_image_once(sizes):
     shape = picture_shape(height, width, side=side)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reduce, "BLOCK", block)
-        found = reduce_masks(
-            (height, width), classes=3, picture=shape, truth=reader(truth), masks=reader(masks), judged=(0, 1, 2)
-        )
+        found = reduce_masks(Raster.of(truth), Raster.of(masks), classes=3, picture=shape, judged=(0, 1, 2))
     assert np.array_equal(found.errors.sum(axis=(1, 2)), error_kinds(truth, masks).sum(axis=(1, 2)))
     assert found.errors.sum() == (truth | masks).any(axis=0).sum()
 
@@ -62,7 +57,7 @@ def test_each_kind_of_error_is_what_its_name_says():
 
 def test_classes_that_nobody_annotated_are_no_errors():
     masks = np.ones((2, 4, 4), dtype=bool)
-    found = reduce_masks((4, 4), classes=2, picture=(4, 4), truth=reader(~masks), masks=reader(masks), judged=())
+    found = reduce_masks(Raster.of(~masks), Raster.of(masks), classes=2, picture=(4, 4))
     assert not found.errors.any()
 
 

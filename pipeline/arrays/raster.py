@@ -1,0 +1,55 @@
+"""Raster: an image, a mask or a map of any size, read box by box from memory, from disk, or computed on the way."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.geometry import Box
+
+__all__ = ["Raster"]
+
+Value = TypeVar("Value", bound=np.generic, covariant=True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Raster(Generic[Value]):
+    """Raster: the size of a grid of pixels, and what reads the pixels of any box of it. Nothing is held.
+
+    Examples
+    --------
+    >>> mask = Raster.of(np.eye(4, dtype=np.bool_))
+    >>> mask.shape, mask.part(Box(1, 1, 4, 4)).read(Box(0, 0, 1, 2)).tolist()
+    ((4, 4), [[True, False]])
+    """
+
+    shape: tuple[int, int]
+    """Height and width in pixels."""
+    read: Callable[[Box], NDArray[Value]]
+    """Gives the pixels of a box: ``(y, x)``, planes ``(n, y, x)``, or colours ``(y, x, 3)`` where the user says so."""
+
+    @classmethod
+    def of(cls, array: NDArray[Value]) -> "Raster[Value]":
+        """Raster of an array ``(…, y, x)`` in memory; boxes are views."""
+        return cls((array.shape[-2], array.shape[-1]), lambda box: array[(..., *box.slices)])
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.shape[1]
+
+    @property
+    def box(self) -> Box:
+        """The box of all pixels."""
+        return Box.of_shape(*self.shape)
+
+    def part(self, box: Box) -> "Raster[Value]":
+        """Raster of the pixels of a box, with the first of them at the origin."""
+        return Raster((box.height, box.width), lambda inner: self.read(inner.shift(box.y0, box.x0)))
