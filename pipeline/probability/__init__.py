@@ -1,6 +1,13 @@
-"""How probable is each class at each pixel? A network slid over an image of any size, and its windows fused.
+"""Sliding-window inference: a network over an image of any size, and its windows fused.
 
-``plan`` says in integers which windows there are and which block of the output each one belongs to, ``fuse`` adds
-windows and divides once, ``overhang`` keeps on disk what a block lends to its neighbours, ``run`` walks the blocks
-with Dask, ``window`` reads pixels and applies the network, ``predict`` is the door: Zarr in, Zarr out.
+cluster     blocks of an image on the workers of a scheduler
+fusion      weights, sums, halo exchange, division
+one_pass    paths and numbers of one pass, opened where it is computed
+plan        windows, and the block of the output that each belongs to
+predict     maps of one image, from store to store
+predictor   probabilities or logits of windows by a trained network
+progress    progress of a pass
+run         blocks of a pass, evaluated in bounded memory
+views       flips and quarter turns, averaged
+window      pixels of a window, and windows that are evaluated
 """

@@ -1,4 +1,17 @@
-"""How do arrays and tables reach the disk? The only place that creates or opens Zarr stores and Parquet files."""
+"""Stores: the only place that creates or opens Zarr stores, Parquet tables and atomic files.
+
+arrays              Zarr arrays and OME-Zarr pyramids
+atomic              results that appear at once, and go on after a kill
+blosc               Blosc buffers of masks, decoded block by block
+disk                a full disk in plain words
+finished            whether a result is there, made from the same things
+image_store         normalised stores: completeness, notes, arrays
+job                 frame of a job: facts, record of origin, workers
+probability_store   probability maps as float16 or bytes
+provenance          record of origin; digests of code and files
+shards              shards written and read chunk by chunk
+tables              Parquet tables with their record of origin
+"""
 
 from pipeline.stores.arrays import (
     as_array,
