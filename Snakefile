@@ -19,6 +19,7 @@ configfile: str(Path(workflow.basedir) / "stages" / "config.yaml")
 pathvars:
     results=str(config["results"]).rstrip("/"),
     logs=str(Path(config["results"]) / ".logs"),
+    benchmarks=str(Path(config["results"]) / ".benchmarks"),
 
 
 include: "stages/common.smk"

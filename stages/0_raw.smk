@@ -8,8 +8,12 @@ rule raw_image:
         "<results>/{dataset}/raw/{image}.json",
     log:
         "<logs>/{dataset}/raw/{image}.log",
+    benchmark:
+        "<benchmarks>/{dataset}/raw/raw_image/{image}.tsv"
     # A slide is decoded once here, to find damage: as wide as where it is normalised.
     threads: lambda w: DATASETS[w.dataset].config.normalized.workers
+    resources:
+        mem_mb=memory_of("raw_image"),
     params:
         config=lambda w: {
             "record": bare_record(w.dataset),
@@ -34,6 +38,10 @@ checkpoint raw_images:
         "<results>/{dataset}/raw/images.parquet",
     log:
         "<logs>/{dataset}/raw/images.log",
+    benchmark:
+        "<benchmarks>/{dataset}/raw/raw_images/images.tsv"
+    resources:
+        mem_mb=memory_of("raw_images"),
     params:
         config=lambda w: {
             "dataset": DATASETS[w.dataset].name,

@@ -15,7 +15,11 @@ rule normalized_stain:
         "<results>/{dataset}/normalized/{image}.stain.json",
     log:
         "<logs>/{dataset}/normalized/{image}.stain.log",
+    benchmark:
+        "<benchmarks>/{dataset}/normalized/normalized_stain/{image}.stain.tsv"
     threads: lambda w: DATASETS[w.dataset].config.normalized.workers
+    resources:
+        mem_mb=memory_of("normalized_stain"),
     params:
         config=lambda w: {
             "record": bare_record(w.dataset),
@@ -37,6 +41,10 @@ rule normalized_target:
         "<results>/{dataset}/normalized/target.json",
     log:
         "<logs>/{dataset}/normalized/target.log",
+    benchmark:
+        "<benchmarks>/{dataset}/normalized/normalized_target/target.tsv"
+    resources:
+        mem_mb=memory_of("normalized_target"),
     params:
         config=lambda w: target_settings(w.dataset),
         code=code_of("1_normalized.py", "normalized_target"),
@@ -56,7 +64,11 @@ rule normalized_image:
         directory("<results>/{dataset}/normalized/{image}.zarr"),
     log:
         "<logs>/{dataset}/normalized/{image}.log",
+    benchmark:
+        "<benchmarks>/{dataset}/normalized/normalized_image/{image}.tsv"
     threads: lambda w: DATASETS[w.dataset].config.normalized.workers
+    resources:
+        mem_mb=memory_of("normalized_image"),
     params:
         config=lambda w: {
             "record": bare_record(w.dataset),

@@ -14,6 +14,10 @@ rule index_candidates:
         "<results>/{dataset}/index/candidates/{image}.parquet",
     log:
         "<logs>/{dataset}/index/candidates/{image}.log",
+    benchmark:
+        "<benchmarks>/{dataset}/index/index_candidates/candidates/{image}.tsv"
+    resources:
+        mem_mb=memory_of("index_candidates"),
     params:
         config=lambda w: {"codes": [each["code"] for each in bare_record(w.dataset)["classes"]]},
         code=code_of("2_index.py", "index_candidates"),
@@ -33,7 +37,11 @@ rule index_sampling:
         "<results>/{dataset}/index/{sampling}.parquet",
     log:
         "<logs>/{dataset}/index/{sampling}.log",
+    benchmark:
+        "<benchmarks>/{dataset}/index/index_sampling/{sampling}.tsv"
     threads: 2
+    resources:
+        mem_mb=memory_of("index_sampling"),
     params:
         config=lambda w: {
             "dataset": w.dataset,

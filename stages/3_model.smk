@@ -18,10 +18,13 @@ rule model_fit:
         directory("<results>/{dataset}/model/{model}"),
     log:
         "<logs>/{dataset}/model/{model}.log",
+    benchmark:
+        "<benchmarks>/{dataset}/model/model_fit/{model}.tsv"
     wildcard_constraints:
         model=any_of(TRAINED),
     threads: lambda w: model_settings(w).threads + model_settings(w).readers
     resources:
+        mem_mb=memory_of("model_fit"),
         network=1,
         # Not a parameter: how many processes read the patches changes nothing in the weights.
         readers=lambda w: model_settings(w).readers,
@@ -46,8 +49,12 @@ rule model_ensemble:
         directory("<results>/{dataset}/model/{model}"),
     log:
         "<logs>/{dataset}/model/{model}.log",
+    benchmark:
+        "<benchmarks>/{dataset}/model/model_ensemble/{model}.tsv"
     wildcard_constraints:
         model=any_of(ENSEMBLES),
+    resources:
+        mem_mb=memory_of("model_ensemble"),
     params:
         config=lambda w: {"record": bare_record(w.dataset)},
         code=code_of("3_model.py", "model_ensemble"),

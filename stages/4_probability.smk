@@ -9,38 +9,45 @@ STAGE_RESULTS["probability"] = lambda dataset: expand(
 )
 
 
-# All overlapping fusions come from one pass over the windows, so one job writes them all.
-FUSIONS = sorted({fusion for dataset in DATASETS for fusion in fusions_of(dataset)})
+# All overlapping fusions come from one pass over the windows, so one job writes them all. Data sets that ask for other
+# fusions have a rule of their own: what one asks for changes neither maps nor reruns of another.
+for fusions in sorted({tuple(sorted(fusions_of(dataset))) for dataset in DATASETS}):
 
-
-rule probability_image:
-    input:
-        normalized="<results>/{dataset}/normalized/{image}.zarr",
-        model="<results>/{dataset}/model/{model}",
-    output:
-        **{
-            fusion: directory(f"<results>/{{dataset}}/probability/{{model}}/{fusion}/{{image}}.zarr")
-            for fusion in FUSIONS
-        },
-    log:
-        "<logs>/{dataset}/probability/{model}/{image}.log",
-    threads: lambda w: DATASETS[w.dataset].config.probability.threads
-    resources:
-        network=1,
-        # Not parameters: who computes a map, and on how many threads, changes nothing in it.
-        workers=lambda w: DATASETS[w.dataset].config.probability.workers,
-        scheduler=lambda w: DATASETS[w.dataset].config.probability.dask.scheduler,
-    params:
-        config=lambda w: {
-            "record": bare_record(w.dataset),
-            "probability": inference(w.dataset) | {"fusions": FUSIONS},
-            "window": DATASETS[w.dataset].config.window(w.model),
-        },
-        code=code_of("4_probability.py", "probability_image"),
-    message:
-        "{wildcards.dataset}: probability maps of {wildcards.image} by {wildcards.model}"
-    script:
-        "4_probability.py"
+    rule:
+        name:
+            "_".join(["probability_image", *fusions])
+        input:
+            normalized="<results>/{dataset}/normalized/{image}.zarr",
+            model="<results>/{dataset}/model/{model}",
+        output:
+            **{
+                fusion: directory(f"<results>/{{dataset}}/probability/{{model}}/{fusion}/{{image}}.zarr")
+                for fusion in fusions
+            },
+        log:
+            "<logs>/{dataset}/probability/{model}/{image}.log",
+        benchmark:
+            "<benchmarks>/{dataset}/probability/probability_image/{model}/{image}.tsv"
+        wildcard_constraints:
+            dataset=any_of(each for each in DATASETS if sorted(fusions_of(each)) == list(fusions)),
+        threads: lambda w: DATASETS[w.dataset].config.probability.threads
+        resources:
+            mem_mb=memory_of("probability_image"),
+            network=1,
+            # Not parameters: who computes a map, and on how many threads, changes nothing in it.
+            workers=lambda w: DATASETS[w.dataset].config.probability.workers,
+            scheduler=lambda w: DATASETS[w.dataset].config.probability.dask.scheduler,
+        params:
+            config=lambda w: {
+                "record": bare_record(w.dataset),
+                "probability": inference(w.dataset),
+                "window": DATASETS[w.dataset].config.window(w.model),
+            },
+            code=code_of("4_probability.py", "probability_image"),
+        message:
+            "{wildcards.dataset}: probability maps of {wildcards.image} by {wildcards.model}"
+        script:
+            "4_probability.py"
 
 
 rule probability:

@@ -17,6 +17,10 @@ rule segmentation_thresholds:
         "<results>/{dataset}/segmentation/{model}/{fusion}/thresholds.json",
     log:
         "<logs>/{dataset}/segmentation/{model}/{fusion}/thresholds.log",
+    benchmark:
+        "<benchmarks>/{dataset}/segmentation/segmentation_thresholds/{model}/{fusion}/thresholds.tsv"
+    resources:
+        mem_mb=memory_of("segmentation_thresholds"),
     params:
         config=lambda w: {
             "record": bare_record(w.dataset),
@@ -42,6 +46,10 @@ rule segmentation_image:
         geojson="<results>/{dataset}/segmentation/{model}/{fusion}/{image}.geojson",
     log:
         "<logs>/{dataset}/segmentation/{model}/{fusion}/{image}.log",
+    benchmark:
+        "<benchmarks>/{dataset}/segmentation/segmentation_image/{model}/{fusion}/{image}.tsv"
+    resources:
+        mem_mb=memory_of("segmentation_image"),
     params:
         config=lambda w: {
             "record": shown_record(w.dataset),
@@ -64,6 +72,10 @@ rule segmentation_lesions:
         "<results>/{dataset}/segmentation/{model}/{fusion}/lesions.parquet",
     log:
         "<logs>/{dataset}/segmentation/{model}/{fusion}/lesions.log",
+    benchmark:
+        "<benchmarks>/{dataset}/segmentation/segmentation_lesions/{model}/{fusion}/lesions.tsv"
+    resources:
+        mem_mb=memory_of("segmentation_lesions"),
     params:
         config={},
         code=code_of("5_segmentation.py", "segmentation_lesions"),
@@ -84,6 +96,10 @@ rule segmentation_hard_negatives:
         "<results>/{dataset}/segmentation/{model}/{fusion}/hard_negatives.parquet",
     log:
         "<logs>/{dataset}/segmentation/{model}/{fusion}/hard_negatives.log",
+    benchmark:
+        "<benchmarks>/{dataset}/segmentation/segmentation_hard_negatives/{model}/{fusion}/hard_negatives.tsv"
+    resources:
+        mem_mb=memory_of("segmentation_hard_negatives"),
     params:
         config=lambda w: {
             "record": bare_record(w.dataset),

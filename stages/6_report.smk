@@ -15,6 +15,10 @@ rule report_metrics:
         classes="<results>/{dataset}/report/{model}.{fusion}.classes.parquet",
     log:
         "<logs>/{dataset}/report/{model}.{fusion}.log",
+    benchmark:
+        "<benchmarks>/{dataset}/report/report_metrics/{model}.{fusion}.tsv"
+    resources:
+        mem_mb=memory_of("report_metrics"),
     params:
         config=lambda w: {
             "record": bare_record(w.dataset),
@@ -39,6 +43,10 @@ rule report_borders:
         "<results>/{dataset}/report/{model}.borders.parquet",
     log:
         "<logs>/{dataset}/report/{model}.borders.log",
+    benchmark:
+        "<benchmarks>/{dataset}/report/report_borders/{model}.borders.tsv"
+    resources:
+        mem_mb=memory_of("report_borders"),
     params:
         config=lambda w: {
             "record": bare_record(w.dataset),
@@ -84,10 +92,15 @@ rule report_page:
         templates=TEMPLATES,
     output:
         page="<results>/{dataset}/report/index.html",
+        times=multiext("<results>/{dataset}/report/times", ".csv", ".html"),
         figures=directory("<results>/{dataset}/report/figures"),
         summary="<results>/{dataset}/report/summary.parquet",
     log:
         "<logs>/{dataset}/report/page.log",
+    benchmark:
+        "<benchmarks>/{dataset}/report/report_page/page.tsv"
+    resources:
+        mem_mb=memory_of("report_page"),
     params:
         config=lambda w: {
             "dataset": w.dataset,

@@ -17,6 +17,8 @@ from pipeline.model.held_out import held_out, measured_split
 from pipeline.stores.provenance import code_digest, function_imports
 from pipeline.raw.datasets.listing import list_images
 from pipeline.config.run import plan_run
+from pipeline.raw.datasets.pictures import pictures_in
+from pipeline.runtime.job_memory import Picture, job_mb
 from pipeline.words import WORDS
 
 STAGES = Path(workflow.basedir) / "stages"
@@ -387,11 +389,52 @@ if TRAINED & ENSEMBLES:
 @functools.cache
 def inference(dataset):
     """What the maps of an image depend on: not which other images get maps."""
-    return DATASETS[dataset].config.probability.of_the_values()
+    return DATASETS[dataset].config.probability.of_the_values() | {"fusions": sorted(fusions_of(dataset))}
 
 
 def fusions_of(dataset):
     return list(DATASETS[dataset].config.probability.fusions)
+
+
+@functools.cache
+def _pictures(path, changed_at, classes):
+    columns = ["image_id", "file", "height", "width", "annotated", "rejected"]
+    return pictures_in(pd.read_parquet(path, columns=columns), classes=classes)
+
+
+@functools.cache
+def _header(dataset, image):
+    # Decoders take long to import: only jobs before the table of images come here.
+    from pipeline.raw.datasets.headers import picture_of
+
+    return picture_of(IMAGES[dataset][image], record=DATASETS[dataset].record) or Picture(1, 1)
+
+
+def picture_of_job(dataset, image):
+    """Size of a job's image, or of the largest of its data set: from the table of images, before it from headers."""
+    table = Path(RUN.results) / dataset / "raw" / "images.parquet"
+    classes = len(DATASETS[dataset].record.codes)
+    known = _pictures(str(table), table.stat().st_mtime_ns, classes) if table.is_file() else {}
+    if image is not None:
+        return known.get(image) or _header(dataset, image)
+    return max(known.values() or (_header(dataset, each) for each in IMAGES[dataset]), key=lambda each: each.pixels)
+
+
+def memory_of(job):
+    """A resource function: MiB of a job of this rule, a multiple where it is tried again. No parameter: it changes no value."""
+
+    def mem_mb(wildcards, attempt):
+        dataset = wildcards.dataset
+        return attempt * job_mb(
+            job,
+            config=DATASETS[dataset].config,
+            picture=picture_of_job(dataset, wildcards.get("image")),
+            classes=len(DATASETS[dataset].record.codes),
+            images=len(IMAGES[dataset]),
+            model=wildcards.get("model", ""),
+        )
+
+    return mem_mb
 
 
 def seed_of(dataset):

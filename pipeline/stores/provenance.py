@@ -1,7 +1,8 @@
 """What was this made from? Digests of code and inputs, versions, and the record that every result carries.
 
-The code digest is taken over the syntax tree without docstrings, of a module and of every module of this package that
-it imports, however deep: a change of format or of a comment does not retrain a network, a change of meaning does.
+The code digest is taken over the syntax tree without docstrings and messages, of a module and of every module of this
+package that it imports, however deep: a change of format, of a comment or of the text of an error does not retrain a
+network, a change of meaning does.
 """
 
 import ast
@@ -17,14 +18,23 @@ from typing import Any
 __all__ = ["Provenance", "code_digest", "file_digest", "function_imports", "versions"]
 
 PACKAGE = Path(__file__).parents[1]
-VALUE_FREE = frozenset({"pipeline.config", "pipeline.errors", "pipeline.stores.atomic", "pipeline.words"})
-"""Modules that cannot change a result by themselves: the values of the configuration are recorded on their own."""
+VALUE_FREE = (
+    "pipeline.config",
+    "pipeline.errors",
+    "pipeline.runtime",
+    "pipeline.stores.atomic",
+    "pipeline.stores.disk",
+)
+"""Rooms and modules that change no value: the configuration, whose values are recorded on their own, errors, and what
+surrounds a computation. They are in no digest, nor is what only they import."""
+LOGGING = frozenset({"debug", "info", "warning", "error", "exception"})
+"""Methods of a logger."""
 
 LIBRARIES = ("numpy", "opencv-python-headless", "scikit-image", "zarr", "pandas", "pyarrow", "numba")
 
 
 def _is_value_free(module: str) -> bool:
-    return module in VALUE_FREE or module.rpartition(".")[0] in VALUE_FREE
+    return any(module == each or module.startswith(f"{each}.") for each in VALUE_FREE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +124,21 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
     return tree
 
 
+class _Silent(ast.NodeTransformer):
+    """Syntax without the texts of errors and of logs, which change no value."""
+
+    def visit_Raise(self, node: ast.Raise) -> ast.Raise:
+        self.generic_visit(node)
+        if isinstance(node.exc, ast.Call):
+            node.exc = node.exc.func
+        return node
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        call = node.value
+        logs = isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in LOGGING
+        return ast.Expr(ast.Constant(value=None)) if logs else self.generic_visit(node)  # type: ignore[return-value]
+
+
 @functools.cache
 def _module(name: str) -> tuple[str, frozenset[str]]:
     path = _module_file(name)
@@ -121,7 +146,7 @@ def _module(name: str) -> tuple[str, frozenset[str]]:
         raise ModuleNotFoundError(f"{name} is not a module of this package")
     tree = ast.parse(path.read_text())
     imports = frozenset(_imports(tree))
-    return hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest(), imports
+    return hashlib.sha256(ast.dump(_Silent().visit(_without_docstrings(tree))).encode()).hexdigest(), imports
 
 
 @functools.cache

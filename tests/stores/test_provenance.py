@@ -7,6 +7,16 @@ import pytest
 from pipeline.stores import provenance
 from pipeline.stores.provenance import Provenance, code_digest, file_digest, function_imports, versions
 
+MESSAGES = """
+def g(x):
+    from pipeline.folder.low import x
+    import pipeline.runtime.low
+    if not x:
+        raise ValueError({error!r}, where=f"{{x}} of {error}")
+    log.warning({log!r}, x)
+    return x
+"""
+
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
@@ -17,6 +27,8 @@ def package(tmp_path, monkeypatch):
     (tmp_path / "folder" / "__init__.py").write_text("")
     (tmp_path / "folder" / "low.py").write_text("x = 1\n")
     (tmp_path / "other.py").write_text("y = 1\n")
+    (tmp_path / "runtime").mkdir()
+    (tmp_path / "runtime" / "low.py").write_text("x = 1\n")
 
     def digest():
         provenance._module.cache_clear()
@@ -35,6 +47,8 @@ def package(tmp_path, monkeypatch):
         ("middle.py", "def g():\n    from pipeline.folder.low import x\n    return -x\n", True),
         ("top.py", 'import pipeline.middle\ndef f():\n    """Say."""\n    return 1\n', False),
         ("other.py", "y = 2\n", False),
+        ("runtime/low.py", "x = 2\n", False),
+        ("middle.py", MESSAGES.format(error="ten are needed", log="eleven"), True),
     ],
 )
 def test_the_digest_changes_with_what_is_imported_and_only_with_its_meaning(package, file, text, changes):
@@ -42,6 +56,18 @@ def test_the_digest_changes_with_what_is_imported_and_only_with_its_meaning(pack
     before = digest()
     (folder / file).write_text(text)
     assert (digest() != before) == changes
+
+
+def test_texts_of_errors_and_logs_change_no_digest_and_what_surrounds_a_computation_is_in_none(package):
+    folder, digest = package
+    (folder / "middle.py").write_text(MESSAGES.format(error="ten are needed", log="ten"))
+    before = digest()
+    (folder / "middle.py").write_text(MESSAGES.format(error="ten pixels are needed", log="eleven"))
+    (folder / "runtime" / "low.py").write_text("x = 2\n")
+    assert digest() == before
+    text = MESSAGES.format(error="ten are needed", log="ten")
+    (folder / "middle.py").write_text(text.replace("if not x", "if x"))
+    assert digest() != before
 
 
 def test_a_script_tells_the_modules_of_each_function(tmp_path):

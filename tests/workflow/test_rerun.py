@@ -16,7 +16,7 @@ from tests.workflow.conftest import MANIFEST, TINY, copy_with_results
 RAW = {"raw_image", "raw_images"}
 INDEX = {"index_candidates", "index_sampling"}
 MODEL = {"model_fit"}
-PROBABILITY = {"probability_image"}
+PROBABILITY = {"probability_image_gaussian_none"}
 SEGMENTATION = {"segmentation_thresholds", "segmentation_image", "segmentation_lesions"}
 REPORT = {"report_metrics", "report_borders", "report_page", "report_index", "complete"}
 AFTER_MODEL = PROBABILITY | SEGMENTATION | REPORT
@@ -89,12 +89,12 @@ HARD = "results/tiny/segmentation/unet/gaussian/hard_negatives.parquet"
 def test_a_second_round_draws_from_what_the_first_model_got_wrong_in_training_images(finished, tmp_path):
     """The list is written on request alone, from maps that are made for it; a sampling that names it brings it about."""
     project = copy_with_results(finished, tmp_path / "second_round")
-    assert project.wants(target=HARD) == {"probability_image", "segmentation_hard_negatives"}
+    assert project.wants(target=HARD) == PROBABILITY | {"segmentation_hard_negatives"}
     hard = {"strategy": "guided", "patch": 64, "total": 8, "background_share": 0.5, "hard_negatives": {"table": HARD}}
     second = {"encoder": "resnet18", "epochs": 1, "batch_size": 4, "threads": 1, "sampling": "hardened"}
     change = {"index": {"samplings": {"hardened": hard}}, "model": {"models": {"second": second}}}
     project.configure(merge(TINY, change))
-    first = {"probability_image", "segmentation_hard_negatives", "index_sampling"}
+    first = PROBABILITY | {"segmentation_hard_negatives", "index_sampling"}
     assert project.wants() == first | MODEL | AFTER_MODEL
     done = project.snakemake("-j1", "results/tiny/index/hardened.parquet")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
@@ -135,16 +135,16 @@ def test_a_changed_fact_of_the_images_reads_them_again(project):
 
 
 MODULES = [
-    ("normalized/enhance.py", AFTER_NORMALIZED),
-    ("index/draw.py", AFTER_INDEX),
+    ("normalized/fundus/enhance.py", AFTER_NORMALIZED),
+    ("index/sampling/positions.py", AFTER_INDEX),
     ("model/loss.py", MODEL | AFTER_MODEL),
     ("model/ensemble.py", AFTER_MODEL),
     ("model/held_out.py", SEGMENTATION | REPORT),
-    ("probability/fuse.py", AFTER_MODEL),
+    ("probability/fusion/fuse.py", AFTER_MODEL),
     ("segmentation/polygons.py", {"segmentation_image", "segmentation_lesions"} | REPORT),
-    ("report/steps.py", {"report_borders"} | PAGE),
-    ("report/figures.py", PAGE),
-    ("report/patch_map.py", PAGE),
+    ("report/measures/steps.py", {"report_borders"} | PAGE),
+    ("report/pictures/figures.py", PAGE),
+    ("report/pictures/patch_map.py", PAGE),
 ]
 
 
@@ -156,6 +156,33 @@ def test_a_changed_module_reruns_its_stage_and_what_follows(project, module, exp
         path.write_text(text + "\nCHANGED = 1\n")
         assert project.wants() == expected
         path.write_text(text + "\n# A comment changes no result.\n")
+        assert project.wants() == set()
+    finally:
+        path.write_text(text)
+
+
+def test_another_data_set_with_other_fusions_reruns_nothing_and_hides_no_change(project):
+    """What one data set asks for is in no output and no parameter of another: its maps stay, and a change reruns them."""
+    second = {**MANIFEST["datasets"]["tiny"], "phantom": {**MANIFEST["datasets"]["tiny"]["phantom"], "seed": 2}}
+    (project.folder / "tiny.yaml").write_text(yaml.safe_dump({"datasets": {**MANIFEST["datasets"], "second": second}}))
+    two = {"datasets": ["tiny", "second"], "overrides": {"second": {"probability": {"fusions": ["max"]}}}}
+    page = "results/tiny/report/index.html"
+    project.configure(merge(TINY, two))
+    assert project.wants(target=page) == set()
+    project.configure(merge(TINY, {**two, "probability": {"overlap": 0.5}}))
+    assert project.wants(target=page) >= PROBABILITY
+
+
+VALUE_FREE = [("runtime/threads.py", "3000", "2000"), ("stores/disk.py", "There is no space left", "No space is left")]
+
+
+@pytest.mark.parametrize(("module", "before", "now"), VALUE_FREE, ids=[module for module, _, _ in VALUE_FREE])
+def test_what_changes_no_value_reruns_nothing(project, module, before, now):
+    path = project.folder / "pipeline" / module
+    text = path.read_text()
+    assert before in text
+    try:
+        path.write_text(text.replace(before, now))
         assert project.wants() == set()
     finally:
         path.write_text(text)
