@@ -25,6 +25,8 @@ FOLDS = merge(
     },
 )
 
+pytestmark = pytest.mark.slow  # a whole run of the workflow of its own
+
 
 @pytest.fixture(scope="module")
 def folds(tmp_path_factory) -> Project:

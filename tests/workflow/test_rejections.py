@@ -25,6 +25,8 @@ MANIFEST = {
     }
 }
 
+pytestmark = pytest.mark.slow  # a whole run of the workflow of its own
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):

@@ -83,6 +83,7 @@ def test_no_result_names_a_folder_of_this_machine(finished):
         assert str(finished.folder) not in text, name
 
 
+@pytest.mark.slow
 def test_eight_cores_give_the_same_content_as_one(finished, tmp_path):
     other = copy_of_project(tmp_path / "eight_cores")
     done = other.snakemake("-j8", "all")
