@@ -9,8 +9,6 @@ import pytest
 from pipeline.config.run import merge
 from tests.workflow.conftest import TINY, Project, copy_of_project
 
-pytestmark = pytest.mark.slow
-
 UNET = {**TINY["model"]["models"]["unet"], "sampling": "grid"}
 FOLDS = merge(
     TINY,
