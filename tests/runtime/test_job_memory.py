@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from pipeline.config import NormalizedConfig, Rescale, StageConfig
-from pipeline.config.run import load_yaml, merge
+from pipeline.config.run import merge
+from pipeline.config.validation import load_yaml
 from pipeline.normalized.fundus.blur import gaussian_halo
 from pipeline.normalized.image import COUNTED
 from pipeline.runtime import job_memory
@@ -65,10 +66,11 @@ def test_what_was_measured_on_real_images_is_predicted_within_a_factor_of_two(
 
 def test_every_rule_of_the_workflow_that_runs_a_script_has_its_memory() -> None:
     texts = [path.read_text() for path in sorted((PROJECT / "stages").glob("*.smk"))]
-    blocks = [block for text in texts for block in re.split(r"^(?:rule|checkpoint) ", text, flags=re.MULTILINE)[1:]]
-    rules = {block.partition(":")[0] for block in blocks if "script:" in block}
+    asked = {job for text in texts for job in re.findall(r'mem_mb=memory_of\("(\w+)"\)', text)}
+    scripts, resources = (sum(text.count(word) for text in texts) for word in ("script:", "mem_mb=memory_of("))
     # These two belong to no data set, or to no stage, and hold no more than the interpreter.
-    assert rules - {"complete", "report_index"} == {*job_memory.COMPUTED, *JOBS}
+    assert scripts - 2 == resources
+    assert asked == {*job_memory.COMPUTED, *JOBS}
 
 
 def test_the_largest_job_of_each_stage_counts() -> None:
