@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.probability import inputs
+from benchmarks.probability.definition import eager
 from benchmarks.probability.process import measured
-from tests.probability.eager import eager
 
 __all__ = ["section"]
 

@@ -10,17 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.probability import inputs
+from benchmarks.probability.definition import fixed_network
 from benchmarks.probability.process import calls
 from pipeline.config import ProbabilityConfig
 from pipeline.geometry import Box
 from pipeline.probability.fusion.finish import Fused
-from pipeline.probability.fusion.halo import Ledger
+from pipeline.probability.fusion.journal import Journal
 from pipeline.probability.predict import fuse_image
-from pipeline.probability.run import Predictor, Run, run
+from pipeline.probability.sliding_window import Predictor, SlidingWindow
+from pipeline.probability.task_graph import run_on_threads
 from pipeline.seeds import stream
 from pipeline.stores import open_array, use_threads
 from pipeline.stores.job import Job
-from tests.probability.eager import fixed_network
 
 __all__ = ["difference", "fusion", "null_model", "predicted"]
 
@@ -76,7 +77,7 @@ def difference(*, image: str, folder: str, truth: str) -> dict[str, float]:
     predicted(Path(image), store, fixed_network, classes=2, settings=settings)()
     stored = np.abs(np.asarray(open_array(store, "0")[:]) - expected).max()
     shutil.rmtree(store)
-    exact = np.abs(_before_rounding(Path(image), Path(folder) / "ledger", settings) - expected).max()
+    exact = np.abs(_before_rounding(Path(image), Path(folder) / "journal", settings) - expected).max()
     return {"stored": float(stored), "exact": float(exact)}
 
 
@@ -88,9 +89,9 @@ def _before_rounding(image: Path, folder: Path, settings: ProbabilityConfig) -> 
     def write(_fusion: str, fused: Fused, box: Box) -> None:
         found[(slice(None), *box.slices)] = fused.values()
 
-    ledger = Ledger(folder)
-    ledger.open(fresh=True)
-    task = Run(
+    journal = Journal(folder)
+    journal.open(fresh=True)
+    task = SlidingWindow(
         "image",
         windows,
         windows.all_evaluated(),
@@ -98,8 +99,8 @@ def _before_rounding(image: Path, folder: Path, settings: ProbabilityConfig) -> 
         lambda box: array[(slice(None), *box.slices)],
         (fixed_network,),
         write,
-        {"gaussian": ledger},
+        {"gaussian": journal},
     )
-    run(task, workers=settings.workers)
-    ledger.close()
+    run_on_threads(task, workers=settings.workers)
+    journal.close()
     return found

@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.probability import inputs
+from benchmarks.probability.definition import fixed_network
 from benchmarks.probability.process import calls
 from pipeline.geometry import starts_1d
-from pipeline.probability.fusion.fuse import gaussian_weights
-from tests.probability.eager import fixed_network
+from pipeline.probability.fusion.weights import gaussian_weights
 
 __all__ = ["difference", "fusion"]
 

@@ -16,9 +16,9 @@ import tifffile
 from numpy.typing import NDArray
 
 from benchmarks.probability import inputs
+from benchmarks.probability.definition import fixed_network
 from benchmarks.probability.process import PROJECT, calls
 from pipeline.model.operators import prepare_torchvision
-from tests.probability.eager import fixed_network
 
 __all__ = ["FOLDER", "difference", "fusion"]
 

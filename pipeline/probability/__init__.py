@@ -1,13 +1,15 @@
-"""Sliding-window inference: a network over an image of any size, and its windows fused.
+"""Sliding-window inference: a network slid over an image of any size, and its overlapping windows fused.
 
-cluster     blocks of an image on the workers of a scheduler
-fusion      weights, sums, halo exchange, division
-one_pass    paths and numbers of one pass, opened where it is computed
-plan        windows, and the block of the output that each belongs to
-predict     maps of one image, from store to store
-predictor   probabilities or logits of windows by a trained network
-progress    progress of a pass
-run         blocks of a pass, evaluated in bounded memory
-views       flips and quarter turns, averaged
-window      pixels of a window, and windows that are evaluated
+cluster         workers of a dask.distributed scheduler
+fusion          sums of windows, halo exchange between blocks, division and rounding
+map_store       stores of maps with their notes
+plan            windows and blocks, in integers
+predict         the stage for one image: Zarr in, Zarr out
+predictor       a trained network on a device
+pyramid_writer  finished blocks into every level of a store
+sliding_window  one pass over the windows of an image, opened: read, predict, sum, divide, write
+spec            the same pass as paths and numbers, for workers
+task_graph      order of the blocks for Dask; threads
+views           flips and turns, averaged
+window          pixels of windows, and windows without roi
 """

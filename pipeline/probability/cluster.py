@@ -1,8 +1,8 @@
-"""How do several machines share the blocks of one image? Over a dask.distributed scheduler that is there already.
+"""Workers of a dask.distributed scheduler, which share the blocks of one image.
 
 The workers see the results under the same paths, as those of a cluster's shared disk do. Each opens image, stores and
-network once. What a worker holds is lost with it and computed again elsewhere; what is in the store, or was lent
-out to the store's ledger, is not.
+network once. What a worker holds is lost with it and computed again elsewhere; what is in the store or its journal
+is not.
 """
 
 from collections.abc import Iterator
@@ -14,11 +14,12 @@ from uuid import uuid4
 
 from pipeline.errors import ConfigurationError, ModelError
 from pipeline.probability.fusion.accumulate import Sums
-from pipeline.probability.one_pass import Pass
 from pipeline.probability.predictor import load_predictors, torch_threads
-from pipeline.probability.progress import WindowProgress
-from pipeline.probability.run import Run, blocks_graph
+from pipeline.probability.sliding_window import SlidingWindow
+from pipeline.probability.spec import PassSpec
+from pipeline.probability.task_graph import blocks_graph
 from pipeline.runtime.allocator import keep_freed
+from pipeline.runtime.progress import WindowProgress
 from pipeline.runtime.threads import let_waiting_threads_sleep
 
 __all__ = ["run_on_cluster"]
@@ -29,40 +30,40 @@ PATIENCE_S = 60
 _opening = Lock()
 
 
-class _Opened:
-    """A pass by its digest, so that a worker process opens it once."""
+class _Keyed:
+    """Specification that is compared by its digest, so that a worker process opens it once."""
 
-    def __init__(self, work: Pass) -> None:
+    def __init__(self, work: PassSpec) -> None:
         self.work = work
         self._key = (work.digest, str(work.normalized), *sorted(map(str, work.folders.values())))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Opened) and self._key == other._key
+        return isinstance(other, _Keyed) and self._key == other._key
 
     def __hash__(self) -> int:
         return hash(self._key)
 
 
 @lru_cache(maxsize=1)
-def _run_of(opened: _Opened) -> Run:
+def _opened_pass(keyed: _Keyed) -> SlidingWindow:
     keep_freed()
     let_waiting_threads_sleep()
-    work = opened.work
+    work = keyed.work
     return work.open(load_predictors(work.model, record=work.record, config=work.config))
 
 
-def _here(work: Pass) -> Run:
+def _here(work: PassSpec) -> SlidingWindow:
     with _opening:  # the threads of a worker share one network
-        return _run_of(_Opened(work))
+        return _opened_pass(_Keyed(work))
 
 
-def _compute(work: Pass, number: int, _after: object) -> Sums:
+def _compute(work: PassSpec, number: int, _after: object) -> Sums:
     task = _here(work)
     with torch_threads(work.config.threads):
         return task.compute(work.plan.blocks[number])
 
 
-def _finish(work: Pass, number: int, sums: Sums, _after: object) -> None:
+def _finish(work: PassSpec, number: int, sums: Sums, _after: object) -> None:
     # Copies, because finishing adds to them: a worker that retires meanwhile hands its results on, to be finished anew.
     _here(work).finish(work.plan.blocks[number], {name: each.copy() for name, each in sums.items()})
 
@@ -87,8 +88,8 @@ def _client(address: str) -> Iterator[Any]:
         yield client
 
 
-def run_on_cluster(work: Pass, *, progress: WindowProgress) -> None:
-    """Evaluate what is not finished on the workers of ``work.config.dask.scheduler``.
+def run_on_cluster(work: PassSpec, *, progress: WindowProgress) -> None:
+    """Evaluation of all unfinished blocks on the workers of ``work.config.dask.scheduler``.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def run_on_cluster(work: Pass, *, progress: WindowProgress) -> None:
             plain,
             compute=lambda number: (_compute, copies[number % len(copies)]),
             finish=lambda number: (_finish, copies[number % len(copies)]),
-            in_flight=sum(threads.values()) + 1,  # for who would wait for the overhang of a slower neighbour
+            in_flight=sum(threads.values()) + 1,  # for who would wait for the halo of a slower neighbour
             name=name,
         )
         tasks: dict[Any, Any] = {**dict.fromkeys(copies, work), **graph}

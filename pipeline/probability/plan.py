@@ -1,4 +1,4 @@
-"""Which windows does the network see, and which block of the output does each belong to? Integers only.
+"""Plan of sliding windows and output blocks: which windows there are, and which block each belongs to; integers only.
 
 A window belongs to the block in which it starts. It may reach over the block's border to the right and below by less
 than a window, hence into the next block and never further, because a block is at least as large as a window. Windows
@@ -22,7 +22,7 @@ __all__ = ["Block", "Window", "WindowPlan", "stride_of"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Block:
-    """The place of an output shard: row and column, counted in shards."""
+    """Place of an output shard: row and column, counted in shards."""
 
     row: int
     column: int
@@ -58,7 +58,7 @@ def stride_of(window: int, *, overlap: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class WindowPlan:
-    """All windows over one image, and the blocks that hold them. It can be walked any number of times.
+    """Windows over one image, and the blocks that hold them. It can be walked any number of times.
 
     Raises
     ------
@@ -117,17 +117,17 @@ class WindowPlan:
         return block.row * -(-self.width // self.block) + block.column
 
     def core(self, block: Block) -> Box:
-        """The pixels of a block, cut at the image border."""
+        """Pixels of a block, cut at the image border."""
         y0, x0 = block.row * self.block, block.column * self.block
         return Box(y0, x0, min(y0 + self.block, self.height), min(x0 + self.block, self.width))
 
     def windows(self, block: Block) -> tuple[Window, ...]:
-        """The windows that start in a block, in row-major order; a narrow last block may have none."""
+        """Windows that start in a block, in row-major order; a narrow last block may have none."""
         core = self.core(block)
         return tuple(self._between(core.y0, core.y1, core.x0, core.x1))
 
     def reach(self, block: Block) -> Box:
-        """The core and all that its windows reach over its border, cut at the image border."""
+        """Core of a block and its halo: all that its windows reach, cut at the image border."""
         core, windows = self.core(block), self.windows(block)
         if not windows:
             return core
@@ -136,7 +136,7 @@ class WindowPlan:
         return Box(core.y0, core.x0, max(core.y1, y1), max(core.x1, x1))
 
     def touching(self, box: Box) -> tuple[Window, ...]:
-        """The windows that hold a pixel of a box, in row-major order."""
+        """Windows that hold a pixel of a box, in row-major order."""
         before = self.window - 1
         return tuple(self._between(box.y0 - before, box.y1, box.x0 - before, box.x1))
 
@@ -154,7 +154,7 @@ class WindowPlan:
             yield windows[at : at + self.batch]
 
     def all_evaluated(self) -> NDArray[np.bool_]:
-        """The mask, one flag per window of the grid, that skips none."""
+        """Mask that skips no window, one flag per window of the grid."""
         return np.ones(self.grid, dtype=bool)
 
     def _before_next(self, starts: tuple[int, ...], at: int) -> int:

@@ -1,4 +1,4 @@
-"""What does a model make of one normalised image? The door of the stage: Zarr in, one Zarr store per fusion out.
+"""Stage probability for one normalised image: Zarr in, one Zarr store per fusion out.
 
 ``none`` is a pass of its own, with windows side by side; all other fusions come from one pass over overlapping windows.
 """
@@ -7,34 +7,26 @@ import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import zarr
-from numpy.typing import NDArray
 
 from pipeline.config import ProbabilityConfig
-from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ConfigurationError
-from pipeline.geometry import grid_pixel_um
 from pipeline.normalized.pyramid import store_levels
 from pipeline.probability.cluster import run_on_cluster
-from pipeline.probability.fusion.fuse import weight_sum
-from pipeline.probability.one_pass import Pass, Source
+from pipeline.probability.map_store import create_map, map_notes, unseen_truth
 from pipeline.probability.plan import WindowPlan, stride_of
 from pipeline.probability.predictor import load_predictors, torch_threads
-from pipeline.probability.progress import WindowProgress
-from pipeline.probability.run import Predictor, run, windows_done
+from pipeline.probability.sliding_window import Predictor
+from pipeline.probability.spec import PassSpec
+from pipeline.probability.task_graph import run_on_threads, windows_done
 from pipeline.probability.window import evaluated_windows
-from pipeline.stores import create_pyramid
-from pipeline.stores import image_store as whole
+from pipeline.runtime.progress import WindowProgress
 from pipeline.stores.atomic import folder_in_progress
 from pipeline.stores.disk import room_on_disk
+from pipeline.stores.image_store import NormalizedStore, open_normalized
 from pipeline.stores.job import Job
-from pipeline.stores.probability_store import SCALE
 from pipeline.stores.shards import reader_of
 
-__all__ = ["LIBRARIES", "fuse_image", "predict_image", "unseen_truth"]
+__all__ = ["LIBRARIES", "fuse_image", "predict_image"]
 
 logger = logging.getLogger(__name__)
 
@@ -42,28 +34,10 @@ LIBRARIES = ("numpy", "torch", "segmentation-models-pytorch", "dask", "zarr", "n
 """Distributions whose versions a map records."""
 
 
-def _plan(source: Source, *, window: int, config: ProbabilityConfig, overlapping: bool) -> WindowPlan:
+def _plan(source: NormalizedStore, *, window: int, config: ProbabilityConfig, overlapping: bool) -> WindowPlan:
     stride = stride_of(window, overlap=config.overlap) if overlapping else window
-    height, width = source.size
+    height, width = source.image.shape[-2:]
     return WindowPlan(height, width, window, stride, config.storage.shard, config.batch_size)
-
-
-def unseen_truth(
-    source: Source, plan: WindowPlan, *, evaluated: NDArray[np.bool_], overlapping: bool
-) -> dict[str, Any]:
-    """Truth pixels of each class outside the roi, and those of them that no window reached; read block by block."""
-    if source.truth is None:
-        return {}
-    outside, missed = np.zeros((2, source.truth.shape[0]), dtype=np.int64)
-    read_truth, read_roi = reader_of(source.truth), reader_of(source.roi)
-    for block in plan.blocks:
-        box = plan.core(block)
-        truth, roi = read_truth(box) != 0, read_roi(box) != 0
-        outside += np.count_nonzero(truth & ~roi, axis=(1, 2))
-        if not evaluated.all():
-            seen = weight_sum("mean" if overlapping else "none", plan, evaluated=evaluated, box=box) > 0
-            missed += np.count_nonzero(truth & ~seen, axis=(1, 2))
-    return {"truth_pixels_outside_roi": outside.tolist(), "truth_pixels_not_evaluated": missed.tolist()}
 
 
 def fuse_image(
@@ -76,7 +50,7 @@ def fuse_image(
     config: ProbabilityConfig,
     job: Job,
 ) -> None:
-    """One pass over the windows of an image, into one store per fusion.
+    """Maps of one image from one pass over its windows, into one store per fusion.
 
     Parameters
     ----------
@@ -102,81 +76,36 @@ def fuse_image(
     StoreError
         Where the disk is full.
     """
-    record, source = job.record, Source.open(normalized)
+    source = open_normalized(normalized)
     skip = config.skip_outside_roi
     evaluated = evaluated_windows(reader_of(source.roi), plan) if skip else plan.all_evaluated()
-    notes = _notes(source, plan, evaluated=evaluated, overlapping="none" not in outputs, config=config, record=record)
+    truth = unseen_truth(source, plan, evaluated=evaluated, overlapping="none" not in outputs)
     shapes = store_levels(plan.height, plan.width, shard=config.storage.shard)
     digest = f"{job.provenance.digest} {plan}"
     with ExitStack() as stack:
         stack.enter_context(room_on_disk(next(iter(outputs.values()))))
         folders = {name: stack.enter_context(folder_in_progress(path, digest=digest)) for name, path in outputs.items()}
-        work = Pass(normalized, model, folders, len(shapes), plan, evaluated, config, record, digest)
-        for name, ledger in work.ledgers().items():
-            ledger.open(fresh=not (folders[name] / "zarr.json").exists())
+        work = PassSpec(normalized, model, folders, len(shapes), plan, evaluated, config, job.record, digest)
+        for name, journal in work.journals().items():
+            journal.open(fresh=not (folders[name] / "zarr.json").exists())
         for name, folder in folders.items():
-            _store(folder, shapes, {"fusion": name, **notes}, config=config, job=job)
+            notes = {"fusion": name, **map_notes(normalized, work), **truth}
+            create_map(folder, shapes, notes, config=config, job=job)
         _fuse(work, predictors, name=source.image_id)
-    for ledger in work.ledgers().values():
-        ledger.close()
+    for journal in work.journals().values():
+        journal.close()
 
 
-def _fuse(work: Pass, predictors: tuple[Predictor, ...], *, name: str) -> None:
+def _fuse(work: PassSpec, predictors: tuple[Predictor, ...], *, name: str) -> None:
     evaluated, before = int(work.evaluated.sum()), windows_done(work.open(()))
     pixels = work.plan.stride**2
     with WindowProgress(name, total=evaluated, before=before, pixels=pixels) as progress:
         if work.config.dask.scheduler != "threads":
             run_on_cluster(work, progress=progress)
         else:
-            run(work.open(predictors, count=progress.add), workers=work.config.workers)
+            run_on_threads(work.open(predictors, count=progress.add), workers=work.config.workers)
     skipped = 100 - 100 * work.evaluated.mean()
     logger.info("%s: %s, %.1f %% of all windows skipped", name, progress.line(), skipped)
-
-
-def _notes(
-    source: Source,
-    plan: WindowPlan,
-    *,
-    evaluated: NDArray[np.bool_],
-    overlapping: bool,
-    config: ProbabilityConfig,
-    record: DatasetRecord,
-) -> dict[str, Any]:
-    return {
-        "image_id": source.image_id,
-        "classes": list(record.codes),
-        "mapping": dict(source.mapping),
-        "window": plan.window,
-        "stride": plan.stride,
-        "fused": config.fuse,
-        "views": config.views,
-        "scale": SCALE[config.stored],
-        "windows": int(evaluated.size),
-        "windows_evaluated": int(evaluated.sum()),
-        "windows_skipped_share": float(1 - evaluated.mean()),
-        **unseen_truth(source, plan, evaluated=evaluated, overlapping=overlapping),
-    }
-
-
-def _store(
-    folder: Path,
-    shapes: tuple[tuple[int, int], ...],
-    notes: Mapping[str, Any],
-    *,
-    config: ProbabilityConfig,
-    job: Job,
-) -> zarr.Group:
-    size = grid_pixel_um(notes["mapping"], given=job.record.pixel_size_um)
-    return create_pyramid(
-        folder,
-        channels=job.record.codes,
-        shapes=shapes,
-        dtype=np.dtype(config.stored),
-        storage=config.storage,
-        provenance=job.provenance.as_attributes(),
-        pixel_size_um=size,
-        extra={"lesionmap": dict(notes)},
-    )
 
 
 def predict_image(
@@ -188,7 +117,7 @@ def predict_image(
     window: int,
     job: Job,
 ) -> None:
-    """Write ``probability/{model}/{fusion}/{image}.zarr`` for each fusion asked for.
+    """Probability maps of one image: ``probability/{model}/{fusion}/{image}.zarr`` for each fusion asked for.
 
     Parameters
     ----------
@@ -215,8 +144,7 @@ def predict_image(
     StoreError
         For an image that is not there or not complete, and where the disk is full.
     """
-    whole.whole_image(normalized)
-    source = Source.open(normalized)
+    source = open_normalized(normalized)
     _large_enough(source, window=window, config=config)
     far = config.dask.scheduler != "threads"
     predictors = () if far else load_predictors(model, record=job.record, config=config)
@@ -236,12 +164,12 @@ def predict_image(
                 )
 
 
-def _large_enough(source: Source, *, window: int, config: ProbabilityConfig) -> None:
-    if config.small_images == "refuse" and min(source.size) < window:
+def _large_enough(source: NormalizedStore, *, window: int, config: ProbabilityConfig) -> None:
+    if config.small_images == "refuse" and min(source.image.shape[-2:]) < window:
         raise ConfigurationError(
             "The image is smaller than the window.",
             where=source.image_id,
-            found=f"{source.size} pixels",
+            found=f"{source.image.shape[-2:]} pixels",
             expected=f"at least {window} a side, because probability.small_images is refuse",
             remedy="Set small_images to reflect, or choose a smaller window.",
         )

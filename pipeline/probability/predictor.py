@@ -1,4 +1,4 @@
-"""What does a trained network say about windows? Probabilities of the classes of the data set, or their logits."""
+"""Trained network as a predictor of windows: probabilities of the classes of the data set, or their logits."""
 
 import logging
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Give torch a number of threads for a while; threads started in that time inherit it.
+    """Number of torch's threads for a while; threads started in that time inherit it.
 
     The number changes results, so it comes from the configuration and never from the machine.
     """
@@ -176,7 +176,7 @@ def _devices(wish: str) -> "tuple[torch.device, ...]":
 
 
 def load_predictors(model: Path, *, record: DatasetRecord, config: ProbabilityConfig) -> tuple[NetworkPredictor, ...]:
-    """The network of a folder ``model/{model}/``, or the mean of an ensemble there, on each device that is to be used.
+    """Network of a folder ``model/{model}/``, or the mean of an ensemble there, on each device that is to be used.
 
     Raises
     ------

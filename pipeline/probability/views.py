@@ -1,4 +1,4 @@
-"""Which ways round does a network see a window, and how do the answers become one? Flips and quarter turns, averaged.
+"""Test-time augmentation: a network sees a window flipped and turned by quarters, and its answers are averaged.
 
 A view is a quarter turn, after mirroring left to right or not. The answer to a view is turned back before the mean is
 taken, so that every pixel speaks for itself.
@@ -35,7 +35,7 @@ def _back(answer: "Tensor", view: View) -> "Tensor":
 
 
 def mean_of_views(network: "Callable[[Tensor], Tensor]", windows: "Tensor", *, views: tuple[View, ...]) -> "Tensor":
-    """The mean of a network's answers to some views of square windows, each turned back.
+    """Mean of a network's answers to some views of square windows, each turned back.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What does the network see at a window? Pixels of the image, padded where the image is smaller than the window."""
+"""Pixels of windows in batches, padded where the image is smaller than a window, and windows without roi."""
 
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
@@ -30,7 +30,7 @@ def read_windows(
 
 
 def evaluated_windows(read_roi: ReadMask, plan: WindowPlan) -> NDArray[np.bool_]:
-    """Which windows hold at least one pixel of the roi, one flag per window of ``plan.grid``; read block by block."""
+    """Windows that hold at least one pixel of the roi, one flag per window of ``plan.grid``; read block by block."""
     evaluated = np.zeros(plan.grid, dtype=bool)
     for block in plan.blocks:
         if windows := plan.windows(block):

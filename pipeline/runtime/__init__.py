@@ -7,5 +7,6 @@ job_memory  memory of a job of each rule, and of the largest of each stage
 measured    measured activations of networks and peaks of jobs
 memory      arithmetic of the peaks of stages normalized and probability
 peak        largest resident size of this process so far
+progress    windows done, rate and time left, as a bar or in the log
 threads     ordered work on several threads, and threads of torch that sleep while they wait
 """

@@ -14,8 +14,8 @@ import pytest
 from pipeline.config import ProbabilityConfig
 from pipeline.errors import ConfigurationError, ModelError, StoreError
 from pipeline.probability import cluster, predict
-from pipeline.probability.one_pass import Pass
 from pipeline.probability.predict import predict_image
+from pipeline.probability.spec import PassSpec
 from pipeline.stores.atomic import partial_path
 from pipeline.stores.job import Job
 from tests.probability.eager import fixed_network
@@ -119,7 +119,7 @@ def test_finishing_a_block_changes_nothing_that_the_scheduler_holds(monkeypatch,
 def test_a_task_of_an_earlier_run_touches_nothing_of_the_present_one(monkeypatch, tmp_path, trained) -> None:
     """The client of a run dies while a worker computes a block; a run with another overlap begins on the same paths."""
     path, stores = normalized(tmp_path), outputs(tmp_path / "r", fusions=("gaussian",))
-    earlier: list[Pass] = []
+    earlier: list[PassSpec] = []
     monkeypatch.setattr(predict, "_fuse", lambda work, predictors, *, name: earlier.append(work) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
         go(path, stores, model=trained, overlap=0.5)

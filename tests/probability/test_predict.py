@@ -14,11 +14,10 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ConfigurationError, ModelError, StoreError
 from pipeline.geometry import Box
 from pipeline.probability import predict
-from pipeline.probability.one_pass import Source
 from pipeline.probability.plan import WindowPlan
 from pipeline.probability.predict import predict_image
 from pipeline.probability.predictor import NetworkPredictor, load_predictors, torch_threads
-from pipeline.stores import create_plane, create_pyramid, open_array, open_group, read_box
+from pipeline.stores import create_plane, create_pyramid, open_array, open_group
 from pipeline.stores.atomic import partial_path
 from pipeline.stores.job import Job
 from pipeline.stores.probability_store import open_probability
@@ -233,14 +232,6 @@ def test_nan_leaves_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(ModelError, match=r"eye, window at y \d+, x \d+"):
         go(normalized(tmp_path), stores)
     assert not any(store.exists() for store in stores.values())
-
-
-def test_the_source_reads_boxes_of_the_image(tmp_path: Path) -> None:
-    source = Source.open(normalized(tmp_path))
-    assert source.size == (150, 101)
-    assert read_box(
-        source.image, WindowPlan(150, 101, 32, 32, 64).core(WindowPlan(150, 101, 32, 32, 64).blocks[0])
-    ).shape == (3, 64, 64)
 
 
 def test_a_network_gives_probabilities_of_the_classes_without_background() -> None:

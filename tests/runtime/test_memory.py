@@ -66,10 +66,11 @@ from pathlib import Path
 import numpy as np
 from pipeline.config import Storage
 from pipeline.geometry import strips
-from pipeline.probability.fusion.halo import Ledger
+from pipeline.probability.fusion.journal import Journal
 from pipeline.probability.plan import WindowPlan
-from pipeline.probability.one_pass import block_writer
-from pipeline.probability.run import Run, run
+from pipeline.probability.pyramid_writer import block_writer
+from pipeline.probability.sliding_window import SlidingWindow
+from pipeline.probability.task_graph import run_on_threads
 from pipeline.stores import create_pyramid, read_box, write_box
 from pipeline.runtime.allocator import keep_freed
 from pipeline.runtime.peak import peak_bytes
@@ -86,12 +87,12 @@ def fuse(side):
     source, result = store("in", side, 3, np.uint8), store("out", side, 6, np.float16)
     plan = WindowPlan(side, side, 128, 96, 512, 4)
     answer = np.random.Generator(np.random.PCG64(1)).random((4, 6, 128, 128), dtype=np.float32)
-    ledger = Ledger(Path(folder) / f"work{side}")
-    ledger.open(fresh=True)
-    run(Run("null", plan, plan.all_evaluated(), 6, lambda box: read_box(source["0"], box),
-            (lambda windows: answer[: len(windows)],), block_writer({"gaussian": result}, levels=2), {"gaussian": ledger}),
+    journal = Journal(Path(folder) / f"work{side}")
+    journal.open(fresh=True)
+    run_on_threads(SlidingWindow("null", plan, plan.all_evaluated(), 6, lambda box: read_box(source["0"], box),
+            (lambda windows: answer[: len(windows)],), block_writer({"gaussian": result}, levels=2), {"gaussian": journal}),
         workers=workers)
-    ledger.close()
+    journal.close()
 
 folder, side, workers = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 fuse(130)

@@ -1,9 +1,11 @@
-"""Fusion of overlapping windows.
+"""Fusion of overlapping windows into one map, block by block.
 
-accumulate   sums of the windows of a block, in memory or on the device
-buffers      memory of finished blocks, used again
-finish       division, pyramid levels and rounding of a block
-fuse         weights of each fusion, and sums completed in fixed order
-halo         halo exchange between blocks, and the journal of finished ones
-logits       probabilities from fused logits
+accumulate   sums of the windows of a block, in memory or on a device
+finish       division, rounding and the next pyramid level
+fuse         the four fusions: what is added, and what divided
+halo         halo exchange between neighbouring blocks
+journal      finished blocks and halos of an unfinished store, on disk
+logits       softmax and sigmoid of fused logits
+memory_pool  memory that goes from block to block
+weights      Gaussian weights, and sums of weights
 """

@@ -1,4 +1,4 @@
-"""Where do the windows of a block add up? In memory beside the processor, with compiled loops, or on the network's device.
+"""Accumulators of the windows of a block: in memory beside the processor, with compiled loops, or on a device.
 
 On a device the maps of the windows never leave it: only the sums of a block do, once.
 """
@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.probability.fusion.buffers import Buffers
 from pipeline.probability.fusion.fuse import (
     MOST,
     accumulate,
     are_probabilities,
     empty_sums,
-    first_sum,
-    gaussian_weights,
+    initial_sum,
 )
 from pipeline.probability.fusion.logits import Activation
+from pipeline.probability.fusion.memory_pool import MemoryPool
+from pipeline.probability.fusion.weights import gaussian_weights
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Accumulator", "DeviceSums", "HostSums", "NewAccumulator", "Place", "Room", "Sums", "Tiles"]
+__all__ = ["Accumulator", "DeviceSums", "HostSums", "NewAccumulator", "Place", "Sums", "SumsLayout", "Tiles"]
 
 Tiles: TypeAlias = Any
 """float32 maps ``(n, map, window, window)``: a NumPy array, or a tensor on a device."""
@@ -34,7 +34,7 @@ Sums: TypeAlias = dict[str, NDArray[np.float32]]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a window lies in the sums of a block."""
+    """Place of a window in the sums of a block."""
 
     y: int
     x: int
@@ -43,16 +43,16 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Room:
-    """What the sums of a block are to hold."""
+class SumsLayout:
+    """Fusions and shape of the sums of a block."""
 
     fusions: tuple[str, ...]
     shape: tuple[int, int, int]
     """Maps, rows and columns of the reach of the block."""
     activation: Activation
     """What will turn fused values into probabilities."""
-    buffers: Buffers = field(default_factory=Buffers)
-    """Where the host finds memory."""
+    pool: MemoryPool = field(default_factory=MemoryPool)
+    """Where the host takes memory."""
 
 
 class Accumulator(Protocol):
@@ -72,9 +72,9 @@ class Accumulator(Protocol):
 
 
 class NewAccumulator(Protocol):
-    """Makes room for a block."""
+    """What makes the sums of a block."""
 
-    def __call__(self, room: Room) -> Accumulator:
+    def __call__(self, layout: SumsLayout) -> Accumulator:
         """Sums that hold no window yet."""
         ...
 
@@ -82,12 +82,12 @@ class NewAccumulator(Protocol):
 class HostSums:
     """Sums of float32 maps that are NumPy arrays."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, layout: SumsLayout) -> None:
         """Sums that hold no window yet."""
-        self._of_probabilities = room.activation == "none"
+        self._of_probabilities = layout.activation == "none"
         self._sums = {
-            name: empty_sums(name, room.shape, activation=room.activation, buffers=room.buffers)
-            for name in room.fusions
+            name: empty_sums(name, layout.shape, activation=layout.activation, pool=layout.pool)
+            for name in layout.fusions
         }
 
     def wrong(self, tiles: NDArray[np.float32]) -> int | None:
@@ -115,16 +115,16 @@ def _are_finite(values: NDArray[np.float32]) -> bool:
 class DeviceSums:
     """Sums of float32 maps that are tensors, on their device."""
 
-    def __init__(self, room: Room, *, device: "torch.device | str" = "cuda") -> None:
+    def __init__(self, layout: SumsLayout, *, device: "torch.device | str" = "cuda") -> None:
         """Sums that hold no window yet."""
         import torch
 
-        self._of_probabilities = room.activation == "none"
-        self._size = room.shape[1:]
+        self._of_probabilities = layout.activation == "none"
+        self._size = layout.shape[1:]
         self._weights: torch.Tensor | None = None
         self._sums = {
-            name: torch.full(room.shape, first_sum(name, room.activation), dtype=torch.float32, device=device)
-            for name in room.fusions
+            name: torch.full(layout.shape, initial_sum(name, layout.activation), dtype=torch.float32, device=device)
+            for name in layout.fusions
         }
 
     def wrong(self, tiles: "torch.Tensor") -> int | None:

@@ -51,7 +51,7 @@ def _invert(weights: Floats) -> None:
 
 
 def reciprocals(weights: Floats) -> Floats:
-    """What sums are multiplied with instead of being divided by weights, in the place of these; 0 where they are 0."""
+    """Reciprocals of weights, in the place of these; 0 where they are 0."""
     _invert(weights)
     return weights
 
@@ -89,7 +89,7 @@ def _divide(sums: Floats, factors: Floats, values: Floats, half: Floats, y0: int
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fused:
-    """The map of a block before it is stored: sums, and what they are multiplied with."""
+    """Map of a block before it is stored: sums, and what they are multiplied with."""
 
     sums: Floats
     """``(class, y, x)``, contiguous; what lies beyond the size is no part of the map."""
@@ -110,7 +110,7 @@ class Fused:
         return sums if self.factors is None else sums * self.factors
 
     def empty_half(self) -> Floats:
-        """Room for the next level of the pyramid."""
+        """SumsLayout for the next level of the pyramid."""
         classes, height, width = self.shape
         return np.empty((classes, -(-height // 2), -(-width // 2)), np.float32)
 
@@ -124,7 +124,7 @@ class Fused:
         codes
             ``(class, y, x)`` float16 or uint8, changed; its first pixel is that of the box, what lies beyond is kept.
         half
-            Room for the whole half map, changed in this part; None where none is wanted.
+            SumsLayout for the whole half map, changed in this part; None where none is wanted.
         """
         divided = np.empty((STRIP, box.width), np.float32)
         for c, plane in enumerate(self.sums):

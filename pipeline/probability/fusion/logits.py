@@ -1,4 +1,4 @@
-"""What becomes of sums of logits? Probabilities, once the windows are fused.
+"""Activation of fused logits: softmax or sigmoid once the windows are fused.
 
 A network of one class a pixel is fused as the logarithms of its probabilities, background included: ``max`` is then
 that of the probabilities themselves, and a weighted mean followed by a softmax is the softmax of the weighted mean of
@@ -21,7 +21,7 @@ Activation: TypeAlias = Literal["none", "softmax", "sigmoid"]
 
 
 def activation_of(task: str, *, fuse: str) -> Activation:
-    """What turns the fused values of a task into probabilities, where ``probabilities`` or ``logits`` are fused."""
+    """Activation of the fused values of a task, where ``probabilities`` or ``logits`` are fused."""
     if fuse == "probabilities":
         return "none"
     return "softmax" if task == "multiclass" else "sigmoid"
@@ -48,7 +48,7 @@ def _sigmoid(values: Floats) -> None:
 
 
 def activated(sums: Floats, *, factors: Floats | None, activation: Activation) -> Fused:
-    """The map of a block whose sums are of logits.
+    """Map of a block whose sums are of logits.
 
     Parameters
     ----------

@@ -8,12 +8,11 @@ from hypothesis import strategies as st
 from pipeline.geometry import Box
 from pipeline.probability.fusion.fuse import (
     accumulate,
+    add_halo,
     are_probabilities,
     fused,
-    gaussian_weights,
-    merge,
-    weight_sum,
 )
+from pipeline.probability.fusion.weights import gaussian_weights, weight_sum
 from pipeline.probability.plan import WindowPlan
 from tests.probability.eager import position_weights
 
@@ -60,11 +59,11 @@ def test_max_keeps_the_largest_value_of_each_class_alone() -> None:
     assert sums[:, 0].tolist() == np.float32([[0.6, 0.0], [0.8, 0.0]]).tolist()
 
 
-def test_an_overhang_adds_to_sums_and_raises_maxima() -> None:
+def test_a_halo_adds_to_sums_and_raises_maxima() -> None:
     for fusion, expected in (("gaussian", 5.0), ("max", 3.0)):
         sums = np.full((1, 4, 4), 2, np.float32)
-        merge(fusion, sums, np.full((1, 2, 3), 3, np.float32), y=1, x=0)
-        assert (sums[0, 1:3, :3] == expected).all()
+        add_halo(fusion, sums, np.full((1, 2, 3), 3, np.float32))
+        assert (sums[0, :2, :3] == expected).all()
         assert sums.sum() == 2 * 10 + expected * 6
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.probability.fusion.accumulate import DeviceSums, HostSums, Place, Room
-from pipeline.probability.fusion.fuse import empty_sums, fused, gaussian_weights
+from pipeline.probability.fusion.accumulate import DeviceSums, HostSums, Place, SumsLayout
+from pipeline.probability.fusion.fuse import empty_sums, fused
+from pipeline.probability.fusion.weights import gaussian_weights
 from pipeline.probability.plan import WindowPlan
 
 PLAN = WindowPlan(40, 50, 16, 12, 64)
@@ -37,7 +38,7 @@ def eager(fusion: str, values: NDArray[np.float32], evaluated: NDArray[np.bool_]
 
 
 def summed(kind, fusion: str, values, evaluated, *, activation: str):
-    room = kind(Room((fusion,), (values.shape[1], PLAN.height, PLAN.width), activation))
+    summing = kind(SumsLayout((fusion,), (values.shape[1], PLAN.height, PLAN.width), activation))
     windows = PLAN.windows(PLAN.blocks[0])
     for at in range(0, len(windows), 4):
         chosen = [n for n in range(at, min(at + 4, len(windows))) if evaluated[windows[n].row, windows[n].column]]
@@ -48,9 +49,9 @@ def summed(kind, fusion: str, values, evaluated, *, activation: str):
                 import torch
 
                 tiles = torch.from_numpy(tiles)
-            assert room.wrong(tiles) is None
-            room.add(tiles, places)
-    return room.sums()[fusion]
+            assert summing.wrong(tiles) is None
+            summing.add(tiles, places)
+    return summing.sums()[fusion]
 
 
 def device_sums(*args, **kwargs):
@@ -100,14 +101,14 @@ def test_sums_on_a_device_are_those_on_the_host(fusion: str) -> None:
 @pytest.mark.parametrize("kind", [HostSums, device_sums])
 @pytest.mark.parametrize("activation", ["none", "softmax"])
 def test_a_value_that_cannot_be_is_found_in_its_window(kind, activation: str) -> None:
-    room = kind(Room(("mean",), (2, 32, 32), activation))
+    summing = kind(SumsLayout(("mean",), (2, 32, 32), activation))
     tiles = np.full((3, 2, 16, 16), 0.5, np.float32)
     as_given = (lambda a: a) if kind is HostSums else pytest.importorskip("torch").from_numpy
-    assert room.wrong(as_given(tiles)) is None
+    assert summing.wrong(as_given(tiles)) is None
     for bad in (np.nan, np.inf, *([-0.1, 1.1] if activation == "none" else [])):
         wrong = tiles.copy()
         wrong[1, 1, 3, 4] = bad
-        assert room.wrong(as_given(wrong)) == 1
+        assert summing.wrong(as_given(wrong)) == 1
 
 
 def test_the_largest_logit_starts_below_all() -> None:

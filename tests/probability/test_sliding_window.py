@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from pipeline.errors import ModelError
 from pipeline.geometry import Box
 from pipeline.probability.fusion.finish import Fused
-from pipeline.probability.fusion.halo import Ledger
+from pipeline.probability.fusion.journal import Journal
 from pipeline.probability.plan import Block, WindowPlan
-from pipeline.probability.run import Run, blocks_graph, run
+from pipeline.probability.sliding_window import SlidingWindow
+from pipeline.probability.task_graph import blocks_graph, run_on_threads
 from pipeline.probability.window import evaluated_windows
 from tests.probability.eager import CountingNetwork, eager, fixed_network, windows_of
 
@@ -39,23 +40,25 @@ class Trial:
     written: list[tuple[str, Box]] = field(default_factory=list)
 
     def run(self, network: Callable[[NDArray[np.uint8]], NDArray[np.float32]], *, workers: int = 1) -> Maps:
-        ledgers = {fusion: Ledger(self.folder / fusion) for fusion in self.fusions}
-        for fusion, ledger in ledgers.items():
-            ledger.open(fresh=fusion not in self.maps)
+        journals = {fusion: Journal(self.folder / fusion) for fusion in self.fusions}
+        for fusion, journal in journals.items():
+            journal.open(fresh=fusion not in self.maps)
             self.maps.setdefault(fusion, np.zeros((2, self.plan.height, self.plan.width), np.float32))
         if self.roi is None:
             evaluated = self.plan.all_evaluated()
         else:
             evaluated = evaluated_windows(lambda box: self.roi[box.slices].astype(np.uint8), self.plan)
         read = lambda box: self.image[(slice(None), *box.slices)]  # noqa: E731
-        run(Run("picture", self.plan, evaluated, 2, read, (network,), self._write, ledgers), workers=workers)
+        run_on_threads(
+            SlidingWindow("picture", self.plan, evaluated, 2, read, (network,), self._write, journals), workers=workers
+        )
         return self.maps
 
     def _write(self, fusion: str, fused: Fused, box: Box) -> None:
         self.maps[fusion][(slice(None), *box.slices)] = fused.values()
         self.written.append((fusion, box))
 
-    def strips_left(self) -> list[Path]:
+    def halos_left(self) -> list[Path]:
         return [path for path in self.folder.rglob("*") if path.is_file() and path.suffix != ".done"]
 
 
@@ -85,7 +88,7 @@ def test_fused_maps_equal_the_eager_definition(plan: WindowPlan, workers: int) -
         trial = Trial(picture(plan.height, plan.width), plan, Path(folder))
         trial.run(fixed_network, workers=workers)
         compare(trial)
-        assert trial.strips_left() == []
+        assert trial.halos_left() == []
 
 
 @settings(deadline=None, max_examples=15)
@@ -112,7 +115,7 @@ def test_windows_without_roi_add_neither_sum_nor_weight(plan: WindowPlan, data: 
             trial.run(network, workers=2)
             compare(trial)
             assert len(network.seen) == evaluated_windows(lambda box: roi[box.slices], each).sum()
-            assert trial.strips_left() == []
+            assert trial.halos_left() == []
 
 
 @settings(deadline=None, max_examples=15)
@@ -158,7 +161,7 @@ def test_a_block_that_is_done_again_lends_nothing_to_neighbours_that_are_finishe
         mark.unlink()
     trial.maps["mean"][:, :19, :19] = 0
     again = trial.run(fixed_network)
-    assert trial.strips_left() == []
+    assert trial.halos_left() == []
     assert all(np.array_equal(again[fusion], whole[fusion]) for fusion in whole)
 
 
@@ -175,7 +178,7 @@ def test_a_killed_run_continues_to_the_same_content(plan: WindowPlan, workers: i
                 with suppress(InterruptedError):
                     trial.run(CountingNetwork(fail_after=windows), workers=workers)
         trial.run(fixed_network, workers=workers)
-        assert trial.strips_left() == []
+        assert trial.halos_left() == []
         for fusion in whole:
             np.testing.assert_array_equal(trial.maps[fusion], whole[fusion])
 
@@ -209,8 +212,8 @@ def test_a_block_whose_strip_was_lost_is_computed_again(tmp_path: Path) -> None:
     trial = Trial(picture(32, 96), plan, tmp_path)
     with pytest.raises(InterruptedError):
         trial.run(CountingNetwork(fail_after=len(plan.windows(Block(0, 0)))))
-    assert trial.strips_left()
-    for path in trial.strips_left():
+    assert trial.halos_left()
+    for path in trial.halos_left():
         path.unlink()
     trial.run(fixed_network)
     compare(trial)
@@ -250,9 +253,9 @@ def test_the_graph_grows_with_the_blocks_and_not_with_their_square(tmp_path: Pat
     sizes = []
     for side in (10, 20):
         plan = WindowPlan(side * 32, side * 32, 16, 12, 32, 2)
-        ledger = Ledger(tmp_path / f"{side}")
-        ledger.open(fresh=True)
-        task = Run("slide", plan, plan.all_evaluated(), 1, read, (fixed_network,), write, {"mean": ledger})
+        journal = Journal(tmp_path / f"{side}")
+        journal.open(fresh=True)
+        task = SlidingWindow("slide", plan, plan.all_evaluated(), 1, read, (fixed_network,), write, {"mean": journal})
         graph, ends = blocks_graph(task, compute=lambda _: (read,), finish=lambda _: (write,), in_flight=2)
         assert len(ends) == len(plan.blocks) == side**2
         sizes.append(len(pickle.dumps(graph)))

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from pipeline.probability.progress import EVERY_S, WindowProgress
+from pipeline.runtime.progress import EVERY_S, WindowProgress
 
 
 class Clock:

@@ -1,4 +1,4 @@
-"""Where does a block find room for its sums? In the memory of a block that is finished.
+"""Memory pool of blocks: the sums of one lie where those of a finished one lay.
 
 Memory that is asked for anew comes page by page and cleared, which takes longer than all that is added up in it.
 """
@@ -9,11 +9,11 @@ from weakref import ref
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Buffers"]
+__all__ = ["MemoryPool"]
 
 
-class Buffers:
-    """Float32 memory that goes from block to block; several threads may ask."""
+class MemoryPool:
+    """float32 memory that goes from block to block; several threads may ask."""
 
     def __init__(self) -> None:
         """Nothing yet."""

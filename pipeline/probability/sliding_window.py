@@ -1,0 +1,176 @@
+"""Sliding-window inference over one image, block by block: read, predict, sum, exchange halos, divide, write.
+
+A block is read once and its windows go through the network in fixed batches. The sums that they add beyond the block
+are its halo, which goes to its neighbours. When a block has received all halos, they are added in fixed order, and the
+sums are divided once and handed to the writer. Neither the order of the blocks nor the number of workers enters any sum.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import ModelError
+from pipeline.geometry import Box
+from pipeline.probability.fusion.accumulate import HostSums, NewAccumulator, Place, Sums, SumsLayout, Tiles
+from pipeline.probability.fusion.finish import Fused
+from pipeline.probability.fusion.fuse import add_halo, empty_sums, fused
+from pipeline.probability.fusion.halo import Side, halo_box, received_halos, sent_halos
+from pipeline.probability.fusion.journal import Journal
+from pipeline.probability.fusion.logits import Activation
+from pipeline.probability.fusion.memory_pool import MemoryPool
+from pipeline.probability.plan import Block, Window, WindowPlan
+from pipeline.probability.window import ReadImage, read_windows
+
+__all__ = ["Predictor", "SlidingWindow", "Write", "count_nothing"]
+
+Write: TypeAlias = Callable[[str, Fused, Box], None]
+"""Takes a fusion, its map of a block, and the pixels of the block."""
+
+
+class Predictor(Protocol):
+    """What gives maps for windows; it may be called from several threads at once."""
+
+    def __call__(self, windows: NDArray[np.uint8]) -> Tiles:
+        """Map windows ``(n, 3, window, window)`` to maps ``(n, map, window, window)`` as the accumulator takes them."""
+        ...
+
+
+def count_nothing(windows: int) -> None:
+    """Progress that nobody wants to see."""
+
+
+def check_nothing() -> None:
+    """Stores that nobody else writes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SlidingWindow:
+    """One pass over the windows of one image, with image, networks and stores opened in this process."""
+
+    name: str
+    """The image, for messages."""
+    plan: WindowPlan
+    """The windows."""
+    evaluated: NDArray[np.bool_]
+    """One flag per window of the grid; the others are skipped."""
+    maps: int
+    """Maps that the predictor gives: of the classes, and of background where its logits are fused."""
+    read: ReadImage
+    """Gives the pixels of a box."""
+    predictors: tuple[Predictor, ...]
+    """Give the maps; one for each device, to which the blocks go in turn."""
+    write: Write
+    """Takes finished blocks; called once for each fusion and block, from several threads."""
+    journals: Mapping[str, Journal]
+    """Fusion → journal of its store. All fusions come from the same windows."""
+    activation: Activation = "none"
+    """What turns fused values into probabilities."""
+    accumulators: tuple[NewAccumulator, ...] = (HostSums,)
+    """Make the sums of a block, each on the device of the predictor in the same place."""
+    count: Callable[[int], None] = count_nothing
+    """Is told of every batch how many windows were evaluated."""
+    check_ours: Callable[[], None] = check_nothing
+    """Called before anything is written: raises where another job has taken over the stores and journals."""
+    pool: MemoryPool = field(default_factory=MemoryPool)
+    """Memory that goes from block to block."""
+
+    def is_done(self, block: Block) -> bool:
+        """Whether a block is finished in every store."""
+        return all(journal.is_done(block) for journal in self.journals.values())
+
+    def lacks_halo(self, block: Block) -> bool:
+        """Whether an unfinished neighbour needs the halo of this block, and the journal does not hold it."""
+        return any(
+            not self.is_done(receiver) and not all(journal.has_halo(block, side) for journal in self.journals.values())
+            for side, receiver in sent_halos(self.plan, block, evaluated=self.evaluated)
+        )
+
+    def windows(self, block: Block) -> tuple[Window, ...]:
+        """The windows of a block that are evaluated."""
+        return tuple(each for each in self.plan.windows(block) if self.evaluated[each.row, each.column])
+
+    def compute(self, block: Block) -> Sums:
+        """Sums of a block, whose windows are evaluated once; its halos are sent.
+
+        A scheduler may ask again, because a worker was lost with the answer: what is finished is not done again.
+        """
+        windows = self.windows(block)
+        if not windows or (self.is_done(block) and not self.lacks_halo(block)):
+            return {}
+        sums = self._summed(block, windows)
+        self.check_ours()
+        self._send_halos(block, sums)
+        return sums
+
+    def finish(self, block: Block, sums: Sums) -> None:
+        """Add the received halos to the sums of a block, divide, write, and record the block as finished."""
+        sources = list(received_halos(self.plan, block, evaluated=self.evaluated))
+        self.check_ours()
+        if not self.is_done(block):
+            if sums or sources:  # Where no window reaches, the store's fill value is the result.
+                self._write(block, sums, sources)
+                self.check_ours()
+            for journal in self.journals.values():
+                journal.set_done(block)
+        for journal in self.journals.values():
+            for side, source in sources:
+                journal.delete_halo(source, side)
+
+    def _write(self, block: Block, sums: Sums, sources: list[tuple[Side, Block]]) -> None:
+        core = self.plan.core(block)
+        shape = self.maps, core.height, core.width
+        for fusion, journal in self.journals.items():
+            total = sums[fusion] if sums else empty_sums(fusion, shape, activation=self.activation, pool=self.pool)
+            for side, source in sources:
+                add_halo(fusion, total, journal.read_halo(source, side))
+            done = fused(fusion, total, plan=self.plan, evaluated=self.evaluated, box=core, activation=self.activation)
+            self.write(fusion, done, core)
+            self.pool.give(total)
+
+    def _summed(self, block: Block, windows: tuple[Window, ...]) -> Sums:
+        reach, turn = self.plan.reach(block), self.plan.number(block)
+        predictor = self.predictors[turn % len(self.predictors)]
+        shape = self.maps, reach.height, reach.width
+        target = self.accumulators[turn % len(self.accumulators)](
+            SumsLayout(tuple(self.journals), shape, self.activation, self.pool)
+        )
+        for batch, pixels in read_windows(self.read, self.plan, windows):
+            tiles = predictor(pixels)
+            self._check_shape(len(batch), tiles)
+            if (wrong := target.wrong(tiles)) is not None:
+                raise self._no_probabilities(batch[wrong])
+            target.add(tiles, [Place(each.y - reach.y0, each.x - reach.x0, self.plan.owned(each)) for each in batch])
+            self.count(len(batch))
+        return target.sums()
+
+    def _send_halos(self, block: Block, sums: Sums) -> None:
+        reach = self.plan.reach(block)
+        for side, receiver in sent_halos(self.plan, block, evaluated=self.evaluated):
+            if self.is_done(receiver):  # A job was killed before this block was finished, but after its receiver was.
+                continue
+            y, x = halo_box(self.plan, block, side).shift(-reach.y0, -reach.x0).slices
+            for fusion, journal in self.journals.items():
+                journal.write_halo(block, side, sums[fusion][:, y, x])
+
+    def _check_shape(self, windows: int, result: Tiles) -> None:
+        expected = windows, self.maps, self.plan.window, self.plan.window
+        if tuple(result.shape) != expected or not str(result.dtype).endswith("float32"):
+            raise ModelError(
+                "The network gives maps of another shape.",
+                where=self.name,
+                found=f"{tuple(result.shape)} {result.dtype}",
+                expected=f"{expected} float32",
+                remedy="Use a model that was trained for the classes of this data set.",
+            )
+
+    def _no_probabilities(self, bad: Window) -> ModelError:
+        return ModelError(
+            "The network gives no probabilities.",
+            where=f"{self.name}, window at y {bad.y}, x {bad.x}",
+            found="NaN, infinity, or values outside 0 to 1",
+            expected="numbers from 0 to 1",
+            remedy="Use precision float32, or train the model again.",
+        )
