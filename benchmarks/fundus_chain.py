@@ -8,6 +8,7 @@ import skimage.data
 from numpy.typing import NDArray
 
 from benchmarks.timing import Pair, paired
+from pipeline.arrays.raster import Raster
 from pipeline.config import NormalizedConfig
 from pipeline.geometry import Box
 from pipeline.normalized.blocks import work_blocks
@@ -36,11 +37,12 @@ def in_strips(image: NDArray[np.uint8], config: NormalizedConfig) -> NDArray[np.
     """Our chain, strip by strip, in as many threads as OpenCV takes."""
     workers = cv2.getNumThreads()
     everywhere = Region(np.ones((8, 8), np.bool_), HEIGHT, WIDTH)
-    block = block_chain(lambda box: image[box.slices], region=everywhere, config=config, workers=workers)
+    source = Raster((HEIGHT, WIDTH), lambda box: image[box.slices])
+    enhanced = block_chain(source, region=everywhere, config=config, workers=workers)
     result = np.empty_like(image)
 
     def work(box: Box) -> None:
-        result[box.slices] = block(box)
+        result[box.slices] = enhanced.read(box)
 
     each(work, work_blocks(HEIGHT, WIDTH, config=config), workers=workers)
     return result

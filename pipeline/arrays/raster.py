@@ -12,6 +12,7 @@ from pipeline.geometry import Box
 __all__ = ["Raster"]
 
 Value = TypeVar("Value", bound=np.generic, covariant=True)
+Other = TypeVar("Other", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,3 +54,7 @@ class Raster(Generic[Value]):
     def part(self, box: Box) -> "Raster[Value]":
         """Raster of the pixels of a box, with the first of them at the origin."""
         return Raster((box.height, box.width), lambda inner: self.read(inner.shift(box.y0, box.x0)))
+
+    def map(self, change: Callable[[NDArray[Value]], NDArray[Other]]) -> "Raster[Other]":
+        """Raster of what a function makes of the pixels, each on its own."""
+        return Raster(self.shape, lambda box: change(self.read(box)))

@@ -1,4 +1,4 @@
-"""What does an image look like on a grid of another size over the same field? Any box of it, computed on its own.
+"""Resampling of a raster to a grid of another size over the same field, any box of it computed on its own.
 
 Pixel ``i`` of ``n`` covers the part from ``i / n`` to ``(i + 1) / n`` of the field. Where an axis shrinks, a new pixel is
 the mean over its area; where it grows, pictures are interpolated cubically. A pixel of a mask is set where at least half
@@ -13,13 +13,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.arrays.raster import Raster
 from pipeline.errors import GeometryError
 from pipeline.geometry import Box
 
-__all__ = ["Read", "resample_mask", "resample_picture"]
+__all__ = ["resample_mask", "resampled_mask", "resampled_picture"]
 
-Read: TypeAlias = Callable[[Box], NDArray[Any]]
-"""Gives the pixels of a box of the source grid."""
 Size: TypeAlias = tuple[int, int]
 
 _BAND = 2**23
@@ -28,37 +27,54 @@ _CUBIC = -0.75
 """Keys' free parameter, as in OpenCV."""
 
 
-def resample_picture(read: Read, *, source: Size, target: Size, box: Box) -> NDArray[Any]:
-    """A box of a picture on another grid.
+def resampled_picture(source: Raster[Any], target: Size) -> Raster[Any]:
+    """Raster of a picture on another grid; at its own size the picture itself.
 
     Parameters
     ----------
-    read
-        Gives ``(h, w)`` or ``(h, w, channel)``, uint8 or uint16, of a box of the source.
-    source, target
-        ``(height, width)`` of the two grids.
-    box
-        The part wanted, in pixels of the target.
+    source
+        ``(h, w)`` or ``(h, w, channel)``, uint8 or uint16.
+    target
+        ``(height, width)`` of the other grid.
 
     Returns
     -------
-    NDArray
-        The pixels of the box, of the type of the source: rounded half up, saturated.
+    Raster
+        Pixels of the type of the source: rounded half up, saturated.
 
     Raises
     ------
     GeometryError
-        A box that leaves the target, a grid without pixels, or a source that gives other pixels than asked for.
+        While reading: a box without pixels or outside the target, a grid without pixels, or a source that gives other
+        pixels than asked for.
     """
-    _check(source, target, box)
-    if source == target:
-        return _checked(read(box), box)
-    columns, across = _weights(source[1], target[1], box.x0, box.x1)
+    return source if source.shape == target else Raster(target, lambda box: _picture(source, target, box))
+
+
+def resampled_mask(source: Raster[np.bool_], target: Size) -> Raster[np.bool_]:
+    """Raster of a mask ``(h, w)`` on another grid; at its own size the mask itself.
+
+    A pixel is set where at least half of its area is covered, in exact arithmetic. Errors are those of
+    `resampled_picture`.
+    """
+    return source if source.shape == target else Raster(target, lambda box: _mask(source, target, box))
+
+
+def resample_mask(
+    read: Callable[[Box], NDArray[np.bool_]], *, source: Size, target: Size, box: Box
+) -> NDArray[np.bool_]:
+    """Mask of one box of another grid, see `resampled_mask`."""
+    return resampled_mask(Raster(source, read), target).read(box)
+
+
+def _picture(source: Raster[Any], target: Size, box: Box) -> NDArray[Any]:
+    _check(source.shape, target, box)
+    columns, across = _weights(source.width, target[1], box.x0, box.x1)
     parts = []
-    for band in _bands(source, target, box):
-        rows, down = _weights(source[0], target[0], band.y0, band.y1)
+    for band in _bands(source.shape, target, box):
+        rows, down = _weights(source.height, target[0], band.y0, band.y1)
         inner = _hull(rows, columns)
-        block = _checked(read(inner), inner)
+        block = _checked(source.read(inner), inner)
         flat = np.ascontiguousarray(block).reshape(inner.height, -1)
         channels = flat.shape[1] // max(inner.width, 1)
         out = np.empty((band.height, box.width * channels), block.dtype)
@@ -68,37 +84,16 @@ def resample_picture(read: Read, *, source: Size, target: Size, box: Box) -> NDA
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def resample_mask(read: Read, *, source: Size, target: Size, box: Box) -> NDArray[np.bool_]:
-    """A box of a mask on another grid.
-
-    Parameters
-    ----------
-    read
-        Gives ``(h, w)`` of a box of the source; what is not 0 is set.
-    source, target, box
-        See `resample_picture`.
-
-    Returns
-    -------
-    NDArray
-        ``(h, w)``: set where at least half of the pixel's area is covered, in exact arithmetic.
-
-    Raises
-    ------
-    GeometryError
-        See `resample_picture`.
-    """
-    _check(source, target, box)
-    if source == target:
-        return np.asarray(_checked(read(box), box) != 0)
-    columns, across = _overlaps(source[1], target[1], box.x0, box.x1)
+def _mask(source: Raster[np.bool_], target: Size, box: Box) -> NDArray[np.bool_]:
+    _check(source.shape, target, box)
+    columns, across = _overlaps(source.width, target[1], box.x0, box.x1)
     parts = []
-    for band in _bands(source, target, box):
-        rows, down = _overlaps(source[0], target[0], band.y0, band.y1)
+    for band in _bands(source.shape, target, box):
+        rows, down = _overlaps(source.height, target[0], band.y0, band.y1)
         inner = _hull(rows, columns)
-        block = np.ascontiguousarray(_checked(read(inner), inner) != 0)
+        block = np.ascontiguousarray(_checked(source.read(inner), inner))
         out = np.empty((band.height, box.width), np.bool_)
-        _cover(block, rows - inner.y0, down, columns - inner.x0, across, source[0] * source[1], out)
+        _cover(block, rows - inner.y0, down, columns - inner.x0, across, source.height * source.width, out)
         parts.append(out)
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 

@@ -1,7 +1,7 @@
 """Normalised image store, written block by block: pixels and their pyramid, region of interest, truth, then a rename.
 
 What a block goes through is not decided here. `pipeline.normalized.fundus.image` and `pipeline.normalized.stain.image`
-give a function from a box to its planar pixels.
+give a raster of its planar pixels.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,12 +9,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import zarr
-from numpy.typing import NDArray
 
+from pipeline.arrays.raster import Raster
 from pipeline.config import NormalizedConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import Box
@@ -24,6 +24,7 @@ from pipeline.normalized.region import Region, Thumbnail, read_thumbnail
 from pipeline.normalized.rescale import Rescaling, vanished_components
 from pipeline.normalized.view import View, rescaling_of
 from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.raw.formats.source import to_eight_bit
 from pipeline.raw.pixels import open_image
 from pipeline.raw.truth import TruthSource, open_truth
 from pipeline.runtime.threads import each
@@ -31,11 +32,7 @@ from pipeline.stores import create_plane, create_pyramid, write_box
 from pipeline.stores.atomic import FinishedBlocks, folder_in_progress
 from pipeline.stores.job import Job
 
-__all__ = ["Content", "Opened", "Planes", "open_view", "write_image"]
-
-Bytes: TypeAlias = NDArray[np.uint8]
-Planes: TypeAlias = Callable[[Box], Bytes]
-"""Gives the normalised pixels ``(3, h, w)`` of a box; it is called from several threads."""
+__all__ = ["Content", "Opened", "open_view", "write_image"]
 
 COUNTED = 2**26
 """Largest image, in pixels, whose vanished regions are counted: they need whole masks."""
@@ -60,6 +57,11 @@ class Opened:
     def width(self) -> int:
         """Columns of the view."""
         return self.view.rescaling.width
+
+    @property
+    def eight_bit(self) -> Raster[np.uint8]:
+        """Raster of the view in 8 bit, ``(h, w, 3)``."""
+        return self.view.raster.map(to_eight_bit)
 
     @property
     def scaled_pixel_um(self) -> float | None:
@@ -124,12 +126,12 @@ class Content:
 
     region: Region
     """Field of view or tissue, of the size of the view."""
-    planes: Planes
-    """Normalised pixels of a box."""
+    planes: Raster[np.uint8]
+    """Normalised pixels ``(3, h, w)``, read by several threads."""
     flags: tuple[str, ...] = ()
     """What is to be known about this image."""
-    stains: Callable[[Box], NDArray[Any]] | None = None
-    """Concentrations ``(2, h, w)`` float16 of a box, where they are to be kept as array ``stains``."""
+    stains: Raster[np.float16] | None = None
+    """Concentrations ``(2, h, w)``, where they are to be kept as array ``stains``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,7 +145,7 @@ class _Block:
 
     def write(self, box: Box) -> None:
         region, stains = self.content.region, self.content.stains
-        pixels = np.ascontiguousarray(self.content.planes(box))
+        pixels = np.ascontiguousarray(self.content.planes.read(box))
         for level in range(self.levels):
             write_box(self._array(str(level)), pixels, y0=box.y0 >> level, x0=box.x0 >> level)
             pixels = halve(pixels) if level + 1 < self.levels else pixels
@@ -152,7 +154,7 @@ class _Block:
             truth = self.truth.read(box, height=region.height, width=region.width)
             write_box(self._array("truth"), truth, y0=box.y0, x0=box.x0)
         if stains is not None:
-            write_box(self._array("stains"), stains(box), y0=box.y0, x0=box.x0)
+            write_box(self._array("stains"), stains.read(box), y0=box.y0, x0=box.x0)
 
     def _array(self, name: str) -> zarr.Array[Any]:
         found = self.group[name]

@@ -2,23 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from functools import partial
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pipeline.arrays.resample import resample_picture
+from pipeline.arrays.raster import Raster
+from pipeline.arrays.resample import resampled_picture
 from pipeline.config import Rescale
 from pipeline.errors import ConfigurationError
 from pipeline.geometry import Box
 from pipeline.normalized.region import Thumbnail
 from pipeline.normalized.rescale import Rescaling
 from pipeline.normalized.roi import field_of_view, fov_diameter
-from pipeline.raw.formats.source import ImageSource
+from pipeline.raw.formats.source import ImageSource, Pixels
 
 __all__ = ["View", "rescaling_of"]
-
-Grey: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,13 +37,15 @@ class View:
         ]
         return max(fine, default=0)
 
-    def read(self, box: Box) -> Grey:
-        """Pixels ``(h, w, 3)`` of a box, uint8 or uint16 as the file has them; the same for any partition."""
-        level, target = self.level, (self.rescaling.height, self.rescaling.width)
-        if self.source.levels[level] == target:
-            return self.source.read(box, level=level)
-        size = self.source.levels[level]
-        return resample_picture(lambda inner: self.source.read(inner, level=level), source=size, target=target, box=box)
+    @property
+    def raster(self) -> Raster[Any]:
+        """Raster of the pixels ``(h, w, 3)``, uint8 or uint16 as the file has them; the same for any partition."""
+        stored: Raster[Any] = Raster(self.source.levels[self.level], partial(self.source.read, level=self.level))
+        return resampled_picture(stored, (self.rescaling.height, self.rescaling.width))
+
+    def read(self, box: Box) -> Pixels:
+        """Pixels ``(h, w, 3)`` of a box."""
+        return self.raster.read(box)
 
 
 def rescaling_of(

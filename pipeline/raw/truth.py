@@ -1,15 +1,14 @@
 """Truth masks of one image: mask files, a label image or polygons, read for any box of any grid over the image."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.arrays.resample import resample_mask
+from pipeline.arrays.raster import Raster
+from pipeline.arrays.resample import resampled_mask
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
@@ -21,24 +20,15 @@ from pipeline.raw.phantom.make import phantom
 
 __all__ = ["TruthSource", "has_size", "open_truth"]
 
-ReadMask: TypeAlias = Callable[[Box], NDArray[np.bool_]]
 MASK_BYTES = 2**26
 """Decoded pieces of mask files that are held, all classes together."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Layer:
-    """The truth of one class on the grid on which it is stored."""
-
-    shape: tuple[int, int]
-    read: ReadMask
 
 
 class TruthSource:
     """Truth masks of an image. Reading is pure and may be done from several threads."""
 
-    def __init__(self, layers: tuple[_Layer | None, ...]) -> None:
-        """Layers in the order of the classes; None for a class of which there is nothing."""
+    def __init__(self, layers: tuple[Raster[np.bool_] | None, ...]) -> None:
+        """Masks as they are stored, in the order of the classes; None for a class of which there is nothing."""
         self._layers = layers
 
     def read(self, box: Box, *, height: int, width: int) -> NDArray[np.uint8]:
@@ -56,10 +46,8 @@ class TruthSource:
         checked_box(box, ((height, width),), level=0)
         truth = np.zeros((len(self._layers), box.height, box.width), np.uint8)
         for at, layer in enumerate(self._layers):
-            if layer is not None and layer.shape == (height, width):
-                truth[at] = layer.read(box)
-            elif layer is not None:
-                truth[at] = resample_mask(layer.read, source=layer.shape, target=(height, width), box=box)
+            if layer is not None:
+                truth[at] = resampled_mask(layer, (height, width)).read(box)
         return truth
 
 
@@ -86,38 +74,25 @@ def _fits(
     )
 
 
-def _of_masks(values: Mapping[str, ValueSource]) -> dict[str, _Layer]:
-    def reader(source: ValueSource) -> ReadMask:
-        return lambda box: is_set(source.read(box), lossy=source.lossy)
-
-    return {code: _Layer(source.shape, reader(source)) for code, source in values.items()}
+def _of_mask(source: ValueSource) -> Raster[np.bool_]:
+    return Raster(source.shape, lambda box: is_set(source.read(box), lossy=source.lossy))
 
 
-def _of_label(source: ValueSource, *, path: Path, values: Mapping[str, int]) -> dict[str, _Layer]:
+def _of_label(source: ValueSource, *, path: Path, value: int) -> Raster[np.bool_]:
     if source.lossy:
         raise unusable(path, "a JPEG file", expected="a lossless label image: JPEG changes values")
-
-    def reader(value: int) -> ReadMask:
-        return lambda box: np.asarray(source.read(box) == value)
-
-    return {code: _Layer(source.shape, reader(value)) for code, value in values.items()}
-
-
-def _of_arrays(masks: Mapping[str, NDArray[np.bool_]]) -> dict[str, _Layer]:
-    def reader(mask: NDArray[np.bool_]) -> ReadMask:
-        return lambda box: mask[box.slices]
-
-    return {code: _Layer((mask.shape[0], mask.shape[1]), reader(mask)) for code, mask in masks.items()}
+    return Raster(source.shape, lambda box: np.asarray(source.read(box) == value))
 
 
 def _layers(
     entry: ImageEntry, *, record: DatasetRecord, size: tuple[int, int], workers: int, stack: ExitStack
-) -> dict[str, _Layer]:
+) -> dict[str, Raster[np.bool_]]:
     if entry.annotations is not None:
         polygons = read_annotations(entry.annotations, classes=record.classes)
-        return {code: _Layer(size, each.read) for code, each in polygons.items()}
+        return {code: Raster(size, each.read) for code, each in polygons.items()}
     if entry.image is None and record.phantom is not None:
-        return _of_arrays(phantom(record.phantom, number=entry.number).masks)
+        masks = phantom(record.phantom, number=entry.number).masks
+        return {code: Raster.of(mask) for code, mask in masks.items()}
     any_level = record.adaptor == "slide"
     files = dict(entry.masks) if entry.label is None else {"label": entry.label}
     share = MASK_BYTES // max(len(files), 1)
@@ -128,8 +103,9 @@ def _layers(
     for code, source in sources.items():
         _fits(files[code], code, source.shape, entry=entry, size=size, any_level=any_level)
     if entry.label is None or record.layout is None:
-        return _of_masks(sources)
-    return _of_label(sources["label"], path=entry.label, values=record.layout.values)
+        return {code: _of_mask(source) for code, source in sources.items()}
+    values, label = record.layout.values, sources["label"]
+    return {code: _of_label(label, path=entry.label, value=value) for code, value in values.items()}
 
 
 @contextmanager

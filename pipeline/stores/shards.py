@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from io import FileIO
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import google_crc32c
 import numpy as np
@@ -29,13 +29,7 @@ from pipeline.geometry import Box
 from pipeline.stores import read_box
 from pipeline.stores.blosc import BlockDecoder
 
-__all__ = ["MakeChunk", "ReadBox", "Shards", "reader_of"]
-
-MakeChunk: TypeAlias = Callable[[Box], NDArray[Any]]
-"""Gives the pixels of a box as one contiguous chunk ``(…, chunk, chunk)``; what lies beyond the array is 0."""
-
-ReadBox: TypeAlias = Callable[[Box], NDArray[Any]]
-"""Gives the pixels of a box, leading axes whole."""
+__all__ = ["Shards", "reader_of"]
 
 MISSING = np.iinfo(np.uint64).max
 """Offset and length of a chunk that holds nothing but the fill value."""
@@ -80,7 +74,7 @@ class Shards:
         shard = array.shards or array.chunks
         return cls(array, Path(store.root), codec, _pair(array.chunks), _pair(shard))
 
-    def write(self, box: Box, make: MakeChunk) -> None:
+    def write(self, box: Box, make: Callable[[Box], NDArray[Any]]) -> None:
         """Write the shard that a box fills; a kill leaves all of it or nothing under its name.
 
         Parameters
@@ -88,7 +82,8 @@ class Shards:
         box
             One shard, cut at the border of the array.
         make
-            Called for each chunk with the part of the box in it; its result may be overwritten by the next call.
+            Called for each chunk with the part of the box in it. It gives one contiguous chunk ``(…, chunk, chunk)``,
+            0 beyond the array, which the next call may overwrite.
         """
         path, index, parts = self._path(box), self._empty_index(), []
         at = 0
@@ -206,7 +201,7 @@ class Shards:
                 yield (row, column), Box(y, x, min(y + high, shard.y1), min(x + wide, shard.x1))
 
 
-def reader_of(array: zarr.Array[Any]) -> ReadBox:
+def reader_of(array: zarr.Array[Any]) -> Callable[[Box], NDArray[Any]]:
     """Reads boxes of an array, leading axes whole, in the thread that asks; an array of another layout by Zarr."""
     try:
         return Shards.of(array).read

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.arrays import resample
-from pipeline.arrays.resample import resample_mask, resample_picture
+from pipeline.arrays.raster import Raster
+from pipeline.arrays.resample import resampled_mask, resampled_picture
 from pipeline.errors import GeometryError
 from pipeline.geometry import Box
 from pipeline.seeds import stream
@@ -21,8 +22,12 @@ def noise(*shape, dtype=np.uint8):
     return stream(0, "test", "resample").integers(0, np.iinfo(dtype).max, shape, dtype=dtype, endpoint=True)
 
 
+def raster(image):
+    return Raster(image.shape[:2], lambda box: image[box.slices])
+
+
 def whole(function, image, target):
-    return function(lambda box: image[box.slices], source=image.shape[:2], target=target, box=Box.of_shape(*target))
+    return function(raster(image), target).read(Box.of_shape(*target))
 
 
 def covered(source, target):
@@ -44,8 +49,8 @@ def test_any_box_of_a_picture_is_that_box_of_the_whole(height, width, rows, colu
     box = Box(y0, x0, data.draw(st.integers(y0 + 1, rows)), data.draw(st.integers(x0 + 1, columns)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(resample, "_BAND", data.draw(st.sampled_from([1, 50, 2**23])))
-        part = resample_picture(lambda b: image[b.slices], source=(height, width), target=(rows, columns), box=box)
-    assert np.array_equal(part, whole(resample_picture, image, (rows, columns))[box.slices])
+        part = resampled_picture(raster(image), (rows, columns)).read(box)
+    assert np.array_equal(part, whole(resampled_picture, image, (rows, columns))[box.slices])
 
 
 @given(sides, sides, sides, sides, st.data())
@@ -53,8 +58,8 @@ def test_any_box_of_a_mask_is_that_box_of_the_whole(height, width, rows, columns
     mask = noise(height, width) > 100
     y0, x0 = data.draw(st.integers(0, rows - 1)), data.draw(st.integers(0, columns - 1))
     box = Box(y0, x0, data.draw(st.integers(y0 + 1, rows)), data.draw(st.integers(x0 + 1, columns)))
-    part = resample_mask(lambda b: mask[b.slices], source=(height, width), target=(rows, columns), box=box)
-    assert np.array_equal(part, whole(resample_mask, mask, (rows, columns))[box.slices])
+    part = resampled_mask(raster(mask), (rows, columns)).read(box)
+    assert np.array_equal(part, whole(resampled_mask, mask, (rows, columns))[box.slices])
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.data())
@@ -67,15 +72,15 @@ def test_a_mask_is_set_where_at_least_half_is_covered(height, width, data):
         [sum(d * a * int(image[j, i]) for j, d in enumerate(dy) for i, a in enumerate(ax)) * 2 >= 1 for ax in across]
         for dy in down
     ]
-    assert np.array_equal(whole(resample_mask, image, (rows, columns)), np.array(expected))
+    assert np.array_equal(whole(resampled_mask, image, (rows, columns)), np.array(expected))
 
 
 @given(sides, sides, st.integers(1, 4), st.integers(1, 4))
 def test_a_mask_made_larger_and_small_again_is_itself(height, width, by_y, by_x):
     mask = noise(height, width) > 100
-    large = whole(resample_mask, mask, (height * by_y, width * by_x))
+    large = whole(resampled_mask, mask, (height * by_y, width * by_x))
     assert np.array_equal(large, np.kron(mask, np.ones((by_y, by_x), bool)))
-    assert np.array_equal(whole(resample_mask, large, (height, width)), mask)
+    assert np.array_equal(whole(resampled_mask, large, (height, width)), mask)
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.floats(0.05, 1.0))
@@ -85,7 +90,7 @@ def test_a_smaller_picture_is_the_mean_over_areas(height, width, factor):
     down = np.array(covered(height, target[0]), float)
     across = np.array(covered(width, target[1]), float)
     exact = np.einsum("yj,xi,jic->yxc", down, across, image.astype(float))
-    assert np.abs(whole(resample_picture, image, target) - exact).max() <= 0.5 + 1e-3
+    assert np.abs(whole(resampled_picture, image, target) - exact).max() <= 0.5 + 1e-3
 
 
 @pytest.mark.parametrize("factor", [0.25, 0.4, 0.5, 0.77, 1.6, 3.0])
@@ -95,7 +100,7 @@ def test_opencv_gives_the_same_to_one_grey_level(factor, dtype):
     target = round(173 * factor), round(211 * factor)
     method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     expected = cv2.resize(image, target[::-1], interpolation=method).astype(float)
-    found = whole(resample_picture, image, target)
+    found = whole(resampled_picture, image, target)
     assert found.dtype == dtype
     # OpenCV interpolates 8 bit with weights of 11 bit.
     assert np.abs(found - expected).max() <= (1 if dtype == np.uint8 else 2)
@@ -104,15 +109,15 @@ def test_opencv_gives_the_same_to_one_grey_level(factor, dtype):
 @given(sides, sides, sides, sides, st.integers(0, 255))
 def test_a_constant_stays_that_constant(height, width, rows, columns, level):
     image = np.full((height, width), level, np.uint8)
-    assert (whole(resample_picture, image, (rows, columns)) == level).all()
+    assert (whole(resampled_picture, image, (rows, columns)) == level).all()
 
 
 @given(sides, sides)
 def test_the_same_size_gives_the_same_pixels(height, width):
     image = noise(height, width, 3)
-    assert np.array_equal(whole(resample_picture, image, (height, width)), image)
+    assert np.array_equal(whole(resampled_picture, image, (height, width)), image)
     mask = image[:, :, 0] > 100
-    assert np.array_equal(whole(resample_mask, mask, (height, width)), mask)
+    assert np.array_equal(whole(resampled_mask, mask, (height, width)), mask)
 
 
 def test_only_what_is_needed_is_read():
@@ -122,7 +127,7 @@ def test_only_what_is_needed_is_read():
         asked.append(box)
         return np.zeros((box.height, box.width), np.uint8)
 
-    resample_picture(read, source=(1000, 1000), target=(250, 250), box=Box(10, 20, 30, 40))
+    resampled_picture(Raster((1000, 1000), read), (250, 250)).read(Box(10, 20, 30, 40))
     assert all(Box(36, 76, 126, 166).contains(box) for box in asked)
 
 
@@ -131,4 +136,4 @@ def test_only_what_is_needed_is_read():
 )
 def test_a_box_outside_the_grid_is_refused(target, box):
     with pytest.raises(GeometryError, match="resampled"):
-        resample_picture(lambda b: np.zeros((b.height, b.width), np.uint8), source=(8, 8), target=target, box=box)
+        resampled_picture(raster(np.zeros((8, 8), np.uint8)), target).read(box)

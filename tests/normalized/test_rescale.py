@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pipeline.arrays.resample import resample_mask, resample_picture
+from pipeline.arrays.raster import Raster
+from pipeline.arrays.resample import resampled_mask, resampled_picture
 from pipeline.errors import ConfigurationError, GeometryError
 from pipeline.geometry import Box
 from pipeline.normalized.rescale import Rescaling, vanished_components
@@ -22,12 +23,13 @@ def blob(height: int, width: int, share: float = 0.4) -> NDArray[np.bool_]:
 
 def rescale_mask(mask: NDArray[np.bool_], rescaling: Rescaling) -> NDArray[np.bool_]:
     target = (rescaling.height, rescaling.width)
-    return resample_mask(lambda box: mask[box.slices], source=mask.shape, target=target, box=Box.of_shape(*target))
+    return resampled_mask(Raster.of(mask), target).read(Box.of_shape(*target))
 
 
 def rescale_image(rgb: NDArray[np.uint8], rescaling: Rescaling) -> NDArray[np.uint8]:
     target = (rescaling.height, rescaling.width)
-    return resample_picture(lambda box: rgb[box.slices], source=rgb.shape[:2], target=target, box=Box.of_shape(*target))
+    source = Raster(rgb.shape[:2], lambda box: rgb[box.slices])
+    return resampled_picture(source, target).read(Box.of_shape(*target))
 
 
 def eager_coverage(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.float64]:

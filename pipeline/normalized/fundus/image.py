@@ -44,12 +44,12 @@ def normalise_fundus(
     """
     with open_view(entry, record=job.record, config=config, workers=job.workers) as opened:
         region = Region.found(field_of_view, opened.thumbnail(), height=opened.height, width=opened.width)
-        block = block_chain(opened.view.read, region=region, config=config, workers=job.workers)
+        enhanced = block_chain(opened.view.raster, region=region, config=config, workers=job.workers)
         write_image(
             opened,
             Content(
                 region,
-                planes=lambda box: np.moveaxis(block(box), 2, 0),
+                planes=enhanced.map(lambda block: np.moveaxis(block, 2, 0)),
                 flags=() if region.mask.any() else ("no field of view found",),
             ),
             entry=entry,

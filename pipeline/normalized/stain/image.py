@@ -6,26 +6,24 @@ the pixels to a target with it. So another target does not mean another estimate
 
 import json
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.arrays.optical_density import NO_BACKGROUND, background_intensity
+from pipeline.arrays.raster import Raster
 from pipeline.config import NormalizedConfig
 from pipeline.errors import StoreError
 from pipeline.geometry import Box
 from pipeline.normalized.blocks import work_blocks
-from pipeline.normalized.image import Content, Opened, Planes, open_view, write_image
+from pipeline.normalized.image import Content, Opened, open_view, write_image
 from pipeline.normalized.region import Region
 from pipeline.normalized.stain.colour_table import COLOURS, colour_table, count_colours, ordered_sample, sample_pixels
 from pipeline.normalized.stain.method import block_concentrations, estimate, normalise
 from pipeline.normalized.stain.record import Estimate, read_estimate
 from pipeline.normalized.stain.tissue import tissue_mask
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.raw.formats.source import to_eight_bit
 from pipeline.runtime.threads import each
 from pipeline.stores.atomic import write_json
 from pipeline.stores.job import Job
@@ -54,7 +52,7 @@ def estimate_image(opened: Opened, region: Region, *, config: NormalizedConfig, 
         include = region.read(box)
         if not include.any():
             return np.empty(0, np.uint64), np.empty((0, 3), np.uint8)
-        block = to_eight_bit(opened.view.read(box))
+        block = opened.eight_bit.read(box)
         with adding:
             count_colours(block, include, counts)
         return sample_pixels(block, include, box, share)
@@ -112,25 +110,25 @@ def _written_tissue(stain: Path | None, opened: Opened) -> Region:
     return region
 
 
-def _planes(opened: Opened, region: Region, *, found: Estimate, target: Estimate, config: NormalizedConfig) -> Planes:
+def _mapped(
+    pixels: Raster[np.uint8], region: Region, *, found: Estimate, target: Estimate, config: NormalizedConfig
+) -> Raster[np.uint8]:
     settings = config.stain
 
-    def planes(box: Box) -> NDArray[np.uint8]:
-        block = to_eight_bit(opened.view.read(box))
+    def read(box: Box) -> NDArray[np.uint8]:
+        block = pixels.read(box)
         mapped = normalise(block, estimate=found, target=target, settings=settings)
         if settings.outside == "normalise":
             return mapped
         return np.where(region.read(box), mapped, np.moveaxis(block, 2, 0))
 
-    return planes
+    return Raster(pixels.shape, read)
 
 
-def _stains(
-    opened: Opened, *, found: Estimate | None, config: NormalizedConfig
-) -> Callable[[Box], NDArray[Any]] | None:
+def _stains(pixels: Raster[np.uint8], *, found: Estimate | None, config: NormalizedConfig) -> Raster[np.float16] | None:
     if found is None or found.matrix is None or not config.stain.concentrations:
         return None
-    return lambda box: block_concentrations(to_eight_bit(opened.view.read(box)), estimate=found, settings=config.stain)
+    return pixels.map(lambda block: block_concentrations(block, estimate=found, settings=config.stain))
 
 
 def normalise_histology(
@@ -167,12 +165,12 @@ def normalise_histology(
     found = read_estimate(stain) if stain else None
     aim = read_estimate(target) if target else None
     with open_view(entry, record=job.record, config=config, workers=job.workers) as opened:
-        region = _written_tissue(stain, opened)
+        region, pixels = _written_tissue(stain, opened), opened.eight_bit
         if found is None or aim is None:
-            planes: Planes = lambda box: np.moveaxis(to_eight_bit(opened.view.read(box)), 2, 0)  # noqa: E731
+            planes = pixels.map(lambda block: np.moveaxis(block, 2, 0))
         else:
-            planes = _planes(opened, region, found=found, target=aim, config=config)
+            planes = _mapped(pixels, region, found=found, target=aim, config=config)
         missing = () if region.mask.any() else ("no tissue found",)
         flags = (*missing, *(found.flags if found else ()))
-        content = Content(region, planes, flags, stains=_stains(opened, found=found, config=config))
+        content = Content(region, planes, flags, stains=_stains(pixels, found=found, config=config))
         write_image(opened, content, entry=entry, config=config, job=job, output=output)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.arrays.raster import Raster
 from pipeline.config import Clahe, Difference, Gaussian, NormalizedConfig, Storage
 from pipeline.geometry import Box, strips
 from pipeline.normalized.fundus.chain import block_chain
@@ -32,8 +33,8 @@ def picture(height, width):
     return np.ascontiguousarray(cv2.resize(rough, (width, height), interpolation=cv2.INTER_CUBIC))
 
 
-def reader(image):
-    return lambda box: image[box.slices]
+def raster(image):
+    return Raster(image.shape[:2], lambda box: image[box.slices])
 
 
 def everywhere(image):
@@ -51,18 +52,18 @@ def bare(image, settings):
 @given(st.integers(9, 90), st.integers(9, 90), st.integers(1, 40))
 def test_the_chain_in_strips_equals_opencv_on_the_whole_image(height, width, rows):
     image, settings = picture(height, width), config()
-    block = block_chain(reader(image), region=everywhere(image), config=settings)
-    whole = np.concatenate([block(box) for box in strips(height, width, rows)])
+    enhanced = block_chain(raster(image), region=everywhere(image), config=settings)
+    whole = np.concatenate([enhanced.read(box) for box in strips(height, width, rows)])
     assert np.array_equal(whole, bare(image, settings))
 
 
 @given(st.data())
 def test_any_box_equals_the_same_box_of_the_whole(data):
     image, settings = picture(70, 90), config()
-    block = block_chain(reader(image), region=everywhere(image), config=settings)
+    enhanced = block_chain(raster(image), region=everywhere(image), config=settings)
     y0, x0 = data.draw(st.integers(0, 69)), data.draw(st.integers(0, 89))
     box = Box(y0, x0, data.draw(st.integers(y0 + 1, 70)), data.draw(st.integers(x0 + 1, 90)))
-    assert np.array_equal(block(box), block(Box(0, 0, 70, 90))[box.slices])
+    assert np.array_equal(enhanced.read(box), enhanced.read(Box(0, 0, 70, 90))[box.slices])
 
 
 OFF = {"gaussian": Gaussian(apply=False), "difference": Difference(apply=False)}
@@ -86,14 +87,14 @@ STEPS = [
 @pytest.mark.parametrize(("changes", "expected"), STEPS, ids=["none", "blur", "difference", "original"])
 def test_each_step_can_be_switched(changes, expected):
     image = picture(60, 50)
-    block = block_chain(reader(image), region=everywhere(image), config=config(**changes))
-    assert np.array_equal(block(Box(0, 0, 60, 50)), expected(image))
+    enhanced = block_chain(raster(image), region=everywhere(image), config=config(**changes))
+    assert np.array_equal(enhanced.read(Box(0, 0, 60, 50)), expected(image))
 
 
 def test_outside_the_field_of_view_is_black():
     image = picture(40, 40)
     region = Region(np.array([[True, False]]), 40, 40)
-    result = block_chain(reader(image), region=region, config=config(outside="black"))(Box(0, 0, 40, 40))
+    result = block_chain(raster(image), region=region, config=config(outside="black")).read(Box(0, 0, 40, 40))
     assert not result[:, 20:].any()
     assert result[:, :20].any()
 
@@ -104,10 +105,14 @@ def test_statistics_of_the_field_of_view_do_not_see_the_border():
     other = image.copy()
     other[:, 32:] = 255 - other[:, 32:]
     settings = config(outside="black", clahe=Clahe(statistics="roi", tiles=(2, 2)), **OFF)
-    results = [block_chain(reader(each), region=region, config=settings)(Box(0, 0, 64, 64)) for each in (image, other)]
+    results = [
+        block_chain(raster(each), region=region, config=settings).read(Box(0, 0, 64, 64)) for each in (image, other)
+    ]
     assert np.array_equal(*results)
     settings = config(outside="black", clahe=Clahe(statistics="image", tiles=(2, 3)), **OFF)
-    results = [block_chain(reader(each), region=region, config=settings)(Box(0, 0, 64, 64)) for each in (image, other)]
+    results = [
+        block_chain(raster(each), region=region, config=settings).read(Box(0, 0, 64, 64)) for each in (image, other)
+    ]
     assert not np.array_equal(*results)
 
 
@@ -115,8 +120,8 @@ def test_statistics_of_the_field_of_view_do_not_see_the_border():
 def test_sixteen_bits_are_equalised_as_such_and_then_made_eight(height, width, rows, space):
     image = picture(height, width).astype(np.uint16) * np.uint16(201)
     settings = config(clahe=Clahe(space=space, tiles=(3, 2)), **OFF)
-    block = block_chain(reader(image), region=everywhere(image), config=settings)
-    found = np.concatenate([block(box) for box in strips(height, width, rows)])
+    enhanced = block_chain(raster(image), region=everywhere(image), config=settings)
+    found = np.concatenate([enhanced.read(box) for box in strips(height, width, rows)])
     clahe, expected = cv2.createCLAHE(2.0, (2, 3)), image.copy()
     for channel in (1,) if space == "green" else (0, 1, 2):
         expected[:, :, channel] = clahe.apply(np.ascontiguousarray(image[:, :, channel]))
@@ -127,7 +132,7 @@ def test_sixteen_bits_are_equalised_as_such_and_then_made_eight(height, width, r
 def test_lightness_of_sixteen_bits_is_that_of_eight():
     image = picture(40, 50).astype(np.uint16) * np.uint16(257)
     blocks = [
-        block_chain(reader(each), region=everywhere(image), config=config(**OFF))(Box(0, 0, 40, 50))
+        block_chain(raster(each), region=everywhere(image), config=config(**OFF)).read(Box(0, 0, 40, 50))
         for each in (image, to_eight_bit(image))
     ]
     assert np.array_equal(*blocks)
@@ -137,7 +142,7 @@ def test_lightness_of_sixteen_bits_is_that_of_eight():
 def test_workers_change_nothing(workers):
     image, settings = picture(70, 90), config(strip_columns=32)
     one, several = (
-        block_chain(reader(image), region=everywhere(image), config=settings, workers=each)(Box(3, 5, 60, 80))
+        block_chain(raster(image), region=everywhere(image), config=settings, workers=each).read(Box(3, 5, 60, 80))
         for each in (1, workers)
     )
     assert np.array_equal(one, several)
