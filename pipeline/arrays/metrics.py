@@ -1,4 +1,4 @@
-"""How well does a segmentation match the truth? Counts, Dice, IoU, average precision, and the best threshold.
+"""Segmentation metrics over pixels: counts, Dice, IoU, average precision, and the curve of Dice over thresholds.
 
 Everything is built on integer counts that add up over blocks and images, so that maps of any size are measured
 exactly. A probability is a float16 in [0, 1], of which there are 15 361: a histogram over all of them loses nothing.
@@ -21,7 +21,6 @@ __all__ = [
     "Counts",
     "Histogram",
     "average_precision",
-    "best_threshold",
     "counts",
     "counts_at",
     "dice_curve",
@@ -187,29 +186,3 @@ def dice_curve(histogram: Histogram) -> tuple[NDArray[np.float64], NDArray[np.fl
     fp, tp = _from_above(histogram)[:, occurring]
     thresholds = occurring.astype(np.uint16).view(np.float16).astype(np.float64)
     return thresholds, 2 * tp / (tp + fp + histogram[1].sum())
-
-
-def best_threshold(histogram: Histogram, *, default: float = 0.5) -> tuple[float, float]:
-    """The threshold of the highest Dice, and that Dice.
-
-    Returns
-    -------
-    tuple
-        Threshold above 0 and Dice: ``(default, nan)`` without truth, ``(default, 0.0)`` where all truth has
-        probability 0, because to predict every pixel is no segmentation.
-
-    Notes
-    -----
-    Of equal Dice the lowest threshold wins. All numbers between two probabilities that occur cut alike; the middle is
-    taken, rounded to float16, so that a comparison in any precision gives the same mask.
-    """
-    if not histogram[1].any():
-        return default, math.nan
-    thresholds, dice = dice_curve(histogram)
-    thresholds, dice = np.append(0.0, thresholds[thresholds > 0]), np.append(0.0, dice[thresholds > 0])
-    best = int(np.argmax(dice))
-    if best == 0:
-        return default, 0.0
-    below, value = thresholds[best - 1], thresholds[best]
-    middle = float(np.float16((below + value) / 2))
-    return middle if middle > below else float(value), float(dice[best])

@@ -12,9 +12,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.arrays.metrics import best_threshold
+from pipeline.arrays.metrics import Histogram, dice_curve
 
-__all__ = ["ThresholdFit", "fit_thresholds"]
+__all__ = ["ThresholdFit", "best_threshold", "fit_thresholds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,32 @@ class ThresholdFit:
             "fitted": self.fitted,
             "reason": self.reason,
         }
+
+
+def best_threshold(histogram: Histogram, *, default: float = 0.5) -> tuple[float, float]:
+    """Threshold of the highest Dice, and that Dice.
+
+    Returns
+    -------
+    tuple
+        Threshold above 0 and Dice: ``(default, nan)`` without truth, ``(default, 0.0)`` where all truth has
+        probability 0, because to predict every pixel is no segmentation.
+
+    Notes
+    -----
+    Of equal Dice the lowest threshold wins. All numbers between two probabilities that occur cut alike; the middle is
+    taken, rounded to float16, so that a comparison in any precision gives the same mask.
+    """
+    if not histogram[1].any():
+        return default, math.nan
+    thresholds, dice = dice_curve(histogram)
+    thresholds, dice = np.append(0.0, thresholds[thresholds > 0]), np.append(0.0, dice[thresholds > 0])
+    best = int(np.argmax(dice))
+    if best == 0:
+        return default, 0.0
+    below, value = thresholds[best - 1], thresholds[best]
+    middle = float(np.float16((below + value) / 2))
+    return middle if middle > below else float(value), float(dice[best])
 
 
 def fit_thresholds(histograms: Mapping[str, NDArray[np.int64]], *, default: float = 0.5) -> dict[str, ThresholdFit]:

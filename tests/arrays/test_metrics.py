@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from pipeline.arrays.metrics import (
     HISTOGRAM_BINS,
     Counts,
     average_precision,
-    best_threshold,
     counts,
     counts_at,
     dice_curve,
@@ -20,28 +18,7 @@ from pipeline.arrays.metrics import (
 )
 from pipeline.errors import ModelError
 from pipeline.seeds import stream
-
-Probability = NDArray[np.float16]
-Mask = NDArray[np.bool_]
-
-
-def sample(size: int, *, levels: int, share: float, seed: int) -> tuple[Probability, Mask]:
-    """Probabilities with ties that say something about the truth, and the truth."""
-    rng = stream(seed, "metrics")
-    truth = rng.random(size) < share
-    value = np.clip(rng.normal(0.35 + 0.3 * truth, 0.25), 0, 1)
-    return (np.round(value * levels) / levels).astype(np.float16), truth
-
-
-samples = st.builds(
-    sample, st.integers(1, 200), levels=st.integers(1, 60), share=st.floats(0, 1), seed=st.integers(0, 2**16)
-)
-
-
-def eager_dice(probability: Probability, truth: Mask, threshold: float) -> float:
-    prediction = probability.astype(np.float64) >= threshold
-    whole = prediction.sum() + truth.sum()
-    return 2 * (prediction & truth).sum() / whole if whole else math.nan
+from tests.arrays.probabilities import Mask, Probability, eager_dice, sample, samples
 
 
 def eager_average_precision(probability: Probability, truth: Mask) -> float:
@@ -140,47 +117,6 @@ def test_the_curve_holds_the_dice_at_each_probability_that_occurs(pixels: tuple[
     thresholds, dice = dice_curve(probability_histogram(*pixels))
     np.testing.assert_array_equal(thresholds, np.unique(pixels[0]))
     np.testing.assert_allclose(dice, [eager_dice(*pixels, threshold) for threshold in thresholds], rtol=1e-14)
-
-
-@settings(deadline=None, max_examples=50)
-@given(samples)
-def test_no_threshold_above_zero_has_a_higher_dice_than_the_best(pixels: tuple[Probability, Mask]) -> None:
-    probability, truth = pixels
-    threshold, dice = best_threshold(probability_histogram(probability, truth))
-    if not truth.any():
-        assert threshold == 0.5
-        assert math.isnan(dice)
-        return
-    candidates = [value for value in np.unique(probability).tolist() if value > 0]
-    assert dice == pytest.approx(max([eager_dice(probability, truth, value) for value in candidates], default=0.0))
-    assert threshold > 0
-    assert float(np.float16(threshold)) == threshold
-    assert eager_dice(probability, truth, threshold) == pytest.approx(dice)
-
-
-def fitted(probability: list[float], truth: list[int]) -> tuple[float, float]:
-    return best_threshold(probability_histogram(np.array(probability, np.float16), np.array(truth, bool)), default=0.3)
-
-
-def test_the_threshold_lies_in_the_middle_of_the_gap() -> None:
-    assert fitted([0.0, 0.25, 0.75, 1.0], [0, 0, 1, 1]) == (0.5, 1.0)
-
-
-def test_of_equal_dice_the_lowest_threshold_wins() -> None:
-    # At 0.75: 1 of 2 found, none wrong: 2/3. At 0.25: 2 of 2 found, 2 wrong: 4/6.
-    assert fitted([0.0, 0.25, 0.25, 0.25, 0.75], [0, 0, 0, 1, 1]) == (0.125, 2 / 3)
-
-
-def test_between_neighbouring_float16_numbers_the_upper_one_is_the_threshold() -> None:
-    low, high = np.array([0x3001, 0x3002], np.uint16).view(np.float16).tolist()
-    assert fitted([low, high], [0, 1]) == (high, 1.0)
-    low, high = np.array([0x3002, 0x3003], np.uint16).view(np.float16).tolist()
-    assert fitted([low, high], [0, 1]) == (high, 1.0)
-
-
-def test_where_all_truth_has_probability_zero_the_default_is_kept() -> None:
-    assert fitted([0.0, 0.0, 0.5], [1, 1, 0]) == (0.3, 0.0)
-    assert fitted([0.0, 0.0], [1, 0]) == (0.3, 0.0)
 
 
 def test_counts_have_the_measures_of_their_definition() -> None:

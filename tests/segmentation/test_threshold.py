@@ -4,14 +4,58 @@ import json
 import math
 
 import numpy as np
+import pytest
+from hypothesis import given, settings
 
 from pipeline.arrays.metrics import counts_at, probability_histogram
 from pipeline.seeds import stream
-from pipeline.segmentation.threshold import ThresholdFit, fit_thresholds
+from pipeline.segmentation.threshold import ThresholdFit, best_threshold, fit_thresholds
+from tests.arrays.probabilities import Mask, Probability, eager_dice, samples
 
 
 def histogram(probability: list[float], truth: list[int]) -> np.ndarray:
     return probability_histogram(np.array(probability, np.float16), np.array(truth, bool))
+
+
+@settings(deadline=None, max_examples=50)
+@given(samples)
+def test_no_threshold_above_zero_has_a_higher_dice_than_the_best(pixels: tuple[Probability, Mask]) -> None:
+    probability, truth = pixels
+    threshold, dice = best_threshold(probability_histogram(probability, truth))
+    if not truth.any():
+        assert threshold == 0.5
+        assert math.isnan(dice)
+        return
+    candidates = [value for value in np.unique(probability).tolist() if value > 0]
+    assert dice == pytest.approx(max([eager_dice(probability, truth, value) for value in candidates], default=0.0))
+    assert threshold > 0
+    assert float(np.float16(threshold)) == threshold
+    assert eager_dice(probability, truth, threshold) == pytest.approx(dice)
+
+
+def fitted(probability: list[float], truth: list[int]) -> tuple[float, float]:
+    return best_threshold(histogram(probability, truth), default=0.3)
+
+
+def test_the_threshold_lies_in_the_middle_of_the_gap() -> None:
+    assert fitted([0.0, 0.25, 0.75, 1.0], [0, 0, 1, 1]) == (0.5, 1.0)
+
+
+def test_of_equal_dice_the_lowest_threshold_wins() -> None:
+    # At 0.75: 1 of 2 found, none wrong: 2/3. At 0.25: 2 of 2 found, 2 wrong: 4/6.
+    assert fitted([0.0, 0.25, 0.25, 0.25, 0.75], [0, 0, 0, 1, 1]) == (0.125, 2 / 3)
+
+
+def test_between_neighbouring_float16_numbers_the_upper_one_is_the_threshold() -> None:
+    low, high = np.array([0x3001, 0x3002], np.uint16).view(np.float16).tolist()
+    assert fitted([low, high], [0, 1]) == (high, 1.0)
+    low, high = np.array([0x3002, 0x3003], np.uint16).view(np.float16).tolist()
+    assert fitted([low, high], [0, 1]) == (high, 1.0)
+
+
+def test_where_all_truth_has_probability_zero_the_default_is_kept() -> None:
+    assert fitted([0.0, 0.0, 0.5], [1, 1, 0]) == (0.3, 0.0)
+    assert fitted([0.0, 0.0], [1, 0]) == (0.3, 0.0)
 
 
 def test_each_class_has_the_threshold_of_its_highest_dice() -> None:
