@@ -15,4 +15,5 @@ scores       Dice and IoU pooled over validation patches
 session      settings of torch while a model trains: device, threads, determinism
 targets      training target of a task, from the truth planes
 train        training of one model, from the patch index to its folder
+trainer      trainer: Lightning, with a checkpoint of the whole state after each epoch
 """

@@ -7,7 +7,6 @@ after its last finished epoch. It ends with the same weights as one that was not
 import logging
 import math
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,29 +22,22 @@ from pipeline.model.augment import build_augmenter
 from pipeline.model.checkpoint import CARD, WEIGHTS, Card, CardClass, InputScaling, stain_target
 from pipeline.model.module import Best, Training
 from pipeline.model.network import CHANNELS, MEAN, STD, build_network, check_side, output_count
-from pipeline.model.operators import prepare_torchvision
 from pipeline.model.order import EpochBatches, InOrder
 from pipeline.model.patches import PatchDataset, check_rows, loader
 from pipeline.model.rows import Rows, choose_rows, truth_pixels
 from pipeline.model.session import choose_device, session
+from pipeline.model.trainer import LAST, build_trainer
 from pipeline.seeds import derived_seed
 from pipeline.stores import input_digest, open_group, read_table, write_table
 from pipeline.stores.atomic import folder_in_progress
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import file_digest, versions
 
-prepare_torchvision()  # lightning imports it
-from lightning.pytorch import Callback, Trainer  # noqa: E402
-from lightning.pytorch.callbacks import Checkpoint, RichProgressBar  # noqa: E402
-from lightning.pytorch.plugins.environments import LightningEnvironment  # noqa: E402
-
 __all__ = ["Inputs", "train"]
 
 log = logging.getLogger(__name__)
 
-LAST = "last.ckpt"
 HISTORY = "history.parquet"
-PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
 LIBRARIES = ("torch", "lightning", "segmentation-models-pytorch", "albumentations", "opencv-python-headless", "numpy")
 SCORES = {
     "dice_miou": "mean of mean Dice and mean IoU over the classes, without background, pooled over validation patches",
@@ -144,7 +136,7 @@ def _trained(task: _Task, folder: Path) -> Training:
         training = _training(task)
         resume = folder / LAST if (folder / LAST).is_file() else None
         first = _finished_epochs(resume)
-        _trainer(task, folder, device).fit(
+        build_trainer(task.settings, folder=folder, device=device).fit(
             training,
             _training_loader(task, first=first, pin=device.type == "cuda"),
             _validation_loader(task, pin=device.type == "cuda"),
@@ -210,38 +202,6 @@ def _validation_loader(task: _Task, *, pin: bool) -> Any:  # noqa: ANN401 lightn
     dataset = PatchDataset(rows, normalized=task.inputs.normalized, record=task.job.record, side=task.side)
     batches = InOrder(len(rows), size=settings.batch_size)
     return loader(dataset, batches=batches, readers=settings.readers, pin=pin)
-
-
-class _SaveEpoch(Checkpoint):
-    """Lightning's checkpoint after every epoch, at once: a kill leaves the one before or this one, whole."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def on_train_epoch_end(self, trainer: Trainer, _: Any) -> None:  # noqa: ANN401 untyped library
-        """Runs after the module has closed the epoch, as lightning calls checkpoints last."""
-        unfinished = self.path.with_name(self.path.name + ".new")
-        trainer.save_checkpoint(unfinished, weights_only=False)
-        os.replace(unfinished, self.path)
-
-
-def _trainer(task: _Task, folder: Path, device: torch.device) -> Trainer:
-    interactive = sys.stderr.isatty()
-    callbacks: list[Callback] = [_SaveEpoch(folder / LAST), *([RichProgressBar()] if interactive else [])]
-    return Trainer(
-        accelerator="gpu" if device.type == "cuda" else "cpu",
-        devices=1,
-        precision=PRECISION[task.settings.precision],
-        max_epochs=task.settings.epochs,
-        callbacks=callbacks,
-        enable_progress_bar=interactive,
-        enable_model_summary=False,
-        logger=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        default_root_dir=folder,
-        plugins=[LightningEnvironment()],  # a job of a cluster's scheduler is still one process
-    )
 
 
 def _warnings(task: _Task) -> tuple[str, ...]:

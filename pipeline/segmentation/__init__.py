@@ -2,9 +2,10 @@
 
 clean             cleaning of masks: small components removed, holes filled
 false_positives   false positives in training images, the list of hard negatives
+geojson           GeoJSON of polygons, as QuPath opens it
 labels            OME-Zarr metadata of a label image
 lesions           table of the lesions of a data set
-polygons          polygons with holes from masks, and GeoJSON
+polygons          polygons with holes from masks
 regions           connected components of the masks as features, with their probabilities
 segment           segmentation of one image: masks, label image, outlines
 threshold         best threshold of each class, by Dice

@@ -1,4 +1,4 @@
-"""Polygons with holes along the edges of pixels, and GeoJSON that QuPath opens.
+"""Polygons with holes along the edges of pixels.
 
 Vertices are corners of pixels: pixel (y, x) is the square from (x, y) to (x + 1, y + 1), so the area of a polygon is
 its number of pixels, and one pixel is a square, not a point.
@@ -13,10 +13,9 @@ its number of pixels, and one pixel is a square, not a point.
 A region whose pieces are joined only diagonally has several polygons. Memory grows with the corners, not the area.
 """
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, SupportsFloat, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numba import njit
@@ -25,7 +24,7 @@ from numpy.typing import NDArray
 from pipeline.arrays.components import ComponentTable, component_table, relabel, whole_components
 from pipeline.arrays.raster import Raster
 
-__all__ = ["Polygon", "feature", "feature_collection", "trace", "trace_components"]
+__all__ = ["Polygon", "trace", "trace_components"]
 
 _Ints: TypeAlias = NDArray[np.int64]
 
@@ -233,68 +232,3 @@ def _strip_corners(
         yield _corners(np.concatenate([above, labels]), y0=box.y0)
         above = labels[-1:]
     yield _corners(np.concatenate([above, np.full_like(above, -1)]), y0=regions.boxes[-1].y1)
-
-
-def feature(
-    polygons: Sequence[Polygon],
-    *,
-    class_code: str,
-    name: str,
-    colour: tuple[int, int, int],
-    properties: Mapping[str, SupportsFloat | str],
-    scale_y: float = 1.0,
-    scale_x: float = 1.0,
-) -> dict[str, Any]:
-    """GeoJSON feature of one region, which QuPath shows as an annotation.
-
-    Parameters
-    ----------
-    polygons
-        Of one region, at least one; several become a MultiPolygon.
-    class_code, name, colour
-        Of the class; the name and colour (red, green, blue, 0…255) are what QuPath lists.
-    properties
-        Finite numbers become measurements, text becomes metadata; numbers that are not finite are left out, because
-        JSON has none.
-    scale_y, scale_x
-        Pixels of the original image per pixel of the mask. Scaled coordinates are rounded to 1/1000 pixel.
-
-    References
-    ----------
-    .. [1] RFC 7946, The GeoJSON Format. https://www.rfc-editor.org/rfc/rfc7946
-    .. [2] QuPath reads ``objectType``, ``classification``, ``measurements`` (a map of numbers) and ``metadata`` (a map
-       of text) from the properties, and coordinates as pixels of the full-resolution image from its top-left corner.
-       https://qupath.readthedocs.io/en/stable/docs/advanced/exporting_annotations.html
-    """
-    scaled = [_coordinates(polygon, scale_y=scale_y, scale_x=scale_x) for polygon in polygons]
-    texts = {key: value for key, value in properties.items() if isinstance(value, str)}
-    numbers = {key: _plain(value) for key, value in properties.items() if not isinstance(value, str)}
-    one = len(scaled) == 1
-    return {
-        "type": "Feature",
-        "geometry": {"type": "Polygon" if one else "MultiPolygon", "coordinates": scaled[0] if one else scaled},
-        "properties": {
-            "objectType": "annotation",
-            "classification": {"name": name, "color": list(colour)},
-            "measurements": {key: value for key, value in numbers.items() if math.isfinite(value)},
-            "metadata": {"class_code": class_code, **texts},
-        },
-    }
-
-
-def _plain(value: SupportsFloat) -> int | float:
-    # NumPy's numbers too: JSON takes only Python's.
-    number = float(value)
-    return int(number) if number.is_integer() else number
-
-
-def _coordinates(polygon: Polygon, *, scale_y: float, scale_x: float) -> list[list[list[float]]]:
-    rings = (polygon.exterior, *polygon.holes)
-    if scale_y == scale_x == 1:
-        return [ring.tolist() for ring in rings]
-    return [np.round(ring * [scale_x, scale_y], 3).tolist() for ring in rings]
-
-
-def feature_collection(features: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """GeoJSON document of an image: all its features."""
-    return {"type": "FeatureCollection", "features": list(features)}

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from pipeline.arrays.components import ComponentTable, component_table, relabel
 from pipeline.config.manifest import DatasetRecord
-from pipeline.segmentation.polygons import feature, trace_components
+from pipeline.segmentation.geojson import feature
+from pipeline.segmentation.polygons import trace_components
 from pipeline.segmentation.threshold_file import check_grid
 from pipeline.stores import open_array, raster_of, read_box
 from pipeline.stores.image_store import image_notes

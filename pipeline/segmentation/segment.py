@@ -21,8 +21,8 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import grid_pixel_um, strips
 from pipeline.normalized.pyramid import halve_labels, store_levels
 from pipeline.segmentation.clean import CleanMask, clean
+from pipeline.segmentation.geojson import feature_collection
 from pipeline.segmentation.labels import label_attributes
-from pipeline.segmentation.polygons import feature_collection
 from pipeline.segmentation.regions import Maps, region_features
 from pipeline.segmentation.threshold_file import read_thresholds
 from pipeline.stores import create_group, create_plane, raster_of, write_box

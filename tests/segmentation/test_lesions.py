@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from pipeline.errors import StoreError
+from pipeline.segmentation.geojson import feature, feature_collection
 from pipeline.segmentation.lesions import COLUMNS, write_lesions
-from pipeline.segmentation.polygons import feature, feature_collection, trace
+from pipeline.segmentation.polygons import trace
 from pipeline.stores import table_metadata
 from pipeline.stores.provenance import Provenance
 

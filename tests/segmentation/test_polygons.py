@@ -1,8 +1,6 @@
 """Polygons hold exactly the pixels that they were traced from."""
 
-import json
 from itertools import pairwise
-from typing import SupportsFloat
 
 import numpy as np
 import pytest
@@ -14,7 +12,7 @@ from scipy import ndimage
 from pipeline.arrays.components import component_table, whole_components
 from pipeline.arrays.raster import Raster
 from pipeline.seeds import stream
-from pipeline.segmentation.polygons import Polygon, feature, feature_collection, trace, trace_components
+from pipeline.segmentation.polygons import Polygon, trace, trace_components
 
 Mask = NDArray[np.bool_]
 
@@ -152,45 +150,3 @@ def test_nothing_has_no_polygon(shape: tuple[int, int]) -> None:
     mask = np.zeros(shape, dtype=bool)
     assert trace(mask) == []
     assert trace_components(Raster.of(mask), component_table(Raster.of(mask))) == []
-
-
-def described(mask: Mask, **scale: float) -> dict[str, object]:
-    properties: dict[str, SupportsFloat | str] = {
-        "area": np.int64(3),
-        "cy": np.float64(0.5),
-        "dice": float("nan"),
-        "image_id": "A_01",
-    }
-    return feature(
-        trace(mask), class_code="MA", name="Microaneurysm", colour=(255, 0, 0), properties=properties, **scale
-    )
-
-
-def test_a_feature_has_the_members_that_qupath_reads_and_is_strict_json() -> None:
-    document = feature_collection([described(np.ones((1, 3), dtype=bool))])
-    assert json.loads(json.dumps(document, allow_nan=False)) == {
-        "type": "FeatureCollection",
-        "features": [
-            {
-                "type": "Feature",
-                "geometry": {"type": "Polygon", "coordinates": [[[0, 0], [3, 0], [3, 1], [0, 1], [0, 0]]]},
-                "properties": {
-                    "objectType": "annotation",
-                    "classification": {"name": "Microaneurysm", "color": [255, 0, 0]},
-                    "measurements": {"area": 3, "cy": 0.5},
-                    "metadata": {"class_code": "MA", "image_id": "A_01"},
-                },
-            }
-        ],
-    }
-
-
-def test_coordinates_are_scaled_to_the_original_image() -> None:
-    document = json.loads(json.dumps(described(np.ones((1, 3), dtype=bool), scale_y=4.0, scale_x=1.3)))
-    assert document["geometry"]["coordinates"] == [[[0, 0], [3.9, 0], [3.9, 4], [0, 4], [0, 0]]]
-
-
-def test_several_polygons_become_a_multipolygon() -> None:
-    document = json.loads(json.dumps(described(np.eye(2, dtype=bool))))
-    assert document["geometry"]["type"] == "MultiPolygon"
-    assert [len(polygon) for polygon in document["geometry"]["coordinates"]] == [1, 1]
