@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from benchmarks.probability import inputs, ours
 from benchmarks.probability.process import measured
+from pipeline.arrays.raster import Raster
 from pipeline.config import ModelSettings
 from pipeline.model.network import ScaledNetwork, build_network, probabilities
 from pipeline.probability.predictor import NetworkPredictor, torch_threads
@@ -38,7 +39,7 @@ def batches(image: NDArray[np.uint8], **settings: Any) -> Iterator[NDArray[np.ui
     plan = inputs.plan(*image.shape[1:], settings=inputs.config(**settings))
     for block in plan.blocks:
         if windows := plan.windows(block):
-            for _, pixels in read_windows(lambda box: image[(slice(None), *box.slices)], plan, windows):
+            for _, pixels in read_windows(Raster.of(image), plan, windows):
                 yield pixels
 
 

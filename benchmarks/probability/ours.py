@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from benchmarks.probability import inputs
 from benchmarks.probability.definition import fixed_network
 from benchmarks.probability.process import calls
+from pipeline.arrays.raster import Raster
 from pipeline.config import ProbabilityConfig
 from pipeline.geometry import Box
 from pipeline.probability.fusion.finish import Fused
@@ -96,7 +97,7 @@ def _before_rounding(image: Path, folder: Path, settings: ProbabilityConfig) -> 
         windows,
         windows.all_evaluated(),
         2,
-        lambda box: array[(slice(None), *box.slices)],
+        Raster.of(array),
         (fixed_network,),
         write,
         {"gaussian": journal},

@@ -15,7 +15,7 @@ from pipeline.arrays.raster import Raster
 from pipeline.errors import StoreError
 from pipeline.geometry import Box
 from pipeline.stores import member, open_group, read_box
-from pipeline.stores.shards import Shards, reader_of
+from pipeline.stores.shards import Shards, shard_raster
 
 __all__ = ["NormalizedImage", "Pieces", "open_image", "pieces_of", "tiled"]
 
@@ -195,7 +195,7 @@ def tiled(array: zarr.Array[Any]) -> Raster[Any]:
     """Reader of any box of a ``(plane, y, x)`` array with a cache of tiles, so that near boxes decode them once."""
     planes, height, width = array.shape
     side_y, side_x = array.chunks[-2:]
-    whole, whole_box = Box.of_shape(height, width), reader_of(array)
+    whole, whole_box = Box.of_shape(height, width), shard_raster(array).read
 
     @lru_cache(maxsize=max(4, TILE_BYTES // (planes * side_y * side_x)))
     def tile(row: int, column: int) -> tuple[Box, NDArray[Any]]:

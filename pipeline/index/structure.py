@@ -18,7 +18,7 @@ from pipeline.arrays.raster import Raster
 from pipeline.geometry import Box
 from pipeline.index.box_sums import Boxes, box_sums
 from pipeline.index.image import NormalizedImage
-from pipeline.stores.shards import reader_of
+from pipeline.stores.shards import shard_raster
 
 __all__ = ["CUT", "density_gradient", "luminance_gradient", "structure"]
 
@@ -108,18 +108,16 @@ def structure(image: NormalizedImage, boxes: Boxes, *, modality: str) -> NDArray
     modality
         ``histology`` or ``fundus``.
     """
-    height, width = image.coarse.shape[-2:]
-    whole, factor, gradient = Box.of_shape(height, width), image.factor, GRADIENTS[modality]
-    coarse = reader_of(image.coarse)
+    coarse, factor, gradient = shard_raster(image.coarse), image.factor, GRADIENTS[modality]
 
     def read(strip: Box) -> NDArray[np.int32]:
-        halo = strip.grow(1, whole)
+        halo = strip.grow(1, coarse.box)
         inner = strip.shift(-halo.y0, -halo.x0).slices
-        steps, inside = gradient(coarse(halo))[inner], _surrounded(_coarse_roi(image, halo))[inner]
+        steps, inside = gradient(coarse.read(halo))[inner], _surrounded(_coarse_roi(image, halo))[inner]
         return np.asarray(np.rint(steps * inside * np.float32(_SCALE)), dtype=np.int32)[None]
 
     scaled = np.concatenate([boxes[:, :2] // factor, -(-boxes[:, 2:] // factor)], axis=1)
-    sums = box_sums(Raster((height, width), read), scaled, planes=1, rows=int(image.coarse.chunks[-2]))[:, 0]
+    sums = box_sums(Raster(coarse.shape, read), scaled, planes=1, rows=int(image.coarse.chunks[-2]))[:, 0]
     area = (scaled[:, 2] - scaled[:, 0]) * (scaled[:, 3] - scaled[:, 1])
     return np.asarray(sums / _SCALE / area, dtype=np.float32)
 

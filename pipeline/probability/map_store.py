@@ -17,7 +17,6 @@ from pipeline.stores import create_pyramid
 from pipeline.stores.image_store import NormalizedStore, image_notes
 from pipeline.stores.job import Job
 from pipeline.stores.probability_store import SCALE
-from pipeline.stores.shards import reader_of
 
 __all__ = ["create_map", "map_notes", "unseen_truth"]
 
@@ -28,11 +27,10 @@ def unseen_truth(
     """Numbers of truth pixels of each class outside the roi, and those of them that no window reached; read block by block."""
     if source.truth is None:
         return {}
-    outside, missed = np.zeros((2, source.truth.shape[0]), dtype=np.int64)
-    read_truth, read_roi = reader_of(source.truth), reader_of(source.roi)
+    outside, missed = np.zeros((2, len(source.classes)), dtype=np.int64)
     for block in plan.blocks:
         box = plan.core(block)
-        truth, roi = read_truth(box) != 0, read_roi(box) != 0
+        truth, roi = source.truth.read(box) != 0, source.roi.read(box) != 0
         outside += np.count_nonzero(truth & ~roi, axis=(1, 2))
         if not evaluated.all():
             seen = weight_sum("mean" if overlapping else "none", plan, evaluated=evaluated, box=box) > 0

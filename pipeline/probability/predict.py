@@ -24,7 +24,6 @@ from pipeline.stores.atomic import folder_in_progress
 from pipeline.stores.disk import room_on_disk
 from pipeline.stores.image_store import NormalizedStore, open_normalized
 from pipeline.stores.job import Job
-from pipeline.stores.shards import reader_of
 
 __all__ = ["LIBRARIES", "fuse_image", "predict_image"]
 
@@ -36,8 +35,7 @@ LIBRARIES = ("numpy", "torch", "segmentation-models-pytorch", "dask", "zarr", "n
 
 def _plan(source: NormalizedStore, *, window: int, config: ProbabilityConfig, overlapping: bool) -> WindowPlan:
     stride = stride_of(window, overlap=config.overlap) if overlapping else window
-    height, width = source.image.shape[-2:]
-    return WindowPlan(height, width, window, stride, config.storage.shard, config.batch_size)
+    return WindowPlan(*source.image.shape, window, stride, config.storage.shard, config.batch_size)
 
 
 def fuse_image(
@@ -78,7 +76,7 @@ def fuse_image(
     """
     source = open_normalized(normalized)
     skip = config.skip_outside_roi
-    evaluated = evaluated_windows(reader_of(source.roi), plan) if skip else plan.all_evaluated()
+    evaluated = evaluated_windows(source.roi, plan) if skip else plan.all_evaluated()
     truth = unseen_truth(source, plan, evaluated=evaluated, overlapping="none" not in outputs)
     shapes = store_levels(plan.height, plan.width, shard=config.storage.shard)
     digest = f"{job.provenance.digest} {plan}"
@@ -165,11 +163,11 @@ def predict_image(
 
 
 def _large_enough(source: NormalizedStore, *, window: int, config: ProbabilityConfig) -> None:
-    if config.small_images == "refuse" and min(source.image.shape[-2:]) < window:
+    if config.small_images == "refuse" and min(source.image.shape) < window:
         raise ConfigurationError(
             "The image is smaller than the window.",
             where=source.image_id,
-            found=f"{source.image.shape[-2:]} pixels",
+            found=f"{source.image.shape} pixels",
             expected=f"at least {window} a side, because probability.small_images is refuse",
             remedy="Set small_images to reflect, or choose a smaller window.",
         )

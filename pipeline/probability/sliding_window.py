@@ -12,6 +12,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.arrays.raster import Raster
 from pipeline.errors import ModelError
 from pipeline.geometry import Box
 from pipeline.probability.fusion.accumulate import HostSums, NewAccumulator, Place, Sums, SumsLayout, Tiles
@@ -22,7 +23,7 @@ from pipeline.probability.fusion.journal import Journal
 from pipeline.probability.fusion.logits import Activation
 from pipeline.probability.fusion.memory_pool import MemoryPool
 from pipeline.probability.plan import Block, Window, WindowPlan
-from pipeline.probability.window import ReadImage, read_windows
+from pipeline.probability.window import read_windows
 
 __all__ = ["Predictor", "SlidingWindow", "Write", "count_nothing"]
 
@@ -58,8 +59,8 @@ class SlidingWindow:
     """One flag per window of the grid; the others are skipped."""
     maps: int
     """Maps that the predictor gives: of the classes, and of background where its logits are fused."""
-    read: ReadImage
-    """Gives the pixels of a box."""
+    image: Raster[np.uint8]
+    """The image ``(3, y, x)``."""
     predictors: tuple[Predictor, ...]
     """Give the maps; one for each device, to which the blocks go in turn."""
     write: Write
@@ -137,7 +138,7 @@ class SlidingWindow:
         target = self.accumulators[turn % len(self.accumulators)](
             SumsLayout(tuple(self.journals), shape, self.activation, self.pool)
         )
-        for batch, pixels in read_windows(self.read, self.plan, windows):
+        for batch, pixels in read_windows(self.image, self.plan, windows):
             tiles = predictor(pixels)
             self._check_shape(len(batch), tiles)
             if (wrong := target.wrong(tiles)) is not None:

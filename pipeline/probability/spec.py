@@ -25,7 +25,6 @@ from pipeline.probability.sliding_window import Predictor, SlidingWindow, count_
 from pipeline.stores import open_group
 from pipeline.stores.atomic import is_claimed
 from pipeline.stores.image_store import open_normalized
-from pipeline.stores.shards import reader_of
 
 __all__ = ["PassSpec"]
 
@@ -105,7 +104,7 @@ class PassSpec:
             self.plan,
             self.evaluated,
             self.maps,
-            reader_of(source.image),
+            source.image,
             predictors,
             writer,
             self.journals(),

@@ -1,49 +1,44 @@
 """Pixels of windows in batches, padded where the image is smaller than a window, and windows without roi."""
 
-from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.arrays.padding import pad_image
+from pipeline.arrays.raster import Raster
 from pipeline.geometry import Box
 from pipeline.probability.plan import Window, WindowPlan
 
-__all__ = ["ReadImage", "ReadMask", "evaluated_windows", "read_windows"]
-
-ReadImage: TypeAlias = Callable[[Box], NDArray[np.uint8]]
-"""Gives the pixels ``(3, y, x)`` of a box."""
-ReadMask: TypeAlias = Callable[[Box], NDArray[np.uint8]]
-"""Gives the mask ``(y, x)`` of a box; every value but 0 is inside."""
+__all__ = ["evaluated_windows", "read_windows"]
 
 
 def read_windows(
-    read: ReadImage, plan: WindowPlan, windows: tuple[Window, ...]
+    image: Raster[np.uint8], plan: WindowPlan, windows: tuple[Window, ...]
 ) -> Iterator[tuple[tuple[Window, ...], NDArray[np.uint8]]]:
-    """Batches of windows ``(n, 3, window, window)``, cut from one reading of the box that holds them all."""
+    """Batches of windows ``(n, 3, window, window)`` of an image ``(3, y, x)``, read once: the box that holds them all."""
     box = _around(plan, windows)
-    image = pad_image(read(box), plan.window)  # as in training
+    pixels = pad_image(image.read(box), plan.window)  # as in training
     for batch in plan.batches(windows):
         corners = [(window.y - box.y0, window.x - box.x0) for window in batch]
-        yield batch, np.stack([image[:, y : y + plan.window, x : x + plan.window] for y, x in corners])
+        yield batch, np.stack([pixels[:, y : y + plan.window, x : x + plan.window] for y, x in corners])
 
 
-def evaluated_windows(read_roi: ReadMask, plan: WindowPlan) -> NDArray[np.bool_]:
+def evaluated_windows(roi: Raster[np.uint8], plan: WindowPlan) -> NDArray[np.bool_]:
     """Windows that hold at least one pixel of the roi, one flag per window of ``plan.grid``; read block by block."""
     evaluated = np.zeros(plan.grid, dtype=bool)
     for block in plan.blocks:
         if windows := plan.windows(block):
-            _mark(evaluated, read_roi, plan, windows)
+            _mark(evaluated, roi, plan, windows)
     return evaluated
 
 
-def _mark(evaluated: NDArray[np.bool_], read_roi: ReadMask, plan: WindowPlan, windows: tuple[Window, ...]) -> None:
+def _mark(evaluated: NDArray[np.bool_], roi: Raster[np.uint8], plan: WindowPlan, windows: tuple[Window, ...]) -> None:
     box = _around(plan, windows)
-    roi = read_roi(box)
+    inside = roi.read(box)
     for window in windows:
         y, x = window.y - box.y0, window.x - box.x0
-        evaluated[window.row, window.column] = roi[y : y + plan.window, x : x + plan.window].any()
+        evaluated[window.row, window.column] = inside[y : y + plan.window, x : x + plan.window].any()
 
 
 def _around(plan: WindowPlan, windows: tuple[Window, ...]) -> Box:

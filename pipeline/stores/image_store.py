@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import zarr
 
+from pipeline.arrays.raster import Raster
 from pipeline.errors import StoreError
 from pipeline.stores import open_array, open_group
+from pipeline.stores.shards import shard_raster
 
 __all__ = ["NormalizedStore", "image_notes", "open_normalized", "whole_image"]
 
@@ -78,17 +81,17 @@ def whole_image(path: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NormalizedStore:
-    """Arrays of one normalised image, opened and not read."""
+    """Rasters of one normalised image, opened and not read."""
 
     image_id: str
     """Name of the image."""
     classes: tuple[str, ...]
     """Class codes in the order of the class axis of ``truth``."""
-    image: zarr.Array[Any]
+    image: Raster[np.uint8]
     """``(3, y, x)`` uint8: the finest level of the pyramid."""
-    roi: zarr.Array[Any]
+    roi: Raster[np.uint8]
     """``(y, x)`` uint8, 0 or 1: field of view or tissue."""
-    truth: zarr.Array[Any] | None
+    truth: Raster[np.uint8] | None
     """``(class, y, x)`` uint8, 0 or 1; None where nobody annotated."""
 
 
@@ -101,8 +104,11 @@ def open_normalized(path: Path | str) -> NormalizedStore:
         There is no store, or it is incomplete.
     """
     path = Path(path)
-    notes = whole_image(path)
-    truth = _array(path, "truth") if "truth" in open_group(path) else None
+    notes, known = whole_image(path), "truth" in open_group(path)
     return NormalizedStore(
-        notes["image_id"], tuple(notes.get("classes", ())), _array(path, "0"), _array(path, "roi"), truth
+        notes["image_id"],
+        tuple(notes.get("classes", ())),
+        image=shard_raster(_array(path, "0")),
+        roi=shard_raster(_array(path, "roi")),
+        truth=shard_raster(_array(path, "truth")) if known else None,
     )

@@ -11,7 +11,6 @@ import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -24,12 +23,13 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, ShardingCodec
 from zarr.storage import LocalStore
 
+from pipeline.arrays.raster import Raster
 from pipeline.errors import StoreError
 from pipeline.geometry import Box
-from pipeline.stores import read_box
+from pipeline.stores import raster_of
 from pipeline.stores.blosc import BlockDecoder
 
-__all__ = ["Shards", "reader_of"]
+__all__ = ["Shards", "shard_raster"]
 
 MISSING = np.iinfo(np.uint64).max
 """Offset and length of a chunk that holds nothing but the fill value."""
@@ -201,12 +201,13 @@ class Shards:
                 yield (row, column), Box(y, x, min(y + high, shard.y1), min(x + wide, shard.x1))
 
 
-def reader_of(array: zarr.Array[Any]) -> Callable[[Box], NDArray[Any]]:
-    """Reads boxes of an array, leading axes whole, in the thread that asks; an array of another layout by Zarr."""
+def shard_raster(array: zarr.Array[Any]) -> Raster[Any]:
+    """Raster of a stored array, leading axes whole, read in the thread that asks; an array of another layout by Zarr."""
+    height, width = array.shape[-2:]
     try:
-        return Shards.of(array).read
+        return Raster((height, width), Shards.of(array).read)
     except StoreError:
-        return partial(read_box, array)
+        return raster_of(array)
 
 
 def _apart(one: Box, other: Box) -> bool:

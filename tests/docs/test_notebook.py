@@ -76,6 +76,7 @@ def test_truth_and_region_of_interest_are_those_of_the_store(run, answers):
     assert answers["pixels"] == dict(zip(run.record.codes, truth.sum(axis=(1, 2)).tolist(), strict=True))
     assert sum(answers["pixels"].values()) > 0
     assert answers["inside"] == pytest.approx(roi.mean())
+    assert np.array_equal(answers["tile"], content(run.store("tiny_0"))[:, 32:64, 32:64])
 
 
 def test_a_box_of_a_map_holds_its_probabilities(run, answers):
@@ -92,7 +93,7 @@ def test_the_index_is_the_table_on_disk(run, answers):
 def test_a_new_image_is_normalised_as_those_of_the_run_or_by_settings(run, answers):
     own = content(run.store("tiny_3"))
     assert np.array_equal(content(answers["as_trained"]), own)
-    assert answers["enhanced"].shape[1:] == (answers["height"], answers["width"])
+    assert answers["enhanced"].shape == (answers["height"], answers["width"])
     assert answers["as_trained"].parents[2].name == "mine"
 
 

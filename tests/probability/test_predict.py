@@ -40,7 +40,8 @@ def record() -> DatasetRecord:
 def normalized(folder: Path, *, height: int = 150, width: int = 101, roi: NDArray[np.uint8] | None = None) -> Path:
     path = folder / "results" / "d" / "normalized" / "eye.zarr"
     image = np.random.Generator(np.random.PCG64(3)).integers(0, 256, (3, height, width), dtype=np.uint8)
-    notes = {"image_id": "eye", "mapping": {"factor_y": 0.5, "factor_x": 0.5, "source_height": 2 * height}}
+    mapping = {"factor_y": 0.5, "factor_x": 0.5, "source_height": 2 * height}
+    notes = {"image_id": "eye", "classes": ["MA", "EX"], "mapping": mapping}
     group = create_pyramid(
         path,
         channels=("r", "g", "b"),

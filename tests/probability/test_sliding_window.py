@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from pipeline.arrays.raster import Raster
 from pipeline.errors import ModelError
 from pipeline.geometry import Box
 from pipeline.probability.fusion.finish import Fused
@@ -47,10 +48,10 @@ class Trial:
         if self.roi is None:
             evaluated = self.plan.all_evaluated()
         else:
-            evaluated = evaluated_windows(lambda box: self.roi[box.slices].astype(np.uint8), self.plan)
-        read = lambda box: self.image[(slice(None), *box.slices)]  # noqa: E731
+            evaluated = evaluated_windows(Raster.of(self.roi.astype(np.uint8)), self.plan)
+        image = Raster.of(self.image)
         run_on_threads(
-            SlidingWindow("picture", self.plan, evaluated, 2, read, (network,), self._write, journals), workers=workers
+            SlidingWindow("picture", self.plan, evaluated, 2, image, (network,), self._write, journals), workers=workers
         )
         return self.maps
 
@@ -114,7 +115,7 @@ def test_windows_without_roi_add_neither_sum_nor_weight(plan: WindowPlan, data: 
             trial = Trial(picture(plan.height, plan.width), each, Path(folder), fusions=fusions, roi=roi)
             trial.run(network, workers=2)
             compare(trial)
-            assert len(network.seen) == evaluated_windows(lambda box: roi[box.slices], each).sum()
+            assert len(network.seen) == evaluated_windows(Raster.of(roi.astype(np.uint8)), each).sum()
             assert trial.halos_left() == []
 
 
@@ -255,7 +256,9 @@ def test_the_graph_grows_with_the_blocks_and_not_with_their_square(tmp_path: Pat
         plan = WindowPlan(side * 32, side * 32, 16, 12, 32, 2)
         journal = Journal(tmp_path / f"{side}")
         journal.open(fresh=True)
-        task = SlidingWindow("slide", plan, plan.all_evaluated(), 1, read, (fixed_network,), write, {"mean": journal})
+        task = SlidingWindow(
+            "slide", plan, plan.all_evaluated(), 1, Raster((0, 0), read), (fixed_network,), write, {"mean": journal}
+        )
         graph, ends = blocks_graph(task, compute=lambda _: (read,), finish=lambda _: (write,), in_flight=2)
         assert len(ends) == len(plan.blocks) == side**2
         sizes.append(len(pickle.dumps(graph)))

@@ -71,7 +71,7 @@ from pipeline.probability.plan import WindowPlan
 from pipeline.probability.pyramid_writer import block_writer
 from pipeline.probability.sliding_window import SlidingWindow
 from pipeline.probability.task_graph import run_on_threads
-from pipeline.stores import create_pyramid, read_box, write_box
+from pipeline.stores import create_pyramid, raster_of, write_box
 from pipeline.runtime.allocator import keep_freed
 from pipeline.runtime.peak import peak_bytes
 
@@ -89,7 +89,7 @@ def fuse(side):
     answer = np.random.Generator(np.random.PCG64(1)).random((4, 6, 128, 128), dtype=np.float32)
     journal = Journal(Path(folder) / f"work{side}")
     journal.open(fresh=True)
-    run_on_threads(SlidingWindow("null", plan, plan.all_evaluated(), 6, lambda box: read_box(source["0"], box),
+    run_on_threads(SlidingWindow("null", plan, plan.all_evaluated(), 6, raster_of(source["0"]),
             (lambda windows: answer[: len(windows)],), block_writer({"gaussian": result}, levels=2), {"gaussian": journal}),
         workers=workers)
     journal.close()

@@ -5,8 +5,9 @@ import pytest
 
 from pipeline.config import Storage
 from pipeline.errors import StoreError
-from pipeline.stores import create_plane, create_pyramid
-from pipeline.stores.image_store import image_notes, whole_image
+from pipeline.geometry import Box
+from pipeline.stores import create_plane, create_pyramid, open_group
+from pipeline.stores.image_store import image_notes, open_normalized, whole_image
 
 STORAGE = Storage(chunk=16, shard=32)
 NOTES = {"image_id": "eye", "mapping": {"factor_y": 0.5, "factor_x": 0.25}}
@@ -30,6 +31,20 @@ def store(path, *, notes=NOTES, channels=3, dtype=np.uint8, planes=(("roi", (40,
 def test_a_whole_store_gives_its_notes(tmp_path):
     assert whole_image(store(tmp_path / "a.zarr")) == image_notes(tmp_path / "a.zarr") == NOTES
     assert whole_image(store(tmp_path / "b.zarr", planes=(("roi", (40, 30)),))) == NOTES
+
+
+def test_an_opened_store_reads_boxes_and_says_where_nobody_annotated(tmp_path):
+    notes = {**NOTES, "classes": ["A", "B"]}
+    path = store(tmp_path / "a.zarr", notes=notes)
+    truth = open_group(path)["truth"]
+    truth[1, 3:5, 7] = 1
+    opened = open_normalized(str(path))
+    assert (opened.image_id, opened.classes, opened.image.shape) == ("eye", ("A", "B"), (40, 30))
+    assert np.array_equal(opened.truth.read(Box(2, 6, 6, 8)), truth[:, 2:6, 6:8])
+    assert opened.roi.read(opened.roi.box).shape == (40, 30)
+    assert open_normalized(store(tmp_path / "b.zarr", planes=(("roi", (40, 30)),))).truth is None
+    with pytest.raises(StoreError, match="roi"):
+        open_normalized(store(tmp_path / "c.zarr", planes=()))
 
 
 @pytest.mark.parametrize(
