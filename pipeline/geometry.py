@@ -1,4 +1,4 @@
-"""Which pixels? Half-open boxes, the grid of boxes that covers an image, and halos around them.
+"""Boxes of pixels: half-open rectangles, the grid of boxes that covers an image, and halos around them.
 
 All coordinates are pixels, origin top-left, ``y`` before ``x``; a box holds ``y0 <= y < y1`` and ``x0 <= x < x1``.
 """
@@ -17,7 +17,7 @@ BLOCK = 1024
 
 @dataclass(frozen=True, slots=True, order=True)
 class Box:
-    """A half-open rectangle of pixels; an empty one is allowed, a negative one is not."""
+    """Half-open rectangle of pixels; an empty one is allowed, a negative one is not."""
 
     y0: int
     """First row inside."""
@@ -124,7 +124,7 @@ def starts_1d(length: int, window: int, stride: int) -> tuple[int, ...]:
 
 
 def clip_start(start: int, size: int, length: int) -> int:
-    """The start nearest to the wish at which ``size`` pixels lie inside ``length``; 0 where they do not fit."""
+    """Window start nearest to the wish at which ``size`` pixels lie inside ``length``; 0 where they do not fit."""
     return max(0, min(start, length - size))
 
 
@@ -137,12 +137,12 @@ def aligned_boxes(height: int, width: int, rows: int, columns: int | None = None
 
 
 def strips(height: int, width: int, rows: int) -> Iterator[Box]:
-    """Full-width boxes of ``rows`` rows from the top, the last one cut."""
+    """Strips: full-width boxes of ``rows`` rows from the top, the last one cut."""
     return (Box(y0, 0, min(y0 + rows, height), width) for y0 in range(0, height, rows))
 
 
 def grid_pixel_um(mapping: Mapping[str, Any], *, given: float | None = None) -> float | None:
-    """Side of a pixel of a normalised grid in micrometres; None where it is not known.
+    """Pixel size: side of a pixel of a normalised grid in micrometres; None where it is not known.
 
     Parameters
     ----------

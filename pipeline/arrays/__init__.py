@@ -1,4 +1,4 @@
-"""Pure functions over arrays that several stages need.
+"""Arrays: pure functions over them that several stages need.
 
 components        connected components of a mask of any height, strip by strip
 label_map         one class a pixel where classes overlap

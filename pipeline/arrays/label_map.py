@@ -1,4 +1,4 @@
-"""Which class has a pixel where classes overlap? The first by the priority of the manifest."""
+"""Label map: one class a pixel; where classes overlap, the first by the priority of the manifest."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ def precedence(record: DatasetRecord) -> tuple[int, ...]:
 
 
 def label_map(truth: NDArray[np.uint8], *, winners: Sequence[int]) -> NDArray[np.uint8]:
-    """One label a pixel: 0 for background, 1 + plane of the class otherwise.
+    """Label map: one label a pixel, 0 for background, 1 + plane of the class otherwise.
 
     Parameters
     ----------

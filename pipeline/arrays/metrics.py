@@ -78,7 +78,7 @@ def _ratio(part: int, whole: int) -> float:
 
 
 def counts(truth: NDArray[np.bool_], prediction: NDArray[np.bool_], within: NDArray[np.bool_] | None = None) -> Counts:
-    """Count pixels of two masks of the same shape, only those ``within`` where it is given."""
+    """Counts of the pixels of two masks of the same shape, only those ``within`` where it is given."""
     _same_shape(truth, prediction, within)
     inside = truth.size if within is None else int(np.count_nonzero(within))
     if within is not None:
@@ -92,7 +92,7 @@ def counts(truth: NDArray[np.bool_], prediction: NDArray[np.bool_], within: NDAr
 def probability_histogram(
     probability: NDArray[np.float16], truth: NDArray[np.bool_], within: NDArray[np.bool_] | None = None
 ) -> Histogram:
-    """Count the pixels of each probability, without and with truth. Add the results of blocks and images.
+    """Histogram of the probabilities, without and with truth. Histograms of blocks and images add up.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def _from_above(histogram: Histogram) -> NDArray[np.int64]:
 
 
 def counts_at(histogram: Histogram, threshold: float) -> Counts:
-    """The counts of a prediction ``probability >= threshold``, exact for any threshold in [0, 1]."""
+    """Counts of a prediction ``probability >= threshold``, exact for any threshold in [0, 1]."""
     values = np.arange(HISTOGRAM_BINS, dtype=np.uint16).view(np.float16)
     first = int(np.searchsorted(values.astype(np.float64), threshold))
     fn, tn = int(histogram[1, :first].sum()), int(histogram[0, :first].sum())
@@ -160,7 +160,7 @@ def counts_at(histogram: Histogram, threshold: float) -> Counts:
 
 
 def average_precision(histogram: Histogram) -> float:
-    """Step-wise area under the precision-recall curve over pooled pixels, the AUPR of the IDRiD challenge.
+    """Average precision: step-wise area under the precision-recall curve over pooled pixels, the AUPR of IDRiD.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""How much light does a stained tissue absorb? Optical density per channel, its inverse, and the light that came in.
+"""Optical density of stained tissue per channel, its inverse, and the background light.
 
 ``OD = max(-ln(max(I, 1) / I0), 0)`` (Beer-Lambert, natural logarithm) with the background intensity ``I0`` of a
 channel. Grey values are bytes, so a table of 256 entries per channel does it.
@@ -111,7 +111,7 @@ def intensity(od: NDArray[np.floating], *, i0: Background) -> NDArray[np.uint8]:
 
 
 def background_intensity(histogram: NDArray[np.int64]) -> Background:
-    """The light that came in, from the bright background of a slide.
+    """Background intensity: the light that came in, from the bright background of a slide.
 
     The green channel, which both stains of H&E absorb most, decides: its background mode is the brightest local
     maximum of the smoothed histogram at 200 or above that holds at least 1 % of the pixels within 3 levels, and at

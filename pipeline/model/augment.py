@@ -27,7 +27,7 @@ TRANSLATION = 0.05
 
 
 class Augmenter:
-    """Random changes in a fixed sequence."""
+    """Augmenter: random changes in a fixed sequence."""
 
     def __init__(self, transforms: list[Any]) -> None:
         self._composed = A.Compose(transforms)

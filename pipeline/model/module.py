@@ -148,7 +148,7 @@ class Training(lightning.LightningModule):
         self.counts.update(logits, target)
 
     def on_train_epoch_end(self) -> None:
-        """Close the epoch: a row of history, the best weights, the learning rate (validation has run before)."""
+        """End of an epoch: a row of history, the best weights, the learning rate (validation has run before)."""
         row = self._row(self.counts.per_class() if self._validation_loss.patches else [Counts()] * len(self.codes))
         self.counts.reset()
         self.history.append(row)
@@ -192,7 +192,7 @@ class Training(lightning.LightningModule):
         )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what lightning does not know of."""
+        """State that lightning does not know of, added."""
         assert self.best is not None
         assert self._plateau is not None
         checkpoint["lesionmap"] = {
@@ -202,7 +202,7 @@ class Training(lightning.LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take it back."""
+        """State that lightning does not know of, taken back."""
         state = checkpoint["lesionmap"]
         self.history = list(state["history"])
         self.best = Best(*state["best"])

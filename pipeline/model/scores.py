@@ -69,7 +69,7 @@ class PooledCounts(Metric):
         self.add_state("total", default=torch.zeros(classes, 3, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, logits: Tensor, target: Tensor) -> None:
-        """Add a batch."""
+        """Counts of a batch, added."""
         self.total += class_counts(logits, target, task=self.task)
 
     def compute(self) -> Tensor:

@@ -47,7 +47,7 @@ SCORES = {
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What is learned from."""
+    """Inputs of a training: what is learned from."""
 
     index: Path
     """Patch index."""

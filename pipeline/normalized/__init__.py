@@ -1,4 +1,4 @@
-"""Original pixels → comparable pixels: rescaling, enhancement or stain normalisation, and the region of interest.
+"""Normalisation, original pixels → comparable pixels: rescaling, enhancement or stain normalisation, and the region of interest.
 
 blocks   work blocks of an image, cut along shard borders
 fundus   chain of fundus photographs: CLAHE, Gaussian blur, difference enhancement

@@ -202,7 +202,7 @@ def write_image(
     job: Job,
     output: Path,
 ) -> None:
-    """Write the image store ``normalized/{image}.zarr``: the pyramid, ``roi``, and ``truth`` of an annotated image.
+    """Image store ``normalized/{image}.zarr``, written: the pyramid, ``roi``, and ``truth`` of an annotated image.
 
     A run that was killed goes on with the blocks that were not finished.
 

@@ -20,7 +20,7 @@ __all__ = ["View", "rescaling_of"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """Image at the size at which it is processed. Any box of it is read on its own."""
+    """View of an image at the size at which it is processed. Any box of it is read on its own."""
 
     source: ImageSource
     """The file."""

@@ -1,4 +1,4 @@
-"""Image files → lists of images, readers, fact sheets, and the table of images with its splits.
+"""Raw images, from files to facts: lists of images, readers, fact sheets, and the table of images with its splits.
 
 annotations  polygon annotations (GeoJSON), rasterised box by box
 datasets     data set adaptors: which files belong to which image

@@ -122,7 +122,7 @@ def _read_through(
 
 
 def write_fact_sheet(entry: ImageEntry, *, job: Job, output: Path) -> None:
-    """Write the fact sheet ``raw/{image}.json``. An unusable image is recorded there and is no error."""
+    """Fact sheet ``raw/{image}.json``, written. An unusable image is recorded there and is no error."""
     inputs = {name: file_digest(path) for name, path in entry.files.items()}
     sheet = fact_sheet(entry, record=job.record, workers=job.workers)
     attributes = {**job.provenance.as_attributes(), "inputs": inputs, "pixel_size_um": sheet["pixel_size_um"]}

@@ -143,7 +143,7 @@ def write_images(
     job: Job,
     output: Path,
 ) -> None:
-    """Write the table of images ``raw/images.parquet``. Near-duplicates in two splits or folds are logged."""
+    """Table of images ``raw/images.parquet``, written. Near-duplicates in two splits or folds are logged."""
     given = lookup_column(Path(config.splits_csv), column="split") if config.splits_csv else None
     frame = images_table(
         [read_sheet(path) for path in sheets],

@@ -25,7 +25,7 @@ MASK_BYTES = 2**26
 
 
 class TruthSource:
-    """Truth masks of an image. Reading is pure and may be done from several threads."""
+    """Truth masks of an image, open. Reading is pure and may be done from several threads."""
 
     def __init__(self, layers: tuple[Raster[np.bool_] | None, ...]) -> None:
         """Masks as they are stored, in the order of the classes; None for a class of which there is nothing."""
@@ -52,7 +52,7 @@ class TruthSource:
 
 
 def has_size(found: tuple[int, int], *, of: tuple[int, int], any_level: bool) -> bool:
-    """Whether a mask has the size of an image, or of any pyramid level of it.
+    """Size check: whether a mask has the size of an image, or of any pyramid level of it.
 
     A level has both sides reduced alike, to within a pixel of rounding.
     """

@@ -34,11 +34,11 @@ class ThresholdFit:
 
     @classmethod
     def given(cls, threshold: float, *, reason: str) -> Self:
-        """A threshold that was not fitted."""
+        """Fit of a threshold that was given, not fitted."""
         return cls(threshold, math.nan, 0, fitted=False, reason=reason)
 
     def as_dict(self) -> dict[str, float | int | bool | str | None]:
-        """The fit as JSON can hold it; an undefined Dice is null."""
+        """Fit as JSON can hold it; an undefined Dice is null."""
         dice = None if math.isnan(self.dice) else self.dice
         return {
             "threshold": self.threshold,

@@ -26,7 +26,7 @@ __all__ = ["check_grid", "read_thresholds", "save_thresholds", "write_thresholds
 
 
 def check_grid(path: Path, maps: ProbabilityMap, *, expected: tuple[int, ...]) -> None:
-    """Check that a map ``(class, y, x)`` is of the size of its image."""
+    """Check of a map ``(class, y, x)``: it is of the size of its image."""
     if maps.shape != expected:
         raise StoreError(
             "The probability map does not fit its image.",
@@ -135,7 +135,7 @@ def write_thresholds(
 
 
 def save_thresholds(fits: Mapping[str, ThresholdFit], *, output: Path, provenance: Provenance) -> None:
-    """Write ``thresholds.json``.
+    """Threshold file ``thresholds.json``, written.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How do arrays reach the disk? As Zarr v3, sharded, Blosc with bitshuffle; images are OME-Zarr 0.5 pyramids.
+"""Arrays on disk: Zarr v3, sharded, Blosc with bitshuffle; images are OME-Zarr 0.5 pyramids.
 
 Two writers inside one shard silently lose data, so every write must start and end on shard borders (or the image
 border): others are refused.
@@ -58,7 +58,7 @@ def create_plane(
     storage: Storage,
     shard: int | None = None,
 ) -> zarr.Array[Any]:
-    """Create an array whose last two axes are ``y, x``; leading axes are whole in every chunk.
+    """New array whose last two axes are ``y, x``; leading axes are whole in every chunk.
 
     Parameters
     ----------
@@ -95,12 +95,12 @@ def create_plane(
 
 
 def use_threads(count: int) -> None:
-    """Let the codecs of arrays that are opened from now on run in that many threads; changes no value."""
+    """Threads of the codecs of arrays that are opened from now on; their number changes no value."""
     zarr.config.set({"threading.max_workers": count})
 
 
 def create_group(path: Path, *, attributes: Mapping[str, Any]) -> zarr.Group:
-    """Create or continue a group; the attributes are written over those of an earlier run."""
+    """Group, created or continued; the attributes are written over those of an earlier run."""
     group = zarr.open_group(path, mode="a", zarr_format=3)
     group.attrs.update(dict(attributes))
     return group
@@ -117,7 +117,7 @@ def create_pyramid(
     pixel_size_um: float | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> zarr.Group:
-    """Create or continue an OME-Zarr 0.5 image ``(c, y, x)`` with levels ``0``, ``1``, ….
+    """OME-Zarr 0.5 image ``(c, y, x)`` with levels ``0``, ``1``, …, created or continued.
 
     Each level's shard is half the side of the one before, so that the block of the image which fills one shard of
     level 0 fills exactly one shard of each coarser level too.
@@ -166,7 +166,7 @@ def _multiscales(
 
 
 def as_array(group: zarr.Group, name: str) -> zarr.Array[Any]:
-    """The array of that name in an open group."""
+    """Array of that name in an open group."""
     found = group[name]
     if not isinstance(found, zarr.Array):
         raise StoreError(
@@ -180,7 +180,7 @@ def as_array(group: zarr.Group, name: str) -> zarr.Array[Any]:
 
 
 def open_group(path: Path) -> zarr.Group:
-    """Open a finished store for reading.
+    """Group of a finished store, opened for reading.
 
     Raises
     ------
@@ -209,7 +209,7 @@ def open_group(path: Path) -> zarr.Group:
 
 
 def open_array(path: Path, name: str) -> zarr.Array[Any]:
-    """Open one array of a finished store by its name; children are never listed.
+    """Array of a finished store, opened by its name; children are never listed.
 
     Snakemake leaves a foreign file inside the folder of a declared output, and listing a group would trip over it.
     """
@@ -217,7 +217,7 @@ def open_array(path: Path, name: str) -> zarr.Array[Any]:
 
 
 def member(group: zarr.Group, name: str, *, where: Path) -> zarr.Array[Any]:
-    """One array of an open group.
+    """Array of an open group, or an error that says what the store lacks.
 
     Raises
     ------
@@ -237,7 +237,7 @@ def member(group: zarr.Group, name: str, *, where: Path) -> zarr.Array[Any]:
 
 
 def read_box(array: zarr.Array[Any], box: Box) -> NDArray[Any]:
-    """Read a box of the last two axes; leading axes come whole."""
+    """Pixels of a box of the last two axes; leading axes come whole."""
     return np.asarray(array[(..., *box.slices)])
 
 
@@ -248,7 +248,7 @@ def raster_of(array: zarr.Array[Any], *plane: int) -> Raster[Any]:
 
 
 def write_box(array: zarr.Array[Any], block: NDArray[Any], *, y0: int, x0: int) -> None:
-    """Write a block whose edges lie on shard borders or on the border of the image.
+    """Aligned write of a block: its edges lie on shard borders or on the border of the image.
 
     Parameters
     ----------

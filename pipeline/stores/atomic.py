@@ -1,4 +1,4 @@
-"""How does a result come into being at once? Written under ``.partial``, then renamed into place.
+"""Atomic results: written under ``.partial``, then renamed into place.
 
 A kill at any point leaves either the former result or none, never half of one. A folder (a Zarr store) whose digest
 of configuration, code and inputs still matches is handed back to the next run, which continues it.
@@ -31,7 +31,7 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def file_in_progress(output: Path) -> Iterator[Path]:
-    """A path to write one file to; on leaving without an error it becomes ``output``."""
+    """Path to write one file to; on leaving without an error it becomes ``output``."""
     partial = partial_path(output)
     partial.parent.mkdir(parents=True, exist_ok=True)
     _remove(partial)
@@ -41,14 +41,14 @@ def file_in_progress(output: Path) -> Iterator[Path]:
 
 
 def write_json(content: Mapping[str, Any], output: Path) -> None:
-    """Write a small JSON file, readable and at once."""
+    """Small JSON file, written readable and at once."""
     with file_in_progress(output) as partial:
         partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 @contextmanager
 def folder_in_progress(output: Path, *, digest: str) -> Iterator[Path]:
-    """A folder to write to or to continue; on leaving without an error it becomes ``output``.
+    """Folder to write to or to continue; on leaving without an error it becomes ``output``.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def folder_in_progress(output: Path, *, digest: str) -> Iterator[Path]:
 
 
 def is_claimed(partial: Path, *, digest: str) -> bool:
-    """Whether a folder in progress is that of a digest; a task of a run that was killed may find that of another."""
+    """Claim of a folder in progress: whether it is that of a digest; a task of a run that was killed may find that of another."""
     try:
         return partial.with_name(partial.name + MARK).read_text() == digest
     except FileNotFoundError:
@@ -97,7 +97,7 @@ def is_claimed(partial: Path, *, digest: str) -> bool:
 
 
 class FinishedBlocks:
-    """The blocks of an unfinished store that were written whole, in a file beside it; gone when all are.
+    """Finished blocks: those of an unfinished store that were written whole, in a file beside it; gone when all are.
 
     Used as a context manager around the work on all blocks. A block counts as finished only after its function
     returned, so at most those in flight are done again.
@@ -120,7 +120,7 @@ class FinishedBlocks:
             self._path.unlink(missing_ok=True)
 
     def once(self, work: Callable[[Box], None]) -> Callable[[Box], None]:
-        """The function, which does nothing for a block that is finished already."""
+        """Function that does nothing for a block that is finished already."""
 
         def unless_finished(box: Box) -> None:
             line = f"{box.y0} {box.x0} {box.y1} {box.x1}"

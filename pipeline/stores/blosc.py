@@ -35,7 +35,7 @@ SEVERAL = -1
 
 
 class BlockDecoder:
-    """Decodes buffers of one size, one after the other, into the same memory."""
+    """Decoder of buffers of one size, one after the other, into the same memory."""
 
     def __init__(self, codec: Blosc, *, size: int, known: dict[bytes, int]) -> None:
         """Bytes of the content; ``known`` keeps which compressed blocks hold one value, for further decoders."""
@@ -44,7 +44,7 @@ class BlockDecoder:
         self._value: dict[Part, int] = {}
 
     def decode(self, data: bytes, parts: Sequence[Part]) -> list[bool]:
-        """Decode parts of the content, in place; whether each may hold anything but 0.
+        """Parts of the content, decoded in place; whether each may hold anything but 0.
 
         Parameters
         ----------

@@ -15,7 +15,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextmanager
 def room_on_disk(results: Path) -> Iterator[None]:
-    """Say so in plain words where something cannot be written because the disk, or a quota on it, is full.
+    """Full-disk error in plain words, where something cannot be written because the disk, or a quota on it, is full.
 
     Parameters
     ----------

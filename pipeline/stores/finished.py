@@ -1,4 +1,4 @@
-"""Is a result there already, made from the same things? Beside the workflow, which knows it by the times of files."""
+"""Finished results, told by their record of origin; the workflow tells them by the times of files."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ __all__ = ["is_finished"]
 
 
 def is_finished(path: Path, *, provenance: Provenance) -> bool:
-    """Whether a store or JSON file carries exactly this record of origin.
+    """Finished result: whether a store or JSON file carries exactly this record of origin.
 
     Parameters
     ----------

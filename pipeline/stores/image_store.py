@@ -1,4 +1,4 @@
-"""Is a store of an image all there? What it says of its image, and that its arrays are on one grid."""
+"""Image store: what it says of its image, and the check that its arrays are there and on one grid."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ def _incomplete(path: Path, *, found: object, expected: object) -> StoreError:
 
 
 def image_notes(path: Path) -> dict[str, Any]:
-    """What a store of stage normalized or probability says of its image: ``image_id``, ``mapping`` and more.
+    """Notes of a store of stage normalized or probability on its image: ``image_id``, ``mapping`` and more.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def _array(path: Path, name: str) -> zarr.Array[Any]:
 
 
 def whole_image(path: Path) -> dict[str, Any]:
-    """The notes of ``normalized/{image}.zarr``, once its arrays are known to belong together.
+    """Notes of ``normalized/{image}.zarr``, once its arrays are known to belong together.
 
     Raises
     ------

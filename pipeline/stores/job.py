@@ -14,7 +14,7 @@ __all__ = ["Job", "by_image", "job_of", "origin"]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What every function that writes a result is given beside its own inputs, parameters and outputs."""
+    """Frame of a job: what every function that writes a result is given beside its own inputs, parameters and outputs."""
 
     record: DatasetRecord
     """Facts of the data set."""
@@ -30,7 +30,7 @@ class Job:
 
 
 def by_image(paths: Iterable[str]) -> dict[str, Path]:
-    """Image id → path, of results that are named like their image.
+    """Paths by image id, of results that are named like their image.
 
     Examples
     --------

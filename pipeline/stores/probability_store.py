@@ -1,4 +1,4 @@
-"""How are probabilities stored, and read back? As float16, or as bytes in steps of 1/255."""
+"""Probability store: maps in float16, or in bytes as steps of 1/255, that read back as float16."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,20 +23,20 @@ _OF_BYTES = (np.arange(256) / 255).astype(np.float16)
 
 
 def as_float16(stored: NDArray[Any]) -> NDArray[np.float16]:
-    """Stored values as probabilities; a byte as the float16 that is nearest to its 255th part."""
+    """Probabilities of stored values; a byte as the float16 that is nearest to its 255th part."""
     if stored.dtype == np.uint8:
         return np.asarray(_OF_BYTES[stored])
     return np.asarray(stored, dtype=np.float16)
 
 
 def reaches(values: NDArray[np.float16], threshold: float) -> NDArray[np.bool_]:
-    """Where probabilities are at least a threshold; compared in float32, because NumPy would round it to float16."""
+    """Mask of the probabilities that are at least a threshold; compared in float32, because NumPy would round it to float16."""
     return np.asarray(values >= np.float32(threshold))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProbabilityMap:
-    """A fused map ``(class, y, x)`` that reads as float16, however it is stored."""
+    """Fused map ``(class, y, x)`` that reads as float16, however it is stored."""
 
     array: zarr.Array[Any]
 
@@ -61,7 +61,7 @@ class ProbabilityMap:
 
 
 def open_probability(path: Path | str) -> ProbabilityMap:
-    """Open the finest level of ``probability/{model}/{fusion}/{image}.zarr``.
+    """Probability map at the finest level of ``probability/{model}/{fusion}/{image}.zarr``.
 
     Raises
     ------

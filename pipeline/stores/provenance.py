@@ -1,4 +1,4 @@
-"""What was this made from? Digests of code and inputs, versions, and the record that every result carries.
+"""Provenance of a result: digests of code and inputs, versions, and the record that every result carries.
 
 The code digest is taken over the syntax tree without docstrings and messages, of a module and of every module of this
 package that it imports, however deep: a change of format, of a comment or of the text of an error does not retrain a
@@ -110,22 +110,8 @@ def _imports(tree: ast.AST) -> set[str]:
     return {name for name in names if name.startswith("pipeline.") and _module_file(name)}
 
 
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and body:
-            first = body[0]
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                node.body = body[1:]
-    return tree
-
-
-class _Silent(ast.NodeTransformer):
-    """Syntax without the texts of errors and of logs, which change no value."""
+class _Meaning(ast.NodeTransformer):
+    """Syntax tree without what changes no value: docstrings, and the texts of errors and of logs."""
 
     def visit_Raise(self, node: ast.Raise) -> ast.Raise:
         self.generic_visit(node)
@@ -133,10 +119,11 @@ class _Silent(ast.NodeTransformer):
             node.exc = node.exc.func
         return node
 
-    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
-        call = node.value
-        logs = isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in LOGGING
-        return ast.Expr(ast.Constant(value=None)) if logs else self.generic_visit(node)  # type: ignore[return-value]
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        value = node.value
+        documents = isinstance(value, ast.Constant) and isinstance(value.value, str)
+        logs = isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in LOGGING
+        return None if documents or logs else self.generic_visit(node)
 
 
 @functools.cache
@@ -146,7 +133,7 @@ def _module(name: str) -> tuple[str, frozenset[str]]:
         raise ModuleNotFoundError(f"{name} is not a module of this package")
     tree = ast.parse(path.read_text())
     imports = frozenset(_imports(tree))
-    return hashlib.sha256(ast.dump(_Silent().visit(_without_docstrings(tree))).encode()).hexdigest(), imports
+    return hashlib.sha256(ast.dump(_Meaning().visit(tree)).encode()).hexdigest(), imports
 
 
 @functools.cache

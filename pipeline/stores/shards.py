@@ -38,7 +38,7 @@ CHECKSUM = 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shards:
-    """An array of this package on a local disk, whose fill value is 0; its last two axes are ``y, x``."""
+    """Shards of an array of this package on a local disk, whose fill value is 0; its last two axes are ``y, x``."""
 
     array: zarr.Array[Any]
     root: Path
@@ -52,7 +52,7 @@ class Shards:
 
     @classmethod
     def of(cls, array: zarr.Array[Any]) -> "Shards":
-        """Look at an array as shards.
+        """Shards of an array.
 
         Raises
         ------
@@ -75,7 +75,7 @@ class Shards:
         return cls(array, Path(store.root), codec, _pair(array.chunks), _pair(shard))
 
     def write(self, box: Box, make: Callable[[Box], NDArray[Any]]) -> None:
-        """Write the shard that a box fills; a kill leaves all of it or nothing under its name.
+        """Write of the shard that a box fills; a kill leaves all of it or nothing under its name.
 
         Parameters
         ----------
@@ -99,7 +99,7 @@ class Shards:
             path.unlink(missing_ok=True)
 
     def read(self, box: Box) -> NDArray[Any]:
-        """The pixels of a box; leading axes come whole. Errors are those of ``pieces``."""
+        """Pixels of a box; leading axes come whole. Errors are those of ``pieces``."""
         lead = self.array.shape[:-2]
         found = np.zeros((int(np.prod(lead)), box.height, box.width), dtype=self.array.dtype)
         for plane, part, pixels in self.pieces(box):
@@ -107,7 +107,7 @@ class Shards:
         return found.reshape(*lead, box.height, box.width)
 
     def pieces(self, box: Box, *, planes: Sequence[int] | None = None) -> Iterator[tuple[int, Box, NDArray[Any]]]:
-        """What a box holds beside the fill value.
+        """Pieces of a box that hold anything beside the fill value.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""How do tables reach the disk? As Parquet, with their record of origin in the metadata of the file."""
+"""Tables on disk: Parquet, with their record of origin in the metadata of the file."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ def write_table(
     row_group: int = 100_000,
     ends: Sequence[int] = (),
 ) -> None:
-    """Write a table as Parquet (zstd) with its record of origin in the metadata of the file.
+    """Table written as Parquet (zstd) with its record of origin in the metadata of the file.
 
     ``pandas.read_parquet`` gives back the types of the columns, categories included. Write to a path from
     ``partial.file_in_progress``: this function itself is not atomic.
@@ -54,7 +54,7 @@ def write_table(
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a Parquet file that this package wrote.
+    """Table of a Parquet file that this package wrote.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def read_noted(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Read a Parquet file and the JSON notes in its metadata; errors are those of ``read_table``."""
+    """Table of a Parquet file, and the JSON notes in its metadata; errors are those of ``read_table``."""
     file = _opened(path)
     frame: pd.DataFrame = file.read().to_pandas()
     return frame, _notes(file.schema_arrow)
@@ -85,7 +85,7 @@ def _opened(path: Path) -> pq.ParquetFile:
 
 
 def read_rows(path: Path, **where: str) -> pd.DataFrame:
-    """The rows of a table with given values, from the row groups that can hold them; nothing else is decoded.
+    """Rows of a table with given values, from the row groups that can hold them; nothing else is decoded.
 
     The filters of ``pandas.read_parquet`` give the same rows, but decode every group: they do not compare a category
     with the statistics of a group.
@@ -125,7 +125,7 @@ def _may_hold(statistics: pq.Statistics | None, value: str) -> bool:
 
 
 def table_metadata(path: Path) -> dict[str, Any]:
-    """The JSON notes in the metadata of a Parquet file, such as ``provenance`` and ``summary``."""
+    """Metadata of a Parquet file: its JSON notes of a Parquet file, such as ``provenance`` and ``summary``."""
     return _notes(pq.read_schema(path))
 
 

@@ -45,6 +45,8 @@ def package(tmp_path, monkeypatch):
         ("folder/low.py", "# why\nx  =  1\n", False),
         ("folder/low.py", '"""A docstring."""\nx = 1\n', False),
         ("middle.py", "def g():\n    from pipeline.folder.low import x\n    return -x\n", True),
+        ("folder/low.py", 'x = 1\n"""What it is."""\n', False),
+        ("folder/low.py", 'x = "What it is."\n', True),
         ("top.py", 'import pipeline.middle\ndef f():\n    """Say."""\n    return 1\n', False),
         ("other.py", "y = 2\n", False),
         ("runtime/low.py", "x = 2\n", False),

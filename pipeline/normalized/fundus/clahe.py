@@ -51,7 +51,7 @@ class TileGrid:
 
     @property
     def is_exact(self) -> bool:
-        """Whether the tiles divide both axes, so that nothing is extended."""
+        """Exactness of the grid: whether the tiles divide both axes, so that nothing is extended."""
         return self.height % self.tiles_y == 0 and self.width % self.tiles_x == 0
 
     # As soon as one axis does not divide, both are extended, by a whole pixel per tile where an axis does divide.

@@ -22,7 +22,7 @@ def normalise_fundus(
     job: Job,
     output: Path,
 ) -> None:
-    """Write the image store ``normalized/{image}.zarr`` of a fundus photograph: pyramid, ``roi``, and truth if known.
+    """Image store ``normalized/{image}.zarr`` of a fundus photograph, written: pyramid, ``roi``, and truth if known.
 
     Parameters
     ----------

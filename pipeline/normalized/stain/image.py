@@ -68,7 +68,7 @@ def write_estimate(
     job: Job,
     output: Path,
 ) -> None:
-    """Write the stain estimate ``normalized/{image}.stain.json``: stains and tissue mask, usable as a target too.
+    """Stain estimate ``normalized/{image}.stain.json``, written: stains and tissue mask, usable as a target too.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def normalise_histology(
     job: Job,
     output: Path,
 ) -> None:
-    """Write the image store ``normalized/{image}.zarr`` of an H&E image: pyramid, ``roi``, truth and stains if known.
+    """Image store ``normalized/{image}.zarr`` of an H&E image, written: pyramid, ``roi``, truth and stains if known.
 
     Parameters
     ----------

@@ -92,7 +92,7 @@ def write_target(
     output: Path,
     provenance: Provenance,
 ) -> None:
-    """Write the stain target ``normalized/target.json``, which every image of the data set is brought to.
+    """Stain target ``normalized/target.json`` that every image of the data set is brought to, written.
 
     Parameters
     ----------

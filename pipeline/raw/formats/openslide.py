@@ -104,7 +104,7 @@ def _on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def is_slide(path: Path) -> bool:
-    """Whether OpenSlide knows what the file is; no where it is not installed."""
+    """Slide check: whether OpenSlide knows what the file is; no where it is not installed."""
     try:
         return _openslide().OpenSlide.detect_format(str(path)) is not None
     except MissingDataError:

@@ -25,7 +25,7 @@ __all__ = ["ValueSource", "file_size", "is_set", "open_picture", "open_values"]
 
 
 class ValueSource(Protocol):
-    """An open mask or label file."""
+    """Mask or label file, open for reading."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -36,7 +36,7 @@ class ValueSource(Protocol):
         """Whether JPEG has changed the values."""
 
     def read(self, box: Box) -> NDArray[Any]:
-        """The stored values ``(h, w)`` of a box."""
+        """Stored values ``(h, w)`` of a box."""
 
 
 class _Held:

@@ -26,7 +26,7 @@ EIGHT_BIT, SIXTEEN_BIT = 255, 65535
 
 
 class ImageSource(Protocol):
-    """Open image. Reading is pure and may be done from several threads."""
+    """Image source: an open image. Reading is pure and may be done from several threads."""
 
     @property
     def levels(self) -> tuple[tuple[int, int], ...]:
@@ -88,7 +88,7 @@ class ArraySource:
 
 
 def checked_box(box: Box, levels: tuple[tuple[int, int], ...], *, level: int) -> None:
-    """Check that a box lies inside its pyramid level.
+    """Check of a box: it lies inside its pyramid level.
 
     Raises
     ------

@@ -9,7 +9,7 @@ SLIDES = (".mrxs", ".ndpi", ".scn", ".bif", ".vms", ".vmu", ".dcm", ".svslide", 
 
 
 def decoded_whole(name: str) -> bool:
-    """Whether a file of this name can only be decoded whole.
+    """Whole decoding: whether a file of this name can only be decoded whole.
 
     Examples
     --------

@@ -67,7 +67,7 @@ class TiffSource:
 
 
 class TiffValues:
-    """One value a pixel of a mask or label file."""
+    """Values of a mask or label file, one a pixel."""
 
     def __init__(self, page: Page, *, value: Callable[[NDArray[Any]], NDArray[Any]], lossy: bool) -> None:
         self._page, self._value = page, value

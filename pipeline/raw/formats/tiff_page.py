@@ -46,12 +46,12 @@ DAMAGE = (
 
 
 def is_jpeg(page: tifffile.TiffPage) -> bool:
-    """Whether a page is compressed by JPEG, which blurs its values."""
+    """JPEG compression: whether a page has it, which blurs its values."""
     return int(page.compression) in (6, *JPEG)
 
 
 class Page:
-    """One page of an open TIFF file, read piece by piece as the values that it stores.
+    """Page of an open TIFF file, read piece by piece as the values that it stores.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ class Ground:
 
 @dataclass(slots=True)
 class Canvas:
-    """The retina while it is painted: colours, opacity for each class, and what is taken."""
+    """Retina while it is painted: colours, opacity for each class, and what is taken."""
 
     ground: Ground
     rng: np.random.Generator
@@ -47,7 +47,7 @@ class Canvas:
 
     @classmethod
     def blank(cls, retina: Floats, ground: Ground, rng: np.random.Generator) -> "Canvas":
-        """Start without lesions from a copy of a retina ``(y, x, 3)``."""
+        """Canvas without lesions, a copy of a retina ``(y, x, 3)``."""
         shape = retina.shape[:2]
         opacity = {code: np.zeros(shape, dtype=np.float32) for code in PAINTERS}
         return cls(ground, rng, retina.copy(), opacity, np.zeros(shape, dtype=bool))
@@ -58,7 +58,7 @@ class Canvas:
         return self.taken.shape[0], self.taken.shape[1]
 
     def paint(self, code: str, stamp: Stamp, mix: Callable[[Floats, Floats], Floats]) -> None:
-        """Mix a stamp into the colours where lesions may lie, and note its opacity for the mask of its class."""
+        """Stamp mixed into the colours where lesions may lie, and note its opacity for the mask of its class."""
         place = stamp.slices
         opacity = stamp.opacity * (self.ground.room[place] > 0)
         self.colours[place] = mix(self.colours[place], opacity[..., None])
@@ -70,7 +70,7 @@ class Canvas:
         return np.asarray(self.opacity[code] >= MASK_OPACITY)
 
     def claim(self, stamp: Stamp) -> None:
-        """Keep later lesions off a stamp."""
+        """Claim of a stamp's place, which keeps later lesions off it."""
         self.taken[stamp.slices] |= stamp.opacity > 0
 
     def fits(self, y: float, x: float, reach: float) -> bool:
@@ -82,7 +82,7 @@ class Canvas:
     def spot(
         self, reach: float, *, inner: float = 0.0, outer: float = 0.9, off_vessels: bool = False
     ) -> tuple[float, float] | None:
-        """Find a free place between two distances from the middle, in field radii; None if there is none."""
+        """Free place between two distances from the middle, in field radii; None if there is none."""
         middle, span = (self.shape[0] - 1) / 2, self.ground.radius
         for _ in range(60):
             away = span * np.sqrt(self.rng.uniform(inner**2, outer**2))

@@ -66,7 +66,7 @@ class Maps:
         return self.eosin.shape[0], self.eosin.shape[1]
 
     def replace(self, opacity: Floats, *, haematoxylin: Floats | float, eosin: Floats | float) -> None:
-        """Put other tissue where ``opacity`` says so."""
+        """Other tissue, put where ``opacity`` says so."""
         self.haematoxylin += opacity * (haematoxylin - self.haematoxylin)
         self.eosin += opacity * (eosin - self.eosin)
 
@@ -160,7 +160,7 @@ def _sprites(maps: Maps, name: str) -> list[list[Floats]]:
 
 
 def stamp_nuclei(maps: Maps, name: str, points: NDArray[np.int64], angles: NDArray[np.float64]) -> None:
-    """Draw nuclei of one kind around points ``(n, 2)`` with long axes along ``angles`` (radians)."""
+    """Nuclei of one kind, drawn around points ``(n, 2)`` with long axes along ``angles`` (radians)."""
     sprites = _sprites(maps, name)
     bins = np.rint(angles * (_ANGLES / np.pi)).astype(int) % _ANGLES
     variants = maps.rng.integers(0, _VARIANTS, len(points))
@@ -193,7 +193,7 @@ def _contour(inside: Floats, depth: float, spacing: float) -> tuple[NDArray[np.i
 
 
 def draw_gland(maps: Maps, centre: tuple[float, float]) -> None:
-    """Draw a gland: a ring of columnar cells, nuclei at their feet, mucin above them, a pale lumen in the middle."""
+    """Gland, drawn: a ring of columnar cells, nuclei at their feet, mucin above them, a pale lumen in the middle."""
     rng, detail = maps.rng, maps.detail
     radius = float(np.clip(rng.normal(46, 7), 32, 62)) * detail
     stamp = blob(

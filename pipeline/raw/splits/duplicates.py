@@ -53,7 +53,7 @@ class SmallLuminance:
         self._sum = np.zeros((SMALL, SMALL), dtype=np.float64)
 
     def add(self, box: Box, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
-        """Add the RGB pixels ``(h, w, 3)`` of a box; boxes must cover the image once."""
+        """Sum over the RGB pixels ``(h, w, 3)`` of a box, added; boxes must cover the image once."""
         grey = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY).astype(np.float32)
         down = _weights(box.y0, box.y1, self._shape[0])
         right = _weights(box.x0, box.x1, self._shape[1])
