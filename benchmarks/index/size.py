@@ -1,4 +1,4 @@
-"""How fast and in how much memory are the patches of many images drawn? Each in a process of its own.
+"""Time and memory of drawing the patches of many images, each measurement in a process of its own.
 
 ``python -m benchmarks.index.size ours|loop FOLDER N [STEP]`` prints one JSON object.
 """
@@ -17,7 +17,7 @@ from benchmarks.index import data
 from pipeline.config import BalancedSampling, GuidedSampling, Sampling
 from pipeline.index.candidates import read_candidates
 from pipeline.index.image import open_image
-from pipeline.index.sampling.balanced_pools import candidate_boxes, candidate_pools
+from pipeline.index.sampling.balanced_pools import candidate_boxes, candidate_pools, stride
 from pipeline.index.sampling.hard_negatives import HardBoxes
 from pipeline.index.table import Inputs, write_index
 from pipeline.runtime.allocator import keep_freed
@@ -78,7 +78,7 @@ def _positions(folder: Path, number: int, step: int) -> tuple[Path, Any, np.ndar
     _, store, table = data.paths(folder, number)
     found, sampling = read_candidates(table, codes=data.CODES), balanced(step)
     codes = data.RECORD.lesion_codes
-    return store, found, candidate_boxes(found, codes=codes, seed=0, patch=sampling.patch, step=sampling.stride)
+    return store, found, candidate_boxes(found, codes=codes, seed=0, patch=sampling.patch, step=stride(sampling))
 
 
 def _scored(folder: Path, count: int, step: int) -> dict[str, Any]:
@@ -100,8 +100,8 @@ def _scored(folder: Path, count: int, step: int) -> dict[str, Any]:
             listed=nothing,
             most=40,
         )
-        stride, patch = sampling.stride, sampling.patch
-        return -(-(found.height - patch + 1) // stride) * -(-(found.width - patch + 1) // stride)
+        side, patch = stride(sampling), sampling.patch
+        return -(-(found.height - patch + 1) // side) * -(-(found.width - patch + 1) // side)
 
     each(work, range(2), workers=WORKERS)  # compiles
     start = time.perf_counter()

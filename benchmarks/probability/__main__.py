@@ -1,4 +1,4 @@
-"""SlidingWindow the benchmarks of sliding-window inference and write ``benchmarks/probability.md``; names of sections choose among them."""
+"""Run the benchmarks of sliding-window inference and write ``benchmarks/probability.md``; names of sections choose among them."""
 
 import argparse
 import datetime as dt
@@ -33,7 +33,7 @@ def _earlier() -> dict[str, str]:
     if not OUTPUT.is_file():
         return {}
     parts = re.split(r"^## (.+)$", OUTPUT.read_text(), flags=re.MULTILINE)
-    return {title: text.halo_box() for title, text in zip(parts[1::2], parts[2::2], strict=True)}
+    return {title: text.strip() for title, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 def _version(name: str) -> str:

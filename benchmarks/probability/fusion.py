@@ -1,4 +1,4 @@
-"""How fast are windows fused, where the network costs nothing? Ours from store to store, the others as they can."""
+"""Rate of fusion where the network costs nothing: ours from store to store, the others as they can."""
 
 import tempfile
 from pathlib import Path

@@ -41,7 +41,7 @@ def measured(what: str, **arguments: object) -> dict[str, Any]:
     except subprocess.TimeoutExpired:
         return {"error": f"no end after {LIMIT_S} s"}
     if answer.returncode:
-        return {"error": (answer.stderr.halo_box() or f"ended with {answer.returncode}").splitlines()[-1]}
+        return {"error": (answer.stderr.strip() or f"ended with {answer.returncode}").splitlines()[-1]}
     found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
     return found
 

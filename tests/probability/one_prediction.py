@@ -1,4 +1,4 @@
-"""SlidingWindow as a process of its own: slides a network with a known answer over an image, and notes every window that it sees.
+"""Run as a process of its own: slides a network with a known answer over an image, and notes every window that it sees.
 
 Arguments: the normalised image, the store to write, the file of notes, workers, seconds a batch takes.
 """

@@ -21,7 +21,7 @@ from pipeline.index.sampling.positions import around
 from pipeline.index.structure import structure
 from pipeline.seeds import stream
 
-__all__ = ["CandidatePools", "candidate_boxes", "candidate_pools"]
+__all__ = ["CandidatePools", "candidate_boxes", "candidate_pools", "stride"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

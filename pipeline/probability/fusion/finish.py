@@ -110,7 +110,7 @@ class Fused:
         return sums if self.factors is None else sums * self.factors
 
     def empty_half(self) -> Floats:
-        """SumsLayout for the next level of the pyramid."""
+        """Memory for the next level of the pyramid."""
         classes, height, width = self.shape
         return np.empty((classes, -(-height // 2), -(-width // 2)), np.float32)
 
@@ -124,7 +124,7 @@ class Fused:
         codes
             ``(class, y, x)`` float16 or uint8, changed; its first pixel is that of the box, what lies beyond is kept.
         half
-            SumsLayout for the whole half map, changed in this part; None where none is wanted.
+            ``(class, y, x)`` of the whole half map, changed in this part; None where none is wanted.
         """
         divided = np.empty((STRIP, box.width), np.float32)
         for c, plane in enumerate(self.sums):

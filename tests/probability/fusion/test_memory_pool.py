@@ -1,4 +1,4 @@
-"""SumsLayout is handed on, never to two at once, and only what was taken here is taken back."""
+"""Memory is handed on, never to two at once, and only what was taken here is taken back."""
 
 import numpy as np
 import pytest
