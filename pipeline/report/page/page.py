@@ -12,14 +12,14 @@ from typing import Any
 import pandas as pd
 
 from pipeline import stores
-from pipeline.config import ReportConfig
 from pipeline.report.measures.summary import OVER_CLASSES
-from pipeline.report.page import sections, tables
-from pipeline.report.page.content import Content, page_context
-from pipeline.report.page.render import render
+from pipeline.report.page import tables
+from pipeline.report.page.facts import Facts, facts_of
+from pipeline.report.page.header import page_header
+from pipeline.report.page.render import render, rendered
+from pipeline.report.page.sections import SECTIONS
 from pipeline.report.page.times_section import Noted, write_times_section
 from pipeline.report.paths import Inputs, Result
-from pipeline.report.pictures.pairs import Pair
 from pipeline.stores.atomic import file_in_progress, folder_in_progress
 from pipeline.stores.job import Job
 
@@ -49,33 +49,46 @@ def _link(path: Path, start: Path) -> str:
     return Path(os.path.relpath(path, start)).as_posix()
 
 
-def _summary(
-    content: Content, *, dataset: str, overlays: Sequence[Any], pairs: Sequence[Pair], link: str
-) -> pd.DataFrame:
-    shots = [shot for each in overlays for shot in each["overlay"].whole if "prediction" in shot.name]
-    shots += [pair.shots[-1] for pair in pairs]
-    usable = int((content.table["rejected"] == "").sum())
-    lesions = content.choice.average if content.choice else OVER_CLASSES
-    summary = (
-        content.summaries[content.choice.result.name] if content.choice else pd.DataFrame({"split": [], "images": []})
-    )
+def _thumbnail(contents: Mapping[str, Mapping[str, Any] | None], link: str) -> str:
+    """Picture of a prediction, else of a normalised image; empty where there is neither."""
+    overlays, normalisation = contents["overlays"] or {}, contents["normalisation"] or {}
+    found = [shot for each in overlays.get("overlays", ()) for shot in each["overlay"].whole]
+    shots = [shot for shot in found if "prediction" in shot.name]
+    shots += [pair.shots[-1] for pair in normalisation.get("pairs", ())]
+    return f"{link}/{shots[0].name}" if shots else ""
+
+
+def _summary(facts: Facts, *, thumbnail: str) -> pd.DataFrame:
+    usable, choice = int((facts.table["rejected"] == "").sum()), facts.choice
+    lesions = choice.average if choice else OVER_CLASSES
+    summary = facts.summaries[choice.result.name] if choice else pd.DataFrame({"split": [], "images": []})
     row = {
-        "dataset": dataset,
-        "title": content.record.title,
-        "modality": content.record.modality,
+        "dataset": facts.dataset,
+        "title": facts.record.title,
+        "modality": facts.record.modality,
         "images": usable,
-        "rejected": len(content.table) - usable,
-        "patches": sum(len(stores.read_table(path)) for path in content.inputs.indexes.values()),
-        "result": content.choice.result.name if content.choice else "",
-        "split": content.split,
-        "images_measured": int(summary.loc[summary["split"] == content.split, "images"].max()) if content.split else 0,
-        "dice_lesions": content.average(lesions, "dice_pooled"),
-        "ap_lesions": content.average(lesions, "ap_pooled"),
-        "dice_classes": content.average(OVER_CLASSES, "dice_pooled"),
-        "miou": content.average(OVER_CLASSES, "iou_pooled"),
-        "thumbnail": f"{link}/{shots[0].name}" if shots else "",
+        "rejected": len(facts.table) - usable,
+        "patches": sum(len(stores.read_table(path)) for path in facts.inputs.indexes.values()),
+        "result": choice.result.name if choice else "",
+        "split": facts.split,
+        "images_measured": int(summary.loc[summary["split"] == facts.split, "images"].max()) if facts.split else 0,
+        "dice_lesions": facts.average(lesions, "dice_pooled"),
+        "ap_lesions": facts.average(lesions, "ap_pooled"),
+        "dice_classes": facts.average(OVER_CLASSES, "dice_pooled"),
+        "miou": facts.average(OVER_CLASSES, "iou_pooled"),
+        "thumbnail": thumbnail,
     }
     return pd.DataFrame([row]).astype(SUMMARY_FIELDS)
+
+
+def _page(facts: Facts, contents: Mapping[str, Mapping[str, Any] | None], *, link: str) -> dict[str, Any]:
+    """What the template of the page names: the header, and the sections as HTML; empty where one is left out."""
+    found = []
+    for each in SECTIONS:
+        content = contents[each.name]
+        html = "" if content is None else rendered(each.template, {"folder": link, **content})
+        found.append({"name": each.name, "title": each.title, "html": html})
+    return {**page_header(facts), "sections": found}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +132,21 @@ def write_report(
     times
         Times and memory of the jobs, written as ``times.csv`` and ``times.html`` beside the page and to nothing else.
     """
-    config = ReportConfig.model_validate(stage_config["report"])
     with folder_in_progress(outputs.figures, digest=job.provenance.digest) as folder:
-        content = Content(job.record, config, inputs, results, stores.read_table(inputs.images), folder)
-        content.summaries = sections.summaries_of(results)
-        content.alike = sections.validated_alike(results)
-        content.choice = sections.choose(results, content.summaries, alike=content.alike)
-        link = _link(outputs.figures, outputs.page.parent)
-        context = page_context(
-            content, dataset=dataset, link=link, provenance=job.provenance, stage_config=stage_config
+        facts = facts_of(
+            inputs,
+            dataset=dataset,
+            stage_config=stage_config,
+            results=results,
+            job=job,
+            folder=folder,
+            timed=times is not None,
         )
+        contents = {each.name: each.content(facts) for each in SECTIONS}
     if times is not None:
         write_times_section(times, dataset=dataset, folder=outputs.page.parent)
-    render("page.html", {**context, "times": times is not None}, outputs.page)
-    link = _link(outputs.figures, outputs.summary.parent)
-    row = _summary(content, dataset=dataset, overlays=context["overlays"], pairs=context["pairs"], link=link)
+    render("page.html", _page(facts, contents, link=_link(outputs.figures, outputs.page.parent)), outputs.page)
+    row = _summary(facts, thumbnail=_thumbnail(contents, _link(outputs.figures, outputs.summary.parent)))
     with file_in_progress(outputs.summary) as path:
         stores.write_table(row, path, provenance=job.provenance.as_attributes())
 

@@ -1,4 +1,4 @@
-"""Tables of a patch index: truth shares, lesions that are missed, spread, patches of each image."""
+"""Tables of a patch index: counts, truth shares, lesions that are missed, spread, patches of each image."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config.manifest import DatasetRecord
-from pipeline.report.page.tables import DASH, Cell, Table, chips, counted
+from pipeline.report.page.tables import DASH, Cell, Table, chips, counted, headings, text_cell
 from pipeline.report.pictures.patch_sheet import drawn_for
 from pipeline.words import BACKGROUND, SPLITS
 
@@ -16,6 +16,7 @@ __all__ = [
     "lesions_missed",
     "missed_sentence",
     "notes_of",
+    "sampling_table",
     "spread_table",
     "truth_shares",
 ]
@@ -42,10 +43,6 @@ SPREAD_TEXTS = {
 """Keys of the summary's ``spread``."""
 
 
-def _text(text: str, *, strong: bool = False) -> Cell:
-    return Cell(text, kind="text", strong=strong)
-
-
 def _order(record: DatasetRecord) -> dict[str, int]:
     return {name: at for at, name in enumerate([*record.codes, BACKGROUND, "grid"])}
 
@@ -64,6 +61,23 @@ def _percent(share: float) -> str:
     return f"{percent:.1f} %" if percent >= 1 else f"{percent:.2g} %"
 
 
+def sampling_table(frame: pd.DataFrame, record: DatasetRecord) -> Table:
+    """Table of the patches of each split and class drawn for, and how many of them contain each class."""
+    rows, order = [], _order(record)
+    inside = frame.assign(what=drawn_for(frame))
+    inside.loc[inside["coverage"], "what"] += " (coverage)"
+    for split in SPLITS:
+        part = inside[inside["split"] == split]
+        for what in sorted(part["what"].unique(), key=lambda name: (order.get(name, len(order)), name)):
+            drawn = part[part["what"] == what]
+            contain = [int((drawn[f"pixels_{code}"] > 0).sum()) for code in record.codes]
+            cells = [Cell(counted(count), note=f"{100 * count / len(drawn):.0f} %") for count in contain]
+            rows.append((text_cell(split, strong=True), Cell(what, kind="text"), Cell(counted(len(drawn))), *cells))
+    classes = [(each.code, f"patches that contain at least one pixel of {each.name}") for each in record.classes]
+    head = (text_cell("Split"), text_cell("Drawn for"), *headings("", "Patches", *classes)[1:])
+    return Table("Patches, and how many of them contain each class", head, tuple(rows))
+
+
 def truth_shares(frame: pd.DataFrame, record: DatasetRecord) -> Table:
     """Truth shares: quantiles of the share of a patch that is truth, for each split and class drawn for."""
     what, order, rows = drawn_for(frame), _order(record), []
@@ -72,8 +86,8 @@ def truth_shares(frame: pd.DataFrame, record: DatasetRecord) -> Table:
         for name in sorted(set(what[here]), key=lambda name: (order.get(name, len(order)), name)):
             share = frame.loc[here & (what == name), "truth_fraction"].astype("float64")
             cells = [Cell(_percent(float(share.quantile(at)))) for _, at in QUANTILES]
-            rows.append((_text(split, strong=True), _text(name), *cells))
-    head = (_text("Split"), _text("Drawn for"), *(Cell(name) for name, _ in QUANTILES))
+            rows.append((text_cell(split, strong=True), text_cell(name), *cells))
+    head = (text_cell("Split"), text_cell("Drawn for"), *(Cell(name) for name, _ in QUANTILES))
     return Table("Share of a patch that has truth of any class: quantiles over patches", head, tuple(rows))
 
 
@@ -99,15 +113,21 @@ def images_of_index(frame: pd.DataFrame, record: DatasetRecord, *, most: int) ->
     found.sort(key=lambda row: (SPLITS.index(row[0]), -sum(row[3]), row[1]))
     rows = [
         (
-            _text(image, strong=True),
-            _text(split),
-            _text(group),
+            text_cell(image, strong=True),
+            text_cell(split),
+            text_cell(group),
             Cell(counted(sum(parts))),
             *(Cell(counted(part) if part else DASH) for part in parts),
         )
         for split, image, group, parts in found[:most]
     ]
-    head = (_text("Image"), _text("Split"), _text("Patient"), Cell("Patches"), *(Cell(name) for name in columns))
+    head = (
+        text_cell("Image"),
+        text_cell("Split"),
+        text_cell("Patient"),
+        Cell("Patches"),
+        *(Cell(name) for name in columns),
+    )
     more = (f"{counted(len(found) - most)} more images, each with no more patches.",) if len(found) > most else ()
     return Table("Patches of each image, by what they were drawn for", head, tuple(rows), more)
 
@@ -128,7 +148,7 @@ def lesions_missed(summary: Mapping[str, Any], record: DatasetRecord) -> Table |
         known = {_size_text(each): each for each in found.get("by_area", ())}
         cells = [_missed(known[name]) if name in known else Cell(DASH, hint="no lesion of this size") for name in names]
         rows.append((Cell("", kind="text", chips=chips([code], record)), _missed(found), *cells))
-    head = (_text("Class"), Cell("All"), *(Cell(name) for name in names))
+    head = (text_cell("Class"), Cell("All"), *(Cell(name) for name in names))
     caption = "Lesions of the training images that no training patch touches, by area: untouched / all"
     return Table(caption, head, tuple(rows)) if rows else None
 
@@ -174,8 +194,8 @@ def spread_table(frame: pd.DataFrame, summary: Mapping[str, Any]) -> Table | Non
         rows += [
             (SPREAD_TEXTS.get(key, key.replace("_", " ")), _spread_text(key, value)) for key, value in spread.items()
         ]
-    cells = tuple((_text(name), Cell(value)) for name, value in rows)
-    return Table("How the patches are spread", (_text("What"), Cell("")), cells)
+    cells = tuple((text_cell(name), Cell(value)) for name, value in rows)
+    return Table("How the patches are spread", (text_cell("What"), Cell("")), cells)
 
 
 def notes_of(summary: Mapping[str, Any]) -> tuple[str, ...]:

@@ -6,18 +6,15 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib import colormaps
+from matplotlib.colors import to_hex
 
 from pipeline.report.pictures.overlays import HEAT_MAP
 from pipeline.stores.atomic import file_in_progress
 
-__all__ = ["render"]
+__all__ = ["render", "rendered"]
 
 
 def _environment() -> Environment:
-    ramp = [
-        "#{:02x}{:02x}{:02x}".format(*(round(255 * part) for part in colormaps[HEAT_MAP](at / 8)[:3]))
-        for at in range(9)
-    ]
     environment = Environment(
         loader=PackageLoader("pipeline.report.page"),
         autoescape=True,
@@ -26,12 +23,17 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals["ramp"] = ramp
+    environment.globals["ramp"] = [to_hex(colormaps[HEAT_MAP](at / 8)) for at in range(9)]
     return environment
 
 
+def rendered(template: str, context: Mapping[str, Any]) -> str:
+    """HTML of a template of the folder ``templates``; ``context`` holds everything that it names."""
+    return _environment().get_template(template).render(context)
+
+
 def render(template: str, context: Mapping[str, Any], output: Path) -> None:
-    """Write a page.
+    """Page written from its template.
 
     Parameters
     ----------
@@ -42,6 +44,6 @@ def render(template: str, context: Mapping[str, Any], output: Path) -> None:
     output
         The page.
     """
-    text = _environment().get_template(template).render(context)
+    text = rendered(template, context)
     with file_in_progress(output) as partial:
         partial.write_text(text, encoding="utf-8")

@@ -23,6 +23,8 @@ from pipeline.report.pictures.store_pictures import store_shape
 
 __all__ = [
     "ANGLES",
+    "METHODS",
+    "NAMES",
     "Stained",
     "Stains",
     "Triple",
@@ -36,6 +38,14 @@ __all__ = [
 ]
 
 Triple: TypeAlias = tuple[float, ...]
+NAMES = ("haematoxylin", "eosin")
+METHODS = {
+    "vahadane": "Vahadane",
+    "macenko": "Macenko",
+    "reinhard": "Reinhard",
+    "reference": "reference",
+    "none": "unchanged",
+}
 ANGLES = ("between", "haematoxylin", "eosin")
 """Degrees: between the two vectors, and of each to its reference."""
 

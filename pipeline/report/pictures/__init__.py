@@ -1,7 +1,8 @@
 """Pictures of the report: overlays, plots, contact sheets, patch maps.
 
+bars             bar charts of a patch index
 canvas           theme, axes and files of a plot, for light and for dark pages
-figures          plots: bars, training curves, precision-recall curves, dots
+figures          curves and dots of scores: training, precision-recall, results side by side
 gallery          images whose results are shown: overlays and crops
 index_pictures   contact sheet and patch maps of an index, for the page or for a folder
 lettering        text on pictures
@@ -11,5 +12,6 @@ pairs            pictures of an image before and after normalisation
 patch_map        patch map: boxes over a picture, and how often each place is seen
 patch_sheet      contact sheet of the patches of an index
 reduce           reduction of masks and errors to the pixels of a picture
+scatter          scatter plot by centre, of stains
 store_pictures   pictures of stores, from the right level of the pyramid; JPEG files
 """

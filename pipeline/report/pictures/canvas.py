@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import AbstractPathEffect, Normal, Stroke
 
+from pipeline.config.manifest import DatasetRecord
 from pipeline.report.pictures.store_pictures import Shot
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "WIDE",
     "Theme",
     "blank_plot",
+    "class_colours",
+    "colour_code",
     "legend",
     "legend_below",
     "name_axes",
@@ -43,6 +46,22 @@ class Theme:
 
 LIGHT = Theme("light", "#1f2933", "#d5dbe3", ("#9db4cc", "#4f86c6", "#123a6b"))
 DARK = Theme("dark", "#d9e1ea", "#39444f", ("#44597a", "#6ea3df", "#cfe3fb"))
+
+
+def colour_code(rgb: tuple[int, int, int]) -> str:
+    """Colour code of three bytes, for Matplotlib and for HTML.
+
+    Examples
+    --------
+    >>> colour_code((255, 0, 16))
+    '#ff0010'
+    """
+    return "#{:02x}{:02x}{:02x}".format(*rgb)
+
+
+def class_colours(record: DatasetRecord) -> dict[str, str]:
+    """Colour code of each class, by its code."""
+    return {each.code: colour_code(each.rgb) for each in record.classes}
 
 
 def blank_plot(theme: Theme, *, title: str, size: tuple[float, float] = SMALL) -> tuple[Figure, Axes]:

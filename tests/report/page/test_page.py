@@ -14,8 +14,9 @@ import pytest
 
 from pipeline.config import NormalizedConfig, ReportConfig, StageConfig
 from pipeline.report.measures.borders import write_borders
-from pipeline.report.page.content import PAIRS
+from pipeline.report.page.normalisation_section import PAIRS
 from pipeline.report.page.page import SUMMARY_FIELDS, Outputs, write_index, write_report
+from pipeline.report.page.sections import SECTIONS
 from pipeline.report.page.times_section import Noted
 from pipeline.report.pictures.pairs import NEAR_SIDE
 from pipeline.stores.job import Job
@@ -157,8 +158,22 @@ def test_every_picture_exists_and_nothing_comes_from_a_network(written):
     assert not {"script", "iframe"} & set(page.tags)
 
 
-def test_every_link_of_the_navigation_has_its_section(written):
-    assert {link[1:] for link in written[1].links if link.startswith("#")} <= set(written[1].ids)
+def test_the_navigation_links_the_sections_of_the_page_in_the_order_of_their_table(written):
+    names = [each.name for each in SECTIONS]
+    linked = [link[1:] for link in written[1].links if link.startswith("#")]
+    assert linked == [name for name in names if name not in {"stains", "borders", "times"}]
+    assert [name for name in written[1].ids if name in names] == linked
+
+
+def test_a_further_row_of_the_table_is_a_further_section(world, tmp_path, monkeypatch):
+    empty = replace(world.inputs, indexes={}, models={}, originals={})
+    first = report(world, tmp_path / "a" / "report", inputs=empty, results=[])
+    row = replace(next(each for each in SECTIONS if each.name == "training"), name="again", title="Once more")
+    monkeypatch.setattr("pipeline.report.page.page.SECTIONS", (*SECTIONS, row))
+    again = report(world, tmp_path / "b" / "report", inputs=empty, results=[])
+    assert again.ids == [*first.ids, "again"]
+    assert [link for link in again.links if link.startswith("#")][-1] == "#again"
+    assert again.text.count("No model was trained.") == 2
 
 
 def test_no_absolute_path_and_no_undefined_number_reaches_the_page(world, written):

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from skimage.color import lab2rgb, rgb2lab
 
 from pipeline.errors import StoreError
-from pipeline.report.page.stain_section import LISTED, stain_section, stain_sentence, stain_table
+from pipeline.report.page.normalisation_section import stain_sentence
+from pipeline.report.page.stain_tables import LISTED, stain_table
 from pipeline.report.page.stains import (
     Stained,
     lab_colour,
@@ -22,6 +23,7 @@ from pipeline.report.page.stains import (
     stains_frame,
     to_list,
 )
+from pipeline.report.page.stains_section import stains_content
 from pipeline.stores import read_table
 from pipeline.stores.provenance import Provenance
 
@@ -164,8 +166,8 @@ def test_more_odd_images_than_the_table_has_room_for_are_all_listed(make_stain, 
 
 def test_the_file_of_numbers_holds_every_image(slides, tmp_path):
     images = stained_images(slides.inputs.stains, read_table(slides.inputs.images), normalized=slides.inputs.normalized)
-    section = stain_section(images, None, settings=SETTINGS, folder=tmp_path, provenance=PROVENANCE)
-    frame = pd.read_parquet(tmp_path / section.file).set_index("image_id")
+    section = stains_content(images, None, settings=SETTINGS, folder=tmp_path, provenance=PROVENANCE)
+    frame = pd.read_parquet(tmp_path / section["file"]).set_index("image_id")
     assert len(frame) == 5
     facts = json.loads(slides.inputs.stains["eye_02"].read_text())
     row = frame.loc["eye_02"]
@@ -180,19 +182,19 @@ def test_reinhard_shows_the_mean_colour_of_tissue_and_its_deviation(make_stain, 
     lab = {"method": "reinhard", "used": "reinhard", "matrix": None, "maxima": None, "angles": None}
     path = make_stain(tmp_path / "a.json", mean=[68.0, 25.5, -12.25], deviation=[11.0, 6.0, 5.0], **lab)
     images = many(path, 2)
-    section = stain_section(images, read_stains(path), settings=SETTINGS, folder=tmp_path, provenance=PROVENANCE)
+    section = stains_content(images, read_stains(path), settings=SETTINGS, folder=tmp_path, provenance=PROVENANCE)
     expected = np.rint(255 * lab2rgb(np.array([[[68.0, 25.5, -12.25]]]))[0, 0]).astype(int)
-    row = text_of(section.table.rows[1])
+    row = text_of(section["stains"].rows[1])
     assert row[2:5] == ["#{:02x}{:02x}{:02x}".format(*expected), "68.0 / 25.5 / -12.2", "11.0 / 6.0 / 5.0"]
-    assert "Haematoxylin" not in [cell.text for cell in section.table.head]
-    assert [shot.name for shot in section.shots] == ["stains.colours.light.png"]
+    assert "Haematoxylin" not in [cell.text for cell in section["stains"].head]
+    assert [shot.name for shot in section["shots"]] == ["stains.colours.light.png"]
 
 
 def test_one_image_has_nothing_to_be_compared_with_and_none_has_no_section(make_stain, tmp_path):
     path = make_stain(tmp_path / "a.json")
     given = {"settings": SETTINGS, "folder": tmp_path, "provenance": PROVENANCE}
-    assert stain_section(many(path, 1), read_stains(path), **given).shots == ()
-    assert stain_section([], None, **given) is None
+    assert stains_content(many(path, 1), read_stains(path), **given)["shots"] == ()
+    assert stains_content([], None, **given) is None
 
 
 def test_plots_are_drawn_for_both_pages_with_any_number_of_centres(make_stain, tmp_path):
@@ -201,9 +203,9 @@ def test_plots_are_drawn_for_both_pages_with_any_number_of_centres(make_stain, t
         images = [Stained(f"i{n}", "train", f"c{n % centres}", stains, 0.5) for n in range(24)]
         folder = tmp_path / str(centres)
         folder.mkdir()
-        section = stain_section(images, None, settings=SETTINGS, folder=folder, provenance=PROVENANCE)
-        assert len(section.shots) == 2
-        assert all((folder / name).is_file() for shot in section.shots for name in (shot.name, shot.dark))
+        section = stains_content(images, None, settings=SETTINGS, folder=folder, provenance=PROVENANCE)
+        assert len(section["shots"]) == 2
+        assert all((folder / name).is_file() for shot in section["shots"] for name in (shot.name, shot.dark))
 
 
 def test_the_sentence_names_method_target_and_background(slides):

@@ -14,6 +14,8 @@ from pipeline import stores
 from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import Box, clip_start, starts_1d
 from pipeline.report.measures.steps import border_lines
+from pipeline.report.page.choice import MEASURED_SPLITS
+from pipeline.report.page.facts import Facts
 from pipeline.report.page.tables import DASH, Cell, Table, counted, number
 from pipeline.report.paths import Result
 from pipeline.report.pictures import overlays
@@ -21,7 +23,7 @@ from pipeline.report.pictures.overlays import Picture
 from pipeline.report.pictures.store_pictures import Shot, save_picture, store_box
 from pipeline.stores.probability_store import ProbabilityMap, open_probability
 
-__all__ = ["BorderSection", "PlaceShown", "border_section", "fusions_table"]
+__all__ = ["PlaceShown", "borders_section", "fusions_table"]
 
 SIDE = 160
 """Pixels of the image that a picture shows."""
@@ -29,6 +31,14 @@ ZOOM = 3
 AROUND = 32
 """Pixels along a line over which its steps are added to find where the seam is worst."""
 NAMES = {"none": "no overlap", "max": "maximum", "mean": "mean", "gaussian": "Gaussian"}
+HEAD = (
+    Cell("Fusion", kind="text"),
+    Cell("Step across borders", hint="mean |difference| of neighbours on both sides of a border"),
+    Cell("Step beside", hint="the same across lines 2 and 4 pixels beside the borders"),
+    Cell("Seam error", hint="step across borders less step beside; 0 without a seam"),
+    Cell("False regions", hint="regions of the masks that touch no truth"),
+    Cell("Lonely false regions", hint="false regions that the mask of the mean does not touch"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +48,6 @@ class PlaceShown:
     text: str
     """What there is to see, and where."""
     shots: tuple[Shot, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class BorderSection:
-    """Content of the section on window borders."""
-
-    table: Table
-    places: tuple[PlaceShown, ...]
 
 
 def _pooled(rows: pd.DataFrame) -> tuple[float, float]:
@@ -90,15 +92,7 @@ def fusions_table(frame: pd.DataFrame, *, caption: str) -> Table:
                 _count(own, "lonely"),
             )
         )
-    head = (
-        Cell("Fusion", kind="text"),
-        Cell("Step across borders", hint="mean |difference| of neighbours on both sides of a border"),
-        Cell("Step beside", hint="the same across lines 2 and 4 pixels beside the borders"),
-        Cell("Seam error", hint="step across borders less step beside; 0 without a seam"),
-        Cell("False regions", hint="regions of the masks that touch no truth"),
-        Cell("Lonely false regions", hint="false regions that the mask of the mean does not touch"),
-    )
-    return Table(caption, head, tuple(rows))
+    return Table(caption, HEAD, tuple(rows))
 
 
 def _first(rows: pd.DataFrame, *, by: str) -> Mapping[str, Any] | None:
@@ -212,42 +206,19 @@ class _Pictures:
         return self._row(row, box, name="borders.lonely", text=text)
 
 
-def border_section(
-    tables: Mapping[str, Path],
-    *,
-    results: Sequence[Result],
-    shown: Result | None,
-    record: DatasetRecord,
-    normalized: Mapping[str, Path],
-    folder: Path,
-) -> BorderSection | None:
-    """Section on window borders of the shown model, its pictures written; None where nothing was measured.
-
-    Parameters
-    ----------
-    tables
-        Model → its table of borders.
-    results
-        Every model and fusion.
-    shown
-        The result that the page shows in full.
-    record
-        Classes.
-    normalized
-        Image id → store.
-    folder
-        Of the pictures.
-    """
+def borders_section(facts: Facts) -> dict[str, Any] | None:
+    """Content of the section on window borders of the shown model, its pictures written; None if nothing was measured."""
+    shown, tables = facts.choice.result if facts.choice else None, facts.inputs.borders
     if shown is None or shown.model not in tables:
         return None
     frame = stores.read_table(tables[shown.model])
     frame = frame.astype(dict.fromkeys(["image_id", "split", "fusion", "class_code"], str))
-    split = next((split for split in ("test", "validation") if (frame["split"] == split).any()), None)
+    split = next((split for split in MEASURED_SPLITS if (frame["split"] == split).any()), None)
     if split is None:
         return None
     frame = frame[frame["split"] == split]
     count = frame["image_id"].nunique()
     caption = f"{shown.model}, {count} {split} image{'s' if count != 1 else ''}, classes pooled"
-    pictures = _Pictures(results, shown.model, record, normalized, folder)
+    pictures = _Pictures(facts.results, shown.model, facts.record, facts.inputs.normalized, facts.folder)
     places = [place for place in (pictures.seam(frame), pictures.lonely(frame)) if place]
-    return BorderSection(fusions_table(frame, caption=caption), tuple(places))
+    return {"fusions": fusions_table(frame, caption=caption), "places": places}

@@ -1,0 +1,98 @@
+"""Facts of a data set and its results that the sections of its page share."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline import stores
+from pipeline.config import ReportConfig
+from pipeline.config.manifest import DatasetRecord
+from pipeline.report.measures.summary import average_of
+from pipeline.report.page.choice import MEASURED_SPLITS, Choice, choose, summaries_of, validated_alike
+from pipeline.report.page.stains import Stained, Stains, read_stains, stained_images
+from pipeline.report.paths import Inputs, Result
+from pipeline.stores.job import Job
+from pipeline.stores.provenance import Provenance
+
+__all__ = ["Facts", "facts_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Facts that a section may show."""
+
+    dataset: str
+    """``name`` or ``name@recipe``."""
+    record: DatasetRecord
+    provenance: Provenance
+    stage_config: Mapping[str, Any]
+    """Resolved configuration of all stages."""
+    config: ReportConfig
+    """Its block ``report``."""
+    inputs: Inputs
+    results: Sequence[Result]
+    """Every model and fusion."""
+    table: pd.DataFrame
+    """One row per image."""
+    summaries: Mapping[str, pd.DataFrame]
+    """Name of a result → its table of classes and averages."""
+    alike: bool
+    """Whether all results were validated on the same images."""
+    choice: Choice | None
+    """The result that is shown in full."""
+    stained: Sequence[Stained]
+    """Stain estimates, by centre and then by id; empty where no stains are normalised."""
+    target: Stains | None
+    """The look that stain normalisation aims at."""
+    folder: Path
+    """Where pictures are written."""
+    timed: bool
+    """Whether times of the jobs lie beside the page."""
+
+    @property
+    def split(self) -> str:
+        """Split whose numbers come first: test where there is one; empty where nothing was measured."""
+        found = self.summaries[self.choice.result.name] if self.choice else pd.DataFrame({"split": []})
+        return next((split for split in MEASURED_SPLITS if (found["split"] == split).any()), "")
+
+    def average(self, average: str, measure: str) -> float:
+        """Average of the shown result on that split, by its name."""
+        if self.choice is None:
+            return math.nan
+        return average_of(self.summaries[self.choice.result.name], split=self.split, average=average, measure=measure)
+
+
+def facts_of(
+    inputs: Inputs,
+    *,
+    dataset: str,
+    stage_config: Mapping[str, Any],
+    results: Sequence[Result],
+    job: Job,
+    folder: Path,
+    timed: bool,
+) -> Facts:
+    """Facts of a data set, read from its tables; parameters as in ``page.write_report``."""
+    table = stores.read_table(inputs.images)
+    summaries, alike = summaries_of(results), validated_alike(results)
+    return Facts(
+        dataset=dataset,
+        record=job.record,
+        provenance=job.provenance,
+        stage_config=stage_config,
+        config=ReportConfig.model_validate(stage_config["report"]),
+        inputs=inputs,
+        results=results,
+        table=table,
+        summaries=summaries,
+        alike=alike,
+        choice=choose(results, summaries, alike=alike),
+        stained=stained_images(inputs.stains, table, normalized=inputs.normalized),
+        target=read_stains(inputs.target) if inputs.target else None,
+        folder=folder,
+        timed=timed,
+    )

@@ -1,0 +1,58 @@
+"""Header of the page of one data set: title, facts of the run, key figures."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.report.measures.summary import OVER_CLASSES
+from pipeline.report.page.facts import Facts
+from pipeline.report.page.tables import counted, number
+
+__all__ = ["page_header"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    value: str
+    what: str
+
+
+def _keys(facts: Facts) -> list[_Key]:
+    usable = facts.table[facts.table["rejected"] == ""]
+    left_out = len(facts.table) - len(usable)
+    keys = [_Key(counted(len(usable)), f"images used, {left_out} left out")]
+    if facts.choice is None or not facts.split:
+        return keys
+    lesions, split, name = facts.choice.average, facts.split, facts.choice.result.name
+    measures = (
+        (lesions, "dice_pooled", "Dice"),
+        (lesions, "ap_pooled", "AUPR"),
+        (OVER_CLASSES, "iou_pooled", "mIoU without background"),
+    )
+    for average, measure, text in measures:
+        what = f"{text}, {average}, pooled over {split} images ({name})"
+        keys.append(_Key(number(facts.average(average, measure)), what))
+    return keys
+
+
+def _run_facts(facts: Facts) -> list[tuple[str, str]]:
+    recipe = facts.dataset.partition("@")[2] or f"{facts.record.modality} (default)"
+    versions = facts.provenance.as_attributes()["versions"]
+    return [
+        ("Recipe", recipe),
+        ("Task", facts.record.task),
+        ("Seed", str(facts.provenance.seed)),
+        ("Version", str(versions["lesionmap"])),
+        ("Licence of the data", facts.record.licence),
+    ]
+
+
+def page_header(facts: Facts) -> dict[str, Any]:
+    """Content of the header and the footer of a page."""
+    record = facts.record
+    return {
+        "dataset": facts.dataset,
+        "title": record.title,
+        "facts": _run_facts(facts),
+        "keys": _keys(facts),
+        "footer": f"Source: {record.source or 'not given'}. Licence of the data: {record.licence}.",
+    }

@@ -1,0 +1,70 @@
+"""Tables of the images: one row per image, and one per split."""
+
+import pandas as pd
+
+from pipeline.config.manifest import DatasetRecord
+from pipeline.report.page.tables import DASH, Cell, Table, chips, counted, headings, text_cell
+from pipeline.words import SPLITS
+
+__all__ = ["images_table", "splits_table"]
+
+ORDER = (*SPLITS, "rejected")
+
+
+def images_table(table: pd.DataFrame, record: DatasetRecord) -> Table:
+    """Table of images, one row each."""
+    order = {split: at for at, split in enumerate(ORDER)}
+    ordered = table.assign(order=table["split"].map(order).fillna(len(order))).sort_values(["order", "image_id"])
+    rows = []
+    for row in ordered.to_dict("records"):
+        pixels = {code: int(row[f"pixels_{code}"]) for code in record.codes}
+        hints = {code: f"{code}: {counted(count)} original pixels" for code, count in pixels.items()}
+        present = chips((code for code, count in pixels.items() if count > 0), record, hints=hints)
+        unknown = [code for code, count in pixels.items() if count < 0]
+        known = "not annotated" if len(unknown) == len(pixels) else "none" if not present else ""
+        known = DASH if row["rejected"] else known
+        size = f"{row['width']} × {row['height']}" if row["height"] else DASH
+        rows.append(
+            (
+                text_cell(str(row["image_id"]), strong=True),
+                text_cell(str(row["split"])),
+                text_cell(str(row["centre"]) or DASH, hint="" if row["centre"] else "unknown"),
+                text_cell(str(row["group_id"]) or DASH),
+                Cell(size, hint="width × height in original pixels"),
+                Cell(
+                    "" if present else known,
+                    kind="text",
+                    chips=() if row["rejected"] else present,
+                    note=f"not annotated: {', '.join(unknown)}" if 0 < len(unknown) < len(pixels) else "",
+                ),
+            )
+        )
+    head = [Cell(text, kind="text") for text in ("Image", "Split", "Centre", "Group")]
+    head += [Cell("Size, px", hint="width × height of the original"), Cell("Classes present", kind="text")]
+    return Table(f"All {counted(len(rows))} images", tuple(head), tuple(rows))
+
+
+def _held(part: pd.DataFrame, code: str) -> Cell:
+    known = part[part[f"pixels_{code}"] >= 0]
+    held = int((known[f"pixels_{code}"] > 0).sum())
+    hint = f"{held} of {len(known)} annotated images hold {code}"
+    return Cell(f"{held} / {len(known)}" if len(known) else DASH, hint=hint)
+
+
+def splits_table(table: pd.DataFrame, record: DatasetRecord) -> Table:
+    """Table of splits with totals: images, groups, centres, and how many images hold each class."""
+    rows = []
+    parts = [(split, table[table["split"] == split]) for split in ORDER]
+    usable = table[table["rejected"] == ""]
+    for name, part in [*((name, part) for name, part in parts if len(part)), ("all usable", usable)]:
+        megapixels = float((part["height"].astype(float) * part["width"].astype(float)).sum()) / 1e6
+        plain = [
+            Cell(counted(len(part))),
+            Cell(counted(part["group_id"].nunique())),
+            Cell(counted(part["centre"].nunique())),
+        ]
+        held = [Cell(DASH) if name == "rejected" else _held(part, code) for code in record.codes]
+        rows.append((text_cell(name, strong=True), *plain, Cell(f"{megapixels:,.1f}"), *held))
+    classes = [(each.code, f"images that hold {each.name} / images annotated for it") for each in record.classes]
+    head = headings("Split", "Images", ("Groups", "patients"), "Centres", ("Mpx", "original megapixels"), *classes)
+    return Table("Images per split; per class: images that hold it / images annotated for it", head, tuple(rows))

@@ -1,0 +1,63 @@
+"""Section on images: what was left out, near-duplicates across splits, flags, images per split, all images."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline import stores
+from pipeline.raw.table import leaking_pairs
+from pipeline.report.page.facts import Facts
+from pipeline.report.page.image_tables import images_table, splits_table
+from pipeline.report.page.stains import Stained
+
+__all__ = ["Rejection", "flags", "images_section", "leaks", "rejections"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Image that was left out."""
+
+    image_id: str
+    file: str
+    reason: str
+
+
+def rejections(table: pd.DataFrame) -> list[Rejection]:
+    """Images that were left out, by id."""
+    left_out = table[table["rejected"] != ""].sort_values("image_id").to_dict("records")
+    return [Rejection(str(row["image_id"]), str(row.get("file", "") or ""), str(row["rejected"])) for row in left_out]
+
+
+def leaks(table: pd.DataFrame) -> list[str]:
+    """Near-duplicates in two splits or folds, in words."""
+    folds = (f", fold {fold}" if fold >= 0 else "" for fold in table["fold"])
+    place = {
+        str(image): f"{image} ({split}{fold})"
+        for image, split, fold in zip(table["image_id"], table["split"], folds, strict=True)
+    }
+    return [f"{place[first]} and {place[other]}" for first, other in leaking_pairs(table)]
+
+
+def flags(normalized: Mapping[str, Path], stained: Iterable[Stained] = ()) -> list[tuple[str, str]]:
+    """Flagged images: what a stage noted in a store or in stains; by id, each note once."""
+    found = []
+    for image, path in normalized.items():
+        notes: Any = dict(stores.open_group(path).attrs).get("lesionmap", {})
+        found += [(image, str(flag)) for flag in notes.get("flags", [])]
+    found += [(each.image_id, flag) for each in stained for flag in each.stains.flags]
+    return sorted(dict.fromkeys(found), key=lambda pair: pair[0])
+
+
+def images_section(facts: Facts) -> dict[str, Any]:
+    """Content of the section on images."""
+    return {
+        "images_total": len(facts.table),
+        "rejections": rejections(facts.table),
+        "leaks": leaks(facts.table),
+        "flags": flags(facts.inputs.normalized, facts.stained),
+        "splits": splits_table(facts.table, facts.record),
+        "images_table": images_table(facts.table, facts.record),
+    }

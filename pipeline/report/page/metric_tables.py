@@ -1,0 +1,150 @@
+"""Tables of metrics: classes, named averages, models and fusions side by side.
+
+A number without a defined value is a dash that says why. Nothing is computed here that is not in a Parquet file.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from pipeline.config.manifest import ClassRecord, DatasetRecord
+from pipeline.report.measures.summary import COMPARED, average_of
+from pipeline.report.page.tables import DASH, Cell, Table, chips, counted, headings, number, text_cell
+
+__all__ = ["averages_table", "classes_table", "comparison_table"]
+
+METRICS = (
+    ("Dice", "2 TP / (2 TP + FP + FN), pixels of all images pooled", "dice_pooled"),
+    ("IoU", "TP / (TP + FP + FN), pixels of all images pooled", "iou_pooled"),
+    (
+        "AUPR",
+        "area under the precision-recall curve: step-wise average precision over the pooled pixels, without threshold",
+        "ap_pooled",
+    ),
+    ("Dice per image", "mean of the Dice of the images that hold the class", "dice_image_mean"),
+    ("IoU per image", "mean of the IoU of the images that hold the class", "iou_image_mean"),
+)
+IMAGES_HINT = "images that hold the class / images measured"
+FALSE_HINT = "pixels predicted in images that do not hold the class"
+THRESHOLD_HINT = "fitted on the validation images, by pooled Dice"
+NO_TRUTH = "no image of this split holds the class"
+
+
+def _value(rows: pd.DataFrame, measure: str, *, digits: int = 3, bar: bool = False) -> Cell:
+    found = rows[rows["measure"] == measure]
+    if not len(found):
+        return Cell(DASH, hint="not measured")
+    row = found.iloc[0]
+    value, low, high = float(row["value"]), float(row["low"]), float(row["high"])
+    if math.isnan(value):
+        return Cell(
+            DASH, hint=f"undefined: {NO_TRUTH}" if not row["images_with_truth"] else "undefined: nothing predicted"
+        )
+    note = "" if math.isnan(low) else f"{low:.{digits}f} – {high:.{digits}f}"
+    return Cell(number(value, digits=digits), hint=str(row["label"]), note=note, share=value if bar else None)
+
+
+def _class_cell(each: ClassRecord, record: DatasetRecord) -> Cell:
+    return Cell("", kind="text", chips=chips([each.code], record), note=each.name)
+
+
+def _class_cells(own: pd.DataFrame, *, reason: str) -> list[Cell]:
+    if not len(own):
+        return [Cell(DASH, hint="not annotated")] * (len(METRICS) + 3)
+    first, false = own.iloc[0], own.loc[own["measure"] == "false_positive_area", "value"]
+    measured = [_value(own, measure, bar=measure == "dice_pooled") for _, _, measure in METRICS]
+    held = Cell(f"{first['images_with_truth']} / {first['images']}", hint=IMAGES_HINT)
+    threshold = number(float(first["threshold"]))
+    return [
+        *measured,
+        held,
+        Cell(counted(int(false.iloc[0])), hint=FALSE_HINT),
+        Cell(threshold, hint=reason or THRESHOLD_HINT, note="default" if reason else ""),
+    ]
+
+
+def classes_table(summary: pd.DataFrame, record: DatasetRecord, *, split: str, reasons: Mapping[str, str]) -> Table:
+    """Table of the scores of each class on one split.
+
+    Parameters
+    ----------
+    summary
+        Rows of ``measures.SUMMARY_COLUMNS`` of one result.
+    record
+        Classes.
+    split
+        Which split.
+    reasons
+        Class code → why its threshold was not fitted.
+    """
+    part, rows, notes = summary[summary["split"] == split], [], []
+    for each in record.classes:
+        own = part[part["class_code"] == each.code]
+        rows.append((_class_cell(each, record), *_class_cells(own, reason=reasons.get(each.code, ""))))
+        if not len(own):
+            notes.append(f"{each.code}: nobody annotated it in this split.")
+        elif not own.iloc[0]["images_with_truth"]:
+            zero = "; pooled Dice and IoU are 0 because something was predicted" if not own["value"].iloc[0] else ""
+            notes.append(f"{each.code}: {NO_TRUTH}; AUPR and means over images are undefined{zero}.")
+    notes += [f"{code}: threshold not fitted. {reason}" for code, reason in reasons.items() if reason]
+    named = [(text, hint) for text, hint, _ in METRICS]
+    head = headings(
+        "Class", *named, ("Images", IMAGES_HINT), ("FP area, px", FALSE_HINT), ("Threshold", THRESHOLD_HINT)
+    )
+    return Table(f"Classes, {split} images", head, tuple(rows), tuple(notes))
+
+
+def averages_table(summary: pd.DataFrame, *, split: str) -> Table:
+    """Table of the named averages of one split."""
+    part = summary[(summary["split"] == split) & (summary["average"] != "")]
+    rows = []
+    for average in dict.fromkeys(part["average"].astype(str)):
+        own = part[part["average"] == average]
+        behind = max(own["classes"].astype(str), key=len) or "no class"
+        cells = [_average_cell(own, measure, of=behind.split()) for _, _, measure in METRICS]
+        rows.append((text_cell(average[0].upper() + average[1:], strong=True, note=f"over {behind}"), *cells))
+    head = headings("Average", *[(text, hint) for text, hint, _ in METRICS])
+    note = "A class without a defined value is left out of an average; the small print says which."
+    return Table(f"Averages, {split} images", head, tuple(rows), (note,))
+
+
+def _average_cell(rows: pd.DataFrame, measure: str, *, of: Sequence[str]) -> Cell:
+    found = rows[rows["measure"] == measure]
+    if not len(found):
+        return Cell("", hint="this average is given for IoU only")
+    cell, behind = _value(rows, measure), str(found.iloc[0]["classes"]).split()
+    missing = [code for code in of if code not in behind]
+    without = f"without {', '.join(missing)}" if missing and behind else ""
+    return Cell(cell.text, hint=cell.hint, note=", ".join(part for part in (cell.note, without) if part))
+
+
+def comparison_table(
+    summaries: Mapping[str, pd.DataFrame], *, split: str, shown: str, comparable: bool = True
+) -> Table:
+    """Comparison of models and fusions by the main averages of a split; the best of a column is strong."""
+    values = {
+        name: [average_of(table, split=split, average=average, measure=measure) for _, average, measure in COMPARED]
+        for name, table in summaries.items()
+    }
+    best = [
+        max((value for value in column if not math.isnan(value)), default=math.nan)
+        for column in zip(*values.values(), strict=True)
+    ]
+    rows = tuple(
+        (
+            text_cell(name, strong=name == shown, note="shown below" if name == shown else ""),
+            *(
+                Cell(
+                    number(value),
+                    strong=comparable and value == top,
+                    share=value if not math.isnan(value) and at == 0 else None,
+                )
+                for at, (value, top) in enumerate(zip(row, best, strict=True))
+            ),
+        )
+        for name, row in values.items()
+    )
+    head = headings("Model / fusion", *[(text, f"{measure}, {average}") for text, average, measure in COMPARED])
+    note = "" if comparable else "; each on the images that it did not learn from"
+    return Table(f"{split.capitalize()} images: pixels pooled, then the named mean{note}", head, rows)

@@ -1,0 +1,146 @@
+"""Section on metrics: results compared, tables and curves of the shown one, what inference looked at."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline import stores
+from pipeline.config.manifest import DatasetRecord
+from pipeline.report.page.choice import MEASURED_SPLITS, Choice
+from pipeline.report.page.facts import Facts
+from pipeline.report.page.metric_tables import averages_table, classes_table, comparison_table
+from pipeline.report.page.tables import Table, counted, plain_table
+from pipeline.report.page.window_coverage import window_table
+from pipeline.report.paths import Result
+from pipeline.report.pictures import figures
+from pipeline.report.pictures.store_pictures import Shot
+
+__all__ = ["Measured", "compared", "measured", "metrics_section", "origin_of_thresholds"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Metrics of the shown result on one split."""
+
+    split: str
+    classes: Table
+    averages: Table
+    shots: tuple[Shot, ...]
+
+
+def origin_of_thresholds(path: Path) -> str:
+    """Origin of the thresholds in a file, in a sentence."""
+    classes = json.loads(path.read_text(encoding="utf-8"))["classes"]
+    fitted = [bool(each["fitted"]) for each in classes.values()]
+    if all(fitted):
+        return "Thresholds come from the validation images."
+    if any(fitted):
+        return "Thresholds come from the validation images where they could be fitted."
+    return "Thresholds were not fitted."
+
+
+def _reasons(path: Path, codes: Sequence[str]) -> dict[str, str]:
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return {code: str(found["classes"][code]["reason"]) for code in codes}
+
+
+def _precision_recall(
+    curves: Mapping[str, Any], summary: pd.DataFrame, record: DatasetRecord, *, split: str, folder: Path
+) -> tuple[Shot, ...]:
+    own = {code: points for code, points in curves.get(split, {}).items() if len(points[0])}
+    if not own:
+        return ()
+    rows = summary[(summary["split"] == split) & (summary["measure"] == "ap_pooled") & (summary["average"] == "")]
+    areas = dict(zip(rows["class_code"].astype(str), rows["value"], strict=True))
+    title = f"Precision and recall, {split} images, pixels pooled"
+    return (figures.precision_recall(own, areas, record, title=title, folder=folder, name=f"curves.{split}"),)
+
+
+def _measured_splits(summary: pd.DataFrame) -> list[str]:
+    return [split for split in MEASURED_SPLITS if (summary["split"] == split).any()]
+
+
+def measured(choice: Choice, summary: pd.DataFrame, record: DatasetRecord, *, folder: Path) -> list[Measured]:
+    """Tables and curves of the shown result, test first."""
+    curves = stores.table_metadata(choice.result.metrics_classes).get("curves", {})
+    reasons = _reasons(choice.result.thresholds, record.codes)
+    return [
+        Measured(
+            split,
+            classes_table(summary, record, split=split, reasons=reasons),
+            averages_table(summary, split=split),
+            _precision_recall(curves, summary, record, split=split, folder=folder),
+        )
+        for split in _measured_splits(summary)
+    ]
+
+
+def compared(summaries: Mapping[str, pd.DataFrame], record: DatasetRecord, *, folder: Path) -> list[Shot]:
+    """Dots of the pooled Dice per class over all results, one plot per split that was measured."""
+    named = pd.concat(
+        [table.astype({"class_code": str, "split": str}).assign(result=name) for name, table in summaries.items()]
+    )
+    shots = []
+    for split in MEASURED_SPLITS:
+        rows = named[
+            (named["split"] == split) & (named["measure"] == "dice_pooled") & named["class_code"].isin(record.codes)
+        ]
+        if len(rows):
+            title = f"Dice per class, {split} images"
+            shots.append(figures.results_compared(rows, record, title=title, folder=folder, name=f"compared.{split}"))
+    return shots
+
+
+def _unseen(result: Result) -> Table | None:
+    """Truth outside the roi, per class, where there is any."""
+    rows = stores.read_table(result.metrics_images)
+    rows = rows[rows["truth_outside_roi"] > 0]
+    if not len(rows):
+        return None
+    found = [
+        (
+            row["image_id"],
+            row["class_code"],
+            counted(row["truth_outside_roi"]),
+            f"{100 * row['truth_outside_roi'] / row['truth_pixels']:.2f} %",
+        )
+        for row in rows.to_dict("records")
+    ]
+    caption = "Truth pixels outside the region of interest; they count as missed where no window reached them"
+    return plain_table(caption, ("Image", "Class", "Pixels", "Share of the class"), found)
+
+
+def _results(facts: Facts, choice: Choice) -> dict[str, Any]:
+    """What is said of results where some were measured."""
+    summary = facts.summaries[choice.result.name]
+    comparisons = [
+        comparison_table(
+            facts.summaries,
+            split=split,
+            shown=choice.result.name,
+            comparable=facts.alike or split != "validation",
+        )
+        for split in _measured_splits(summary)
+    ]
+    return {
+        "comparisons": comparisons,
+        "comparison_plots": compared(facts.summaries, facts.record, folder=facts.folder),
+        "choice": choice.reason,
+        "shown": choice.result.name,
+        "measured": measured(choice, summary, facts.record, folder=facts.folder),
+        "thresholds": origin_of_thresholds(choice.result.thresholds),
+        "interval": bool(summary["low"].notna().any()),
+        "unseen": _unseen(choice.result),
+    }
+
+
+def metrics_section(facts: Facts) -> dict[str, Any]:
+    """Content of the section on metrics, its plots written."""
+    context = {"inference": window_table(facts.results)}
+    if facts.choice is None or not facts.split:
+        return {**context, "comparisons": [], "thresholds": "", "interval": False, "unseen": None}
+    return context | _results(facts, facts.choice)

@@ -1,0 +1,88 @@
+"""Section on training: settings, loss and score curves of each model."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline import stores
+from pipeline.config.manifest import DatasetRecord
+from pipeline.report.page.facts import Facts
+from pipeline.report.pictures import figures
+from pipeline.report.pictures.store_pictures import Shot
+
+__all__ = ["Training", "training_section", "trainings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """Model as the page shows it."""
+
+    name: str
+    text: str
+    shots: tuple[Shot, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def _model_text(card: Mapping[str, Any], epochs: int) -> str:
+    settings = card.get("settings", {})
+    parts = [str(settings["network"])] if "network" in settings else []
+    parts += [str(settings["encoder"])] if "encoder" in settings else []
+    parts.append(f"epoch {card['best_epoch']} of {epochs}" if "best_epoch" in card else f"{epochs} epochs")
+    parts += [f"chosen by {str(card['selected_by']).replace('_', ' ')}"] if card.get("selected_by") else []
+    return ", ".join(parts)
+
+
+def _ensemble(name: str, path: Path) -> Training:
+    members = json.loads((path / "ensemble.json").read_text(encoding="utf-8"))["members"]
+    text = f"ensemble: mean of the probabilities of {', '.join(each['name'] for each in members)}"
+    folds = {each["fold"] for each in members}
+    note = (
+        "Each image outside the test was seen by some member, so there are no validation scores of the ensemble; its"
+        " thresholds were fitted on the maps of the members that had not seen an image."
+    )
+    return Training(name, text, notes=(note,) if len(folds) > 1 else ())
+
+
+def _only(curves: Mapping[str, str], known: set[str]) -> dict[str, str]:
+    return {column: label for column, label in curves.items() if column in known}
+
+
+def _curves(
+    history: pd.DataFrame, record: DatasetRecord, *, best: float | None, folder: Path, name: str
+) -> tuple[Shot, ...]:
+    known = {str(column) for column in history.columns if history[column].notna().any()}
+    lines = {"train_loss": "training patches", "validation_loss": "validation patches"}
+    shots = [figures.losses(history, _only(lines, known), best=best, folder=folder, name=f"model.{name}.loss")]
+    for title in ("Dice", "IoU"):
+        key = title.lower()
+        scores = {f"{key}_{code}": code for code in record.codes} | {f"mean_{key}": "mean"}
+        if kept := _only(scores, known):
+            heading, file = f"{title} per class", f"model.{name}.{key}"
+            shots.append(
+                figures.history_scores(history, kept, record, best=best, title=heading, folder=folder, name=file)
+            )
+    return tuple(shots)
+
+
+def _training(name: str, path: Path, record: DatasetRecord, *, folder: Path) -> Training:
+    history = stores.read_table(path / "history.parquet")
+    card: dict[str, Any] = json.loads((path / "card.json").read_text(encoding="utf-8"))
+    shots = _curves(history, record, best=card.get("best_epoch"), folder=folder, name=name)
+    return Training(name, _model_text(card, len(history)), shots, tuple(map(str, card.get("warnings", ()))))
+
+
+def trainings(folders: Mapping[str, Path], record: DatasetRecord, *, folder: Path) -> list[Training]:
+    """Training curves of each model, by name, and what each ensemble consists of."""
+    return [
+        _ensemble(name, path) if (path / "ensemble.json").is_file() else _training(name, path, record, folder=folder)
+        for name, path in sorted(folders.items())
+    ]
+
+
+def training_section(facts: Facts) -> dict[str, Any]:
+    """Content of the section on training, its plots written."""
+    return {"models": trainings(facts.inputs.models, facts.record, folder=facts.folder)}
