@@ -163,24 +163,17 @@ def _source(row: Mapping[Any, Any], inputs: Inputs, *, record: DatasetRecord) ->
     return Source(image_id, **facts, annotated=bool(row["known"]), store=store, candidates=found)
 
 
-def _plan(
-    sources: Sequence[Source],
-    *,
-    sampling: Sampling,
-    listed: Path | None,
-    job: Job,
-) -> SamplingPlan:
+def _plan(sources: Sequence[Source], *, sampling: Sampling, listed: Path | None, job: Job) -> SamplingPlan:
     """What is drawn from the training images; nothing for the grid."""
     if isinstance(sampling, GridSampling):
         return SamplingPlan()
     training = [source for source in sources if source.split == "train"]
     least = sampling.hard_negatives.least_score
     boxes = read_hard_negatives(listed, least_score=least) if listed is not None else {}
-    options: dict[str, Any] = {"seed": job.seed, "listed": boxes, "workers": job.workers}
     if isinstance(sampling, GuidedSampling):
-        found = draw_guided(training, codes=job.record.codes, sampling=sampling, **options)
+        found = draw_guided(training, sampling=sampling, listed=boxes, job=job)
     else:
-        found = draw_balanced(training, record=job.record, sampling=sampling, **options)
+        found = draw_balanced(training, sampling=sampling, listed=boxes, job=job)
     notes = input_notes(training, listed=boxes, negatives=bool(found.requested.get(BACKGROUND)))
     return replace(found, notes=(*notes, *found.notes))
 

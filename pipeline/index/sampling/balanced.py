@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.config import BalancedSampling
-from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import SamplingError
 from pipeline.index.image import open_image
 from pipeline.index.sampling.balanced_pools import CandidatePools, candidate_pools
@@ -13,19 +12,14 @@ from pipeline.index.sampling.hard_negatives import HardBoxes, listed_for
 from pipeline.index.sampling.plan import ImagePlan, SamplingPlan, caps_of, first_boxes, groups_of, hard_notes
 from pipeline.index.source import Source
 from pipeline.runtime.threads import each
+from pipeline.stores.job import Job
 from pipeline.words import BACKGROUND
 
 __all__ = ["draw_balanced"]
 
 
 def draw_balanced(
-    training: Sequence[Source],
-    *,
-    record: DatasetRecord,
-    sampling: BalancedSampling,
-    seed: int,
-    listed: Mapping[str, HardBoxes],
-    workers: int,
+    training: Sequence[Source], *, sampling: BalancedSampling, listed: Mapping[str, HardBoxes], job: Job
 ) -> SamplingPlan:
     """Balanced sampling of the training images.
 
@@ -33,43 +27,25 @@ def draw_balanced(
     ----------
     training
         Images of split train.
-    record
-        Facts of the data set.
     sampling
         How to draw.
-    seed
-        Seed of the run.
     listed
         Image → its boxes in the list of hard negatives.
-    workers
-        Images that are scored at a time; changes no draw.
+    job
+        Facts of the data set, seed, images that are scored at a time.
 
     Raises
     ------
     SamplingError
         Where the ratio leaves nothing to draw.
     """
-    codes, group_of, limits = record.lesion_codes, groups_of(training), caps_of(sampling)
-    givers, notes = _givers(training, codes=codes, sampling=sampling)
-    pools = dict(
-        zip(
-            group_of,
-            each(
-                lambda source: _pools(
-                    source,
-                    sampling,
-                    record=record,
-                    codes=codes,
-                    seed=seed,
-                    listed=listed,
-                    negatives=source.image_id in givers,
-                ),
-                training,
-                workers=workers,
-            ),
-            strict=True,
-        )
-    )
+    group_of, limits = groups_of(training), caps_of(sampling)
+    givers, notes = _givers(training, codes=job.record.lesion_codes, sampling=sampling)
+
+    def scored(source: Source) -> CandidatePools:
+        return _pools(source, sampling, listed=listed, negatives=source.image_id in givers, job=job)
+
+    pools = dict(zip(group_of, each(scored, training, workers=job.workers), strict=True))
     sizes = {
         "positives": {key: len(own.positives) for key, own in pools.items()},
         "negatives": {key: len(own.hard) + len(own.negatives) for key, own in pools.items()},
@@ -105,14 +81,7 @@ def _givers(
 
 
 def _pools(
-    source: Source,
-    sampling: BalancedSampling,
-    *,
-    record: DatasetRecord,
-    codes: tuple[str, ...],
-    seed: int,
-    listed: Mapping[str, HardBoxes],
-    negatives: bool,
+    source: Source, sampling: BalancedSampling, *, listed: Mapping[str, HardBoxes], negatives: bool, job: Job
 ) -> CandidatePools:
     wants_negatives = bool(sampling.ratio[1])
     gives = {
@@ -125,9 +94,9 @@ def _pools(
         open_image(source.store),
         source.candidates,
         sampling=sampling,
-        seed=seed,
-        modality=record.modality,
-        codes=codes,
+        seed=job.seed,
+        modality=job.record.modality,
+        codes=job.record.lesion_codes,
         gives=gives,
         listed=listed_for(listed, source.image_id),
         most=min(each for each in limits if each is not None),

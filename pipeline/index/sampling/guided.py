@@ -24,19 +24,14 @@ from pipeline.index.sampling.positions import background_boxes
 from pipeline.index.sampling.quota import GroupRoom, apportion, spread
 from pipeline.index.source import Source
 from pipeline.runtime.threads import each
+from pipeline.stores.job import Job
 from pipeline.words import BACKGROUND
 
 __all__ = ["draw_guided"]
 
 
 def draw_guided(
-    training: Sequence[Source],
-    *,
-    codes: tuple[str, ...],
-    sampling: GuidedSampling,
-    seed: int,
-    listed: Mapping[str, HardBoxes],
-    workers: int,
+    training: Sequence[Source], *, sampling: GuidedSampling, listed: Mapping[str, HardBoxes], job: Job
 ) -> SamplingPlan:
     """Guided sampling of the training images.
 
@@ -44,16 +39,12 @@ def draw_guided(
     ----------
     training
         Images of split train.
-    codes
-        Class codes in order.
     sampling
         How to draw.
-    seed
-        Seed of the run.
     listed
         Image → its boxes in the list of hard negatives.
-    workers
-        Images that are scored at a time; changes no draw.
+    job
+        Facts of the data set, seed, images that are scored at a time.
 
     Raises
     ------
@@ -61,11 +52,9 @@ def draw_guided(
         Where no training image holds anything to draw.
     """
     eligible = {source.image_id: source.eligible(sampling) for source in training}
-    quotas = guided_quotas(eligible, codes=codes, sampling=sampling, groups=groups_of(training))
+    quotas = guided_quotas(eligible, codes=job.record.codes, sampling=sampling, groups=groups_of(training))
     pool = [source for source in training if source.annotated] if quotas.requested[BACKGROUND] else []
-    background = _background(
-        pool, total=quotas.requested[BACKGROUND], sampling=sampling, seed=seed, listed=listed, workers=workers
-    )
+    background = _background(pool, total=quotas.requested[BACKGROUND], sampling=sampling, listed=listed, job=job)
     drawn = {
         image_id: ImagePlan(own, quotas.population, background.get(image_id, ()))
         for image_id, own in quotas.images.items()
@@ -82,16 +71,15 @@ def _background(
     *,
     total: int,
     sampling: GuidedSampling,
-    seed: int,
     listed: Mapping[str, HardBoxes],
-    workers: int,
+    job: Job,
 ) -> dict[str, tuple[FixedBoxes, ...]]:
     if not pool:
         return {}
     group_of, limits, use = groups_of(pool), caps_of(sampling), sampling.hard_negatives
     hard = dict.fromkeys(group_of, EMPTY)
     if use.use == "draw":
-        found = each(lambda s: _hard(s, sampling, seed=seed, listed=listed), pool, workers=workers)
+        found = each(lambda s: _hard(s, sampling, seed=job.seed, listed=listed), pool, workers=job.workers)
         hard = dict(zip(group_of, found, strict=True))
     first = draw_from_pools(hard, wanted=round(total * use.share), groups=group_of, caps=limits)
     left = total - sum(first.values())
@@ -100,12 +88,12 @@ def _background(
 
     def plain(source: Source) -> Boxes:
         wish = wishes[source.image_id]
-        boxes = background_boxes(open_image(source.store), seed=seed, wanted=wish, patch=sampling.patch)
+        boxes = background_boxes(open_image(source.store), seed=job.seed, wanted=wish, patch=sampling.patch)
         if use.use == "avoid":
             boxes = boxes[~touches(boxes, listed_for(listed, source.image_id).boxes)]
         return boxes[:left]
 
-    boxes = dict(zip(group_of, each(plain, pool, workers=workers), strict=True))
+    boxes = dict(zip(group_of, each(plain, pool, workers=job.workers), strict=True))
     capacity = {key: _under(len(found), limits.image, used=first[key]) for key, found in boxes.items()}
     rooms = GroupRoom(group_of, limits.group, taken=first)
     shares = spread(left, weights=weights, capacity=capacity, rooms=rooms)

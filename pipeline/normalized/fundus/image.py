@@ -15,25 +15,13 @@ from pipeline.stores.job import Job
 __all__ = ["normalise_fundus"]
 
 
-def normalise_fundus(
-    entry: ImageEntry,
-    *,
-    config: NormalizedConfig,
-    job: Job,
-    output: Path,
-) -> None:
+def normalise_fundus(entry: ImageEntry, *, config: NormalizedConfig, job: Job, output: Path) -> None:
     """Image store ``normalized/{image}.zarr`` of a fundus photograph, written: pyramid, ``roi``, and truth if known.
 
     Parameters
     ----------
-    entry
-        The image; it must have passed stage raw.
-    config
-        The chain.
-    job
-        Facts of the data set, record of origin, blocks at a time.
-    output
-        Folder of the store.
+    entry, config, job, output
+        See `pipeline.normalized.image.write_image`; the image must have passed stage raw.
 
     Raises
     ------

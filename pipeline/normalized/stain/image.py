@@ -61,13 +61,7 @@ def estimate_image(opened: Opened, region: Region, *, config: NormalizedConfig, 
     return estimate(colour_table(counts), ordered_sample(parts), background=background, settings=settings)
 
 
-def write_estimate(
-    entry: ImageEntry,
-    *,
-    config: NormalizedConfig,
-    job: Job,
-    output: Path,
-) -> None:
+def write_estimate(entry: ImageEntry, *, config: NormalizedConfig, job: Job, output: Path) -> None:
     """Stain estimate ``normalized/{image}.stain.json``, written: stains and tissue mask, usable as a target too.
 
     Parameters
@@ -144,16 +138,10 @@ def normalise_histology(
 
     Parameters
     ----------
-    entry
-        The image.
-    config
-        Size and method.
+    entry, config, job, output
+        See `pipeline.normalized.image.write_image`; the image must have passed stage raw.
     stain, target
         Estimates of this image and of the look to reach; None with method ``none``.
-    job
-        Facts of the data set, record of origin, blocks at a time.
-    output
-        Folder of the store.
 
     Raises
     ------
