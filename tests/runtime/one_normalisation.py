@@ -1,7 +1,7 @@
 """Run as a process of its own: normalises generated slides of some sizes and prints what memory that took.
 
-Arguments: folder, chain, ``tiles`` or ``strips``, ``small`` or ``default`` blocks, workers, then the sides of
-the slides.
+Arguments: folder, chain, ``tiles`` or ``strips``, ``small`` or ``default`` blocks, then the runs, each as
+``side of the slide/workers``.
 """
 
 import json
@@ -71,10 +71,13 @@ def normalise(path, chain, config, workers):
     normalise_histology(entry, stain=stain, target=target, output=output, **given)
 
 
-def main(folder, chain, form, blocks, workers, *sides):
-    """Print the traced peak of each size, and the resident peak of the whole process."""
+def main(folder, chain, form, blocks, *runs):
+    """Print the traced peak of each run, and the resident peak of the whole process.
+
+    The first of several runs is not traced: it brings in what is imported and compiled once.
+    """
     keep_freed()  # as every job does
-    changes, traced = {}, {}
+    changes, traced = {}, []
     if blocks == "small":
         memory.PIECES, memory.THUMBNAIL = SMALL["PIECES"], SMALL["THUMBNAIL"]
         storage = {"chunk": 256, "shard": 512}
@@ -83,16 +86,17 @@ def main(folder, chain, form, blocks, workers, *sides):
     from pipeline.runtime.peak import peak_bytes
 
     config = NormalizedConfig(chain=chain, **changes)
-    for side in map(int, sides):
-        path = Path(folder) / f"{side}.tif"
-        path.parent.mkdir(exist_ok=True)
+    for at, run in enumerate(runs):
+        side, workers = map(int, run.split("/"))
+        path = Path(folder) / str(at) / f"{side}.tif"
+        path.parent.mkdir()
         write(path, side, form)
-        if blocks == "small":
+        if at:
             tracemalloc.start()
-        normalise(path, chain, config, int(workers))
-        traced[side] = tracemalloc.get_traced_memory()[1]
+        normalise(path, chain, config, workers)
+        traced += [tracemalloc.get_traced_memory()[1]]
         tracemalloc.stop()
-    print(json.dumps({"traced": list(traced.values()), "resident": peak_bytes()}))  # noqa: T201
+    print(json.dumps({"traced": traced, "resident": peak_bytes()}))  # noqa: T201
 
 
 if __name__ == "__main__":
