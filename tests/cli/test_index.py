@@ -11,7 +11,7 @@ import yaml
 
 from pipeline.cli import main
 from pipeline.config import GuidedSampling
-from tests.index.conftest import CODES, Dataset, Picture, blobs
+from tests.scenes.dataset import CODES, Dataset, Picture, blobs
 
 SPLITS = {"a": "train", "b": "train", "v": "validation", "t": "test"}
 

@@ -14,7 +14,7 @@ from pipeline.index.candidates import write_candidates
 from pipeline.index.table import Inputs, write_index
 from pipeline.stores import open_array
 from pipeline.stores.job import Job
-from tests.tiny_run import TinyRun, tiny_run
+from tests.scenes.tiny_run import TinyRun, tiny_run
 
 PAGE = Path(__file__).parents[2] / "docs" / "notebook.md"
 NAMES = {"tiny_0": "IDRiD_01", "tiny_3": "IDRiD_55"}

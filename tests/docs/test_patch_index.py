@@ -10,7 +10,7 @@ import pytest
 from pipeline.config import GuidedSampling, RawConfig
 from pipeline.raw.table import images_table
 from pipeline.stores import open_array, write_table
-from tests.index.conftest import Dataset, Picture, blobs
+from tests.scenes.dataset import Dataset, Picture, blobs
 
 PAGE = Path(__file__).parents[2] / "docs" / "patch_index.md"
 SPLITS = {"a": "train", "b": "train", "c": "train", "v": "validation", "t": "test"}

@@ -17,7 +17,7 @@ from pipeline.predict.new_image import Wishes, predict_new_image
 from pipeline.stores import open_array
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
-from tests.tiny_run import QUICK, TinyRun, bare, tiny_run
+from tests.scenes.tiny_run import QUICK, TinyRun, bare, tiny_run
 
 ORIGIN = Provenance("model", {}, "code")
 TEST = "tiny_3"

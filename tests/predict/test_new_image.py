@@ -20,7 +20,7 @@ from pipeline.predict.new_image import Found, Wishes, predict_new_image
 from pipeline.predict.run_settings import RunBeside
 from pipeline.probability import predict
 from pipeline.stores import create_group, input_digest, open_array, open_group
-from tests.tiny_run import QUICK, TinyRun, tiny_run
+from tests.scenes.tiny_run import QUICK, TinyRun, tiny_run
 
 TEST = "tiny_3"
 

@@ -16,7 +16,7 @@ from pipeline.raw.phantom.histology import histology_phantom
 from pipeline.stores import open_array
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
-from tests.tiny_run import BLOCKS, record_of
+from tests.scenes.tiny_run import BLOCKS, record_of
 
 STAINED = {"chain": "histology", "stain": {"method": "macenko", "least_tissue": 500}, **BLOCKS}
 

@@ -22,8 +22,8 @@ from pipeline.stores.atomic import partial_path
 from pipeline.stores.job import Job
 from pipeline.stores.probability_store import open_probability
 from pipeline.stores.provenance import Provenance
-from tests.half_map import half_map
 from tests.probability.eager import CountingNetwork, eager, fixed_network, windows_of
+from tests.probability.half_map import half_map
 
 STORAGE = Storage(chunk=16, shard=64)
 FUSIONS = ("none", "max", "mean", "gaussian")

@@ -10,7 +10,7 @@ import tifffile
 
 from pipeline.predict.new_image import Wishes, predict_new_image
 from pipeline.stores import open_array, open_group
-from tests.tiny_run import tiny_run
+from tests.scenes.tiny_run import tiny_run
 
 pytestmark = pytest.mark.data
 FUNDUS = "idrid/A. Segmentation/1. Original Images/b. Testing Set/IDRiD_14.jpg"

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pipeline.config.run import merge
-from tests.workflow.conftest import TINY, Project, copy_of_project
+from tests.workflow.project import TINY, Project, copy_of_project
 
 UNET = {**TINY["model"]["models"]["unet"], "sampling": "grid"}
 FOLDS = merge(

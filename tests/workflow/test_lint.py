@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-from tests.workflow.conftest import PROJECT
+from tests.workflow.project import PROJECT
 
 # The software is pinned by constraints.txt for all rules at once, not by conda or a container for each.
 NOT_APPLICABLE = "Specify a conda environment or container for each rule"

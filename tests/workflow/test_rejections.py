@@ -8,7 +8,7 @@ from PIL import Image
 
 from pipeline.config.run import merge
 from pipeline.raw.phantom.fundus import fundus_phantom
-from tests.workflow.conftest import TINY, copy_of_project
+from tests.workflow.project import TINY, copy_of_project
 
 CODES = {"EX": "Exudates", "OD": "Optic disc"}
 MANIFEST = {

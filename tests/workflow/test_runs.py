@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import zarr
 
-from tests.workflow.conftest import copy_of_project
+from tests.workflow.project import copy_of_project
 
 STORES = ("normalized", "probability", "segmentation")
 

@@ -8,7 +8,7 @@ import yaml
 
 from pipeline.config.run import merge
 from pipeline.stores import open_array
-from tests.workflow.conftest import MANIFEST, STORAGE, copy_of_project
+from tests.workflow.project import MANIFEST, STORAGE, copy_of_project
 
 PINK = {
     "title": "Tiny phantom tissue",

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pipeline.geometry import Box
 from pipeline.probability.fusion.finish import Fused, reciprocals
 from pipeline.stores.probability_store import SCALE
-from tests.half_map import half_map
+from tests.probability.half_map import half_map
 
 
 def _stored(values: NDArray[np.float32]) -> NDArray[np.float16]:
