@@ -6,7 +6,7 @@ of its area is covered. Weights follow from places in the whole grid and are sum
 the same pixels, bit for bit.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,7 +17,7 @@ from pipeline.arrays.raster import Raster
 from pipeline.errors import GeometryError
 from pipeline.geometry import Box
 
-__all__ = ["resample_mask", "resampled_mask", "resampled_picture"]
+__all__ = ["resampled_mask", "resampled_picture"]
 
 Size: TypeAlias = tuple[int, int]
 
@@ -58,13 +58,6 @@ def resampled_mask(source: Raster[np.bool_], target: Size) -> Raster[np.bool_]:
     `resampled_picture`.
     """
     return source if source.shape == target else Raster(target, lambda box: _mask(source, target, box))
-
-
-def resample_mask(
-    read: Callable[[Box], NDArray[np.bool_]], *, source: Size, target: Size, box: Box
-) -> NDArray[np.bool_]:
-    """Mask of one box of another grid, see `resampled_mask`."""
-    return resampled_mask(Raster(source, read), target).read(box)
 
 
 def _picture(source: Raster[Any], target: Size, box: Box) -> NDArray[Any]:

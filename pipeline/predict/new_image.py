@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What may be asked for."""
+    """Options of a prediction."""
 
     fusions: tuple[str, ...] = ("gaussian",)
     """Maps to write."""
@@ -71,7 +71,7 @@ DEFAULT = Wishes()
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was written for one fusion."""
+    """Results of one fusion, as paths of what was written."""
 
     fusion: str
     probability: Path

@@ -1,4 +1,4 @@
-"""What are the masks on the pixel grid of the original image? TIFF or PNG of its size, written piece by piece."""
+"""Masks on the pixel grid of the original image: TIFF or PNG of its size, written strip by strip."""
 
 import struct
 import zlib
@@ -8,75 +8,68 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import tifffile
-import zarr
 from numpy.typing import NDArray
 
-from pipeline.arrays.resample import resample_mask
+from pipeline.arrays.raster import Raster
+from pipeline.arrays.resample import resampled_mask
 from pipeline.errors import StoreError
-from pipeline.geometry import Box, strips
-from pipeline.stores import open_array, open_group
+from pipeline.geometry import strips
+from pipeline.stores import open_array, open_group, raster_of
 from pipeline.stores.atomic import file_in_progress
 
-__all__ = ["Format", "original_strips", "write_original_masks"]
+__all__ = ["Format", "original_mask", "write_original_masks"]
 
 Format: TypeAlias = Literal["tiff", "png"]
 Bytes: TypeAlias = NDArray[np.uint8]
 
 ROWS = 512
 """Rows of the original in memory at a time, and the side of a tile of the TIFF."""
-SET = 255
+SET = np.uint8(255)
 PNG_START = b"\x89PNG\r\n\x1a\n"
 PNG_LARGEST = 2**31 - 1
 
 
-def original_strips(masks: zarr.Array[Any], at: int, *, height: int, width: int) -> Iterator[Bytes]:
-    """One mask of a store on another grid over the same field, strip by strip from the top.
+def original_mask(mask: Raster[Any], size: tuple[int, int]) -> Raster[np.uint8]:
+    """Mask on the grid of the original image, over the same field.
 
     Parameters
     ----------
-    masks
-        ``(class, y, x)``, 0 or 1.
-    at
-        Number of the class.
-    height, width
-        Size of the grid. A pixel is set where at least half of it is covered.
+    mask
+        ``(y, x)``; what is not 0 is set.
+    size
+        Height and width of the original in pixels.
 
-    Yields
-    ------
-    NDArray
-        ``(rows, width)`` of 0 and 255, ``ROWS`` rows but for the last strip.
+    Returns
+    -------
+    Raster
+        0 and 255; a pixel is set where at least half of it is covered.
     """
-    size = (int(masks.shape[1]), int(masks.shape[2]))
-
-    def read(box: Box) -> NDArray[np.bool_]:
-        return np.asarray(masks[(at, *box.slices)], dtype=np.bool_)
-
-    for box in strips(height, width, ROWS):
-        found = (
-            read(box) if size == (height, width) else resample_mask(read, source=size, target=(height, width), box=box)
-        )
-        yield np.asarray(found != 0, np.uint8) * np.uint8(SET)
+    covered = resampled_mask(mask.map(lambda pixels: pixels != 0), size)
+    return covered.map(lambda pixels: np.asarray(pixels, np.uint8) * SET)
 
 
-def _tiles(parts: Iterator[Bytes]) -> Iterator[Bytes]:
-    for part in parts:
-        height, width = part.shape
-        padded = np.zeros((ROWS, -(-width // ROWS) * ROWS), np.uint8)
-        padded[:height, :width] = part
-        for x in range(0, width, ROWS):
-            yield np.ascontiguousarray(padded[:, x : x + ROWS])
+def _parts(mask: Raster[np.uint8]) -> Iterator[Bytes]:
+    return (mask.read(box) for box in strips(mask.height, mask.width, ROWS))
 
 
-def _write_tiff(path: Path, parts: Iterator[Bytes], *, height: int, width: int) -> None:
+def _tiles(mask: Raster[np.uint8]) -> Iterator[Bytes]:
+    padded = -(-mask.width // ROWS) * ROWS
+    for part in _parts(mask):
+        rows = np.pad(part, ((0, ROWS - len(part)), (0, padded - mask.width)))
+        for x in range(0, padded, ROWS):
+            yield np.ascontiguousarray(rows[:, x : x + ROWS])
+
+
+def _write_tiff(path: Path, mask: Raster[np.uint8]) -> None:
     tifffile.imwrite(
         path,
-        _tiles(parts),
-        shape=(height, width),
+        _tiles(mask),
+        shape=mask.shape,
         dtype=np.uint8,
         tile=(ROWS, ROWS),
         compression="zlib",
         photometric="minisblack",
-        bigtiff=height * width > 2**31,
+        bigtiff=mask.box.area > 2**31,
         metadata=None,
         software=False,
     )
@@ -86,26 +79,28 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
-def _write_png(path: Path, parts: Iterator[Bytes], *, height: int, width: int) -> None:
+def _write_png(path: Path, mask: Raster[np.uint8]) -> None:
     # Pillow and OpenCV want the whole picture; the format itself is a stream of rows, each after a filter byte.
-    if max(height, width) > PNG_LARGEST:
+    if max(mask.shape) > PNG_LARGEST:
         raise AssertionError("no image has so many rows")
     packer = zlib.compressobj(6)
     with path.open("wb") as stream:
-        stream.write(PNG_START + _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)))
-        for part in parts:
-            rows = np.zeros((part.shape[0], width + 1), np.uint8)
-            rows[:, 1:] = part
+        stream.write(PNG_START + _chunk(b"IHDR", struct.pack(">IIBBBBB", mask.width, mask.height, 8, 0, 0, 0, 0)))
+        for part in _parts(mask):
+            rows = np.pad(part, ((0, 0), (1, 0)))
             if packed := packer.compress(rows.tobytes()):
                 stream.write(_chunk(b"IDAT", packed))
         stream.write(_chunk(b"IDAT", packer.flush()) + _chunk(b"IEND", b""))
 
 
-_WRITERS: dict[Format, tuple[str, Callable[..., None]]] = {"tiff": ("tif", _write_tiff), "png": ("png", _write_png)}
+_WRITERS: dict[Format, tuple[str, Callable[[Path, Raster[np.uint8]], None]]] = {
+    "tiff": ("tif", _write_tiff),
+    "png": ("png", _write_png),
+}
 
 
 def write_original_masks(segmentation: Path, *, folder: Path, kind: Format) -> tuple[Path, ...]:
-    """Write ``{folder}/{image}_{CODE}.tif`` (or ``.png``) of each class, 0 and 255, as large as the original image.
+    """Masks of each class as large as the original image, 0 and 255: ``{folder}/{image}_{CODE}.tif`` or ``.png``.
 
     Parameters
     ----------
@@ -136,10 +131,10 @@ def write_original_masks(segmentation: Path, *, folder: Path, kind: Format) -> t
             expected="source_height and source_width in the attribute lesionmap.mapping",
             remedy="Run the stages from normalized on again.",
         )
-    height, width = int(mapping["source_height"]), int(mapping["source_width"])
+    size = int(mapping["source_height"]), int(mapping["source_width"])
     masks, (suffix, write) = open_array(segmentation, "masks"), _WRITERS[kind]
     paths = tuple(folder / f"{notes['image_id']}_{code}.{suffix}" for code in notes["classes"])
     for at, path in enumerate(paths):
         with file_in_progress(path) as partial:
-            write(partial, original_strips(masks, at, height=height, width=width), height=height, width=width)
+            write(partial, original_mask(raster_of(masks, at), size))
     return paths

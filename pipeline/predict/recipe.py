@@ -19,7 +19,7 @@ __all__ = ["Recipe", "recipe_of_model", "recipe_of_settings"]
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What the normalisation of one image depends on, beside the image."""
+    """Recipe of a normalisation: what it depends on beside the image."""
 
     record: DatasetRecord
     """Facts of the data set."""

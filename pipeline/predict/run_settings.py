@@ -1,4 +1,4 @@
-"""What did the run decide that a model came from? Read from its finished stores, so that a new image is treated alike."""
+"""Parameters and thresholds of the run that a model came from, read from its finished stores to treat a new image alike."""
 
 import json
 import logging

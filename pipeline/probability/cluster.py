@@ -88,6 +88,16 @@ def _client(address: str) -> Iterator[Any]:
         yield client
 
 
+def _killed(image: str, found: str) -> ModelError:
+    return ModelError(
+        "Workers died on the same block again and again.",
+        where=image,
+        found=found,
+        expected="workers that outlive their work",
+        remedy="Give them more memory, or choose a smaller storage.shard or batch_size.",
+    )
+
+
 def run_on_cluster(work: PassSpec, *, progress: WindowProgress) -> None:
     """Evaluation of all unfinished blocks on the workers of ``work.config.dask.scheduler``.
 
@@ -121,10 +131,4 @@ def run_on_cluster(work: PassSpec, *, progress: WindowProgress) -> None:
                 future.result()
                 progress.add(len(plain.windows(futures[future])))
         except distributed.KilledWorker as error:
-            raise ModelError(
-                "Workers died on the same block again and again.",
-                where=plain.name,
-                found=str(error),
-                expected="workers that outlive their work",
-                remedy="Give them more memory, or choose a smaller storage.shard or batch_size.",
-            ) from error
+            raise _killed(plain.name, str(error)) from error

@@ -64,7 +64,7 @@ def create_map(
     config: ProbabilityConfig,
     job: Job,
 ) -> zarr.Group:
-    """Create or continue the unfinished store of a map.
+    """Unfinished store of a map, created or continued.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Window:
-    """One square that the network sees."""
+    """Window: one square that the network sees."""
 
     row: int
     column: int

@@ -32,7 +32,7 @@ Write: TypeAlias = Callable[[str, Fused, Box], None]
 
 
 class Predictor(Protocol):
-    """What gives maps for windows; it may be called from several threads at once."""
+    """Predictor: gives maps of windows; it may be called from several threads at once."""
 
     def __call__(self, windows: NDArray[np.uint8]) -> Tiles:
         """Map windows ``(n, 3, window, window)`` to maps ``(n, map, window, window)`` as the accumulator takes them."""
@@ -49,7 +49,7 @@ def check_nothing() -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SlidingWindow:
-    """One pass over the windows of one image, with image, networks and stores opened in this process."""
+    """Sliding-window inference: one pass over the windows of one image, with image, networks and stores opened in this process."""
 
     name: str
     """The image, for messages."""
@@ -107,7 +107,7 @@ class SlidingWindow:
         return sums
 
     def finish(self, block: Block, sums: Sums) -> None:
-        """Add the received halos to the sums of a block, divide, write, and record the block as finished."""
+        """Completion of a block: add the received halos to its sums, divide, write, and mark it in the journals as finished."""
         sources = list(received_halos(self.plan, block, evaluated=self.evaluated))
         self.check_ours()
         if not self.is_done(block):

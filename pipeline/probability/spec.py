@@ -37,7 +37,7 @@ def _accumulator(predictor: Predictor) -> NewAccumulator:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PassSpec:
-    """One pass over the windows of one image, not opened."""
+    """Specification of one pass over the windows of one image, not opened."""
 
     normalized: Path
     """Store of the image."""

@@ -154,7 +154,7 @@ def test_the_number_of_workers_changes_no_bit(plan: WindowPlan, workers: int) ->
         np.testing.assert_array_equal(results[0][fusion], results[1][fusion])
 
 
-def test_a_block_that_is_done_again_lends_nothing_to_neighbours_that_are_finished(tmp_path):
+def test_a_block_that_is_done_again_sends_no_halo_to_neighbours_that_are_finished(tmp_path):
     plan = WindowPlan(height=40, width=40, window=11, stride=4, block=19, batch=2)
     trial = Trial(picture(40, 40), plan, tmp_path)
     whole = {fusion: values.copy() for fusion, values in trial.run(fixed_network).items()}
@@ -208,7 +208,7 @@ def test_a_run_that_was_finished_evaluates_nothing_again(tmp_path: Path) -> None
     compare(trial)
 
 
-def test_a_block_whose_strip_was_lost_is_computed_again(tmp_path: Path) -> None:
+def test_a_block_whose_halo_was_lost_is_computed_again(tmp_path: Path) -> None:
     plan = WindowPlan(32, 96, 16, 12, 32, 1)
     trial = Trial(picture(32, 96), plan, tmp_path)
     with pytest.raises(InterruptedError):

@@ -56,7 +56,7 @@ class SumsLayout:
 
 
 class Accumulator(Protocol):
-    """The sums of one block while its windows come in, in their fixed order."""
+    """Accumulator: the sums of one block while its windows come in, in their fixed order."""
 
     def wrong(self, tiles: Tiles) -> int | None:
         """Index of the first map ``(n, map, window, window)`` with a value that cannot be; None where all can."""
@@ -72,7 +72,7 @@ class Accumulator(Protocol):
 
 
 class NewAccumulator(Protocol):
-    """What makes the sums of a block."""
+    """Factory of the sums of a block."""
 
     def __call__(self, layout: SumsLayout) -> Accumulator:
         """Sums that hold no window yet."""

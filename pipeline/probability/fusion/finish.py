@@ -115,7 +115,7 @@ class Fused:
         return np.empty((classes, -(-height // 2), -(-width // 2)), np.float32)
 
     def store(self, box: Box, *, codes: NDArray[Any], half: Floats | None) -> None:
-        """Round a part of the map, and halve it.
+        """Rounding of a part of the map, and its half for the next level of the pyramid.
 
         Parameters
         ----------

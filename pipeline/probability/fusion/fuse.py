@@ -69,7 +69,7 @@ def _largest_bits(bits: NDArray[np.uint32]) -> np.uint32:
 
 
 def are_probabilities(values: Floats) -> bool:
-    """Whether all values of a contiguous array are numbers from 0 to 1, up to rounding."""
+    """Check of probabilities: whether all values of a contiguous array are numbers from 0 to 1, up to rounding."""
     # Bits of non-negative floats order like the floats; negative ones, infinity and NaN have larger bits.
     return bool(_largest_bits(values.reshape(-1).view(np.uint32)) <= MOST.view(np.uint32))
 
@@ -89,7 +89,7 @@ def empty_sums(
 
 
 def accumulate(fusion: str, sums: Floats, tile: Floats, *, y: int, x: int, owned: tuple[int, int]) -> None:
-    """Add one window to the sums of a block, in place; what lies beyond the sums is left out.
+    """Addition of one window to the sums of a block, in place; what lies beyond the sums is left out.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def accumulate(fusion: str, sums: Floats, tile: Floats, *, y: int, x: int, owned
 
 
 def add_halo(fusion: str, sums: Floats, halo: Floats) -> None:
-    """Add the halo of an earlier block ``(map, y, x)`` to the sums of a block, in place, from its first pixel on."""
+    """Addition of the halo ``(map, y, x)`` of an earlier block to the sums of a block, in place, from its first pixel on."""
     if fusion == "max":
         _raise(sums, halo, 0, 0)
     else:
@@ -129,7 +129,7 @@ def fused(
     box: Box,
     activation: Activation = "none",
 ) -> Fused:
-    """The map of a box, whose first pixel is that of the sums of all its windows; what the sums hold beyond is left."""
+    """Map of a box, whose first pixel is that of the sums of all its windows; what the sums hold beyond is left."""
     weights = None if fusion == "max" else weight_sum(fusion, plan, evaluated=evaluated, box=box)
     factors = None if weights is None else reciprocals(weights)
     if activation != "none":

@@ -13,7 +13,7 @@ __all__ = ["MemoryPool"]
 
 
 class MemoryPool:
-    """float32 memory that goes from block to block; several threads may ask."""
+    """Pool of float32 memory that goes from block to block; several threads may ask."""
 
     def __init__(self) -> None:
         """Nothing yet."""

@@ -1,4 +1,7 @@
-"""Weights of the pixels of a window, and their sum over all windows, which follows from the plan and is not carried along."""
+"""Gaussian or equal weights of the pixels of a window, and their sum over all windows.
+
+The sum follows from the plan, so it is not carried along with the blocks.
+"""
 
 from functools import lru_cache
 from typing import TypeAlias
@@ -15,6 +18,7 @@ __all__ = ["gaussian_weights", "weight_sum"]
 Floats: TypeAlias = NDArray[np.float32]
 
 LEAST_WEIGHT = 1e-3
+"""Floor of Gaussian weights, whose peak is 1."""
 
 
 @lru_cache(maxsize=8)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from pipeline.probability.fusion.memory_pool import MemoryPool
 
 
-def test_room_that_was_given_back_is_used_again_also_for_less() -> None:
+def test_memory_that_was_given_back_is_used_again_also_for_less() -> None:
     pool = MemoryPool()
     first = pool.take((2, 30, 40))
     first.fill(7)
@@ -19,7 +19,7 @@ def test_room_that_was_given_back_is_used_again_also_for_less() -> None:
     assert not np.shares_memory(again, pool.take((3, 20, 30)))
 
 
-def test_room_that_is_too_small_is_not_kept() -> None:
+def test_memory_that_is_too_small_is_not_kept() -> None:
     pool = MemoryPool()
     small = pool.take((2, 3))
     pool.give(small)
@@ -55,11 +55,11 @@ def test_what_was_not_taken_here_is_left_alone(other: NDArray[np.float32]) -> No
     assert not np.shares_memory(found, other)
 
 
-def test_room_is_taken_back_once() -> None:
+def test_memory_is_taken_back_once() -> None:
     pool = MemoryPool()
-    room = pool.take((9,))
-    pool.give(room)
-    pool.give(room)
+    memory = pool.take((9,))
+    pool.give(memory)
+    pool.give(memory)
     first, second = pool.take((9,)), pool.take((9,))
-    assert np.shares_memory(first, room)
+    assert np.shares_memory(first, memory)
     assert not np.shares_memory(first, second)
