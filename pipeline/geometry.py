@@ -41,7 +41,7 @@ class Box:
 
     @classmethod
     def of_shape(cls, height: int, width: int) -> "Box":
-        """The box of a whole image."""
+        """Box of a whole image."""
         return cls(0, 0, height, width)
 
     @property
@@ -65,7 +65,7 @@ class Box:
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
     def intersect(self, other: "Box") -> "Box":
-        """The common part; where there is none, an empty box on the border of ``other``."""
+        """Common part of two boxes; where there is none, an empty box on the border of ``other``."""
         return Box(
             min(max(self.y0, other.y0), other.y1),
             min(max(self.x0, other.x0), other.x1),
@@ -74,15 +74,15 @@ class Box:
         )
 
     def contains(self, other: "Box") -> bool:
-        """Whether every pixel of the other box is inside this one."""
+        """Containment: whether every pixel of the other box is inside this one."""
         return self.y0 <= other.y0 and self.x0 <= other.x0 and other.y1 <= self.y1 and other.x1 <= self.x1
 
     def grow(self, halo: int, within: "Box") -> "Box":
-        """The box with a halo on each side, cut at the borders of ``within``."""
+        """Box with a halo on each side, cut at the borders of ``within``."""
         return Box(self.y0 - halo, self.x0 - halo, self.y1 + halo, self.x1 + halo).intersect(within)
 
     def shift(self, dy: int, dx: int) -> "Box":
-        """The box moved by whole pixels."""
+        """Box moved by whole pixels."""
         return Box(self.y0 + dy, self.x0 + dx, self.y1 + dy, self.x1 + dx)
 
 

@@ -130,7 +130,7 @@ class _Moments:
         return int(self.sums.shape[1])
 
     def grouped(self, label: _Ints) -> "_Moments":
-        """The moments of the sets that ``label`` names, 0…n−1."""
+        """Moments of the sets that ``label`` names, 0…n−1."""
         size = int(label.max(initial=-1)) + 1
         sums = np.zeros((3, size), dtype=np.int64)
         lows = np.full((3, size), np.iinfo(np.int64).max)

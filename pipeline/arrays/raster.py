@@ -48,7 +48,7 @@ class Raster(Generic[Value]):
 
     @property
     def box(self) -> Box:
-        """The box of all pixels."""
+        """Box of all pixels."""
         return Box.of_shape(*self.shape)
 
     def part(self, box: Box) -> "Raster[Value]":

@@ -96,7 +96,7 @@ def _lost(truth: TruthSource | None, rescaling: Rescaling, *, codes: tuple[str, 
     if rescaling.source_height * rescaling.source_width > COUNTED:
         return ["regions too small for this size were not counted"]
     source, small = (
-        truth.read(Box.of_shape(height, width), height=height, width=width).astype(np.bool_)
+        truth.on(height, width).read(Box.of_shape(height, width)).astype(np.bool_)
         for height, width in (
             (rescaling.source_height, rescaling.source_width),
             (rescaling.height, rescaling.width),
@@ -141,7 +141,7 @@ class _Block:
     group: zarr.Group
     levels: int
     content: Content
-    truth: TruthSource | None
+    truth: Raster[np.uint8] | None
 
     def write(self, box: Box) -> None:
         region, stains = self.content.region, self.content.stains
@@ -151,8 +151,7 @@ class _Block:
             pixels = halve(pixels) if level + 1 < self.levels else pixels
         write_box(self._array("roi"), region.read(box).astype(np.uint8), y0=box.y0, x0=box.x0)
         if self.truth is not None:
-            truth = self.truth.read(box, height=region.height, width=region.width)
-            write_box(self._array("truth"), truth, y0=box.y0, x0=box.x0)
+            write_box(self._array("truth"), self.truth.read(box), y0=box.y0, x0=box.x0)
         if stains is not None:
             write_box(self._array("stains"), stains.read(box), y0=box.y0, x0=box.x0)
 
@@ -245,6 +244,6 @@ def write_image(
             classes=len(record.codes) if truth else 0,
             stains=content.stains is not None,
         )
-        block = _Block(group, levels, content, truth)
+        block = _Block(group, levels, content, None if truth is None else truth.on(opened.height, opened.width))
         with FinishedBlocks(partial) as finished:
             each(finished.once(block.write), work_blocks(opened.height, opened.width, config=config), workers=workers)

@@ -97,7 +97,8 @@ def _read_through(
     most = BLOCK_BYTES // (3 * source.dtype.itemsize + len(record.codes))
     level = hash_level(source)
     small, largest = SmallLuminance(*source.levels[level]), 0
-    with open_truth(entry, record=record, height=height, width=width, workers=workers) as truth:
+    with open_truth(entry, record=record, height=height, width=width, workers=workers) as masks:
+        truth = None if masks is None else masks.on(height, width)
         for box in blocks(source, most=most):
             pixels = source.read(box)
             if source.dtype == np.uint16:
@@ -107,7 +108,7 @@ def _read_through(
             if entry.image is None:
                 digest.update(pixels.tobytes())
             if truth is not None:
-                sums += np.count_nonzero(truth.read(box, height=height, width=width), axis=(1, 2))
+                sums += np.count_nonzero(truth.read(box), axis=(1, 2))
     if level:
         for box in strips(*source.levels[level], max(1, most // source.levels[level][1])):
             small.add(box, source.read(box, level=level))

@@ -31,24 +31,23 @@ class TruthSource:
         """Masks as they are stored, in the order of the classes; None for a class of which there is nothing."""
         self._layers = layers
 
-    def read(self, box: Box, *, height: int, width: int) -> NDArray[np.uint8]:
-        """Truth masks of a box of a grid, 0 or 1, ``(class, h, w)``; classes in manifest order, overlaps kept.
+    def on(self, height: int, width: int) -> Raster[np.uint8]:
+        """Raster of the truth masks on a grid, 0 or 1, ``(class, h, w)``; classes in manifest order, overlaps kept.
 
-        Parameters
-        ----------
-        box
-            Which pixels of the grid.
-        height, width
-            Size of the grid, which covers the same field as the image. At the size of a stored mask it is the mask
-            itself. On a coarser grid a pixel is set where at least half of it is covered. On a finer grid it takes
-            what lies under its centre.
+        The grid covers the same field as the image. At the size of a stored mask it is the mask itself. On a coarser
+        grid a pixel is set where at least half of it is covered. On a finer grid it takes what lies under its centre.
         """
-        checked_box(box, ((height, width),), level=0)
-        truth = np.zeros((len(self._layers), box.height, box.width), np.uint8)
-        for at, layer in enumerate(self._layers):
-            if layer is not None:
-                truth[at] = resampled_mask(layer, (height, width)).read(box)
-        return truth
+        masks = [None if layer is None else resampled_mask(layer, (height, width)) for layer in self._layers]
+
+        def read(box: Box) -> NDArray[np.uint8]:
+            checked_box(box, ((height, width),), level=0)
+            truth = np.zeros((len(masks), box.height, box.width), np.uint8)
+            for at, mask in enumerate(masks):
+                if mask is not None:
+                    truth[at] = mask.read(box)
+            return truth
+
+        return Raster((height, width), read)
 
 
 def has_size(found: tuple[int, int], *, of: tuple[int, int], any_level: bool) -> bool:

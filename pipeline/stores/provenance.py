@@ -57,7 +57,7 @@ class Provenance:
     """Distributions whose versions are recorded."""
 
     def as_attributes(self) -> dict[str, Any]:
-        """The record as plain JSON values."""
+        """Record as plain JSON values."""
         return {
             "stage": self.stage,
             "config": json.loads(json.dumps(self.config)),

@@ -49,7 +49,7 @@ def save(path, values, **options):
 
 def whole(entry, record, height=HEIGHT, width=WIDTH):
     with open_truth(entry, record=record, height=HEIGHT, width=WIDTH) as truth:
-        return truth.read(Box.of_shape(height, width), height=height, width=width)
+        return truth.on(height, width).read(Box.of_shape(height, width))
 
 
 STORED = {
@@ -66,7 +66,7 @@ def test_any_box_of_a_mask_is_what_is_stored(tmp_path, kind, dtype):
     path = save(tmp_path / "m.tif", values, **STORED[kind])
     with open_truth(entry(B=path), record=record(), height=HEIGHT, width=WIDTH, workers=2) as truth:
         for box in (Box(0, 0, HEIGHT, WIDTH), Box(31, 47, 65, 100), Box(5, 5, 5, 9), Box(159, 239, 160, 240)):
-            found = truth.read(box, height=HEIGHT, width=WIDTH)
+            found = truth.on(HEIGHT, WIDTH).read(box)
             assert found.dtype == np.uint8
             assert np.array_equal(found[1], MASK[box.slices])
             assert not found[0].any()
@@ -146,11 +146,11 @@ def test_any_partition_of_any_grid_gives_the_same_truth(tmp_path_factory, height
         save(path, MASK[::2, ::2], tile=(16, 32))
     rows, columns = data.draw(st.integers(5, height)), data.draw(st.integers(5, width))
     with open_truth(entry(A=path), record=record("slide"), height=HEIGHT, width=WIDTH) as truth:
-        together = truth.read(Box.of_shape(height, width), height=height, width=width)
+        together = truth.on(height, width).read(Box.of_shape(height, width))
         for y0 in range(0, height, rows):
             for x0 in range(0, width, columns):
                 box = Box(y0, x0, min(y0 + rows, height), min(x0 + columns, width))
-                assert np.array_equal(truth.read(box, height=height, width=width), together[(slice(None), *box.slices)])
+                assert np.array_equal(truth.on(height, width).read(box), together[(slice(None), *box.slices)])
 
 
 def test_few_stored_pixels_are_held_at_a_time_when_a_truth_is_made_small(tmp_path, monkeypatch):
@@ -160,7 +160,7 @@ def test_few_stored_pixels_are_held_at_a_time_when_a_truth_is_made_small(tmp_pat
     with open_truth(entry(A=path), record=record(), height=HEIGHT, width=WIDTH) as truth:
         layer = truth._layers[0]
         object.__setattr__(layer, "read", lambda box, read=layer.read: largest.append(box.area) or read(box))
-        assert np.array_equal(truth.read(Box.of_shape(16, 24), height=16, width=24), together)
+        assert np.array_equal(truth.on(16, 24).read(Box.of_shape(16, 24)), together)
     assert max(largest) < 3000
 
 
@@ -203,4 +203,4 @@ def test_phantoms_know_their_truth():
 def test_real_idrid_masks_are_zero_and_one(real_data):
     path = next((real_data / "idrid").rglob("IDRiD_01_MA.tif"))
     with open_truth(entry(A=path), record=record(), height=2848, width=4288) as truth:
-        assert truth.read(Box.of_shape(2848, 4288), height=2848, width=4288)[0].sum() == 6941
+        assert truth.on(2848, 4288).read(Box.of_shape(2848, 4288))[0].sum() == 6941

@@ -9,4 +9,4 @@ __all__ = ["whole_truth"]
 def whole_truth(entry, *, record, height, width):
     """The truth ``(class, h, w)`` of an annotated image."""
     with open_truth(entry, record=record, height=height, width=width) as truth:
-        return truth.read(Box.of_shape(height, width), height=height, width=width)
+        return truth.on(height, width).read(Box.of_shape(height, width))

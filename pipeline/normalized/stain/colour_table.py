@@ -58,7 +58,7 @@ class ColourTable:
 
     @property
     def pixels(self) -> int:
-        """How many pixels were counted."""
+        """Number of pixels counted."""
         return int(self.counts.sum())
 
 

@@ -71,14 +71,14 @@ class Estimate:
 
     @property
     def basis(self) -> StainBasis | None:
-        """The stain vectors, where there are any."""
+        """Stain vectors, where there are any."""
         if self.matrix is None or self.maxima is None:
             return None
         return StainBasis(self.matrix, self.maxima, self.background)
 
     @property
     def statistics(self) -> LabStatistics | None:
-        """The moments of Lab, where there are any."""
+        """Moments of Lab, where there are any."""
         if self.mean is None or self.deviation is None:
             return None
         return LabStatistics(self.mean, self.deviation)
@@ -100,7 +100,7 @@ class Estimate:
 
     @classmethod
     def from_json(cls, content: object) -> "Estimate":
-        """The estimate that was written.
+        """Estimate that was written.
 
         Parameters
         ----------

@@ -34,11 +34,11 @@ class ImageSource(Protocol):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of the pixels, uint8 or uint16."""
+        """Type of the pixels, uint8 or uint16."""
 
     @property
     def stored(self) -> str:
-        """How the file keeps it, such as ``3 channels 8 bit``."""
+        """Storage in the file, such as ``3 channels 8 bit``."""
 
     @property
     def pixel_size_um(self) -> float | None:
@@ -53,7 +53,7 @@ class ImageSource(Protocol):
         """``(rows, columns)`` of the pieces that the finest level is decoded in; boxes along them are read fastest."""
 
     def read(self, box: Box, *, level: int = 0) -> Pixels:
-        """The RGB pixels ``(h, w, 3)`` of a box of a level, in pixels of that level."""
+        """RGB pixels ``(h, w, 3)`` of a box of a level, in pixels of that level."""
 
 
 class ArraySource:
@@ -81,7 +81,7 @@ class ArraySource:
         self.tile = self.levels[0]
 
     def read(self, box: Box, *, level: int = 0) -> Pixels:
-        """The RGB pixels ``(h, w, 3)`` of a box, as a copy."""
+        """RGB pixels ``(h, w, 3)`` of a box, as a copy."""
         checked_box(box, self.levels, level=level)
         part = three_channels(self._pixels[box.slices])
         return part.copy() if np.may_share_memory(part, self._pixels) else part

@@ -61,7 +61,7 @@ class TiffSource:
         self.tile = pages[0].tile
 
     def read(self, box: Box, *, level: int = 0) -> Pixels:
-        """The RGB pixels ``(h, w, 3)`` of a box of a level."""
+        """RGB pixels ``(h, w, 3)`` of a box of a level."""
         checked_box(box, self.levels, level=level)
         return three_channels(_as_light(self._pages[level].read(box), inverted=self._inverted))
 
@@ -78,7 +78,7 @@ class TiffValues:
         self._held = value(page.whole()) if whole else None
 
     def read(self, box: Box) -> NDArray[Any]:
-        """The values ``(h, w)`` of a box."""
+        """Values ``(h, w)`` of a box."""
         checked_box(box, (self.shape,), level=0)
         return self._value(self._page.read(box)) if self._held is None else self._held[box.slices]
 

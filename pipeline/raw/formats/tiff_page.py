@@ -160,7 +160,7 @@ class Page:
         self._check_whole()
 
     def read(self, box: Box) -> Values:
-        """The stored values ``(h, w, samples)`` of a box."""
+        """Stored values ``(h, w, samples)`` of a box."""
         shape = (box.height, box.width, self.samples)
         if not box.area:
             return np.zeros(shape, self.dtype)
@@ -182,7 +182,7 @@ class Page:
         return found
 
     def whole(self) -> Values:
-        """The stored values of the whole page; a page that is one piece is not copied."""
+        """Stored values of the whole page; a page that is one piece is not copied."""
         if self.is_single and not self._apart and self._counts[0]:
             return self._decode(0)[: self.height, : self.width]
         return self.read(Box.of_shape(self.height, self.width))
