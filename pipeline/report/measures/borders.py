@@ -18,9 +18,9 @@ import pandas as pd
 from pipeline import stores
 from pipeline.arrays.components import component_table, relabel
 from pipeline.arrays.raster import Raster
-from pipeline.geometry import starts_1d
 from pipeline.model.held_out import measured_split
-from pipeline.report.measures.steps import Profile, border_lines, lines_beside, step_profiles
+from pipeline.report.measures.steps import Profile, borders_of_map, lines_beside, step_profiles
+from pipeline.report.store_notes import store_notes
 from pipeline.stores import raster_of
 from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.job import Job
@@ -122,10 +122,7 @@ def measure_seams(
         Whether they were fused where they overlap.
     """
     profiles = step_profiles(maps, classes=classes)
-    lines = [
-        border_lines(starts_1d(length, window, stride), window=window, length=length, overlapping=overlapping)
-        for length in maps.shape
-    ]
+    lines = borders_of_map(maps.shape, window=window, stride=stride, overlapping=overlapping)
     return tuple(_seam(profiles, at, lines) for at in range(classes))
 
 
@@ -181,7 +178,7 @@ class _Image:
 
     def rows(self, codes: tuple[str, ...]) -> Iterator[dict[str, Any]]:
         for fusion, path in self.probability.items():
-            notes: Any = dict(stores.open_group(path).attrs)["lesionmap"]
+            notes = store_notes(path)
             window, stride = int(notes["window"]), int(notes["stride"])
             maps, overlapping = open_probability(path).raster, fusion != "none"
             seams = measure_seams(maps, classes=len(codes), window=window, stride=stride, overlapping=overlapping)

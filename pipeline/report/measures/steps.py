@@ -13,9 +13,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.arrays.raster import Raster
-from pipeline.geometry import BLOCK, Box, aligned_boxes
+from pipeline.geometry import BLOCK, Box, aligned_boxes, starts_1d
 
-__all__ = ["ACTIVE", "BESIDE", "Profile", "border_lines", "lines_beside", "step_profiles"]
+__all__ = ["ACTIVE", "BESIDE", "Profile", "border_lines", "borders_of_map", "lines_beside", "step_profiles"]
 
 Floats: TypeAlias = NDArray[np.float32]
 
@@ -102,6 +102,17 @@ def border_lines(starts: Sequence[int], *, window: int, length: int, overlapping
     if overlapping:
         lines |= {start + window for start in starts if start + window < length}
     return tuple(sorted(lines))
+
+
+def borders_of_map(
+    shape: tuple[int, int], *, window: int, stride: int, overlapping: bool
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Window borders of a map ``(height, width)``: lines between rows, and lines between columns."""
+    rows, columns = (
+        border_lines(starts_1d(length, window, stride), window=window, length=length, overlapping=overlapping)
+        for length in shape
+    )
+    return rows, columns
 
 
 def lines_beside(lines: Sequence[int], *, length: int) -> tuple[int, ...]:

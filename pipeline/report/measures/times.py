@@ -45,7 +45,7 @@ MEASURED = {"seconds": "s", "processor_seconds": "cpu_time", "memory_mb": "max_r
 
 
 def read_times(folder: Path, *, predicted: Mapping[str, int]) -> pd.DataFrame:
-    """Sum the files of the jobs of a data set.
+    """Times and memory of the jobs of a data set, summed by stage and rule.
 
     Parameters
     ----------
@@ -71,6 +71,6 @@ def read_times(folder: Path, *, predicted: Mapping[str, int]) -> pd.DataFrame:
 
 
 def write_times(times: pd.DataFrame, output: Path) -> None:
-    """Write ``report/times.csv``, a row for each rule."""
+    """Table ``report/times.csv``, a row for each rule, written."""
     with file_in_progress(output) as partial:
         times.to_csv(partial, index=False, float_format="%.2f", lineterminator="\n")

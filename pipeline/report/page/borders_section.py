@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 
 from pipeline import stores
 from pipeline.config.manifest import DatasetRecord
-from pipeline.geometry import Box, clip_start, starts_1d
-from pipeline.report.measures.steps import border_lines
+from pipeline.geometry import Box, clip_start
+from pipeline.report.measures.steps import borders_of_map
 from pipeline.report.page.choice import MEASURED_SPLITS
 from pipeline.report.page.facts import Facts
 from pipeline.report.page.tables import DASH, Cell, Table, counted, number
 from pipeline.report.paths import Result
 from pipeline.report.pictures import overlays
 from pipeline.report.pictures.overlays import Picture
-from pipeline.report.pictures.store_pictures import Shot, save_picture, store_box
+from pipeline.report.pictures.store_pictures import Shot, save_picture, store_box, store_shape
+from pipeline.report.store_notes import store_notes
 from pipeline.stores.probability_store import ProbabilityMap, open_probability
 
 __all__ = ["PlaceShown", "borders_section", "fusions_table"]
@@ -99,8 +100,8 @@ def _first(rows: pd.DataFrame, *, by: str) -> Mapping[str, Any] | None:
     """The row of the largest value, the first of equals."""
     if not len(rows):
         return None
-    first = rows.sort_values(by, ascending=False, kind="stable").head(1).to_dict("records")[0]
-    return {str(key): value for key, value in first.items()}
+    found: list[dict[Any, Any]] = rows.sort_values(by, ascending=False, kind="stable").head(1).to_dict("records")
+    return found[0]
 
 
 def _square(y: int, x: int, height: int, width: int) -> Box:
@@ -142,14 +143,9 @@ def _large(picture: NDArray[Any]) -> Picture:
 
 
 def _lines(path: Path, *, fusion: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    notes: Any = dict(stores.open_group(path).attrs)["lesionmap"]
+    notes = store_notes(path)
     window, stride = int(notes["window"]), int(notes["stride"])
-    sides = stores.open_array(path, "0").shape[1:]
-    found = [
-        border_lines(starts_1d(side, window, stride), window=window, length=side, overlapping=fusion != "none")
-        for side in sides
-    ]
-    return found[0], found[1]
+    return borders_of_map(store_shape(path), window=window, stride=stride, overlapping=fusion != "none")
 
 
 def _strip(maps: Mapping[str, Path], box: Box, *, store: Path, at: int, folder: Path, name: str) -> tuple[Shot, ...]:
@@ -200,7 +196,7 @@ class _Pictures:
         row = _first(frame[(frame["fusion"] == "gaussian") & (frame["lonely_regions"] > 0)], by="lonely_largest")
         if row is None:
             return None
-        height, width = stores.open_array(self.normalized[str(row["image_id"])], "0").shape[1:]
+        height, width = store_shape(self.normalized[str(row["image_id"])])
         box = _square(int(row["lonely_y"]), int(row["lonely_x"]), height, width)
         text = f"The largest false region of Gaussian weights alone, {counted(int(row['lonely_largest']))} px"
         return self._row(row, box, name="borders.lonely", text=text)

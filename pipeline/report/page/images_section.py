@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline import stores
 from pipeline.raw.table import leaking_pairs
 from pipeline.report.page.facts import Facts
 from pipeline.report.page.image_tables import images_table, splits_table
 from pipeline.report.page.stains import Stained
+from pipeline.report.store_notes import store_notes
 
 __all__ = ["Rejection", "flags", "images_section", "leaks", "rejections"]
 
@@ -45,8 +45,7 @@ def flags(normalized: Mapping[str, Path], stained: Iterable[Stained] = ()) -> li
     """Flagged images: what a stage noted in a store or in stains; by id, each note once."""
     found = []
     for image, path in normalized.items():
-        notes: Any = dict(stores.open_group(path).attrs).get("lesionmap", {})
-        found += [(image, str(flag)) for flag in notes.get("flags", [])]
+        found += [(image, str(flag)) for flag in store_notes(path).get("flags", [])]
     found += [(each.image_id, flag) for each in stained for flag in each.stains.flags]
     return sorted(dict.fromkeys(found), key=lambda pair: pair[0])
 

@@ -13,11 +13,11 @@ import pandas as pd
 
 from pipeline import stores
 from pipeline.report.measures.summary import OVER_CLASSES
-from pipeline.report.page import tables
 from pipeline.report.page.facts import Facts, facts_of
 from pipeline.report.page.header import page_header
 from pipeline.report.page.render import render, rendered
 from pipeline.report.page.sections import SECTIONS
+from pipeline.report.page.tables import DASH, Cell, Table, counted, number, text_cell
 from pipeline.report.page.times_section import Noted, write_times_section
 from pipeline.report.paths import Inputs, Result
 from pipeline.stores.atomic import file_in_progress, folder_in_progress
@@ -93,7 +93,7 @@ def _page(facts: Facts, contents: Mapping[str, Mapping[str, Any] | None], *, lin
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Where the report of a data set goes."""
+    """Output paths of the report of a data set."""
 
     page: Path
     """``report/index.html``."""
@@ -152,16 +152,13 @@ def write_report(
 
 
 def _card(entry: str, row: Mapping[str, Any], *, report: Path, summary: Path, output: Path) -> dict[str, Any]:
-    split, numbers = (
-        row["split"],
-        [("Images used", tables.counted(row["images"])), ("Left out", tables.counted(row["rejected"]))],
-    )
-    numbers.append(("Patches", tables.counted(row["patches"])))
+    names = {"images": "Images used", "rejected": "Left out", "patches": "Patches"}
+    numbers = [(text, counted(row[name])) for name, text in names.items()]
     if row["result"]:
         numbers.append(("Model / fusion", row["result"]))
-    if split:
-        numbers.append((f"Dice, lesions, {split}", tables.number(row["dice_lesions"])))
-        numbers.append((f"AUPR, lesions, {split}", tables.number(row["ap_lesions"])))
+    if split := row["split"]:
+        numbers.append((f"Dice, lesions, {split}", number(row["dice_lesions"])))
+        numbers.append((f"AUPR, lesions, {split}", number(row["ap_lesions"])))
     thumbnail = _link(summary.parent / row["thumbnail"], output.parent) if row["thumbnail"] else ""
     return {
         "entry": entry,
@@ -172,33 +169,31 @@ def _card(entry: str, row: Mapping[str, Any], *, report: Path, summary: Path, ou
     }
 
 
-def _side_by_side(rows: Mapping[str, Mapping[str, Any]]) -> tables.Table:
+def _side_by_side(rows: Mapping[str, Mapping[str, Any]]) -> Table:
     head = (
-        tables.Cell("Data set", kind="text"),
-        tables.Cell("Images"),
-        tables.Cell("Left out"),
-        tables.Cell("Model / fusion", kind="text"),
-        tables.Cell("Measured on", kind="text"),
-        tables.Cell("Dice, lesions", hint="pixels pooled, mean over lesions"),
-        tables.Cell("AUPR, lesions", hint="pixels pooled, mean over lesions"),
-        tables.Cell("Dice, classes", hint="pixels pooled, mean over classes"),
-        tables.Cell("mIoU", hint="pixels pooled, mean over classes without background"),
+        text_cell("Data set"),
+        Cell("Images"),
+        Cell("Left out"),
+        text_cell("Model / fusion"),
+        text_cell("Measured on"),
+        Cell("Dice, lesions", hint="pixels pooled, mean over lesions"),
+        Cell("AUPR, lesions", hint="pixels pooled, mean over lesions"),
+        Cell("Dice, classes", hint="pixels pooled, mean over classes"),
+        Cell("mIoU", hint="pixels pooled, mean over classes without background"),
     )
     found = tuple(
         (
-            tables.Cell(entry, kind="text", strong=True),
-            tables.Cell(tables.counted(row["images"])),
-            tables.Cell(tables.counted(row["rejected"])),
-            tables.Cell(row["result"] or tables.DASH, kind="text"),
-            tables.Cell(
-                f"{row['images_measured']} {row['split']} images" if row["split"] else tables.DASH, kind="text"
-            ),
-            *(tables.Cell(tables.number(row[name])) for name in ("dice_lesions", "ap_lesions", "dice_classes", "miou")),
+            text_cell(entry, strong=True),
+            Cell(counted(row["images"])),
+            Cell(counted(row["rejected"])),
+            text_cell(row["result"] or DASH),
+            text_cell(f"{row['images_measured']} {row['split']} images" if row["split"] else DASH),
+            *(Cell(number(row[name])) for name in ("dice_lesions", "ap_lesions", "dice_classes", "miou")),
         )
         for entry, row in rows.items()
     )
     caption = "Pixels of all images of the split pooled, then the named mean; each with the model and fusion chosen on its validation images"
-    return tables.Table(caption, head, found)
+    return Table(caption, head, found)
 
 
 def _first_row(summary: Path) -> dict[str, Any]:
@@ -223,8 +218,8 @@ def write_index(reports: Mapping[str, tuple[Path, Path]], *, output: Path) -> No
     context = {
         "sets": sets,
         "comparison": _side_by_side(rows),
-        "images": tables.counted(sum(row["images"] for row in rows.values())),
-        "rejected": tables.counted(sum(row["rejected"] for row in rows.values())),
+        "images": counted(sum(row["images"] for row in rows.values())),
+        "rejected": counted(sum(row["rejected"] for row in rows.values())),
         "footer": "Numbers are computed on the pixel grid of the normalised images; each report says what is behind them.",
     }
     render("index.html", context, output)

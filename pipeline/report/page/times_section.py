@@ -52,7 +52,7 @@ def _mebibytes(value: float) -> str:
 
 
 def times_table(times: pd.DataFrame) -> Table:
-    """A row for each rule, and the sum of all."""
+    """Table of times: a row for each rule, and the sum of all."""
     whole = float(times["seconds"].sum()) or 1.0
     rows = [
         (

@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.report.page.tables import Table, counted, plain_table
 from pipeline.report.paths import Result
-from pipeline.stores import open_group
+from pipeline.report.store_notes import store_notes
 
 __all__ = ["window_table"]
 
@@ -18,11 +18,6 @@ HEAD = (
     "Skipped, outside roi",
     "Truth not evaluated",
 )
-
-
-def _notes(result: Result) -> list[Mapping[str, Any]]:
-    attributes: list[Mapping[str, Any]] = [open_group(path).attrs.asdict() for path in result.probability.values()]
-    return [each["lesionmap"] for each in attributes]
 
 
 def _sizes(notes: Iterable[Mapping[str, Any]], key: str) -> str:
@@ -48,5 +43,9 @@ def _row(name: str, notes: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 def window_table(results: Sequence[Result]) -> Table | None:
     """Table of windows, one row per model and fusion; None where nothing was predicted."""
-    rows = [_row(result.name, notes) for result in results if (notes := _notes(result))]
+    rows = [
+        _row(result.name, notes)
+        for result in results
+        if (notes := [store_notes(path) for path in result.probability.values()])
+    ]
     return plain_table("Windows without any pixel of the roi are not evaluated", HEAD, rows) if rows else None

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from pipeline.config.manifest import DatasetRecord
@@ -45,22 +46,22 @@ def _epochs(axes: Axes, theme: Theme, best: float | None) -> None:
         )
 
 
+def _curve(axes: Axes, history: pd.DataFrame, column: str, *, at: int, label: str, colour: str, width: float) -> Line2D:
+    """Curve of a column over the epochs where it is known."""
+    known = history[history[column].notna()]
+    marker = MARKERS[at % len(MARKERS)]
+    return axes.plot(
+        known["epoch"], known[column], color=colour, linewidth=width, label=label, marker=marker, markersize=3.5
+    )[0]
+
+
 def losses(history: pd.DataFrame, curves: Mapping[str, str], *, best: float | None, folder: Path, name: str) -> Shot:
     """Loss curves over epochs; ``curves`` is column → label, the chosen epoch is marked."""
 
     def draw(theme: Theme) -> Figure:
         figure, axes = blank_plot(theme, title="Loss")
         for at, (column, label) in enumerate(curves.items()):
-            known = history[history[column].notna()]
-            axes.plot(
-                known["epoch"],
-                known[column],
-                color=theme.shades[1 + at % 2],
-                linewidth=1.8,
-                label=label,
-                marker=MARKERS[at],
-                markersize=3.5,
-            )
+            _curve(axes, history, column, at=at, label=label, colour=theme.shades[1 + at % 2], width=1.8)
         _epochs(axes, theme, best)
         name_axes(axes, theme, x="epoch", y="loss")
         legend(axes, theme)
@@ -85,16 +86,8 @@ def history_scores(
     def draw(theme: Theme) -> Figure:
         figure, axes = blank_plot(theme, title=title)
         for at, (column, label) in enumerate(curves.items()):
-            known = history[history[column].notna()]
-            line = axes.plot(
-                known["epoch"],
-                known[column],
-                color=colours.get(label, theme.ink),
-                linewidth=1.6,
-                label=label,
-                marker=MARKERS[at % len(MARKERS)],
-                markersize=3.5,
-            )[0]
+            colour = colours.get(label, theme.ink)
+            line = _curve(axes, history, column, at=at, label=label, colour=colour, width=1.6)
             line.set_path_effects(outlined(theme))
         _epochs(axes, theme, best)
         axes.set_ylim(0, 1)
@@ -139,6 +132,26 @@ def precision_recall(
     return save_plot(draw, folder, name, caption=title)
 
 
+def _dots_with_intervals(
+    axes: Axes, theme: Theme, part: pd.DataFrame, rows: Sequence[int], *, at: int, label: str, colour: str
+) -> None:
+    """Dots of one class, one in each of its rows, with their intervals where these are known."""
+    known = part["low"].notna()
+    lines = [row for row, has in zip(rows, known, strict=True) if has]
+    axes.hlines(lines, part["low"][known], part["high"][known], color=theme.ink, linewidth=1, alpha=0.5)
+    axes.scatter(
+        part["value"],
+        rows,
+        color=colour,
+        edgecolor=theme.ink,
+        linewidth=0.7,
+        marker=MARKERS[at % len(MARKERS)],
+        s=44,
+        label=label,
+        zorder=3,
+    )
+
+
 def results_compared(frame: pd.DataFrame, record: DatasetRecord, *, title: str, folder: Path, name: str) -> Shot:
     """Dot plot with intervals: pooled Dice of each class, one row per result.
 
@@ -160,26 +173,8 @@ def results_compared(frame: pd.DataFrame, record: DatasetRecord, *, title: str, 
         for at, each in enumerate(record.classes):
             part = frame[(frame["class_code"] == each.code) & frame["value"].notna()]
             rows = [results.index(result) for result in part["result"]]
-            known = part["low"].notna()
-            axes.hlines(
-                [row for row, has in zip(rows, known, strict=True) if has],
-                part["low"][known],
-                part["high"][known],
-                color=theme.ink,
-                linewidth=1,
-                alpha=0.5,
-            )
-            axes.scatter(
-                part["value"],
-                rows,
-                color=colour_code(each.rgb),
-                edgecolor=theme.ink,
-                linewidth=0.7,
-                marker=MARKERS[at % len(MARKERS)],
-                s=44,
-                label=each.code,
-                zorder=3,
-            )
+            colour = colour_code(each.rgb)
+            _dots_with_intervals(axes, theme, part, rows, at=at, label=each.code, colour=colour)
         axes.set_yticks(range(len(results)), results)
         axes.set_ylim(len(results) - 0.5, -0.5)
         axes.set_xlim(-0.03, 1.03)

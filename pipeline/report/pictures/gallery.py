@@ -51,7 +51,7 @@ class Overlay:
 
 def results_to_show(
     table: pd.DataFrame, result: Result, *, measured: Mapping[str, str], most: int
-) -> list[dict[str, Any]]:
+) -> list[dict[Any, Any]]:
     """Rows of the images table that have results: test, then predict, then validation; by id within each.
 
     ``measured`` is the split in which each image of the result was measured: a model of a fold, or an ensemble of
@@ -63,7 +63,7 @@ def results_to_show(
     held = held[held["split"].isin(SHOWN_SPLITS)]
     order = held["split"].map({split: at for at, split in enumerate(SHOWN_SPLITS)})
     chosen = held.assign(order=order).sort_values(["order", "image_id"]).head(most)
-    return [{str(key): value for key, value in row.items()} for row in chosen.to_dict("records")]
+    return chosen.to_dict("records")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +108,10 @@ def _crop(
 
 
 def _panels(layers: _Layers, record: DatasetRecord, *, thickness: int) -> dict[str, Picture]:
-    colours = [each.rgb for each in record.classes]
-    order = [record.codes.index(code) for code in reversed(record.order)]
     found: dict[str, Picture] = {}
     for name, masks, filled in (("truth", layers.reduced.truth, False), ("prediction", layers.reduced.masks, True)):
         if masks is not None:
-            found[name] = overlays.draw_masks(
-                layers.picture, masks, colours=colours, drawing_order=order, filled=filled, thickness=thickness
-            )
+            found[name] = overlays.draw_classes(layers.picture, masks, record, filled=filled, thickness=thickness)
     if layers.reduced.errors is not None:
         found["errors"] = overlays.errors(layers.picture, layers.reduced.errors)
     found["probability"] = overlays.heat(layers.picture, layers.probability)

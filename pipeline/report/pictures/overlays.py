@@ -11,10 +11,22 @@ import numpy as np
 from matplotlib import colormaps
 from numpy.typing import NDArray
 
+from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import Box, clip_start
 from pipeline.report.pictures.reduce import ERRORS
 
-__all__ = ["ERROR_COLOURS", "HEAT_MAP", "RGB", "Picture", "draw_masks", "errors", "heat", "interesting_box", "outline"]
+__all__ = [
+    "ERROR_COLOURS",
+    "HEAT_MAP",
+    "RGB",
+    "Picture",
+    "draw_classes",
+    "draw_masks",
+    "errors",
+    "heat",
+    "interesting_box",
+    "outline",
+]
 
 Picture: TypeAlias = NDArray[np.uint8]
 RGB: TypeAlias = tuple[int, int, int]
@@ -78,6 +90,15 @@ def draw_masks(
             tinted = _blend(drawn, masks[at], colour=colours[at], share=_FILL) if filled else drawn
             drawn = outline(tinted, masks[at], colour=colours[at], thickness=thickness)
     return drawn
+
+
+def draw_classes(
+    picture: Picture, masks: NDArray[np.bool_], record: DatasetRecord, *, filled: bool, thickness: int = 1
+) -> Picture:
+    """Overlay of the classes of a data set, in their colours and by their priority; see ``draw_masks``."""
+    colours = [each.rgb for each in record.classes]
+    order = [record.codes.index(code) for code in reversed(record.order)]
+    return draw_masks(picture, masks, colours=colours, drawing_order=order, filled=filled, thickness=thickness)
 
 
 def dimmed(picture: Picture) -> Picture:

@@ -47,12 +47,12 @@ class Pair:
     """That place."""
 
 
-def pairs_to_show(table: pd.DataFrame, *, most: int) -> list[dict[str, Any]]:
+def pairs_to_show(table: pd.DataFrame, *, most: int) -> list[dict[Any, Any]]:
     """Rows of the images table to show before and after: the first image of each centre, then the next by id."""
     usable = table[table["rejected"] == ""].sort_values("image_id")
     again = usable.groupby("centre", sort=False).cumcount()
     chosen = usable.assign(again=again).sort_values(["again", "image_id"]).head(most)
-    return [{str(key): value for key, value in row.items()} for row in chosen.to_dict("records")]
+    return chosen.to_dict("records")
 
 
 def stained_box(picture: Picture, roi: NDArray[np.bool_], *, shape: tuple[int, int], side: int) -> Box:

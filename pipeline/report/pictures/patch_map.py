@@ -80,10 +80,8 @@ def box_map(store: Path, rows: pd.DataFrame, record: DatasetRecord, *, side: int
     shape = store_shape(store)
     ground = _ground(store_picture(store, side=side))
     size = (ground.shape[0], ground.shape[1])
-    picture, truth = ground, _truth(store, size=size, classes=len(record.classes))
-    if truth is not None:
-        for at in [record.codes.index(code) for code in reversed(record.order)]:
-            picture = overlays.outline(picture, truth[at], colour=record.classes[at].rgb)
+    truth = _truth(store, size=size, classes=len(record.classes))
+    picture = ground if truth is None else overlays.draw_classes(ground, truth, record, filled=False)
     corners = np.column_stack([rows["y"], rows["x"], rows["y"] + rows["height"], rows["x"] + rows["width"]])
     boxes = corners.astype(np.int64)
     seen = times_seen(boxes, shape=shape, picture=size)

@@ -125,7 +125,7 @@ def contact_sheet(rows: Sequence[PatchRow], *, normalized: Mapping[str, Path], r
 
 
 def colour_of(what: str, record: DatasetRecord) -> RGB:
-    """The colour of a class; white for background and grid."""
+    """Colour of a class; white for background and grid."""
     return {each.code: each.rgb for each in record.classes}.get(what, NEUTRAL)
 
 
@@ -162,9 +162,7 @@ def _tile(patch: Mapping[Any, Any], *, store: Path, record: DatasetRecord) -> Pi
     way = cv2.INTER_AREA if factor < 1 else cv2.INTER_NEAREST
     picture = np.asarray(cv2.resize(np.ascontiguousarray(pixels), size[::-1], interpolation=way), dtype=np.uint8)
     masks = _scaled(truth, size)
-    order = [record.codes.index(code) for code in reversed(record.order)]
-    colours = [each.rgb for each in record.classes]
-    drawn = overlays.draw_masks(picture, masks, colours=colours, drawing_order=order, filled=False)
+    drawn = overlays.draw_classes(picture, masks, record, filled=False)
     tile = np.full((TILE, TILE, 3), EMPTY, dtype=np.uint8)
     y0, x0 = (TILE - size[0]) // 2, (TILE - size[1]) // 2
     tile[y0 : y0 + size[0], x0 : x0 + size[1]] = drawn

@@ -47,38 +47,45 @@ def by_centre(
     def draw(theme: Theme) -> Figure:
         figure, axes = blank_plot(theme, title=title, size=(WIDE, 3.9))
         for at, (label, part) in enumerate(parts.items()):
-            colour = CENTRES[at] if at < len(CENTRES) and not label.endswith("more centres") else OTHERS
             for kind in kinds:
-                own, hollow = part[part["what"] == kind], kind != kinds[0]
-                axes.scatter(
-                    own["x"],
-                    own["y"],
-                    s=42,
-                    marker=MARKERS[at % len(MARKERS)],
-                    linewidth=1.4 if hollow else 0.7,
-                    facecolor="none" if hollow else colour,
-                    edgecolor=colour if hollow else theme.ink,
-                    label=None if hollow else label,
-                    zorder=3,
-                )
+                _dots(axes, theme, part[part["what"] == kind], at=at, label=label, hollow=kind != kinds[0])
         _marks(axes, theme, points[points["odd"].astype(bool)], target)
-        for kind in [kind for kind in kinds if kind]:
-            own = points[points["what"] == kind]
-            axes.annotate(
-                kind,
-                (own["x"].iloc[own["y"].argmax()], own["y"].max()),
-                xytext=(0, 9),
-                textcoords="offset points",
-                ha="center",
-                fontsize=9,
-                color=theme.ink,
-            )
+        for kind in filter(None, kinds):
+            _name_kind(axes, theme, points[points["what"] == kind], kind)
         axes.margins(0.12)
         name_axes(axes, theme, x=x, y=y)
         legend_below(figure, axes, theme, columns=3)
         return figure
 
     return save_plot(draw, folder, name, caption=f"{title} by centre; {x} against {y}")
+
+
+def _dots(axes: Axes, theme: Theme, part: pd.DataFrame, *, at: int, label: str, hollow: bool) -> None:
+    colour = CENTRES[at] if at < len(CENTRES) and not label.endswith("more centres") else OTHERS
+    axes.scatter(
+        part["x"],
+        part["y"],
+        s=42,
+        marker=MARKERS[at % len(MARKERS)],
+        linewidth=1.4 if hollow else 0.7,
+        facecolor="none" if hollow else colour,
+        edgecolor=colour if hollow else theme.ink,
+        label=None if hollow else label,
+        zorder=3,
+    )
+
+
+def _name_kind(axes: Axes, theme: Theme, part: pd.DataFrame, kind: str) -> None:
+    """The name of a kind of dots over the highest of them."""
+    axes.annotate(
+        kind,
+        (part["x"].iloc[part["y"].argmax()], part["y"].max()),
+        xytext=(0, 9),
+        textcoords="offset points",
+        ha="center",
+        fontsize=9,
+        color=theme.ink,
+    )
 
 
 def _marks(axes: Axes, theme: Theme, odd: pd.DataFrame, target: pd.DataFrame) -> None:
