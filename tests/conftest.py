@@ -1,13 +1,21 @@
-"""Hypothesis without deadlines: compiled kernels take their time at the first call."""
+"""Hypothesis without deadlines, because compiled kernels take their time at the first call; what tests of all folders share."""
 
 import os
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from pipeline.runtime.threads import let_waiting_threads_sleep
 
+if TYPE_CHECKING:
+    from tests.scenes.tiny_run import TinyRun
+
+# Two files of tests at a time share the cores: threads of one operator would only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # noqa: TID251
 settings.register_profile("lesionmap", deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lesionmap")
 let_waiting_threads_sleep()
@@ -16,6 +24,14 @@ let_waiting_threads_sleep()
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whole runs first: whoever is left with one at the end would keep the others waiting."""
     items.sort(key=lambda item: item.path.parent.name != "workflow")
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], "TinyRun"]:
+    """The tiny run of a world, made once, to look at only."""
+    from tests.scenes.tiny_run import tiny_run
+
+    return cache(lambda world: tiny_run(tmp_path_factory.mktemp(world), world))
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from pipeline.index.candidates import write_candidates
 from pipeline.index.table import Inputs, write_index
 from pipeline.stores import open_array
 from pipeline.stores.job import Job
-from tests.scenes.tiny_run import TinyRun, tiny_run
+from tests.scenes.tiny_run import TinyRun, copied
 
 PAGE = Path(__file__).parents[2] / "docs" / "notebook.md"
 NAMES = {"tiny_0": "IDRiD_01", "tiny_3": "IDRiD_55"}
@@ -36,10 +37,10 @@ def write_patches(run: TinyRun) -> None:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
+def run(finished_run: Callable[[str], TinyRun], tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
     """A finished run under the names of the page."""
     folder = tmp_path_factory.mktemp("notebook")
-    run = tiny_run(folder, "fundus")
+    run = copied(finished_run("fundus"), folder)
     write_patches(run)
     (folder / "images").symlink_to(run.files)
     (folder / "results" / "idrid").symlink_to(run.root)

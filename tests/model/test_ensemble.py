@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from pipeline.predict.new_image import Wishes, predict_new_image
 from pipeline.stores import open_array
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
-from tests.scenes.tiny_run import QUICK, TinyRun, bare, tiny_run
+from tests.scenes.tiny_run import QUICK, TinyRun, bare, copied
 
 ORIGIN = Provenance("model", {}, "code")
 TEST = "tiny_3"
@@ -46,9 +47,9 @@ def test_the_probabilities_are_the_mean_of_the_members(task, outputs, scale):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
+def run(finished_run: Callable[[str], TinyRun], tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
     """A finished run with two models and an ensemble of both."""
-    run = tiny_run(tmp_path_factory.mktemp("two"), "fundus")
+    run = copied(finished_run("fundus"), tmp_path_factory.mktemp("two"))
     run.train("second", settings=QUICK.model_copy(update={"seed": 7}), target=None)
     write_ensemble(
         [run.model("unet"), run.model("second")],

@@ -223,6 +223,7 @@ def test_other_tasks_train_and_come_back(
     assert found.shape == (1, len(codes), 64, 64)
 
 
+@pytest.mark.slow  # six epochs; one batch is learned by heart in the quick tests of the loss
 def test_training_learns_squares_that_anyone_sees(bench: Callable, quick: ModelSettings) -> None:
     folder = bench().train("out", settings=quick.model_copy(update={"epochs": 6}))
     losses = pd.read_parquet(folder / "history.parquet")["train_loss"]

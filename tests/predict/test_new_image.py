@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,21 +21,21 @@ from pipeline.predict.new_image import Found, Wishes, predict_new_image
 from pipeline.predict.run_settings import RunBeside
 from pipeline.probability import predict
 from pipeline.stores import create_group, input_digest, open_array, open_group
-from tests.scenes.tiny_run import QUICK, TinyRun, tiny_run
+from tests.scenes.tiny_run import QUICK, TinyRun, copied
 
 TEST = "tiny_3"
 
 
 @pytest.fixture(scope="module", params=["fundus", "histology"])
-def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
+def run(request: pytest.FixtureRequest, finished_run: Callable[[str], TinyRun]) -> TinyRun:
     """A finished run, to look at only."""
-    return tiny_run(tmp_path_factory.mktemp(request.param), request.param)
+    return finished_run(request.param)
 
 
 @pytest.fixture(scope="module")
-def eyes(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
-    """A finished run of fundus photographs."""
-    return tiny_run(tmp_path_factory.mktemp("eyes"), "fundus")
+def eyes(finished_run: Callable[[str], TinyRun]) -> TinyRun:
+    """A finished run of fundus photographs, to look at only."""
+    return finished_run("fundus")
 
 
 def content(path: Path, name: str = "0") -> np.ndarray:
@@ -59,8 +60,10 @@ def test_a_file_of_the_run_gets_the_very_maps_and_outlines_of_the_run(run: TinyR
     assert sum(first.regions.values()) == len(json.loads(first.outlines.read_text())["features"])
 
 
-def test_thresholds_of_another_training_are_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    run = tiny_run(tmp_path, "fundus")
+def test_thresholds_of_another_training_are_not_used(
+    eyes: TinyRun, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = copied(eyes, tmp_path)
     beside = RunBeside(run.model())
     assert beside.thresholds("gaussian") is not None
     shutil.rmtree(run.model())
@@ -78,8 +81,8 @@ def test_thresholds_of_another_training_are_not_used(tmp_path: Path, caplog: pyt
     assert beside.thresholds("gaussian") is not None
 
 
-def test_parameters_are_those_of_the_fusion_asked_for_and_of_the_present_model(tmp_path: Path) -> None:
-    run = tiny_run(tmp_path, "fundus")
+def test_parameters_are_those_of_the_fusion_asked_for_and_of_the_present_model(eyes: TinyRun, tmp_path: Path) -> None:
+    run = copied(eyes, tmp_path)
     present = input_digest(run.model() / "weights.pt")
 
     def left(fusion: str, *, overlap: float, window: int, weights: str) -> None:
@@ -95,8 +98,8 @@ def test_parameters_are_those_of_the_fusion_asked_for_and_of_the_present_model(t
     assert RunBeside(run.model(), ("gaussian",)).probability({}).overlap == 0.5, "of the next image of the run"
 
 
-def test_the_card_brings_a_new_image_to_the_stain_target_of_the_training_images(tmp_path_factory) -> None:
-    run = tiny_run(tmp_path_factory.mktemp("pink"), "histology")
+def test_the_card_brings_a_new_image_to_the_stain_target_of_the_training_images(finished_run) -> None:
+    run = finished_run("histology")
     target = json.loads((run.root / "normalized" / "target.json").read_text())
     assert read_card(run.model()).stain_target == {key: value for key, value in target.items() if key != "provenance"}
     assert target["from"].startswith("median of 2")

@@ -1,5 +1,6 @@
 """The stages of a run called by hand on a handful of small image files, as the workflow calls them, in seconds."""
 
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -246,6 +247,13 @@ def write_images(folder: Path, world: str, codes: tuple[str, ...], *, count: int
         for code in codes:
             Image.fromarray(np.uint8(255) * made.masks[code].astype(np.uint8)).save(folder / f"{name}_{code}.png")
     return names
+
+
+def copied(run: TinyRun, folder: Path) -> TinyRun:
+    """A finished run in a folder of its own, for a test that changes it."""
+    shutil.copytree(run.files, folder / "files")
+    shutil.copytree(run.root, folder / "results" / "tiny")
+    return replace(run, files=folder / "files", root=folder / "results" / "tiny")
 
 
 def tiny_run(folder: Path, world: str) -> TinyRun:

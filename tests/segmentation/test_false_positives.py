@@ -2,6 +2,7 @@
 
 import json
 
+import hypothesis
 import numpy as np
 import pandas as pd
 import pytest
@@ -113,6 +114,7 @@ def expected(values, truth, *, margin, least):
     return found
 
 
+@hypothesis.settings(max_examples=12)  # each of them stores and reads a data set
 @given(seed=st.integers(0, 999), margin=st.integers(0, 4), least=st.integers(0, 6))
 def test_the_list_holds_the_regions_without_truth_near_as_scipy_finds_them(tmp_path_factory, seed, margin, least):
     values, truth = maps(seed), truth_of(seed)

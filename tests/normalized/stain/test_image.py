@@ -77,13 +77,20 @@ def same(one, other):
     return all(np.array_equal(one[0][name][:], other[0][name][:]) for name in ("0", "1", "roi")) and one[1] == other[1]
 
 
-@pytest.mark.parametrize("method", ["vahadane", "macenko", "reinhard"])
+@pytest.fixture(scope="module", params=["vahadane", "macenko", "reinhard"])
+def at_once(request, tmp_path_factory):
+    """A method, and the phantom normalised by it in one block."""
+    folder = tmp_path_factory.mktemp("at_once")
+    settings = config(method=request.param, shard=64, rows=512, columns=512)
+    return request.param, normalised(folder, saved(folder, PHANTOM), settings)
+
+
 @settings(max_examples=4)
 @given(rows=st.sampled_from([64, 128, 320]), columns=st.sampled_from([64, 192, 320]), workers=st.integers(1, 3))
-def test_blocks_shards_and_workers_change_nothing(tmp_path_factory, method, rows, columns, workers):
+def test_blocks_shards_and_workers_change_nothing(tmp_path_factory, at_once, rows, columns, workers):
+    method, one = at_once
     folder = tmp_path_factory.mktemp("blocks")
     entry = saved(folder, PHANTOM)
-    one = normalised(folder, entry, config(method=method, shard=64, rows=512, columns=512), name="one")
     other = normalised(folder, entry, config(method=method, rows=rows, columns=columns), workers=workers, name="two")
     assert same(one, other)
 
