@@ -1,4 +1,4 @@
-"""What the borders of windows do to the maps of a finished run: seams, distance from a dense reference, false regions.
+"""Borders of windows in the maps of a finished run: seams, distance from a dense reference, false regions.
 
     python -m benchmarks.borders results/idrid/model/unet
 

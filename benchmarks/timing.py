@@ -1,4 +1,4 @@
-"""How is a pair timed? In turn, A B A B …, after a warm-up of each; the ratio is taken pair by pair."""
+"""Timing of a pair: in turn, A B A B …, after a warm-up of each; the ratio is taken pair by pair."""
 
 import statistics
 import time

@@ -1,4 +1,4 @@
-"""What do the samplings show a network of IDRiD? Share of training patches with each lesion, by ``snakemake index``."""
+"""Share of training patches with each lesion of IDRiD, for every sampling, by ``snakemake index``."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""How long does it take to read ten million rows back?"""
+"""Time of reading ten million rows of a patch index back."""
 
 import statistics
 import time

@@ -1,1 +1,1 @@
-"""How good and how fast is stain normalisation, beside the peers? `python -m benchmarks.normalized` answers in a table."""
+"""Stain normalisation beside its peers, in quality and speed: `python -m benchmarks.normalized` answers in a table."""

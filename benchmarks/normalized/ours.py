@@ -1,4 +1,4 @@
-"""How is an image in memory normalised by this package? The same calls as in the stage, without files."""
+"""Normalisation of an image in memory by this package: the same calls as in the stage, without files."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""What do the peers find, and what do they make of an image? Each is imported where it is asked for; see `benchmarks/peers.txt`.
+"""Peers of stain normalisation: what they find, and what they make of an image. Each is imported where it is asked for; see `benchmarks/peers.txt`.
 
 Vectors and concentrations come from each peer's own way of reading optical density; all vectors are compared at unit
 length. TIAToolbox pulls in too much to be installed here, so its Vahadane is written out with the scikit-learn call and

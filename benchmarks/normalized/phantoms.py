@@ -1,4 +1,4 @@
-"""Which H&E images have stains that are known? The same pieces of tissue, as six laboratories would stain and scan them."""
+"""Phantoms of H&E images with known stains: the same pieces of tissue, as six laboratories would stain and scan them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

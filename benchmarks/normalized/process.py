@@ -1,4 +1,4 @@
-"""How long does a whole file take in a process of its own, and how much memory? Asked by `speed` and `slide`.
+"""Time and memory of a whole file in a process of its own, for `speed` and `slide`.
 
 ``python -m benchmarks.normalized.process WHAT FILE OUT RUNS`` prints one JSON object. WHAT is ``ours`` (both doors of
 the stage), ``staintools`` (decode, transform, PNG) or ``digest`` (the estimate of an array in a file).

@@ -1,4 +1,4 @@
-"""How far are the estimated stains from the true ones? Angles of the vectors and errors of the concentrations, on phantoms."""
+"""Errors of the estimated stains on phantoms: angles of the vectors, and differences of the concentrations."""
 
 import warnings
 from collections import Counter

@@ -1,4 +1,4 @@
-"""How fast is normalisation, how close to the reference, how repeatable, in how much memory? Ratios to StainTools in one run."""
+"""Speed of normalisation, its distance from the reference, repeatability and memory: ratios to StainTools in one run."""
 
 import statistics
 import tempfile

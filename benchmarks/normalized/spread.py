@@ -1,4 +1,4 @@
-"""How far apart do the colours of centres lie before and after, and is the structure kept? On real images and phantoms."""
+"""Spread of the colours of centres before and after normalisation, and kept structure, on real images and phantoms."""
 
 import os
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""How much of the rate of the bare forward passes does a GPU keep, from store to store?"""
+"""Rate of inference on a GPU from store to store, as a share of that of the bare forward passes."""
 
 import shutil
 import statistics

@@ -1,4 +1,4 @@
-"""What is slid over what? Images as stage normalized leaves them, and a data set of any number of classes."""
+"""Inputs of the benchmarks: images as stage normalized leaves them, and a data set of any number of classes."""
 
 import os
 from pathlib import Path

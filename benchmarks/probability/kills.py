@@ -1,4 +1,4 @@
-"""How many windows are evaluated twice, when a process is killed again and again? What the kill test prints."""
+"""Windows that are evaluated twice when a process is killed again and again, as the kill test prints them."""
 
 import re
 import subprocess

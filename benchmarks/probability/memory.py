@@ -1,4 +1,4 @@
-"""Does memory stay flat while an image grows? One class at every size, each in a process of its own."""
+"""Memory of inference while the image grows: one class at every size, each in a process of its own."""
 
 import shutil
 import tempfile

@@ -1,4 +1,4 @@
-"""What does a run cost beyond the bare forward passes of its network, and what makes those faster on a processor?"""
+"""Cost of inference beyond the bare forward passes of its network, and what makes those faster on a processor."""
 
 import shutil
 import statistics

@@ -1,4 +1,4 @@
-"""How long does this package take to fuse what a null model says, how much memory, and how exact is it?"""
+"""Fusion of a null model by this package: its time, its memory, and how exact it is."""
 
 import shutil
 from collections.abc import Callable

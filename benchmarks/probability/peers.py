@@ -1,4 +1,4 @@
-"""What do others make of the same windows? MONAI's sliding windows, and the bare loop; arrays in memory."""
+"""Peers of fusion on the same windows: MONAI's sliding windows, and the bare loop; arrays in memory."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What does a measurement say that runs in a process of its own? Its answer, and the most memory that it held.
+"""Measurement in a process of its own: its answer, and the most memory that it held.
 
 ``python -m benchmarks.probability.process MODULE.FUNCTION ARGUMENTS`` calls a function of this package with keywords
 from a JSON object and prints its answer, a JSON object too, with ``peak`` (MB) added.

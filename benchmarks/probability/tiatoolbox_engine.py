@@ -1,4 +1,4 @@
-"""What does TIAToolbox's engine make of the same windows? File in, its Zarr store out; mean only, it knows no Gaussian.
+"""TIAToolbox's engine on the same windows: file in, its Zarr store out; mean only, it knows no Gaussian.
 
 It is found in ``.venv/tiatoolbox``, where the Makefile puts it with its own dependencies left out as far as possible.
 """

@@ -1,4 +1,4 @@
-"""How much faster are two workers of a scheduler than one?"""
+"""Speed of two workers of a scheduler against one."""
 
 import shutil
 import statistics
