@@ -23,7 +23,7 @@ from pipeline.model.ensemble import members_of
 from pipeline.predict.run_settings import RunBeside
 from pipeline.probability.predict import predict_image
 from pipeline.report.measures.steps import ACTIVE, border_lines
-from pipeline.report.page.borders_section import NAMES
+from pipeline.report.page.sections.borders import NAMES
 from pipeline.stores import open_array, open_group, read_box, read_table
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance

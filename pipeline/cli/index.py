@@ -38,8 +38,8 @@ def _opened(arguments: argparse.Namespace) -> "tuple[IndexPlace, pd.DataFrame, d
 
 
 def _index_show(arguments: argparse.Namespace) -> int:
-    from pipeline.report.page.patch_tables import all_tables, missed_sentence, notes_of, sampling_table
-    from pipeline.report.page.terminal import terminal_table
+    from pipeline.report.page.tables.patches import all_tables, missed_sentence, notes_of, sampling_table
+    from pipeline.report.page.tables.terminal import terminal_table
     from pipeline.report.pictures.index_pictures import write_pictures
 
     place, frame, notes, record = _opened(arguments)

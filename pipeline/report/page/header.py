@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.report.measures.summary import OVER_CLASSES
 from pipeline.report.page.facts import Facts
-from pipeline.report.page.tables import counted, number
+from pipeline.report.page.tables.cells import counted, number
 
 __all__ = ["page_header"]
 

@@ -1,19 +1,17 @@
-"""Section on times and memory, in a file of its own: the page of a data set is the same for the same seed, this is not."""
+"""Times and memory of the jobs, on a page of their own: the page of a data set is the same for the same seed, this is not."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from pipeline.report.measures.times import read_times, write_times
-from pipeline.report.page.facts import Facts
 from pipeline.report.page.render import render
-from pipeline.report.page.tables import DASH, Cell, Table, counted
+from pipeline.report.page.tables.cells import DASH, Cell, Table, counted
 
-__all__ = ["Noted", "times_section", "times_table", "write_times_section"]
+__all__ = ["Noted", "times_table", "write_times_section"]
 
 TEXT = (
     "Seconds are those of the jobs, added up, as if one had run after the other; a job that was not run again keeps the"
@@ -72,11 +70,6 @@ def times_table(times: pd.DataFrame) -> Table:
     total = (Cell("all", kind="text", strong=True), Cell("", kind="text"), Cell(counted(int(times["jobs"].sum()))))
     rows += [(*total, seconds, Cell(""), processor, Cell(""), Cell(""))] if rows else []
     return Table("Jobs by stage and rule", HEAD, tuple(rows))
-
-
-def times_section(facts: Facts) -> dict[str, Any] | None:
-    """Content of the section on times: links alone; None where no times were written."""
-    return {} if facts.timed else None
 
 
 def write_times_section(noted: Noted, *, dataset: str, folder: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.report.page.patch_tables import (
+from pipeline.report.page.tables.patches import (
     all_tables,
     images_of_index,
     lesions_missed,

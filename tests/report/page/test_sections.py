@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 import zarr
 
-from pipeline.report.page import sections
+from pipeline.report import page
 from pipeline.report.page.choice import choose, validated_alike
-from pipeline.report.page.images_section import flags, leaks, rejections
-from pipeline.report.page.metrics_section import origin_of_thresholds
-from pipeline.report.page.patches_section import samplings
+from pipeline.report.page.sections.images import flags, leaks, rejections
+from pipeline.report.page.sections.metrics import origin_of_thresholds
+from pipeline.report.page.sections.patches import samplings
+from pipeline.report.page.sections.table import SECTIONS
 from pipeline.report.page.stains import stained_images
 from pipeline.report.paths import Result
 from pipeline.report.pictures.gallery import results_to_show
@@ -31,10 +32,14 @@ def summary(*, validation, test, average="mean over lesions"):
 
 
 def test_each_template_of_a_section_belongs_to_one_row_of_the_table():
-    templates = {path.name for path in (Path(sections.__file__).parent / "templates").glob("section_*.html")}
-    rows = sections.SECTIONS
-    assert {each.template for each in rows} == templates
-    assert len({each.name for each in rows}) == len({each.content for each in rows}) == len(rows) == len(templates)
+    templates = {path.name for path in (Path(page.__file__).parent / "templates").glob("section_*.html")}
+    assert {each.template for each in SECTIONS} == templates
+    assert (
+        len({each.name for each in SECTIONS})
+        == len({each.content for each in SECTIONS})
+        == len(SECTIONS)
+        == len(templates)
+    )
 
 
 def test_the_best_on_validation_is_shown_even_where_another_is_better_on_test():

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from skimage.color import lab2rgb, rgb2lab
 
 from pipeline.errors import StoreError
-from pipeline.report.page.normalisation_section import stain_sentence
-from pipeline.report.page.stain_tables import LISTED, stain_table
+from pipeline.report.page.sections.normalisation import stain_sentence
+from pipeline.report.page.sections.stains import stains_content
 from pipeline.report.page.stains import (
     Stained,
     lab_colour,
@@ -23,7 +23,7 @@ from pipeline.report.page.stains import (
     stains_frame,
     to_list,
 )
-from pipeline.report.page.stains_section import stains_content
+from pipeline.report.page.tables.stains import LISTED, stain_table
 from pipeline.stores import read_table
 from pipeline.stores.provenance import Provenance
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.report.page.image_tables import images_table, splits_table
-from pipeline.report.page.tables import counted, number
+from pipeline.report.page.tables.cells import counted, number
+from pipeline.report.page.tables.images import images_table, splits_table
 from pipeline.report.pictures.pairs import pairs_to_show
 from pipeline.stores import read_table
 

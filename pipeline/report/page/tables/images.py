@@ -3,7 +3,7 @@
 import pandas as pd
 
 from pipeline.config.manifest import DatasetRecord
-from pipeline.report.page.tables import DASH, Cell, Table, chips, counted, headings, text_cell
+from pipeline.report.page.tables.cells import DASH, Cell, Table, chips, counted, headings, text_cell
 from pipeline.words import SPLITS
 
 __all__ = ["images_table", "splits_table"]

@@ -5,7 +5,7 @@ from typing import Any
 from pipeline import stores
 from pipeline.config.manifest import DatasetRecord
 from pipeline.report.page.facts import Facts
-from pipeline.report.page.tables import chips
+from pipeline.report.page.tables.cells import chips
 from pipeline.report.pictures import gallery
 from pipeline.report.pictures.canvas import colour_code
 from pipeline.report.pictures.overlays import ERROR_COLOURS

@@ -7,17 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.report.page.borders_section import borders_section
 from pipeline.report.page.facts import Facts
-from pipeline.report.page.images_section import images_section
-from pipeline.report.page.metrics_section import metrics_section
-from pipeline.report.page.normalisation_section import normalisation_section
-from pipeline.report.page.overlays_section import overlays_section
-from pipeline.report.page.patches_section import patches_section
-from pipeline.report.page.run_section import run_section
-from pipeline.report.page.stains_section import stains_section
-from pipeline.report.page.times_section import times_section
-from pipeline.report.page.training_section import training_section
+from pipeline.report.page.sections.borders import borders_section
+from pipeline.report.page.sections.images import images_section
+from pipeline.report.page.sections.metrics import metrics_section
+from pipeline.report.page.sections.normalisation import normalisation_section
+from pipeline.report.page.sections.overlays import overlays_section
+from pipeline.report.page.sections.patches import patches_section
+from pipeline.report.page.sections.run import run_section
+from pipeline.report.page.sections.stains import stains_section
+from pipeline.report.page.sections.times import times_section
+from pipeline.report.page.sections.training import training_section
 
 __all__ = ["SECTIONS", "Section"]
 

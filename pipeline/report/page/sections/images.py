@@ -9,8 +9,8 @@ import pandas as pd
 
 from pipeline.raw.table import leaking_pairs
 from pipeline.report.page.facts import Facts
-from pipeline.report.page.image_tables import images_table, splits_table
 from pipeline.report.page.stains import Stained
+from pipeline.report.page.tables.images import images_table, splits_table
 from pipeline.report.store_notes import store_notes
 
 __all__ = ["Rejection", "flags", "images_section", "leaks", "rejections"]

@@ -10,8 +10,8 @@ import pandas as pd
 from pipeline import stores
 from pipeline.config.manifest import DatasetRecord
 from pipeline.report.page.facts import Facts
-from pipeline.report.page.patch_tables import all_tables, missed_sentence, notes_of, sampling_table
-from pipeline.report.page.tables import Table, counted
+from pipeline.report.page.tables.cells import Table, counted
+from pipeline.report.page.tables.patches import all_tables, missed_sentence, notes_of, sampling_table
 from pipeline.report.pictures import bars
 from pipeline.report.pictures.index_pictures import MapShots, page_pictures
 from pipeline.report.pictures.patch_sheet import drawn_for

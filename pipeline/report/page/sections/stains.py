@@ -8,8 +8,8 @@ import pandas as pd
 
 from pipeline import stores
 from pipeline.report.page.facts import Facts
-from pipeline.report.page.stain_tables import stain_table
 from pipeline.report.page.stains import NAMES, Stained, Stains, lab_of, stain_colours, stains_frame
+from pipeline.report.page.tables.stains import stain_table
 from pipeline.report.pictures import scatter
 from pipeline.report.pictures.store_pictures import Shot
 from pipeline.stores.provenance import Provenance

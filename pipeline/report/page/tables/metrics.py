@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipeline.config.manifest import ClassRecord, DatasetRecord
 from pipeline.report.measures.summary import COMPARED, average_of
-from pipeline.report.page.tables import DASH, Cell, Table, chips, counted, headings, number, text_cell
+from pipeline.report.page.tables.cells import DASH, Cell, Table, chips, counted, headings, number, text_cell
 
 __all__ = ["averages_table", "classes_table", "comparison_table"]
 

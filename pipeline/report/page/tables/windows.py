@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pipeline.report.page.tables import Table, counted, plain_table
+from pipeline.report.page.tables.cells import Table, counted, plain_table
 from pipeline.report.paths import Result
 from pipeline.report.store_notes import store_notes
 

@@ -12,9 +12,9 @@ from pipeline import stores
 from pipeline.config.manifest import DatasetRecord
 from pipeline.report.page.choice import MEASURED_SPLITS, Choice
 from pipeline.report.page.facts import Facts
-from pipeline.report.page.metric_tables import averages_table, classes_table, comparison_table
-from pipeline.report.page.tables import Table, counted, plain_table
-from pipeline.report.page.window_coverage import window_table
+from pipeline.report.page.tables.cells import Table, counted, plain_table
+from pipeline.report.page.tables.metrics import averages_table, classes_table, comparison_table
+from pipeline.report.page.tables.windows import window_table
 from pipeline.report.paths import Result
 from pipeline.report.pictures import figures
 from pipeline.report.pictures.store_pictures import Shot

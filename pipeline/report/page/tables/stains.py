@@ -13,7 +13,7 @@ from pipeline.report.page.stains import (
     stain_colours,
     to_list,
 )
-from pipeline.report.page.tables import DASH, Cell, Table, counted, number
+from pipeline.report.page.tables.cells import DASH, Cell, Table, counted, number
 from pipeline.report.pictures.canvas import colour_code
 from pipeline.report.pictures.overlays import RGB
 

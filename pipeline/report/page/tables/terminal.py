@@ -4,7 +4,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from pipeline.report.page.tables import Cell, Table
+from pipeline.report.page.tables.cells import Cell, Table
 
 __all__ = ["terminal_table"]
 

@@ -16,7 +16,7 @@ from pipeline.geometry import Box, clip_start
 from pipeline.report.measures.steps import borders_of_map
 from pipeline.report.page.choice import MEASURED_SPLITS
 from pipeline.report.page.facts import Facts
-from pipeline.report.page.tables import DASH, Cell, Table, counted, number
+from pipeline.report.page.tables.cells import DASH, Cell, Table, counted, number
 from pipeline.report.paths import Result
 from pipeline.report.pictures import overlays
 from pipeline.report.pictures.overlays import Picture

@@ -7,7 +7,7 @@ import yaml
 
 from pipeline import stores
 from pipeline.report.page.facts import Facts
-from pipeline.report.page.tables import plain_table
+from pipeline.report.page.tables.cells import plain_table
 
 __all__ = ["run_section"]
 

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config.manifest import DatasetRecord
-from pipeline.report.page.tables import DASH, Cell, Table, chips, counted, headings, text_cell
+from pipeline.report.page.tables.cells import DASH, Cell, Table, chips, counted, headings, text_cell
 from pipeline.report.pictures.patch_sheet import drawn_for
 from pipeline.words import BACKGROUND, SPLITS
 

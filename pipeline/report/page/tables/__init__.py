@@ -1,0 +1,10 @@
+"""Tables of the page and of the terminal.
+
+cells      cells and tables; numbers written so that they cannot be misread
+images     images, and images per split
+metrics    classes, averages, models and fusions side by side
+patches    patch index: counts, truth shares, missed lesions, spread
+stains     stain estimates: swatches, angles, amounts
+terminal   tables on a terminal
+windows    windows evaluated and skipped, and truth that no window reached
+"""
