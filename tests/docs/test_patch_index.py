@@ -1,5 +1,6 @@
 """The tutorial runs as it stands, and its answers are those of a plain count."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -122,6 +123,18 @@ def test_a_filter_reads_the_rows_of_one_image_only(answers, rows):
     one = answers["one_image"]
     assert set(one["image_id"]) == {answers["first"]}
     assert len(one) == (rows["image_id"] == answers["first"]).sum()
+
+
+def test_the_block_of_the_readme_runs_on_the_same_index(data, rows, monkeypatch):
+    monkeypatch.chdir(data.root.parents[1])
+    (block,) = re.findall(r"```python\n(.*?)```", (PAGE.parents[1] / "README.md").read_text(), re.DOTALL)
+    drawn, shares, sides = (ast.unparse(node.value) for node in ast.parse(block).body if isinstance(node, ast.Expr))
+    names = {}
+    exec(compile(block, "README.md", "exec"), names)
+    assert eval(drawn, names).sum() == rows["target_class"].notna().sum() > 0
+    train = rows[rows["split"] == "train"]
+    assert eval(shares, names)["pixels_MA"] == (train["pixels_MA"] > 0).mean()
+    assert eval(sides, names) == 1
 
 
 def test_every_output_has_a_block_and_the_readme_leads_here():

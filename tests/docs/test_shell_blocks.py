@@ -1,0 +1,87 @@
+"""Blocks of shell in README, CONTRIBUTING and docs parse, and every command of them exists."""
+
+import re
+import shlex
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.cli import _parser
+from pipeline.cli.arguments import key_values
+from pipeline.config.run import RunConfig, merge
+from pipeline.config.validation import load_yaml
+
+PROJECT = Path(__file__).parents[2]
+PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").glob("*.md"))]
+TEXT = "\n".join(page.read_text() for page in PAGES)
+BLOCKS = re.findall(r"```(?:sh|shell|bash|console)\n(.*?)```", TEXT, re.DOTALL)
+COMMANDS = [
+    [word for word in shlex.split(line, comments=True) if not re.match(r"[A-Z_]+=|&$", word)]
+    for block in BLOCKS
+    for line in block.replace("\\\n", " ").splitlines()
+    if shlex.split(line, comments=True)
+]
+WORKFLOW = [PROJECT / "Snakefile", *sorted((PROJECT / "stages").glob("*.smk"))]
+RULES = {
+    rule for path in WORKFLOW for rule in re.findall(r"^(?:rule|checkpoint) (\w+):", path.read_text(), re.MULTILINE)
+}
+
+
+def commands_of(program: str) -> list[list[str]]:
+    """Arguments of every call of a program."""
+    found = [command[1:] for command in COMMANDS if command[0] == program]
+    assert found, program
+    return found
+
+
+def configuration(files: Sequence[str | Path], pairs: dict) -> RunConfig:
+    """Configuration of a run; a file that is not in the project is shown in a block of YAML that begins with its name."""
+    tree = load_yaml(PROJECT / "stages" / "config.yaml")
+    for file in files:
+        shown = re.search(rf"```yaml\n# {re.escape(str(file))}\n(.*?)```", TEXT, re.DOTALL)
+        tree = merge(tree, yaml.safe_load(shown[1]) if shown else load_yaml(PROJECT / file))
+    return RunConfig.model_validate(merge(tree, pairs))
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.split("\n")[0][:40])
+def test_bash_parses_each_block(block: str) -> None:
+    subprocess.run(["bash", "-n"], input=block, text=True, check=True)
+
+
+def test_programs_are_those_that_are_tested_here() -> None:
+    assert {command[0] for command in COMMANDS} == {"make", "lesionmap", "snakemake", "dask"}
+
+
+def test_make_knows_each_target() -> None:
+    targets = {target for command in commands_of("make") for target in command}
+    known = set(re.findall(r"^([\w-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+    assert targets <= known
+    subprocess.run(["make", "-n", *sorted(targets)], cwd=PROJECT, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("arguments", commands_of("lesionmap"), ids=" ".join)
+def test_lesionmap_takes_each_call(arguments: list[str]) -> None:
+    found = _parser().parse_args(arguments)
+    if found.command == "check":
+        configuration(found.configfile, key_values(found.config, option="--config"))
+
+
+@pytest.mark.parametrize("arguments", commands_of("snakemake"), ids=" ".join)
+def test_snakemake_takes_each_call_of_rules_and_parameters_that_exist(arguments: list[str]) -> None:
+    cli = pytest.importorskip("snakemake.cli")
+    found = cli.get_argument_parser().parse_args(arguments)
+    assert set(found.targets) <= RULES
+    assert found.targets
+    configuration(found.configfile or [], cli.parse_config(found.config))
+
+
+@pytest.mark.parametrize("arguments", commands_of("dask"), ids=" ".join)
+def test_dask_has_each_command(arguments: list[str]) -> None:
+    import click
+    from distributed.cli import dask_scheduler, dask_worker
+
+    known: dict[str, click.Command] = {"scheduler": dask_scheduler.main, "worker": dask_worker.main}
+    known[arguments[0]].make_context(arguments[0], arguments[1:])
