@@ -3,7 +3,7 @@
 
 rule raw_image:
     input:
-        unpack(raw_files),
+        unpack(lambda w: entry_of(w).file_lists()),
     output:
         "<results>/{dataset}/raw/{image}.json",
     log:
@@ -11,15 +11,15 @@ rule raw_image:
     benchmark:
         "<benchmarks>/{dataset}/raw/raw_image/{image}.tsv"
     # A slide is decoded once here, to find damage: as wide as where it is normalised.
-    threads: lambda w: DATASETS[w.dataset].config.normalized.workers
+    threads: lambda w: run_of(w).config.normalized.workers
     resources:
         mem_mb=memory_of("raw_image"),
     params:
-        config=lambda w: {
-            "record": bare_record(w.dataset),
-            "entry": raw_facts(w, "official_test", "group", "centre"),
-        },
-        code=code_of("0_raw.py", "raw_image"),
+        **recorded(
+            lambda w: depends.raw_image(run_of(w), entry_of(w).facts("official_test", "group", "centre")),
+            script="0_raw.py",
+            function="raw_image",
+        ),
     message:
         "{wildcards.dataset}: reading {wildcards.image}"
     script:
@@ -28,12 +28,8 @@ rule raw_image:
 
 checkpoint raw_images:
     input:
-        sheets=lambda w: expand(
-            "<results>/{dataset}/raw/{image}.json",
-            dataset=w.dataset,
-            image=IMAGES[w.dataset],
-        ),
-        splits=lambda w: DATASETS[w.dataset].config.raw.splits_csv or [],
+        sheets=each("<results>/{dataset}/raw/{image}.json", image=lambda w: IMAGES[w.dataset]),
+        splits=lambda w: run_of(w).config.raw.splits_csv or [],
     output:
         "<results>/{dataset}/raw/images.parquet",
     log:
@@ -43,13 +39,7 @@ checkpoint raw_images:
     resources:
         mem_mb=memory_of("raw_images"),
     params:
-        config=lambda w: {
-            "dataset": DATASETS[w.dataset].name,
-            "record": bare_record(w.dataset),
-            "raw": stage_config(w.dataset, "raw"),
-            "seed": seed_of(w.dataset),
-        },
-        code=code_of("0_raw.py", "raw_images"),
+        **recorded(lambda w: depends.raw_images(run_of(w)), script="0_raw.py", function="raw_images"),
     message:
         "{wildcards.dataset}: table of images"
     script:
@@ -59,21 +49,20 @@ checkpoint raw_images:
 rule complete:
     input:
         images="<results>/{dataset}/raw/images.parquet",
-        results=lambda w: STAGE_RESULTS[w.word](w.dataset),
+        results=lambda w: STAGE_RESULTS[w.word](w),
     output:
         touch("<results>/.complete/{dataset}/{word}"),
     log:
         "<logs>/{dataset}/{word}.complete.log",
     params:
-        config={},
-        code=code_of("0_raw.py", "complete"),
+        **recorded(lambda w: {}, script="0_raw.py", function="complete", slots=4),
     message:
         "{wildcards.dataset}: {wildcards.word} is done; were images left out?"
     script:
         "0_raw.py"
 
 
-STAGE_RESULTS["raw"] = lambda dataset: []
+STAGE_RESULTS["raw"] = lambda wildcards: []
 
 
 rule raw:

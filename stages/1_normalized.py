@@ -44,7 +44,7 @@ def normalized_target(smk: Any) -> None:
     write_target(
         NormalizedConfig.model_validate(config["normalized"]),
         target=config["target"],
-        file=Path(smk.input.file[0]) if smk.input.file else None,
+        file=Path(smk.input.file) if smk.input.file else None,
         estimates=[Path(path) for path in smk.input.estimates],
         output=Path(smk.output[0]),
         provenance=origin(

@@ -1,15 +1,11 @@
 """normalized: an image -> OME-Zarr with pyramid, truth and region of interest; H&E by way of its stains and a target."""
 
-STAGE_RESULTS["normalized"] = lambda dataset: expand(
-    "<results>/{dataset}/normalized/{image}.zarr",
-    dataset=dataset,
-    image=usable(dataset),
-)
+STAGE_RESULTS["normalized"] = each("<results>/{dataset}/normalized/{image}.zarr", image=usable)
 
 
 rule normalized_stain:
     input:
-        unpack(raw_files),
+        unpack(lambda w: entry_of(w).file_lists()),
         sheet="<results>/{dataset}/raw/{image}.json",
     output:
         "<results>/{dataset}/normalized/{image}.stain.json",
@@ -17,16 +13,15 @@ rule normalized_stain:
         "<logs>/{dataset}/normalized/{image}.stain.log",
     benchmark:
         "<benchmarks>/{dataset}/normalized/normalized_stain/{image}.stain.tsv"
-    threads: lambda w: DATASETS[w.dataset].config.normalized.workers
+    threads: lambda w: run_of(w).config.normalized.workers
     resources:
         mem_mb=memory_of("normalized_stain"),
     params:
-        config=lambda w: {
-            "record": bare_record(w.dataset),
-            "entry": raw_facts(w),
-            "normalized": estimation(w.dataset),
-        },
-        code=code_of("1_normalized.py", "normalized_stain"),
+        **recorded(
+            lambda w: depends.normalized_stain(run_of(w), entry_of(w).facts()),
+            script="1_normalized.py",
+            function="normalized_stain",
+        ),
     message:
         "{wildcards.dataset}: estimating the stains of {wildcards.image}"
     script:
@@ -35,8 +30,8 @@ rule normalized_stain:
 
 rule normalized_target:
     input:
-        file=lambda w: target_file(w.dataset),
-        estimates=lambda w: median_of(w.dataset),
+        file=lambda w: depends.target_file(run_of(w)) or [],
+        estimates=each("<results>/{dataset}/normalized/{image}.stain.json", image=median_images),
     output:
         "<results>/{dataset}/normalized/target.json",
     log:
@@ -46,8 +41,9 @@ rule normalized_target:
     resources:
         mem_mb=memory_of("normalized_target"),
     params:
-        config=lambda w: target_settings(w.dataset),
-        code=code_of("1_normalized.py", "normalized_target"),
+        **recorded(
+            lambda w: depends.normalized_target(run_of(w)), script="1_normalized.py", function="normalized_target"
+        ),
     message:
         "{wildcards.dataset}: target of stain normalisation"
     script:
@@ -56,29 +52,25 @@ rule normalized_target:
 
 rule normalized_image:
     input:
-        unpack(raw_files),
+        unpack(lambda w: entry_of(w).file_lists()),
         sheet="<results>/{dataset}/raw/{image}.json",
-        stain=lambda w: [stain_file(w.dataset, w.image)] if is_stained(w.dataset) else [],
-        target=lambda w: target_of(w.dataset),
+        stain=each("<results>/{dataset}/normalized/{image}.stain.json", image=lambda w: stained(w, [w.image])),
+        target=each("<results>/{dataset}/normalized/{name}.json", name=lambda w: stained(w, ["target"])),
     output:
         directory("<results>/{dataset}/normalized/{image}.zarr"),
     log:
         "<logs>/{dataset}/normalized/{image}.log",
     benchmark:
         "<benchmarks>/{dataset}/normalized/normalized_image/{image}.tsv"
-    threads: lambda w: DATASETS[w.dataset].config.normalized.workers
+    threads: lambda w: run_of(w).config.normalized.workers
     resources:
         mem_mb=memory_of("normalized_image"),
     params:
-        config=lambda w: {
-            "record": bare_record(w.dataset),
-            "entry": raw_facts(w),
-            "normalized": normalisation(w.dataset),
-        },
         # One function for each chain, so that code of the other one reruns nothing here.
-        code=lambda w: code_of(
-            "1_normalized.py",
-            f"{DATASETS[w.dataset].config.normalized.chain}_image",
+        **recorded(
+            lambda w: depends.normalized_image(run_of(w), entry_of(w).facts()),
+            script="1_normalized.py",
+            function=lambda w: f"{run_of(w).config.normalized.chain}_image",
         ),
     message:
         "{wildcards.dataset}: normalising {wildcards.image}"

@@ -1,10 +1,6 @@
 """index: normalised truth -> candidate tables, and one patch index per sampling."""
 
-STAGE_RESULTS["index"] = lambda dataset: expand(
-    "<results>/{dataset}/index/{sampling}.parquet",
-    dataset=dataset,
-    sampling=sorted(DATASETS[dataset].config.index.samplings),
-)
+STAGE_RESULTS["index"] = each("<results>/{dataset}/index/{sampling}.parquet", sampling=samplings)
 
 
 rule index_candidates:
@@ -19,8 +15,7 @@ rule index_candidates:
     resources:
         mem_mb=memory_of("index_candidates"),
     params:
-        config=lambda w: {"codes": [each["code"] for each in bare_record(w.dataset)["classes"]]},
-        code=code_of("2_index.py", "index_candidates"),
+        **recorded(lambda w: depends.index_candidates(run_of(w)), script="2_index.py", function="index_candidates"),
     message:
         "{wildcards.dataset}: lesions of {wildcards.image}"
     script:
@@ -30,9 +25,9 @@ rule index_candidates:
 rule index_sampling:
     input:
         images="<results>/{dataset}/raw/images.parquet",
-        candidates=each_image("<results>/{dataset}/index/candidates/{image}.parquet", annotated),
-        normalized=each_image("<results>/{dataset}/normalized/{image}.zarr", annotated),
-        hard_negatives=hard_negatives_of,
+        candidates=each("<results>/{dataset}/index/candidates/{image}.parquet", image=annotated),
+        normalized=each("<results>/{dataset}/normalized/{image}.zarr", image=annotated),
+        hard_negatives=lambda w: depends.hard_negatives_file(run_of(w), w.sampling) or [],
     output:
         "<results>/{dataset}/index/{sampling}.parquet",
     log:
@@ -43,13 +38,9 @@ rule index_sampling:
     resources:
         mem_mb=memory_of("index_sampling"),
     params:
-        config=lambda w: {
-            "dataset": w.dataset,
-            "record": bare_record(w.dataset),
-            "sampling": portable_sampling(w),
-            "seed": seed_of(w.dataset),
-        },
-        code=code_of("2_index.py", "index_sampling"),
+        **recorded(
+            lambda w: depends.index_sampling(run_of(w), w.sampling), script="2_index.py", function="index_sampling"
+        ),
     message:
         "{wildcards.dataset}: drawing patches, {wildcards.sampling}"
     script:

@@ -1,19 +1,14 @@
 """model: a patch index -> trained weights, their card and their history; models -> ensembles."""
 
-STAGE_RESULTS["model"] = lambda dataset: expand(
-    "<results>/{dataset}/model/{model}", dataset=dataset, model=models_of(dataset)
-)
+STAGE_RESULTS["model"] = each("<results>/{dataset}/model/{model}", model=models)
 
 
 rule model_fit:
     input:
         index=lambda w: f"<results>/{w.dataset}/index/{model_settings(w).sampling}.parquet",
-        encoder=encoder_file,
-        target=lambda w: target_of(w.dataset),
-        normalized=each_image(
-            "<results>/{dataset}/normalized/{image}.zarr",
-            lambda dataset: images_of(dataset, "train", "validation"),
-        ),
+        encoder=lambda w: depends.weights_file(run_of(w), w.model) or [],
+        target=each("<results>/{dataset}/normalized/{name}.json", name=lambda w: stained(w, ["target"])),
+        normalized=each("<results>/{dataset}/normalized/{image}.zarr", image=learned),
     output:
         directory("<results>/{dataset}/model/{model}"),
     log:
@@ -29,13 +24,7 @@ rule model_fit:
         # Not a parameter: how many processes read the patches changes nothing in the weights.
         readers=lambda w: model_settings(w).readers,
     params:
-        config=lambda w: {
-            "record": bare_record(w.dataset),
-            "model": portable_settings(w),
-            "patch": sampling_of(w).patch,
-            "seed": seed_of(w.dataset),
-        },
-        code=code_of("3_model.py", "model_fit"),
+        **recorded(lambda w: depends.model_fit(run_of(w), w.model), script="3_model.py", function="model_fit"),
     message:
         "{wildcards.dataset}: training {wildcards.model}"
     script:
@@ -44,7 +33,7 @@ rule model_fit:
 
 rule model_ensemble:
     input:
-        members_of,
+        each("<results>/{dataset}/model/{member}", member=lambda w: run_of(w).config.model.members(w.model)),
     output:
         directory("<results>/{dataset}/model/{model}"),
     log:
@@ -56,8 +45,7 @@ rule model_ensemble:
     resources:
         mem_mb=memory_of("model_ensemble"),
     params:
-        config=lambda w: {"record": bare_record(w.dataset)},
-        code=code_of("3_model.py", "model_ensemble"),
+        **recorded(lambda w: depends.model_ensemble(run_of(w)), script="3_model.py", function="model_ensemble"),
     message:
         "{wildcards.dataset}: ensemble {wildcards.model}"
     script:

@@ -1,49 +1,46 @@
 """probability: a normalised image and a model -> fused probability maps, one store per fusion."""
 
-STAGE_RESULTS["probability"] = lambda dataset: expand(
-    "<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr",
-    dataset=dataset,
-    model=models_of(dataset),
-    fusion=fusions_of(dataset),
-    image=evaluated(dataset),
+STAGE_RESULTS["probability"] = each(
+    "<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr", model=models, fusion=fusions, image=evaluated
 )
 
 
 # All overlapping fusions come from one pass over the windows, so one job writes them all. Data sets that ask for other
 # fusions have a rule of their own: what one asks for changes neither maps nor reruns of another.
-for fusions in sorted({tuple(sorted(fusions_of(dataset))) for dataset in DATASETS}):
+for names in sorted({tuple(sorted(run.config.probability.fusions)) for run in DATASETS.values()}):
 
     rule:
         name:
-            "_".join(["probability_image", *fusions])
+            "_".join(["probability_image", *names])
         input:
             normalized="<results>/{dataset}/normalized/{image}.zarr",
             model="<results>/{dataset}/model/{model}",
         output:
             **{
                 fusion: directory(f"<results>/{{dataset}}/probability/{{model}}/{fusion}/{{image}}.zarr")
-                for fusion in fusions
+                for fusion in names
             },
         log:
             "<logs>/{dataset}/probability/{model}/{image}.log",
         benchmark:
             "<benchmarks>/{dataset}/probability/probability_image/{model}/{image}.tsv"
         wildcard_constraints:
-            dataset=any_of(each for each in DATASETS if sorted(fusions_of(each)) == list(fusions)),
-        threads: lambda w: DATASETS[w.dataset].config.probability.threads
+            dataset=any_of(
+                key for key, run in DATASETS.items() if sorted(run.config.probability.fusions) == list(names)
+            ),
+        threads: lambda w: run_of(w).config.probability.threads
         resources:
             mem_mb=memory_of("probability_image"),
             network=1,
             # Not parameters: who computes a map, and on how many threads, changes nothing in it.
-            workers=lambda w: DATASETS[w.dataset].config.probability.workers,
-            scheduler=lambda w: DATASETS[w.dataset].config.probability.dask.scheduler,
+            workers=lambda w: run_of(w).config.probability.workers,
+            scheduler=lambda w: run_of(w).config.probability.dask.scheduler,
         params:
-            config=lambda w: {
-                "record": bare_record(w.dataset),
-                "probability": inference(w.dataset),
-                "window": DATASETS[w.dataset].config.window(w.model),
-            },
-            code=code_of("4_probability.py", "probability_image"),
+            **recorded(
+                lambda w: depends.probability_image(run_of(w), w.model),
+                script="4_probability.py",
+                function="probability_image",
+            ),
         message:
             "{wildcards.dataset}: probability maps of {wildcards.image} by {wildcards.model}"
         script:

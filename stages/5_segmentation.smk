@@ -1,18 +1,19 @@
 """segmentation: probability maps -> thresholds from validation, label maps, masks, polygons, a table of lesions."""
 
-STAGE_RESULTS["segmentation"] = lambda dataset: expand(
-    "<results>/{dataset}/segmentation/{model}/{fusion}/lesions.parquet",
-    dataset=dataset,
-    model=models_of(dataset),
-    fusion=fusions_of(dataset),
+STAGE_RESULTS["segmentation"] = each(
+    "<results>/{dataset}/segmentation/{model}/{fusion}/lesions.parquet", model=models, fusion=fusions
 )
 
 
 rule segmentation_thresholds:
     input:
         images="<results>/{dataset}/raw/images.parquet",
-        probability=held_out_maps,
-        normalized=held_out_images,
+        probability=lambda w: [
+            f"<results>/{w.dataset}/probability/{model}/{w.fusion}/{image}.zarr" for model, image in held_out(w)
+        ],
+        normalized=each(
+            "<results>/{dataset}/normalized/{image}.zarr", image=lambda w: sorted({image for _, image in held_out(w)})
+        ),
     output:
         "<results>/{dataset}/segmentation/{model}/{fusion}/thresholds.json",
     log:
@@ -22,14 +23,11 @@ rule segmentation_thresholds:
     resources:
         mem_mb=memory_of("segmentation_thresholds"),
     params:
-        config=lambda w: {
-            "record": bare_record(w.dataset),
-            "folds": folds_of(w.dataset, w.model),
-            "segmentation": {
-                key: stage_config(w.dataset, "segmentation")[key] for key in ("fit_thresholds", "threshold")
-            },
-        },
-        code=code_of("5_segmentation.py", "segmentation_thresholds"),
+        **recorded(
+            lambda w: depends.segmentation_thresholds(run_of(w), w.model),
+            script="5_segmentation.py",
+            function="segmentation_thresholds",
+        ),
     message:
         "{wildcards.dataset}: thresholds of {wildcards.model}, {wildcards.fusion}"
     script:
@@ -51,11 +49,9 @@ rule segmentation_image:
     resources:
         mem_mb=memory_of("segmentation_image"),
     params:
-        config=lambda w: {
-            "record": shown_record(w.dataset),
-            "segmentation": cleaning(w.dataset),
-        },
-        code=code_of("5_segmentation.py", "segmentation_image"),
+        **recorded(
+            lambda w: depends.segmentation_image(run_of(w)), script="5_segmentation.py", function="segmentation_image"
+        ),
     message:
         "{wildcards.dataset}: lesions of {wildcards.image} by {wildcards.model}, {wildcards.fusion}"
     script:
@@ -64,10 +60,7 @@ rule segmentation_image:
 
 rule segmentation_lesions:
     input:
-        each_image(
-            "<results>/{dataset}/segmentation/{model}/{fusion}/{image}.geojson",
-            evaluated,
-        ),
+        each("<results>/{dataset}/segmentation/{model}/{fusion}/{image}.geojson", image=evaluated),
     output:
         "<results>/{dataset}/segmentation/{model}/{fusion}/lesions.parquet",
     log:
@@ -77,8 +70,12 @@ rule segmentation_lesions:
     resources:
         mem_mb=memory_of("segmentation_lesions"),
     params:
-        config={},
-        code=code_of("5_segmentation.py", "segmentation_lesions"),
+        **recorded(
+            lambda w: {},
+            script="5_segmentation.py",
+            function="segmentation_lesions",
+            slots=4,
+        ),
     message:
         "{wildcards.dataset}: table of lesions by {wildcards.model}, {wildcards.fusion}"
     script:
@@ -89,8 +86,8 @@ rule segmentation_lesions:
 rule segmentation_hard_negatives:
     input:
         images="<results>/{dataset}/raw/images.parquet",
-        probability=each_image("<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr", training),
-        normalized=each_image("<results>/{dataset}/normalized/{image}.zarr", training),
+        probability=each("<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr", image=training),
+        normalized=each("<results>/{dataset}/normalized/{image}.zarr", image=training),
         thresholds="<results>/{dataset}/segmentation/{model}/{fusion}/thresholds.json",
     output:
         "<results>/{dataset}/segmentation/{model}/{fusion}/hard_negatives.parquet",
@@ -101,14 +98,11 @@ rule segmentation_hard_negatives:
     resources:
         mem_mb=memory_of("segmentation_hard_negatives"),
     params:
-        config=lambda w: {
-            "record": bare_record(w.dataset),
-            "segmentation": {
-                key: stage_config(w.dataset, "segmentation")[key]
-                for key in ("minimum_area", "minimum_areas", "hard_negative_margin")
-            },
-        },
-        code=code_of("5_segmentation.py", "segmentation_hard_negatives"),
+        **recorded(
+            lambda w: depends.segmentation_hard_negatives(run_of(w)),
+            script="5_segmentation.py",
+            function="segmentation_hard_negatives",
+        ),
     message:
         "{wildcards.dataset}: false positives of {wildcards.model}, {wildcards.fusion}, in training images"
     script:

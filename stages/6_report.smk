@@ -1,15 +1,15 @@
 """report: everything -> metrics, the page of a data set, and the index over all data sets."""
 
-STAGE_RESULTS["report"] = lambda dataset: f"<results>/{dataset}/report/index.html"
+STAGE_RESULTS["report"] = each("<results>/{dataset}/report/index.html")
 
 
 rule report_metrics:
     input:
         images="<results>/{dataset}/raw/images.parquet",
         thresholds="<results>/{dataset}/segmentation/{model}/{fusion}/thresholds.json",
-        probability=each_measured("<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr"),
-        segmentation=each_measured("<results>/{dataset}/segmentation/{model}/{fusion}/{image}.zarr"),
-        normalized=each_measured("<results>/{dataset}/normalized/{image}.zarr"),
+        probability=each("<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr", image=measured),
+        segmentation=each("<results>/{dataset}/segmentation/{model}/{fusion}/{image}.zarr", image=measured),
+        normalized=each("<results>/{dataset}/normalized/{image}.zarr", image=measured),
     output:
         images="<results>/{dataset}/report/{model}.{fusion}.images.parquet",
         classes="<results>/{dataset}/report/{model}.{fusion}.classes.parquet",
@@ -20,13 +20,9 @@ rule report_metrics:
     resources:
         mem_mb=memory_of("report_metrics"),
     params:
-        config=lambda w: {
-            "record": bare_record(w.dataset),
-            "folds": folds_of(w.dataset, w.model),
-            "report": {"bootstrap": stage_config(w.dataset, "report")["bootstrap"]},
-            "seed": seed_of(w.dataset),
-        },
-        code=code_of("6_report.py", "report_metrics"),
+        **recorded(
+            lambda w: depends.report_metrics(run_of(w), w.model), script="6_report.py", function="report_metrics"
+        ),
     message:
         "{wildcards.dataset}: measuring {wildcards.model}, {wildcards.fusion}"
     script:
@@ -36,9 +32,13 @@ rule report_metrics:
 rule report_borders:
     input:
         images="<results>/{dataset}/raw/images.parquet",
-        probability=each_measured_fusion("<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr"),
-        segmentation=each_measured_fusion("<results>/{dataset}/segmentation/{model}/{fusion}/{image}.zarr"),
-        normalized=each_measured("<results>/{dataset}/normalized/{image}.zarr"),
+        probability=each(
+            "<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr", fusion=fusions, image=measured
+        ),
+        segmentation=each(
+            "<results>/{dataset}/segmentation/{model}/{fusion}/{image}.zarr", fusion=fusions, image=measured
+        ),
+        normalized=each("<results>/{dataset}/normalized/{image}.zarr", image=measured),
     output:
         "<results>/{dataset}/report/{model}.borders.parquet",
     log:
@@ -48,11 +48,9 @@ rule report_borders:
     resources:
         mem_mb=memory_of("report_borders"),
     params:
-        config=lambda w: {
-            "record": bare_record(w.dataset),
-            "folds": folds_of(w.dataset, w.model),
-        },
-        code=code_of("6_report.py", "report_borders"),
+        **recorded(
+            lambda w: depends.report_borders(run_of(w), w.model), script="6_report.py", function="report_borders"
+        ),
     message:
         "{wildcards.dataset}: window borders in the maps of {wildcards.model}"
     script:
@@ -62,33 +60,33 @@ rule report_borders:
 rule report_page:
     input:
         images="<results>/{dataset}/raw/images.parquet",
-        originals=lambda w: [
-            IMAGES[w.dataset][image].image for image in usable(w.dataset) if IMAGES[w.dataset][image].image
-        ],
-        normalized=each_image("<results>/{dataset}/normalized/{image}.zarr", usable),
-        stains=lambda w: stains_of(w.dataset),
-        target=lambda w: target_of(w.dataset),
-        indexes=lambda w: expand(
-            "<results>/{dataset}/index/{sampling}.parquet",
-            dataset=w.dataset,
-            sampling=sorted(DATASETS[w.dataset].config.index.samplings),
+        originals=lambda w: [entry.image for entry in usable_entries(w).values() if entry.image],
+        normalized=each("<results>/{dataset}/normalized/{image}.zarr", image=usable),
+        stains=each("<results>/{dataset}/normalized/{image}.stain.json", image=lambda w: stained(w, usable(w))),
+        target=each("<results>/{dataset}/normalized/{name}.json", name=lambda w: stained(w, ["target"])),
+        indexes=each("<results>/{dataset}/index/{sampling}.parquet", sampling=samplings),
+        models=each("<results>/{dataset}/model/{model}", model=models),
+        probability=each(
+            "<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr",
+            model=models,
+            fusion=fusions,
+            image=evaluated,
         ),
-        models=lambda w: expand(
-            "<results>/{dataset}/model/{model}",
-            dataset=w.dataset,
-            model=models_of(w.dataset),
+        segmentation=each(
+            "<results>/{dataset}/segmentation/{model}/{fusion}/{image}.zarr",
+            model=models,
+            fusion=fusions,
+            image=evaluated,
         ),
-        probability=each_result_image("<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr"),
-        segmentation=each_result_image("<results>/{dataset}/segmentation/{model}/{fusion}/{image}.zarr"),
-        lesions=each_result("<results>/{dataset}/segmentation/{model}/{fusion}/lesions.parquet"),
-        thresholds=each_result("<results>/{dataset}/segmentation/{model}/{fusion}/thresholds.json"),
-        metrics_images=each_result("<results>/{dataset}/report/{model}.{fusion}.images.parquet"),
-        metrics_classes=each_result("<results>/{dataset}/report/{model}.{fusion}.classes.parquet"),
-        borders=lambda w: expand(
-            "<results>/{dataset}/report/{model}.borders.parquet",
-            dataset=w.dataset,
-            model=models_of(w.dataset),
+        lesions=each("<results>/{dataset}/segmentation/{model}/{fusion}/lesions.parquet", model=models, fusion=fusions),
+        thresholds=each(
+            "<results>/{dataset}/segmentation/{model}/{fusion}/thresholds.json", model=models, fusion=fusions
         ),
+        metrics_images=each("<results>/{dataset}/report/{model}.{fusion}.images.parquet", model=models, fusion=fusions),
+        metrics_classes=each(
+            "<results>/{dataset}/report/{model}.{fusion}.classes.parquet", model=models, fusion=fusions
+        ),
+        borders=each("<results>/{dataset}/report/{model}.borders.parquet", model=models),
         templates=TEMPLATES,
     output:
         page="<results>/{dataset}/report/index.html",
@@ -102,15 +100,14 @@ rule report_page:
     resources:
         mem_mb=memory_of("report_page"),
     params:
-        config=lambda w: {
-            "dataset": w.dataset,
-            "record": full_record(w.dataset),
-            "stages": DATASETS[w.dataset].config.model_dump(mode="json"),
-            "seed": seed_of(w.dataset),
-            "images": {image: IMAGES[w.dataset][image].number for image in usable(w.dataset)},
-            "results": [[model, fusion] for model in models_of(w.dataset) for fusion in fusions_of(w.dataset)],
-        },
-        code=code_of("6_report.py", "report_page"),
+        **recorded(
+            lambda w: depends.report_page(
+                run_of(w), {image: entry.number for image, entry in usable_entries(w).items()}
+            ),
+            script="6_report.py",
+            function="report_page",
+            slots=400,
+        ),
     message:
         "{wildcards.dataset}: report"
     script:
@@ -127,8 +124,7 @@ rule report_index:
     log:
         "<logs>/index.log",
     params:
-        config={"datasets": list(DATASETS)},
-        code=code_of("6_report.py", "report_index"),
+        **recorded(lambda w: depends.report_index(DATASETS.values()), script="6_report.py", function="report_index"),
     message:
         "index of all data sets"
     script:

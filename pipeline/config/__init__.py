@@ -3,12 +3,14 @@
 An unknown key, a wrong type or an impossible combination is a ``ConfigurationError``. A model holds values only: it is
 dumped to a plain dict for provenance and validated again inside a job. The texts of the fields are those of the schema.
 
+depends        values that the results of each rule depend on
 index          strategies, patches, quotas of stage index
 manifest       facts of the data sets
 model          networks, losses, augmentation of stage model
 normalized     chains and sizes of stage normalized
 probability    windows, fusions, batches of stage probability
 raw            splits and folds of stage raw
+recorded       lines of text for those values, which Snakemake compares
 report         pictures and bootstrap of stage report
 run            plan of a run: merged parameters of each data set
 segmentation   thresholds and regions of stage segmentation

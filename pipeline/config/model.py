@@ -88,4 +88,8 @@ class ModelConfig(Strict):
 
     def folds(self, name: str) -> tuple[int, ...]:
         """The fold of a model, or of each member of an ensemble."""
-        return tuple(self.models[each].fold for each in self.members(name))
+        return tuple(self.member_folds(name).values())
+
+    def member_folds(self, name: str) -> dict[str, int]:
+        """Member of an ensemble, or the model itself → its fold."""
+        return {each: self.models[each].fold for each in self.members(name)}

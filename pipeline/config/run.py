@@ -1,7 +1,7 @@
 """Plan of a run: configuration and manifest, merged for each data set and checked."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,7 +37,7 @@ class RunConfig(StageConfig):
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class DatasetRun:
     """One entry of ``datasets``, ready to run."""
 
@@ -158,6 +158,21 @@ def _check_codes(config: StageConfig, *, record: DatasetRecord, entry: str) -> N
             )
 
 
+def _check_ensembles(runs: Sequence[DatasetRun]) -> None:
+    # A name has one rule for all data sets: training, or the ensemble of what was trained.
+    models = {name: run.entry for run in runs for name in run.config.model.models}
+    for run in runs:
+        for name in run.config.model.ensembles:
+            if name in models:
+                raise ConfigurationError(
+                    "An ensemble has the name of a model of another data set.",
+                    where=f"configuration of {run.entry}: model.ensembles",
+                    found=f"{name}, a model of {models[name]}",
+                    expected="a name that no model has",
+                    remedy="Choose another name.",
+                )
+
+
 def plan_run(tree: Tree, *, shipped_manifest: Path) -> tuple[RunConfig, tuple[DatasetRun, ...]]:
     """Check a configuration and its manifest, and merge the parameters of each data set.
 
@@ -186,6 +201,7 @@ def plan_run(tree: Tree, *, shipped_manifest: Path) -> tuple[RunConfig, tuple[Da
         root = resolved_root(records[name], manifest=path, given=run.roots.get(name))
         _check_codes(config, record=records[name], entry=entry)
         runs.append(DatasetRun(entry, name, records[name], root, config))
+    _check_ensembles(runs)
     return run, tuple(runs)
 
 

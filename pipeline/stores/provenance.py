@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Provenance", "code_digest", "file_digest", "function_imports", "versions"]
+__all__ = ["Provenance", "code_digest", "file_digest", "function_digest", "function_imports", "versions"]
 
 PACKAGE = Path(__file__).parents[1]
 VALUE_FREE = (
@@ -170,3 +170,9 @@ def function_imports(script: Path) -> dict[str, tuple[str, ...]]:
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     shared: Iterable[str] = set().union(*(_imports(node) for node in tree.body if node not in functions))
     return {node.name: tuple(sorted({*shared, *_imports(node)})) for node in functions}
+
+
+@functools.cache
+def function_digest(script: Path, function: str) -> str:
+    """Digest of the code behind a rule: of the library modules that its function in a stage script imports."""
+    return code_digest(*function_imports(script)[function])

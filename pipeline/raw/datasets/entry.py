@@ -42,6 +42,23 @@ class ImageEntry:
         own = {"image": self.image, "label": self.label, "annotations": self.annotations}
         return {name: path for name, path in own.items() if path} | {f"mask {code}": path for code, path in self.masks}
 
+    def facts(self, *others: str) -> dict[str, Any]:
+        """Facts of the image that its files do not hold, as plain values; the inverse of ``entry_from_files``.
+
+        Parameters
+        ----------
+        *others
+            Further fields, where a result depends on them: ``official_test``, ``group``, ``centre``.
+        """
+        own = {"image_id": self.image_id, "annotated": self.annotated, "number": self.number}
+        return own | {"codes": [code for code, _ in self.masks]} | {name: getattr(self, name) for name in others}
+
+    def file_lists(self) -> dict[str, list[Path]]:
+        """Files of the image by the names of ``entry_from_files``; empty lists where there are none."""
+        single = {"image": self.image, "label": self.label, "annotations": self.annotations}
+        lists = {name: [path] if path else [] for name, path in single.items()}
+        return {"image": lists["image"], "masks": [path for _, path in self.masks], **lists}
+
 
 def entry_from_files(
     facts: Mapping[str, Any],

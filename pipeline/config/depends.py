@@ -1,0 +1,247 @@
+"""Dependencies of results: the values of the configuration and of the manifest that each rule's results depend on.
+
+A function per rule of the workflow, named like it, gives plain values. They are what a job reads, what its results carry
+as their configuration, and what decides whether they are made again. So each holds all that changes a value of the
+result, and nothing else: no title where nobody sees it, no folder of a machine, no number of workers.
+"""
+
+import functools
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.config.run import DatasetRun
+
+__all__ = [
+    "bare_record",
+    "full_record",
+    "hard_negatives_file",
+    "index_candidates",
+    "index_sampling",
+    "is_stained",
+    "model_ensemble",
+    "model_fit",
+    "normalized_image",
+    "normalized_stain",
+    "normalized_target",
+    "probability_image",
+    "raw_image",
+    "raw_images",
+    "report_borders",
+    "report_index",
+    "report_metrics",
+    "report_page",
+    "segmentation_hard_negatives",
+    "segmentation_image",
+    "segmentation_thresholds",
+    "shown_record",
+    "target_file",
+    "weights_file",
+]
+
+Values = dict[str, Any]
+"""Plain values by name, as they are dumped to JSON."""
+
+UNSEEN = {"title": "", "source": "", "licence": "", "root": None, "group": None, "centre": None}
+"""Facts of a data set that no array and no table depends on. Groups and centres are facts of each image by then."""
+ESTIMATE_FREE = ("target", "outside", "most_gain", "concentrations")
+"""Keys of ``normalized.stain`` that an estimate does not depend on."""
+FUNDUS_ONLY = ("clahe", "gaussian", "difference", "outside")
+"""Keys of ``normalized`` that concern the fundus chain alone."""
+FITTED = ("fit_thresholds", "threshold")
+"""Keys of ``segmentation`` that thresholds depend on."""
+MISSED = ("minimum_area", "minimum_areas", "hard_negative_margin")
+"""Keys of ``segmentation`` that the list of hard negatives depends on, beside the thresholds."""
+
+
+@functools.cache
+def full_record(run: DatasetRun) -> Values:
+    """Facts of a data set, without the folder of its files."""
+    return run.record.model_dump(mode="json") | {"root": None}
+
+
+@functools.cache
+def bare_record(run: DatasetRun) -> Values:
+    """Facts of a data set that arrays and tables depend on: no title, colour, licence or folder."""
+    facts = run.record.model_dump(mode="json") | UNSEEN
+    layouts = [facts[name] for name in ("folder", "slide") if facts[name]]
+    # Polygons name their class; anywhere else a class is known by its code.
+    named = any(layout["annotations"] for layout in layouts)
+    facts["classes"] = [
+        each | {"name": each["name"] if named else each["code"], "colour": "red"} for each in facts["classes"]
+    ]
+    for layout in layouts:
+        layout |= {"test": None}
+    return facts
+
+
+@functools.cache
+def shown_record(run: DatasetRun) -> Values:
+    """Facts of a data set that masks and outlines show: names and colours of classes too, but no title or licence."""
+    return bare_record(run) | {"classes": full_record(run)["classes"]}
+
+
+@functools.cache
+def _block(run: DatasetRun, stage: str) -> Values:
+    dumped: Values = getattr(run.config, stage).model_dump(mode="json")
+    return dumped
+
+
+def _part(block: Mapping[str, Any], keys: Iterable[str]) -> Values:
+    return {key: block[key] for key in keys}
+
+
+def _without(block: Mapping[str, Any], keys: Iterable[str]) -> Values:
+    return {key: value for key, value in block.items() if key not in set(keys)}
+
+
+def raw_image(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
+    """Dependencies of a fact sheet: the record, and the facts of the image that its file does not hold."""
+    return {"record": bare_record(run), "entry": dict(entry)}
+
+
+def raw_images(run: DatasetRun) -> Values:
+    """Dependencies of the table of images: how it is split."""
+    return {"dataset": run.name, "record": bare_record(run), "raw": _block(run, "raw"), "seed": run.config.seed}
+
+
+def is_stained(run: DatasetRun) -> bool:
+    """Whether stains of a data set are estimated and normalised."""
+    return run.config.normalized.chain == "histology" and run.config.normalized.stain.method != "none"
+
+
+@functools.cache
+def _estimation(run: DatasetRun) -> Values:
+    block = _block(run, "normalized")
+    return {"chain": "histology", "rescale": block["rescale"], "stain": _without(block["stain"], ESTIMATE_FREE)}
+
+
+def normalized_stain(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
+    """Dependencies of the stain estimate of an image."""
+    return {"record": bare_record(run), "entry": dict(entry), "normalized": _estimation(run)}
+
+
+def target_file(run: DatasetRun) -> str | None:
+    """File that the stain target names; None for one that is built in or made from the images."""
+    target = run.config.normalized.stain.target
+    return None if target in ("reference", "median") else target
+
+
+def normalized_target(run: DatasetRun) -> Values:
+    """Dependencies of the stain target: only one that is an image is estimated with the settings of this data set."""
+    target = Path(run.config.normalized.stain.target)
+    settings = _estimation(run)
+    if target_file(run) is None or target.suffix.lower() == ".json":
+        settings = {"stain": {"method": settings["stain"]["method"]}}
+    return {"target": target.name, "normalized": settings}
+
+
+@functools.cache
+def _chain(run: DatasetRun) -> Values:
+    other = FUNDUS_ONLY if run.config.normalized.chain == "histology" else ("stain",)
+    return _without(_block(run, "normalized"), ("workers", *other))
+
+
+def normalized_image(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
+    """Dependencies of a normalised image: the keys of its own chain."""
+    return {"record": bare_record(run), "entry": dict(entry), "normalized": _chain(run)}
+
+
+def index_candidates(run: DatasetRun) -> Values:
+    """Dependencies of the candidate table of an image: the codes of the classes."""
+    return {"codes": [each["code"] for each in bare_record(run)["classes"]]}
+
+
+def hard_negatives_file(run: DatasetRun, sampling: str) -> str | None:
+    """File with the list of hard negatives that a sampling names, if it does."""
+    found = run.config.index.samplings[sampling]
+    return found.hard_negatives.table if found.strategy != "grid" else None
+
+
+def index_sampling(run: DatasetRun, sampling: str) -> Values:
+    """Dependencies of a patch index: its sampling, by the name of its list of hard negatives without the folder."""
+    settings = _block(run, "index")["samplings"][sampling]
+    table = hard_negatives_file(run, sampling)
+    if table:
+        settings = settings | {"hard_negatives": settings["hard_negatives"] | {"table": Path(table).name}}
+    return {"dataset": run.entry, "record": bare_record(run), "sampling": settings, "seed": run.config.seed}
+
+
+def weights_file(run: DatasetRun, model: str) -> str | None:
+    """File of pretrained weights that a model names; None where they come from nowhere or with the network."""
+    weights = run.config.model.models[model].encoder_weights
+    return None if weights in ("none", "imagenet") else weights
+
+
+def model_fit(run: DatasetRun, model: str) -> Values:
+    """Dependencies of trained weights: the model without the folder of a weights file and without its readers."""
+    settings = run.config.model.models[model]
+    portable = settings.model_dump(mode="json", exclude={"readers"})
+    return {
+        "record": bare_record(run),
+        "model": portable | {"encoder_weights": Path(settings.encoder_weights).name},
+        "patch": run.config.index.samplings[settings.sampling].patch,
+        "seed": run.config.seed,
+    }
+
+
+def model_ensemble(run: DatasetRun) -> Values:
+    """Dependencies of an ensemble beside its members: the record."""
+    return {"record": bare_record(run)}
+
+
+def probability_image(run: DatasetRun, model: str) -> Values:
+    """Dependencies of the maps of an image: not which other images get maps, nor who computes them."""
+    block = run.config.probability
+    maps = block.of_the_values() | {"fusions": sorted(block.fusions)}
+    return {"record": bare_record(run), "probability": maps, "window": run.config.window(model)}
+
+
+def segmentation_thresholds(run: DatasetRun, model: str) -> Values:
+    """Dependencies of thresholds: how they are fitted, and on which folds."""
+    fitted = _part(_block(run, "segmentation"), FITTED)
+    return {"record": bare_record(run), "folds": list(run.config.model.folds(model)), "segmentation": fitted}
+
+
+def segmentation_image(run: DatasetRun) -> Values:
+    """Dependencies of masks and outlines: cleaning, and names and colours of the classes."""
+    cleaning = _without(_block(run, "segmentation"), ("hard_negative_margin",))
+    return {"record": shown_record(run), "segmentation": cleaning}
+
+
+def segmentation_hard_negatives(run: DatasetRun) -> Values:
+    """Dependencies of the list of hard negatives: the areas and the margin."""
+    return {"record": bare_record(run), "segmentation": _part(_block(run, "segmentation"), MISSED)}
+
+
+def report_metrics(run: DatasetRun, model: str) -> Values:
+    """Dependencies of measures: the number of resamples, and the folds."""
+    return {
+        "record": bare_record(run),
+        "folds": list(run.config.model.folds(model)),
+        "report": _part(_block(run, "report"), ("bootstrap",)),
+        "seed": run.config.seed,
+    }
+
+
+def report_borders(run: DatasetRun, model: str) -> Values:
+    """Dependencies of what borders of windows do: the folds."""
+    return {"record": bare_record(run), "folds": list(run.config.model.folds(model))}
+
+
+def report_page(run: DatasetRun, images: Mapping[str, int]) -> Values:
+    """Dependencies of the page, which shows the whole configuration: that, the whole record, and the images."""
+    models, fusions = run.config.model.predictors, run.config.probability.fusions
+    return {
+        "dataset": run.entry,
+        "record": full_record(run),
+        "stages": run.config.model_dump(mode="json"),
+        "seed": run.config.seed,
+        "images": dict(images),
+        "results": [[model, fusion] for model in models for fusion in fusions],
+    }
+
+
+def report_index(runs: Iterable[DatasetRun]) -> Values:
+    """Dependencies of the index of all data sets: their names."""
+    return {"datasets": [run.entry for run in runs]}

@@ -1,0 +1,110 @@
+"""Recorded lines: one short line of text for each value that a result depends on.
+
+Snakemake records the parameters of a job as a set of texts, runs it again when the set differs, and shows what only one
+of the sets holds. With a line for each value, which begins with the value's name, it shows only the lines that changed,
+and two values that swap are seen.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+__all__ = ["LONGEST", "parameters", "recorded_lines"]
+
+LONGEST = 35
+"""Characters of a line: two of them, the words of Snakemake around them included, stay below 200."""
+DIGEST = 8
+"""Hexadecimal digits that a longer line ends with."""
+KEPT = LONGEST - DIGEST - 2
+"""Characters of a longer line that are kept, beside two marks of what is left out."""
+
+
+def _leaves(value: object, name: str = "") -> Iterator[tuple[str, str]]:
+    named = value
+    if isinstance(value, list) and any(isinstance(each, Mapping | list) for each in value):
+        named = dict(enumerate(value))
+    if isinstance(named, Mapping) and named:
+        for key, each in named.items():
+            yield from _leaves(each, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, json.dumps(value, ensure_ascii=False)
+
+
+def _short(name: str, text: str) -> str:
+    line = f"{name}: {text}"
+    if len(line) <= LONGEST:
+        return line
+    # The last part of a name tells more than its first ones, and a name more than the end of a long value.
+    value = text if len(text) <= KEPT // 2 else f"{text[: KEPT // 2 - 1]}…"
+    while len(name) + len(value) + 2 > KEPT and "." in name:
+        name = name.partition(".")[2]
+    shown = f"…{name[: KEPT - len(value) - 2]}: {value}"
+    return f"{shown} {hashlib.sha256(line.encode()).hexdigest()[:DIGEST]}"
+
+
+def recorded_lines(values: Mapping[str, Any], *, slots: int) -> tuple[str, ...]:
+    """Lines of text, as many as there are slots, for each value of a tree.
+
+    Parameters
+    ----------
+    values
+        Plain values: mappings, lists, texts, numbers, truth values, None. Parts of a mapping, and of a list of
+        mappings, have lines of their own, named ``block.key`` and ``block.0.key``; any other list is one value.
+    slots
+        Number of lines. Where there are fewer values the last line is repeated, which a set does not notice; where
+        there are more the last line is a digest of what is left.
+
+    Returns
+    -------
+    tuple of str
+        At most 35 characters each. A longer line is cut and ends with eight hexadecimal digits of its SHA-256.
+
+    Examples
+    --------
+    >>> recorded_lines({"gaussian": {"sigma": 2.0, "apply": True}, "splits": ["test"]}, slots=4)
+    ('gaussian.sigma: 2.0', 'gaussian.apply: true', 'splits: ["test"]', 'splits: ["test"]')
+    """
+    lines = [_short(name, text) for name, text in _leaves(values)] or ["no value"]
+    if len(lines) > slots:
+        rest = hashlib.sha256("\n".join(lines[slots - 1 :]).encode()).hexdigest()[:8]
+        lines = [*lines[: slots - 1], f"and {len(lines) - slots + 1} more values: {rest}"]
+    return (*lines, *[lines[-1]] * (slots - len(lines)))
+
+
+def parameters(
+    values: Callable[[Any], Mapping[str, Any]], *, code: Callable[[Any], str], slots: int
+) -> dict[str, Callable[..., Any]]:
+    """Parameters of a rule of the workflow, as functions of the wildcards of a job.
+
+    ``config`` and ``code`` are for the script. They ask for the inputs, and such a parameter Snakemake does not record;
+    it records the lines.
+
+    Parameters
+    ----------
+    values
+        Wildcards → what the results of the job depend on.
+    code
+        Wildcards → digest of the code of the job.
+    slots
+        Number of lines.
+    """
+    known: dict[tuple[Any, ...], tuple[Mapping[str, Any], str, tuple[str, ...]]] = {}
+
+    def of(wildcards: Iterable[str]) -> tuple[Mapping[str, Any], str, tuple[str, ...]]:
+        job = tuple(wildcards)
+        if job not in known:
+            tree, digest = values(wildcards), code(wildcards)
+            # Last the record: where there are more values than lines, its classes are the most.
+            ordered = {"code": digest, **dict(sorted(tree.items(), key=lambda item: item[0] == "record"))}
+            known[job] = tree, digest, recorded_lines(ordered, slots=slots)
+        return known[job]
+
+    def line(slot: int) -> Callable[[Any], str]:
+        return lambda wildcards: of(wildcards)[2][slot]
+
+    return {
+        "config": lambda wildcards, input: of(wildcards)[0],  # noqa: A006, ARG005
+        "code": lambda wildcards, input: of(wildcards)[1],  # noqa: A006, ARG005
+        **{f"value_{slot}": line(slot) for slot in range(slots)},
+    }

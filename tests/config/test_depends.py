@@ -1,0 +1,194 @@
+"""A result depends on what changes it and on nothing else: a table of changes, for two data sets in one configuration."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.config import depends
+from pipeline.config.recorded import recorded_lines
+from pipeline.config.run import DatasetRun, merge, plan_run
+
+PROJECT = Path(__file__).parents[2]
+CLASSES = [{"code": "MA", "name": "Microaneurysms"}, {"code": "OD", "name": "Optic disc", "kind": "anatomy"}]
+MANIFEST = {
+    "datasets": {
+        "eyes": {
+            "title": "Eyes",
+            "adaptor": "phantom",
+            "modality": "fundus",
+            "task": "multiclass",
+            "phantom": {"world": "fundus", "images": 5, "test": 1, "size": 128, "seed": 1},
+            "classes": CLASSES,
+        },
+        "tissue": {
+            "title": "Tissue",
+            "adaptor": "phantom",
+            "modality": "histology",
+            "task": "binary",
+            "phantom": {"world": "histology", "images": 5, "test": 1, "size": 160, "seed": 1},
+            "classes": [{"code": "LESION", "name": "Lesion"}],
+        },
+    }
+}
+CONFIG = {
+    "datasets": ["eyes", "tissue"],
+    "model": {"models": {"unet": {}, "second": {"fold": 0}}, "ensembles": {"both": ["unet", "second"]}},
+    "raw": {"folds": 2},
+    "index": {"samplings": {"guided": {"strategy": "guided"}}},
+    "recipes": {"histology": {"normalized": {"chain": "histology"}}},
+}
+ENTRY = {"image_id": "a", "annotated": True, "number": 3, "codes": ["MA"]}
+RULES = {
+    "raw_image": (ENTRY,),
+    "raw_images": (),
+    "normalized_stain": (ENTRY,),
+    "normalized_target": (),
+    "normalized_image": (ENTRY,),
+    "index_candidates": (),
+    "index_sampling": ("guided",),
+    "model_fit": ("unet",),
+    "model_ensemble": (),
+    "probability_image": ("unet",),
+    "segmentation_thresholds": ("unet",),
+    "segmentation_image": (),
+    "segmentation_hard_negatives": (),
+    "report_metrics": ("unet",),
+    "report_borders": ("unet",),
+    "report_page": ({"a": 3},),
+}
+PAGE = {"report_page"}
+IMAGES = {"normalized_image"} | PAGE
+STAINS = {"normalized_stain", "normalized_image"} | PAGE
+EVERY_RECORD = set(RULES) - {"normalized_target", "index_candidates"}
+CHANGES = [
+    # What, and the rules whose results change: of the fundus set, of the histology set.
+    ({"seed": 5}, *[{"raw_images", "index_sampling", "model_fit", "report_metrics"} | PAGE] * 2),
+    ({"raw": {"validation_share": 0.4}}, *[{"raw_images"} | PAGE] * 2),
+    ({"normalized": {"clahe": {"clip_limit": 3.0}}}, IMAGES, PAGE),
+    ({"normalized": {"gaussian": {"sigma": 3.0}}}, IMAGES, PAGE),
+    ({"normalized": {"difference": {"omega": -4.0, "theta": 4.0}}}, IMAGES, PAGE),
+    ({"normalized": {"outside": "keep"}}, IMAGES, PAGE),
+    ({"normalized": {"workers": 3}}, PAGE, PAGE),
+    ({"normalized": {"storage": {"level": 3}}}, IMAGES, IMAGES),
+    ({"normalized": {"rescale": {"factor": 0.5}}}, {"normalized_stain"} | IMAGES, STAINS),
+    ({"normalized": {"stain": {"sample": 2000}}}, {"normalized_stain"} | PAGE, STAINS),
+    ({"normalized": {"stain": {"most_gain": 3.0}}}, PAGE, IMAGES),
+    ({"normalized": {"stain": {"target": "median"}}}, *[{"normalized_target"} | PAGE, {"normalized_target"} | IMAGES]),
+    ({"index": {"samplings": {"guided": {"jitter": 8}}}}, *[{"index_sampling"} | PAGE] * 2),
+    (
+        {"index": {"samplings": {"guided": {"patch": 64}}}},
+        *[{"index_sampling", "model_fit", "probability_image"} | PAGE] * 2,
+    ),
+    ({"index": {"samplings": {"plain": {"strategy": "grid", "patch": 64}}}}, PAGE, PAGE),
+    ({"model": {"models": {"unet": {"learning_rate": 0.5}}}}, *[{"model_fit"} | PAGE] * 2),
+    ({"model": {"models": {"unet": {"readers": 1}}}}, PAGE, PAGE),
+    ({"model": {"models": {"second": {"learning_rate": 0.5}}}}, PAGE, PAGE),
+    (
+        {"model": {"models": {"unet": {"fold": 1}}}},
+        *[{"model_fit", "segmentation_thresholds", "report_metrics", "report_borders"} | PAGE] * 2,
+    ),
+    ({"probability": {"overlap": 0.5}}, *[{"probability_image"} | PAGE] * 2),
+    ({"probability": {"fusions": ["mean"]}}, *[{"probability_image"} | PAGE] * 2),
+    ({"probability": {"workers": 2, "dask": {"scheduler": "tcp://127.0.0.1:1"}}}, PAGE, PAGE),
+    ({"probability": {"splits": ["train", "validation", "test"]}}, PAGE, PAGE),
+    ({"segmentation": {"threshold": 0.4}}, *[{"segmentation_thresholds", "segmentation_image"} | PAGE] * 2),
+    ({"segmentation": {"minimum_area": 3}}, *[{"segmentation_image", "segmentation_hard_negatives"} | PAGE] * 2),
+    ({"segmentation": {"hard_negative_margin": 3}}, *[{"segmentation_hard_negatives"} | PAGE] * 2),
+    ({"report": {"bootstrap": 50}}, *[{"report_metrics"} | PAGE] * 2),
+    ({"report": {"picture_side": 100}}, PAGE, PAGE),
+    # What one data set is told changes nothing of the other.
+    ({"overrides": {"tissue": {"probability": {"fusions": ["max"]}}}}, set(), {"probability_image"} | PAGE),
+    ({"overrides": {"eyes": {"normalized": {"clahe": {"apply": False}}}}}, IMAGES, set()),
+    ({"roots": {"eyes": "elsewhere"}, "results": "elsewhere"}, set(), set()),
+]
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("depends")
+
+    def planned(change=None, facts=None) -> dict[str, DatasetRun]:
+        (folder / "manifest.yaml").write_text(yaml.safe_dump(merge(MANIFEST, {"datasets": {"eyes": facts or {}}})))
+        tree = merge(CONFIG, change or {})
+        _, runs = plan_run(
+            {**tree, "manifest": str(folder / "manifest.yaml")}, shipped_manifest=PROJECT / "datasets_manifest.yaml"
+        )
+        return {run.entry: run for run in runs}
+
+    return planned
+
+
+def values(run: DatasetRun) -> dict[str, dict]:
+    return {name: getattr(depends, name)(run, *arguments) for name, arguments in RULES.items()}
+
+
+def changed(before: DatasetRun, after: DatasetRun) -> set[str]:
+    old, new = values(before), values(after)
+    differ = {name for name in RULES if old[name] != new[name]}
+    assert differ == {
+        name for name in RULES if set(recorded_lines(old[name], slots=400)) != set(recorded_lines(new[name], slots=400))
+    }
+    return differ
+
+
+@pytest.mark.parametrize(("change", "eyes", "tissue"), CHANGES, ids=[str(change) for change, *_ in CHANGES])
+def test_a_changed_value_changes_what_depends_on_it_in_each_data_set(plan, change, eyes, tissue):
+    before, after = plan(), plan(change)
+    assert changed(before["eyes"], after["eyes"]) == eyes
+    assert changed(before["tissue"], after["tissue"]) == tissue
+
+
+FACTS = [
+    ({"title": "Other", "source": "https://example.org", "licence": "CC0"}, PAGE),
+    ({"classes": [{**CLASSES[0], "colour": "cyan"}, CLASSES[1]]}, {"segmentation_image"} | PAGE),
+    ({"classes": [{**CLASSES[0], "name": "Dots"}, CLASSES[1]]}, {"segmentation_image"} | PAGE),
+    ({"classes": [{**CLASSES[0], "kind": "anatomy"}, CLASSES[1]]}, EVERY_RECORD),
+    ({"phantom": {"seed": 2}}, EVERY_RECORD),
+]
+
+
+@pytest.mark.parametrize(("facts", "expected"), FACTS, ids=[str(facts) for facts, _ in FACTS])
+def test_a_changed_fact_changes_what_shows_it_or_is_computed_with_it(plan, facts, expected):
+    before, after = plan(), plan(facts=facts)
+    assert changed(before["eyes"], after["eyes"]) == expected
+    assert changed(before["tissue"], after["tissue"]) == set()
+
+
+def test_a_list_of_hard_negatives_and_weights_are_known_by_their_name_alone(plan):
+    def told(folder: str) -> dict[str, dict]:
+        guided = {"hard_negatives": {"table": f"{folder}/hard.parquet"}}
+        change = {
+            "index": {"samplings": {"guided": guided}},
+            "model": {"models": {"unet": {"encoder_weights": f"{folder}/w.pt"}}},
+        }
+        run = plan(change)["eyes"]
+        assert depends.hard_negatives_file(run, "guided") == f"{folder}/hard.parquet"
+        assert depends.weights_file(run, "unet") == f"{folder}/w.pt"
+        return values(run)
+
+    one, other = told("/one"), told("/other")
+    assert {name for name in RULES if one[name] != other[name]} == PAGE
+    assert "/one" not in str({name: each for name, each in one.items() if name not in PAGE})
+
+
+def test_an_image_as_target_is_estimated_with_the_settings_of_the_data_set_and_numbers_are_not(plan):
+    def target(name, **stain):
+        return depends.normalized_target(plan({"normalized": {"stain": {"target": name, **stain}}})["tissue"])
+
+    assert target("a/slide.png")["target"] == "slide.png"
+    assert target("a/slide.png") != target("a/slide.png", sample=2000)
+    assert target("a/numbers.json") == target("a/numbers.json", sample=2000)
+    assert target("reference") != target("reference", method="macenko")
+
+
+def test_every_rule_that_makes_results_has_its_function_here():
+    text = "".join(path.read_text() for path in sorted((PROJECT / "stages").glob("[0-9]_*.smk")))
+    asked = set(re.findall(r"depends\.(\w+)\(\s*run_of", text)) - {"target_file", "hard_negatives_file", "weights_file"}
+    assert asked == set(RULES)
+    assert text.count("**recorded(") == len(RULES) + 3  # complete and the table of lesions depend on their inputs alone
+
+
+def test_the_index_of_data_sets_depends_on_their_names(plan):
+    assert depends.report_index(plan().values()) == {"datasets": ["eyes", "tissue"]}
