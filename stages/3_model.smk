@@ -24,7 +24,7 @@ rule model_fit:
         # Not a parameter: how many processes read the patches changes nothing in the weights.
         readers=lambda w: model_settings(w).readers,
     params:
-        **recorded(lambda w: depends.model_fit(run_of(w), w.model), script="3_model.py", function="model_fit"),
+        **recorded(lambda w: depends.model_fit(run_of(w), w.model), script="3_model.py", function="model_fit", slots=80),
     message:
         "{wildcards.dataset}: training {wildcards.model}"
     script:

@@ -1,9 +1,9 @@
 """What every stage asks: the plan of the run, the images, and the parameters of a rule.
 
 What a result depends on is said in ``pipeline/config/depends.py``, by a function for each rule; here only files are
-read. The parameters of a rule are ``**recorded(…)``: Snakemake records a line of text for each value and a digest of
-the library modules that the rule's script function imports. So a changed value or a changed module reruns what it
-touches, and a changed format, comment, colour or title does not.
+read. Parameters are ``**recorded(…)`` of it. Snakemake records a line of text for each value, and a digest of the library
+modules that the function in the stage script imports. So a changed value or a changed module reruns what it touches, and
+a changed format, comment, colour or title does not.
 """
 
 import functools
@@ -25,8 +25,8 @@ from pipeline.stores.provenance import function_digest
 from pipeline.words import WORDS
 
 STAGES = Path(workflow.basedir) / "stages"
-# The code digest does not see templates, so they are inputs of the pages.
-TEMPLATES = sorted((Path(workflow.basedir) / "pipeline" / "report" / "page" / "templates").iterdir())
+# The code digest does not see templates, so they are inputs of the pages; relative, so that the project can be moved.
+TEMPLATES = sorted(map(os.path.relpath, (STAGES.parent / "pipeline" / "report" / "page" / "templates").iterdir()))
 STAGE_RESULTS = {}
 
 try:
@@ -111,7 +111,7 @@ def each(pattern, **choices):
     return paths
 
 
-def recorded(values, *, script, function, slots=80):
+def recorded(values, *, script, function, slots=56):
     """The parameters of a rule; the function of the script is a name, or a function of the wildcards that gives it."""
     name = function if callable(function) else lambda w: function
     return parameters(values, code=lambda w: function_digest(STAGES / script, name(w)), slots=slots)

@@ -1,121 +1,22 @@
-"""A copy of the project with a tiny data set, run as a user runs it."""
+"""One finished run for all tests of the workflow, whichever process they run in."""
 
 import os
-import re
-import shutil
-import subprocess
-import sys
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-import yaml
+from filelock import FileLock
 
-PROJECT = Path(__file__).parents[2]
-COPIED = ("Snakefile", "datasets_manifest.yaml", "stages", "pipeline", "profiles", "pyproject.toml")
-
-MANIFEST = {
-    "datasets": {
-        "tiny": {
-            "title": "Tiny phantom",
-            "adaptor": "phantom",
-            "modality": "fundus",
-            "task": "multiclass",
-            "phantom": {"world": "fundus", "images": 5, "test": 1, "size": 128, "seed": 1},
-            "classes": [
-                {"code": "MA", "name": "Microaneurysms"},
-                {"code": "HE", "name": "Haemorrhages", "colour": "green"},
-                {"code": "EX", "name": "Exudates", "colour": "blue"},
-                {"code": "SE", "name": "Soft exudates", "colour": "yellow"},
-                {"code": "OD", "name": "Optic disc", "colour": "magenta", "kind": "anatomy"},
-            ],
-        },
-    }
-}
-
-STORAGE = {"chunk": 32, "shard": 64}
-TINY = {
-    "manifest": "tiny.yaml",
-    "datasets": ["tiny"],
-    "normalized": {"gaussian": {"sigma": 2.0}, "strip_rows": 64, "strip_columns": 64, "storage": STORAGE},
-    "index": {"samplings": {"guided": {"patch": 64, "total": 22, "jitter": 16, "background_share": 0.0}}},
-    "model": {"models": {"unet": {"encoder": "resnet18", "epochs": 1, "batch_size": 4, "threads": 1}}},
-    "probability": {"fusions": ["none", "gaussian"], "threads": 1, "storage": STORAGE},
-    "segmentation": {"storage": STORAGE},
-    "report": {"images": 1, "picture_side": 128},
-}
-
-
-@dataclass(frozen=True)
-class Project:
-    """A copy of the project in which a test may change anything."""
-
-    folder: Path
-
-    def snakemake(self, *arguments: str, timeout: int = 900) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake in the folder of the copy, on the copy's own library."""
-        command = [
-            sys.executable,
-            "-m",
-            "snakemake",
-            "-s",
-            str(self.folder / "Snakefile"),
-            "--configfile",
-            "tiny.config.yaml",
-        ]
-        environment = {**os.environ, "PYTHONPATH": str(self.folder), "MPLBACKEND": "Agg"}  # noqa: TID251
-        return subprocess.run(
-            [*command, *arguments],
-            cwd=self.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-
-    def configure(self, tree: dict) -> None:
-        """Write the configuration of the run."""
-        (self.folder / "tiny.config.yaml").write_text(yaml.safe_dump(tree))
-
-    def wants(self, *arguments: str, target: str = "all") -> set[str]:
-        """Rules that a dry run would run, without the targets."""
-        done = self.snakemake("-n", target, *arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
-        text = done.stdout + done.stderr
-        if "Nothing to be done" in text:
-            return set()
-        table = re.search(r"job\s+count\n-+\s+-+\n(.*?)\ntotal", text, re.DOTALL)
-        assert table, text
-        return {line.split()[0] for line in table[1].splitlines()} - {target}
-
-
-def copy_of_project(folder: Path) -> Project:
-    """Copy the project without its results."""
-    folder.mkdir(parents=True, exist_ok=True)
-    skip = shutil.ignore_patterns("__pycache__")
-    for name in COPIED:
-        source = PROJECT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=skip)
-        else:
-            shutil.copy2(source, folder / name)
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(MANIFEST))
-    project = Project(folder)
-    project.configure(TINY)
-    return project
-
-
-def copy_with_results(project: Project, folder: Path) -> Project:
-    """Copy a project with all that it made, for a test that makes more: the others share the original."""
-    shutil.copytree(project.folder, folder)
-    return Project(folder)
+from tests.workflow.project import Project, copy_of_project, copy_with_results
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Project:
-    """A project whose run with one core has ended."""
-    project = copy_of_project(tmp_path_factory.mktemp("one_core"))
-    done = project.snakemake("-j1", "all")
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-    return project
+    """A project of this process whose run has ended: a data set of each world, with other fusions."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own  # noqa: TID251
+    with FileLock(shared / "finished.lock"):
+        if not (shared / "finished").exists():
+            started = copy_of_project(shared / "running")
+            done = started.snakemake("-j2", "all")
+            assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+            started.folder.rename(shared / "finished")
+    return copy_with_results(Project(shared / "finished"), own / "finished_here")

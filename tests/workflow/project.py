@@ -1,5 +1,7 @@
-"""A copy of the project with a tiny data set, and Snakemake as a user calls it there."""
+"""Copy of the project with a tiny data set of each world, run as a user runs it."""
 
+import functools
+import json
 import os
 import re
 import shutil
@@ -29,11 +31,19 @@ MANIFEST = {
                 {"code": "OD", "name": "Optic disc", "colour": "magenta", "kind": "anatomy"},
             ],
         },
+        "pink": {
+            "title": "Tiny phantom tissue",
+            "adaptor": "phantom",
+            "modality": "histology",
+            "task": "binary",
+            "phantom": {"world": "histology", "images": 3, "test": 1, "size": 160, "seed": 1},
+            "classes": [{"code": "LESION", "name": "Lesion"}],
+        },
     }
 }
 
 STORAGE = {"chunk": 32, "shard": 64}
-TINY = {
+FUNDUS = {
     "manifest": "tiny.yaml",
     "datasets": ["tiny"],
     "normalized": {"gaussian": {"sigma": 2.0}, "strip_rows": 64, "strip_columns": 64, "storage": STORAGE},
@@ -43,6 +53,14 @@ TINY = {
     "segmentation": {"storage": STORAGE},
     "report": {"images": 1, "picture_side": 128},
 }
+"""Configuration of the fundus data set alone."""
+PINK = {
+    "normalized": {"stain": {"least_tissue": 500}, "strip_columns": 128},
+    "index": {"samplings": {"balanced": {"patch": 64, "total": 8, "negatives": "anywhere"}}},
+    "probability": {"fusions": ["max"]},
+}
+TINY = {**FUNDUS, "datasets": ["tiny", "pink"], "overrides": {"pink": PINK}}
+"""Configuration of both."""
 
 
 @dataclass(frozen=True)
@@ -73,20 +91,44 @@ class Project:
             check=False,
         )
 
+    def dry_run(self, *arguments: str) -> tuple[int, str]:
+        """Exit code and output of a dry run, from a process that has imported what it needs."""
+        server = _dry_run_server(self.folder)
+        assert server.stdin is not None
+        assert server.stdout is not None
+        call = ["-s", str(self.folder / "Snakefile"), "--configfile", "tiny.config.yaml", "-n", *arguments]
+        server.stdin.write(json.dumps(call) + "\n")
+        server.stdin.flush()
+        code, text = json.loads(server.stdout.readline())
+        return code, text
+
     def configure(self, tree: dict) -> None:
         """Write the configuration of the run."""
         (self.folder / "tiny.config.yaml").write_text(yaml.safe_dump(tree))
 
     def wants(self, *arguments: str, target: str = "all") -> set[str]:
         """Rules that a dry run would run, without the targets."""
-        done = self.snakemake("-n", target, *arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
-        text = done.stdout + done.stderr
+        code, text = self.dry_run(target, *arguments)
+        assert code == 0, text
         if "Nothing to be done" in text:
             return set()
         table = re.search(r"job\s+count\n-+\s+-+\n(.*?)\ntotal", text, re.DOTALL)
         assert table, text
         return {line.split()[0] for line in table[1].splitlines()} - {target}
+
+    def wants_of(self, dataset: str, stage: str = "report") -> set[str]:
+        """Rules that a dry run of one data set up to a stage would run, without the word on its end."""
+        return self.wants(target=f"results/.complete/{dataset}/{stage}") - {"complete"}
+
+
+@functools.cache
+def _dry_run_server(folder: Path) -> subprocess.Popen[str]:
+    # It ends with its standard input, which is with this process.
+    environment = {**os.environ, "PYTHONPATH": str(folder), "MPLBACKEND": "Agg"}  # noqa: TID251
+    command = [sys.executable, str(Path(__file__).with_name("dry_run_server.py")), str(folder / "Snakefile")]
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
 
 
 def copy_of_project(folder: Path) -> Project:

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from pipeline.config.run import merge
-from tests.workflow.project import TINY, Project, copy_of_project
+from tests.workflow.project import FUNDUS, Project, copy_of_project
 
-UNET = {**TINY["model"]["models"]["unet"], "sampling": "grid"}
+UNET = {**FUNDUS["model"]["models"]["unet"], "sampling": "grid"}
 FOLDS = merge(
-    TINY,
+    FUNDUS,
     {
         "raw": {"folds": 2},
         "index": {"samplings": {"guided": None, "grid": {"strategy": "grid", "patch": 64}}},

@@ -8,7 +8,7 @@ from PIL import Image
 
 from pipeline.config.run import merge
 from pipeline.raw.phantom.fundus import fundus_phantom
-from tests.workflow.project import TINY, copy_of_project
+from tests.workflow.project import FUNDUS, copy_of_project
 
 CODES = {"EX": "Exudates", "OD": "Optic disc"}
 MANIFEST = {
@@ -45,7 +45,7 @@ def project(tmp_path_factory):
     Image.fromarray(fundus_phantom(6, size=128, seed=3).image).save(root / "pics" / "unseen.jpg")
     (project.folder / "mine.yaml").write_text(yaml.safe_dump(MANIFEST))
     project.configure(
-        merge(TINY, {"manifest": "mine.yaml", "datasets": ["mine"], "probability": {"fusions": ["mean"]}})
+        merge(FUNDUS, {"manifest": "mine.yaml", "datasets": ["mine"], "probability": {"fusions": ["mean"]}})
     )
     return project
 

@@ -1,6 +1,10 @@
-"""A changed parameter reruns what it touches, and nothing else: a table of dry runs after a finished run."""
+"""A changed parameter reruns what it touches, and nothing else: a table of dry runs after a finished run.
+
+Two data sets are in the configuration, of both worlds and with other fusions: for each change the rules of each.
+"""
 
 import copy
+import re
 
 import pandas as pd
 import pytest
@@ -9,7 +13,7 @@ import yaml
 from pipeline.config.run import merge
 from pipeline.stores import table_metadata
 from pipeline.stores.provenance import file_digest
-from tests.workflow.conftest import MANIFEST, TINY, copy_with_results
+from tests.workflow.project import MANIFEST, TINY, copy_with_results
 
 # Which images are usable, and their splits, is known only once they were read: where the table of images itself is to
 # be made again, a dry run knows the rules that lead to it and those whose number does not depend on it.
@@ -18,55 +22,69 @@ INDEX = {"index_candidates", "index_sampling"}
 MODEL = {"model_fit"}
 PROBABILITY = {"probability_image_gaussian_none"}
 SEGMENTATION = {"segmentation_thresholds", "segmentation_image", "segmentation_lesions"}
-REPORT = {"report_metrics", "report_borders", "report_page", "report_index", "complete"}
+PAGE = {"report_page"}
+REPORT = {"report_metrics", "report_borders"} | PAGE
 AFTER_MODEL = PROBABILITY | SEGMENTATION | REPORT
 AFTER_INDEX = {"index_sampling"} | MODEL | AFTER_MODEL
 AFTER_NORMALIZED = {"normalized_image"} | INDEX | MODEL | AFTER_MODEL
-PAGE = {"report_page", "report_index", "complete"}
+NOTHING: set[str] = set()
+
+
+def pink(rules: set[str]) -> set[str]:
+    """The same rules in the histology data set, which asks for another fusion."""
+    return {"probability_image_max" if name in PROBABILITY else name for name in rules}
+
 
 PARAMETERS = [
-    ({"normalized": {"clahe": {"clip_limit": 3.0}}}, AFTER_NORMALIZED),
-    ({"normalized": {"gaussian": {"sigma": 3.0}}}, AFTER_NORMALIZED),
+    # What, and the rules that run again: of the fundus set, of the histology set.
+    ({"normalized": {"clahe": {"clip_limit": 3.0}}}, AFTER_NORMALIZED, PAGE),
+    ({"normalized": {"gaussian": {"sigma": 3.0}}}, AFTER_NORMALIZED, PAGE),
     # Two values that swap: a set of values would not notice.
-    ({"normalized": {"difference": {"omega": -4.0, "theta": 4.0}}}, AFTER_NORMALIZED),
-    ({"normalized": {"outside": "keep"}}, AFTER_NORMALIZED),
-    ({"index": {"samplings": {"guided": {"beta": 0.5}}}}, AFTER_INDEX),
-    ({"index": {"samplings": {"guided": {"jitter": 8}}}}, AFTER_INDEX),
-    ({"index": {"samplings": {"plain": {"strategy": "grid", "patch": 64}}}}, {"index_sampling"} | PAGE),
-    ({"index": {"samplings": {"even": {"strategy": "balanced", "patch": 64}}}}, {"index_sampling"} | PAGE),
-    ({"index": {"samplings": {"guided": {"most_per_image": 5}}}}, AFTER_INDEX),
-    ({"model": {"models": {"unet": {"learning_rate": 2.0e-3}}}}, MODEL | AFTER_MODEL),
-    ({"model": {"models": {"unet": {"augmentation": {"noise": 0.1}}}}}, MODEL | AFTER_MODEL),
+    ({"normalized": {"difference": {"omega": -4.0, "theta": 4.0}}}, AFTER_NORMALIZED, PAGE),
+    ({"normalized": {"outside": "keep"}}, AFTER_NORMALIZED, PAGE),
+    ({"normalized": {"stain": {"most_gain": 3.0}}}, PAGE, pink(AFTER_NORMALIZED)),
+    ({"index": {"samplings": {"guided": {"beta": 0.5}}}}, AFTER_INDEX, NOTHING),
+    ({"index": {"samplings": {"guided": {"jitter": 8}}}}, AFTER_INDEX, NOTHING),
+    ({"index": {"samplings": {"plain": {"strategy": "grid", "patch": 64}}}}, *[{"index_sampling"} | PAGE] * 2),
+    ({"index": {"samplings": {"even": {"strategy": "balanced", "patch": 64}}}}, *[{"index_sampling"} | PAGE] * 2),
+    ({"index": {"samplings": {"guided": {"most_per_image": 5}}}}, AFTER_INDEX, NOTHING),
+    ({"model": {"models": {"unet": {"weight_decay": 2.0e-3}}}}, MODEL | AFTER_MODEL, pink(MODEL | AFTER_MODEL)),
+    ({"model": {"models": {"unet": {"augmentation": {"noise": 0.1}}}}}, MODEL | AFTER_MODEL, pink(MODEL | AFTER_MODEL)),
     # Another model and an ensemble of both: the model that is there is not trained again, nor are its maps made again.
     (
         {
-            "model": {
-                "models": {"other": {**TINY["model"]["models"]["unet"], "seed": 1}},
-                "ensembles": {"both": ["unet", "other"]},
+            "overrides": {
+                "tiny": {
+                    "model": {
+                        "models": {"other": {**TINY["model"]["models"]["unet"], "seed": 1}},
+                        "ensembles": {"both": ["unet", "other"]},
+                    }
+                }
             }
         },
         MODEL | {"model_ensemble"} | AFTER_MODEL,
+        NOTHING,
     ),
-    ({"probability": {"overlap": 0.5}}, AFTER_MODEL),
-    ({"probability": {"batch_size": 2}}, AFTER_MODEL),
-    ({"probability": {"fuse": "logits"}}, AFTER_MODEL),
-    ({"probability": {"views": "flips"}}, AFTER_MODEL),
-    ({"probability": {"stored": "uint8"}}, AFTER_MODEL),
+    # One data set on gaussian and none, the other on max: the maps of each follow the change.
+    ({"probability": {"overlap": 0.5}}, AFTER_MODEL, pink(AFTER_MODEL)),
+    ({"overrides": {"pink": {"probability": {"overlap": 0.5}}}}, NOTHING, pink(AFTER_MODEL)),
+    ({"overrides": {"tiny": {"probability": {"batch_size": 2}}}}, AFTER_MODEL, NOTHING),
+    ({"probability": {"fuse": "logits"}}, AFTER_MODEL, pink(AFTER_MODEL)),
+    ({"probability": {"views": "flips"}}, AFTER_MODEL, pink(AFTER_MODEL)),
+    ({"probability": {"stored": "uint8"}}, AFTER_MODEL, pink(AFTER_MODEL)),
     # Who computes a map, and on how many threads, changes nothing in it; the page shows the configuration.
-    ({"probability": {"workers": 2, "dask": {"scheduler": "tcp://127.0.0.1:1"}}}, PAGE),
+    ({"probability": {"workers": 2, "dask": {"scheduler": "tcp://127.0.0.1:1"}}}, PAGE, PAGE),
     # More images get maps; those that have some keep them, and what is measured stays what it was.
     (
         {"probability": {"splits": ["train", "validation", "test", "predict"]}},
-        PROBABILITY | {"segmentation_image", "segmentation_lesions"} | PAGE,
+        *(each({"segmentation_image", "segmentation_lesions"} | PROBABILITY | PAGE) for each in (set, pink)),
     ),
-    ({"segmentation": {"threshold": 0.4}}, SEGMENTATION | REPORT),
-    ({"segmentation": {"minimum_area": 3}}, {"segmentation_image", "segmentation_lesions"} | REPORT),
-    ({"segmentation": {"fill_holes": False}}, {"segmentation_image", "segmentation_lesions"} | REPORT),
-    ({"segmentation": {"hard_negative_margin": 3}}, PAGE),  # the page shows the configuration
-    ({"report": {"picture_side": 100}}, PAGE),
-    ({"report": {"bootstrap": 50}}, REPORT - {"report_borders"}),
+    ({"segmentation": {"threshold": 0.4}}, SEGMENTATION | REPORT, SEGMENTATION | REPORT),
+    ({"segmentation": {"minimum_area": 3}}, *[{"segmentation_image", "segmentation_lesions"} | REPORT] * 2),
+    ({"segmentation": {"hard_negative_margin": 3}}, PAGE, PAGE),  # the page shows the configuration
+    ({"report": {"bootstrap": 50}}, *[REPORT - {"report_borders"}] * 2),
     # How many processes read patches changes no weight.
-    ({"model": {"models": {"unet": {"readers": 1}}}}, PAGE),
+    ({"model": {"models": {"unet": {"readers": 1}}}}, PAGE, PAGE),
 ]
 
 
@@ -77,10 +95,40 @@ def project(finished):
     (finished.folder / "tiny.yaml").write_text(yaml.safe_dump(MANIFEST))
 
 
-@pytest.mark.parametrize(("change", "expected"), PARAMETERS, ids=[str(change) for change, _ in PARAMETERS])
-def test_a_changed_parameter_reruns_exactly_what_it_touches(project, change, expected):
+@pytest.mark.parametrize(("change", "tiny", "pink"), PARAMETERS, ids=[str(change) for change, *_ in PARAMETERS])
+def test_a_changed_parameter_reruns_exactly_what_it_touches(project, change, tiny, pink):
     project.configure(merge(TINY, change))
-    assert project.wants() == expected
+    assert project.wants_of("tiny") == tiny
+    assert project.wants_of("pink") == pink
+
+
+def test_a_page_made_again_makes_the_index_of_all_data_sets_again(project):
+    project.configure(merge(TINY, {"report": {"picture_side": 100}}))
+    assert project.wants() == PAGE | {"report_index", "complete"}
+
+
+CHANGED = [
+    ({"normalized": {"gaussian": {"sigma": 3.0}}}, "gaussian.sigma: 2.0", "gaussian.sigma: 3.0"),
+    ({"probability": {"overlap": 0.5}}, "overlap: 0.25", "overlap: 0.5"),
+    (
+        {"index": {"samplings": {"guided": {"background_share": 0.5}}}},
+        "sampling.background_share: 0.0",
+        "sampling.background_share: 0.5",
+    ),
+    ({"model": {"models": {"unet": {"augmentation": {"brightness": 0.5}}}}}, "brightness: 0.15", "brightness: 0.5"),
+    ({"overrides": {"pink": {"normalized": {"stain": {"percentile": 98.0}}}}}, "percentile: 99.0", "percentile: 98.0"),
+]
+
+
+@pytest.mark.parametrize(("change", "before", "now"), CHANGED, ids=[str(change) for change, *_ in CHANGED])
+def test_the_reason_of_a_dry_run_holds_what_changed_before_and_now_and_is_short(project, change, before, now):
+    project.configure(merge(TINY, change))
+    _, text = project.dry_run("all")
+    reasons = [line for line in text.splitlines() if "Params have changed" in line]
+    assert reasons
+    for reason in reasons:
+        assert len(reason.strip()) <= 200, reason
+        assert re.search(f"before: [^ ]*{re.escape(before)}.* now: [^ ]*{re.escape(now)}", reason), reason
 
 
 HARD = "results/tiny/segmentation/unet/gaussian/hard_negatives.parquet"
@@ -93,9 +141,9 @@ def test_a_second_round_draws_from_what_the_first_model_got_wrong_in_training_im
     hard = {"strategy": "guided", "patch": 64, "total": 8, "background_share": 0.5, "hard_negatives": {"table": HARD}}
     second = {"encoder": "resnet18", "epochs": 1, "batch_size": 4, "threads": 1, "sampling": "hardened"}
     change = {"index": {"samplings": {"hardened": hard}}, "model": {"models": {"second": second}}}
-    project.configure(merge(TINY, change))
+    project.configure(merge(TINY, {"overrides": {"tiny": change}}))
     first = PROBABILITY | {"segmentation_hard_negatives", "index_sampling"}
-    assert project.wants() == first | MODEL | AFTER_MODEL
+    assert project.wants_of("tiny") == first | MODEL | AFTER_MODEL
     done = project.snakemake("-j1", "results/tiny/index/hardened.parquet")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     images = pd.read_parquet(project.folder / "results/tiny/raw/images.parquet").set_index("image_id")["split"]
@@ -108,30 +156,36 @@ def test_a_second_round_draws_from_what_the_first_model_got_wrong_in_training_im
 @pytest.mark.parametrize("change", [{"validation_share": 0.4}, {"folds": 3}, {"holdout_centre": "A"}], ids=str)
 def test_a_changed_split_makes_the_table_of_images_again(project, change):
     project.configure(merge(TINY, {"raw": change}))
-    wanted = project.wants()
+    wanted = project.wants_of("tiny")
     assert "raw_images" in wanted
     assert not wanted & {"raw_image", "normalized_image", "index_candidates"}
 
 
-def test_a_changed_colour_reruns_only_what_shows_it(project):
-    manifest = copy.deepcopy(MANIFEST)
-    manifest["datasets"]["tiny"]["classes"][0]["colour"] = "cyan"
-    (project.folder / "tiny.yaml").write_text(yaml.safe_dump(manifest))
-    assert project.wants() == {"segmentation_image", "segmentation_lesions"} | REPORT
+FACTS = [
+    (
+        "colour",
+        lambda facts: facts["classes"][0].update(colour="cyan"),
+        SEGMENTATION - {"segmentation_thresholds"} | REPORT,
+    ),
+    ("title", lambda facts: facts.update(title="Another title"), PAGE),
+]
 
 
-def test_a_changed_title_reruns_only_the_page(project):
+@pytest.mark.parametrize(("name", "change", "expected"), FACTS, ids=[name for name, *_ in FACTS])
+def test_a_changed_fact_that_is_only_shown_reruns_what_shows_it(project, name, change, expected):
     manifest = copy.deepcopy(MANIFEST)
-    manifest["datasets"]["tiny"]["title"] = "Another title"
+    change(manifest["datasets"]["tiny"])
     (project.folder / "tiny.yaml").write_text(yaml.safe_dump(manifest))
-    assert project.wants() == PAGE
+    assert project.wants_of("tiny") == expected, name
+    assert project.wants_of("pink") == NOTHING, name
 
 
 def test_a_changed_fact_of_the_images_reads_them_again(project):
     manifest = copy.deepcopy(MANIFEST)
     manifest["datasets"]["tiny"]["phantom"]["seed"] = 2
     (project.folder / "tiny.yaml").write_text(yaml.safe_dump(manifest))
-    assert project.wants() >= RAW
+    assert project.wants_of("tiny") >= RAW
+    assert project.wants_of("pink") == NOTHING
 
 
 MODULES = [
@@ -154,23 +208,31 @@ def test_a_changed_module_reruns_its_stage_and_what_follows(project, module, exp
     text = path.read_text()
     try:
         path.write_text(text + "\nCHANGED = 1\n")
-        assert project.wants() == expected
+        assert project.wants_of("tiny") == expected
         path.write_text(text + "\n# A comment changes no result.\n")
         assert project.wants() == set()
     finally:
         path.write_text(text)
 
 
-def test_another_data_set_with_other_fusions_reruns_nothing_and_hides_no_change(project):
-    """What one data set asks for is in no output and no parameter of another: its maps stay, and a change reruns them."""
-    second = {**MANIFEST["datasets"]["tiny"], "phantom": {**MANIFEST["datasets"]["tiny"]["phantom"], "seed": 2}}
-    (project.folder / "tiny.yaml").write_text(yaml.safe_dump({"datasets": {**MANIFEST["datasets"], "second": second}}))
-    two = {"datasets": ["tiny", "second"], "overrides": {"second": {"probability": {"fusions": ["max"]}}}}
-    page = "results/tiny/report/index.html"
-    project.configure(merge(TINY, two))
-    assert project.wants(target=page) == set()
-    project.configure(merge(TINY, {**two, "probability": {"overlap": 0.5}}))
-    assert project.wants(target=page) >= PROBABILITY
+def test_a_changed_module_of_one_chain_reruns_nothing_of_the_other(project):
+    path = project.folder / "pipeline" / "normalized" / "stain" / "transfer.py"
+    text = path.read_text()
+    try:
+        path.write_text(text + "\nCHANGED = 1\n")
+        assert project.wants_of("tiny") == NOTHING
+        assert project.wants_of("pink") >= {"normalized_stain", "normalized_image"}
+    finally:
+        path.write_text(text)
+
+
+def test_a_data_set_less_hides_no_change_of_the_other(project):
+    """What one data set asks for is in no output and no parameter of another: alone or together, the same jobs."""
+    alone = {"datasets": ["tiny"], "probability": {"overlap": 0.5}}
+    project.configure(merge(TINY, {"datasets": ["tiny"]}))
+    assert project.wants_of("tiny") == NOTHING
+    project.configure(merge(TINY, alone))
+    assert project.wants_of("tiny") == AFTER_MODEL
 
 
 VALUE_FREE = [("runtime/threads.py", "3000", "2000"), ("stores/disk.py", "There is no space left", "No space is left")]

@@ -4,26 +4,12 @@ import json
 
 import numpy as np
 import pytest
-import yaml
 
 from pipeline.config.run import merge
 from pipeline.stores import open_array
-from tests.workflow.project import MANIFEST, STORAGE, copy_of_project
+from tests.workflow.project import TINY
 
-PINK = {
-    "title": "Tiny phantom tissue",
-    "adaptor": "phantom",
-    "modality": "histology",
-    "task": "binary",
-    "phantom": {"world": "histology", "images": 5, "test": 1, "size": 160, "seed": 1},
-    "classes": [{"code": "LESION", "name": "Lesion"}],
-}
-CONFIG = {
-    "manifest": "tiny.yaml",
-    "datasets": ["pink"],
-    "normalized": {"stain": {"least_tissue": 500}, "strip_rows": 64, "strip_columns": 128, "storage": STORAGE},
-}
-IMAGES = {"normalized_image", "complete"}
+IMAGES = {"normalized_image"}
 ESTIMATES = {"normalized_stain"} | IMAGES
 TABLE = [
     ({"target": "median"}, {"normalized_target"} | IMAGES),
@@ -39,19 +25,15 @@ TABLE = [
 
 
 def changed(project, normalized):
-    project.configure(merge(CONFIG, {"normalized": normalized}))
-    return project.wants(target="normalized")
+    project.configure(merge(TINY, {"overrides": {"pink": {"normalized": normalized}}}))
+    return project.wants_of("pink", "normalized")
 
 
-@pytest.fixture(scope="module")
-def stained(tmp_path_factory):
+@pytest.fixture
+def stained(finished):
     """A project in which a small set of H&E images was normalised."""
-    project = copy_of_project(tmp_path_factory.mktemp("stains"))
-    (project.folder / "tiny.yaml").write_text(yaml.safe_dump(merge(MANIFEST, {"datasets": {"pink": PINK}})))
-    project.configure(CONFIG)
-    done = project.snakemake("-j2", "normalized")
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-    return project
+    yield finished
+    finished.configure(TINY)
 
 
 @pytest.mark.parametrize(("change", "expected"), TABLE, ids=[str(change) for change, _ in TABLE])
@@ -72,8 +54,9 @@ def test_a_target_file_is_an_input(stained):
 
 
 def test_the_median_target_is_that_of_the_training_images(stained):
-    stained.configure(merge(CONFIG, {"normalized": {"stain": {"target": "median"}}, "results": "median"}))
-    done = stained.snakemake("-j2", "normalized")
+    median = {"pink": {"normalized": {"stain": {"target": "median"}}}}
+    stained.configure(merge(TINY, {"overrides": median, "results": "median"}))
+    done = stained.snakemake("-j2", "median/pink/normalized/target.json")
     assert done.returncode == 0, done.stderr[-6000:]
     folder = stained.folder / "median" / "pink" / "normalized"
     target = json.loads((folder / "target.json").read_text())
