@@ -164,8 +164,10 @@ class DatasetRecord(_Strict):
     """In the order of every class axis."""
     priority: tuple[str, ...] = ()
     """Codes, first wins, where a pixel of overlapping classes can have only one; the order of classes by default."""
-    pixel_size_um: Annotated[float, Field(gt=0)] | None = None
-    """Side of a pixel, where known for all images."""
+    pixel_size_um: Annotated[float, Field(gt=0, le=200, allow_inf_nan=False)] | None = None
+    """Side of a pixel in micrometres, where known for all images."""
+    significant_bits: Annotated[int, Field(ge=9, le=16)] | None = None
+    """Bits that 16-bit samples of the images use, as of a camera of 10, 12 or 14; 16 for dark pictures that use all."""
     missing_mask: Literal["negative", "unknown"] = "negative"
     """What an annotated image without a mask file of a class means: none of it, or nobody looked."""
     group: Lookup | None = None

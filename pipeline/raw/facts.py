@@ -23,8 +23,10 @@ from pipeline.stores.provenance import file_digest
 
 __all__ = ["fact_sheet", "read_sheet", "write_fact_sheet"]
 
-DARK = 2**13
-"""A 16-bit picture whose largest value is below this would be black in 8 bits: data of fewer bits, not scaled."""
+CAMERAS = (10, 12, 14)
+"""Bits that cameras store in 16."""
+DARK, WHITE = 2**14, 65535
+"""A 16-bit picture whose values, white apart, are all below this is dark in 8 bits: data of fewer bits, not scaled."""
 
 BLOCK_BYTES = 2**26
 """Pixels and truth that are held at a time."""
@@ -60,6 +62,7 @@ def fact_sheet(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) ->
     -------
     dict
         Plain JSON values. ``rejected`` is empty for a usable image. ``pixels`` has −1 where the truth is unknown.
+        ``passed_over`` counts what was not used or did no harm, such as a pixel size that cannot be.
         ``levels`` are height and width of each level of the file, finest first. ``perceptual_hash`` is that of
         `pipeline.raw.splits.duplicates`.
     """
@@ -67,6 +70,7 @@ def fact_sheet(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) ->
     sheet |= {"centre": entry.centre, "official_test": entry.official_test, "annotated": entry.annotated}
     sheet |= {"sha256": "", "height": 0, "width": 0, "levels": [], "stored": "", "pixel_size_um": record.pixel_size_um}
     sheet |= {"perceptual_hash": "", "pixels": dict.fromkeys(record.codes, -1), "rejected": "", "facts": {}}
+    sheet |= {"passed_over": {}}
     try:
         sheet |= _measured(entry, record=record, workers=workers)
     except ImageRejected as problem:
@@ -80,6 +84,7 @@ def _measured(entry: ImageEntry, *, record: DatasetRecord, workers: int) -> dict
         found: dict[str, Any] = {"height": height, "width": width, "levels": [list(each) for each in source.levels]}
         found |= {"stored": source.stored, "pixel_size_um": source.pixel_size_um if size is None else size}
         digest, counts, found["perceptual_hash"] = _read_through(source, entry, record=record, workers=workers)
+        found["passed_over"] = dict(source.remarks)
     if entry.image is not None:
         found["sha256"] = file_digest(entry.image)
     elif record.phantom is not None:
@@ -102,7 +107,8 @@ def _read_through(
         for box in blocks(source, most=most):
             pixels = source.read(box)
             if source.dtype == np.uint16:
-                largest = max(largest, int(pixels.max()))
+                # White may be what a scanner left out, transparency, or a burnt-in text.
+                largest = max(largest, int(pixels.max(where=pixels < WHITE, initial=0)))
             if level == 0:
                 small.add(box, pixels)
             if entry.image is None:
@@ -112,11 +118,12 @@ def _read_through(
     if level:
         for box in strips(*source.levels[level], max(1, most // source.levels[level][1])):
             small.add(box, source.read(box, level=level))
-    if 0 < largest < DARK:
+    if 0 < largest < DARK and record.significant_bits is None:
+        bits = next(each for each in CAMERAS if largest < 2**each)
         raise unusable(
             entry.image or Path(entry.image_id),
             f"16-bit values up to {largest}",
-            expected="values that use the 16 bits: scale data of 10 or 12 bits when it is exported",
+            expected=f"values that use the 16 bits, or significant_bits in the manifest: {bits}, or 16",
         )
     counts = {code: int(count) for code, count in zip(record.codes, sums, strict=True)}
     return digest.hexdigest(), counts if entry.annotated else {}, perceptual_hash(small.picture)

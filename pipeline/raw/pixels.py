@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from pipeline.config.manifest import DatasetRecord
 from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.raw.formats.light import Showing
 from pipeline.raw.formats.reader import open_picture
 from pipeline.raw.formats.source import ArraySource, ImageSource
 from pipeline.raw.phantom.make import phantom
@@ -21,7 +22,7 @@ def open_image(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) ->
     entry
         The image.
     record
-        Its data set, which makes the picture of a phantom.
+        Its data set: significant bits, modality, and the picture of a phantom.
     workers
         Threads that decode pieces.
 
@@ -31,7 +32,8 @@ def open_image(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) ->
         The file is damaged or no picture.
     """
     if entry.image is not None:
-        with open_picture(entry.image, workers=workers) as source:
+        showing = Showing(bits=record.significant_bits, glass=record.modality == "histology")
+        with open_picture(entry.image, workers=workers, showing=showing) as source:
             yield source
     elif record.phantom is not None:
         pixels = phantom(record.phantom, number=entry.number).image

@@ -13,6 +13,7 @@ from pipeline.normalized.stain.image import estimate_image, tissue_of
 from pipeline.normalized.stain.method import median_target
 from pipeline.normalized.stain.record import REFERENCE, Estimate, read_estimate
 from pipeline.normalized.view import View
+from pipeline.raw.formats.light import Showing
 from pipeline.raw.formats.reader import open_picture
 from pipeline.stores.atomic import write_json
 from pipeline.stores.provenance import Provenance
@@ -22,7 +23,7 @@ __all__ = ["target_content", "write_target"]
 
 def _of_image(path: Path, *, config: NormalizedConfig) -> Estimate:
     # The image may be of any data set, so its own pixels count, whatever size these images are brought to.
-    with open_picture(path) as source:
+    with open_picture(path, showing=Showing(glass=True)) as source:
         view = View(source, Rescaling.identity(*source.levels[0]))
         opened = Opened(view, lambda: read_thumbnail(source), source.pixel_size_um)
         return estimate_image(opened, tissue_of(opened), config=config, workers=1)

@@ -2,7 +2,8 @@
 
 import struct
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from pipeline.raw.formats.light import Alpha
 from pipeline.raw.formats.source import Pixels, unusable
 
 __all__ = ["JPEG_THRESHOLD", "decode_picture", "decode_values", "ends", "one_value", "picture_size"]
@@ -25,6 +27,15 @@ END, PADDING = b"\xff\xd9", 64
 """The marker at the end of a JPEG, which its pixels never contain, and how many bytes may stand after it."""
 ORIENTATION_OF_PNG = b"eXIf"
 PROBLEMS = (OSError, SyntaxError, ValueError, EOFError, struct.error, UnidentifiedImageError)
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "JPEG2000")
+"""What Pillow may decode, whatever a file is called. Others would start programs or fetch files: PostScript, for one."""
+KINDS = "JPEG, PNG, TIFF, BMP, GIF, PPM, WebP or JPEG 2000"
+SEVERAL = ("MPO",)
+"""Formats whose first frame is the picture and whose others are previews of it."""
+SIGNATURE, DEPTH, WIDE = b"\x89PNG\r\n\x1a\n", 24, 16
+"""How a PNG begins, the byte that holds its bits a sample, and the value of it that Pillow would cut to 8."""
+TURNS = {2: (1, 0, 0), 3: (1, 1, 0), 4: (0, 1, 0), 5: (0, 0, 1), 6: (0, 1, 1), 7: (1, 1, 1), 8: (1, 0, 1)}
+"""EXIF orientation → whether columns run backwards, whether rows do, and whether rows and columns then change places."""
 LOSSY = ("JPEG", "MPO")
 """Formats that change the values of a mask; WebP may, too."""
 JPEG_THRESHOLD = 127
@@ -36,28 +47,74 @@ def _is_lossless_webp(path: Path) -> bool:
         return stream.read(16)[12:] == b"VP8L"
 
 
-def _upright(path: Path) -> tuple[Image.Image, bool]:
-    """A decoded picture as viewers show it, and whether its format changed its values."""
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The one picture of a file, its header read; what Pillow says of damage is a rejection.
+
+    Raises
+    ------
+    ImageRejected
+        The file is damaged, of another format, or holds several pictures.
+    """
     # Pillow's guard against decompression bombs would refuse large slides exported as PNG; the user chose the file.
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore")
         try:
-            with Image.open(path) as picture:
-                picture.load()
-                lossy = picture.format in LOSSY or (picture.format == "WEBP" and not _is_lossless_webp(path))
-            return ImageOps.exif_transpose(picture) or picture, lossy
+            with Image.open(path, formats=FORMATS) as picture:
+                _seek_largest(picture, path)
+                yield picture
         except Image.DecompressionBombError as error:
             raise unusable(path, error, expected="at most 179 million pixels in JPEG or PNG; larger as TIFF") from error
         except PROBLEMS as error:
-            raise unusable(path, error, expected="a whole image file") from error
+            raise unusable(path, error, expected=f"a whole image file: {KINDS}") from error
 
 
-def _copied(picture: Image.Image) -> NDArray[np.uint8]:
+def _seek_largest(picture: Image.Image, path: Path) -> None:
+    frames = getattr(picture, "n_frames", 1)
+    if frames == 1 or picture.format in SEVERAL:
+        return
+    sizes = []
+    if picture.format == "TIFF":
+        for frame in range(frames):
+            picture.seek(frame)
+            sizes.append(picture.width * picture.height)
+    if not sizes or sizes.count(max(sizes)) > 1:
+        raise unusable(path, f"{frames} frames", expected="one picture a file")
+    picture.seek(sizes.index(max(sizes)))
+
+
+def _upright(path: Path) -> tuple[Image.Image, bool]:
+    """A decoded picture as viewers show it, and whether its format changed its values."""
+    with _opened(path) as picture:
+        picture.load()
+        lossy = picture.format in LOSSY or (picture.format == "WEBP" and not _is_lossless_webp(path))
+        return ImageOps.exif_transpose(picture) or picture, lossy
+
+
+def _wide_png(path: Path) -> NDArray[np.uint16] | None:
+    """Samples of a PNG of 16 bits, ``(h, w)`` or ``(h, w, s)``, upright; None for any other file."""
+    with path.open("rb") as stream:
+        head = stream.read(DEPTH + 1)
+    if not head.startswith(SIGNATURE) or head[DEPTH:] != bytes([WIDE]):
+        return None
+    with _opened(path) as picture:
+        data = path.read_bytes()
+        turn = picture.getexif().get(ORIENTATION, 1) if ORIENTATION_OF_PNG in data else 1
+    try:
+        values = np.asarray(imagecodecs.png_decode(data), np.uint16)
+    except (*PROBLEMS, RuntimeError) as error:
+        raise unusable(path, error, expected="a whole image file") from error
+    columns, rows, swapped = TURNS.get(turn, (0, 0, 0))
+    values = values[:: -1 if rows else 1, :: -1 if columns else 1]
+    return values.swapaxes(0, 1) if swapped else values
+
+
+def _copied(picture: Image.Image, *, mode: str) -> NDArray[np.uint8]:
     # Strip by strip: an array of the whole picture would be held three times on its way out of Pillow.
-    found = np.empty((picture.height, picture.width, 3), np.uint8)
+    found = np.empty((picture.height, picture.width, len(mode)), np.uint8)
     for y0 in range(0, picture.height, STRIP):
         y1 = min(y0 + STRIP, picture.height)
-        found[y0:y1] = np.asarray(picture.crop((0, y0, picture.width, y1)).convert("RGB"))
+        found[y0:y1] = np.asarray(picture.crop((0, y0, picture.width, y1)).convert(mode))
     return found
 
 
@@ -75,44 +132,65 @@ def _png(data: bytes) -> NDArray[np.uint8] | None:
     return None if ORIENTATION_OF_PNG in data else imagecodecs.spng_decode(data)
 
 
+_WIDE_MODES = {1: "I;16", 2: "LA", 3: "RGB", 4: "RGBA"}
 _DECODERS: dict[str | None, Callable[[bytes], NDArray[np.uint8] | None]] = {"JPEG": _jpeg, "PNG": _png}
 
 
 def _plain_rgb(path: Path) -> NDArray[np.uint8] | None:
-    """Pixels of the usual case, 8-bit RGB that stands upright, in a fifth of the time and half of the memory.
+    """Pixels of the usual case, opaque 8-bit RGB that stands upright, in a fifth of the time and half of the memory.
 
     None for everything else and for what is damaged. Pillow decodes it then, or says what is wrong.
     """
+    with _opened(path) as picture:
+        plain = picture.mode == "RGB" and "transparency" not in picture.info
+        decode = _DECODERS.get(picture.format) if plain else None
+        size = (picture.height, picture.width, 3)
+        # To look for it in a PNG, Pillow would decode the pixels.
+        turned = picture.format == "JPEG" and picture.getexif().get(ORIENTATION, 1) != 1
+    if decode is None or turned:
+        return None
     try:
-        with warnings.catch_warnings(), Image.open(path) as picture:
-            warnings.simplefilter("ignore")
-            decode = _DECODERS.get(picture.format) if picture.mode == "RGB" else None
-            size = (picture.height, picture.width, 3)
-            # To look for it in a PNG, Pillow would decode the pixels.
-            turned = picture.format == "JPEG" and picture.getexif().get(ORIENTATION, 1) != 1
-            if decode is None or turned:
-                return None
         found = decode(path.read_bytes())
-    except (*PROBLEMS, RuntimeError, Image.DecompressionBombError):
+    except (*PROBLEMS, RuntimeError):
         return None
     return found if found is not None and found.shape == size and found.dtype == np.uint8 else None
 
 
-def decode_picture(path: Path) -> tuple[Pixels, str]:
-    """Pixels of a JPEG or PNG (8-bit RGB ``(h, w, 3)`` or 16-bit grey ``(h, w)``) and how the file keeps them.
+def decode_picture(path: Path, *, transparency: bool = False) -> tuple[Pixels, str, Alpha]:
+    """Pixels of a JPEG or PNG, how the file keeps them, and whether the last sample of each is transparency.
+
+    Parameters
+    ----------
+    path
+        The file.
+    transparency
+        Whether it is wanted.
+
+    Returns
+    -------
+    ndarray, str, str
+        8-bit RGB ``(h, w, 3)``, RGBA ``(h, w, 4)``, or 16-bit samples ``(h, w)`` or ``(h, w, s)``; ``RGB 8 bit``;
+        ``straight`` or ``none``.
 
     Raises
     ------
     ImageRejected
-        The file is damaged, empty, of an unknown format or of a type that is no picture.
+        The file is damaged, empty, of an unknown format or of a type that is no picture, or holds several.
     """
+    wide = _wide_png(path)
+    if wide is not None:
+        samples = 1 if wide.ndim == 2 else wide.shape[2]
+        return wide, f"{_WIDE_MODES[samples]} 16 bit", "straight" if samples in (2, 4) else "none"
     plain = _plain_rgb(path)
     if plain is not None:
-        return plain, "RGB 8 bit"
+        return plain, "RGB 8 bit", "none"
     picture, _ = _upright(path)
     if picture.mode.startswith("I;16") or picture.mode == "I":
-        return np.asarray(picture).astype(np.uint16), f"{picture.mode} 16 bit"
-    return _copied(picture), f"{picture.mode} 8 bit"
+        return np.asarray(picture).astype(np.uint16), f"{picture.mode} 16 bit", "none"
+    if picture.mode == "F":
+        raise unusable(path, "pixels of type float32", expected="8 or 16 bit unsigned integers")
+    clear = transparency and picture.has_transparency_data
+    return _copied(picture, mode="RGBA" if clear else "RGB"), f"{picture.mode} 8 bit", "straight" if clear else "none"
 
 
 def decode_values(path: Path, *, labels: bool = False) -> tuple[NDArray[Any], bool]:
@@ -132,6 +210,10 @@ def decode_values(path: Path, *, labels: bool = False) -> tuple[NDArray[Any], bo
         The file is damaged, or a label image in colour. A mask shows nothing: black strokes on a transparent ground,
         or values below what a lossy format blurs.
     """
+    wide = _wide_png(path)
+    if wide is not None:
+        alpha = wide.ndim == 3 and wide.shape[2] in (2, 4)
+        return one_value(wide, alpha=alpha, labels=labels, path=path), False
     picture, lossy = _upright(path)
     stored = np.asarray(picture)
     if picture.mode in ("P", "PA"):
@@ -188,11 +270,6 @@ def picture_size(path: Path) -> tuple[int, int]:
     ImageRejected
         The header cannot be read.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with Image.open(path) as picture:
-                width, height = picture.size
-                return (width, height) if picture.getexif().get(ORIENTATION) in ROTATED else (height, width)
-        except (*PROBLEMS, Image.DecompressionBombError) as error:
-            raise unusable(path, error, expected="an image file") from error
+    with _opened(path) as picture:
+        width, height = picture.size
+        return (width, height) if picture.getexif().get(ORIENTATION) in ROTATED else (height, width)

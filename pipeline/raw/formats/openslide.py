@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from pipeline.errors import MissingDataError
 from pipeline.geometry import Box
+from pipeline.raw.formats.light import over_white
 from pipeline.raw.formats.piece_cache import PieceCache
+from pipeline.raw.formats.pixel_size import pixel_size
 from pipeline.raw.formats.source import checked_box, unusable
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ __all__ = ["SlideSource", "is_slide", "open_slide", "slide_size"]
 
 SIDE = 512
 """Side of the tiles."""
-WHITE = 255
 
 
 def _openslide() -> ModuleType:
@@ -59,8 +60,8 @@ class SlideSource:
         self._cache = PieceCache()
         self.levels = tuple((int(height), int(width)) for width, height in slide.level_dimensions)
         self._factors = tuple(float(each) for each in slide.level_downsamples)
-        size = slide.properties.get("openslide.mpp-x")
-        self.pixel_size_um = float(size) if size else None
+        size = pixel_size(*(slide.properties.get(f"openslide.mpp-{axis}") for axis in "xy"))
+        self.pixel_size_um, self.remarks = size.um, size.remarks
         self.stored = f"{slide.properties.get('openslide.vendor', 'unknown')} slide, 8 bit"
 
     def read(self, box: Box, *, level: int = 0) -> NDArray[np.uint8]:
@@ -92,15 +93,8 @@ class SlideSource:
         except _openslide().OpenSlideError as error:
             place = f"the part at row {tile.y0}, column {tile.x0} of level {level} does not decode: {error}"
             raise unusable(self._path, place, expected="a whole slide") from error
-        return _on_white(np.asarray(region))
-
-
-def _on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    colour, alpha = pixels[:, :, :3], pixels[:, :, 3:].astype(np.uint32)
-    if alpha.min() == WHITE:
-        return np.ascontiguousarray(colour)
-    mixed = (colour * alpha + WHITE * (WHITE - alpha) + WHITE // 2) // WHITE
-    return mixed.astype(np.uint8)
+        pixels = np.asarray(region)
+        return np.ascontiguousarray(over_white(pixels[:, :, :3], pixels[:, :, 3:]), np.uint8)
 
 
 def is_slide(path: Path) -> bool:

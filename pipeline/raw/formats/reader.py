@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.geometry import Box
 from pipeline.raw.formats.jpeg_png import JPEG_THRESHOLD, decode_picture, decode_values, picture_size
+from pipeline.raw.formats.light import AS_STORED, Light, Showing
 from pipeline.raw.formats.openslide import is_slide, open_slide, slide_size
 from pipeline.raw.formats.piece_cache import CACHE_BYTES
 from pipeline.raw.formats.source import ArraySource, ImageSource
@@ -51,7 +52,7 @@ class _Held:
 
 
 @contextmanager
-def open_picture(path: Path | str, *, workers: int = 1) -> Iterator[ImageSource]:
+def open_picture(path: Path | str, *, workers: int = 1, showing: Showing = AS_STORED) -> Iterator[ImageSource]:
     """Picture in a file, open for reading. Nothing of a tiled or striped file is decoded yet.
 
     Parameters
@@ -60,6 +61,8 @@ def open_picture(path: Path | str, *, workers: int = 1) -> Iterator[ImageSource]
         JPEG, PNG, TIFF or a slide.
     workers
         Threads that decode pieces.
+    showing
+        Significant bits of 16-bit samples, and whether transparent pixels are glass.
 
     Raises
     ------
@@ -69,7 +72,7 @@ def open_picture(path: Path | str, *, workers: int = 1) -> Iterator[ImageSource]
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix in TIFF:
-        with open_tiff(path, workers=workers) as source:
+        with open_tiff(path, workers=workers, showing=showing) as source:
             if source is not None:
                 yield source
                 return
@@ -77,8 +80,8 @@ def open_picture(path: Path | str, *, workers: int = 1) -> Iterator[ImageSource]
         with open_slide(path, workers=workers) as slide:
             yield slide
         return
-    pixels, stored = decode_picture(path)
-    yield ArraySource(pixels, stored=stored)
+    pixels, stored, alpha = decode_picture(path, transparency=showing.glass)
+    yield ArraySource(pixels, stored=stored, light=Light(path, showing, alpha))
 
 
 @contextmanager

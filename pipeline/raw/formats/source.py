@@ -1,6 +1,6 @@
 """Image source: a picture that is not in memory, of which any box can be read at any level of its own pyramid."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import GeometryError, ImageRejected
 from pipeline.geometry import Box, aligned_boxes
+from pipeline.raw.formats.pixel_size import PixelSize
 
 __all__ = [
     "ArraySource",
@@ -23,6 +24,7 @@ __all__ = [
 
 Pixels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 EIGHT_BIT, SIXTEEN_BIT = 255, 65535
+UNKNOWN = PixelSize()
 
 
 class ImageSource(Protocol):
@@ -45,6 +47,10 @@ class ImageSource(Protocol):
         """Side of a pixel of level 0 in micrometres, as the file says; None where it says nothing."""
 
     @property
+    def remarks(self) -> Mapping[str, int]:
+        """What was passed over in the file so far, with counts, such as a pixel size that cannot be."""
+
+    @property
     def whole(self) -> bool:
         """Whether the picture is held decoded in memory."""
 
@@ -61,8 +67,15 @@ class ArraySource:
 
     whole = True
 
-    def __init__(self, pixels: Pixels, *, stored: str, pixel_size_um: float | None = None) -> None:
-        """Wrap ``(h, w)``, or ``(h, w, c)`` with grey, grey and alpha, RGB or RGBA; alpha is dropped."""
+    def __init__(
+        self,
+        pixels: NDArray[Any],
+        *,
+        stored: str,
+        pixel_size: PixelSize = UNKNOWN,
+        light: Callable[[NDArray[Any]], Pixels] | None = None,
+    ) -> None:
+        """Wrap ``(h, w)``, or ``(h, w, c)`` with grey, grey and alpha, RGB or RGBA; without ``light`` alpha is dropped."""
         if pixels.ndim == 2:
             pixels = pixels[:, :, None]
         if pixels.ndim != 3 or not 1 <= pixels.shape[2] <= 4 or not pixels.size:
@@ -73,17 +86,18 @@ class ArraySource:
                 expected="a grey, RGB or RGBA picture",
                 remedy="Export the image as RGB.",
             )
-        self._pixels = pixels[:, :, :1] if pixels.shape[2] < 3 else pixels[:, :, :3]
+        self._pixels, self._light = pixels, light
         self.levels = ((pixels.shape[0], pixels.shape[1]),)
-        self.dtype = pixels.dtype
+        self.dtype = np.dtype(np.uint16 if pixels.dtype == np.uint16 else np.uint8)
         self.stored = stored
-        self.pixel_size_um = pixel_size_um
+        self.pixel_size_um, self.remarks = pixel_size.um, pixel_size.remarks
         self.tile = self.levels[0]
 
     def read(self, box: Box, *, level: int = 0) -> Pixels:
         """RGB pixels ``(h, w, 3)`` of a box, as a copy."""
         checked_box(box, self.levels, level=level)
-        part = three_channels(self._pixels[box.slices])
+        stored = self._pixels[box.slices]
+        part = three_channels(self._light(stored) if self._light else stored)
         return part.copy() if np.may_share_memory(part, self._pixels) else part
 
 

@@ -5,7 +5,6 @@ file that breaks off is found when it is opened. A piece that does not decode is
 """
 
 import math
-import re
 import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -21,19 +20,16 @@ from numpy.typing import NDArray
 from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
 from pipeline.raw.formats.jpeg_png import one_value
+from pipeline.raw.formats.light import AS_STORED, Alpha, Light, Showing
 from pipeline.raw.formats.piece_cache import CACHE_BYTES, PieceCache
+from pipeline.raw.formats.pixel_size import PixelSize, tiff_pixel_size
 from pipeline.raw.formats.source import ArraySource, ImageSource, Pixels, checked_box, three_channels, unusable
 from pipeline.raw.formats.tiff_page import DAMAGE, LARGEST_PIECE, Page, is_jpeg
 
 __all__ = ["TiffSource", "TiffValues", "open_tiff", "open_tiff_values", "tiff_size"]
 
-PLAUSIBLE_UM = (0.01, 20.0)
-"""Resolution tags that give a pixel outside this are of a printer or a screen."""
-UNITS_UM = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "mm": 1e3, "cm": 1e4, "in": 25400.0}
-PER_UNIT_UM = {2: 25400.0, 3: 10000.0}
-"""Values of the tag ResolutionUnit: inch and centimetre."""
 GREY, COLOUR = (0, 1), (2, 6)
-ALPHA = (1, 2)
+ALPHA, PREMULTIPLIED = (1, 2), 1
 """Values of the tag ExtraSamples: transparency, multiplied into the colours or not."""
 UPRIGHT = (0, 1)
 """Values of the tag Orientation; 0 is none of the standard's and stands where nobody set it."""
@@ -53,17 +49,17 @@ class TiffSource:
 
     whole = False
 
-    def __init__(self, pages: list[Page], *, inverted: bool, stored: str, pixel_size_um: float | None) -> None:
-        self._pages, self._inverted = pages, inverted
+    def __init__(self, pages: list[Page], *, light: Light, stored: str, pixel_size: PixelSize) -> None:
+        self._pages, self._light = pages, light
         self.levels = tuple((page.height, page.width) for page in pages)
         self.dtype = np.dtype(np.uint16 if pages[0].dtype == np.uint16 else np.uint8)
-        self.stored, self.pixel_size_um = stored, pixel_size_um
+        self.stored, self.pixel_size_um, self.remarks = stored, pixel_size.um, pixel_size.remarks
         self.tile = pages[0].tile
 
     def read(self, box: Box, *, level: int = 0) -> Pixels:
         """RGB pixels ``(h, w, 3)`` of a box of a level."""
         checked_box(box, self.levels, level=level)
-        return three_channels(_as_light(self._pages[level].read(box), inverted=self._inverted))
+        return three_channels(self._light(self._pages[level].read(box)))
 
 
 class TiffValues:
@@ -87,24 +83,29 @@ def _value(
     page: tifffile.TiffPage, *, inverted: bool, labels: bool, path: Path
 ) -> Callable[[NDArray[Any]], NDArray[Any]]:
     """Function from samples ``(h, w, sample)`` to one value a pixel: light of a mask, stored value of a label image."""
-    alpha = bool(page.extrasamples) and int(page.extrasamples[0]) in ALPHA
+    alpha = _alpha(page) != "none"
     light = None if labels or page.colormap is None else np.any(page.colormap, axis=0).astype(np.uint8)
 
     def value(samples: NDArray[Any]) -> NDArray[Any]:
         if light is not None and light.any():  # one that is black all over was lost: its indices are all that there is
             indices = samples[:, :, 0]
             return np.take(light, indices.astype(np.uint8) if indices.dtype == np.bool_ else indices)
-        samples = _as_light(samples, inverted=True) if inverted else samples
+        samples = _inverse(samples) if inverted else samples
         return one_value(samples if samples.shape[2] > 1 else samples[:, :, 0], alpha=alpha, labels=labels, path=path)
 
     return value
 
 
-def _as_light(values: NDArray[Any], *, inverted: bool) -> Pixels:
-    """Stored values as 8 or 16 bit of which 0 is black."""
+def _inverse(values: NDArray[Any]) -> NDArray[Any]:
+    """Stored values of a mask whose 0 is white, as light of which 0 is black."""
     if values.dtype == np.bool_:
         values = values.astype(np.uint8) * np.uint8(255)
-    return np.iinfo(values.dtype).max - values if inverted else values
+    return np.asarray(np.iinfo(values.dtype).max - values)
+
+
+def _alpha(page: tifffile.TiffPage) -> Alpha:
+    extra = int(page.extrasamples[0]) if page.extrasamples else 0
+    return "premultiplied" if extra == PREMULTIPLIED else "straight" if extra in ALPHA else "none"
 
 
 @contextmanager
@@ -118,9 +119,9 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
 
 
 def _levels(file: tifffile.TiffFile, path: Path) -> list[Any]:
-    """Pyramid pages of the one picture that a file holds, finest first. A stack of pictures is refused."""
+    """Pyramid pages of the largest picture that a file holds, finest first. A stack of pictures is refused."""
     try:
-        series = file.series
+        series = _largest_first(file)
         levels = [(level, level.pages[0].aspage()) for level in series[0].levels]
         pages = [page for level, page in levels if math.prod(level.shape) == page.size and page.imagedepth == 1]
         alike = [page for page in pages if _alike(page, pages[0])]
@@ -129,10 +130,28 @@ def _levels(file: tifffile.TiffFile, path: Path) -> list[Any]:
     if levels and levels[0][1].tags.valueof("Orientation", default=1) not in UPRIGHT:
         turned = f"orientation {levels[0][1].tags.valueof('Orientation')}"
         raise unusable(path, turned, expected="a TIFF whose first row is on top: readers differ in how they turn it")
-    if not pages or pages[0] is not levels[0][1]:
+    if not pages or pages[0] is not levels[0][1] or _is_pair(series):
         found = "; ".join(f"{each.axes} {'×'.join(map(str, each.shape))}" for each in series[:5])
         raise unusable(path, f"a stack of channels or planes ({found})", expected=EXPECTED)
     return alike
+
+
+def _largest_first(file: tifffile.TiffFile) -> list[tifffile.TiffPageSeries]:
+    """Series by the area of their pages: a macro, label or thumbnail may stand before the picture."""
+
+    def area(series: tifffile.TiffPageSeries) -> int:
+        page = series.levels[0].pages[0]
+        if page is None:
+            raise ValueError("a series without a page")
+        first = page.aspage()
+        return int(first.imagelength) * int(first.imagewidth)
+
+    return sorted(file.series, key=area, reverse=True)
+
+
+def _is_pair(series: list[tifffile.TiffPageSeries]) -> bool:
+    """Two largest pictures of one kind: no telling which of them is meant."""
+    return len(series) > 1 and (series[0].shape, series[0].dtype) == (series[1].shape, series[1].dtype)
 
 
 def _alike(page: tifffile.TiffPage, first: tifffile.TiffPage) -> bool:
@@ -155,27 +174,6 @@ def _check_picture(page: tifffile.TiffPage, path: Path) -> None:
         raise unusable(path, f"pixels of type {page.dtype}, {bits} bits", expected="8 or 16 bit unsigned integers")
     if samples not in ((1, 2) if photometric in GREY else (3, 4)):
         raise unusable(path, f"{samples} channels of kind {_name(page.photometric)}", expected=EXPECTED)
-
-
-def _pixel_size(file: tifffile.TiffFile, page: tifffile.TiffPage) -> float | None:
-    """Side of a pixel in micrometres from what Aperio or OME wrote, or from a resolution that a microscope can have."""
-    named = re.search(r"\bMPP\s*=\s*(\d+(?:\.\d*)?)", page.description or "")
-    if named:
-        return float(named[1]) or None
-    pixels = re.search(r"<(?:\w+:)?Pixels\b[^>]*>", (file.ome_metadata or "") if file.is_ome else "")
-    size = re.search(r'\bPhysicalSizeX="([\d.eE+-]+)"', pixels[0]) if pixels else None
-    if pixels and size:
-        unit = re.search(r'\bPhysicalSizeXUnit="([^"]+)"', pixels[0])
-        scale = UNITS_UM.get(unit[1] if unit else "µm")
-        return float(size[1]) * scale if scale and float(size[1]) > 0 else None
-    resolution, unit_um = (
-        page.tags.valueof("XResolution"),
-        PER_UNIT_UM.get(page.tags.valueof("ResolutionUnit", default=2)),
-    )
-    if not isinstance(resolution, tuple) or not unit_um or 0 in resolution:
-        return None
-    found = float(unit_um * resolution[1] / resolution[0])
-    return found if PLAUSIBLE_UM[0] <= found <= PLAUSIBLE_UM[1] else None
 
 
 def _stored(page: tifffile.TiffPage, read: Page) -> str:
@@ -212,22 +210,24 @@ class _Opener:
             raise unusable(self.path, error, expected="a whole TIFF file") from error
 
 
-def _picture(file: tifffile.TiffFile, opener: _Opener) -> ImageSource:
+def _picture(file: tifffile.TiffFile, opener: _Opener, showing: Showing) -> ImageSource:
     found = _levels(file, opener.path)
     _check_picture(found[0], opener.path)
-    inverted = int(found[0].photometric) == INVERTED
+    light = Light(opener.path, showing, _alpha(found[0]), int(found[0].photometric) == INVERTED)
     # What a scanner left out is glass.
-    fill = 0 if inverted else np.iinfo(found[0].dtype).max if found[0].dtype != np.bool_ else 1
+    fill = min(light.white, 1 if found[0].dtype == np.bool_ else int(np.iinfo(found[0].dtype).max))
     pages = [opener.page(page, number=number, fill=fill) for number, page in enumerate(found)]
-    size, stored = _pixel_size(file, found[0]), _stored(found[0], pages[0])
+    size, stored = tiff_pixel_size(file, found[0]), _stored(found[0], pages[0])
     if pages[0].piece_bytes > LARGEST_PIECE:
-        return ArraySource(_as_light(pages[0].whole(), inverted=inverted), stored=stored, pixel_size_um=size)
+        return ArraySource(pages[0].whole(), stored=stored, pixel_size=size, light=light)
     pages = [page for page in pages if page.piece_bytes <= LARGEST_PIECE]
-    return TiffSource(pages, inverted=inverted, stored=stored, pixel_size_um=size)
+    return TiffSource(pages, light=light, stored=stored, pixel_size=size)
 
 
 @contextmanager
-def open_tiff(path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES) -> Iterator[ImageSource | None]:
+def open_tiff(
+    path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES, showing: Showing = AS_STORED
+) -> Iterator[ImageSource | None]:
     """TIFF picture, open for reading; None where another reader has to be tried.
 
     Parameters
@@ -238,6 +238,8 @@ def open_tiff(path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES) -
         Threads that decode.
     cache_bytes
         Decoded pieces that are held.
+    showing
+        Significant bits, and whether transparent pixels are glass.
 
     Raises
     ------
@@ -248,7 +250,7 @@ def open_tiff(path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES) -
         file = stack.enter_context(_opened(path))
         try:
             opener = _Opener(path, workers=workers, stack=stack, cache_bytes=cache_bytes)
-            source: ImageSource | None = _picture(file, opener)
+            source: ImageSource | None = _picture(file, opener, showing)
         except _Unread:
             source = None
         yield source
