@@ -2,6 +2,7 @@
 
 digestpath  adaptor of the released DigestPath 2019 tissue folder
 entry       record of one image and its truth files; checks of a list of images
+files       visible files below a root; what cannot be read is an error
 folder      adaptor of any folder, by patterns of file names
 headers     sizes from file headers and checks of them, before a run
 idrid       adaptor of the released IDRiD segmentation folder

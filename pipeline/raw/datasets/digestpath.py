@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pipeline.errors import ManifestError, MissingDataError
 from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.raw.datasets.files import visible_files
 from pipeline.words import safe_id
 
 __all__ = ["LAYOUT", "list_digestpath", "slide_of"]
@@ -55,10 +56,10 @@ def _side(path: Path, root: Path) -> str:
 
 def _pictures(root: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {"pos": [], "neg": []}
-    for path in sorted(root.rglob("*")):
-        hidden = any(part.startswith((".", "__")) for part in path.relative_to(root).parts)
+    for path in sorted(root / each for each in visible_files(root)):
+        hidden = any(part.startswith("__") for part in path.relative_to(root).parts)
         side = _side(path, root)
-        if side and not hidden and path.suffix.lower() in SUFFIXES and path.is_file():
+        if side and not hidden and path.suffix.lower() in SUFFIXES:
             found[side].append(path)
     return found
 

@@ -1,6 +1,5 @@
 """Data set adaptor of any folder: images and truth found by patterns with a place for the image's name."""
 
-import os
 import re
 import unicodedata
 from collections.abc import Collection
@@ -9,19 +8,23 @@ from pathlib import Path
 from pipeline.config.manifest import FolderLayout
 from pipeline.errors import ManifestError
 from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.raw.datasets.files import visible_files
 from pipeline.words import safe_id
 
 __all__ = ["expression", "list_folder", "truth_without_image"]
 
 TOKENS = re.compile(r"\{image\}|\*\*/|\*|\?")
+SUFFIX = re.compile(r"(?:\.ome)?\.[A-Za-z0-9]+$")
 MEANINGS = {"{image}": r"(?P<image>[^/]+)", "**/": r"(?:[^/]+/)*", "*": r"[^/]*", "?": r"[^/]"}
 
 
 def expression(pattern: str) -> re.Pattern[str]:
-    """Regular expression of a pattern, for POSIX paths relative to the root.
+    """Regular expression of a pattern, for POSIX paths relative to the root. The suffix matches whatever its case.
 
     Examples
     --------
+    >>> expression("{image}_MA.tif").fullmatch("eye_MA.TIF")["image"]
+    'eye'
     >>> expression("masks/{image}_MA.*").fullmatch("masks/eye 1_MA.png")["image"]
     'eye 1'
     """
@@ -31,7 +34,10 @@ def expression(pattern: str) -> re.Pattern[str]:
         at = token.end()
         if token[0] == "{image}" and "(?P<image>" in text.removesuffix(MEANINGS["{image}"]):
             text = text.removesuffix(MEANINGS["{image}"]) + "(?P=image)"
-    return re.compile(text + re.escape(pattern[at:]))
+    rest = pattern[at:]
+    suffix = SUFFIX.search(rest)
+    end = suffix.start() if suffix else len(rest)
+    return re.compile(f"{text}{re.escape(rest[:end])}(?i:{re.escape(rest[end:])})")
 
 
 def _matches(paths: list[str], pattern: str) -> dict[str, list[str]]:
@@ -59,28 +65,9 @@ def _one_each(paths: list[str], pattern: str, *, what: str) -> dict[str, str]:
     return {name: several[0] for name, several in found.items()}
 
 
-def _is_visible(path: Path) -> bool:
-    return not any(part.startswith(".") for part in path.parts)
-
-
-def _paths(root: Path) -> list[str]:
-    """Visible files below a root, links to folders followed, as paths relative to it."""
-    above: dict[str, tuple[str, ...]] = {}
-    found = []
-    for folder, folders, names in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        ancestors = above.get(folder, ())
-        if real in ancestors:  # a link to a folder that it lies in
-            folders.clear()
-            continue
-        above |= {os.path.join(folder, each): (*ancestors, real) for each in folders}
-        found += [Path(folder, name).relative_to(root) for name in names if os.path.isfile(os.path.join(folder, name))]
-    return sorted(path.as_posix() for path in found if _is_visible(path))
-
-
 def truth_without_image(root: Path, *, layout: FolderLayout, images: Collection[str]) -> list[str]:
     """Truth files that belong to no image of these ids, so their names differ in more than the patterns leave open."""
-    paths = _paths(root)
+    paths = visible_files(root)
     patterns = [*layout.masks.values(), *filter(None, (layout.label, layout.annotations))]
     found = (_one_each(paths, pattern, what="truth") for pattern in patterns)
     return sorted({path for each in found for name, path in each.items() if safe_id(name) not in images})
@@ -96,7 +83,7 @@ def list_folder(root: Path, *, layout: FolderLayout) -> list[ImageEntry]:
     ManifestError
         Two files for one image, or one class of one image.
     """
-    paths = _paths(root)
+    paths = visible_files(root)
     labels = _one_each(paths, layout.label, what="label image") if layout.label else {}
     drawn = _one_each(paths, layout.annotations, what="annotations") if layout.annotations else {}
     masks = {code: _one_each(paths, each, what=f"{code} mask") for code, each in layout.masks.items()}

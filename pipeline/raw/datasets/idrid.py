@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pipeline.errors import ManifestError, MissingDataError
 from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.raw.datasets.files import visible_files
 from pipeline.words import safe_id
 
 __all__ = ["LAYOUT", "list_idrid"]
@@ -44,7 +45,7 @@ def _needed(folder: Path, word: str) -> Path:
 
 def _mask_files(folder: Path | None, *, codes: tuple[str, ...]) -> dict[tuple[str, str], Path]:
     masks: dict[tuple[str, str], Path] = {}
-    for path in sorted(folder.glob("*/*")) if folder else []:
+    for path in [folder / each for each in visible_files(folder) if each.count("/") == 1] if folder else []:
         match = re.fullmatch(r"(?P<stem>.+)_(?P<code>[A-Za-z]+)", path.stem)
         if path.suffix.lower() not in MASK_SUFFIXES or not match or match["code"] not in codes:
             continue
@@ -82,8 +83,8 @@ def list_idrid(root: Path, *, codes: tuple[str, ...]) -> list[ImageEntry]:
     entries = []
     for word, folder in (("training", _needed(images, "training")), ("testing", _found(images, "testing"))):
         masks = _mask_files(_found(truths, word), codes=codes)
-        for path in sorted(folder.iterdir()) if folder else []:
-            if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+        for path in [folder / each for each in visible_files(folder) if "/" not in each] if folder else []:
+            if path.suffix.lower() in SUFFIXES:
                 own = tuple((code, masks[path.stem, code]) for code in codes if (path.stem, code) in masks)
                 test, annotated = word == "testing", bool(own)
                 entries.append(ImageEntry(safe_id(path.stem), path, own, official_test=test, annotated=annotated))

@@ -1,5 +1,7 @@
 """Folders as people have them: what is found, what is refused, and with which words."""
 
+import errno
+import os
 import unicodedata
 from pathlib import Path
 
@@ -298,3 +300,50 @@ def test_links_to_folders_are_followed_and_loops_end(root, tmp_path_factory):
     (elsewhere / "pics" / "again").symlink_to(root)
     entries = list_images(record(), dataset="mine", root=root)
     assert [entry.image_id for entry in entries] == ["eye_1", "eye_2", "eye_3"]
+
+
+@pytest.mark.parametrize("suffix", ["JPG", "Jpg", "jPG"])
+def test_suffixes_match_whatever_their_case(tmp_path, suffix):
+    picture(tmp_path / "a.jpg")
+    (tmp_path / "a.jpg").rename(tmp_path / f"a.{suffix}")
+    for name, end in (("a_EX", "PNG"), ("a_ex", "png")):
+        picture(tmp_path / f"{name}.png")
+        (tmp_path / f"{name}.png").rename(tmp_path / f"{name}.{end}")
+    layout = {"images": "{image}.jpg", "masks": {"EX": "{image}_EX.png"}}
+    one = record(folder=layout, classes=[{"code": "EX", "name": "e"}])
+    (entry,) = list_images(one, dataset="mine", root=tmp_path)
+    assert [path.name for _, path in entry.masks] == ["a_EX.PNG"]
+
+
+@pytest.mark.parametrize("target", ["pics/eye 4.jpg", "ex/eye 2_EX.png", "more"])
+def test_a_link_that_leads_nowhere_is_an_error_and_not_an_image_without_lesions(root, target):
+    (root / target).symlink_to(root / "gone")
+    refusal(root, [target, "gone"], MissingDataError)
+
+
+def test_a_link_in_a_circle_is_an_error(root):
+    (root / "ex" / "eye 2_EX.png").symlink_to(root / "ex" / "eye 2_EX.png")
+    refusal(root, ["eye 2_EX.png"], MissingDataError)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_a_folder_that_cannot_be_read_is_an_error(root, number, monkeypatch):
+    scan = os.scandir
+
+    def failing(path):
+        if str(path).endswith("ex"):
+            raise OSError(number, os.strerror(number), path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", failing)
+    refusal(root, [str(root / "ex"), os.strerror(number)], MissingDataError)
+
+
+def test_idrid_masks_behind_a_link_that_leads_nowhere_are_an_error(tmp_path):
+    base = tmp_path / "A. Segmentation"
+    picture(base / "1. Original Images" / "a. Training Set" / "IDRiD_01.jpg")
+    truths = base / "2. All Segmentation Groundtruths" / "a. Training Set"
+    picture(truths / "5. Optic Disc" / "IDRiD_01_OD.tif")
+    (truths / "3. Hard Exudates").symlink_to(tmp_path / "gone")
+    with pytest.raises(MissingDataError, match="gone"):
+        list_images(idrid_record(), dataset="idrid", root=tmp_path)

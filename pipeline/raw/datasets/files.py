@@ -1,0 +1,55 @@
+"""File listing of a data set: the visible files below its root. What cannot be looked at is an error, not absent."""
+
+import os
+import stat
+from pathlib import Path
+from typing import NoReturn
+
+from pipeline.errors import MissingDataError
+
+__all__ = ["visible_files"]
+
+
+def _refuse(error: OSError) -> NoReturn:
+    path = error.filename
+    dangling = os.path.islink(path) and not os.path.exists(path)
+    raise MissingDataError(
+        "A file or folder of the data set cannot be read.",
+        where=path,
+        found=f"a link to {os.readlink(path)}, which is not there" if dangling else error.strerror or error,
+        expected="files and folders that can be read: one that cannot is not an image without lesions",
+        remedy="Mount or copy what is missing, grant the right to read it, or take the entry away.",
+    ) from error
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except OSError as error:
+        error.filename = path
+        _refuse(error)
+
+
+def visible_files(root: Path) -> list[str]:
+    """Visible files below a root in text order, links to folders followed, as POSIX paths relative to it.
+
+    A name that begins with a dot, of a file or of a folder, is not looked at.
+
+    Raises
+    ------
+    MissingDataError
+        A link that leads nowhere, a folder that may not be read, an input or output error.
+    """
+    above: dict[str, tuple[str, ...]] = {}
+    found = []
+    for folder, folders, names in os.walk(root, followlinks=True, onerror=_refuse):
+        real = os.path.realpath(folder)
+        ancestors = above.get(folder, ())
+        if real in ancestors:  # a link to a folder that it lies in
+            folders.clear()
+            continue
+        folders[:] = [each for each in folders if not each.startswith(".")]
+        above |= {os.path.join(folder, each): (*ancestors, real) for each in folders}
+        paths = (os.path.join(folder, name) for name in names if not name.startswith("."))
+        found += [Path(path).relative_to(root).as_posix() for path in paths if _is_file(path)]
+    return sorted(found)
