@@ -163,7 +163,7 @@ print(json.dumps(peak_bytes() / 2**20))
 """
 
 
-@pytest.mark.parametrize("factor", [1.0, 0.5])
+@pytest.mark.parametrize("factor", [1.0, pytest.param(0.5, marks=pytest.mark.slow)])
 def test_a_picture_that_is_normalised_stays_below_its_prediction(tmp_path: Path, factor: float) -> None:
     rng = np.random.Generator(np.random.PCG64(1))
     coarse = Image.fromarray(rng.integers(0, 256, (50, 75, 3), dtype=np.uint8))
