@@ -26,7 +26,7 @@ def imports_of(folder: str) -> dict[str, list[str]]:
 def test_nothing_is_imported_from_a_conftest() -> None:
     """Pytest alone loads it: what tests share beside fixtures is a module with a name."""
     found = {path for path, names in imports_of("tests").items() for name in names if ".conftest." in f"{name}."}
-    assert not {each for each in found if each != "tests/workflow/test_rerun.py"}
+    assert not found
 
 
 def test_benchmarks_import_no_test() -> None:
