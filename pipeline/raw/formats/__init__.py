@@ -1,6 +1,7 @@
 """Image formats: JPEG, PNG, TIFF and slides, each decoded box by box and strictly.
 
 jpeg_png     JPEG and PNG decoding, whole; masks and label images in them
+jpeg_scan    check of the Huffman-coded scans of a JPEG
 light        light of stored samples: inversion, significant bits, transparency
 openslide    slide reader on OpenSlide, for formats that are no plain TIFF
 piece_cache  cache of decoded tiles and strips

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from pipeline.raw.formats.jpeg_scan import check_scans, extra_remarks
 from pipeline.raw.formats.light import Alpha
 from pipeline.raw.formats.source import Pixels, unusable
 
-__all__ = ["JPEG_THRESHOLD", "decode_picture", "decode_values", "ends", "one_value", "picture_size"]
+__all__ = ["JPEG_THRESHOLD", "decode_picture", "decode_values", "ends", "jpeg_remarks", "one_value", "picture_size"]
 
 HALF = 128
 ROTATED = (5, 6, 7, 8)
@@ -32,6 +33,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "JPEG2000")
 KINDS = "JPEG, PNG, TIFF, BMP, GIF, PPM, WebP or JPEG 2000"
 SEVERAL = ("MPO",)
 """Formats whose first frame is the picture and whose others are previews of it."""
+JPEG_START = b"\xff\xd8"
 SIGNATURE, DEPTH, WIDE = b"\x89PNG\r\n\x1a\n", 24, 16
 """How a PNG begins, the byte that holds its bits a sample, and the value of it that Pillow would cut to 8."""
 TURNS = {2: (1, 0, 0), 3: (1, 1, 0), 4: (0, 1, 0), 5: (0, 0, 1), 6: (0, 1, 1), 7: (1, 1, 1), 8: (1, 0, 1)}
@@ -91,14 +93,35 @@ def _upright(path: Path) -> tuple[Image.Image, bool]:
         return ImageOps.exif_transpose(picture) or picture, lossy
 
 
+def _content(path: Path, most: int = -1) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(most)
+    except OSError as error:
+        raise unusable(path, error, expected="a file that can be read") from error
+
+
+def jpeg_remarks(path: Path) -> dict[str, int]:
+    """Harmless faults of a JPEG file with their counts; none of any other file.
+
+    Raises
+    ------
+    ImageRejected
+        Damage that changes pixels, which decoders fill without a word.
+    """
+    check = check_scans(_content(path) if _content(path, 2) == JPEG_START else b"")
+    if check.fault:
+        raise unusable(path, f"damaged JPEG: {check.fault}", expected="a whole image file")
+    return extra_remarks(min(check.extra, 1))
+
+
 def _wide_png(path: Path) -> NDArray[np.uint16] | None:
     """Samples of a PNG of 16 bits, ``(h, w)`` or ``(h, w, s)``, upright; None for any other file."""
-    with path.open("rb") as stream:
-        head = stream.read(DEPTH + 1)
+    head = _content(path, DEPTH + 1)
     if not head.startswith(SIGNATURE) or head[DEPTH:] != bytes([WIDE]):
         return None
     with _opened(path) as picture:
-        data = path.read_bytes()
+        data = _content(path)
         turn = picture.getexif().get(ORIENTATION, 1) if ORIENTATION_OF_PNG in data else 1
     try:
         values = np.asarray(imagecodecs.png_decode(data), np.uint16)
@@ -210,6 +233,7 @@ def decode_values(path: Path, *, labels: bool = False) -> tuple[NDArray[Any], bo
         The file is damaged, or a label image in colour. A mask shows nothing: black strokes on a transparent ground,
         or values below what a lossy format blurs.
     """
+    jpeg_remarks(path)
     wide = _wide_png(path)
     if wide is not None:
         alpha = wide.ndim == 3 and wide.shape[2] in (2, 4)

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from pipeline.raw.formats.source import Pixels, unusable
 
-__all__ = ["AS_STORED", "Alpha", "Light", "Showing", "over_white", "scaled"]
+__all__ = ["AS_STORED", "EXTRA_SAMPLES", "Alpha", "Light", "Showing", "over_white", "scaled"]
 
 Alpha: TypeAlias = Literal["none", "straight", "premultiplied"]
 """Last sample of a pixel: a colour, transparency, or transparency that the colours are multiplied by."""
+EXTRA_SAMPLES: dict[int, Alpha] = {1: "premultiplied", 2: "straight"}
+"""Values of the TIFF tag ExtraSamples."""
 ALL_BITS, FULL = 16, 65535
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.geometry import Box
-from pipeline.raw.formats.jpeg_png import JPEG_THRESHOLD, decode_picture, decode_values, picture_size
+from pipeline.raw.formats.jpeg_png import JPEG_THRESHOLD, decode_picture, decode_values, jpeg_remarks, picture_size
 from pipeline.raw.formats.light import AS_STORED, Light, Showing
 from pipeline.raw.formats.openslide import is_slide, open_slide, slide_size
 from pipeline.raw.formats.piece_cache import CACHE_BYTES
@@ -80,8 +80,9 @@ def open_picture(path: Path | str, *, workers: int = 1, showing: Showing = AS_ST
         with open_slide(path, workers=workers) as slide:
             yield slide
         return
+    remarks = jpeg_remarks(path)
     pixels, stored, alpha = decode_picture(path, transparency=showing.glass)
-    yield ArraySource(pixels, stored=stored, light=Light(path, showing, alpha))
+    yield ArraySource(pixels, stored=stored, light=Light(path, showing, alpha), remarks=remarks)
 
 
 @contextmanager

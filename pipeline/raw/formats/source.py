@@ -74,6 +74,7 @@ class ArraySource:
         stored: str,
         pixel_size: PixelSize = UNKNOWN,
         light: Callable[[NDArray[Any]], Pixels] | None = None,
+        remarks: Mapping[str, int] | None = None,
     ) -> None:
         """Wrap ``(h, w)``, or ``(h, w, c)`` with grey, grey and alpha, RGB or RGBA; without ``light`` alpha is dropped."""
         if pixels.ndim == 2:
@@ -90,7 +91,7 @@ class ArraySource:
         self.levels = ((pixels.shape[0], pixels.shape[1]),)
         self.dtype = np.dtype(np.uint16 if pixels.dtype == np.uint16 else np.uint8)
         self.stored = stored
-        self.pixel_size_um, self.remarks = pixel_size.um, pixel_size.remarks
+        self.pixel_size_um, self.remarks = pixel_size.um, pixel_size.remarks | dict(remarks or {})
         self.tile = self.levels[0]
 
     def read(self, box: Box, *, level: int = 0) -> Pixels:

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
 from pipeline.raw.formats.jpeg_png import one_value
-from pipeline.raw.formats.light import AS_STORED, Alpha, Light, Showing
+from pipeline.raw.formats.jpeg_scan import extra_remarks
+from pipeline.raw.formats.light import AS_STORED, EXTRA_SAMPLES, Alpha, Light, Showing
 from pipeline.raw.formats.piece_cache import CACHE_BYTES, PieceCache
 from pipeline.raw.formats.pixel_size import PixelSize, tiff_pixel_size
 from pipeline.raw.formats.source import ArraySource, ImageSource, Pixels, checked_box, three_channels, unusable
@@ -29,8 +30,6 @@ from pipeline.raw.formats.tiff_page import DAMAGE, LARGEST_PIECE, Page, is_jpeg
 __all__ = ["TiffSource", "TiffValues", "open_tiff", "open_tiff_values", "tiff_size"]
 
 GREY, COLOUR = (0, 1), (2, 6)
-ALPHA, PREMULTIPLIED = (1, 2), 1
-"""Values of the tag ExtraSamples: transparency, multiplied into the colours or not."""
 UPRIGHT = (0, 1)
 """Values of the tag Orientation; 0 is none of the standard's and stands where nobody set it."""
 INVERTED, YCBCR = 0, 6
@@ -53,8 +52,13 @@ class TiffSource:
         self._pages, self._light = pages, light
         self.levels = tuple((page.height, page.width) for page in pages)
         self.dtype = np.dtype(np.uint16 if pages[0].dtype == np.uint16 else np.uint8)
-        self.stored, self.pixel_size_um, self.remarks = stored, pixel_size.um, pixel_size.remarks
+        self.stored, self.pixel_size_um, self._said = stored, pixel_size.um, pixel_size.remarks
         self.tile = pages[0].tile
+
+    @property
+    def remarks(self) -> dict[str, int]:
+        """What was passed over in the file so far, with counts."""
+        return self._said | extra_remarks(sum(len(page.extra) for page in self._pages))
 
     def read(self, box: Box, *, level: int = 0) -> Pixels:
         """RGB pixels ``(h, w, 3)`` of a box of a level."""
@@ -104,8 +108,7 @@ def _inverse(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _alpha(page: tifffile.TiffPage) -> Alpha:
-    extra = int(page.extrasamples[0]) if page.extrasamples else 0
-    return "premultiplied" if extra == PREMULTIPLIED else "straight" if extra in ALPHA else "none"
+    return EXTRA_SAMPLES.get(int(page.extrasamples[0]), "none") if page.extrasamples else "none"
 
 
 @contextmanager
@@ -136,20 +139,17 @@ def _levels(file: tifffile.TiffFile, path: Path) -> list[Any]:
     return alike
 
 
-def _largest_first(file: tifffile.TiffFile) -> list[tifffile.TiffPageSeries]:
+def _largest_first(file: tifffile.TiffFile) -> list[Any]:
     """Series by the area of their pages: a macro, label or thumbnail may stand before the picture."""
 
-    def area(series: tifffile.TiffPageSeries) -> int:
-        page = series.levels[0].pages[0]
-        if page is None:
-            raise ValueError("a series without a page")
-        first = page.aspage()
+    def area(series: Any) -> int:  # noqa: ANN401 pages that may be None by their type
+        first = series.levels[0].pages[0].aspage()
         return int(first.imagelength) * int(first.imagewidth)
 
     return sorted(file.series, key=area, reverse=True)
 
 
-def _is_pair(series: list[tifffile.TiffPageSeries]) -> bool:
+def _is_pair(series: list[Any]) -> bool:
     """Two largest pictures of one kind: no telling which of them is meant."""
     return len(series) > 1 and (series[0].shape, series[0].dtype) == (series[1].shape, series[1].dtype)
 

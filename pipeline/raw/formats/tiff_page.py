@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.geometry import Box
 from pipeline.raw.formats.jpeg_png import ends
+from pipeline.raw.formats.jpeg_scan import ScanCheck, check_scans
 from pipeline.raw.formats.piece_cache import PieceCache, Values
 from pipeline.raw.formats.source import unusable
 
@@ -87,6 +88,8 @@ class Page:
         fill: int = 0,
     ) -> None:
         self._page, self._stream, self._lock, self._path = page, stream, lock, path
+        self.extra: set[int] = set()
+        """Pieces that have bytes between the end of a JPEG scan and the next marker: they do no harm."""
         self._cache, self._number, self._each, self._fill = cache, number, each, fill
         self.height, self.width = int(page.imagelength), int(page.imagewidth)
         self.samples = int(page.samplesperpixel)
@@ -223,9 +226,7 @@ class Page:
             order = np.dtype(self.dtype.newbyteorder(self._page.parent.byteorder))
             stored = np.frombuffer(data, order).astype(self.dtype, copy=False)
             return stored.reshape(-1, self.width, 1 if self._apart else self.samples)
-        if self._has_end(data) and not ends(data):
-            # The decoder would fill the rest with grey.
-            raise self._damaged(index, "the data breaks off")
+        self._check_scans(data, index)
         try:
             decoded, _, _ = self._decoder(data, index, jpegtables=self._tables, jpegheader=self._header)
         except DAMAGE as error:
@@ -233,9 +234,17 @@ class Page:
         piece = np.asarray(decoded)[0]
         return _rgb_of_ycbcr(piece) if self._is_hidden_ycbcr(data) else piece
 
-    def _has_end(self, data: bytes) -> bool:
+    def _check_scans(self, data: bytes, index: int) -> None:
+        # Decoders fill what is missing or wrong with something, and say nothing.
         codec = int(self._page.compression)
-        return codec in JPEG or (codec in JPEG_2000 and data.startswith(CODESTREAM))
+        check = check_scans(data, tables=self._tables or b"") if codec in JPEG else ScanCheck()
+        looks_whole = codec not in JPEG and not (codec in JPEG_2000 and data.startswith(CODESTREAM))
+        if not (check.known or looks_whole or ends(data)):
+            check = ScanCheck(fault="the data breaks off")
+        if check.fault:
+            raise self._damaged(index, check.fault)
+        if check.extra:
+            self.extra.add(index)
 
     def _is_hidden_ycbcr(self, data: bytes) -> bool:
         # Where chroma is subsampled the decoder has seen that it is YCbCr and has given RGB already.
