@@ -3,7 +3,9 @@
 Whoever knows a word knows the library folder, the stage pair, the results and the tests.
 """
 
+import hashlib
 import re
+import unicodedata
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
@@ -36,6 +38,7 @@ EVALUATED_SPLITS: tuple[Split, ...] = ("validation", "test")
 BACKGROUND = "background"
 """Code of what belongs to no class: pixels that count as a class of their own, patches drawn without any truth."""
 
+_PERIODIC = re.compile(r"(?P<period>.+?)(?P=period){19}$")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -58,12 +61,23 @@ def safe_name(name: str) -> str:
 def safe_id(name: str) -> str:
     """Safe id of an image: its name, with everything that a path or a shell could trip over made an underscore.
 
+    Names with other than ASCII characters end in eight hexadecimal digits of their SHA-256, because what differs in
+    them alone would become one id. So do names that end in twenty or more repeats, which Snakemake takes for a rule
+    that never ends. One letter with an accent may be stored as one character or as two: the id is the same.
+
     Examples
     --------
     >>> safe_id("18-09926B_2019-05-08 23_29_50-lv1")
     '18-09926B_2019-05-08_23_29_50-lv1'
+    >>> safe_id("左眼"), safe_id("右眼")
+    ('_-6baf64d2', '_-aca4615a')
     """
-    return _UNSAFE.sub("_", name).lstrip(".-") or "_"
+    plain = _UNSAFE.sub("_", name).lstrip(".-") or "_"
+    if name.isascii() and not _PERIODIC.search(plain):
+        return plain
+    composed = unicodedata.normalize("NFC", name)
+    digest = hashlib.sha256(composed.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return f"{_UNSAFE.sub('_', composed).lstrip('.-') or '_'}-{digest}"
 
 
 def partial_path(output: Path) -> Path:

@@ -2,7 +2,7 @@
 
 ``tissue-train-pos-v1/18-09926B_2019-05-08 23_29_50-lv1-34806-17796-5100-5004.jpg`` has its mask
 ``…-5100-5004_mask.jpg`` beside it. ``tissue-train-neg/….jpg`` holds no lesion. Names hold spaces, and the folders may
-lie deeper. JPEG blurs a mask, so it is set above 127.
+lie deeper. JPEG blurs a mask, so it is set above 127. ``18-09926A`` and ``18-09926B`` are slides of one patient.
 
 References
 ----------
@@ -18,7 +18,7 @@ from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.datasets.files import visible_files
 from pipeline.words import safe_id
 
-__all__ = ["LAYOUT", "list_digestpath", "slide_of"]
+__all__ = ["LAYOUT", "list_digestpath", "patient_of", "slide_of"]
 
 LAYOUT = (
     "a folder that holds folders with 'pos' and 'neg' in their names, such as tissue-train-pos-v1 and tissue-train-neg"
@@ -27,6 +27,11 @@ SUFFIXES = (".jpg", ".jpeg")
 MASK = "_mask"
 SIDE = re.compile(r"(?:^|[^a-z])(pos|neg)")
 SLIDE = re.compile(r"(?P<slide>.+?)(?:_\d{4}-\d{2}-\d{2}[ _]\d{2}_\d{2}_\d{2}|-lv\d)")
+
+ACCESSION = re.compile(
+    r"(?P<patient>(?:\d\d|(?:19|20)\d\d)[-_]\d{3,}|[A-Za-z]*\d{5,})(?:[A-Za-z]\d{0,2}|[-_ ](?:[A-Za-z]\d{0,2}|\d{1,2}))*"
+)
+"""The number of a case, with its year in front or within it; specimens have letters or short numbers."""
 
 
 def slide_of(name: str) -> str:
@@ -43,6 +48,20 @@ def slide_of(name: str) -> str:
     """
     match = SLIDE.match(name)
     return match["slide"] if match else ""
+
+
+def patient_of(slide: str) -> str:
+    """Patient of a slide: its accession number, without the specimen and the block that follow it.
+
+    A name of another form is a patient of its own.
+
+    Examples
+    --------
+    >>> patient_of("18-09926A"), patient_of("D201803322_1_2"), patient_of("2018_64982_1-1"), patient_of("tumour_1")
+    ('18-09926', 'D201803322', '2018_64982', 'tumour_1')
+    """
+    match = ACCESSION.fullmatch(slide)
+    return match["patient"] if match else slide
 
 
 def _side(path: Path, root: Path) -> str:
@@ -119,6 +138,6 @@ def list_digestpath(root: Path, *, codes: tuple[str, ...]) -> list[ImageEntry]:
             if not path.stem.endswith(MASK):
                 mask = masks.get(path.with_suffix(""))
                 own = ((codes[0], mask),) if mask else ()
-                annotated, group = side == "neg" or mask is not None, slide_of(path.stem)
+                annotated, group = side == "neg" or mask is not None, patient_of(slide_of(path.stem))
                 entries.append(ImageEntry(safe_id(path.stem), path, own, annotated=annotated, group=group))
     return entries

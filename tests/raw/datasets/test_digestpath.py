@@ -6,6 +6,7 @@ from PIL import Image
 
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ManifestError, MissingDataError
+from pipeline.raw.datasets.digestpath import patient_of
 from pipeline.raw.datasets.listing import list_images
 from tests.raw.whole import whole_truth
 
@@ -62,10 +63,31 @@ def test_a_negative_picture_is_known_to_hold_nothing_and_a_positive_one_without_
         assert {name: entry.annotated for name, entry in entries.items()} == {NAME: True, OTHER: False, PLAIN: True}
 
 
-def test_the_group_is_the_slide_unless_the_manifest_says_otherwise(root):
-    assert [listed(root)[name].group for name in (NAME, OTHER, PLAIN)] == ["18-09926B", "18-09926B", "D201803322_1_1"]
+def test_the_group_is_the_patient_unless_the_manifest_says_otherwise(root):
+    assert [listed(root)[name].group for name in (NAME, OTHER, PLAIN)] == ["18-09926", "18-09926", "D201803322"]
     own = listed(root, group={"pattern": r"^(\d\d)-"})
-    assert (own[NAME].group, own[PLAIN].group) == ("18", "D201803322_1_1")
+    assert (own[NAME].group, own[PLAIN].group) == ("18", "D201803322")
+    slides = listed(root, group={"pattern": r"^.+?(?=_\d{4}-\d|-lv)"})
+    assert (slides[NAME].group, slides[PLAIN].group) == ("18-09926B", "D201803322_1_1")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("18-09926A", "18-09926B", True),
+        ("D201803322_1_1", "D201803322_1_2", True),
+        ("D201803322_1_1", "D201803322_2_1", True),
+        ("2018_64982_1-1", "2018_64982_1-3", True),
+        ("2018_64982_1-1", "2018_70001_1-1", False),
+        ("18-09926A", "19-09926A", False),
+        ("18-09926", "18-09927", False),
+        ("D201803322_1_1", "D201803323_1_1", False),
+        ("slide_1", "slide_2", False),
+        ("1", "2", False),
+    ],
+)
+def test_slides_of_one_accession_number_are_one_patient(first, second, same):
+    assert (patient_of(first) == patient_of(second)) == same
 
 
 def test_a_blurred_mask_is_cut_at_the_middle(root):

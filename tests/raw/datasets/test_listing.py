@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydantic import ValidationError
+from snakemake.io import PeriodicityDetector
 
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ManifestError, MissingDataError
@@ -142,6 +143,36 @@ def test_safe_ids_are_safe(name):
     assert made
     assert not set(made) & set("/\\ ()")
     assert made[0] not in ".-"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("左眼", "右眼"), ("пациент 1", "пациент 2"), ("köln", "käln"), ("a—b", "a…b")]
+)
+def test_names_of_other_letters_that_differ_stay_different(first, second):
+    assert safe_id(first) != safe_id(second)
+    assert safe_id(first).isascii()
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("eye_01", "eye_01"),
+        ("18-09926B_2019-05-08 23_29_50-lv1", "18-09926B_2019-05-08_23_29_50-lv1"),
+        ("A.b-c", "A.b-c"),
+        ("eye_" + "0" * 19, "eye_" + "0" * 19),
+        ("a(1) <x>", "a_1_x_"),
+        ("..-a", "a"),
+        ("...", "_"),
+    ],
+)
+def test_ids_of_ascii_names_stay_as_they_are(name, made):
+    assert safe_id(name) == made
+
+
+@pytest.mark.parametrize("name", ["eye_" + "0" * 22, "ab" * 25, "0" * 100, "x" + " " * 3 + "1234567" * 21])
+def test_no_id_ends_in_what_the_workflow_takes_for_an_endless_rule(name):
+    assert PeriodicityDetector().is_periodic(safe_id(name)) is None
+    assert safe_id(name) != safe_id(name + name[-7:])
 
 
 def test_patterns_know_folders_and_names():
