@@ -107,6 +107,8 @@ class FolderLayout(_Strict):
     """Class code → value in the label images; other values are background."""
     annotations: str | None = None
     """Pattern of GeoJSON files with polygons in pixels of the image, instead of masks; their features name classes."""
+    unclassified: str | None = None
+    """Code of the class of features without classification; null: they are passed over and counted."""
     test: str | None = None
     """Regular expression over the path of the image, relative to the root: a match belongs to the official test."""
 
@@ -122,6 +124,8 @@ class FolderLayout(_Strict):
             raise ValueError("values needs label")
         if self.annotations is not None and (self.masks or self.label is not None):
             raise ValueError("annotations exclude masks and label")
+        if self.unclassified is not None and self.annotations is None:
+            raise ValueError("unclassified needs annotations")
         for pattern in [*self.masks.values(), self.label, self.annotations]:
             if pattern is not None and "{image}" not in pattern:
                 raise ValueError(f"pattern {pattern!r} needs {{image}}, the part that names the image")
@@ -200,6 +204,8 @@ class DatasetRecord(_Strict):
         named = {*(self.layout.masks if self.layout else ()), *(self.layout.values if self.layout else ())}
         if named and named != set(codes):
             raise ValueError(f"{self.adaptor} names classes {', '.join(sorted(named))}; classes are {', '.join(codes)}")
+        if self.layout and self.layout.unclassified not in (None, *codes):
+            raise ValueError(f"unclassified {self.layout.unclassified!r} is no class; classes are {', '.join(codes)}")
         return self
 
     @property

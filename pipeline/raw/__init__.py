@@ -3,6 +3,7 @@
 annotations  polygon annotations (GeoJSON), rasterised box by box
 datasets     data set adaptors: which files belong to which image
 facts        fact sheets: size, digest and class pixel counts of one image
+features     GeoJSON features: the class that each one names, the rings of its areas
 formats      image readers: JPEG, PNG, TIFF and slides, any box at any level
 phantom      phantoms: synthetic images with known truth
 pixels       pixels of one image, from its file or its phantom

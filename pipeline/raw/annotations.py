@@ -5,11 +5,11 @@ are computed in coordinates of the whole image, so the pixels are the same howev
 are united.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
 import numpy as np
 from numba import njit
@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 
 from pipeline.config.manifest import ClassRecord
 from pipeline.geometry import Box
+from pipeline.raw.features import Feature, Ring, features
 from pipeline.raw.formats.source import unusable
 
-__all__ = ["Polygons", "read_annotations"]
+__all__ = ["Annotations", "Polygons", "read_annotations"]
 
-Ring: TypeAlias = NDArray[np.float64]
-"""Vertices ``(n, 2)`` as x, y in pixels; the centre of the first pixel is (0.5, 0.5)."""
-EXPECTED = "a FeatureCollection of Polygon and MultiPolygon features in pixels of the finest level"
+EXPECTED = "a GeoJSON FeatureCollection whose areas are polygons in pixels of the finest level"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,64 +86,92 @@ def _fill(edges: NDArray[np.float64], starts: NDArray[np.int64], top: int, left:
                     found[row, column] = True
 
 
-def _polygons(geometry: Mapping[str, Any]) -> Iterator[list[Ring]]:
-    kind, coordinates = geometry["type"], geometry["coordinates"]
-    if kind not in ("Polygon", "MultiPolygon"):
-        raise ValueError(f"a geometry of type {kind}")
-    for polygon in [coordinates] if kind == "Polygon" else coordinates:
-        rings = [np.asarray([point[:2] for point in ring], np.float64).reshape(-1, 2) for ring in polygon]
-        if not all(np.isfinite(ring).all() for ring in rings):
-            raise ValueError("coordinates that are no numbers")
-        yield rings
+@dataclass(frozen=True, slots=True, eq=False)
+class Annotations:
+    """Polygons of a file by class, and an account of what was in it."""
+
+    polygons: Mapping[str, Polygons]
+    """Class code → polygons, for every class."""
+    notes: Mapping[str, Any]
+    """Plain values for the fact sheet: ``used`` (class code → name in the file → features), ``other`` (name of no class
+    of the data set → features that were passed over), ``no_area`` (what is no area → how often) and ``outside``
+    (polygons that lie beyond the picture altogether)."""
 
 
-def _class_name(feature: Mapping[str, Any]) -> str:
-    properties = feature.get("properties") or {}
-    classification = properties.get("classification")
-    named = classification.get("name") if isinstance(classification, Mapping) else classification
-    return str(named or properties.get("class") or properties.get("name") or "").strip()
+def _code(feature: Feature, *, codes: Mapping[str, str], unclassified: str | None) -> str | None:
+    # "Tumor: Positive" is a Tumor, unless the data set has a class of the whole name.
+    for parts in range(len(feature.names), 0, -1):
+        if (name := ": ".join(feature.names[:parts]).lower()) in codes:
+            return codes[name]
+    if feature.names:
+        return None
+    return codes.get(feature.title.lower(), None if feature.is_core else unclassified)
 
 
-def _features(content: Mapping[str, Any] | list[Any]) -> list[Any]:
-    if isinstance(content, list):
-        return content
-    return list(content["features"]) if content["type"] == "FeatureCollection" else [content]
+def _is_outside(rings: Sequence[Ring], size: tuple[int, int]) -> bool:
+    (x0, y0), (x1, y1) = rings[0].min(axis=0), rings[0].max(axis=0)
+    return bool(x1 <= 0 or y1 <= 0 or x0 >= size[1] or y0 >= size[0])
 
 
-def read_annotations(path: Path, *, classes: Sequence[ClassRecord]) -> dict[str, Polygons]:
+def _label(feature: Feature) -> str:
+    return ": ".join(feature.names) or feature.title or "no class"
+
+
+def _counted(names: Mapping[str, int]) -> str:
+    return ", ".join(sorted(names))
+
+
+def read_annotations(
+    path: Path, *, classes: Sequence[ClassRecord], size: tuple[int, int], unclassified: str | None = None
+) -> Annotations:
     """Polygons of a GeoJSON file.
 
     Parameters
     ----------
     path
-        The file. A feature names its class by ``properties.classification.name``, ``properties.class`` or
-        ``properties.name``. Upper and lower case do not count.
+        The file. A feature names its class by ``properties.classification`` (a text, or ``name``, or ``names`` of a
+        class with several parts), ``properties.class`` or ``properties.name``. Upper and lower case do not count.
     classes
-        The classes of the data set, known by code and name. Where there is just one, a feature needs no class.
+        The classes of the data set, known by code and name.
+    size
+        Height and width of the picture in pixels.
+    unclassified
+        Code of the class that features without classification belong to; None for none.
 
     Returns
     -------
-    dict
-        Class code → polygons, for every class.
+    Annotations
+        Features of no class and of other classes are passed over and counted, like what is no area.
 
     Raises
     ------
     ImageRejected
-        The file is no such GeoJSON, or names classes that the data set does not have.
+        The file is no such GeoJSON. It has areas, but none of a class of the data set. All its polygons lie outside.
     """
     codes = {text.strip().lower(): each.code for each in classes for text in (each.name, each.code)}
-    codes |= {"": classes[0].code} if len(classes) == 1 else {}
-    found: dict[str, list[list[Ring]]] = {each.code: [] for each in classes}
-    unknown: set[str] = set()
+    found: dict[str, list[Sequence[Ring]]] = {each.code: [] for each in classes}
+    used: dict[str, Counter[str]] = {each.code: Counter() for each in classes}
+    other, no_area = Counter[str](), Counter[str]()
     try:
-        for feature in _features(json.loads(path.read_bytes())):
-            name = _class_name(feature)
-            if name.lower() in codes:
-                found[codes[name.lower()]] += _polygons(feature["geometry"])
-            else:
-                unknown.add(name or "no class")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise unusable(path, f"{type(error).__name__}: {error}", expected=EXPECTED) from error
-    if unknown:
-        raise unusable(path, f"features of {', '.join(sorted(unknown))}", expected=f"classes {', '.join(codes)}")
-    return {code: Polygons.of_rings(polygons) for code, polygons in found.items()}
+        for feature in features(path.read_bytes()):
+            no_area.update(feature.passed)
+            code = _code(feature, codes=codes, unclassified=unclassified)
+            if feature.areas:
+                (other if code is None else used[code])[_label(feature)] += 1
+                found[code or classes[0].code] += feature.areas if code else ()
+    except (OSError, ValueError, RecursionError) as error:
+        raise unusable(path, str(error) or type(error).__name__, expected=EXPECTED) from error
+    polygons = [each for several in found.values() for each in several]
+    if other and not any(used.values()):
+        expected = f"classes {', '.join(codes)}, or `unclassified` in the manifest for features of no class"
+        raise unusable(path, f"features of {_counted(other)} alone", expected=expected)
+    outside = sum(_is_outside(each, size) for each in polygons)
+    if polygons and outside == len(polygons):
+        raise unusable(path, f"{outside} polygons, all outside", expected=f"polygons within {size[1]}×{size[0]} pixels")
+    notes = {
+        "used": {code: dict(sorted(names.items())) for code, names in used.items()},
+        "other": dict(sorted(other.items())),
+        "no_area": dict(sorted(no_area.items())),
+        "outside": outside,
+    }
+    return Annotations({code: Polygons.of_rings(each) for code, each in found.items()}, notes)

@@ -63,7 +63,8 @@ def fact_sheet(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) ->
     dict
         Plain JSON values. ``rejected`` is empty for a usable image. ``pixels`` has −1 where the truth is unknown.
         ``passed_over`` counts what was not used or did no harm, such as a pixel size that cannot be.
-        ``levels`` are height and width of each level of the file, finest first. ``perceptual_hash`` is that of
+        ``levels`` are height and width of each level of the file, finest first. ``polygons``, for annotations, is the
+        account of `pipeline.raw.annotations.Annotations`. ``perceptual_hash`` is that of
         `pipeline.raw.splits.duplicates`.
     """
     sheet: dict[str, Any] = {"image_id": entry.image_id, **_names(entry), "group_id": entry.group}
@@ -83,20 +84,20 @@ def _measured(entry: ImageEntry, *, record: DatasetRecord, workers: int) -> dict
         (height, width), size = source.levels[0], record.pixel_size_um
         found: dict[str, Any] = {"height": height, "width": width, "levels": [list(each) for each in source.levels]}
         found |= {"stored": source.stored, "pixel_size_um": source.pixel_size_um if size is None else size}
-        digest, counts, found["perceptual_hash"] = _read_through(source, entry, record=record, workers=workers)
+        digest, read = _read_through(source, entry, record=record, workers=workers)
         found["passed_over"] = dict(source.remarks)
     if entry.image is not None:
         found["sha256"] = file_digest(entry.image)
     elif record.phantom is not None:
         known = phantom(record.phantom, number=entry.number)
         found |= {"facts": known.facts, "centre": known.centre, "group_id": known.group, "sha256": digest}
-    return found | ({"pixels": counts} if counts else {})
+    return found | read
 
 
 def _read_through(
     source: ImageSource, entry: ImageEntry, *, record: DatasetRecord, workers: int
-) -> tuple[str, dict[str, int], str]:
-    """Digest, class pixel counts and perceptual hash. Every pixel is decoded, so a damaged tile is found here."""
+) -> tuple[str, dict[str, Any]]:
+    """Digest; class pixel counts, account of polygons and perceptual hash for the sheet. Every pixel is decoded, so a damaged tile is found here."""
     height, width = source.levels[0]
     digest, sums = hashlib.sha256(), np.zeros(len(record.codes), np.int64)
     most = BLOCK_BYTES // (3 * source.dtype.itemsize + len(record.codes))
@@ -125,8 +126,10 @@ def _read_through(
             f"16-bit values up to {largest}",
             expected=f"values that use the 16 bits, or significant_bits in the manifest: {bits}, or 16",
         )
-    counts = {code: int(count) for code, count in zip(record.codes, sums, strict=True)}
-    return digest.hexdigest(), counts if entry.annotated else {}, perceptual_hash(small.picture)
+    found: dict[str, Any] = {"perceptual_hash": perceptual_hash(small.picture)}
+    if masks is not None:
+        found["pixels"] = {code: int(count) for code, count in zip(record.codes, sums, strict=True)}
+    return digest.hexdigest(), found | ({"polygons": masks.polygons} if masks and masks.polygons else {})
 
 
 def write_fact_sheet(entry: ImageEntry, *, job: Job, output: Path) -> None:

@@ -1,8 +1,9 @@
 """Truth masks of one image: mask files, a label image or polygons, read for any box of any grid over the image."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +28,13 @@ MASK_BYTES = 2**26
 class TruthSource:
     """Truth masks of an image, open. Reading is pure and may be done from several threads."""
 
-    def __init__(self, layers: tuple[Raster[np.bool_] | None, ...]) -> None:
-        """Masks as they are stored, in the order of the classes; None for a class of which there is nothing."""
+    def __init__(self, layers: tuple[Raster[np.bool_] | None, ...], *, notes: Mapping[str, Any] | None = None) -> None:
+        """Masks as they are stored, in the order of the classes; None for a class of which there is nothing.
+
+        ``notes`` is an account of polygons, see `pipeline.raw.annotations.Annotations`.
+        """
         self._layers = layers
+        self.polygons = dict(notes or {})
 
     def on(self, height: int, width: int) -> Raster[np.uint8]:
         """Raster of the truth masks on a grid, 0 or 1, ``(class, h, w)``; classes in manifest order, overlaps kept.
@@ -86,9 +91,6 @@ def _of_label(source: ValueSource, *, path: Path, value: int) -> Raster[np.bool_
 def _layers(
     entry: ImageEntry, *, record: DatasetRecord, size: tuple[int, int], workers: int, stack: ExitStack
 ) -> dict[str, Raster[np.bool_]]:
-    if entry.annotations is not None:
-        polygons = read_annotations(entry.annotations, classes=record.classes)
-        return {code: Raster(size, each.read) for code, each in polygons.items()}
     if entry.image is None and record.phantom is not None:
         masks = phantom(record.phantom, number=entry.number).masks
         return {code: Raster.of(mask) for code, mask in masks.items()}
@@ -105,6 +107,12 @@ def _layers(
         return {code: _of_mask(source) for code, source in sources.items()}
     values, label = record.layout.values, sources["label"]
     return {code: _of_label(label, path=entry.label, value=value) for code, value in values.items()}
+
+
+def _drawn(path: Path, *, record: DatasetRecord, size: tuple[int, int]) -> TruthSource:
+    unclassified = record.layout.unclassified if record.layout else None
+    drawn = read_annotations(path, classes=record.classes, size=size, unclassified=unclassified)
+    return TruthSource(tuple(Raster(size, drawn.polygons[code].read) for code in record.codes), notes=drawn.notes)
 
 
 @contextmanager
@@ -128,11 +136,15 @@ def open_truth(
     ------
     ImageRejected
         A mask is damaged. A mask has another size than the image (adaptor ``slide``: than all its levels). Polygons
-        are of unknown classes.
+        are of unknown classes alone, or all outside.
     """
     if not entry.annotated:
         yield None
         return
+    size = (height, width)
+    if entry.annotations is not None:
+        yield _drawn(entry.annotations, record=record, size=size)
+        return
     with ExitStack() as stack:
-        layers = _layers(entry, record=record, size=(height, width), workers=workers, stack=stack)
+        layers = _layers(entry, record=record, size=size, workers=workers, stack=stack)
         yield TruthSource(tuple(layers.get(code) for code in record.codes))

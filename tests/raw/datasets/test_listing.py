@@ -217,6 +217,8 @@ def test_polygons_name_all_classes_so_none_is_missing(slides):
             "annotations exclude",
         ),
         ({"annotations": "all.geojson"}, "needs {image}"),
+        ({"annotations": "{image}.geojson", "unclassified": "TUMOR"}, "unclassified 'TUMOR' is no class"),
+        ({"unclassified": "EX"}, "unclassified needs annotations"),
         ({"masks": {"EX": "{image}.png"}}, "slide names classes EX"),
     ],
 )

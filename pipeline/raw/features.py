@@ -1,0 +1,150 @@
+"""GeoJSON features: the class that each one names and the rings of its areas, as QuPath 0.2 to 0.6 writes them.
+
+What is no area (points, lines, a geometry that is null, empty or flat) is counted and passed over, inside collections
+too. What no picture can hold (null, text or endless numbers, wrong nesting) is an error that says which feature it is.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Feature", "Ring", "features"]
+
+Ring: TypeAlias = NDArray[np.float64]
+"""Vertices ``(n, 2)`` as x, y in pixels; the centre of the first pixel is (0.5, 0.5)."""
+NO_AREA = ("Point", "MultiPoint", "LineString", "MultiLineString")
+FARTHEST = 2.0**31
+"""Coordinates beyond this lie in no picture, and crossings of edges that long would overflow."""
+EXACT_DIGITS = 15
+"""Digits of a whole number that a float64 always holds; longer ones are read as floats, endless ones as infinity."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Feature:
+    """Feature of a file: its class by name, and its areas."""
+
+    names: tuple[str, ...]
+    """Parts of its classification, the base class first, such as Tumor and Positive; empty for no class."""
+    title: str
+    """Free name that a user gave it; other tools than QuPath write the class there."""
+    is_core: bool
+    """Whether it is a core of a tissue microarray: a frame, never a lesion."""
+    areas: tuple[tuple[Ring, ...], ...]
+    """Polygons, each an outline and its holes."""
+    passed: Mapping[str, int] = field(default_factory=dict)
+    """What is no area in it → how often."""
+
+
+def _whole(text: str) -> int | float:
+    return int(text) if len(text) <= EXACT_DIGITS else float(text)
+
+
+def _names(properties: Mapping[str, Any]) -> tuple[str, ...]:
+    found = properties.get("classification")
+    if isinstance(found, Mapping):
+        # A class of several parts is written as an array since QuPath 0.4, and before as one text with colons.
+        found = found.get("names") or found.get("name")
+    found = found or properties.get("class") or ()
+    parts = list(found) if isinstance(found, list | tuple) else str(found).split(":")
+    if not all(isinstance(part, str | int | float) for part in parts):
+        raise ValueError(f"a classification {json.dumps(found)[:80]}")
+    return tuple(text for text in (str(part).strip() for part in parts) if text)
+
+
+def _ring(points: object) -> Ring:
+    if not isinstance(points, list) or not all(isinstance(point, list) and len(point) > 1 for point in points):
+        raise ValueError("a ring that is no list of points")
+    numbers = np.asarray([point[:2] for point in points] or np.zeros((0, 2)))
+    if numbers.ndim != 2 or numbers.dtype.kind not in "iuf":
+        raise ValueError("coordinates that are no numbers")
+    if not (np.abs(numbers) <= FARTHEST).all():
+        raise ValueError("coordinates that are not finite, or far beyond any picture")
+    return np.asarray(numbers, np.float64)
+
+
+def _is_flat(ring: Ring) -> bool:
+    """Whether all vertices of a ring lie on one line."""
+    if len(ring) < 3:
+        return True
+    along = ring - ring[0]
+    far = along[np.abs(along).sum(axis=1).argmax()]
+    return not (along[:, 0] * far[1] != along[:, 1] * far[0]).any()
+
+
+def _polygon(rings: object) -> tuple[Ring, ...]:
+    if not isinstance(rings, list):
+        raise ValueError("a polygon that is no list of rings")
+    return tuple(_ring(each) for each in rings)
+
+
+def _areas(geometry: object, passed: Counter[str]) -> Iterator[tuple[Ring, ...]]:
+    if geometry is None:
+        passed["null"] += 1
+        return
+    if not isinstance(geometry, Mapping):
+        raise ValueError("a geometry that is no object")
+    kind = geometry.get("type")
+    if kind in NO_AREA:
+        passed[kind] += 1
+    elif kind in ("Polygon", "MultiPolygon", "GeometryCollection"):
+        yield from _parts(kind, geometry["geometries" if kind == "GeometryCollection" else "coordinates"], passed)
+    else:
+        raise ValueError(f"a geometry of type {json.dumps(kind)[:80]}")
+
+
+def _parts(kind: str, parts: object, passed: Counter[str]) -> Iterator[tuple[Ring, ...]]:
+    if not isinstance(parts, list):
+        raise ValueError(f"a {kind} without a list of its parts")
+    if not parts:
+        passed["empty"] += 1
+    elif kind == "GeometryCollection":
+        for each in parts:
+            yield from _areas(each, passed)
+    else:
+        for polygon in map(_polygon, [parts] if kind == "Polygon" else parts):
+            if polygon and not _is_flat(polygon[0]):
+                yield polygon
+            else:
+                passed["flat" if polygon and len(polygon[0]) else "empty"] += 1
+
+
+def _feature(found: object) -> Feature:
+    if not isinstance(found, Mapping) or "geometry" not in found:
+        raise ValueError("no geometry")
+    properties = found.get("properties")
+    if properties is None:
+        properties = {}
+    if not isinstance(properties, Mapping):
+        raise ValueError("properties that are no object")
+    passed: Counter[str] = Counter()
+    areas = tuple(_areas(found["geometry"], passed))
+    title, kind = properties.get("name"), str(properties.get("objectType", "")).lower()
+    return Feature(
+        _names(properties), "" if title is None else str(title).strip(), kind in ("tmacore", "tma_core"), areas, passed
+    )
+
+
+def features(content: bytes) -> Iterator[Feature]:
+    """Features of a GeoJSON document: a FeatureCollection, one feature, or a list of features as QuPath 0.2 wrote it.
+
+    Raises
+    ------
+    ValueError
+        No JSON, no such document, or a feature that cannot be used; the text begins with its number, from 1.
+    """
+    document = json.loads(content, parse_int=_whole)
+    if isinstance(document, Mapping) and document.get("type") == "FeatureCollection":
+        document = document.get("features")
+        if not isinstance(document, list):
+            raise ValueError("a FeatureCollection without a list of features")
+    for number, each in enumerate(document if isinstance(document, list) else [document], start=1):
+        try:
+            yield _feature(each)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            problem = f"no {error.args[0]}" if isinstance(error, KeyError) else str(error)
+            raise ValueError(f"feature {number}: {problem}") from error
