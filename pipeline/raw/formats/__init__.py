@@ -1,14 +1,15 @@
 """Image formats: JPEG, PNG, TIFF and slides, each decoded box by box and strictly.
 
-jpeg_png     JPEG and PNG decoding, whole; masks and label images in them
-jpeg_scan    check of the Huffman-coded scans of a JPEG
-light        light of stored samples: inversion, significant bits, transparency
-openslide    slide reader on OpenSlide, for formats that are no plain TIFF
-piece_cache  cache of decoded tiles and strips
-pixel_size   pixel size of a file, where it can be
-reader       image and mask reader that fits a file
-source       image source: any box of a picture at any pyramid level
-suffixes     suffixes of files that are read piece by piece
-tiff         TIFF reader: pyramids, masks and label images, pixel size
-tiff_page    tiles and strips of one TIFF page, decoded on demand
+jpeg_png          JPEG and PNG decoding, whole; masks and label images in them
+jpeg_progressive  check of the scans of a progressive JPEG
+jpeg_scan         check of the Huffman-coded scans of a JPEG
+light             light of stored samples: inversion, significant bits, transparency
+openslide         slide reader on OpenSlide, for formats that are no plain TIFF
+piece_cache       cache of decoded tiles and strips
+pixel_size        pixel size of a file, where it can be
+reader            image and mask reader that fits a file
+source            image source: any box of a picture at any pyramid level
+suffixes          suffixes of files that are read piece by piece
+tiff              TIFF reader: pyramids, masks and label images, pixel size
+tiff_page         tiles and strips of one TIFF page, decoded on demand
 """

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from pipeline.raw.formats.jpeg_progressive import progressive_fault
 from pipeline.raw.formats.jpeg_scan import check_scans, extra_remarks
 from pipeline.raw.formats.light import Alpha
 from pipeline.raw.formats.source import Pixels, unusable
@@ -31,8 +32,6 @@ PROBLEMS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Unidentifi
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "JPEG2000")
 """What Pillow may decode, whatever a file is called. Others would start programs or fetch files: PostScript, for one."""
 KINDS = "JPEG, PNG, TIFF, BMP, GIF, PPM, WebP or JPEG 2000"
-SEVERAL = ("MPO",)
-"""Formats whose first frame is the picture and whose others are previews of it."""
 JPEG_START = b"\xff\xd8"
 SIGNATURE, DEPTH, WIDE = b"\x89PNG\r\n\x1a\n", 24, 16
 """How a PNG begins, the byte that holds its bits a sample, and the value of it that Pillow would cut to 8."""
@@ -45,8 +44,7 @@ JPEG_THRESHOLD = 127
 
 
 def _is_lossless_webp(path: Path) -> bool:
-    with path.open("rb") as stream:
-        return stream.read(16)[12:] == b"VP8L"
+    return _content(path, 16)[12:] == b"VP8L"
 
 
 @contextmanager
@@ -73,7 +71,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 def _seek_largest(picture: Image.Image, path: Path) -> None:
     frames = getattr(picture, "n_frames", 1)
-    if frames == 1 or picture.format in SEVERAL:
+    if frames == 1 or picture.format == "MPO":  # the first is the picture, the others are previews of it
         return
     sizes = []
     if picture.format == "TIFF":
@@ -109,9 +107,11 @@ def jpeg_remarks(path: Path) -> dict[str, int]:
     ImageRejected
         Damage that changes pixels, which decoders fill without a word.
     """
-    check = check_scans(_content(path) if _content(path, 2) == JPEG_START else b"")
-    if check.fault:
-        raise unusable(path, f"damaged JPEG: {check.fault}", expected="a whole image file")
+    data = _content(path) if _content(path, 2) == JPEG_START else b""
+    check = check_scans(data)
+    fault = check.fault if check.known else progressive_fault(data)
+    if fault:
+        raise unusable(path, f"damaged JPEG: {fault}", expected="a whole image file")
     return extra_remarks(min(check.extra, 1))
 
 

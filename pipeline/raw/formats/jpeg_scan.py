@@ -1,7 +1,7 @@
 """Huffman-coded scans of a baseline JPEG: are they whole? Decoders fill what is missing or wrong, and say nothing.
 
 Every code is read and nothing is decoded, which takes a small part of the time of decoding. The structure is that of
-ITU-T T.81, annexes B and F. Progressive and arithmetic JPEG is not looked at.
+ITU-T T.81, annexes B and F. Progressive and arithmetic JPEG is not looked at here.
 """
 
 import functools
@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["ScanCheck", "check_scans", "extra_remarks"]
+__all__ = ["SOS", "ScanCheck", "check_scans", "extra_remarks", "segments"]
 
 SOI, EOI, SOS, DHT, DRI, TEM = 0xD8, 0xD9, 0xDA, 0xC4, 0xDD, 0x01
 BASELINE = (0xC0, 0xC1)
@@ -93,7 +93,7 @@ def _add_frame(state: _State, body: bytes) -> None:
     state.components = {each[0]: (each[1] >> 4, each[1] & 15) for each in every}
 
 
-def _segments(data: bytes, start: int) -> Iterator[tuple[int, bytes, int]]:
+def segments(data: bytes, start: int) -> Iterator[tuple[int, bytes, int]]:
     """Marker, body and end of each segment, up to and with the header of the next scan."""
     while True:
         start = data.find(b"\xff", start)
@@ -158,10 +158,10 @@ def check_scans(data: bytes, *, tables: bytes = b"") -> ScanCheck:
     state, extra, scans, position = _State(), 0, 0, 0
     values = np.frombuffer(data, np.uint8)
     try:
-        for marker, body, _ in _segments(tables, 0):
+        for marker, body, _ in segments(tables, 0):
             _declare(state, marker, body)
         while True:
-            step = next(_segments(data, position), None)
+            step = next(segments(data, position), None)
             if step is None or (scans and step[0] == EOI):
                 break
             marker, body, position = step

@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
+from pipeline.raw.formats.jpeg_progressive import progressive_fault
 from pipeline.raw.formats.jpeg_scan import check_scans
 from pipeline.raw.formats.reader import open_picture, open_values
 from pipeline.seeds import stream
@@ -71,8 +72,33 @@ def test_what_an_encoder_writes_is_whole(height, width, mode, quality, subsampli
     assert (found.fault, found.extra) == ("", 0)
 
 
-def test_progressive_jpeg_is_not_looked_at():
-    assert not check_scans(encoded(progressive=True)).known
+def with_segment(data, marker, body):
+    return data[:2] + b"\xff" + bytes([marker]) + (len(body) + 2).to_bytes(2, "big") + body + data[2:]
+
+
+@given(st.integers(1, 70), st.integers(1, 70), st.booleans(), st.integers(1, 100), st.integers(0, 2), st.integers(0, 5))
+def test_progressive_jpeg_that_an_encoder_writes_is_whole(height, width, grey, quality, subsampling, restart):
+    noise = stream(height, width, quality).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    options = {} if grey else {"subsampling": subsampling}
+    data = encoded(noise, "L" if grey else "RGB", progressive=True, restart_marker_blocks=restart, **options)
+    assert not check_scans(data).known
+    bad_profile = with_segment(data, 0xE2, b"ICC_PROFILE\0\x01\x01bad")
+    for change in (data, data + bytes(999), data[:-2] + b"\xff" * 9 + END, bad_profile, with_segment(data, 0xFE, b"c")):
+        assert not progressive_fault(change)
+
+
+@given(st.binary(max_size=300), st.integers(0, 900))
+def test_any_bytes_have_an_answer_about_progressive_scans(noise, place):
+    data = encoded(RGB[:32, :32], progressive=True)
+    progressive_fault(noise)
+    progressive_fault(data[:place] + noise + data[place:])
+    progressive_fault(data[:place])
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.99])
+def test_a_progressive_jpeg_that_was_cut_and_closed_is_damaged(share):
+    data = encoded(progressive=True)
+    assert progressive_fault(data[: int(len(data) * share)] + END)
 
 
 @given(st.binary(max_size=400), st.integers(0, 900))
@@ -95,7 +121,9 @@ def read_whole(path, opened=open_picture):
         return source.read(Box.of_shape(*shape)), dict(getattr(source, "remarks", {}))
 
 
-@pytest.mark.parametrize("options", [{}, {"mode": "L"}, {"mode": "CMYK"}, {"restart_marker_rows": 2}])
+@pytest.mark.parametrize(
+    "options", [{}, {"mode": "L"}, {"mode": "CMYK"}, {"restart_marker_rows": 2}, {"progressive": True}]
+)
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_a_damaged_file_is_rejected(tmp_path, kind, options):
     path = tmp_path / "eye.jpg"
