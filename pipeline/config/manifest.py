@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -91,6 +91,10 @@ class Lookup(_Strict):
         return self
 
 
+Label: TypeAlias = Annotated[int, Field(ge=0)]
+"""Value of a label image."""
+
+
 class FolderLayout(_Strict):
     """Where a folder of pictures or slides keeps its images and masks, as patterns relative to the root.
 
@@ -100,11 +104,13 @@ class FolderLayout(_Strict):
     images: str
     """Pattern of the images, such as ``images/{image}.jpg``."""
     masks: dict[str, str] = {}
-    """Class code → pattern of its masks; every pixel that is not black (JPEG: above 127) belongs to the class."""
+    """Class code → pattern of its masks; every pixel that is not black belongs to the class.
+
+    Masks with noise of a JPEG or with anti-aliased rims are cut above 127."""
     label: str | None = None
     """Pattern of label images with one value per class, instead of masks."""
-    values: dict[str, int] = {}
-    """Class code → value in the label images; other values are background."""
+    values: dict[str, Label | Annotated[tuple[Label, ...], Field(min_length=1)]] = {}
+    """Class code → value, or list of values, in the label images; 0 is background, and others are refused."""
     annotations: str | None = None
     """Pattern of GeoJSON files with polygons in pixels of the image, instead of masks; their features name classes."""
     unclassified: str | None = None
@@ -130,6 +136,11 @@ class FolderLayout(_Strict):
             if pattern is not None and "{image}" not in pattern:
                 raise ValueError(f"pattern {pattern!r} needs {{image}}, the part that names the image")
         return self
+
+    @property
+    def labels(self) -> dict[str, tuple[int, ...]]:
+        """Class code → all its values in the label images."""
+        return {code: found if isinstance(found, tuple) else (found,) for code, found in self.values.items()}
 
 
 class PhantomLayout(_Strict):

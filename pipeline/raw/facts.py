@@ -63,14 +63,21 @@ def fact_sheet(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) ->
     dict
         Plain JSON values. ``rejected`` is empty for a usable image. ``pixels`` has −1 where the truth is unknown.
         ``passed_over`` counts what was not used or did no harm, such as a pixel size that cannot be.
-        ``levels`` are height and width of each level of the file, finest first. ``polygons``, for annotations, is the
-        account of `pipeline.raw.annotations.Annotations`. ``perceptual_hash`` is that of
+        ``levels`` are height and width of each level of the file, finest first. ``truth_values`` are the values of each
+        mask file, by its class, or of the ``label`` image: value → share, at most 32 of them, and the rest summed up.
+        ``polygons``, for annotations, is the account of `pipeline.raw.annotations.Annotations`. ``perceptual_hash`` is that of
         `pipeline.raw.splits.duplicates`.
     """
     sheet: dict[str, Any] = {"image_id": entry.image_id, **_names(entry), "group_id": entry.group}
     sheet |= {"centre": entry.centre, "official_test": entry.official_test, "annotated": entry.annotated}
     sheet |= {"sha256": "", "height": 0, "width": 0, "levels": [], "stored": "", "pixel_size_um": record.pixel_size_um}
-    sheet |= {"perceptual_hash": "", "pixels": dict.fromkeys(record.codes, -1), "rejected": "", "facts": {}}
+    sheet |= {
+        "truth_values": {},
+        "perceptual_hash": "",
+        "pixels": dict.fromkeys(record.codes, -1),
+        "rejected": "",
+        "facts": {},
+    }
     sheet |= {"passed_over": {}}
     try:
         sheet |= _measured(entry, record=record, workers=workers)
@@ -129,6 +136,7 @@ def _read_through(
     found: dict[str, Any] = {"perceptual_hash": perceptual_hash(small.picture)}
     if masks is not None:
         found["pixels"] = {code: int(count) for code, count in zip(record.codes, sums, strict=True)}
+        found["truth_values"] = {code: counts.record() for code, counts in masks.values.items()}
     return digest.hexdigest(), found | ({"polygons": masks.polygons} if masks and masks.polygons else {})
 
 

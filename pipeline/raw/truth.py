@@ -15,9 +15,10 @@ from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
 from pipeline.raw.annotations import read_annotations
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.raw.formats.reader import ValueSource, is_set, open_values
+from pipeline.raw.formats.reader import ValueSource, open_values
 from pipeline.raw.formats.source import checked_box, unusable
 from pipeline.raw.phantom.make import phantom
+from pipeline.raw.truth_values import ValueCounts, check_labels, count_values, mask_cut
 
 __all__ = ["TruthSource", "has_size", "open_truth"]
 
@@ -28,13 +29,21 @@ MASK_BYTES = 2**26
 class TruthSource:
     """Truth masks of an image, open. Reading is pure and may be done from several threads."""
 
-    def __init__(self, layers: tuple[Raster[np.bool_] | None, ...], *, notes: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        layers: tuple[Raster[np.bool_] | None, ...],
+        *,
+        notes: Mapping[str, Any] | None = None,
+        values: Mapping[str, ValueCounts] | None = None,
+    ) -> None:
         """Masks as they are stored, in the order of the classes; None for a class of which there is nothing.
 
         ``notes`` is an account of polygons, see `pipeline.raw.annotations.Annotations`.
         """
         self._layers = layers
         self.polygons = dict(notes or {})
+        self.values = dict(values or {})
+        """Value counts of each mask file, by its class, or of the ``label`` image."""
 
     def on(self, height: int, width: int) -> Raster[np.uint8]:
         """Raster of the truth masks on a grid, 0 or 1, ``(class, h, w)``; classes in manifest order, overlaps kept.
@@ -78,35 +87,41 @@ def _fits(
     )
 
 
-def _of_mask(source: ValueSource) -> Raster[np.bool_]:
-    return Raster(source.shape, lambda box: is_set(source.read(box), lossy=source.lossy))
+def _of_mask(source: ValueSource, *, cut: int) -> Raster[np.bool_]:
+    return Raster(source.shape, lambda box: np.asarray(source.read(box) > cut))
 
 
-def _of_label(source: ValueSource, *, path: Path, value: int) -> Raster[np.bool_]:
-    if source.lossy:
-        raise unusable(path, "a JPEG file", expected="a lossless label image: JPEG changes values")
-    return Raster(source.shape, lambda box: np.asarray(source.read(box) == value))
+def _of_label(source: ValueSource, *, values: tuple[int, ...]) -> Raster[np.bool_]:
+    return Raster(source.shape, lambda box: np.isin(source.read(box), values))
 
 
-def _layers(
-    entry: ImageEntry, *, record: DatasetRecord, size: tuple[int, int], workers: int, stack: ExitStack
-) -> dict[str, Raster[np.bool_]]:
-    if entry.image is None and record.phantom is not None:
-        masks = phantom(record.phantom, number=entry.number).masks
-        return {code: Raster.of(mask) for code, mask in masks.items()}
-    any_level = record.adaptor == "slide"
-    files = dict(entry.masks) if entry.label is None else {"label": entry.label}
+def _opened(
+    files: Mapping[str, Path], *, labels: bool, workers: int, stack: ExitStack
+) -> Iterator[tuple[str, Path, ValueSource]]:
     share = MASK_BYTES // max(len(files), 1)
-    sources = {
-        code: stack.enter_context(open_values(path, workers=workers, cache_bytes=share, labels=entry.label is not None))
-        for code, path in files.items()
-    }
-    for code, source in sources.items():
-        _fits(files[code], code, source.shape, entry=entry, size=size, any_level=any_level)
-    if entry.label is None or record.layout is None:
-        return {code: _of_mask(source) for code, source in sources.items()}
-    values, label = record.layout.values, sources["label"]
-    return {code: _of_label(label, path=entry.label, value=value) for code, value in values.items()}
+    for code, path in files.items():
+        source = stack.enter_context(open_values(path, workers=workers, cache_bytes=share, labels=labels))
+        if labels and source.lossy:
+            raise unusable(path, "a JPEG file", expected="a lossless label image: JPEG changes values")
+        yield code, path, source
+
+
+def _from_files(
+    entry: ImageEntry, *, record: DatasetRecord, size: tuple[int, int], workers: int, stack: ExitStack
+) -> TruthSource:
+    layers: dict[str, Raster[np.bool_]] = {}
+    counts = {}
+    any_level, labels = record.adaptor == "slide", record.layout.labels if entry.label and record.layout else {}
+    files = {"label": entry.label} if entry.label else dict(entry.masks)
+    for code, path, source in _opened(files, labels=bool(labels), workers=workers, stack=stack):
+        _fits(path, code, source.shape, entry=entry, size=size, any_level=any_level)
+        counts[code] = count_values(source, path=path)
+        if labels:
+            check_labels(counts[code], declared={each for values in labels.values() for each in values}, path=path)
+            layers |= {name: _of_label(source, values=values) for name, values in labels.items()}
+        else:
+            layers[code] = _of_mask(source, cut=mask_cut(source, counts[code], path=path))
+    return TruthSource(tuple(layers.get(code) for code in record.codes), values=counts)
 
 
 def _drawn(path: Path, *, record: DatasetRecord, size: tuple[int, int]) -> TruthSource:
@@ -136,7 +151,8 @@ def open_truth(
     ------
     ImageRejected
         A mask is damaged. A mask has another size than the image (adaptor ``slide``: than all its levels). Polygons
-        are of unknown classes alone, or all outside.
+        are of unknown classes alone, or all outside. A mask is not two-valued up to noise. A label image holds values
+        that nobody declared.
     """
     if not entry.annotated:
         yield None
@@ -145,6 +161,9 @@ def open_truth(
     if entry.annotations is not None:
         yield _drawn(entry.annotations, record=record, size=size)
         return
+    if entry.image is None and record.phantom is not None:
+        masks = phantom(record.phantom, number=entry.number).masks
+        yield TruthSource(tuple(Raster.of(masks[code]) if code in masks else None for code in record.codes))
+        return
     with ExitStack() as stack:
-        layers = _layers(entry, record=record, size=size, workers=workers, stack=stack)
-        yield TruthSource(tuple(layers.get(code) for code in record.codes))
+        yield _from_files(entry, record=record, size=size, workers=workers, stack=stack)

@@ -10,7 +10,8 @@ from PIL import Image
 
 from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
-from pipeline.raw.formats.reader import file_size, is_set, open_picture, open_values
+from pipeline.raw.formats.reader import file_size, open_picture, open_values
+from pipeline.raw.truth_values import count_values, mask_cut
 
 LESION = np.zeros((48, 40), np.bool_)
 LESION[8:18, 5:10] = True
@@ -21,7 +22,7 @@ RED = np.stack([WHITE, 0 * WHITE, 0 * WHITE], axis=2)
 def read(path: Path, *, labels: bool = False) -> np.ndarray:
     with open_values(path, labels=labels) as source:
         values = source.read(Box.of_shape(*source.shape))
-        return values if labels else is_set(values, lossy=source.lossy)
+        return values if labels else values > mask_cut(source, count_values(source, path=path), path=path)
 
 
 def palette(path: Path, indices: np.ndarray, colours: list[int], **options: object) -> None:

@@ -1,8 +1,8 @@
 """Image and mask reader: the one that fits a file. What is damaged is rejected, never filled with grey.
 
 Slides and TIFF files are read piece by piece. JPEG and PNG are decoded whole, and their orientation tags are obeyed, as
-every viewer does. A mask is set where it is not black, whatever a palette or an inverted TIFF stores for that. A JPEG
-mask is set above 127, because JPEG blurs 0 and 255 into their neighbours. Of a label image the stored values count.
+every viewer does. The values of a mask are its light, whatever a palette or an inverted TIFF stores for that; from which
+on it is set, `pipeline.raw.truth_values` says. Of a label image the stored values count.
 """
 
 from collections.abc import Iterator
@@ -10,11 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.geometry import Box
-from pipeline.raw.formats.jpeg_png import JPEG_THRESHOLD, decode_picture, decode_values, jpeg_remarks, picture_size
+from pipeline.raw.formats.jpeg_png import decode_picture, decode_values, jpeg_remarks, picture_size
 from pipeline.raw.formats.light import AS_STORED, Light, Showing
 from pipeline.raw.formats.openslide import is_slide, open_slide, slide_size
 from pipeline.raw.formats.piece_cache import CACHE_BYTES
@@ -22,7 +21,7 @@ from pipeline.raw.formats.source import ArraySource, ImageSource
 from pipeline.raw.formats.suffixes import SLIDES, TIFF
 from pipeline.raw.formats.tiff import open_tiff, open_tiff_values, tiff_size
 
-__all__ = ["ValueSource", "file_size", "is_set", "open_picture", "open_values"]
+__all__ = ["ValueSource", "file_size", "open_picture", "open_values"]
 
 
 class ValueSource(Protocol):
@@ -36,6 +35,10 @@ class ValueSource(Protocol):
     def lossy(self) -> bool:
         """Whether JPEG has changed the values."""
 
+    @property
+    def tile(self) -> tuple[int, int]:
+        """``(rows, columns)`` of the pieces that it is decoded in."""
+
     def read(self, box: Box) -> NDArray[Any]:
         """Stored values ``(h, w)`` of a box."""
 
@@ -45,7 +48,7 @@ class _Held:
 
     def __init__(self, values: NDArray[Any], *, lossy: bool) -> None:
         self._values, self.lossy = values, lossy
-        self.shape = (values.shape[0], values.shape[1])
+        self.shape = self.tile = (values.shape[0], values.shape[1])
 
     def read(self, box: Box) -> NDArray[Any]:
         return self._values[box.slices]
@@ -127,8 +130,3 @@ def file_size(path: Path) -> tuple[int, int]:
     if suffix in SLIDES:
         return slide_size(path)
     return tiff_size(path) if suffix in TIFF else picture_size(path)
-
-
-def is_set(values: NDArray[Any], *, lossy: bool) -> NDArray[np.bool_]:
-    """Binary mask of stored values: above 0, or above 127 in a lossy file."""
-    return np.asarray(values > JPEG_THRESHOLD if lossy else values > 0)

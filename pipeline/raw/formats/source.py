@@ -16,7 +16,9 @@ __all__ = [
     "ImageSource",
     "Pixels",
     "blocks",
+    "check_values",
     "checked_box",
+    "piece_boxes",
     "three_channels",
     "to_eight_bit",
     "unusable",
@@ -120,6 +122,18 @@ def checked_box(box: Box, levels: tuple[tuple[int, int], ...], *, level: int) ->
         )
 
 
+def check_values(dtype: np.dtype[Any] | None, *, whole_range: bool, path: Path) -> None:
+    """Check of the type of a mask or label file: numbers, and unsigned ones where light or transparency is turned.
+
+    Raises
+    ------
+    ImageRejected
+        Other values.
+    """
+    if dtype is None or dtype.kind not in ("bu" if whole_range else "buif"):
+        raise unusable(path, f"values of type {dtype}", expected="unsigned whole numbers of 1, 8 or 16 bits")
+
+
 def unusable(path: Path, problem: object, *, expected: str) -> ImageRejected:
     """Rejection of a file that cannot be used."""
     return ImageRejected(
@@ -145,11 +159,16 @@ def to_eight_bit(pixels: Pixels | NDArray[np.uint8 | np.uint16]) -> NDArray[np.u
 
 
 def blocks(source: ImageSource, *, most: int) -> Iterator[Box]:
-    """Blocks of at most about ``most`` pixels that cover level 0 along its tiles or strips.
+    """Blocks of at most about ``most`` pixels that cover level 0 along its tiles or strips."""
+    return piece_boxes(source.levels[0], tile=source.tile, most=most)
+
+
+def piece_boxes(shape: tuple[int, int], *, tile: tuple[int, int], most: int) -> Iterator[Box]:
+    """Boxes of at most about ``most`` pixels that cover a page along its tiles or strips.
 
     They have full width where one row of tiles is small enough, so that no tile is decoded twice.
     """
-    (height, width), (rows, columns) = source.levels[0], source.tile
+    (height, width), (rows, columns) = shape, tile
     wide = width
     if rows * width > most:
         wide = min(width, columns * max(1, most // (rows * columns)))

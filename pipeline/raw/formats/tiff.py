@@ -24,7 +24,15 @@ from pipeline.raw.formats.jpeg_scan import extra_remarks
 from pipeline.raw.formats.light import AS_STORED, EXTRA_SAMPLES, Alpha, Light, Showing
 from pipeline.raw.formats.piece_cache import CACHE_BYTES, PieceCache
 from pipeline.raw.formats.pixel_size import PixelSize, tiff_pixel_size
-from pipeline.raw.formats.source import ArraySource, ImageSource, Pixels, checked_box, three_channels, unusable
+from pipeline.raw.formats.source import (
+    ArraySource,
+    ImageSource,
+    Pixels,
+    check_values,
+    checked_box,
+    three_channels,
+    unusable,
+)
 from pipeline.raw.formats.tiff_page import DAMAGE, LARGEST_PIECE, Page, is_jpeg
 
 __all__ = ["TiffSource", "TiffValues", "open_tiff", "open_tiff_values", "tiff_size"]
@@ -71,11 +79,10 @@ class TiffValues:
 
     def __init__(self, page: Page, *, value: Callable[[NDArray[Any]], NDArray[Any]], lossy: bool) -> None:
         self._page, self._value = page, value
-        self.shape = page.height, page.width
+        self.shape, self.tile = (page.height, page.width), page.tile
         self.lossy = lossy
         """Whether JPEG has changed the values."""
-        whole = page.piece_bytes > LARGEST_PIECE
-        self._held = value(page.whole()) if whole else None
+        self._held = value(page.whole()) if page.piece_bytes > LARGEST_PIECE else None
 
     def read(self, box: Box) -> NDArray[Any]:
         """Values ``(h, w)`` of a box."""
@@ -282,7 +289,8 @@ def open_tiff_values(
         page = _levels(stack.enter_context(_opened(path)), path)[0]
         opener = _Opener(path, workers=workers, stack=stack, cache_bytes=cache_bytes)
         inverted = int(page.photometric) == INVERTED and not labels
-        fill = 0 if not inverted or page.dtype is None else 1 if page.dtype == np.bool_ else np.iinfo(page.dtype).max
+        check_values(page.dtype, whole_range=inverted or _alpha(page) != "none", path=path)
+        fill = 0 if not inverted else 1 if page.dtype == np.bool_ else np.iinfo(page.dtype).max
         value = _value(page, inverted=inverted, labels=labels, path=path)
         yield TiffValues(opener.page(page, fill=fill), value=value, lossy=is_jpeg(page))
 

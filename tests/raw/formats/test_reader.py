@@ -11,9 +11,10 @@ from pipeline.geometry import Box
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.datasets.headers import check_headers, header_size
 from pipeline.raw.formats.jpeg_png import decode_picture
-from pipeline.raw.formats.reader import is_set, open_picture, open_values
+from pipeline.raw.formats.reader import open_picture, open_values
 from pipeline.raw.formats.source import to_eight_bit
 from pipeline.raw.pixels import open_image
+from pipeline.raw.truth_values import count_values, mask_cut
 from pipeline.seeds import stream
 
 RNG = stream(0, "test", "reader")
@@ -40,7 +41,8 @@ def decode_image(path):
 
 def decode_mask(path):
     with open_values(path) as source:
-        return is_set(source.read(Box.of_shape(*source.shape)), lossy=source.lossy)
+        cut = mask_cut(source, count_values(source, path=path), path=path)
+        return source.read(Box.of_shape(*source.shape)) > cut
 
 
 def save(path, pixels, **options):

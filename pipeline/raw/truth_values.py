@@ -1,0 +1,231 @@
+"""Value counts of one mask or label file, and what they say of it: the cut of a mask, the labels that are not declared.
+
+A mask of 0 and one other value is set where it is not 0. One with more values has been through a JPEG, or has
+anti-aliased rims: it is cut in the middle, above 127 of 255 or 32767 of 65535. That holds for noise and rims alone:
+where areas of other values are found the mask is refused, because nobody can tell what they mean.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import ImageRejected
+from pipeline.geometry import Box
+from pipeline.raw.formats.reader import ValueSource
+from pipeline.raw.formats.source import piece_boxes
+
+__all__ = ["ValueCounts", "check_labels", "count_values", "mask_cut"]
+
+BLOCK_PIXELS = 2**22
+"""Pixels that are looked at together."""
+MOST_DISTINCT = 2**16
+"""Different values beyond which a file is neither mask nor label image."""
+LISTED, RECORDED = 8, 32
+"""Values that a message names, and that a fact sheet records, the most frequent ones; the rest is summed up."""
+BYTE, WORD = 255, 65535
+NOISE = 16
+"""A flat area of this value of 255 or above is no noise: the ringing of JPEG is not flat."""
+QUARTER, THREE_QUARTERS = 64, 192
+INNER_SHARE = 0.01
+"""Pixels inside of areas of other values, as a share of those that are set, beyond which a mask is not two-valued."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ValueCounts:
+    """Value counts of a file."""
+
+    values: NDArray[np.float64]
+    """``(n,)``, each once, ascending."""
+    pixels: NDArray[np.int64]
+    """``(n,)``, how many pixels have each."""
+
+    def _shares(self, most: int) -> tuple[list[tuple[str, float]], int, float]:
+        # By share, then by value: a stable order.
+        order = np.argsort(-self.pixels, kind="stable")
+        total = max(int(self.pixels.sum()), 1)
+        listed = [(f"{self.values[at]:.10g}", float(self.pixels[at] / total)) for at in order[:most]]
+        return listed, len(order[most:]), float(self.pixels[order[most:]].sum() / total)
+
+    def record(self) -> dict[str, Any]:
+        """Plain JSON: ``values``, value → share of the pixels, the most frequent ones; the rest is summed up."""
+        listed, more, share = self._shares(RECORDED)
+        return {"values": dict(listed), "other_values": more, "other_share": share}
+
+    def __str__(self) -> str:
+        """Values and shares, the most frequent first."""
+        listed, more, share = self._shares(LISTED)
+        text = ", ".join(f"{value} ({100 * part:.3g} %)" for value, part in listed)
+        return text + (f" and {more} more values up to {self.values[-1]:.10g} ({100 * share:.3g} %)" if more else "")
+
+
+def _counts(values: NDArray[Any]) -> ValueCounts:
+    if values.dtype.kind == "b" or values.dtype in (np.uint8, np.uint16):
+        pixels = np.bincount(values.ravel())
+        found = np.flatnonzero(pixels)
+        return ValueCounts(found.astype(np.float64), pixels[found].astype(np.int64))
+    found, pixels = np.unique(values, return_counts=True)
+    return ValueCounts(found.astype(np.float64), pixels.astype(np.int64))
+
+
+def _whole_numbers(values: NDArray[Any]) -> NDArray[Any]:
+    """Values as uint16 where they are whole numbers that fit, which are counted fastest; else as they are."""
+    if values.dtype.kind == "b" or values.dtype in (np.uint8, np.uint16) or not values.size:
+        return values
+    if values.min() >= 0 and values.max() <= WORD:  # false for NaN
+        whole = values.astype(np.uint16)
+        return whole if np.array_equal(whole, values) else values
+    return values
+
+
+def _together(first: ValueCounts, second: ValueCounts) -> ValueCounts:
+    values, places = np.unique(np.concatenate([first.values, second.values]), return_inverse=True)
+    pixels = np.zeros(len(values), np.int64)
+    np.add.at(pixels, places, np.concatenate([first.pixels, second.pixels]))
+    return ValueCounts(values, pixels)
+
+
+def _refused(what: str, path: Path, *, found: object, expected: str, remedy: str) -> ImageRejected:
+    return ImageRejected(what, where=path, found=found, expected=expected, remedy=remedy)
+
+
+def count_values(source: ValueSource, *, path: Path) -> ValueCounts:
+    """Value counts of a mask or label file, which is read once, block by block.
+
+    Parameters
+    ----------
+    source
+        The file, open.
+    path
+        Its name, for messages.
+
+    Raises
+    ------
+    ImageRejected
+        A value is negative, fractional or no number, or there are more than `MOST_DISTINCT` different ones.
+    """
+    found = ValueCounts(np.empty(0, np.float64), np.empty(0, np.int64))
+    for box in piece_boxes(source.shape, tile=source.tile, most=BLOCK_PIXELS):
+        values = source.read(box)
+        block = _counts(_whole_numbers(values))
+        if not np.all((block.values >= 0) & (block.values == np.floor(block.values)) & np.isfinite(block.values)):
+            raise _refused(
+                "A mask or label image holds values that are no whole numbers from 0.",
+                path,
+                found=f"{values.dtype}: {block}",
+                expected="0 and positive whole numbers",
+                remedy="Export it as unsigned 8 bit, cut where you want the border to be.",
+            )
+        found = _together(found, block)
+        if len(found.values) > MOST_DISTINCT:
+            raise _refused(
+                "A mask or label image holds too many different values.",
+                path,
+                found=str(found),
+                expected=f"at most {MOST_DISTINCT}",
+                remedy="Check that it is a mask or a label image, and no picture.",
+            )
+    return found
+
+
+def check_labels(counts: ValueCounts, *, declared: Collection[int], path: Path) -> None:
+    """Check of a label image: it holds 0, for background, and values that the manifest declares.
+
+    Parameters
+    ----------
+    counts
+        Its value counts.
+    declared
+        Values of all classes.
+    path
+        Its name, for messages.
+
+    Raises
+    ------
+    ImageRejected
+        It holds others.
+    """
+    unknown = [f"{value:.10g}" for value in counts.values if value and value not in declared]
+    if not unknown:
+        return
+    names = ", ".join(unknown[:LISTED]) + (f" and {len(unknown) - LISTED} more" if len(unknown) > LISTED else "")
+    raise _refused(
+        f"A label image holds values that the manifest does not declare: {names}.",
+        path,
+        found=str(counts),
+        expected=f"0 for background and {', '.join(map(str, sorted({*declared} - {0})))}",
+        remedy="Mend the label image, or declare the values of each class: a number, or a list of numbers.",
+    )
+
+
+def mask_cut(source: ValueSource, counts: ValueCounts, *, path: Path) -> int:
+    """Cut of a mask: it is set where its value is above.
+
+    Parameters
+    ----------
+    source
+        The file, open.
+    counts
+        Its value counts.
+    path
+        Its name, for messages.
+
+    Returns
+    -------
+    int
+        0 for a lossless mask of 0 and one other value, or of one value; else 127 or 32767.
+
+    Raises
+    ------
+    ImageRejected
+        It is not two-valued up to noise and rims.
+    """
+    values = counts.values
+    two = len(values) < 2 or (len(values) == 2 and values[0] == 0)
+    if two and not source.lossy:
+        return 0
+    top = int(values[-1])
+    scale = BYTE if top <= BYTE else WORD
+    middle = scale // 2
+    if top and (top <= middle or top > WORD or _is_ambiguous(source, counts, scale=scale)):
+        raise _refused(
+            "A mask is not two-valued, not even up to noise.",
+            path,
+            found=str(counts),
+            expected=f"0 and one other value, or noise and thin rims around 0 and {scale}",
+            remedy="Export 0 and 255. Several classes in one file are a label image: declare its values.",
+        )
+    return middle
+
+
+def _is_ambiguous(source: ValueSource, counts: ValueCounts, *, scale: int) -> bool:
+    """Whether pixels may mean something else than set and not set."""
+    middle, quarter, top = scale // 2, scale // 4, counts.values[-1]
+    low = (counts.values > 0) & (counts.values <= middle)
+    between = np.any((counts.values > quarter) & (counts.values < scale - quarter))
+    noisy = np.any((counts.values > middle) & (counts.values < top))
+    if low.any() and not between and not noisy and not source.lossy:
+        return True  # noise lies around both values: these are 0, a few labels, and one other
+    inner = sum(_inner(source, box, scale=scale) for box in _blocks(source))
+    return inner > INNER_SHARE * int(counts.pixels[counts.values > middle].sum())
+
+
+def _blocks(source: ValueSource) -> Iterator[Box]:
+    return piece_boxes(source.shape, tile=source.tile, most=BLOCK_PIXELS)
+
+
+def _inner(source: ValueSource, box: Box, *, scale: int) -> int:
+    """Pixels of a box that lie, with their eight neighbours, in an area between or in a flat low one."""
+    height, width = source.shape
+    grown = Box(max(box.y0 - 1, 0), max(box.x0 - 1, 0), min(box.y1 + 1, height), min(box.x1 + 1, width))
+    values = source.read(grown)
+    eight = (values if scale == BYTE else values.astype(np.uint16) >> 8).astype(np.uint8)
+    square = np.ones((3, 3), np.uint8)
+    least, most = cv2.erode(eight, square), cv2.dilate(eight, square)
+    between = (least >= QUARTER) & (most < THREE_QUARTERS)
+    flat = (least == most) & (least >= NOISE) & (least <= BYTE // 2)
+    return int(np.count_nonzero((between | flat)[box.shift(-grown.y0, -grown.x0).slices]))
