@@ -34,13 +34,15 @@ def raw_images(smk: Any) -> None:
         config=RawConfig.model_validate(config["raw"]),
         job=job_of("raw", config=config, code=smk.params.code),
         output=Path(smk.output[0]),
+        left_over=smk.params.left_over,
     )
 
 
 def complete(smk: Any) -> None:
-    """Fail with the list of the images that were left out, if any."""
-    from pipeline.raw.table import refuse_rejections
+    """Say what the data set leaves over, and fail with the list of the images that were left out, if any."""
+    from pipeline.raw.table import refuse_rejections, say_left_over
 
+    say_left_over(smk.params.left_over, dataset=smk.wildcards.dataset)
     refuse_rejections(Path(smk.input.images), dataset=smk.wildcards.dataset)
 
 

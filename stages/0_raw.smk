@@ -40,6 +40,7 @@ checkpoint raw_images:
         mem_mb=memory_of("raw_images"),
     params:
         **recorded(lambda w: depends.raw_images(run_of(w)), script="0_raw.py", function="raw_images"),
+        left_over=left_over_of,
     message:
         "{wildcards.dataset}: table of images"
     script:
@@ -56,6 +57,7 @@ rule complete:
         "<logs>/{dataset}/{word}.complete.log",
     params:
         **recorded(lambda w: {}, script="0_raw.py", function="complete", slots=4),
+        left_over=left_over_of,
     message:
         "{wildcards.dataset}: {wildcards.word} is done; were images left out?"
     script:

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from pipeline.cli.arguments import PROJECT, key_values
 from pipeline.config.run import DatasetRun, merge, plan_run
 from pipeline.config.validation import load_yaml
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.raw.datasets.folder import truth_without_image
 from pipeline.raw.datasets.headers import check_headers, picture_of
+from pipeline.raw.datasets.left_over import left_over
 from pipeline.raw.datasets.listing import list_images
 from pipeline.runtime.disk import projected_disk
 from pipeline.runtime.job_memory import stage_memory
@@ -63,10 +64,8 @@ def _describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry]) 
     for code in run.record.codes if run.root else ():
         count = sum(code in dict(entry.masks) for entry in entries)
         table.add_row(f"masks {code}", f"in files of {others[0]}" if others else str(count))
-    if run.root and run.record.folder is not None:
-        ids = {entry.image_id for entry in entries}
-        if lost := truth_without_image(run.root, layout=run.record.folder, images=ids):
-            table.add_row("[red]truth without image[/red]", f"{len(lost)} files, such as {lost[0]}")
+    for sentence in left_over(run.record, entries=entries, root=run.root, splits=run.config.raw.splits_csv):
+        table.add_row("[red]left over[/red]", escape(sentence))
     table.add_row("samplings", ", ".join(run.config.index.samplings))
     table.add_row(
         "models", ", ".join(f"{k} ({m.network}, {m.epochs} epochs)" for k, m in run.config.model.models.items())

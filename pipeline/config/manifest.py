@@ -81,6 +81,8 @@ class Lookup(_Strict):
     """Table with a column ``image_id`` and one for the answer; relative to the root of the data set."""
     column: str | None = None
     """Column of the CSV; the name of the fact where it is not given."""
+    partial: bool = False
+    """Whether a table of groups may leave out annotated images, each of which is then a patient of its own."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

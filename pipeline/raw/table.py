@@ -1,6 +1,7 @@
 """Table of images ``raw/images.parquet``: one row an image, from its fact sheet, with its split and fold."""
 
 import logging
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pandas as pd
 from pipeline.config import RawConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ImageRejected
-from pipeline.raw.datasets.listing import lookup_column
+from pipeline.raw.datasets.tables import lookup_column
 from pipeline.raw.facts import read_sheet
 from pipeline.raw.splits.assign import assign_splits
 from pipeline.raw.splits.duplicates import near_duplicates
@@ -20,7 +21,7 @@ from pipeline.stores.job import Job
 from pipeline.stores.provenance import file_digest
 from pipeline.words import TRUTH_SPLITS
 
-__all__ = ["images_table", "leaking_pairs", "refuse_rejections", "write_images"]
+__all__ = ["images_table", "leaking_pairs", "refuse_rejections", "say_left_over", "write_images"]
 
 log = logging.getLogger(__name__)
 
@@ -142,8 +143,11 @@ def write_images(
     config: RawConfig,
     job: Job,
     output: Path,
+    left_over: Sequence[str] = (),
 ) -> None:
-    """Table of images ``raw/images.parquet``, written. Near-duplicates in two splits or folds are logged."""
+    """Table of images ``raw/images.parquet``, written. Near-duplicates in two splits and what is left over are logged."""
+    for sentence in left_over:
+        log.warning("left over: %s", sentence)
     given = lookup_column(Path(config.splits_csv), column="split") if config.splits_csv else None
     frame = images_table(
         [read_sheet(path) for path in sheets],
@@ -160,6 +164,13 @@ def write_images(
         write_table(
             frame, partial, provenance={**job.provenance.as_attributes(), "inputs": dict(sorted(inputs.items()))}
         )
+
+
+def say_left_over(sentences: Sequence[str], *, dataset: str) -> None:
+    """Left-over files, rows and images, said in the log and on the terminal of the run."""
+    for sentence in sentences:
+        log.warning("left over: %s", sentence)
+        sys.stderr.write(f"{dataset}: left over: {sentence}\n")
 
 
 def refuse_rejections(images: Path, *, dataset: str) -> None:

@@ -1,20 +1,17 @@
 """List of the images of a data set: from its adaptor, with patient and centre added. No image is opened."""
 
-import csv
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.config.manifest import DatasetRecord, Lookup, PhantomLayout
-from pipeline.errors import ManifestError
+from pipeline.config.manifest import DatasetRecord, PhantomLayout
 from pipeline.raw.datasets import digestpath, idrid
 from pipeline.raw.datasets.entry import ImageEntry, checked_entries, existing_root
 from pipeline.raw.datasets.folder import list_folder
-from pipeline.words import safe_id
+from pipeline.raw.datasets.tables import answers, check_groups
 
-__all__ = ["list_images", "lookup_column"]
+__all__ = ["list_images"]
 
 
 class Adaptor(Protocol):
@@ -49,84 +46,6 @@ def _listed(record: DatasetRecord, *, root: Path | None, dataset: str) -> tuple[
     return list_released(folder, codes=record.codes), str(folder)
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            return list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ManifestError(
-            "The table cannot be read.",
-            where=path,
-            found=error,
-            expected="a CSV file in UTF-8",
-            remedy="Check the path, and save the table as CSV in UTF-8.",
-        ) from error
-
-
-def lookup_column(path: Path, *, column: str) -> dict[str, str]:
-    """Column of a CSV file, as ``image_id`` → value.
-
-    Raises
-    ------
-    ManifestError
-        The file or a column is missing, an id stands twice, or an id is not safe in a path.
-    """
-    found: dict[str, str] = {}
-    for number, row in enumerate(_rows(path), start=2):
-        if row.get("image_id") is None or row.get(column) is None:
-            raise ManifestError(
-                "A column is missing.",
-                where=f"{path}, line {number}",
-                found=", ".join(map(str, row)),
-                expected=f"columns image_id and {column}",
-                remedy="Add the column.",
-            )
-        name = row["image_id"].strip()
-        if "/" in name or "\\" in name or name.startswith(".") or safe_id(name) in found:
-            raise ManifestError(
-                "An image id cannot be used.",
-                where=f"{path}, line {number}",
-                found=repr(name),
-                expected="an id once, without path separators and not beginning with a dot",
-                remedy="Write the name of the image file without folder and suffix, once.",
-            )
-        found[safe_id(name)] = row[column].strip()
-    return found
-
-
-def _answers(lookup: Lookup | None, *, fact: str, root: Path | None, entries: Sequence[ImageEntry]) -> dict[str, str]:
-    if lookup is None:
-        return {}
-    if lookup.csv is not None:
-        where = (root or Path()) / lookup.csv
-        table = lookup_column(where, column=lookup.column or fact)
-        names = {
-            entry.image_id: (entry.image_id, safe_id(entry.image.name if entry.image else "")) for entry in entries
-        }
-        answers = {image: table[name] for image, known in names.items() for name in known if name in table}
-        _some_answer(answers, fact=fact, where=where, found=table, entries=entries)
-        return answers
-    found = {entry.image_id: re.search(lookup.pattern or "", entry.image_id) for entry in entries}
-    answers = {image: match[1] if match.groups() else match[0] for image, match in found.items() if match}
-    _some_answer(answers, fact=fact, where=f"{fact}.pattern", found=[lookup.pattern or ""], entries=entries)
-    return {image: answer or "" for image, answer in answers.items()}
-
-
-def _some_answer(
-    answers: Mapping[str, str], *, fact: str, where: object, found: Iterable[str], entries: Sequence[ImageEntry]
-) -> None:
-    """Refuse a table or pattern that fits no image: each would silently be a patient of its own."""
-    if not any(answers.values()):
-        first = ", ".join(list(found)[:3]) or "nothing"
-        raise ManifestError(
-            f"The {fact} of no image is found.",
-            where=where,
-            found=first,
-            expected=f"the ids of images, such as {entries[0].image_id}",
-            remedy=f"Write the names of image files without suffix there, or take {fact} out of the manifest.",
-        )
-
-
 def list_images(record: DatasetRecord, *, dataset: str, root: Path | None) -> tuple[ImageEntry, ...]:
     """Images of a data set in text order of their ids.
 
@@ -149,14 +68,15 @@ def list_images(record: DatasetRecord, *, dataset: str, root: Path | None) -> tu
     entries, where = _listed(record, root=root, dataset=dataset)
     codes = record.codes if _needs_truth(record, entries) else ()
     entries = list(checked_entries(entries, dataset=dataset, codes=codes, where=where))
-    groups = _answers(record.group, fact="group", root=root, entries=entries)
-    centres = _answers(record.centre, fact="centre", root=root, entries=entries)
+    entries = [replace(each, annotated=each.annotated and _fully_known(each, record=record)) for each in entries]
+    groups = answers(record.group, fact="group", root=root, entries=entries)
+    centres = answers(record.centre, fact="centre", root=root, entries=entries)
+    check_groups(record.group, groups=groups, root=root, entries=entries)
     return tuple(
         replace(
             entry,
             group=groups.get(entry.image_id) or entry.group or entry.image_id,
             centre=centres.get(entry.image_id, ""),
-            annotated=entry.annotated and _fully_known(entry, record=record),
         )
         for entry in entries
     )

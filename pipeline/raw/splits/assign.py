@@ -7,12 +7,14 @@ some of its images, the others follow.
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from itertools import permutations
 from typing import Any
 
 import pandas as pd
 
 from pipeline.config import RawConfig
 from pipeline.errors import ConfigurationError, ManifestError, PipelineError
+from pipeline.raw.datasets.tables import dropped_zeros
 from pipeline.raw.splits.folds import assign_folds
 from pipeline.raw.splits.validation import GroupFacts, validating_groups
 from pipeline.words import LEARNED_SPLITS, SPLITS, TRUTH_SPLITS
@@ -137,7 +139,8 @@ def _leak(group: str, images: pd.DataFrame, *, reasons: set[str], table: str | N
 
 
 def _check_table(images: pd.DataFrame, given: Mapping[str, str], *, where: str) -> None:
-    wrong = [f"unknown image {name}" for name in sorted(set(given) - set(images["image_id"]))]
+    unknown, unnamed = (sorted(a - b) for a, b in permutations((set(given), set(images["image_id"].astype(str)))))
+    wrong = [f"unknown image {name}" for name in unknown]
     wrong += [f"{name}: {split!r}" for name, split in sorted(given.items()) if split not in SPLITS]
     plain = images[(images["rejected"] == "") & ~images["annotated"]]["image_id"]
     wrong += [
@@ -151,7 +154,7 @@ def _check_table(images: pd.DataFrame, given: Mapping[str, str], *, where: str) 
             where=where,
             found="; ".join(wrong[:SHOWN]),
             expected=f"ids of this data set, and {', '.join(SPLITS)}; images without truth only predict",
-            remedy="Correct these rows.",
+            remedy=f"{dropped_zeros(unknown, unnamed)}Correct these rows.",
         )
 
 

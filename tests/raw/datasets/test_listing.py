@@ -14,7 +14,8 @@ from snakemake.io import PeriodicityDetector
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ManifestError, MissingDataError
 from pipeline.raw.datasets.folder import expression, truth_without_image
-from pipeline.raw.datasets.listing import list_images, lookup_column
+from pipeline.raw.datasets.listing import list_images
+from pipeline.raw.datasets.tables import lookup_column
 from pipeline.words import safe_id
 
 
@@ -380,3 +381,25 @@ def test_idrid_masks_behind_a_link_that_leads_nowhere_are_an_error(tmp_path):
     (truths / "3. Hard Exudates").symlink_to(tmp_path / "gone")
     with pytest.raises(MissingDataError, match="gone"):
         list_images(idrid_record(), dataset="idrid", root=tmp_path)
+
+
+def numbered(root, rows):
+    for name in ("010", "110", "210"):
+        picture(root / "pics" / f"{name}.jpg")
+        picture(root / "ex" / f"{name}_EX.png")
+        picture(root / "od" / f"{name}.png")
+    (root / "g.csv").write_text("image_id,group\n" + "".join(f"{row}\n" for row in rows))
+
+
+def test_a_group_table_that_lost_leading_zeros_is_refused_and_they_are_the_first_advice(tmp_path):
+    numbered(tmp_path, ["10,a", "110,a", "210,b"])
+    refusal(tmp_path, ["1 (010)", "to do:    Restore the leading zeros", "'10'"], group={"csv": "g.csv"})
+
+
+@pytest.mark.parametrize("rows", [["010,a", "110,a"], ["010,a", "110,a", "210,"]], ids=["no row", "no patient"])
+def test_a_group_table_that_fits_in_part_is_refused_unless_the_manifest_allows_it(tmp_path, rows):
+    numbered(tmp_path, rows)
+    refusal(tmp_path, ["1 (210) of 3", "partial: true"], group={"csv": "g.csv"})
+    allowed = record(group={"csv": "g.csv", "partial": True})
+    groups = [entry.group for entry in list_images(allowed, dataset="mine", root=tmp_path)]
+    assert groups == ["a", "a", "210"]

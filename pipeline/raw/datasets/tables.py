@@ -1,0 +1,183 @@
+"""Tables of facts about images: group, centre and split by image id, and how far they fit the images."""
+
+import csv
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from pipeline.config.manifest import Lookup
+from pipeline.errors import ManifestError
+from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.words import safe_id
+
+__all__ = ["answers", "check_groups", "dropped_zeros", "fit_of_table", "lookup_column", "named_and_counted"]
+
+SHOWN = 3
+"""Names of a kind that a message shows."""
+ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            return list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ManifestError(
+            "The table cannot be read.",
+            where=path,
+            found=error,
+            expected="a CSV file in UTF-8",
+            remedy="Check the path, and save the table as CSV in UTF-8.",
+        ) from error
+
+
+def lookup_column(path: Path, *, column: str) -> dict[str, str]:
+    """Column of a CSV file, as ``image_id`` → value.
+
+    Raises
+    ------
+    ManifestError
+        The file or a column is missing, an id stands twice, or an id is not safe in a path.
+    """
+    found: dict[str, str] = {}
+    for number, row in enumerate(_rows(path), start=2):
+        if row.get("image_id") is None or row.get(column) is None:
+            raise ManifestError(
+                "A column is missing.",
+                where=f"{path}, line {number}",
+                found=", ".join(map(str, row)),
+                expected=f"columns image_id and {column}",
+                remedy="Add the column.",
+            )
+        name = row["image_id"].strip()
+        if "/" in name or "\\" in name or name.startswith(".") or safe_id(name) in found:
+            raise ManifestError(
+                "An image id cannot be used.",
+                where=f"{path}, line {number}",
+                found=repr(name),
+                expected="an id once, without path separators and not beginning with a dot",
+                remedy="Write the name of the image file without folder and suffix, once.",
+            )
+        found[safe_id(name)] = row[column].strip()
+    return found
+
+
+def named_and_counted(names: Sequence[str]) -> str:
+    """Count of names and the first three of them.
+
+    Examples
+    --------
+    >>> named_and_counted(["a", "b", "c", "d"])
+    '4 (a, b, c, …)'
+    """
+    more = ", …" if len(names) > SHOWN else ""
+    return f"{len(names)} ({', '.join(names[:SHOWN])}{more})"
+
+
+def dropped_zeros(rows: Iterable[str], images: Iterable[str]) -> str:
+    """Advice on leading zeros that a table program dropped; empty where they explain no row.
+
+    Parameters
+    ----------
+    rows
+        Ids of a table that fit no image.
+    images
+        Ids of images that no row names.
+
+    Examples
+    --------
+    >>> dropped_zeros(["10"], ["010", "x"])
+    "Restore the leading zeros, which table programs drop: '10' looks like '010'. "
+    """
+    bare = {ZEROS.sub("", image): image for image in images}
+    found = next(((row, bare[ZEROS.sub("", row)]) for row in rows if ZEROS.sub("", row) in bare), None)
+    if found is None:
+        return ""
+    return f"Restore the leading zeros, which table programs drop: {found[0]!r} looks like {found[1]!r}. "
+
+
+def _row_of(entry: ImageEntry, table: Mapping[str, str]) -> str | None:
+    """Id in the table that names an image, by its id or by the name of its file, or nothing."""
+    known = (safe_id(entry.image.name if entry.image else ""), entry.image_id)
+    return next((name for name in known if name in table), None)
+
+
+def fit_of_table(table: Mapping[str, str], *, entries: Sequence[ImageEntry]) -> tuple[list[str], list[str]]:
+    """Rows of a table that fit no image, and images that no row names, both in text order.
+
+    Parameters
+    ----------
+    table
+        Image id → value; an image whose value is empty is not named.
+    entries
+        The images.
+    """
+    rows = {entry.image_id: _row_of(entry, table) for entry in entries}
+    unnamed = sorted(image for image, row in rows.items() if row is None or not table[row])
+    return sorted(set(table) - set(rows.values())), unnamed
+
+
+def answers(lookup: Lookup | None, *, fact: str, root: Path | None, entries: Sequence[ImageEntry]) -> dict[str, str]:
+    """Answers of a lookup, image id → value, for the images that it knows.
+
+    Raises
+    ------
+    ManifestError
+        A table that cannot be read; a table or pattern that fits no image.
+    """
+    if lookup is None:
+        return {}
+    if lookup.csv is not None:
+        where = (root or Path()) / lookup.csv
+        table = lookup_column(where, column=lookup.column or fact)
+        rows = {entry.image_id: _row_of(entry, table) for entry in entries}
+        known = {image: table[row] for image, row in rows.items() if row is not None}
+        _some_answer(known, fact=fact, where=where, found=table, entries=entries)
+        return known
+    found = {entry.image_id: re.search(lookup.pattern or "", entry.image_id) for entry in entries}
+    matched = {image: match[1] if match.groups() else match[0] for image, match in found.items() if match}
+    _some_answer(matched, fact=fact, where=f"{fact}.pattern", found=[lookup.pattern or ""], entries=entries)
+    return {image: answer or "" for image, answer in matched.items()}
+
+
+def check_groups(
+    lookup: Lookup | None, *, groups: Mapping[str, str], root: Path | None, entries: Sequence[ImageEntry]
+) -> None:
+    """Refuse a table of groups that leaves out annotated images: each would silently be a patient of its own.
+
+    Raises
+    ------
+    ManifestError
+        The table names some of the annotated images only, and ``partial`` is not set.
+    """
+    if lookup is None or lookup.csv is None or lookup.partial:
+        return
+    unnamed = [entry.image_id for entry in entries if entry.annotated and not groups.get(entry.image_id)]
+    if unnamed:
+        where = (root or Path()) / lookup.csv
+        lost, _ = fit_of_table(lookup_column(where, column=lookup.column or "group"), entries=entries)
+        found = f"{named_and_counted(unnamed)} of {len(entries)} images are in no row"
+        raise ManifestError(
+            "The table of groups fits only some images.",
+            where=where,
+            found=f"{found}; {named_and_counted(lost)} rows fit no image" if lost else found,
+            expected="a row for each annotated image, so that no patient lies in two splits",
+            remedy=dropped_zeros(lost, unnamed) + "Add the rows, or set partial: true beside csv in the manifest, "
+            "and each image without a row is a patient of its own.",
+        )
+
+
+def _some_answer(
+    known: Mapping[str, str], *, fact: str, where: object, found: Iterable[str], entries: Sequence[ImageEntry]
+) -> None:
+    """Refuse a table or pattern that fits no image: each would silently be a patient of its own."""
+    if not any(known.values()):
+        rows = list(found)
+        zeros = dropped_zeros(rows, [entry.image_id for entry in entries])
+        raise ManifestError(
+            f"The {fact} of no image is found.",
+            where=where,
+            found=", ".join(rows[:SHOWN]) or "nothing",
+            expected=f"the ids of images, such as {entries[0].image_id}",
+            remedy=f"{zeros}Write the names of image files without suffix there, or take {fact} out of the manifest.",
+        )
