@@ -84,7 +84,12 @@ def open_view(entry: ImageEntry, *, record: DatasetRecord, config: NormalizedCon
         thumbnail = cache(lambda: read_thumbnail(source))
         size = record.pixel_size_um or source.pixel_size_um
         rescaling = rescaling_of(
-            source.levels, rescale=config.rescale, pixel_size_um=size, thumbnail=thumbnail, name=entry.image_id
+            source.levels,
+            rescale=config.rescale,
+            pixel_size_um=size,
+            thumbnail=thumbnail,
+            name=entry.image_id,
+            said="; ".join(source.remarks),
         )
         yield Opened(View(source, rescaling), thumbnail, size)
 

@@ -55,6 +55,7 @@ def rescaling_of(
     pixel_size_um: float | None,
     thumbnail: Callable[[], Thumbnail],
     name: str,
+    said: str = "",
 ) -> Rescaling:
     """Rescaling that the configuration asks for.
 
@@ -71,6 +72,8 @@ def rescaling_of(
         field of view counts as all field of view.
     name
         The image, for messages.
+    said
+        What its file says of the pixel size, where that cannot be.
 
     Raises
     ------
@@ -94,7 +97,7 @@ def rescaling_of(
             raise ConfigurationError(
                 f"The pixel size of image {name} is unknown.",
                 where="normalized.rescale.um_per_pixel",
-                found="a file that names no size",
+                found=said or "a file that names no size",
                 expected="micrometres per pixel",
                 remedy="Give pixel_size_um of the data set in the manifest, or choose by level or factor.",
             )

@@ -8,6 +8,7 @@ from pipeline.errors import ConfigurationError, MissingDataError
 from pipeline.normalized.fundus.image import normalise_fundus
 from pipeline.normalized.stain.image import normalise_histology, write_estimate
 from pipeline.predict.recipe import Recipe, recipe_of_model, recipe_of_settings
+from pipeline.raw.bits import check_bits
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.stores.atomic import write_json
 from pipeline.stores.finished import is_finished
@@ -83,11 +84,12 @@ def normalise_by(entry: ImageEntry, recipe: Recipe, *, folder: Path, workers: in
     Raises
     ------
     ImageRejected
-        The file cannot be read.
+        The file cannot be read, or its 16-bit values use 14 bits at most.
     ConfigurationError
         A level or a pixel size that the file does not have.
     """
     output, config = folder / f"{entry.image_id}.zarr", recipe.config
+    check_bits(entry, record=recipe.record, workers=workers)
     stains = _stains(entry, recipe, folder=folder, workers=workers)
     job = _job(entry, recipe, inputs=stains, workers=workers)
     if is_finished(output, provenance=job.provenance):

@@ -1,6 +1,7 @@
 """Raw images, from files to facts: lists of images, readers, fact sheets, and the table of images with its splits.
 
 annotations   polygon annotations (GeoJSON), rasterised box by box
+bits          significant bits of 16-bit pictures
 datasets      data set adaptors: which files belong to which image
 facts         fact sheets: size, digest and class pixel counts of one image
 features      GeoJSON features: the class that each one names, the rings of its areas

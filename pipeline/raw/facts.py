@@ -11,8 +11,9 @@ import numpy as np
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ImageRejected
 from pipeline.geometry import strips
+from pipeline.raw.bits import largest_value, refuse_few_bits
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.raw.formats.source import ImageSource, blocks, unusable
+from pipeline.raw.formats.source import ImageSource, blocks
 from pipeline.raw.phantom.make import phantom
 from pipeline.raw.pixels import open_image
 from pipeline.raw.splits.duplicates import SmallLuminance, hash_level, perceptual_hash
@@ -22,11 +23,6 @@ from pipeline.stores.job import Job
 from pipeline.stores.provenance import file_digest
 
 __all__ = ["fact_sheet", "read_sheet", "write_fact_sheet"]
-
-CAMERAS = (10, 12, 14)
-"""Bits that cameras store in 16."""
-DARK, WHITE = 2**14, 65535
-"""A 16-bit picture whose values, white apart, are all below this is dark in 8 bits: data of fewer bits, not scaled."""
 
 BLOCK_BYTES = 2**26
 """Pixels and truth that are held at a time."""
@@ -114,9 +110,7 @@ def _read_through(
         truth = None if masks is None else masks.on(height, width)
         for box in blocks(source, most=most):
             pixels = source.read(box)
-            if source.dtype == np.uint16:
-                # White may be what a scanner left out, transparency, or a burnt-in text.
-                largest = max(largest, int(pixels.max(where=pixels < WHITE, initial=0)))
+            largest = max(largest, largest_value(pixels))
             if level == 0:
                 small.add(box, pixels)
             if entry.image is None:
@@ -126,13 +120,7 @@ def _read_through(
     if level:
         for box in strips(*source.levels[level], max(1, most // source.levels[level][1])):
             small.add(box, source.read(box, level=level))
-    if 0 < largest < DARK and record.significant_bits is None:
-        bits = next(each for each in CAMERAS if largest < 2**each)
-        raise unusable(
-            entry.image or Path(entry.image_id),
-            f"16-bit values up to {largest}",
-            expected=f"values that use the 16 bits, or significant_bits in the manifest: {bits}, or 16",
-        )
+    refuse_few_bits(largest, entry=entry, record=record)
     found: dict[str, Any] = {"perceptual_hash": perceptual_hash(small.picture)}
     if masks is not None:
         found["pixels"] = {code: int(count) for code, count in zip(record.codes, sums, strict=True)}

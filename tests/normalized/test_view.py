@@ -55,6 +55,13 @@ def test_micrometres_are_reached_from_the_coarsest_level_that_is_fine_enough(um,
     assert (view.read(Box(0, 0, rescaling.height, 5)) == 10 * level).all()
 
 
+def test_a_pixel_size_that_cannot_be_is_named_where_one_is_needed():
+    blank = Thumbnail(np.zeros((4, 6, 3), np.uint8), 100, *LEVELS[0])
+    wish, said = Rescale(um_per_pixel=0.5), "pixel size 499 × 499 µm"
+    with pytest.raises(ConfigurationError, match=said):
+        rescaling_of(LEVELS, rescale=wish, pixel_size_um=None, thumbnail=lambda: blank, name="slide 7", said=said)
+
+
 def test_micrometres_without_a_pixel_size_are_asked_for():
     with pytest.raises(ConfigurationError, match=r"(?s)slide 7.*pixel_size_um"):
         wanted(pixel_size_um=None, um_per_pixel=0.5)

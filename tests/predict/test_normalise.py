@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from pipeline.config import NormalizedConfig
-from pipeline.errors import ConfigurationError, MissingDataError, ModelError
+from pipeline.errors import ConfigurationError, ImageRejected, MissingDataError, ModelError
 from pipeline.normalized.stain.image import normalise_histology, write_estimate
 from pipeline.normalized.stain.target import write_target
 from pipeline.predict.normalise import normalise_new_image
@@ -70,3 +71,10 @@ def test_bad_calls_are_explained(image: Path, tmp_path: Path) -> None:
         normalise_new_image(tmp_path / "none.png", settings=STAINED, out=tmp_path / "out")
     with pytest.raises(ModelError, match="no trained model"):
         normalise_new_image(image, model=tmp_path, out=tmp_path / "out")
+
+
+def test_a_new_image_of_twelve_bits_in_sixteen_is_refused(image: Path, tmp_path: Path) -> None:
+    twelve = tmp_path / "twelve.tif"
+    tifffile.imwrite(twelve, np.asarray(Image.open(image)).astype(np.uint16) * 16, photometric="rgb")
+    with pytest.raises(ImageRejected, match="significant_bits"):
+        normalise_new_image(twelve, settings=STAINED, out=tmp_path / "out")

@@ -11,6 +11,7 @@ from PIL import Image
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
+from pipeline.raw.bits import check_bits
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.facts import fact_sheet
 from pipeline.raw.formats.jpeg_png import decode_values, picture_size
@@ -66,6 +67,9 @@ def test_the_full_sixteen_bits_come_out_as_the_eight_they_were_made_of(tmp_path,
 def test_fewer_bits_in_sixteen_are_refused_unless_the_manifest_names_them(tmp_path, suffix, channels, bits):
     path = write(tmp_path / f"a{suffix}", FULL[:, :, :channels] >> (16 - bits))
     assert f"significant_bits in the manifest: {bits}" in sheet(path)["rejected"]
+    with pytest.raises(ImageRejected, match="significant_bits"):
+        check_bits(ImageEntry("i", path), record=record())
+    check_bits(ImageEntry("i", path), record=record(significant_bits=bits))
     assert not sheet(path, significant_bits=bits)["rejected"]
     found = decoded(path, significant_bits=bits)
     assert np.abs(found.astype(int) - RGB[:, :, :channels]).max() <= (1 if bits < 16 else 0)
