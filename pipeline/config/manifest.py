@@ -100,7 +100,8 @@ Label: TypeAlias = Annotated[int, Field(ge=0)]
 class FolderLayout(_Strict):
     """Where a folder of pictures or slides keeps its images and masks, as patterns relative to the root.
 
-    ``{image}`` stands for the id of the image, ``*`` for anything within one folder name and ``**/`` for any folders.
+    ``{image}`` stands for the id of the image, ``{group}`` for the folder of its patient, whose name is then part of
+    the id and the group unless another is given, ``*`` for anything within one folder name and ``**/`` for any folders.
     """
 
     images: str
@@ -137,6 +138,10 @@ class FolderLayout(_Strict):
         for pattern in [*self.masks.values(), self.label, self.annotations]:
             if pattern is not None and "{image}" not in pattern:
                 raise ValueError(f"pattern {pattern!r} needs {{image}}, the part that names the image")
+            if pattern is not None and ("{group}" in pattern) != ("{group}" in self.images):
+                raise ValueError(
+                    f"{{group}} must stand in the patterns of images and of truth, or in none: {pattern!r}"
+                )
         return self
 
     @property

@@ -13,9 +13,15 @@ from pipeline.words import safe_id
 
 __all__ = ["expression", "list_folder", "truth_without_image"]
 
-TOKENS = re.compile(r"\{image\}|\*\*/|\*|\?")
+TOKENS = re.compile(r"\{image\}|\{group\}|\*\*/|\*|\?")
 SUFFIX = re.compile(r"(?:\.ome)?\.[A-Za-z0-9]+$")
-MEANINGS = {"{image}": r"(?P<image>[^/]+)", "**/": r"(?:[^/]+/)*", "*": r"[^/]*", "?": r"[^/]"}
+MEANINGS = {
+    "{image}": r"(?P<image>[^/]+)",
+    "{group}": r"(?P<group>[^/]+)",
+    "**/": r"(?:[^/]+/)*",
+    "*": r"[^/]*",
+    "?": r"[^/]",
+}
 
 
 def expression(pattern: str) -> re.Pattern[str]:
@@ -32,8 +38,9 @@ def expression(pattern: str) -> re.Pattern[str]:
     for token in TOKENS.finditer(pattern):
         text += re.escape(pattern[at : token.start()]) + MEANINGS[token[0]]
         at = token.end()
-        if token[0] == "{image}" and "(?P<image>" in text.removesuffix(MEANINGS["{image}"]):
-            text = text.removesuffix(MEANINGS["{image}"]) + "(?P=image)"
+        name = token[0].strip("{}")
+        if name != token[0] and f"(?P<{name}>" in text.removesuffix(MEANINGS[token[0]]):
+            text = text.removesuffix(MEANINGS[token[0]]) + f"(?P={name})"
     rest = pattern[at:]
     suffix = SUFFIX.search(rest)
     end = suffix.start() if suffix else len(rest)
@@ -47,7 +54,9 @@ def _matches(paths: list[str], pattern: str) -> dict[str, list[str]]:
         match = compiled.fullmatch(path)
         if match:
             # One letter with an accent may be stored as one character or as two, and a system may change which.
-            found.setdefault(unicodedata.normalize("NFC", match["image"]), []).append(path)
+            parts = match.groupdict()
+            name = "/".join(parts[each] for each in ("group", "image") if each in parts)
+            found.setdefault(unicodedata.normalize("NFC", name), []).append(path)
     return found
 
 
@@ -60,7 +69,8 @@ def _one_each(paths: list[str], pattern: str, *, what: str) -> dict[str, str]:
                 where=pattern,
                 found=", ".join(several),
                 expected=f"one file for {name!r}",
-                remedy="Narrow the pattern, or rename files.",
+                remedy="Narrow the pattern, or rename files. Where folders are patients, write {group}/{image} in the "
+                "patterns of images and truth.",
             )
     return {name: several[0] for name, several in found.items()}
 
@@ -98,7 +108,14 @@ def list_folder(root: Path, *, layout: FolderLayout) -> list[ImageEntry]:
         annotated = bool(own or label or polygons)
         entries.append(
             ImageEntry(
-                safe_id(name), root / path, own, label, official_test=test, annotated=annotated, annotations=polygons
+                safe_id(name),
+                root / path,
+                own,
+                label,
+                official_test=test,
+                annotated=annotated,
+                group=name.rpartition("/")[0],
+                annotations=polygons,
             )
         )
     return entries

@@ -403,3 +403,29 @@ def test_a_group_table_that_fits_in_part_is_refused_unless_the_manifest_allows_i
     allowed = record(group={"csv": "g.csv", "partial": True})
     groups = [entry.group for entry in list_images(allowed, dataset="mine", root=tmp_path)]
     assert groups == ["a", "a", "210"]
+
+
+GROUPED = {"images": "{group}/{image}.png", "masks": {"EX": "{group}/{image}_EX.png", "OD": "{group}/{image}_OD.png"}}
+
+
+def test_equal_names_in_the_folders_of_patients_stay_apart(tmp_path):
+    for patient in ("pat1", "pat2"):
+        for eye in ("left", "right"):
+            for end in ("", "_EX", "_OD"):
+                picture(tmp_path / patient / f"{eye}{end}.png")
+    entries = list_images(record(folder=GROUPED), dataset="mine", root=tmp_path)
+    assert [entry.image_id for entry in entries] == ["pat1_left", "pat1_right", "pat2_left", "pat2_right"]
+    assert [entry.group for entry in entries] == ["pat1", "pat1", "pat2", "pat2"]
+    assert all(mask.parent == entry.image.parent for entry in entries for _, mask in entry.masks)
+    assert all(mask.name.startswith(entry.image.stem) for entry in entries for _, mask in entry.masks)
+
+
+def test_equal_names_without_a_place_for_the_folder_are_refused_with_the_pattern_that_helps(tmp_path):
+    for patient in ("pat1", "pat2"):
+        picture(tmp_path / patient / "left.png")
+    refusal(tmp_path, ["pat1/left.png", "{group}/{image}"], folder=GROUPED | {"images": "**/{image}.png", "masks": {}})
+
+
+def test_the_folder_of_the_patient_stands_in_all_patterns_or_in_none():
+    with pytest.raises(ValidationError, match="or in none"):
+        record(folder=GROUPED | {"images": "**/{image}.png"})
