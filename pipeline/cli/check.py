@@ -1,4 +1,4 @@
-"""Command ``check``: what a run will do, what it needs, and what would be left out, without reading a pixel."""
+"""Command ``check``: what a run will do, what it needs, and what would be left out; of pixels, only a few truth files are read."""
 
 import argparse
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from pipeline.cli.arguments import PROJECT, key_values
 from pipeline.config.run import DatasetRun, merge, plan_run
 from pipeline.config.validation import load_yaml
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.raw.datasets.headers import check_headers, picture_of
+from pipeline.raw.datasets.headers import check_headers, check_values, picture_of, truth_sample
 from pipeline.raw.datasets.left_over import left_over
 from pipeline.raw.datasets.listing import list_images
 from pipeline.runtime.disk import projected_disk
@@ -78,6 +78,15 @@ def _describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry]) 
     return sum(disk.values())
 
 
+def _values(console: Console, run: DatasetRun, entries: Sequence[ImageEntry]) -> list[str]:
+    """Problems with values of truth, of a few images that are named."""
+    sample = truth_sample(entries)
+    if sample:
+        names = ", ".join(entry.image_id for entry in sample)
+        console.print(f"{run.entry}: values of truth looked at in {len(sample)} of {len(entries)} images: {names}")
+    return [problem for entry in sample for problem in check_values(entry, record=run.record)]
+
+
 def _check(arguments: argparse.Namespace) -> int:
     console = Console(soft_wrap=True)
     run, datasets = plan_run(_configuration(arguments), shipped_manifest=PROJECT / "datasets_manifest.yaml")
@@ -87,6 +96,7 @@ def _check(arguments: argparse.Namespace) -> int:
         total += _describe(console, each, entries)
         slides = each.record.adaptor == "slide"
         found = [problem for entry in entries for problem in check_headers(entry, any_level=slides)]
+        found += _values(console, each, entries)
         problems += [f"{each.entry}/{problem}" for problem in found]
     console.print(f"Results go to {run.results}; at most {total / GIGABYTE:.2f} GB of arrays before compression.")
     for problem in problems:

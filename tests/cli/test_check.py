@@ -46,6 +46,38 @@ def test_check_finds_masks_of_another_size_without_decoding(folder, capsys):
     assert all(word in text for word in ["mine/b", "6×4", "60×40", "1 images would be left out"])
 
 
+def test_check_looks_at_the_values_of_a_few_truths_and_says_which(folder, capsys):
+    mask = np.zeros((40, 60), np.uint8)
+    mask[5:15, 5:15], mask[20:30, 20:30] = 128, 255
+    for name in ("d", "e", "f", "g"):
+        Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(folder / f"{name}.jpg")
+        Image.fromarray(np.zeros((40, 60), np.uint8)).save(folder / f"{name}_EX.png")
+    assert check() == 0
+    assert "values of truth looked at in 5 of 7 images: a, b, d, e, g" in capsys.readouterr().out
+    Image.fromarray(mask).save(folder / "g_EX.png")
+    assert check() == 1
+    text = capsys.readouterr().out
+    assert all(word in text for word in ["mine/g", "two-valued", "128 (4.17 %)", "1 images would be left out"])
+
+
+@pytest.mark.parametrize("stored", [(0, 128, 255), (0, 1, 3)])
+def test_check_finds_labels_that_the_manifest_does_not_declare(folder, capsys, stored):
+    tree = yaml.safe_load((folder / "mine.yaml").read_text())
+    layout = {"images": "{image}.jpg", "label": "{image}_EX.png", "values": {"EX": 1}}
+    tree["datasets"]["mine"]["folder"] = layout
+    (folder / "mine.yaml").write_text(yaml.safe_dump(tree))
+    assert check() == 0
+    labels = np.asarray(stored, np.uint8).repeat(800).reshape(40, 60)
+    Image.fromarray(labels).save(folder / "b_EX.png")
+    capsys.readouterr()
+    assert check() == 1
+    text = capsys.readouterr().out
+    assert all(
+        word in text
+        for word in ["mine/b", f"not declare: {', '.join(map(str, sorted({*stored} - {0, 1})))}.", "33.3 %"]
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

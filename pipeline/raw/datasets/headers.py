@@ -1,16 +1,22 @@
-"""Image sizes from file headers, without decoding: for checks before a run, and for the memory of its jobs."""
+"""Image sizes from file headers, for the memory of jobs and for checks before a run, which also look at a few truths."""
 
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ImageRejected
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.formats.reader import file_size
 from pipeline.raw.formats.suffixes import decoded_whole
-from pipeline.raw.truth import has_size
+from pipeline.raw.truth import has_size, open_truth
 from pipeline.runtime.job_memory import Picture
 
-__all__ = ["check_headers", "header_size", "picture_of"]
+__all__ = ["check_headers", "check_values", "header_size", "picture_of", "truth_sample"]
+
+SAMPLED, LARGEST_SAMPLED = 5, 2**27
+"""Images of a data set whose truth files are decoded before a run, and the pixels beyond which none is."""
 
 
 def header_size(path: Path) -> tuple[int, int] | None:
@@ -65,3 +71,37 @@ def check_headers(entry: ImageEntry, *, any_level: bool = False) -> list[str]:
                 f"{entry.image_id}: {path} ({code}) is {found[1]}×{found[0]}, the image {size[1]}×{size[0]}"
             )
     return problems
+
+
+def truth_sample(entries: Sequence[ImageEntry]) -> list[ImageEntry]:
+    """Images whose truth files are looked at before a run: at most `SAMPLED`, spread over the list.
+
+    Parameters
+    ----------
+    entries
+        All images of a data set; those without mask or label files and very large ones are passed over.
+    """
+    with_files = [each for each in entries if each.annotated and (each.masks or each.label)]
+    wanted = sorted({int(at) for at in np.linspace(0, len(with_files) - 1, min(SAMPLED, len(with_files)))})
+    sizes = {at: header_size(with_files[at].image or Path()) if with_files[at].image else None for at in wanted}
+    return [with_files[at] for at, size in sizes.items() if size and size[0] * size[1] <= LARGEST_SAMPLED]
+
+
+def check_values(entry: ImageEntry, *, record: DatasetRecord) -> list[str]:
+    """Check of the values in the truth files of one image, which are decoded: what stage raw would reject it for.
+
+    Parameters
+    ----------
+    entry
+        The image. One whose sizes do not fit is passed over: `check_headers` names it.
+    record
+        Its data set.
+    """
+    if entry.image is None or check_headers(entry, any_level=record.adaptor == "slide"):
+        return []
+    height, width = file_size(entry.image)
+    try:
+        with open_truth(entry, record=record, height=height, width=width):
+            return []
+    except ImageRejected as problem:
+        return [f"{entry.image_id}: {problem}"]
