@@ -116,6 +116,8 @@ class FolderLayout(_Strict):
     """Class code → value, or list of values, in the label images; 0 is background, and others are refused."""
     annotations: str | None = None
     """Pattern of GeoJSON files with polygons in pixels of the image, instead of masks; their features name classes."""
+    origin: Literal["bounds", "level0"] = "bounds"
+    """Where polygons of slides count from, read and written: OpenSlide's bounds, as in QuPath, or the corner of level 0."""
     unclassified: str | None = None
     """Code of the class of features without classification; null: they are passed over and counted."""
     test: str | None = None

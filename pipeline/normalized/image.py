@@ -25,7 +25,7 @@ from pipeline.normalized.rescale import Rescaling, vanished_components
 from pipeline.normalized.view import View, rescaling_of
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.formats.source import to_eight_bit
-from pipeline.raw.pixels import open_image
+from pipeline.raw.pixels import open_image, polygon_origin
 from pipeline.raw.truth import TruthSource, open_truth
 from pipeline.runtime.threads import each
 from pipeline.stores import create_plane, create_pyramid, write_box
@@ -111,7 +111,7 @@ def _lost(truth: TruthSource | None, rescaling: Rescaling, *, codes: tuple[str, 
     return [f"{n} regions of {code} were too small for this size" for code, n in zip(codes, counts, strict=True) if n]
 
 
-def _mapping(opened: Opened) -> dict[str, Any]:
+def _mapping(opened: Opened, origin: tuple[int, int]) -> dict[str, Any]:
     rescaling = opened.view.rescaling
     return {
         "factor_y": rescaling.factor_y,
@@ -121,6 +121,8 @@ def _mapping(opened: Opened) -> dict[str, Any]:
         "height": rescaling.height,
         "width": rescaling.width,
         "level": opened.view.level,
+        "origin_y": origin[0],
+        "origin_x": origin[1],
         "pixel_size_um": opened.pixel_size_um,
     }
 
@@ -226,16 +228,22 @@ def write_image(
         Folder of the store.
     """
     rescaling, record, workers = opened.view.rescaling, job.record, job.workers
+    origin = polygon_origin(opened.view.source, record=record)
     with ExitStack() as stack:
         truth = stack.enter_context(
             open_truth(
-                entry, record=record, height=rescaling.source_height, width=rescaling.source_width, workers=workers
+                entry,
+                record=record,
+                height=rescaling.source_height,
+                width=rescaling.source_width,
+                origin=origin,
+                workers=workers,
             )
         )
         attributes = {
             "image_id": entry.image_id,
             "classes": list(record.codes),
-            "mapping": _mapping(opened),
+            "mapping": _mapping(opened, origin),
             "roi_share": content.region.pixels / (opened.height * opened.width),
             "flags": [*content.flags, *_lost(truth, rescaling, codes=record.codes)],
         }

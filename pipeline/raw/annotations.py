@@ -94,8 +94,8 @@ class Annotations:
     """Class code → polygons, for every class."""
     notes: Mapping[str, Any]
     """Plain values for the fact sheet: ``used`` (class code → name in the file → features), ``other`` (name of no class
-    of the data set → features that were passed over), ``no_area`` (what is no area → how often) and ``outside``
-    (polygons that lie beyond the picture altogether)."""
+    of the data set → features that were passed over), ``no_area`` (what is no area → how often), ``outside`` (polygons
+    that lie beyond the picture altogether) and ``origin`` (``y`` and ``x`` from which the file counts)."""
 
 
 def _code(feature: Feature, *, codes: Mapping[str, str], unclassified: str | None) -> str | None:
@@ -106,6 +106,10 @@ def _code(feature: Feature, *, codes: Mapping[str, str], unclassified: str | Non
     if feature.names:
         return None
     return codes.get(feature.title.lower(), None if feature.is_core else unclassified)
+
+
+def _moved(areas: Sequence[Sequence[Ring]], origin: tuple[int, int]) -> list[Sequence[Ring]]:
+    return [[ring + origin[::-1] for ring in rings] for rings in areas]
 
 
 def _is_outside(rings: Sequence[Ring], size: tuple[int, int]) -> bool:
@@ -122,7 +126,12 @@ def _counted(names: Mapping[str, int]) -> str:
 
 
 def read_annotations(
-    path: Path, *, classes: Sequence[ClassRecord], size: tuple[int, int], unclassified: str | None = None
+    path: Path,
+    *,
+    classes: Sequence[ClassRecord],
+    size: tuple[int, int],
+    origin: tuple[int, int] = (0, 0),
+    unclassified: str | None = None,
 ) -> Annotations:
     """Polygons of a GeoJSON file.
 
@@ -135,6 +144,8 @@ def read_annotations(
         The classes of the data set, known by code and name.
     size
         Height and width of the picture in pixels.
+    origin
+        Row and column of the picture from which the file counts.
     unclassified
         Code of the class that features without classification belong to; None for none.
 
@@ -158,7 +169,7 @@ def read_annotations(
             code = _code(feature, codes=codes, unclassified=unclassified)
             if feature.areas:
                 (other if code is None else used[code])[_label(feature)] += 1
-                found[code or classes[0].code] += feature.areas if code else ()
+                found[code or classes[0].code] += _moved(feature.areas, origin) if code else ()
     except (OSError, ValueError, RecursionError) as error:
         raise unusable(path, str(error) or type(error).__name__, expected=EXPECTED) from error
     polygons = [each for several in found.values() for each in several]
@@ -173,5 +184,6 @@ def read_annotations(
         "other": dict(sorted(other.items())),
         "no_area": dict(sorted(no_area.items())),
         "outside": outside,
+        "origin": {"y": origin[0], "x": origin[1]},
     }
     return Annotations({code: Polygons.of_rings(each) for code, each in found.items()}, notes)

@@ -15,7 +15,7 @@ from pipeline.raw.bits import largest_value, refuse_few_bits
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.formats.source import ImageSource, blocks
 from pipeline.raw.phantom.make import phantom
-from pipeline.raw.pixels import open_image
+from pipeline.raw.pixels import open_image, polygon_origin
 from pipeline.raw.splits.duplicates import SmallLuminance, hash_level, perceptual_hash
 from pipeline.raw.truth import open_truth
 from pipeline.stores.atomic import write_json
@@ -100,13 +100,17 @@ def _measured(entry: ImageEntry, *, record: DatasetRecord, workers: int) -> dict
 def _read_through(
     source: ImageSource, entry: ImageEntry, *, record: DatasetRecord, workers: int
 ) -> tuple[str, dict[str, Any]]:
-    """Digest; class pixel counts, account of polygons and perceptual hash for the sheet. Every pixel is decoded, so a damaged tile is found here."""
+    """Digest; class pixel counts, account of polygons and perceptual hash for the sheet.
+
+    Every pixel is decoded, so a damaged tile is found here.
+    """
     height, width = source.levels[0]
     digest, sums = hashlib.sha256(), np.zeros(len(record.codes), np.int64)
     most = BLOCK_BYTES // (3 * source.dtype.itemsize + len(record.codes))
     level = hash_level(source)
     small, largest = SmallLuminance(*source.levels[level]), 0
-    with open_truth(entry, record=record, height=height, width=width, workers=workers) as masks:
+    origin = polygon_origin(source, record=record)
+    with open_truth(entry, record=record, height=height, width=width, origin=origin, workers=workers) as masks:
         truth = None if masks is None else masks.on(height, width)
         for box in blocks(source, most=most):
             pixels = source.read(box)

@@ -10,7 +10,7 @@ from pipeline.raw.formats.reader import open_picture
 from pipeline.raw.formats.source import ArraySource, ImageSource
 from pipeline.raw.phantom.make import phantom
 
-__all__ = ["open_image"]
+__all__ = ["open_image", "polygon_origin"]
 
 
 @contextmanager
@@ -40,3 +40,11 @@ def open_image(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) ->
         yield ArraySource(pixels, stored="RGB 8 bit, synthetic")
     else:
         raise AssertionError(f"{entry.image_id} has no file and is no phantom")
+
+
+def polygon_origin(source: ImageSource, *, record: DatasetRecord) -> tuple[int, int]:
+    """Origin ``(y, x)`` of polygons, in pixels of level 0: read and written ones count from here.
+
+    QuPath counts from OpenSlide's bounds. Where the manifest says ``origin: level0``, it is the corner of level 0.
+    """
+    return (0, 0) if record.layout and record.layout.origin == "level0" else source.origin

@@ -124,15 +124,21 @@ def _from_files(
     return TruthSource(tuple(layers.get(code) for code in record.codes), values=counts)
 
 
-def _drawn(path: Path, *, record: DatasetRecord, size: tuple[int, int]) -> TruthSource:
+def _drawn(path: Path, *, record: DatasetRecord, size: tuple[int, int], origin: tuple[int, int]) -> TruthSource:
     unclassified = record.layout.unclassified if record.layout else None
-    drawn = read_annotations(path, classes=record.classes, size=size, unclassified=unclassified)
+    drawn = read_annotations(path, classes=record.classes, size=size, origin=origin, unclassified=unclassified)
     return TruthSource(tuple(Raster(size, drawn.polygons[code].read) for code in record.codes), notes=drawn.notes)
 
 
 @contextmanager
 def open_truth(
-    entry: ImageEntry, *, record: DatasetRecord, height: int, width: int, workers: int = 1
+    entry: ImageEntry,
+    *,
+    record: DatasetRecord,
+    height: int,
+    width: int,
+    origin: tuple[int, int] = (0, 0),
+    workers: int = 1,
 ) -> Iterator[TruthSource | None]:
     """Truth masks of an image, open for reading; None where nobody looked for lesions.
 
@@ -144,6 +150,8 @@ def open_truth(
         Its data set; a class without a file is empty.
     height, width
         Size of the image at its finest level.
+    origin
+        Where polygons count from, see `pipeline.raw.pixels.polygon_origin`.
     workers
         Threads that decode pieces.
 
@@ -159,7 +167,7 @@ def open_truth(
         return
     size = (height, width)
     if entry.annotations is not None:
-        yield _drawn(entry.annotations, record=record, size=size)
+        yield _drawn(entry.annotations, record=record, size=size, origin=origin)
         return
     if entry.image is None and record.phantom is not None:
         masks = phantom(record.phantom, number=entry.number).masks

@@ -20,6 +20,7 @@ def feature(
     properties: Mapping[str, SupportsFloat | str],
     scale_y: float = 1.0,
     scale_x: float = 1.0,
+    origin: tuple[int, int] = (0, 0),
 ) -> dict[str, Any]:
     """GeoJSON feature of one region, which QuPath shows as an annotation.
 
@@ -34,15 +35,18 @@ def feature(
         JSON has none.
     scale_y, scale_x
         Pixels of the original image per pixel of the mask. Scaled coordinates are rounded to 1/1000 pixel.
+    origin
+        Row and column of the original image from which coordinates count.
 
     References
     ----------
     .. [1] RFC 7946, The GeoJSON Format. https://www.rfc-editor.org/rfc/rfc7946
     .. [2] QuPath reads ``objectType``, ``classification``, ``measurements`` (a map of numbers) and ``metadata`` (a map
-       of text) from the properties, and coordinates as pixels of the full-resolution image from its top-left corner.
+       of text) from the properties, and coordinates as pixels of the full-resolution image from its top-left corner, which of a slide is that of
+       OpenSlide's bounds.
        https://qupath.readthedocs.io/en/stable/docs/advanced/exporting_annotations.html
     """
-    scaled = [_coordinates(polygon, scale_y=scale_y, scale_x=scale_x) for polygon in polygons]
+    scaled = [_coordinates(polygon, scale_y=scale_y, scale_x=scale_x, origin=origin) for polygon in polygons]
     texts = {key: value for key, value in properties.items() if isinstance(value, str)}
     numbers = {key: _plain(value) for key, value in properties.items() if not isinstance(value, str)}
     one = len(scaled) == 1
@@ -64,11 +68,13 @@ def _plain(value: SupportsFloat) -> int | float:
     return int(number) if number.is_integer() else number
 
 
-def _coordinates(polygon: Polygon, *, scale_y: float, scale_x: float) -> list[list[list[float]]]:
-    rings = (polygon.exterior, *polygon.holes)
+def _coordinates(
+    polygon: Polygon, *, scale_y: float, scale_x: float, origin: tuple[int, int]
+) -> list[list[list[float]]]:
+    rings, corner = (polygon.exterior, *polygon.holes), origin[::-1]
     if scale_y == scale_x == 1:
-        return [ring.tolist() for ring in rings]
-    return [np.round(ring * [scale_x, scale_y], 3).tolist() for ring in rings]
+        return [(ring - corner).tolist() for ring in rings]
+    return [np.round(ring * [scale_x, scale_y] - corner, 3).tolist() for ring in rings]
 
 
 def feature_collection(features: Iterable[dict[str, Any]]) -> dict[str, Any]:

@@ -52,6 +52,11 @@ class Maps:
         """Columns of the original image per column."""
         return 1 / self.mapping["factor_x"]
 
+    @property
+    def origin(self) -> tuple[int, int]:
+        """Row and column of the original image from which its polygons count."""
+        return int(self.mapping.get("origin_y", 0)), int(self.mapping.get("origin_x", 0))
+
 
 def _probabilities(
     maps: Maps, masks: zarr.Array[Any], tables: list[ComponentTable]
@@ -73,6 +78,8 @@ def region_features(
     maps: Maps, masks: zarr.Array[Any], *, record: DatasetRecord, rows: int
 ) -> Iterator[dict[str, Any]]:
     """GeoJSON features of the 8-connected regions, class by class in raster order, in pixels of the original image.
+
+    Outlines count from the origin of the image's polygons, boxes from its corner.
 
     Parameters
     ----------
@@ -100,6 +107,7 @@ def region_features(
                 properties=properties,
                 scale_y=maps.scale_y,
                 scale_x=maps.scale_x,
+                origin=maps.origin,
             )
 
 

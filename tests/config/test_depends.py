@@ -156,6 +156,14 @@ def test_a_changed_fact_changes_what_shows_it_or_is_computed_with_it(plan, facts
     assert changed(before["tissue"], after["tissue"]) == set()
 
 
+@pytest.mark.parametrize("option", [{"origin": "level0"}, {"unclassified": "MA"}])
+def test_how_polygons_are_understood_changes_all_that_is_computed(plan, option):
+    layout = {"images": "{image}.svs", "annotations": "{image}.geojson"}
+    drawn = {"adaptor": "slide", "phantom": None, "root": "data", "slide": layout}
+    before, after = plan(facts=drawn), plan(facts={**drawn, "slide": layout | option})
+    assert changed(before["eyes"], after["eyes"]) == EVERY_RECORD
+
+
 def test_a_list_of_hard_negatives_and_weights_are_known_by_their_name_alone(plan):
     def told(folder: str) -> dict[str, dict]:
         guided = {"hard_negatives": {"table": f"{folder}/hard.parquet"}}

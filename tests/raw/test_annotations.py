@@ -346,3 +346,15 @@ def test_what_is_no_such_file_is_rejected_and_named(tmp_path, text):
     (tmp_path / "bad.geojson").write_text(text)
     with pytest.raises(ImageRejected, match=r"bad\.geojson"):
         read(tmp_path / "bad.geojson")
+
+
+@given(st.integers(-9, 9), st.integers(-9, 9))
+def test_polygons_count_from_the_origin(tmp_path_factory, y, x):
+    path = write(
+        tmp_path_factory.getbasetemp() / "o.geojson", feature(square(10 - y, 12 - x, 20 - y, 25 - x), name="TU")
+    )
+    found = read(path, origin=(y, x))
+    expected = np.zeros((HEIGHT, WIDTH), bool)
+    expected[10:20, 12:25] = True
+    assert np.array_equal(found.polygons["TU"].read(Box.of_shape(HEIGHT, WIDTH)), expected)
+    assert found.notes["origin"] == {"y": y, "x": x}

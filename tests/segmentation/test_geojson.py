@@ -48,6 +48,17 @@ def test_coordinates_are_scaled_to_the_original_image() -> None:
     assert document["geometry"]["coordinates"] == [[[0, 0], [3.9, 0], [3.9, 4], [0, 4], [0, 0]]]
 
 
+def test_coordinates_count_from_the_origin() -> None:
+    polygons = trace(np.ones((1, 3), dtype=bool))
+    found = [
+        feature(polygons, class_code="MA", name="M", colour=(0, 0, 0), properties={}, origin=(7, 2), **scale)
+        for scale in ({}, {"scale_y": 4.0, "scale_x": 1.3})
+    ]
+    corners = [json.loads(json.dumps(each))["geometry"]["coordinates"] for each in found]
+    assert corners[0] == [[[-2, -7], [1, -7], [1, -6], [-2, -6], [-2, -7]]]
+    assert corners[1] == [[[-2, -7], [1.9, -7], [1.9, -3], [-2, -3], [-2, -7]]]
+
+
 def test_several_polygons_become_a_multipolygon() -> None:
     document = json.loads(json.dumps(described(np.eye(2, dtype=bool))))
     assert document["geometry"]["type"] == "MultiPolygon"

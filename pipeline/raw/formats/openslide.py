@@ -4,7 +4,7 @@ Levels of such slides need not lie on whole pixels of level 0. So a level is alw
 any box of it the same however an image is cut.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -46,6 +46,14 @@ def _openslide() -> ModuleType:
     return module
 
 
+def _bounds_corner(properties: Mapping[str, str]) -> tuple[int, int]:
+    """Corner ``(y, x)`` of the scanned field; that of level 0 where the slide names no field."""
+    try:
+        return int(properties.get("openslide.bounds-y", 0)), int(properties.get("openslide.bounds-x", 0))
+    except ValueError:
+        return 0, 0
+
+
 class SlideSource:
     """Image source of a slide that OpenSlide reads; see `pipeline.raw.formats.source.ImageSource`."""
 
@@ -62,6 +70,7 @@ class SlideSource:
         self._factors = tuple(float(each) for each in slide.level_downsamples)
         size = pixel_size(*(slide.properties.get(f"openslide.mpp-{axis}") for axis in "xy"))
         self.pixel_size_um, self.remarks = size.um, size.remarks
+        self.origin = _bounds_corner(slide.properties)
         self.stored = f"{slide.properties.get('openslide.vendor', 'unknown')} slide, 8 bit"
 
     def read(self, box: Box, *, level: int = 0) -> NDArray[np.uint8]:

@@ -49,6 +49,10 @@ class ImageSource(Protocol):
         """Side of a pixel of level 0 in micrometres, as the file says; None where it says nothing."""
 
     @property
+    def origin(self) -> tuple[int, int]:
+        """``(y, x)`` on level 0 from which QuPath counts: the corner of the scanned field where a slide names it."""
+
+    @property
     def remarks(self) -> Mapping[str, int]:
         """What was passed over in the file so far, with counts, such as a pixel size that cannot be."""
 
@@ -68,6 +72,7 @@ class ArraySource:
     """Image source of an array: what was decoded at once, or was never in a file."""
 
     whole = True
+    origin = (0, 0)
 
     def __init__(
         self,

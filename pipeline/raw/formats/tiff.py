@@ -55,6 +55,7 @@ class TiffSource:
     """Image source of a tiled or striped TIFF; see `pipeline.raw.formats.source.ImageSource`."""
 
     whole = False
+    origin = (0, 0)
 
     def __init__(self, pages: list[Page], *, light: Light, stored: str, pixel_size: PixelSize) -> None:
         self._pages, self._light = pages, light

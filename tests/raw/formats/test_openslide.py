@@ -40,6 +40,20 @@ def source(slide=None):
     return SlideSource(slide or Scanned(), path="test.mrxs", each=map)
 
 
+@pytest.mark.parametrize(
+    ("bounds", "expected"),
+    [
+        ({}, (0, 0)),
+        ({"openslide.bounds-x": "640", "openslide.bounds-y": "512"}, (512, 640)),
+        ({"openslide.bounds-x": "640.5", "openslide.bounds-y": "512"}, (0, 0)),
+    ],
+)
+def test_the_origin_is_the_corner_of_the_scanned_field(bounds, expected):
+    slide = Scanned()
+    slide.properties |= bounds
+    assert source(slide).origin == expected
+
+
 def on_white():
     colour, alpha = RGBA[:, :, :3].astype(float), RGBA[:, :, 3:] / 255
     return colour * alpha + 255 * (1 - alpha)
