@@ -1,5 +1,7 @@
 """Image entry: the record of one image and its truth files before pixels are read, and checks of a list of them."""
 
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,6 +11,9 @@ from typing import Any
 from pipeline.errors import ManifestError, MissingDataError
 
 __all__ = ["ImageEntry", "checked_entries", "entry_from_files", "existing_root"]
+
+PLACE = re.compile(r"<[a-z][a-z0-9_]*>")
+"""What Snakemake takes for the name of one of its folders, such as ``<results>``, in any path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,7 @@ def checked_entries(
     Raises
     ------
     ManifestError
-        No image at all; two files with one id; a brace in a name; a class that no file has.
+        No image at all; two files with one id; a name that the workflow cannot take; a class that no file has.
     """
     found = sorted(entries, key=lambda entry: entry.image_id)
     if not found:
@@ -119,8 +124,8 @@ def checked_entries(
             expected="at least one image",
             remedy="Check the root and the patterns of the manifest.",
         )
-    _check_ids(found, dataset=dataset, where=where)
     _check_names(found)
+    _check_ids(found, dataset=dataset, where=where)
     _check_classes(found, dataset=dataset, codes=codes, where=where)
     return tuple(found)
 
@@ -138,14 +143,23 @@ def _check_ids(entries: Sequence[ImageEntry], *, dataset: str, where: str) -> No
             )
 
 
+def _unusable(name: str) -> str:
+    """What keeps a name from going through the workflow, or nothing."""
+    if not name.isprintable() and any(unicodedata.category(each) in ("Cc", "Cs") for each in name):
+        return "a control character, or bytes that are no UTF-8"
+    if set("{}") & set(name):
+        return "a brace"
+    return "a word in angle brackets" if PLACE.search(name) else ""
+
+
 def _check_names(entries: Sequence[ImageEntry]) -> None:
     for path in (path for entry in entries for path in entry.files.values()):
-        if set("{}") & set(str(path)):
+        if found := _unusable(str(path)):
             raise ManifestError(
                 "The name of a file cannot be used.",
-                where=path,
-                found="a brace",
-                expected="no { and } in folders and files, which Snakemake takes for its own",
+                where=str(path).encode("utf-8", "backslashreplace").decode(),
+                found=found,
+                expected="UTF-8 without control characters, { and }, and <word>, which Snakemake takes for its own",
                 remedy="Rename the file or the folder.",
             )
 

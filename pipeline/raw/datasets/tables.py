@@ -71,7 +71,9 @@ def named_and_counted(names: Sequence[str]) -> str:
     '4 (a, b, c, …)'
     """
     more = ", …" if len(names) > SHOWN else ""
-    return f"{len(names)} ({', '.join(names[:SHOWN])}{more})"
+    # A name that is no UTF-8 cannot be printed as it is.
+    shown = ", ".join(names[:SHOWN]).encode("utf-8", "backslashreplace").decode()
+    return f"{len(names)} ({shown}{more})"
 
 
 def dropped_zeros(rows: Iterable[str], images: Iterable[str]) -> str:

@@ -316,6 +316,20 @@ def test_a_name_with_braces_is_refused_by_name(root):
         list_images(record(), dataset="mine", root=root)
 
 
+@pytest.mark.parametrize("name", ["a<results>", "a<b>c", "a\nb", "a\x01", "a\udcff", "a\x85"])
+def test_other_names_that_the_workflow_cannot_take_are_refused_by_the_same_message(root, name):
+    (root / "pics" / "eye 1.jpg").rename(root / "pics" / f"{name}.jpg")
+    refusal(root, ["The name of a file cannot be used", "Rename"])
+
+
+@pytest.mark.parametrize("name", ["a<5", "a>b<c", "<5 µm>", "#1 100% $HOME 'q' \"r\" [x]*?", "a\\b", "👁", "e\u200dx"])
+def test_any_other_name_goes_through(root, name):
+    (root / "pics" / "eye 1.jpg").rename(root / "pics" / f"{name}.jpg")
+    picture(root / "ex" / "eye 2_EX.png")
+    (entry,) = (each for each in list_images(record(), dataset="mine", root=root) if each.image.stem == name)
+    assert entry.image_id == safe_id(name)
+
+
 def test_truth_without_an_image_is_found_and_accents_do_not_matter(tmp_path):
     picture(tmp_path / (unicodedata.normalize("NFD", "köln") + ".png"))
     for name in (unicodedata.normalize("NFC", "köln"), "other"):
