@@ -92,6 +92,8 @@ def _of_mask(source: ValueSource, *, cut: int) -> Raster[np.bool_]:
 
 
 def _of_label(source: ValueSource, *, values: tuple[int, ...]) -> Raster[np.bool_]:
+    if len(values) == 1:
+        return Raster(source.shape, lambda box: np.asarray(source.read(box) == values[0]))
     return Raster(source.shape, lambda box: np.isin(source.read(box), values))
 
 

