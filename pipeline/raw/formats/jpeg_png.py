@@ -282,7 +282,7 @@ def one_value(stored: NDArray[Any], *, alpha: bool, labels: bool, path: Path) ->
     values = np.asarray(colours.max(axis=2))
     if not alpha:
         return values
-    opaque = stored[:, :, -1] > np.iinfo(stored.dtype).max // 2
+    opaque = stored[:, :, -1] > (0 if stored.dtype == np.bool_ else np.iinfo(stored.dtype).max // 2)
     return np.asarray(values * opaque)
 
 

@@ -14,7 +14,7 @@ from pipeline.geometry import Box
 from pipeline.raw.bits import check_bits
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.facts import fact_sheet
-from pipeline.raw.formats.jpeg_png import decode_values, picture_size
+from pipeline.raw.formats.jpeg_png import decode_values, one_value, picture_size
 from pipeline.raw.formats.reader import file_size
 from pipeline.raw.formats.source import to_eight_bit
 from pipeline.raw.pixels import open_image
@@ -220,3 +220,9 @@ def test_two_largest_pictures_of_one_kind_are_refused(tmp_path):
             file.write(values, photometric="rgb", metadata={"axes": "YXS"})
     with pytest.raises(ImageRejected, match="stack"):
         decoded(tmp_path / "two.ome.tif")
+
+
+def test_a_mask_of_one_bit_may_be_transparent(tmp_path):
+    stored = np.array([[[True, True], [True, False], [False, True]]])
+    found = one_value(stored, alpha=True, labels=False, path=tmp_path)
+    assert found.tolist() == [[True, False, False]]
