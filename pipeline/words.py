@@ -1,4 +1,4 @@
-"""Stage names (the seven words), names of splits, safe names, and result paths ``results/{dataset}/{word}/…``.
+"""Stage names (the seven words), names of splits, colours and classes, safe names, and result paths.
 
 Whoever knows a word knows the library folder, the stage pair, the results and the tests.
 """
@@ -6,18 +6,23 @@ Whoever knows a word knows the library folder, the stage pair, the results and t
 import hashlib
 import re
 import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 __all__ = [
     "BACKGROUND",
+    "COLOURS",
     "EVALUATED_SPLITS",
     "LEARNED_SPLITS",
     "SPLITS",
     "TRUTH_SPLITS",
     "WORDS",
     "Split",
+    "by_priority",
+    "lesions",
     "partial_path",
+    "rgb",
     "safe_id",
     "safe_name",
 ]
@@ -40,6 +45,19 @@ BACKGROUND = "background"
 
 _PERIODIC = re.compile(r"(?P<period>.+?)(?P=period){19}$")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+COLOURS = {
+    "red": "#FF0000",
+    "green": "#00B000",
+    "blue": "#1E50FF",
+    "yellow": "#FFD800",
+    "magenta": "#FF00FF",
+    "cyan": "#00D0E0",
+    "orange": "#FF8000",
+    "white": "#FFFFFF",
+    "black": "#000000",
+}
+"""Names that may stand for a colour, in shades that can be told apart on a fundus and on H&E."""
 
 
 def safe_name(name: str) -> str:
@@ -78,6 +96,28 @@ def safe_id(name: str) -> str:
     composed = unicodedata.normalize("NFC", name)
     digest = hashlib.sha256(composed.encode("utf-8", "surrogateescape")).hexdigest()[:8]
     return f"{_UNSAFE.sub('_', composed).lstrip('.-') or '_'}-{digest}"
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Colour as three bytes, from ``#RRGGBB`` or one of ``COLOURS``.
+
+    Examples
+    --------
+    >>> rgb("#0A0B0C")
+    (10, 11, 12)
+    """
+    text = COLOURS.get(colour, colour)
+    return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
+
+
+def lesions(kinds: Mapping[str, str]) -> tuple[str, ...]:
+    """Codes of the lesion classes, of code → kind, in its order; of all where there is only anatomy."""
+    return tuple(code for code, kind in kinds.items() if kind == "lesion") or tuple(kinds)
+
+
+def by_priority(codes: tuple[str, ...], priority: tuple[str, ...]) -> tuple[str, ...]:
+    """Class codes by overlap priority, the winner first: as listed where no priority is given."""
+    return priority or codes
 
 
 def partial_path(output: Path) -> Path:

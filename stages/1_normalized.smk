@@ -6,7 +6,8 @@ STAGE_RESULTS["normalized"] = each("<results>/{dataset}/normalized/{image}.zarr"
 rule normalized_stain:
     input:
         unpack(lambda w: entry_of(w).file_lists()),
-        sheet="<results>/{dataset}/raw/{image}.json",
+        # The image was read and not rejected; what else its sheet says, such as the patient, changes no pixel.
+        sheet=ancient("<results>/{dataset}/raw/{image}.json"),
     output:
         "<results>/{dataset}/normalized/{image}.stain.json",
     log:
@@ -53,7 +54,8 @@ rule normalized_target:
 rule normalized_image:
     input:
         unpack(lambda w: entry_of(w).file_lists()),
-        sheet="<results>/{dataset}/raw/{image}.json",
+        # The image was read and not rejected; what else its sheet says, such as the patient, changes no pixel.
+        sheet=ancient("<results>/{dataset}/raw/{image}.json"),
         stain=each("<results>/{dataset}/normalized/{image}.stain.json", image=lambda w: stained(w, [w.image])),
         target=each("<results>/{dataset}/normalized/{name}.json", name=lambda w: stained(w, ["target"])),
     output:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pipeline.config.validation import load_yaml, validate
 from pipeline.config.values import SafeName
 from pipeline.errors import ManifestError
-from pipeline.words import BACKGROUND
+from pipeline.words import BACKGROUND, COLOURS, by_priority, lesions, rgb
 
 __all__ = [
     "ClassRecord",
@@ -21,19 +21,6 @@ __all__ = [
     "load_manifest",
     "resolved_root",
 ]
-
-COLOURS = {
-    "red": "#FF0000",
-    "green": "#00B000",
-    "blue": "#1E50FF",
-    "yellow": "#FFD800",
-    "magenta": "#FF00FF",
-    "cyan": "#00D0E0",
-    "orange": "#FF8000",
-    "white": "#FFFFFF",
-    "black": "#000000",
-}
-"""Names that may stand for a colour, in shades that can be told apart on a fundus and on H&E."""
 
 
 class _Strict(BaseModel):
@@ -61,8 +48,7 @@ class ClassRecord(_Strict):
     @property
     def rgb(self) -> tuple[int, int, int]:
         """The colour as three bytes."""
-        text = COLOURS.get(self.colour, self.colour)
-        return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
+        return rgb(self.colour)
 
 
 def _check_expression(pattern: str) -> None:
@@ -241,12 +227,12 @@ class DatasetRecord(_Strict):
     @property
     def lesion_codes(self) -> tuple[str, ...]:
         """Codes of the lesion classes in manifest order; of all where there is only anatomy."""
-        return tuple(each.code for each in self.classes if each.kind == "lesion") or self.codes
+        return lesions({each.code: each.kind for each in self.classes})
 
     @property
     def order(self) -> tuple[str, ...]:
         """Class codes by overlap priority, the winner first."""
-        return self.priority or self.codes
+        return by_priority(self.codes, self.priority)
 
 
 class ManifestRecord(_Strict):

@@ -161,18 +161,35 @@ def code_digest(*modules: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def function_imports(script: Path) -> dict[str, tuple[str, ...]]:
-    """Modules of this package that each top-level function of a script imports; the module level counts for all.
-
-    A stage script has one function per rule, named like it, so the imports of a function are the code of a rule.
-    """
+def _parts(script: Path, function: str) -> list[ast.stmt]:
+    # The function, those of the script that it names, however deep, and what is no function.
     tree = ast.parse(script.read_text())
-    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    shared: Iterable[str] = set().union(*(_imports(node) for node in tree.body if node not in functions))
-    return {node.name: tuple(sorted({*shared, *_imports(node)})) for node in functions}
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    waiting, reached = {function}, set[str]()
+    while waiting:
+        name = waiting.pop()
+        reached.add(name)
+        waiting |= {
+            node.id for node in ast.walk(functions[name]) if isinstance(node, ast.Name)
+        } & functions.keys() - reached
+    return [node for node in tree.body if not isinstance(node, ast.FunctionDef) or node.name in reached]
+
+
+def function_imports(script: Path, function: str) -> tuple[str, ...]:
+    """Modules of this package that a function of a script imports, itself or by functions of the script that it names.
+
+    A stage script has one function per rule, so the imports of a function are the code of a rule. What the script
+    imports outside functions counts for all.
+    """
+    return tuple(sorted(set[str]().union(*map(_imports, _parts(script, function)))))
 
 
 @functools.cache
 def function_digest(script: Path, function: str) -> str:
-    """Digest of the code behind a rule: of the library modules that its function in a stage script imports."""
-    return code_digest(*function_imports(script)[function])
+    """Digest of the code behind a rule: its function in a stage script, and the library modules that this imports.
+
+    Snakemake itself would go by the date of the script. A comment, or a fresh checkout, would train networks again.
+    """
+    meaning = ast.dump(_Meaning().visit(ast.Module(_parts(script, function), [])))
+    text = f"{meaning} {code_digest(*function_imports(script, function))}"
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

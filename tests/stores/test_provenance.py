@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pipeline.stores import provenance
-from pipeline.stores.provenance import Provenance, code_digest, file_digest, function_imports, versions
+from pipeline.stores.provenance import Provenance, code_digest, file_digest, function_digest, function_imports, versions
 
 MESSAGES = """
 def g(x):
@@ -72,13 +72,44 @@ def test_texts_of_errors_and_logs_change_no_digest_and_what_surrounds_a_computat
     assert digest() != before
 
 
-def test_a_script_tells_the_modules_of_each_function(tmp_path):
+SCRIPT = """
+from pipeline.runtime.job import job_context
+def a():
+    '''Docstring.'''
+    from pipeline.stores import x
+    return b()
+def b():
+    import pipeline.seeds
+    return 1
+def c():
+    return 2
+"""
+
+
+def test_a_script_tells_the_modules_of_each_function_and_of_those_that_it_names(tmp_path):
     script = tmp_path / "s.py"
-    script.write_text(
-        "from pipeline.runtime.job import job_context\ndef a():\n    from pipeline.stores import x\ndef b():\n    import pipeline.seeds\n"
-    )
-    found = function_imports(script)
-    assert found == {"a": ("pipeline.runtime.job", "pipeline.stores"), "b": ("pipeline.runtime.job", "pipeline.seeds")}
+    script.write_text(SCRIPT)
+    assert function_imports(script, "a") == ("pipeline.runtime.job", "pipeline.seeds", "pipeline.stores")
+    assert function_imports(script, "b") == ("pipeline.runtime.job", "pipeline.seeds")
+    assert function_imports(script, "c") == ("pipeline.runtime.job",)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "differ"),
+    [
+        ("return 1", "return 3", {"a", "b"}),
+        ("return 2", "return 3", {"c"}),
+        ("return b()", "return 1 + b()", {"a"}),
+        ("Docstring", "Other words", set()),
+        ("return 1", "return 1  # one", set()),
+    ],
+)
+def test_a_changed_function_of_a_script_changes_the_digests_of_what_names_it(tmp_path, before, now, differ):
+    scripts = [tmp_path / "before.py", tmp_path / "now.py"]
+    for script, text in zip(scripts, (SCRIPT, SCRIPT.replace(before, now)), strict=True):
+        script.write_text(text)
+    found = [{name: function_digest(script, name) for name in "abc"} for script in scripts]
+    assert {name for name in "abc" if found[0][name] != found[1][name]} == differ
 
 
 def test_a_record_is_plain_and_its_digest_follows_its_content():

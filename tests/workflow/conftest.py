@@ -7,6 +7,9 @@ from filelock import FileLock
 
 from tests.workflow.project import Project, copy_of_project, copy_with_results
 
+RUNNING = "folder_of_the_one_run"
+"""Where the run is made, which no result may name; afterwards it is moved and copied."""
+
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Project:
@@ -15,7 +18,7 @@ def finished(tmp_path_factory) -> Project:
     shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own  # noqa: TID251
     with FileLock(shared / "finished.lock"):
         if not (shared / "finished").exists():
-            started = copy_of_project(shared / "running")
+            started = copy_of_project(shared / RUNNING)
             done = started.snakemake("-j2", "all")
             assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
             started.folder.rename(shared / "finished")

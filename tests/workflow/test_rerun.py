@@ -4,6 +4,7 @@ Two data sets are in the configuration, of both worlds and with other fusions: f
 """
 
 import copy
+import os
 import re
 
 import pandas as pd
@@ -233,6 +234,46 @@ def test_a_data_set_less_hides_no_change_of_the_other(project):
     assert project.wants_of("tiny") == NOTHING
     project.configure(merge(TINY, alone))
     assert project.wants_of("tiny") == AFTER_MODEL
+
+
+SCRIPTS = [
+    (
+        "stages/3_model.py",
+        "    config = smk.params.config",
+        "    config = dict(smk.params.config)",
+        MODEL | AFTER_MODEL,
+    ),
+    ("stages/3_model.py", "    config = smk.params.config", "    config = smk.params.config  # as it is", NOTHING),
+    ("pipeline/words.py", "#FF0000", "#FE0000", {"segmentation_image"} | REPORT),
+    ("pipeline/words.py", "return priority or codes", "return codes", {"segmentation_image"} | REPORT),
+]
+
+
+@pytest.mark.parametrize(("path", "before", "now", "expected"), SCRIPTS, ids=[now.strip() for _, _, now, _ in SCRIPTS])
+def test_the_code_of_a_stage_script_counts_by_its_meaning_and_not_by_its_date(project, path, before, now, expected):
+    file = project.folder / path
+    text = file.read_text()
+    assert before in text
+    try:
+        file.write_text(text.replace(before, now))
+        assert project.wants_of("tiny") >= expected
+        if expected == NOTHING:
+            assert project.wants_of("tiny") == NOTHING
+    finally:
+        file.write_text(text)
+
+
+def test_a_fact_sheet_written_again_normalises_no_image(project):
+    """It says who the patient is; the pixels come from the image file, which is an input of its own."""
+    sheet = project.folder / "results" / "tiny" / "raw" / "tiny_01.json"
+    found = sheet.stat()
+    try:
+        sheet.write_bytes(sheet.read_bytes())
+        wanted = project.wants_of("tiny")
+    finally:
+        os.utime(sheet, ns=(found.st_atime_ns, found.st_mtime_ns))
+    assert "raw_images" in wanted
+    assert not wanted & {"normalized_image", "index_candidates"}
 
 
 VALUE_FREE = [("runtime/threads.py", "3000", "2000"), ("stores/disk.py", "There is no space left", "No space is left")]
