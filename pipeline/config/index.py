@@ -1,4 +1,4 @@
-"""What may stage index be told?"""
+"""Parameters of stage index: strategies, patches, quotas."""
 
 from typing import Annotated, Literal, Self
 

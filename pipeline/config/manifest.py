@@ -1,4 +1,4 @@
-"""What is true of a data set? ``datasets_manifest.yaml`` as frozen records; facts only, never parameters."""
+"""Facts of a data set: ``datasets_manifest.yaml`` as frozen records; never parameters."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What may stage model be told?"""
+"""Parameters of stage model: networks, losses, augmentation."""
 
 from typing import Annotated, Literal, Self
 

@@ -1,4 +1,4 @@
-"""What may stage normalized be told?"""
+"""Parameters of stage normalized: chains and sizes."""
 
 from typing import Annotated, Literal, Self
 

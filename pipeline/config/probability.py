@@ -1,4 +1,4 @@
-"""What may stage probability be told?"""
+"""Parameters of stage probability: windows, fusions, batches."""
 
 from typing import Annotated, Any, Literal
 
@@ -10,7 +10,7 @@ __all__ = ["DaskConfig", "ProbabilityConfig"]
 
 
 class DaskConfig(Strict):
-    """Who runs the blocks of an image."""
+    """Scheduler that runs the blocks of an image."""
 
     scheduler: Annotated[str, Field(pattern=r"^(threads|(tcp|tls|ucx|ws|wss)://\S+)$")] = Field(
         "threads",
@@ -53,5 +53,5 @@ class ProbabilityConfig(Strict):
     storage: Storage = Field(Storage(), description="Chunks, shards, compression.")
 
     def of_the_values(self) -> dict[str, Any]:
-        """What the maps of an image depend on, as plain values: not which images get maps, nor who computes them."""
+        """Values that the maps of an image depend on, as plain values: not which images get maps, nor who computes them."""
         return self.model_dump(mode="json", exclude={"splits", "workers", "dask"})

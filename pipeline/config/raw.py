@@ -1,4 +1,4 @@
-"""What may stage raw be told?"""
+"""Parameters of stage raw: splits and folds."""
 
 from typing import Annotated
 

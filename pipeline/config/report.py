@@ -1,4 +1,4 @@
-"""What may stage report be told?"""
+"""Parameters of stage report: pictures and bootstrap."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What may stage segmentation be told?"""
+"""Parameters of stage segmentation: thresholds and regions."""
 
 from typing import Annotated
 

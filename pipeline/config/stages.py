@@ -1,4 +1,4 @@
-"""What may a run of one data set be told? All stages, and what must fit between them."""
+"""Parameters of one data set for all stages, and what must fit between them."""
 
 from typing import Annotated, Self
 

@@ -1,4 +1,4 @@
-"""What do the parameters of all stages share? Kinds of numbers and names, and how arrays lie on disk."""
+"""Kinds of numbers and names that the parameters of all stages share, and how arrays lie on disk."""
 
 from typing import Annotated, Literal, Self
 
