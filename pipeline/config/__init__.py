@@ -28,7 +28,7 @@ from pipeline.config.index import (
     IndexConfig,
     Sampling,
 )
-from pipeline.config.model import Augmentation, LossTerm, ModelConfig, ModelSettings
+from pipeline.config.model import BUILT_IN_WEIGHTS, Augmentation, LossTerm, ModelConfig, ModelSettings
 from pipeline.config.normalized import Clahe, Difference, Gaussian, NormalizedConfig, Rescale, Stain
 from pipeline.config.probability import DaskConfig, ProbabilityConfig
 from pipeline.config.raw import RawConfig
@@ -38,6 +38,7 @@ from pipeline.config.stages import StageConfig
 from pipeline.config.values import Count, Fusion, Positive, SafeName, Share, Split, Storage, Strict
 
 __all__ = [
+    "BUILT_IN_WEIGHTS",
     "Augmentation",
     "BalancedSampling",
     "Clahe",

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.model import BUILT_IN_WEIGHTS
 from pipeline.config.run import DatasetRun
 
 __all__ = [
@@ -170,7 +171,7 @@ def index_sampling(run: DatasetRun, sampling: str) -> Values:
 def weights_file(run: DatasetRun, model: str) -> str | None:
     """File of pretrained weights that a model names; None where they come from nowhere or with the network."""
     weights = run.config.model.models[model].encoder_weights
-    return None if weights in ("none", "imagenet") else weights
+    return None if weights in BUILT_IN_WEIGHTS else weights
 
 
 def model_fit(run: DatasetRun, model: str) -> Values:

@@ -6,7 +6,10 @@ from pydantic import Field, model_validator
 
 from pipeline.config.values import Count, Positive, SafeName, Share, Strict
 
-__all__ = ["Augmentation", "LossTerm", "ModelConfig", "ModelSettings"]
+__all__ = ["BUILT_IN_WEIGHTS", "Augmentation", "LossTerm", "ModelConfig", "ModelSettings"]
+
+BUILT_IN_WEIGHTS = ("none", "package", "imagenet")
+"""Values of `encoder_weights` that are no file."""
 
 
 class LossTerm(Strict):
@@ -35,7 +38,9 @@ class ModelSettings(Strict):
 
     network: Literal["unet", "unetplusplus", "deeplabv3plus"] = Field("unet", description="Architecture.")
     encoder: str = Field("efficientnet-b0", description="Encoder of segmentation-models-pytorch.")
-    encoder_weights: str = Field("none", description="none, imagenet (fetched from a hub), or a state-dict file.")
+    encoder_weights: str = Field(
+        "none", description="none, package (installed), imagenet (fetched from a hub), or a state-dict file."
+    )
     sampling: str = Field("", description="Name of the sampling that it learns from; empty for the first that draws.")
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Added to the run's seed: another initialisation.")
     fold: Annotated[int, Field(ge=-1)] = Field(-1, description="Fold that validates; -1 for the split validation.")

@@ -1,19 +1,22 @@
 """Networks: architectures, losses, data augmentation, training by patches, checkpoints and ensembles.
 
-augment      data augmentation: random changes of a patch and its target
-checkpoint   checkpoint of a trained model: model card and weights
-ensemble     ensemble: mean probability of several models
-held_out     held-out images: those that a model did not learn from
-loss         losses by name, and their weighted sum
-module       training step, validation step and end of an epoch
-network      architectures, encoders, scaling of the input, probabilities
-operators    import of torchvision beside a torch that it was not built for
-order        order of the patches in each epoch, and batches
-patches      data set and data loader: patches read from the normalised stores
-rows         index rows that train and that validate
-scores       Dice and IoU pooled over validation patches
-session      settings of torch while a model trains: device, threads, determinism
-targets      training target of a task, from the truth planes
-train        training of one model, from the patch index to its folder
-trainer      trainer: Lightning, with a checkpoint of the whole state after each epoch
+augment       data augmentation: random changes of a patch and its target
+checkpoint    checkpoint of a trained model: model card and weights
+encoder_file  encoder weights from a state-dict file
+ensemble      ensemble: mean probability of several models
+held_out      held-out images: those that a model did not learn from
+loss          losses by name, and their weighted sum
+module        training step, validation step and end of an epoch
+network       architectures, encoders, scaling of the input, probabilities
+operators     import of torchvision beside a torch that it was not built for
+order         order of the patches in each epoch, and batches
+patches       data set and data loader: patches read from the normalised stores
+pretrained    encoder weights from installed packages
+rows          index rows that train and that validate
+scaling       scaling of the input of a network
+scores        Dice and IoU pooled over validation patches
+session       settings of torch while a model trains: device, threads, determinism
+targets       training target of a task, from the truth planes
+train         training of one model, from the patch index to its folder
+trainer       trainer: Lightning, with a checkpoint of the whole state after each epoch
 """

@@ -1,8 +1,7 @@
 """Segmentation network: uint8 patches in, logits out; scaling of the input and checks of its shape are part of it.
 
 The same object serves training and inference, so both scale alike: ``(pixels / 255 - mean) / std`` with the constants
-of ImageNet, which pretrained encoders expect and which do no harm to others. They are buffers, hence part of the
-weights.
+that the encoder was made for. They are buffers, hence part of the weights.
 """
 
 import difflib
@@ -12,15 +11,16 @@ from typing import Any, Literal, TypeAlias, cast
 import torch
 from torch import Tensor, nn
 
-from pipeline.config import ModelSettings
+from pipeline.config import BUILT_IN_WEIGHTS, ModelSettings
 from pipeline.errors import ModelError
+from pipeline.model.encoder_file import load_encoder_file
 from pipeline.model.operators import prepare_torchvision
+from pipeline.model.pretrained import PACKAGED_SCALING, packaged_encoder_state
+from pipeline.model.scaling import MEAN, STD, Scaling, published_scaling, scaling_of_buffers
 
 __all__ = [
     "CHANNELS",
     "DIVISOR",
-    "MEAN",
-    "STD",
     "ScaledNetwork",
     "Task",
     "build_network",
@@ -35,11 +35,6 @@ CHANNELS = 3
 """Channels of an image: red, green, blue."""
 DIVISOR = 32
 """Encoders halve a patch five times."""
-MEAN = (0.485, 0.456, 0.406)
-"""Mean of ImageNet's channels, of the range 0…1."""
-STD = (0.229, 0.224, 0.225)
-"""Standard deviation of ImageNet's channels."""
-
 STATISTICS_MOMENTUM = 0.1
 """Share of a batch in the running statistics of batch normalisation."""
 
@@ -50,12 +45,17 @@ class ScaledNetwork(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, body: nn.Module, *, outputs: int) -> None:
+    def __init__(self, body: nn.Module, *, outputs: int, scaling: Scaling = (MEAN, STD)) -> None:
         super().__init__()
         self.body = body
         self.outputs = outputs
-        self.register_buffer("mean", torch.tensor(MEAN).reshape(1, -1, 1, 1))
-        self.register_buffer("std", torch.tensor(STD).reshape(1, -1, 1, 1))
+        for name, constants in zip(("mean", "std"), scaling, strict=True):
+            self.register_buffer(name, torch.tensor(constants).reshape(1, -1, 1, 1))
+
+    @property
+    def scaling(self) -> Scaling:
+        """Mean and standard deviation of the channels that the input is scaled by, of the range 0…1."""
+        return scaling_of_buffers(self.mean, self.std)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits of patches.
@@ -165,13 +165,18 @@ def build_network(settings: ModelSettings, *, classes: int, task: Task) -> Scale
     import segmentation_models_pytorch as smp
 
     _check_encoder(settings.encoder, known=[*smp.encoders.get_encoder_names()])
-    outputs = output_count(classes, task=task)
-    hub = settings.encoder_weights == "imagenet"
+    outputs, weights = output_count(classes, task=task), settings.encoder_weights
+    packaged = packaged_encoder_state(settings.encoder) if weights == "package" else None
+    hub = weights == "imagenet"
     body = _from_hub(settings, outputs=outputs) if hub else _created(settings, outputs=outputs, weights=None)
-    if settings.encoder_weights not in ("none", "imagenet"):
-        _load_encoder(body, Path(settings.encoder_weights))
+    scaling = published_scaling(settings.encoder, hub=hub)
+    if packaged is not None:
+        body.encoder.load_state_dict(packaged)
+        scaling = PACKAGED_SCALING
+    elif weights not in BUILT_IN_WEIGHTS:
+        scaling = load_encoder_file(body.encoder, Path(weights)) or scaling
     _quicken_statistics(body)
-    return ScaledNetwork(body, outputs=outputs)
+    return ScaledNetwork(body, outputs=outputs, scaling=scaling)
 
 
 def _quicken_statistics(body: nn.Module) -> None:
@@ -220,7 +225,7 @@ def _from_hub(settings: ModelSettings, *, outputs: int) -> Any:  # noqa: ANN401 
             found=f"imagenet for {settings.encoder}: {type(error).__name__}",
             expected="a hub within reach",
             remedy="Set encoder_weights to a state-dict file of this encoder, or to none; or fetch once where "
-            "there is a network, and keep the cache.",
+            "there is a network, and keep the cache; or take the encoder tu-tf_efficientnet_lite0 with package.",
         ) from error
     except KeyError as error:
         raise ModelError(
@@ -230,53 +235,3 @@ def _from_hub(settings: ModelSettings, *, outputs: int) -> Any:  # noqa: ANN401 
             expected=error.args[0],
             remedy="Choose another encoder, a state-dict file, or none.",
         ) from error
-
-
-def _load_encoder(body: nn.Module, path: Path) -> None:
-    state = _encoder_state(path)
-    encoder = cast("nn.Module", body.encoder)
-    missing = [key for key in encoder.state_dict() if key not in state]
-    if missing:
-        raise ModelError(
-            "The file holds weights of another encoder.",
-            where=path,
-            found=f"no {missing[0]}",
-            expected=f"{len(encoder.state_dict())} tensors of this encoder, {len(missing)} are missing",
-            remedy="Check encoder and encoder_weights; they belong together.",
-        )
-    try:
-        encoder.load_state_dict(state)
-    except RuntimeError as error:
-        raise ModelError(
-            "The weights of the encoder do not fit.",
-            where=path,
-            found=str(error).splitlines()[-1].strip(),
-            expected="tensors of the same shapes",
-            remedy="Check encoder and encoder_weights.",
-        ) from error
-
-
-def _encoder_state(path: Path) -> dict[str, Tensor]:
-    # Weights of a whole network, such as those this package writes, hold the encoder's under a prefix.
-    if not path.is_file():
-        raise ModelError(
-            "Encoder weights are missing.",
-            where="model.models.*.encoder_weights",
-            found=path,
-            expected="none, imagenet, or a state-dict file (.pt, .pth, .safetensors)",
-            remedy="Correct the path: it is relative to the working folder.",
-        )
-    state = _read_state(path)
-    for prefix in ("body.encoder.", "encoder."):
-        below = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-        if below:
-            return below
-    return state
-
-
-def _read_state(path: Path) -> dict[str, Tensor]:
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(path)
-    return cast("dict[str, Tensor]", torch.load(path, map_location="cpu", weights_only=True))

@@ -15,16 +15,17 @@ from typing import Any
 import pandas as pd
 import torch
 
-from pipeline.config import ModelSettings
+from pipeline.config import BUILT_IN_WEIGHTS, ModelSettings
 from pipeline.errors import ModelError
 from pipeline.geometry import grid_pixel_um
 from pipeline.model.augment import build_augmenter
 from pipeline.model.checkpoint import CARD, WEIGHTS, Card, CardClass, InputScaling, stain_target
 from pipeline.model.module import Best, Training
-from pipeline.model.network import CHANNELS, MEAN, STD, build_network, check_side, output_count
+from pipeline.model.network import CHANNELS, build_network, check_side, output_count
 from pipeline.model.order import EpochBatches, InOrder
 from pipeline.model.patches import PatchDataset, check_rows, loader
 from pipeline.model.rows import Rows, choose_rows, truth_pixels
+from pipeline.model.scaling import scaling_of_buffers
 from pipeline.model.session import choose_device, session
 from pipeline.model.trainer import LAST, build_trainer
 from pipeline.seeds import derived_seed
@@ -230,7 +231,8 @@ def _attributes(store: Path) -> dict[str, Any]:
 
 def _card(task: _Task, best: Best, *, metrics: Mapping[str, float]) -> Card:
     record, settings = task.job.record, task.settings
-    from_file = settings.encoder_weights not in ("none", "imagenet")
+    from_file = settings.encoder_weights not in BUILT_IN_WEIGHTS
+    mean, std = scaling_of_buffers(best.weights["mean"], best.weights["std"])
     trained_on = _attributes(task.inputs.normalized[str(task.rows.training["image_id"].iloc[0])])
     return Card(
         model=task.name,
@@ -240,7 +242,7 @@ def _card(task: _Task, best: Best, *, metrics: Mapping[str, float]) -> Card:
         outputs=output_count(len(record.codes), task=record.task),
         channels=CHANNELS,
         patch=task.side,
-        scaling=InputScaling(divide_by=255, mean=MEAN, std=STD),
+        scaling=InputScaling(divide_by=255, mean=mean, std=std),
         pixel_size_um=grid_pixel_um(
             trained_on.get("lesionmap", {}).get("mapping", {"factor_y": 1}),
             given=trained_on["provenance"].get("pixel_size_um"),

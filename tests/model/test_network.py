@@ -8,7 +8,8 @@ import torch
 
 from pipeline.config import ModelSettings
 from pipeline.errors import ModelError
-from pipeline.model.network import MEAN, STD, ScaledNetwork, build_network, check_side, output_count, probabilities
+from pipeline.model.network import ScaledNetwork, build_network, check_side, output_count, probabilities
+from pipeline.model.scaling import MEAN, STD
 
 TINY = ModelSettings(encoder="resnet18")
 
