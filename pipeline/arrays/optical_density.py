@@ -4,7 +4,9 @@
 channel. Grey values are bytes, so a table of 256 entries per channel does it.
 """
 
-from typing import TypeAlias
+import math
+from itertools import pairwise
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,9 @@ _LEAST_SHARE = 0.01
 _HALF_WIDTH = 3
 _WIDE_HALF_WIDTH = 12
 _SHARPNESS = 0.4
+# What tells pale stroma from glass below the brightest pixels: density of green beyond red, more where all is even.
+_EVEN = 0.8
+_STAINED, _STAINED_EVEN = 0.07, 0.12
 
 
 def density_table(i0: Background) -> NDArray[np.float32]:
@@ -113,11 +118,15 @@ def intensity(od: NDArray[np.floating], *, i0: Background) -> NDArray[np.uint8]:
 def background_intensity(histogram: NDArray[np.int64]) -> Background:
     """Background intensity: the light that came in, from the bright background of a slide.
 
-    The green channel, which both stains of H&E absorb most, decides: its background mode is the brightest local
-    maximum of the smoothed histogram at 200 or above that holds at least 1 % of the pixels within 3 levels, and at
-    least 40 % of those within 12 levels (glass gives a sharp peak, pale stroma a broad one). The share of pixels up
-    from 3 levels below that mode is the share of background, and ``I0`` of each channel is the median of that share of
-    its brightest pixels. So stroma that is bright in red only does not pass for glass.
+    The rule is the mode of the pixels, as in QuPath's estimate of stain vectors, among the bright ones. Both stains of
+    H&E absorb green most, so green decides. Its peaks are the local maxima, at 200 or above, of the histogram summed
+    over 7 levels that hold at least 1 % of the pixels, and 40 % of those within 12 levels: glass gives a sharp peak,
+    pale stroma a broad one. A peak weighs what lies within 12 levels of it, up to the valley to the next peak. The
+    heaviest is the background, so a few saturated pixels do not stand for the glass. Two guards keep stroma from
+    passing for it. A peak below a brighter one is stained where its light is pink: green absorbed most, by 0.07 in
+    optical density more than red; by 0.12 where 80 % of its pixels lie within 3 levels, as only on glass and in
+    colloid. And ``I0`` of each channel is a rank: the median of as many pixels as the peak holds in green from 3
+    levels below it, counted down from where the next brighter peak ends.
 
     Parameters
     ----------
@@ -142,23 +151,54 @@ def background_intensity(histogram: NDArray[np.int64]) -> Background:
             expected=(3, 256),
             remedy="Count each channel into 256 bins.",
         )
-    mode = _background_mode(histogram[1])
-    if mode is None:
-        return NO_BACKGROUND
-    background = int(histogram[1, max(mode - _HALF_WIDTH, 0) :].sum())
-    red, green, blue = (_median_of_brightest(channel, background) for channel in histogram)
-    return (red, green, blue) if min(red, green, blue) >= _DARKEST else NO_BACKGROUND
+    chosen = _heaviest([_peak(histogram, *bounds) for bounds in _bounds(histogram[1])])
+    return chosen.light if chosen and min(chosen.light) >= _DARKEST else NO_BACKGROUND
 
 
-def _background_mode(histogram: NDArray[np.int64]) -> int | None:
-    # Grey values of a JPEG come in combs, so the maximum is sought in sums over a few neighbouring levels.
-    near, wide = _sums_around(histogram, _HALF_WIDTH), _sums_around(histogram, _WIDE_HALF_WIDTH)
-    least = max(1, _LEAST_SHARE * int(histogram.sum()))
-    for level in range(255, _DARKEST - 1, -1):
-        highest = near[level - _HALF_WIDTH : level + _HALF_WIDTH + 1].max()
-        if near[level] == highest and near[level] >= max(least, _SHARPNESS * wide[level]):
-            return level
-    return None
+class _Peak(NamedTuple):
+    """Peak of the green histogram: its pixels, the share of them within 3 levels, and the light of each channel."""
+
+    mass: int
+    sharpness: float
+    light: Background
+
+    @property
+    def stained(self) -> bool:
+        red, green, blue = self.light
+        least = _STAINED_EVEN if self.sharpness >= _EVEN else _STAINED
+        return green <= blue and green < red * math.exp(-least)
+
+
+def _heaviest(peaks: list[_Peak]) -> _Peak | None:
+    # What is stained is so beside something brighter. Of equal peaks the brighter is taken.
+    unstained = [peak for at, peak in enumerate(peaks) if at == 0 or not peak.stained]
+    return max(unstained, key=lambda peak: peak.mass, default=None)
+
+
+def _bounds(green: NDArray[np.int64]) -> list[tuple[int, int, int]]:
+    """Peaks, the brightest first: the level, and the first and last level up to the valleys beside it."""
+    # Grey values of a JPEG come in combs, so maxima are sought in sums over a few neighbouring levels.
+    near, wide = _sums_around(green, _HALF_WIDTH), _sums_around(green, _WIDE_HALF_WIDTH)
+    least = max(1, _LEAST_SHARE * int(green.sum()))
+    levels = [
+        level
+        for level in range(255, _DARKEST - 1, -1)
+        if near[level] == near[level - _HALF_WIDTH : level + _HALF_WIDTH + 1].max()
+        and near[level] >= max(least, _SHARPNESS * wide[level])
+    ]
+    tops = [level for at, level in enumerate(levels) if at == 0 or levels[at - 1] - level > _HALF_WIDTH]
+    valleys = [low + int(near[low:high].argmin()) for high, low in pairwise(tops)]
+    return list(zip(tops, [valley + 1 for valley in valleys] + [0], [255, *valleys], strict=False))
+
+
+def _peak(histogram: NDArray[np.int64], level: int, first: int, last: int) -> _Peak:
+    green = histogram[1]
+    low, high = max(level - _WIDE_HALF_WIDTH, first), min(level + _WIDE_HALF_WIDTH, last)
+    near = max(level - _HALF_WIDTH, first)
+    mass = int(green[low : high + 1].sum())
+    above, share = int(green[last + 1 :].sum()), int(green[near : last + 1].sum())
+    red_light, green_light, blue_light = (_from_the_top(channel, above + (share + 1) // 2) for channel in histogram)
+    return _Peak(mass, int(green[near : level + _HALF_WIDTH + 1].sum()) / mass, (red_light, green_light, blue_light))
 
 
 def _sums_around(histogram: NDArray[np.int64], half_width: int) -> NDArray[np.int64]:
@@ -170,6 +210,5 @@ def _sums_around(histogram: NDArray[np.int64], half_width: int) -> NDArray[np.in
     return sums
 
 
-def _median_of_brightest(histogram: NDArray[np.int64], pixels: int) -> float:
-    from_the_top = np.cumsum(histogram[::-1])
-    return float(255 - int(np.searchsorted(from_the_top, (pixels + 1) // 2)))
+def _from_the_top(histogram: NDArray[np.int64], rank: int) -> float:
+    return float(255 - int(np.searchsorted(np.cumsum(histogram[::-1]), rank)))

@@ -76,6 +76,39 @@ def test_pale_stroma_is_no_background() -> None:
     assert background_intensity(histogram_of(stroma)) == (255.0, 255.0, 255.0)
 
 
+def areas(*parts: tuple[tuple[int, int, int], float], noise: float = 1.5) -> NDArray[np.uint8]:
+    """Even areas of some colours and shares, with noise."""
+    colours = np.concatenate([np.tile(colour, (round(20_000 * share), 1)) for colour, share in parts])
+    noisy = colours + stream(0, "areas").normal(0, noise, colours.shape)
+    return np.rint(noisy).clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("noise", [0.5, 1.5, 2.5])
+@pytest.mark.parametrize("glass", [(235, 235, 235), (240, 235, 225), (228, 232, 238), (250, 228, 238)])
+@pytest.mark.parametrize("saturated", [0.01, 0.1, 0.3])
+def test_background_is_the_heaviest_bright_peak_and_not_the_brightest(
+    saturated: float, glass: tuple[int, int, int], noise: float
+) -> None:
+    tissue = ((170, 80, 150), 0.2)
+    i0 = background_intensity(histogram_of(areas(((255, 255, 255), saturated), (glass, 0.5), tissue, noise=noise)))
+    assert np.abs(np.array(i0) - glass).max() <= 1
+
+
+def test_white_filling_that_outweighs_the_glass_is_the_background() -> None:
+    filled = areas(((255, 255, 255), 0.5), ((235, 235, 235), 0.1), ((170, 80, 150), 0.4), noise=1)
+    assert background_intensity(histogram_of(filled)) == (255.0, 255.0, 255.0)
+
+
+@pytest.mark.parametrize(("stained", "noise"), [((248, 222, 240), 4.5), ((236, 206, 222), 4.5), ((240, 205, 222), 1)])
+def test_stroma_and_colloid_that_outweigh_the_glass_are_no_background(
+    stained: tuple[int, int, int], noise: float
+) -> None:
+    glass = areas(((245, 243, 244), 0.05), noise=1)
+    tissue = areas((stained, 0.6), ((170, 80, 150), 0.35), noise=noise)
+    i0 = background_intensity(histogram_of(np.concatenate([glass, tissue])))
+    assert min(i0) >= 240
+
+
 @pytest.mark.parametrize("level", [0, 100, 199])
 def test_dark_and_empty_images_have_no_background(level: int) -> None:
     dark = np.full((20, 20, 3), level, np.uint8)
