@@ -23,7 +23,21 @@ __all__ = [
     "SamplingError",
     "StoreError",
     "UnalignedWrite",
+    "printable",
 ]
+
+CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+
+
+def printable(name: object) -> str:
+    r"""Name of a file for messages: control characters, and bytes that are no UTF-8, are escaped.
+
+    Examples
+    --------
+    >>> printable("a\nb")
+    'a\\x0ab'
+    """
+    return str(name).translate(CONTROL).encode("utf-8", "backslashreplace").decode()
 
 
 class PipelineError(Exception):
@@ -59,7 +73,8 @@ class PipelineError(Exception):
         expected: object = None,
         remedy: str | None = None,
     ) -> None:
-        rows = (("where", where), ("found", found), ("expected", expected), ("to do", remedy))
+        place = None if where is None else printable(where)
+        rows = (("where", place), ("found", found), ("expected", expected), ("to do", remedy))
         super().__init__("\n".join([what, *(f"  {name + ':':<9} {text}" for name, text in rows if text is not None)]))
 
 

@@ -6,7 +6,8 @@ Whoever knows a word knows the library folder, the stage pair, the results and t
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
@@ -20,6 +21,7 @@ __all__ = [
     "WORDS",
     "Split",
     "by_priority",
+    "distinct_ids",
     "lesions",
     "partial_path",
     "rgb",
@@ -43,6 +45,8 @@ EVALUATED_SPLITS: tuple[Split, ...] = ("validation", "test")
 BACKGROUND = "background"
 """Code of what belongs to no class: pixels that count as a class of their own, patches drawn without any truth."""
 
+LONGEST_ID = 200
+"""Characters of an image id. With the suffixes of results it stays below the 255 that file systems take."""
 _PERIODIC = re.compile(r"(?P<period>.+?)(?P=period){19}$")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -81,7 +85,8 @@ def safe_id(name: str) -> str:
 
     Names with other than ASCII characters end in eight hexadecimal digits of their SHA-256, because what differs in
     them alone would become one id. So do names that end in twenty or more repeats, which Snakemake takes for a rule
-    that never ends. One letter with an accent may be stored as one character or as two: the id is the same.
+    that never ends, and names of more than ``LONGEST_ID`` characters, which are cut. One letter with an accent may be
+    stored as one character or as two: the id is the same.
 
     Examples
     --------
@@ -91,11 +96,31 @@ def safe_id(name: str) -> str:
     ('_-6baf64d2', '_-aca4615a')
     """
     plain = _UNSAFE.sub("_", name).lstrip(".-") or "_"
-    if name.isascii() and not _PERIODIC.search(plain):
+    if name.isascii() and len(plain) <= LONGEST_ID and not _PERIODIC.search(plain):
         return plain
+    return _id_with_digest(name)
+
+
+def _id_with_digest(name: str) -> str:
     composed = unicodedata.normalize("NFC", name)
     digest = hashlib.sha256(composed.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    return f"{_UNSAFE.sub('_', composed).lstrip('.-') or '_'}-{digest}"
+    plain = _UNSAFE.sub("_", composed).lstrip(".-") or "_"
+    return f"{plain[: LONGEST_ID - len(digest) - 1]}-{digest}"
+
+
+def distinct_ids(names: Iterable[str]) -> dict[str, str]:
+    """Safe ids of names that differ, name → id: those whose ids would be one, but for upper and lower case, get digests.
+
+    Examples
+    --------
+    >>> distinct_ids(["a 1", "b"])
+    {'a 1': 'a_1', 'b': 'b'}
+    >>> distinct_ids(["a 1", "a_1"])
+    {'a 1': 'a_1-042a5f2e', 'a_1': 'a_1-1426674c'}
+    """
+    ids = {name: safe_id(name) for name in names}
+    found = Counter(each.lower() for each in ids.values())
+    return {name: each if found[each.lower()] == 1 else _id_with_digest(name) for name, each in ids.items()}
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

@@ -3,7 +3,7 @@
 
 rule raw_image:
     input:
-        unpack(lambda w: entry_of(w).file_lists()),
+        unpack(files_of),
     output:
         "<results>/{dataset}/raw/{image}.json",
     log:

@@ -5,7 +5,7 @@ STAGE_RESULTS["normalized"] = each("<results>/{dataset}/normalized/{image}.zarr"
 
 rule normalized_stain:
     input:
-        unpack(lambda w: entry_of(w).file_lists()),
+        unpack(files_of),
         # The image was read and not rejected; what else its sheet says, such as the patient, changes no pixel.
         sheet=ancient("<results>/{dataset}/raw/{image}.json"),
     output:
@@ -53,7 +53,7 @@ rule normalized_target:
 
 rule normalized_image:
     input:
-        unpack(lambda w: entry_of(w).file_lists()),
+        unpack(files_of),
         # The image was read and not rejected; what else its sheet says, such as the patient, changes no pixel.
         sheet=ancient("<results>/{dataset}/raw/{image}.json"),
         stain=each("<results>/{dataset}/normalized/{image}.stain.json", image=lambda w: stained(w, [w.image])),

@@ -52,7 +52,7 @@ def _describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry]) 
     share = _predicted_share(run, entries)
     disk = projected_disk(sizes, classes=classes, evaluated_share=share, config=run.config)
     memory = stage_memory(run.config, pictures, classes=classes)
-    table = Table(title=f"{run.entry}: {run.record.title}", title_justify="left", show_header=False)
+    table = Table(title=escape(f"{run.entry}: {run.record.title}"), title_justify="left", show_header=False)
     table.add_row("images", f"{len(entries)}: {_roles(entries)}")
     if sizes:
         high, wide = ("–".join(map(str, sorted({min(each), max(each)}))) for each in zip(*sizes, strict=True))
@@ -98,9 +98,11 @@ def _check(arguments: argparse.Namespace) -> int:
         found = [problem for entry in entries for problem in check_headers(entry, any_level=slides)]
         found += _values(console, each, entries)
         problems += [f"{each.entry}/{problem}" for problem in found]
-    console.print(f"Results go to {run.results}; at most {total / GIGABYTE:.2f} GB of arrays before compression.")
+    console.print(
+        f"Results go to {escape(run.results)}; at most {total / GIGABYTE:.2f} GB of arrays before compression."
+    )
     for problem in problems:
-        console.print(f"would be left out: {problem}", style="red")
+        console.print(escape(f"would be left out: {problem}"), style="red")
     console.print(f"{len(problems)} images would be left out." if problems else "Manifest, configuration and data fit.")
     return 1 if problems else 0
 

@@ -6,6 +6,7 @@ files       visible files below a root; what cannot be read is an error
 folder      adaptor of any folder, by patterns of file names
 headers     sizes from file headers and checks of them, before a run
 idrid       adaptor of the released IDRiD segmentation folder
+links       links of plain names to files whose own names Snakemake would take for its own
 left_over   what a list of images leaves over: files, rows and images, by kind
 listing     list of the images of a data set, with patient and centre
 pictures    sizes of pictures from the table of images, for the memory model

@@ -1,7 +1,5 @@
 """Image entry: the record of one image and its truth files before pixels are read, and checks of a list of them."""
 
-import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ManifestError, MissingDataError
+from pipeline.raw.datasets.links import linked_path
 
 __all__ = ["ImageEntry", "checked_entries", "entry_from_files", "existing_root"]
-
-PLACE = re.compile(r"<[a-z][a-z0-9_]*>")
-"""What Snakemake takes for the name of one of its folders, such as ``<results>``, in any path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +77,11 @@ def entry_from_files(
         ``image_id``, ``annotated``, ``number``, and ``codes`` of the masks in their order. Where they matter also
         ``official_test``, ``group`` and ``centre``.
     image, masks, label, annotations
-        Paths; empty where there are none.
+        Paths, or links of `pipeline.raw.datasets.links` to them; empty where there are none.
     """
-    paths = tuple((code, Path(path)) for code, path in zip(facts["codes"], masks, strict=True))
+    paths = tuple((code, linked_path(path)) for code, path in zip(facts["codes"], masks, strict=True))
     others = {key: facts[key] for key in ("official_test", "group", "centre") if key in facts}
-    picture, values, polygons = (Path(each[0]) if each else None for each in (image, label, annotations))
+    picture, values, polygons = (linked_path(each[0]) if each else None for each in (image, label, annotations))
     name, annotated, number = facts["image_id"], facts["annotated"], facts["number"]
     return ImageEntry(name, picture, paths, values, annotated=annotated, number=number, annotations=polygons, **others)
 
@@ -113,7 +109,7 @@ def checked_entries(
     Raises
     ------
     ManifestError
-        No image at all; two files with one id; a name that the workflow cannot take; a class that no file has.
+        No image at all; two files with one id; a name that is no UTF-8; a class that no file has.
     """
     found = sorted(entries, key=lambda entry: entry.image_id)
     if not found:
@@ -143,23 +139,14 @@ def _check_ids(entries: Sequence[ImageEntry], *, dataset: str, where: str) -> No
             )
 
 
-def _unusable(name: str) -> str:
-    """What keeps a name from going through the workflow, or nothing."""
-    if not name.isprintable() and any(unicodedata.category(each) in ("Cc", "Cs") for each in name):
-        return "a control character, or bytes that are no UTF-8"
-    if set("{}") & set(name):
-        return "a brace"
-    return "a word in angle brackets" if PLACE.search(name) else ""
-
-
 def _check_names(entries: Sequence[ImageEntry]) -> None:
     for path in (path for entry in entries for path in entry.files.values()):
-        if found := _unusable(str(path)):
+        if any("\ud800" <= letter <= "\udfff" for letter in str(path)):
             raise ManifestError(
                 "The name of a file cannot be used.",
-                where=str(path).encode("utf-8", "backslashreplace").decode(),
-                found=found,
-                expected="UTF-8 without control characters, { and }, and <word>, which Snakemake takes for its own",
+                where=path,
+                found="bytes that are no UTF-8",
+                expected="names in UTF-8",
                 remedy="Rename the file or the folder.",
             )
 

@@ -2,14 +2,14 @@
 
 import re
 import unicodedata
-from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.config.manifest import FolderLayout
 from pipeline.errors import ManifestError
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.datasets.files import visible_files
-from pipeline.words import safe_id
+from pipeline.words import distinct_ids
 
 __all__ = ["expression", "list_folder", "truth_without_image"]
 
@@ -75,12 +75,36 @@ def _one_each(paths: list[str], pattern: str, *, what: str) -> dict[str, str]:
     return {name: several[0] for name, several in found.items()}
 
 
-def truth_without_image(root: Path, *, layout: FolderLayout, images: Collection[str]) -> list[str]:
-    """Truth files that belong to no image of these ids, so their names differ in more than the patterns leave open."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Files by the names of their images, relative to the root."""
+
+    images: dict[str, str]
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    masks: dict[str, dict[str, str]]
+    """By class code."""
+
+    @property
+    def truths(self) -> list[dict[str, str]]:
+        return [self.labels, self.annotations, *self.masks.values()]
+
+
+def _found(root: Path, *, layout: FolderLayout) -> _Found:
     paths = visible_files(root)
-    patterns = [*layout.masks.values(), *filter(None, (layout.label, layout.annotations))]
-    found = (_one_each(paths, pattern, what="truth") for pattern in patterns)
-    return sorted({path for each in found for name, path in each.items() if safe_id(name) not in images})
+    labels = _one_each(paths, layout.label, what="label image") if layout.label else {}
+    drawn = _one_each(paths, layout.annotations, what="annotations") if layout.annotations else {}
+    masks = {code: _one_each(paths, each, what=f"{code} mask") for code, each in layout.masks.items()}
+    truths = {*labels.values(), *drawn.values(), *(path for each in masks.values() for path in each.values())}
+    # A wide pattern of the images must not take the masks beside them for images.
+    images = _one_each([path for path in paths if path not in truths], layout.images, what="image")
+    return _Found(images, labels, drawn, masks)
+
+
+def truth_without_image(root: Path, *, layout: FolderLayout) -> list[str]:
+    """Truth files of no image, relative to the root: their names differ in more than the patterns leave open."""
+    found = _found(root, layout=layout)
+    return sorted({path for each in found.truths for name, path in each.items() if name not in found.images})
 
 
 def list_folder(root: Path, *, layout: FolderLayout) -> list[ImageEntry]:
@@ -93,22 +117,17 @@ def list_folder(root: Path, *, layout: FolderLayout) -> list[ImageEntry]:
     ManifestError
         Two files for one image, or one class of one image.
     """
-    paths = visible_files(root)
-    labels = _one_each(paths, layout.label, what="label image") if layout.label else {}
-    drawn = _one_each(paths, layout.annotations, what="annotations") if layout.annotations else {}
-    masks = {code: _one_each(paths, each, what=f"{code} mask") for code, each in layout.masks.items()}
-    truths = {*labels.values(), *drawn.values(), *(path for each in masks.values() for path in each.values())}
-    # A wide pattern of the images must not take the masks beside them for images.
-    images = _one_each([path for path in paths if path not in truths], layout.images, what="image")
+    found = _found(root, layout=layout)
+    ids = distinct_ids(found.images)
     entries = []
-    for name, path in images.items():
-        own = tuple((code, root / each[name]) for code, each in masks.items() if name in each)
-        label, polygons = (root / found[name] if name in found else None for found in (labels, drawn))
+    for name, path in found.images.items():
+        own = tuple((code, root / each[name]) for code, each in found.masks.items() if name in each)
+        label, polygons = (root / each[name] if name in each else None for each in (found.labels, found.annotations))
         test = layout.test is not None and re.search(layout.test, path) is not None
         annotated = bool(own or label or polygons)
         entries.append(
             ImageEntry(
-                safe_id(name),
+                ids[name],
                 root / path,
                 own,
                 label,

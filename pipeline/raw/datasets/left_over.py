@@ -70,7 +70,7 @@ def _files(record: DatasetRecord, *, entries: Sequence[ImageEntry], root: Path) 
     layout = record.layout
     lost: list[str] = []
     if layout is not None:
-        lost = truth_without_image(root, layout=layout, images={entry.image_id for entry in entries})
+        lost = truth_without_image(root, layout=layout)
     used = {path.relative_to(root).as_posix() for entry in entries for path in entry.files.values()}
     unused = [
         path

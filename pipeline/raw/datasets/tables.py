@@ -2,13 +2,14 @@
 
 import csv
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.config.manifest import Lookup
-from pipeline.errors import ManifestError
+from pipeline.errors import ManifestError, printable
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.words import safe_id
+from pipeline.words import distinct_ids, safe_id
 
 __all__ = ["answers", "check_groups", "dropped_zeros", "fit_of_table", "lookup_column", "named_and_counted"]
 
@@ -39,7 +40,7 @@ def lookup_column(path: Path, *, column: str) -> dict[str, str]:
     ManifestError
         The file or a column is missing, an id stands twice, or an id is not safe in a path.
     """
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for number, row in enumerate(_rows(path), start=2):
         if row.get("image_id") is None or row.get(column) is None:
             raise ManifestError(
@@ -49,8 +50,8 @@ def lookup_column(path: Path, *, column: str) -> dict[str, str]:
                 expected=f"columns image_id and {column}",
                 remedy="Add the column.",
             )
-        name = row["image_id"].strip()
-        if "/" in name or "\\" in name or name.startswith(".") or safe_id(name) in found:
+        name = unicodedata.normalize("NFC", row["image_id"].strip())
+        if "/" in name or "\\" in name or name.startswith(".") or name in names:
             raise ManifestError(
                 "An image id cannot be used.",
                 where=f"{path}, line {number}",
@@ -58,8 +59,8 @@ def lookup_column(path: Path, *, column: str) -> dict[str, str]:
                 expected="an id once, without path separators and not beginning with a dot",
                 remedy="Write the name of the image file without folder and suffix, once.",
             )
-        found[safe_id(name)] = row[column].strip()
-    return found
+        names[name] = row[column].strip()
+    return {made: names[name] for name, made in distinct_ids(names).items()}
 
 
 def named_and_counted(names: Sequence[str]) -> str:
@@ -71,9 +72,7 @@ def named_and_counted(names: Sequence[str]) -> str:
     '4 (a, b, c, …)'
     """
     more = ", …" if len(names) > SHOWN else ""
-    # A name that is no UTF-8 cannot be printed as it is.
-    shown = ", ".join(names[:SHOWN]).encode("utf-8", "backslashreplace").decode()
-    return f"{len(names)} ({shown}{more})"
+    return f"{len(names)} ({printable(', '.join(names[:SHOWN]))}{more})"
 
 
 def dropped_zeros(rows: Iterable[str], images: Iterable[str]) -> str:

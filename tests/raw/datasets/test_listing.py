@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydantic import ValidationError
-from snakemake.io import PeriodicityDetector
+from snakemake.io import PeriodicityDetector, apply_wildcards
+from snakemake.pathvars import Pathvars
 
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ManifestError, MissingDataError
+from pipeline.raw.datasets.entry import ImageEntry, checked_entries
 from pipeline.raw.datasets.folder import expression, truth_without_image
+from pipeline.raw.datasets.links import linked_path, plain_files
 from pipeline.raw.datasets.listing import list_images
 from pipeline.raw.datasets.tables import lookup_column
 from pipeline.words import safe_id
@@ -98,14 +101,14 @@ def test_two_files_of_one_image_are_refused(root):
     refusal(root, ["eye 1.jpg", "eye 1.png", "one file"])
 
 
-def test_two_names_that_become_one_id_are_refused(root):
-    picture(root / "pics" / "eye_1.jpg")
-    refusal(root, ["eye_1", "Rename"])
-
-
-def test_ids_that_differ_only_in_case_are_refused(root):
-    picture(root / "pics" / "EYE 1.jpg")
-    refusal(root, ["EYE_1"])
+@pytest.mark.parametrize("names", [("eye_1", "eye_1"), ("eye_1", "EYE_1")])
+def test_images_of_one_id_are_refused(names):
+    entries = [
+        ImageEntry(name, Path(folder, f"{name}.png")) for name, folder in zip(names, ("pos", "neg"), strict=True)
+    ]
+    with pytest.raises(ManifestError, match="have one id") as caught:
+        checked_entries(entries, dataset="mine", codes=(), where="root")
+    assert "Rename" in str(caught.value)
 
 
 def test_a_class_that_no_file_has_is_refused(root):
@@ -310,24 +313,45 @@ def test_what_is_no_regular_expression_is_refused_with_the_manifest(change):
         record(**change)
 
 
-def test_a_name_with_braces_is_refused_by_name(root):
-    picture(root / "pics" / "x{a}.png")
-    with pytest.raises(ManifestError, match=r"x\{a\}.png"):
-        list_images(record(), dataset="mine", root=root)
+def test_a_name_that_is_no_utf_8_is_refused(root):
+    (root / "pics" / "eye 1.jpg").rename(root / "pics" / "a\udcff.jpg")
+    refusal(root, ["The name of a file cannot be used", "a\\udcff", "Rename"])
 
 
-@pytest.mark.parametrize("name", ["a<results>", "a<b>c", "a\nb", "a\x01", "a\udcff", "a\x85"])
-def test_other_names_that_the_workflow_cannot_take_are_refused_by_the_same_message(root, name):
-    (root / "pics" / "eye 1.jpg").rename(root / "pics" / f"{name}.jpg")
-    refusal(root, ["The name of a file cannot be used", "Rename"])
-
-
-@pytest.mark.parametrize("name", ["a<5", "a>b<c", "<5 µm>", "#1 100% $HOME 'q' \"r\" [x]*?", "a\\b", "👁", "e\u200dx"])
-def test_any_other_name_goes_through(root, name):
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a<5", "a>b<c", "<5 µm>", "#1 100% $HOME 'q' \"r\" [x]*?", "a\\b", "👁", "e\u200dx", " a ", "-a", "--", "~"),
+        *("<results>", "a<b>c", "{image}", "a{", "a\nb", "a\x01", "a\x85", "مرحبا\u202eabc", "x" * 250, "眼" * 80),
+    ],
+)
+def test_any_other_name_goes_through(root, name, tmp_path_factory):
     (root / "pics" / "eye 1.jpg").rename(root / "pics" / f"{name}.jpg")
     picture(root / "ex" / "eye 2_EX.png")
     (entry,) = (each for each in list_images(record(), dataset="mine", root=root) if each.image.stem == name)
     assert entry.image_id == safe_id(name)
+    assert len(entry.image_id) <= 200
+    lists = plain_files(entry.file_lists(), results=tmp_path_factory.mktemp("results"))
+    for (plain,) in (each for each in lists.values() if each):
+        assert plain.samefile(entry.image)
+        # Snakemake replaces names in braces and in angle brackets.
+        assert Pathvars.with_defaults().apply(apply_wildcards(str(plain), {})) == str(plain)
+        assert linked_path(str(plain)) == entry.image
+
+
+@pytest.mark.parametrize("names", [("a b", "a_b"), ("A", "a"), ("-a", "a"), ("a'b", 'a"b', "a`b"), ("眼", "目")])
+def test_names_that_differ_stay_different_in_one_data_set(tmp_path, names):
+    for name in names:
+        picture(tmp_path / "pics" / f"{name}.jpg")
+        picture(tmp_path / "ex" / f"{name}_EX.png")
+    layout = {"images": "pics/{image}.jpg", "masks": {"EX": "ex/{image}_EX.png"}}
+    rows = "".join(f'"{name.replace(chr(34), 2 * chr(34))}",{at}\n' for at, name in enumerate(names))
+    (tmp_path / "g.csv").write_text(f"image_id,group\n{rows}")
+    changes = {"folder": layout, "classes": [{"code": "EX", "name": "e"}], "group": {"csv": "g.csv"}}
+    entries = list_images(record(**changes), dataset="mine", root=tmp_path)
+    assert len({entry.image_id.lower() for entry in entries}) == len(names)
+    assert {(entry.image.stem, entry.group) for entry in entries} == {(name, str(at)) for at, name in enumerate(names)}
+    assert all(entry.masks[0][1].stem == f"{entry.image.stem}_EX" for entry in entries)
 
 
 def test_truth_without_an_image_is_found_and_accents_do_not_matter(tmp_path):
@@ -338,7 +362,7 @@ def test_truth_without_an_image_is_found_and_accents_do_not_matter(tmp_path):
     found = record(folder=layout, classes=[{"code": "EX", "name": "e"}])
     entries = list_images(found, dataset="mine", root=tmp_path)
     assert [bool(entry.masks) for entry in entries] == [True]
-    assert truth_without_image(tmp_path, layout=found.folder, images={entries[0].image_id}) == ["other_EX.png"]
+    assert truth_without_image(tmp_path, layout=found.folder) == ["other_EX.png"]
 
 
 def test_links_to_folders_are_followed_and_loops_end(root, tmp_path_factory):
