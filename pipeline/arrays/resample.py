@@ -2,7 +2,7 @@
 
 Pixel ``i`` of ``n`` covers the part from ``i / n`` to ``(i + 1) / n`` of the field. Where an axis shrinks, a new pixel is
 the mean over its area; where it grows, pictures are interpolated cubically. A pixel of a mask is set where at least half
-of its area is covered. Weights follow from places in the whole grid and are summed in one order, so any partition gives
+of its area is covered, or any part of it where that is asked for. Weights follow from places in the whole grid and are summed in one order, so any partition gives
 the same pixels, bit for bit.
 """
 
@@ -51,13 +51,15 @@ def resampled_picture(source: Raster[Any], target: Size) -> Raster[Any]:
     return source if source.shape == target else Raster(target, lambda box: _picture(source, target, box))
 
 
-def resampled_mask(source: Raster[np.bool_], target: Size) -> Raster[np.bool_]:
+def resampled_mask(source: Raster[np.bool_], target: Size, *, any_part: bool = False) -> Raster[np.bool_]:
     """Raster of a mask ``(h, w)`` on another grid; at its own size the mask itself.
 
-    A pixel is set where at least half of its area is covered, in exact arithmetic. Errors are those of
-    `resampled_picture`.
+    A pixel is set where at least half of its area is covered, with ``any_part`` where any of it is, in exact arithmetic.
+    Errors are those of `resampled_picture`.
     """
-    return source if source.shape == target else Raster(target, lambda box: _mask(source, target, box))
+    whole = source.height * source.width
+    least = 1 if any_part else (whole + 1) // 2
+    return source if source.shape == target else Raster(target, lambda box: _mask(source, target, box, least=least))
 
 
 def _picture(source: Raster[Any], target: Size, box: Box) -> NDArray[Any]:
@@ -77,7 +79,7 @@ def _picture(source: Raster[Any], target: Size, box: Box) -> NDArray[Any]:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _mask(source: Raster[np.bool_], target: Size, box: Box) -> NDArray[np.bool_]:
+def _mask(source: Raster[np.bool_], target: Size, box: Box, *, least: int) -> NDArray[np.bool_]:
     _check(source.shape, target, box)
     columns, across = _overlaps(source.width, target[1], box.x0, box.x1)
     parts = []
@@ -86,7 +88,7 @@ def _mask(source: Raster[np.bool_], target: Size, box: Box) -> NDArray[np.bool_]
         inner = _hull(rows, columns)
         block = np.ascontiguousarray(_checked(source.read(inner), inner))
         out = np.empty((band.height, box.width), np.bool_)
-        _cover(block, rows - inner.y0, down, columns - inner.x0, across, source.height * source.width, out)
+        _cover(block, rows - inner.y0, down, columns - inner.x0, across, least, out)
         parts.append(out)
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
@@ -184,7 +186,7 @@ def _cover(
     down: NDArray[np.int64],
     columns: NDArray[np.int64],
     across: NDArray[np.int64],
-    whole: int,
+    least: int,
     out: NDArray[np.bool_],
 ) -> None:
     line = np.empty(block.shape[1], np.int64)
@@ -199,4 +201,4 @@ def _cover(
             covered = 0
             for k in range(columns.shape[1]):
                 covered += across[x, k] * line[columns[x, k]]
-            out[y, x] = 2 * covered >= whole
+            out[y, x] = covered >= least

@@ -100,6 +100,8 @@ class FolderLayout(_Strict):
     """Pattern of label images with one value per class, instead of masks."""
     values: dict[str, Label | Annotated[tuple[Label, ...], Field(min_length=1)]] = {}
     """Class code → value, or list of values, in the label images; 0 is background, and others are refused."""
+    ignore: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Values of "not sure" in the label images, or in masks that hold nothing else beside two values; see `DatasetRecord.ignore`."""
     annotations: str | None = None
     """Pattern of GeoJSON files with polygons in pixels of the image, instead of masks; their features name classes."""
     origin: Literal["bounds", "level0"] = "bounds"
@@ -119,6 +121,7 @@ class FolderLayout(_Strict):
             raise ValueError("label needs values and excludes masks")
         if self.label is None and self.values:
             raise ValueError("values needs label")
+        self._check_ignore()
         if self.annotations is not None and (self.masks or self.label is not None):
             raise ValueError("annotations exclude masks and label")
         if self.unclassified is not None and self.annotations is None:
@@ -131,6 +134,12 @@ class FolderLayout(_Strict):
                     f"{{group}} must stand in the patterns of images and of truth, or in none: {pattern!r}"
                 )
         return self
+
+    def _check_ignore(self) -> None:
+        if self.ignore and self.label is None and not self.masks:
+            raise ValueError("ignore needs label or masks")
+        if both := sorted({*self.ignore} & {value for values in self.labels.values() for value in values}):
+            raise ValueError(f"values {', '.join(map(str, both))} of ignore are values of a class too")
 
     @property
     def labels(self) -> dict[str, tuple[int, ...]]:
@@ -218,6 +227,16 @@ class DatasetRecord(_Strict):
     def layout(self) -> FolderLayout | None:
         """The layout of a folder of pictures or slides."""
         return self.folder or self.slide
+
+    @property
+    def ignore(self) -> tuple[int, ...]:
+        """Values of truth files that say "not sure"; such pixels are outside loss, measures and sampling."""
+        return self.layout.ignore if self.layout else ()
+
+    @property
+    def truth_planes(self) -> int:
+        """Planes that the truth of an image takes: its classes, and the ignored pixels where there may be any."""
+        return len(self.classes) + bool(self.ignore)
 
     @property
     def codes(self) -> tuple[str, ...]:

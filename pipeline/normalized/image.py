@@ -149,6 +149,7 @@ class _Block:
     levels: int
     content: Content
     truth: Raster[np.uint8] | None
+    ignored: Raster[np.uint8] | None
 
     def write(self, box: Box) -> None:
         region, stains = self.content.region, self.content.stains
@@ -159,6 +160,8 @@ class _Block:
         write_box(self._array("roi"), region.read(box).astype(np.uint8), y0=box.y0, x0=box.x0)
         if self.truth is not None:
             write_box(self._array("truth"), self.truth.read(box), y0=box.y0, x0=box.x0)
+        if self.ignored is not None:
+            write_box(self._array("ignore"), self.ignored.read(box), y0=box.y0, x0=box.x0)
         if stains is not None:
             write_box(self._array("stains"), stains.read(box), y0=box.y0, x0=box.x0)
 
@@ -177,6 +180,7 @@ def _create(
     attributes: dict[str, Any],
     job: Job,
     classes: int,
+    ignores: bool,
     stains: bool,
 ) -> tuple[zarr.Group, int]:
     shapes = store_levels(opened.height, opened.width, shard=config.storage.shard)
@@ -194,6 +198,8 @@ def _create(
     create_plane(group, "roi", shape=size, dtype=np.uint8, storage=config.storage)
     if classes:
         create_plane(group, "truth", shape=(classes, *size), dtype=np.uint8, storage=config.storage)
+    if ignores:
+        create_plane(group, "ignore", shape=size, dtype=np.uint8, storage=config.storage)
     if stains:
         create_plane(group, "stains", shape=(2, *size), dtype=np.float16, storage=config.storage)
     return group, len(shapes)
@@ -209,6 +215,8 @@ def write_image(
     output: Path,
 ) -> None:
     """Image store ``normalized/{image}.zarr``, written: the pyramid, ``roi``, and ``truth`` of an annotated image.
+
+    Where the data set declares values of "not sure" it also holds their pixels, ``ignore`` ``(y, x)``.
 
     A run that was killed goes on with the blocks that were not finished.
 
@@ -228,7 +236,7 @@ def write_image(
         Folder of the store.
     """
     rescaling, record, workers = opened.view.rescaling, job.record, job.workers
-    origin = polygon_origin(opened.view.source, record=record)
+    origin, size = polygon_origin(opened.view.source, record=record), (opened.height, opened.width)
     with ExitStack() as stack:
         truth = stack.enter_context(
             open_truth(
@@ -247,6 +255,7 @@ def write_image(
             "roi_share": content.region.pixels / (opened.height * opened.width),
             "flags": [*content.flags, *_lost(truth, rescaling, codes=record.codes)],
         }
+        masks, ignored = (None, None) if truth is None else (truth.on(*size), truth.ignored_on(*size))
         partial = stack.enter_context(folder_in_progress(output, digest=job.provenance.digest))
         group, levels = _create(
             partial,
@@ -255,8 +264,9 @@ def write_image(
             attributes=attributes,
             job=job,
             classes=len(record.codes) if truth else 0,
+            ignores=ignored is not None,
             stains=content.stains is not None,
         )
-        block = _Block(group, levels, content, None if truth is None else truth.on(opened.height, opened.width))
+        block = _Block(group, levels, content, masks, ignored)
         with FinishedBlocks(partial) as finished:
             each(finished.once(block.write), work_blocks(opened.height, opened.width, config=config), workers=workers)

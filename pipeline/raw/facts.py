@@ -61,6 +61,7 @@ def fact_sheet(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) ->
         ``passed_over`` counts what was not used or did no harm, such as a pixel size that cannot be.
         ``levels`` are height and width of each level of the file, finest first. ``truth_values`` are the values of each
         mask file, by its class, or of the ``label`` image: value → share, at most 32 of them, and the rest summed up.
+        ``ignored_share``, where the data set declares ``ignore``, is the share of pixels that nobody is sure of.
         ``polygons``, for annotations, is the account of `pipeline.raw.annotations.Annotations`. ``perceptual_hash`` is that of
         `pipeline.raw.splits.duplicates`.
     """
@@ -112,6 +113,7 @@ def _read_through(
     origin = polygon_origin(source, record=record)
     with open_truth(entry, record=record, height=height, width=width, origin=origin, workers=workers) as masks:
         truth = None if masks is None else masks.on(height, width)
+        ignored, unsure = None if masks is None else masks.ignored_on(height, width), 0
         for box in blocks(source, most=most):
             pixels = source.read(box)
             largest = max(largest, largest_value(pixels))
@@ -121,6 +123,8 @@ def _read_through(
                 digest.update(pixels.tobytes())
             if truth is not None:
                 sums += np.count_nonzero(truth.read(box), axis=(1, 2))
+            if ignored is not None:
+                unsure += int(np.count_nonzero(ignored.read(box)))
     if level:
         for box in strips(*source.levels[level], max(1, most // source.levels[level][1])):
             small.add(box, source.read(box, level=level))
@@ -129,6 +133,8 @@ def _read_through(
     if masks is not None:
         found["pixels"] = {code: int(count) for code, count in zip(record.codes, sums, strict=True)}
         found["truth_values"] = {code: counts.record() for code, counts in masks.values.items()}
+    if ignored is not None:
+        found["ignored_share"] = unsure / (height * width)
     return digest.hexdigest(), found | ({"polygons": masks.polygons} if masks and masks.polygons else {})
 
 

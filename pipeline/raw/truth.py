@@ -1,6 +1,6 @@
 """Truth masks of one image: mask files, a label image or polygons, read for any box of any grid over the image."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,12 +35,14 @@ class TruthSource:
         *,
         notes: Mapping[str, Any] | None = None,
         values: Mapping[str, ValueCounts] | None = None,
+        ignored: Sequence[Raster[np.bool_]] | None = None,
     ) -> None:
         """Masks as they are stored, in the order of the classes; None for a class of which there is nothing.
 
-        ``notes`` is an account of polygons, see `pipeline.raw.annotations.Annotations`.
+        ``notes`` is an account of polygons, see `pipeline.raw.annotations.Annotations`. ``ignored`` are the pixels of
+        each file that nobody is sure of; None where the data set knows of none.
         """
-        self._layers = layers
+        self._layers, self._ignored = layers, ignored
         self.polygons = dict(notes or {})
         self.values = dict(values or {})
         """Value counts of each mask file, by its class, or of the ``label`` image."""
@@ -62,6 +64,26 @@ class TruthSource:
             return truth
 
         return Raster((height, width), read)
+
+    def ignored_on(self, height: int, width: int) -> Raster[np.uint8] | None:
+        """Raster of the ignored pixels on a grid, 0 or 1, ``(h, w)``; None where the data set declares no such value.
+
+        A pixel is ignored where any file is not sure of any part of it and no class is truth there: ignored pixels and
+        truth never meet.
+        """
+        if self._ignored is None:
+            return None
+        size = (height, width)
+        parts = [resampled_mask(part, size, any_part=True) for part in self._ignored]
+        truth = self.on(height, width)
+
+        def read(box: Box) -> NDArray[np.uint8]:
+            unsure = np.zeros((box.height, box.width), np.bool_)
+            for part in parts:
+                unsure |= part.read(box)
+            return (unsure & ~truth.read(box).any(axis=0)).astype(np.uint8) if unsure.any() else unsure.astype(np.uint8)
+
+        return Raster(size, read)
 
 
 def has_size(found: tuple[int, int], *, of: tuple[int, int], any_level: bool) -> bool:
@@ -87,8 +109,15 @@ def _fits(
     )
 
 
-def _of_mask(source: ValueSource, *, cut: int) -> Raster[np.bool_]:
-    return Raster(source.shape, lambda box: np.asarray(source.read(box) > cut))
+def _of_mask(source: ValueSource, *, cut: int, ignore: tuple[int, ...]) -> Raster[np.bool_]:
+    if not ignore:
+        return Raster(source.shape, lambda box: np.asarray(source.read(box) > cut))
+
+    def read(box: Box) -> NDArray[np.bool_]:
+        values = source.read(box)
+        return np.asarray((values > cut) & ~np.isin(values, ignore))
+
+    return Raster(source.shape, read)
 
 
 def _of_label(source: ValueSource, *, values: tuple[int, ...]) -> Raster[np.bool_]:
@@ -112,18 +141,22 @@ def _from_files(
     entry: ImageEntry, *, record: DatasetRecord, size: tuple[int, int], workers: int, stack: ExitStack
 ) -> TruthSource:
     layers: dict[str, Raster[np.bool_]] = {}
-    counts = {}
+    counts, unsure, ignore = {}, [], record.ignore
     any_level, labels = record.adaptor == "slide", record.layout.labels if entry.label and record.layout else {}
     files = {"label": entry.label} if entry.label else dict(entry.masks)
     for code, path, source in _opened(files, labels=bool(labels), workers=workers, stack=stack):
         _fits(path, code, source.shape, entry=entry, size=size, any_level=any_level)
         counts[code] = count_values(source, path=path)
         if labels:
-            check_labels(counts[code], declared={each for values in labels.values() for each in values}, path=path)
+            declared = {each for values in labels.values() for each in values}
+            check_labels(counts[code], declared=declared, ignore=ignore, path=path)
             layers |= {name: _of_label(source, values=values) for name, values in labels.items()}
         else:
-            layers[code] = _of_mask(source, cut=mask_cut(source, counts[code], path=path))
-    return TruthSource(tuple(layers.get(code) for code in record.codes), values=counts)
+            cut = mask_cut(source, counts[code], path=path, ignore=ignore)
+            layers[code] = _of_mask(source, cut=cut, ignore=ignore)
+        unsure += [_of_label(source, values=ignore)] if ignore else []
+    ignored = unsure if ignore else None
+    return TruthSource(tuple(layers.get(code) for code in record.codes), values=counts, ignored=ignored)
 
 
 def _drawn(path: Path, *, record: DatasetRecord, size: tuple[int, int], origin: tuple[int, int]) -> TruthSource:

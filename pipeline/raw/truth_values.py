@@ -135,8 +135,11 @@ def count_values(source: ValueSource, *, path: Path) -> ValueCounts:
     return found
 
 
-def check_labels(counts: ValueCounts, *, declared: Collection[int], path: Path) -> None:
+def check_labels(counts: ValueCounts, *, declared: Collection[int], ignore: Collection[int] = (), path: Path) -> None:
     """Check of a label image: it holds 0, for background, and values that the manifest declares.
+
+    No value says "not sure" by itself. 255 does in many data sets, but is the foreground of others and the background
+    of some, so it is declared too.
 
     Parameters
     ----------
@@ -144,6 +147,8 @@ def check_labels(counts: ValueCounts, *, declared: Collection[int], path: Path) 
         Its value counts.
     declared
         Values of all classes.
+    ignore
+        Values of pixels that nobody is sure of.
     path
         Its name, for messages.
 
@@ -152,7 +157,7 @@ def check_labels(counts: ValueCounts, *, declared: Collection[int], path: Path) 
     ImageRejected
         It holds others.
     """
-    unknown = [f"{value:.10g}" for value in counts.values if value and value not in declared]
+    unknown = [f"{value:.10g}" for value in counts.values if value and value not in {*declared, *ignore}]
     if not unknown:
         return
     names = ", ".join(unknown[:LISTED]) + (f" and {len(unknown) - LISTED} more" if len(unknown) > LISTED else "")
@@ -160,12 +165,13 @@ def check_labels(counts: ValueCounts, *, declared: Collection[int], path: Path) 
         f"A label image holds values that the manifest does not declare: {names}.",
         path,
         found=str(counts),
-        expected=f"0 for background and {', '.join(map(str, sorted({*declared} - {0})))}",
-        remedy="Mend the label image, or declare the values of each class: a number, or a list of numbers.",
+        expected=f"0 for background and {', '.join(map(str, sorted({*declared, *ignore} - {0})))}",
+        remedy="Mend the label image, or declare the values of each class: a number, or a list of numbers;"
+        f" for pixels that nobody is sure of: ignore: [{unknown[-1]}].",
     )
 
 
-def mask_cut(source: ValueSource, counts: ValueCounts, *, path: Path) -> int:
+def mask_cut(source: ValueSource, counts: ValueCounts, *, path: Path, ignore: Collection[int] = ()) -> int:
     """Cut of a mask: it is set where its value is above.
 
     Parameters
@@ -176,6 +182,8 @@ def mask_cut(source: ValueSource, counts: ValueCounts, *, path: Path) -> int:
         Its value counts.
     path
         Its name, for messages.
+    ignore
+        Values of pixels that nobody is sure of. Where there may be any, the others are two, without noise.
 
     Returns
     -------
@@ -187,10 +195,18 @@ def mask_cut(source: ValueSource, counts: ValueCounts, *, path: Path) -> int:
     ImageRejected
         It is not two-valued up to noise and rims.
     """
-    values = counts.values
+    values = counts.values[~np.isin(counts.values, [*ignore])]
     two = len(values) < 2 or (len(values) == 2 and values[0] == 0)
     if two and not source.lossy:
         return 0
+    if ignore:
+        raise _refused(
+            "A mask with pixels to ignore is not two-valued beside them.",
+            path,
+            found=f"{'a JPEG file, ' if source.lossy else ''}{counts}",
+            expected=f"0, one other value, and {', '.join(map(str, ignore))} for pixels that nobody is sure of",
+            remedy="Export it as PNG or TIFF, without smoothing.",
+        )
     top = int(values[-1])
     scale = BYTE if top <= BYTE else WORD
     middle = scale // 2

@@ -70,7 +70,8 @@ def whole_image(path: Path) -> dict[str, Any]:
     if image.ndim != 3 or image.shape[0] != CHANNELS or image.dtype != "uint8":
         found = f"array 0 {image.shape} {image.dtype}"
         raise _incomplete(path, found=found, expected=f"({CHANNELS}, y, x) uint8, the channels that every model takes")
-    for name in ("roi", *(["truth"] if "truth" in open_group(path) else [])):
+    group = open_group(path)
+    for name in ("roi", *(each for each in ("truth", "ignore") if each in group)):
         plane = _array(path, name)
         if plane.shape[-2:] != image.shape[-2:]:
             raise _incomplete(
@@ -93,10 +94,12 @@ class NormalizedStore:
     """``(y, x)`` uint8, 0 or 1: field of view or tissue."""
     truth: Raster[np.uint8] | None
     """``(class, y, x)`` uint8, 0 or 1; None where nobody annotated."""
+    ignore: Raster[np.uint8] | None = None
+    """``(y, x)`` uint8, 0 or 1: where the truth says "not sure"; None where the data set declares no such value."""
 
 
 def open_normalized(path: Path | str) -> NormalizedStore:
-    """Image, region of interest and truth of ``normalized/{image}.zarr``.
+    """Image, region of interest, truth and ignored pixels of ``normalized/{image}.zarr``.
 
     Raises
     ------
@@ -104,11 +107,12 @@ def open_normalized(path: Path | str) -> NormalizedStore:
         There is no store, or it is incomplete.
     """
     path = Path(path)
-    notes, known = whole_image(path), "truth" in open_group(path)
+    notes, group = whole_image(path), open_group(path)
+    planes = {name: shard_raster(_array(path, name)) if name in group else None for name in ("truth", "ignore")}
     return NormalizedStore(
         notes["image_id"],
         tuple(notes.get("classes", ())),
         image=shard_raster(_array(path, "0")),
         roi=shard_raster(_array(path, "roi")),
-        truth=shard_raster(_array(path, "truth")) if known else None,
+        **planes,
     )

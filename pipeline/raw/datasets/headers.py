@@ -37,7 +37,7 @@ def picture_of(entry: ImageEntry, *, record: DatasetRecord) -> Picture | None:
     record
         Its data set.
     """
-    truth = len(record.codes) if entry.annotated else 0
+    truth = record.truth_planes if entry.annotated else 0
     if entry.image is None:
         side = record.phantom.size if record.phantom else 1
         return Picture(side, side, truth=truth)

@@ -24,7 +24,7 @@ def pictures_in(images: pd.DataFrame, *, classes: int) -> dict[str, Picture]:
     images
         Columns ``image_id``, ``file``, ``height``, ``width``, ``annotated`` and ``rejected`` of ``raw/images.parquet``.
     classes
-        Classes of the data set.
+        Planes that the truth of an image takes.
     """
     usable = images[images["rejected"] == ""]
     return {
@@ -59,7 +59,7 @@ def picture_of_job(
     record
         The data set.
     """
-    known = _pictures(table, table.stat().st_mtime_ns, len(record.codes)) if table.is_file() else {}
+    known = _pictures(table, table.stat().st_mtime_ns, record.truth_planes) if table.is_file() else {}
     if known and (image is None or image in known):
         return known[image] if image else max(known.values(), key=lambda each: each.pixels)
     # Decoders take long to import: only jobs before the table of images come here.
