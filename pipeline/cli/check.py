@@ -16,6 +16,7 @@ from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.datasets.headers import check_headers, check_values, picture_of, truth_sample
 from pipeline.raw.datasets.left_over import left_over
 from pipeline.raw.datasets.listing import list_images
+from pipeline.raw.splits.assign import check_splits
 from pipeline.runtime.disk import projected_disk
 from pipeline.runtime.job_memory import stage_memory
 
@@ -97,6 +98,7 @@ def _check(arguments: argparse.Namespace) -> int:
         slides = each.record.adaptor == "slide"
         found = [problem for entry in entries for problem in check_headers(entry, any_level=slides)]
         found += _values(console, each, entries)
+        check_splits(entries, codes=each.record.codes, config=each.config.raw, seed=each.config.seed)
         problems += [f"{each.entry}/{problem}" for problem in found]
     console.print(
         f"Results go to {escape(run.results)}; at most {total / GIGABYTE:.2f} GB of arrays before compression."

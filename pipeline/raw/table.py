@@ -11,9 +11,8 @@ import pandas as pd
 from pipeline.config import RawConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ImageRejected
-from pipeline.raw.datasets.tables import lookup_column
 from pipeline.raw.facts import read_sheet
-from pipeline.raw.splits.assign import assign_splits
+from pipeline.raw.splits.assign import assign_splits, given_splits
 from pipeline.raw.splits.duplicates import near_duplicates
 from pipeline.stores import read_table, write_table
 from pipeline.stores.atomic import file_in_progress
@@ -148,14 +147,13 @@ def write_images(
     """Table of images ``raw/images.parquet``, written. Near-duplicates in two splits and what is left over are logged."""
     for sentence in left_over:
         log.warning("left over: %s", sentence)
-    given = lookup_column(Path(config.splits_csv), column="split") if config.splits_csv else None
     frame = images_table(
         [read_sheet(path) for path in sheets],
         dataset=dataset,
         record=job.record,
         config=config,
         seed=job.seed,
-        given=given,
+        given=given_splits(config),
     )
     for pair in leaking_pairs(frame):
         log.warning("%s and %s show the same picture and lie in two splits or folds; give both one patient", *pair)

@@ -79,6 +79,39 @@ def test_check_finds_labels_that_the_manifest_does_not_declare(folder, capsys, s
 
 
 @pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("a,test\nb,train\n", []),
+        ("a,test\nx,train\n", ["unknown image x", "Correct these rows"]),
+        ("a,test\n7,train\n", ["to do:    Restore the leading zeros", "'7' looks like '007'"]),
+        ("a,tets\n", ["a: 'tets'", "train, validation, test, predict"]),
+        ("a,train\nb,test\nc,train\n", ["Patient P would lie in two splits", "train: a", "test: b"]),
+        ("d,train\n", ["d: train, but nobody annotated it"]),
+    ],
+)
+def test_check_refuses_the_splits_that_the_run_refuses(folder, capsys, rows, words):
+    Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(folder / "d.jpg")
+    for end in (".jpg", "_EX.png"):
+        (folder / f"c{end}").rename(folder / f"007{end}")
+    (folder / "groups.csv").write_text("image_id,group\na,P\nb,P\n007,Q\n")
+    tree = yaml.safe_load((folder / "mine.yaml").read_text())
+    if "P would" in "".join(words):
+        tree["datasets"]["mine"]["group"] = {"csv": "groups.csv"}
+    (folder / "mine.yaml").write_text(yaml.safe_dump(tree))
+    (folder / "splits.csv").write_text(f"image_id,split\n{rows}".replace("c,", "007,"))
+    arguments = {"manifest": str(folder / "mine.yaml"), "datasets": ["mine"], "raw": {"splits_csv": "splits.csv"}}
+    (folder / "run.yaml").write_text(yaml.safe_dump(arguments))
+    assert check() == bool(words)
+    text = capsys.readouterr().err
+    assert all(word in text for word in words), text
+
+
+def test_check_refuses_a_centre_that_no_image_is_from(folder, capsys):
+    assert check("--config", "raw={holdout_centre: Ulm}") == 1
+    assert "No image is from the centre" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--config", "seedd=1"], ["seedd", "'seed'"]),

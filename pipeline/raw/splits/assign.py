@@ -8,18 +8,20 @@ some of its images, the others follow.
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from pipeline.config import RawConfig
 from pipeline.errors import ConfigurationError, ManifestError, PipelineError
-from pipeline.raw.datasets.tables import dropped_zeros
+from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.raw.datasets.tables import dropped_zeros, lookup_column
 from pipeline.raw.splits.folds import assign_folds
 from pipeline.raw.splits.validation import GroupFacts, validating_groups
 from pipeline.words import LEARNED_SPLITS, SPLITS, TRUTH_SPLITS
 
-__all__ = ["assign_splits"]
+__all__ = ["assign_splits", "check_splits", "given_splits"]
 
 TABLE, CENTRE, OFFICIAL = "raw.splits_csv", "raw.holdout_centre", "the official test of the manifest"
 SHOWN = 10
@@ -77,6 +79,36 @@ def assign_splits(
     splits = [split(group, each) for group, each in zip(groups, side, strict=True)]
     numbers = [fold[group] if each in LEARNED_SPLITS else -1 for group, each in zip(groups, splits, strict=True)]
     return images.assign(split=splits, fold=pd.array(numbers, dtype="int8"))
+
+
+def given_splits(config: RawConfig) -> dict[str, str]:
+    """Splits that the table of the user fixes, image id → split; empty where there is no table."""
+    return lookup_column(Path(config.splits_csv), column="split") if config.splits_csv else {}
+
+
+def check_splits(entries: Sequence[ImageEntry], *, codes: Sequence[str], config: RawConfig, seed: int) -> None:
+    """Check of splits before any image is read: what the table, the held-out centre and the official test demand.
+
+    Parameters
+    ----------
+    entries
+        All images. Those without a file are passed over: the groups and centres of phantoms come with their pixels.
+    codes, config, seed
+        As for ``assign_splits``.
+
+    Raises
+    ------
+    ConfigurationError, ManifestError
+        As from ``assign_splits``.
+    """
+    facts = ("image_id", "centre", "official_test", "annotated")
+    rows = [
+        {**{name: getattr(entry, name) for name in facts}, "group_id": entry.group} for entry in entries if entry.image
+    ]
+    if rows:
+        # Nothing is refused by what images hold, so each is given everything.
+        frame = pd.DataFrame(rows).assign(rejected="", **{f"pixels_{code}": 1 for code in codes})
+        assign_splits(frame, codes=codes, config=config, seed=seed, given=given_splits(config))
 
 
 def _demand(row: Mapping[Any, Any], *, given: Mapping[str, str], centre: str | None) -> tuple[str, str]:
