@@ -28,10 +28,11 @@ def raw_images(smk: Any) -> None:
     from pipeline.raw.table import write_images
 
     config = smk.params.config
+    settings = config["raw"] | {"splits_csv": smk.input.splits or None}
     write_images(
         [Path(path) for path in smk.input.sheets],
         dataset=config["dataset"],
-        config=RawConfig.model_validate(config["raw"]),
+        config=RawConfig.model_validate(settings),
         job=job_of("raw", config=config, code=smk.params.code),
         output=Path(smk.output[0]),
         left_over=smk.params.left_over,

@@ -19,9 +19,10 @@ def on_image(smk: Any, *results: str) -> dict[str, Any]:
     files = {name: getattr(smk.input, name) for name in ("image", "masks", "label", "annotations")}
     entry = entry_from_files(config["entry"], **files)
     inputs = entry.files | {name: Path(getattr(smk.input, name)[0]) for name in results}
+    blocks = {"strip_rows": smk.resources.strip_rows, "strip_columns": smk.resources.strip_columns}
     return {
         "entry": entry,
-        "config": NormalizedConfig.model_validate(config["normalized"]),
+        "config": NormalizedConfig.model_validate(config["normalized"]).model_copy(update=blocks),
         "job": job_of("normalized", config=config, code=smk.params.code, inputs=inputs, workers=smk.threads),
         "output": Path(smk.output[0]),
     }

@@ -1,6 +1,11 @@
 """normalized: an image -> OME-Zarr with pyramid, truth and region of interest; H&E by way of its stains and a target."""
 
 STAGE_RESULTS["normalized"] = each("<results>/{dataset}/normalized/{image}.zarr", image=usable)
+# Not parameters: how much of an image is in memory at a time changes nothing in it.
+BLOCKS = {
+    "strip_rows": lambda w: run_of(w).config.normalized.strip_rows,
+    "strip_columns": lambda w: run_of(w).config.normalized.strip_columns,
+}
 
 
 rule normalized_stain:
@@ -17,6 +22,7 @@ rule normalized_stain:
     threads: lambda w: run_of(w).config.normalized.workers
     resources:
         mem_mb=memory_of("normalized_stain"),
+        **BLOCKS,
     params:
         **recorded(
             lambda w: depends.normalized_stain(run_of(w), entry_of(w).facts()),
@@ -67,6 +73,7 @@ rule normalized_image:
     threads: lambda w: run_of(w).config.normalized.workers
     resources:
         mem_mb=memory_of("normalized_image"),
+        **BLOCKS,
     params:
         # One function for each chain, so that code of the other one reruns nothing here.
         **recorded(

@@ -102,8 +102,10 @@ def raw_image(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
 
 
 def raw_images(run: DatasetRun) -> Values:
-    """Dependencies of the table of images: how it is split."""
-    return {"dataset": run.name, "record": bare_record(run), "raw": _block(run, "raw"), "seed": run.config.seed}
+    """Dependencies of the table of images: how it is split, by the name of its table of splits without the folder."""
+    settings, table = _block(run, "raw"), run.config.raw.splits_csv
+    settings = settings | {"splits_csv": Path(table).name if table else None}
+    return {"dataset": run.name, "record": bare_record(run), "raw": settings, "seed": run.config.seed}
 
 
 def is_stained(run: DatasetRun) -> bool:
@@ -140,7 +142,7 @@ def normalized_target(run: DatasetRun) -> Values:
 @functools.cache
 def _chain(run: DatasetRun) -> Values:
     other = FUNDUS_ONLY if run.config.normalized.chain == "histology" else ("stain",)
-    return _without(_block(run, "normalized"), ("workers", *other))
+    return _without(run.config.normalized.of_the_values(), other)
 
 
 def normalized_image(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
@@ -206,7 +208,7 @@ def segmentation_thresholds(run: DatasetRun, model: str) -> Values:
 
 def segmentation_image(run: DatasetRun) -> Values:
     """Dependencies of masks and outlines: cleaning, and names and colours of the classes."""
-    cleaning = _without(_block(run, "segmentation"), ("hard_negative_margin",))
+    cleaning = _without(_block(run, "segmentation"), ("hard_negative_margin", *FITTED))
     return {"record": shown_record(run), "segmentation": cleaning}
 
 

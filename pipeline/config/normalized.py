@@ -1,6 +1,6 @@
 """Parameters of stage normalized: chains and sizes."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -125,8 +125,15 @@ class NormalizedConfig(Strict):
     def _possible(self) -> Self:
         if self.difference.apply and not self.gaussian.apply:
             raise ValueError("difference.apply needs gaussian.apply: the difference is taken to the blurred image")
+        shard = self.storage.shard
         for name in ("strip_rows", "strip_columns"):
-            if getattr(self, name) % self.storage.shard:
-                side = self.storage.shard
-                raise ValueError(f"{name} {getattr(self, name)} must be a multiple of storage.shard {side}")
+            side = getattr(self, name)
+            if side % shard and name in self.model_fields_set:
+                raise ValueError(f"{name} {side} must be a multiple of storage.shard {shard}")
+            # A default follows the shards: results do not record blocks, for they change no value.
+            object.__setattr__(self, name, max(side // shard, 1) * shard)
         return self
+
+    def of_the_values(self) -> dict[str, Any]:
+        """Values that a normalised image depends on, as plain values: not how much of it is in memory at a time."""
+        return self.model_dump(mode="json", exclude={"strip_rows", "strip_columns", "workers"})

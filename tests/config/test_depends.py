@@ -71,6 +71,7 @@ CHANGES = [
     ({"normalized": {"difference": {"omega": -4.0, "theta": 4.0}}}, IMAGES, PAGE),
     ({"normalized": {"outside": "keep"}}, IMAGES, PAGE),
     ({"normalized": {"workers": 3}}, PAGE, PAGE),
+    ({"normalized": {"strip_rows": 4096, "strip_columns": 2048}}, PAGE, PAGE),
     ({"normalized": {"storage": {"level": 3}}}, IMAGES, IMAGES),
     ({"normalized": {"rescale": {"factor": 0.5}}}, {"normalized_stain"} | IMAGES, STAINS),
     ({"normalized": {"stain": {"sample": 2000}}}, {"normalized_stain"} | PAGE, STAINS),
@@ -93,7 +94,9 @@ CHANGES = [
     ({"probability": {"fusions": ["mean"]}}, *[{"probability_image"} | PAGE] * 2),
     ({"probability": {"workers": 2, "dask": {"scheduler": "tcp://127.0.0.1:1"}}}, PAGE, PAGE),
     ({"probability": {"splits": ["train", "validation", "test"]}}, PAGE, PAGE),
-    ({"segmentation": {"threshold": 0.4}}, *[{"segmentation_thresholds", "segmentation_image"} | PAGE] * 2),
+    ({"segmentation": {"threshold": 0.4}}, *[{"segmentation_thresholds"} | PAGE] * 2),
+    ({"segmentation": {"fit_thresholds": False}}, *[{"segmentation_thresholds"} | PAGE] * 2),
+    ({"segmentation": {"fill_holes": False}}, *[{"segmentation_image"} | PAGE] * 2),
     ({"segmentation": {"minimum_area": 3}}, *[{"segmentation_image", "segmentation_hard_negatives"} | PAGE] * 2),
     ({"segmentation": {"hard_negative_margin": 3}}, *[{"segmentation_hard_negatives"} | PAGE] * 2),
     ({"report": {"bootstrap": 50}}, *[{"report_metrics"} | PAGE] * 2),
@@ -164,12 +167,13 @@ def test_how_polygons_are_understood_changes_all_that_is_computed(plan, option):
     assert changed(before["eyes"], after["eyes"]) == EVERY_RECORD
 
 
-def test_a_list_of_hard_negatives_and_weights_are_known_by_their_name_alone(plan):
+def test_a_list_of_hard_negatives_weights_and_a_table_of_splits_are_known_by_their_name_alone(plan):
     def told(folder: str) -> dict[str, dict]:
         guided = {"hard_negatives": {"table": f"{folder}/hard.parquet"}}
         change = {
             "index": {"samplings": {"guided": guided}},
             "model": {"models": {"unet": {"encoder_weights": f"{folder}/w.pt"}}},
+            "raw": {"splits_csv": f"{folder}/splits.csv"},
         }
         run = plan(change)["eyes"]
         assert depends.hard_negatives_file(run, "guided") == f"{folder}/hard.parquet"

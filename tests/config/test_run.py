@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import StageConfig
+from pipeline.config import NormalizedConfig, StageConfig, Storage
 from pipeline.config.manifest import load_manifest
 from pipeline.config.run import RunConfig, merge, plan_run, run_schema, sampling_from
 from pipeline.config.validation import load_yaml
@@ -195,3 +195,13 @@ def test_a_missing_root_says_which_data_set_where_to_get_it_and_how_it_must_look
 
 def test_defaults_are_themselves_valid():
     assert RunConfig().model_dump(mode="json")
+
+
+def test_blocks_that_are_not_given_follow_the_shards_and_those_that_are_must():
+    """Results do not record blocks, so they are validated again without them, whatever the shards."""
+    for shard in (512, 4096, 16_384):
+        config = NormalizedConfig(storage=Storage(chunk=shard // 4, shard=shard))
+        assert config.strip_rows % shard == config.strip_columns % shard == 0
+        assert NormalizedConfig.model_validate(config.of_the_values()) == config
+    with pytest.raises(ValueError, match=r"strip_rows 2048 must be a multiple of storage.shard 4096"):
+        NormalizedConfig(strip_rows=2048, storage=Storage(chunk=512, shard=4096))

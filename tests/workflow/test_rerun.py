@@ -44,6 +44,15 @@ PARAMETERS = [
     ({"normalized": {"difference": {"omega": -4.0, "theta": 4.0}}}, AFTER_NORMALIZED, PAGE),
     ({"normalized": {"outside": "keep"}}, AFTER_NORMALIZED, PAGE),
     ({"normalized": {"stain": {"most_gain": 3.0}}}, PAGE, pink(AFTER_NORMALIZED)),
+    # How much of an image is in memory at a time changes nothing in it.
+    (
+        {
+            "normalized": {"strip_rows": 128, "strip_columns": 192},
+            "overrides": {"pink": {"normalized": {"strip_columns": 64}}},
+        },
+        PAGE,
+        PAGE,
+    ),
     ({"index": {"samplings": {"guided": {"beta": 0.5}}}}, AFTER_INDEX, NOTHING),
     ({"index": {"samplings": {"guided": {"jitter": 8}}}}, AFTER_INDEX, NOTHING),
     ({"index": {"samplings": {"plain": {"strategy": "grid", "patch": 64}}}}, *[{"index_sampling"} | PAGE] * 2),
