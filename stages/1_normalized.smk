@@ -21,8 +21,8 @@ rule normalized_stain:
         "<benchmarks>/{dataset}/normalized/normalized_stain/{image}.stain.tsv"
     threads: lambda w: run_of(w).config.normalized.workers
     resources:
-        mem_mb=memory_of("normalized_stain"),
         **BLOCKS,
+        mem_mb=memory_of("normalized_stain"),
     params:
         **recorded(
             lambda w: depends.normalized_stain(run_of(w), entry_of(w).facts()),
@@ -72,8 +72,8 @@ rule normalized_image:
         "<benchmarks>/{dataset}/normalized/normalized_image/{image}.tsv"
     threads: lambda w: run_of(w).config.normalized.workers
     resources:
-        mem_mb=memory_of("normalized_image"),
         **BLOCKS,
+        mem_mb=memory_of("normalized_image"),
     params:
         # One function for each chain, so that code of the other one reruns nothing here.
         **recorded(
