@@ -13,7 +13,7 @@ from pipeline.cli.arguments import PROJECT, key_values
 from pipeline.config.run import DatasetRun, merge, plan_run
 from pipeline.config.validation import load_yaml
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.raw.datasets.headers import check_headers, check_values, picture_of, truth_sample
+from pipeline.raw.datasets.headers import check_headers, check_values, picture_of, sample_to_look_at
 from pipeline.raw.datasets.left_over import left_over
 from pipeline.raw.datasets.listing import list_images
 from pipeline.raw.splits.assign import check_splits
@@ -80,11 +80,11 @@ def _describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry]) 
 
 
 def _values(console: Console, run: DatasetRun, entries: Sequence[ImageEntry]) -> list[str]:
-    """Problems with values of truth, of a few images that are named."""
-    sample = truth_sample(entries)
+    """Problems with truth and 16-bit pictures, of a few images that are named."""
+    sample = sample_to_look_at(entries)
     if sample:
         names = ", ".join(entry.image_id for entry in sample)
-        console.print(f"{run.entry}: values of truth looked at in {len(sample)} of {len(entries)} images: {names}")
+        console.print(f"{run.entry}: truth and bits looked at in {len(sample)} of {len(entries)} images: {names}")
     return [problem for entry in sample for problem in check_values(entry, record=run.record)]
 
 

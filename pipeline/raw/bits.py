@@ -9,13 +9,18 @@ from numpy.typing import NDArray
 from pipeline.config.manifest import DatasetRecord
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.formats.source import blocks, unusable
+from pipeline.raw.formats.suffixes import decoded_whole
 from pipeline.raw.pixels import open_image
 
-__all__ = ["check_bits", "largest_value", "refuse_few_bits"]
+__all__ = ["check_bits", "largest_value", "may_be_wide", "refuse_few_bits"]
 
 CAMERAS = (10, 12, 14)
 """Bits that cameras store in 16."""
 DARK, WHITE = 2**14, 65535
+PNG, PNG_DEPTH = b"\x89PNG", 24
+"""How a PNG begins, and its byte with the bits of a sample."""
+EIGHT_BIT = (b"\xff\xd8", b"GIF8", b"RIFF", b"BM")
+"""How JPEG, GIF, WebP and BMP files begin."""
 BLOCK = 2**23
 """Pixels that are read at a time."""
 
@@ -40,6 +45,18 @@ def refuse_few_bits(largest: int, *, entry: ImageEntry, record: DatasetRecord) -
             f"16-bit values up to {largest}",
             expected=f"values that use the 16 bits, or significant_bits in the manifest: {bits}, or 16",
         )
+
+
+def may_be_wide(path: Path) -> bool:
+    """Whether a file may hold 16-bit samples, by its first bytes; where pieces are read, opening tells."""
+    if not decoded_whole(path.name):
+        return True
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(PNG_DEPTH + 1)
+    except OSError:  # the check of its header says so
+        return False
+    return head[PNG_DEPTH:] == bytes([16]) if head.startswith(PNG) else not head.startswith(EIGHT_BIT)
 
 
 def check_bits(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) -> None:

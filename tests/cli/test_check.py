@@ -1,7 +1,11 @@
 """The command says what a run will do, and one sentence about what is wrong."""
 
+import json
+
+import imagecodecs
 import numpy as np
 import pytest
+import tifffile
 import yaml
 from PIL import Image
 
@@ -53,7 +57,7 @@ def test_check_looks_at_the_values_of_a_few_truths_and_says_which(folder, capsys
         Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(folder / f"{name}.jpg")
         Image.fromarray(np.zeros((40, 60), np.uint8)).save(folder / f"{name}_EX.png")
     assert check() == 0
-    assert "values of truth looked at in 5 of 7 images: a, b, d, e, g" in capsys.readouterr().out
+    assert "truth and bits looked at in 5 of 7 images: a, b, d, e, g" in capsys.readouterr().out
     Image.fromarray(mask).save(folder / "g_EX.png")
     assert check() == 1
     text = capsys.readouterr().out
@@ -76,6 +80,47 @@ def test_check_finds_labels_that_the_manifest_does_not_declare(folder, capsys, s
         word in text
         for word in ["mine/b", f"not declare: {', '.join(map(str, sorted({*stored} - {0, 1})))}.", "33.3 %"]
     )
+
+
+@pytest.mark.parametrize(
+    ("drawn", "words"),
+    [
+        ({"type": "Polygon", "coordinates": [[[1, 1], [9, 1], [9, 9], [1, 1]]]}, []),
+        ({"type": "Polygon", "coordinates": [[[101, 1], [109, 1], [109, 9], [101, 1]]]}, ["outside"]),
+        ({"type": "Polygon", "coordinates": [[[1, 1], [1e300, 1], [9, 9], [1, 1]]]}, ["mine/b"]),
+        ({"type": "Polygon", "coordinates": None}, ["mine/b"]),
+    ],
+)
+def test_check_looks_at_the_polygons_of_a_few_images(folder, capsys, drawn, words):
+    tree = yaml.safe_load((folder / "mine.yaml").read_text())
+    tree["datasets"]["mine"]["folder"] = {"images": "{image}.jpg", "annotations": "{image}.geojson"}
+    (folder / "mine.yaml").write_text(yaml.safe_dump(tree))
+    square = {"type": "Polygon", "coordinates": [[[1, 1], [9, 1], [9, 9], [1, 1]]]}
+    for name in ("a", "b", "c"):
+        feature = {"type": "Feature", "properties": {"classification": {"name": "Exudates"}}}
+        feature["geometry"] = drawn if name == "b" else square
+        (folder / f"{name}.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    assert check() == bool(words)
+    text = capsys.readouterr().out
+    assert all(word in text for word in words), text
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize(("shift", "words"), [(0, []), (4, ["mine/b", "significant_bits in the manifest: 12"])])
+def test_check_finds_16_bit_pictures_of_few_bits(folder, capsys, suffix, shift, words):
+    tree = yaml.safe_load((folder / "mine.yaml").read_text())
+    tree["datasets"]["mine"]["folder"]["images"] = "{image}." + suffix
+    (folder / "mine.yaml").write_text(yaml.safe_dump(tree))
+    full = np.arange(40 * 60 * 3, dtype=np.uint16).reshape(40, 60, 3) * 9
+    for name in ("a", "b", "c"):
+        pixels = full >> (shift if name == "b" else 0)
+        if suffix == "png":
+            (folder / f"{name}.png").write_bytes(imagecodecs.png_encode(pixels))
+        else:
+            tifffile.imwrite(folder / f"{name}.tif", pixels, photometric="rgb")
+    assert check() == bool(words)
+    text = capsys.readouterr().out
+    assert all(word in text for word in words), text
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,18 @@ import numpy as np
 
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ImageRejected
+from pipeline.raw.bits import check_bits, may_be_wide
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.formats.reader import file_size
 from pipeline.raw.formats.suffixes import decoded_whole
+from pipeline.raw.pixels import open_image, polygon_origin
 from pipeline.raw.truth import has_size, open_truth
 from pipeline.runtime.job_memory import Picture
 
-__all__ = ["check_headers", "check_values", "header_size", "picture_of", "truth_sample"]
+__all__ = ["check_headers", "check_values", "header_size", "picture_of", "sample_to_look_at"]
 
 SAMPLED, LARGEST_SAMPLED = 5, 2**27
-"""Images of a data set whose truth files are decoded before a run, and the pixels beyond which none is."""
+"""Images of a data set whose truth and 16-bit pictures are decoded before a run, and the pixels beyond which none is."""
 
 
 def header_size(path: Path) -> tuple[int, int] | None:
@@ -73,22 +75,38 @@ def check_headers(entry: ImageEntry, *, any_level: bool = False) -> list[str]:
     return problems
 
 
-def truth_sample(entries: Sequence[ImageEntry]) -> list[ImageEntry]:
-    """Images whose truth files are looked at before a run: at most `SAMPLED`, spread over the list.
+def sample_to_look_at(entries: Sequence[ImageEntry]) -> list[ImageEntry]:
+    """Images that are looked at before a run, spread over the list: `SAMPLED` of truth files, as many of 16-bit pictures.
 
     Parameters
     ----------
     entries
-        All images of a data set; those without mask or label files and very large ones are passed over.
+        All images of a data set; very large ones are passed over.
     """
-    with_files = [each for each in entries if each.annotated and (each.masks or each.label)]
-    wanted = sorted({int(at) for at in np.linspace(0, len(with_files) - 1, min(SAMPLED, len(with_files)))})
-    sizes = {at: header_size(with_files[at].image or Path()) if with_files[at].image else None for at in wanted}
-    return [with_files[at] for at, size in sizes.items() if size and size[0] * size[1] <= LARGEST_SAMPLED]
+    truth = _spread([at for at, each in enumerate(entries) if each.image and _has_truth_files(each)])
+    wide = _spread([at for at, each in enumerate(entries) if each.image and may_be_wide(each.image)])
+    sizes = {at: header_size(entries[at].image or Path()) for at in sorted(truth | wide)}
+    return [entries[at] for at, size in sizes.items() if size and size[0] * size[1] <= LARGEST_SAMPLED]
+
+
+def _spread(places: Sequence[int]) -> set[int]:
+    return {places[int(at)] for at in np.linspace(0, len(places) - 1, min(SAMPLED, len(places)))}
+
+
+def _has_truth_files(entry: ImageEntry) -> bool:
+    return entry.annotated and bool(entry.masks or entry.label or entry.annotations)
+
+
+def _origin(entry: ImageEntry, path: Path, *, record: DatasetRecord) -> tuple[int, int]:
+    """Where polygons count from. A file that is decoded whole is no slide and has no other origin than its corner."""
+    if entry.annotations is None or decoded_whole(path.name):
+        return (0, 0)
+    with open_image(entry, record=record) as source:
+        return polygon_origin(source, record=record)
 
 
 def check_values(entry: ImageEntry, *, record: DatasetRecord) -> list[str]:
-    """Check of the values in the truth files of one image, which are decoded: what stage raw would reject it for.
+    """Check of the truth of one image, which is decoded, and of the bits of a 16-bit picture: what stage raw rejects.
 
     Parameters
     ----------
@@ -101,7 +119,11 @@ def check_values(entry: ImageEntry, *, record: DatasetRecord) -> list[str]:
         return []
     height, width = file_size(entry.image)
     try:
-        with open_truth(entry, record=record, height=height, width=width):
-            return []
+        origin = _origin(entry, entry.image, record=record)
+        with open_truth(entry, record=record, height=height, width=width, origin=origin):
+            pass
+        if may_be_wide(entry.image):
+            check_bits(entry, record=record)
     except ImageRejected as problem:
         return [f"{entry.image_id}: {problem}"]
+    return []
