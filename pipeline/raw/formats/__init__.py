@@ -12,4 +12,5 @@ source            image source: any box of a picture at any pyramid level
 suffixes          suffixes of files that are read piece by piece
 tiff              TIFF reader: pyramids, masks and label images, pixel size
 tiff_page         tiles and strips of one TIFF page, decoded on demand
+tiff_series       pyramid pages of the largest picture of a TIFF
 """

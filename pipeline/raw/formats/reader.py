@@ -19,7 +19,8 @@ from pipeline.raw.formats.openslide import is_slide, open_slide, slide_size
 from pipeline.raw.formats.piece_cache import CACHE_BYTES
 from pipeline.raw.formats.source import ArraySource, ImageSource
 from pipeline.raw.formats.suffixes import SLIDES, TIFF
-from pipeline.raw.formats.tiff import open_tiff, open_tiff_values, tiff_size
+from pipeline.raw.formats.tiff import open_tiff, open_tiff_values
+from pipeline.raw.formats.tiff_series import tiff_size
 
 __all__ = ["ValueSource", "file_size", "open_picture", "open_values"]
 

@@ -4,8 +4,6 @@ Aperio SVS, OME-TIFF and generic pyramids (levels as pages or as SubIFDs) are un
 file that breaks off is found when it is opened. A piece that does not decode is found when it is asked for.
 """
 
-import math
-import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -33,18 +31,15 @@ from pipeline.raw.formats.source import (
     three_channels,
     unusable,
 )
-from pipeline.raw.formats.tiff_page import DAMAGE, LARGEST_PIECE, Page, is_jpeg
+from pipeline.raw.formats.tiff_page import LARGEST_PIECE, Page, is_jpeg
+from pipeline.raw.formats.tiff_series import EXPECTED, PROBLEMS, opened_tiff, picture_pages
 
-__all__ = ["TiffSource", "TiffValues", "open_tiff", "open_tiff_values", "tiff_size"]
+__all__ = ["TiffSource", "TiffValues", "open_tiff", "open_tiff_values"]
 
 GREY, COLOUR = (0, 1), (2, 6)
-UPRIGHT = (0, 1)
-"""Values of the tag Orientation; 0 is none of the standard's and stands where nobody set it."""
 INVERTED, YCBCR = 0, 6
 PICTURE_CODECS = (7, 33003, 33004, 33005, 33007, 34712, 34892, 50001, 50002)
 """Compressions whose decoders give RGB where YCbCr is stored."""
-EXPECTED = "one grey or RGB picture of 8 or 16 bit, with or without smaller copies of itself"
-PROBLEMS = (*DAMAGE, struct.error)
 
 
 class _Unread(Exception):
@@ -119,56 +114,6 @@ def _alpha(page: tifffile.TiffPage) -> Alpha:
     return EXTRA_SAMPLES.get(int(page.extrasamples[0]), "none") if page.extrasamples else "none"
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
-    try:
-        file = tifffile.TiffFile(path)
-    except PROBLEMS as error:
-        raise unusable(path, error, expected="a whole TIFF file") from error
-    with file:
-        yield file
-
-
-def _levels(file: tifffile.TiffFile, path: Path) -> list[Any]:
-    """Pyramid pages of the largest picture that a file holds, finest first. A stack of pictures is refused."""
-    try:
-        series = _largest_first(file)
-        levels = [(level, level.pages[0].aspage()) for level in series[0].levels]
-        pages = [page for level, page in levels if math.prod(level.shape) == page.size and page.imagedepth == 1]
-        alike = [page for page in pages if _alike(page, pages[0])]
-    except (*PROBLEMS, ZeroDivisionError, AttributeError) as error:
-        raise unusable(path, error, expected="a whole TIFF file") from error
-    if levels and levels[0][1].tags.valueof("Orientation", default=1) not in UPRIGHT:
-        turned = f"orientation {levels[0][1].tags.valueof('Orientation')}"
-        raise unusable(path, turned, expected="a TIFF whose first row is on top: readers differ in how they turn it")
-    if not pages or pages[0] is not levels[0][1] or _is_pair(series):
-        found = "; ".join(f"{each.axes} {'×'.join(map(str, each.shape))}" for each in series[:5])
-        raise unusable(path, f"a stack of channels or planes ({found})", expected=EXPECTED)
-    return alike
-
-
-def _largest_first(file: tifffile.TiffFile) -> list[Any]:
-    """Series by the area of their pages: a macro, label or thumbnail may stand before the picture."""
-
-    def area(series: Any) -> int:  # noqa: ANN401 pages that may be None by their type
-        first = series.levels[0].pages[0].aspage()
-        return int(first.imagelength) * int(first.imagewidth)
-
-    return sorted(file.series, key=area, reverse=True)
-
-
-def _is_pair(series: list[Any]) -> bool:
-    """Two largest pictures of one kind: no telling which of them is meant."""
-    return len(series) > 1 and (series[0].shape, series[0].dtype) == (series[1].shape, series[1].dtype)
-
-
-def _alike(page: tifffile.TiffPage, first: tifffile.TiffPage) -> bool:
-    same = all(getattr(page, each) == getattr(first, each) for each in ("samplesperpixel", "photometric", "dtype"))
-    high, wide = first.imagelength / page.imagelength, first.imagewidth / page.imagewidth
-    # Small levels are rounded, so a quotient may be off by what one pixel makes.
-    return same and abs(high - wide) <= high / page.imagelength + wide / page.imagewidth
-
-
 def _name(code: Any) -> str:  # noqa: ANN401 an enumeration, or a number that it does not know
     return str(getattr(code, "name", code))
 
@@ -219,7 +164,7 @@ class _Opener:
 
 
 def _picture(file: tifffile.TiffFile, opener: _Opener, showing: Showing) -> ImageSource:
-    found = _levels(file, opener.path)
+    found = picture_pages(file, opener.path)
     _check_picture(found[0], opener.path)
     light = Light(opener.path, showing, _alpha(found[0]), int(found[0].photometric) == INVERTED)
     # What a scanner left out is glass.
@@ -255,7 +200,7 @@ def open_tiff(
         The file is damaged, or holds something else than one picture.
     """
     with ExitStack() as stack:
-        file = stack.enter_context(_opened(path))
+        file = stack.enter_context(opened_tiff(path))
         try:
             opener = _Opener(path, workers=workers, stack=stack, cache_bytes=cache_bytes)
             source: ImageSource | None = _picture(file, opener, showing)
@@ -287,23 +232,10 @@ def open_tiff_values(
         The file is damaged, or holds a stack.
     """
     with ExitStack() as stack:
-        page = _levels(stack.enter_context(_opened(path)), path)[0]
+        page = picture_pages(stack.enter_context(opened_tiff(path)), path)[0]
         opener = _Opener(path, workers=workers, stack=stack, cache_bytes=cache_bytes)
         inverted = int(page.photometric) == INVERTED and not labels
         check_values(page.dtype, whole_range=inverted or _alpha(page) != "none", path=path)
         fill = 0 if not inverted else 1 if page.dtype == np.bool_ else np.iinfo(page.dtype).max
         value = _value(page, inverted=inverted, labels=labels, path=path)
         yield TiffValues(opener.page(page, fill=fill), value=value, lossy=is_jpeg(page))
-
-
-def tiff_size(path: Path) -> tuple[int, int]:
-    """Image size ``(height, width)`` of the picture in a TIFF file.
-
-    Raises
-    ------
-    ImageRejected
-        The header cannot be read.
-    """
-    with _opened(path) as file:
-        page = _levels(file, path)[0]
-        return int(page.imagelength), int(page.imagewidth)
