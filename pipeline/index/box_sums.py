@@ -15,7 +15,10 @@ from pipeline.arrays.raster import Raster
 from pipeline.geometry import Box, strips
 from pipeline.index.image import NormalizedImage
 
-__all__ = ["Boxes", "box_sums", "truth_counts"]
+__all__ = ["MOST_IGNORED", "Boxes", "box_sums", "is_certain", "truth_counts"]
+
+MOST_IGNORED = 0.25
+"""Largest share of pixels that nobody is sure of in a patch that counts as one without lesions."""
 
 Boxes = NDArray[np.int64]
 """``(n, 4)``: y0, x0, y1, x1 of each box, half-open."""
@@ -128,8 +131,16 @@ def _sweep(
                     column[at] += line[at]
 
 
+def is_certain(image: NormalizedImage, boxes: Boxes) -> NDArray[np.bool_]:
+    """Certainty check of negatives: boxes ``(n, 4)`` of which at most ``MOST_IGNORED`` is ignored, ``(n,)``."""
+    if image.ignored is None:
+        return np.ones(len(boxes), dtype=np.bool_)
+    unsure = box_sums(image.ignored, boxes, planes=1, rows=image.rows)[:, 0]
+    return np.asarray(unsure <= MOST_IGNORED * (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
+
+
 def truth_counts(image: NormalizedImage, boxes: Boxes, *, groups: Sequence[Sequence[int]]) -> NDArray[np.int64]:
-    """Pixels of truth of each group of classes, and of the roi, inside each box: ``(n, group + 1)``.
+    """Pixels of truth of each group of classes, and of the roi that are not ignored, in each box: ``(n, group + 1)``.
 
     Parameters
     ----------

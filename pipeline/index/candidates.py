@@ -64,7 +64,7 @@ class Candidates:
     width: int
     """Columns."""
     roi_pixels: int
-    """Pixels of field of view or tissue."""
+    """Pixels of field of view or tissue that are not ignored."""
     lesions: Mapping[str, Lesions]
     """Class code → components, for every class."""
 

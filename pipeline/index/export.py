@@ -40,7 +40,7 @@ Layout: TypeAlias = Literal["files", "nnunet"]
 FORMATS: tuple[Layout, ...] = ("files", "nnunet")
 NNUNET_NAME = r"Dataset\d{3}_[A-Za-z0-9][A-Za-z0-9_-]*"
 CHANNELS = ("R", "G", "B")
-WHITE = 255
+WHITE = IGNORED = 255
 PLACE = ("name", "split", "y", "x", "height", "width")
 BATCH = 64
 """Patches that are handed out at a time; progress is told after each such lot."""
@@ -55,6 +55,8 @@ class _Patch:
     """``(3, y, x)``, RGB."""
     truth: NDArray[np.uint8]
     """``(class, y, x)``, 0 or 1."""
+    ignored: NDArray[np.bool_]
+    """``(y, x)``: where the truth says "not sure"."""
 
 
 Writer: TypeAlias = Callable[[_Patch, NDArray[np.uint8]], None]
@@ -105,9 +107,11 @@ def export_patches(
         Where to; it must not be there yet. For nnU-Net its name is ``Dataset`` and three digits, ``_`` and a name.
     layout
         ``files``: ``{split}/images/{name}.png``, and for a multiclass task ``{split}/labels/{name}.png`` (0 for
-        background, then the classes in order), else ``{split}/masks/{CODE}/{name}.png`` (0 or 255); ``patches.csv``
-        with the rows. ``nnunet``: training and validation patches in ``imagesTr`` (a file a channel) and ``labelsTr``,
-        test patches in ``imagesTs`` and ``labelsTs``, ``dataset.json``, and ``splits_final.json`` with our splits.
+        background, then the classes in order, 255 for ignored pixels), else ``{split}/masks/{CODE}/{name}.png`` (0 or
+        255), and ``{split}/ignore/{name}.png`` where the data set declares ``ignore``; ``patches.csv`` with the rows.
+        ``nnunet``: training and validation patches in ``imagesTr`` (a file a channel) and ``labelsTr``,
+        test patches in ``imagesTs`` and ``labelsTs``, ``dataset.json``, and ``splits_final.json`` with our splits;
+        ignored pixels have nnU-Net's label ``ignore``, the last one.
     origin
         What the patches come from, kept in ``dataset.json``; plain values.
     workers
@@ -124,7 +128,7 @@ def export_patches(
     _check_rows(frame, layout=layout)
     rows = frame.assign(name=patch_names(frame))
     with _new_folder(folder) as partial:
-        write = _files_writer(partial, rows, record) if layout == "files" else _nnunet_writer(partial, rows)
+        write = _files_writer(partial, rows, record) if layout == "files" else _nnunet_writer(partial, rows, record)
         for image, part in rows.groupby(rows["image_id"].astype(str), sort=False):
             # One image after the other, so that only pieces of one are held.
             save = _saver(normalized[str(image)], record=record, write=write)
@@ -186,12 +190,14 @@ def _new_folder(folder: Path) -> Iterator[Path]:
 
 def _saver(store: Path, *, record: DatasetRecord, write: Writer) -> Callable[[tuple[Any, ...]], str]:
     """A function that reads and writes one patch of an image, given its ``PLACE``, and gives its name."""
-    truth, pixels = tiled(open_image(store, codes=record.codes).truth), tiled(open_array(store, "0"))
+    image, pixels = open_image(store, codes=record.codes), tiled(open_array(store, "0"))
+    truth, ignored = tiled(image.truth), image.ignored
 
     def save(place: tuple[Any, ...]) -> str:
         name, split, y, x, height, width = place
         box = Box(int(y), int(x), int(y) + int(height), int(x) + int(width))
-        patch = _Patch(str(name), str(split), pixels.read(box), (truth.read(box) != 0).astype(np.uint8))
+        unsure = np.zeros((box.height, box.width), np.bool_) if ignored is None else ignored.read(box)[0] != 0
+        patch = _Patch(str(name), str(split), pixels.read(box), (truth.read(box) != 0).astype(np.uint8), unsure)
         write(patch, _labels(patch, record))
         return patch.name
 
@@ -215,6 +221,7 @@ def _write_json(path: Path, value: object) -> None:
 
 def _files_writer(partial: Path, rows: pd.DataFrame, record: DatasetRecord) -> Writer:
     masks = ["labels"] if record.task == "multiclass" else [f"masks/{code}" for code in record.codes]
+    masks += ["ignore"] if record.ignore and record.task != "multiclass" else []
     for split in sorted(set(rows["split"].astype(str))):
         for name in ["images", *masks]:
             (partial / split / name).mkdir(parents=True)
@@ -223,10 +230,12 @@ def _files_writer(partial: Path, rows: pd.DataFrame, record: DatasetRecord) -> W
         base, file = partial / patch.split, f"{patch.name}.png"
         _write_png(base / "images" / file, np.moveaxis(patch.pixels[::-1], 0, 2))
         if record.task == "multiclass":
-            _write_png(base / "labels" / file, labels)
+            _write_png(base / "labels" / file, np.where(patch.ignored, np.uint8(IGNORED), labels))
             return
         for code, plane in zip(record.codes, patch.truth, strict=True):
             _write_png(base / "masks" / code / file, plane * np.uint8(WHITE))
+        if record.ignore:
+            _write_png(base / "ignore" / file, patch.ignored * np.uint8(WHITE))
 
     return write
 
@@ -236,10 +245,12 @@ def _files_facts(record: DatasetRecord) -> dict[str, Any]:
         {"code": known.code, "name": known.name, "kind": known.kind, "label": at, "rgb": list(known.rgb)}
         for at, known in enumerate(record.classes, start=1)
     ]
-    return {"task": record.task, "classes": classes, "priority": list(record.order)}
+    facts = {"task": record.task, "classes": classes, "priority": list(record.order)}
+    ignored = {"label": IGNORED} if record.task == "multiclass" else {"folder": "ignore"}
+    return facts | ({"ignored": ignored} if record.ignore else {})
 
 
-def _nnunet_writer(partial: Path, rows: pd.DataFrame) -> Writer:
+def _nnunet_writer(partial: Path, rows: pd.DataFrame, record: DatasetRecord) -> Writer:
     for name in ("imagesTr", "labelsTr"):
         (partial / name).mkdir()
     if (rows["split"] == "test").any():
@@ -250,15 +261,17 @@ def _nnunet_writer(partial: Path, rows: pd.DataFrame) -> Writer:
         end = "Ts" if patch.split == "test" else "Tr"
         for number, channel in enumerate(patch.pixels):
             _write_png(partial / f"images{end}" / f"{patch.name}_{number:04}.png", channel)
-        _write_png(partial / f"labels{end}" / f"{patch.name}.png", labels)
+        last = np.uint8(len(record.codes) + 1)
+        _write_png(partial / f"labels{end}" / f"{patch.name}.png", np.where(patch.ignored, last, labels))
 
     return write
 
 
 def _nnunet_facts(rows: pd.DataFrame, record: DatasetRecord, *, name: str) -> dict[str, Any]:
+    labels = {code: at for at, code in enumerate((BACKGROUND, *record.codes))}
     return {
         "channel_names": {str(number): channel for number, channel in enumerate(CHANNELS)},
-        "labels": {BACKGROUND: 0} | {code: at for at, code in enumerate(record.codes, start=1)},
+        "labels": labels | ({"ignore": len(labels)} if record.ignore else {}),
         "numTraining": int((rows["split"] != "test").sum()),
         "file_ending": ".png",
         "overwrite_image_reader_writer": "NaturalImage2DIO",

@@ -46,14 +46,18 @@ class NormalizedImage:
     """``(c, y, x)`` uint8: the pyramid level nearest to a quarter of the size."""
     factor: int
     """Pixels of the full size along one pixel of ``coarse``."""
+    ignore: zarr.Array[Any] | None = None
+    """``(y, x)`` uint8, 0 or 1: where the truth says "not sure"; None where the data set declares no such value."""
     truth_pieces: Pieces = field(init=False)
     roi_pieces: Pieces = field(init=False)
-    """What boxes of ``truth`` and ``roi`` hold."""
+    ignore_pieces: Pieces | None = field(init=False)
+    """What boxes of ``truth``, ``roi`` and ``ignore`` hold."""
 
     def __post_init__(self) -> None:
         """Look at the layout once, so that what is learnt of one box serves the next."""
         object.__setattr__(self, "truth_pieces", pieces_of(self.truth))
         object.__setattr__(self, "roi_pieces", pieces_of(self.roi))
+        object.__setattr__(self, "ignore_pieces", None if self.ignore is None else pieces_of(self.ignore))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -90,8 +94,25 @@ class NormalizedImage:
 
     @property
     def roi_mask(self) -> Raster[np.uint8]:
-        """Region of interest as ``(1, y, x)``, 0 or 1."""
-        return Raster(self.shape, lambda box: _united(self.roi_pieces, box, [[0]]))
+        """Region of interest without ignored pixels as ``(1, y, x)``, 0 or 1."""
+
+        def read(box: Box) -> NDArray[np.uint8]:
+            found = _united(self.roi_pieces, box, [[0]])
+            self._leave_out(box, found[0])
+            return found
+
+        return Raster(self.shape, read)
+
+    @property
+    def ignored(self) -> Raster[np.uint8] | None:
+        """Ignored pixels as ``(1, y, x)``, 0 or 1; None where the data set declares no such value."""
+        pieces = self.ignore_pieces
+        return None if pieces is None else Raster(self.shape, lambda box: _united(pieces, box, [[0]]))
+
+    def _leave_out(self, box: Box, region: NDArray[np.uint8]) -> None:
+        """Clear ignored pixels of a box, in place."""
+        for _, part, pixels in self.ignore_pieces(box) if self.ignore_pieces else ():
+            region[part.shift(-box.y0, -box.x0).slices] &= pixels == 0
 
     @property
     def any_truth(self) -> Raster[np.uint8]:
@@ -100,7 +121,7 @@ class NormalizedImage:
         return Raster(self.shape, lambda box: _united(self.truth_pieces, box, [every]))
 
     def planes(self, box: Box, *, groups: Sequence[Sequence[int]], memory: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Union of the classes of each group, and the roi: ``(group + 1, y, x)``, 0 or 1.
+        """Union of the classes of each group, and the roi without ignored pixels: ``(group + 1, y, x)``, 0 or 1.
 
         The planes lie in ``memory``, which is flat and large enough, so that it is not taken anew for each box.
         """
@@ -109,6 +130,7 @@ class NormalizedImage:
         found[:] = 0
         _unite(self.truth_pieces, box, groups, into=found[:-1])
         _unite(self.roi_pieces, box, [[0]], into=found[-1:])
+        self._leave_out(box, found[-1])
         return found
 
 
@@ -183,7 +205,8 @@ def open_image(path: Path, *, codes: tuple[str, ...] | None = None) -> Normalize
         )
     level = min(QUARTER, levels - 1)
     coarse = member(group, str(level), where=path)
-    return NormalizedImage(str(notes["image_id"]), classes, truth, roi, coarse, 2**level)
+    ignore = member(group, "ignore", where=path) if "ignore" in group else None
+    return NormalizedImage(str(notes["image_id"]), classes, truth, roi, coarse, 2**level, ignore)
 
 
 def _foreign(path: Path, *, found: str, expected: str) -> StoreError:

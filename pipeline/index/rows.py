@@ -33,7 +33,7 @@ class ImageRows:
     lesions: Mapping[str, tuple[NDArray[np.int64], NDArray[np.bool_]]]
     """Class → area of each component, and whether a patch touches it; training images only."""
     covered: int
-    """Pixels of the roi inside patches that were drawn without truth; training images only."""
+    """Pixels of the roi, ignored ones apart, inside patches that were drawn without truth; training images only."""
 
 
 def _rows(

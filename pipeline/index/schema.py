@@ -64,7 +64,7 @@ _BEFORE = (
     Column("target_class", "category", "Class code that the patch was drawn for, or background; null for grid."),
     Column("is_positive", "bool", "Whether any pixel inside has truth of any class."),
     Column("truth_fraction", "float32", "Share of the pixels inside that have truth of any class."),
-    Column("roi_fraction", "float32", "Share of the pixels inside that are field of view or tissue."),
+    Column("roi_fraction", "float32", "Share of the pixels inside that are field of view or tissue and not ignored."),
 )
 _AFTER = (
     Column("structure", "float32", "How much tissue structure is inside, 0 to 1; see pipeline.index.structure."),

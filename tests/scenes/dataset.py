@@ -33,6 +33,7 @@ class Picture:
     unknown: tuple[str, ...] = ()
     rejected: str = ""
     group: str | None = None
+    ignore: NDArray[np.uint8] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -138,6 +139,7 @@ def write_store(path: Path, image_id: str, picture: Picture, *, codes: tuple[str
         write_box(group[str(number)], level, y0=0, x0=0)
         level = np.stack([halve(channel) for channel in level])
     planes = {"truth": picture.truth, "roi": picture.field_of_view}
+    planes |= {} if picture.ignore is None else {"ignore": picture.ignore}
     for name, values in planes.items():
         write_box(create_plane(group, name, shape=values.shape, dtype="uint8", storage=STORAGE), values, y0=0, x0=0)
 

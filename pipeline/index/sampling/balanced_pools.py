@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import BalancedSampling
-from pipeline.index.box_sums import Boxes, truth_counts
+from pipeline.index.box_sums import Boxes, is_certain, truth_counts
 from pipeline.index.candidates import Candidates
 from pipeline.index.image import NormalizedImage
 from pipeline.index.sampling.candidate_pool import EMPTY, CandidatePool, apart, draw_keys, in_order, joined
@@ -33,7 +33,9 @@ class CandidatePools:
     hard: CandidatePool
     """Boxes without truth from the list of hard negatives; weights are scores."""
     negatives: CandidatePool
-    """Boxes without truth; weights are structure scores to their power. They keep away from ``hard`` too."""
+    """Boxes without truth and with few ignored pixels; weights are structure scores to their power.
+
+    They keep away from ``hard`` too."""
 
 
 def candidate_boxes(candidates: Candidates, *, codes: Sequence[str], seed: int, patch: int, step: int) -> Boxes:
@@ -131,6 +133,7 @@ def _negatives(
     most: int,
 ) -> CandidatePool:
     which = (counted.truth == 0) & (counted.roi > 0) & (counted.roi >= sampling.least_roi * counted.area)
+    which &= is_certain(image, counted.boxes)
     if sampling.hard_negatives.use == "avoid":
         which &= ~touches(counted.boxes, listed.boxes)
     boxes = counted.boxes[which]

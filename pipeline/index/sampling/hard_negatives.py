@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.errors import SamplingError
-from pipeline.index.box_sums import Boxes, box_sums
+from pipeline.index.box_sums import Boxes, box_sums, is_certain
 from pipeline.index.image import NormalizedImage
 from pipeline.index.sampling.candidate_pool import EMPTY, CandidatePool, draw_keys, in_order
 from pipeline.index.sampling.positions import around, jittered
@@ -132,7 +132,7 @@ def hard_pool(image: NormalizedImage, hard: HardBoxes, *, seed: int, patch: int)
     Returns
     -------
     CandidatePool
-        At most one patch for each box; none where each try has truth inside.
+        At most one patch for each box; none where each try has truth inside, or too many ignored pixels.
     """
     shape = np.array([image.height, image.width])
     inside = (hard.boxes[:, :2] < shape).all(axis=1)
@@ -145,7 +145,8 @@ def hard_pool(image: NormalizedImage, hard: HardBoxes, *, seed: int, patch: int)
     middle = np.minimum((boxes[:, :2] + boxes[:, 2:]) // 2, shape - 1)
     wish, keep = (middle[:, None] + shift).reshape(-1, 2), np.repeat(middle, TRIES, axis=0)
     tried = around(wish, keep=keep, height=image.height, width=image.width, patch=patch)
-    free = (box_sums(image.any_truth, tried, planes=1, rows=image.rows)[:, 0] == 0).reshape(len(boxes), TRIES)
+    empty = box_sums(image.any_truth, tried, planes=1, rows=image.rows)[:, 0] == 0
+    free = (empty & is_certain(image, tried)).reshape(len(boxes), TRIES)
     chosen = tried.reshape(len(boxes), TRIES, 4)[np.arange(len(boxes)), free.argmax(axis=1)]
     exponential = stream(seed, "index", image.image_id, "hard", "order").standard_exponential(len(boxes))
     found = CandidatePool(draw_keys(exponential, score, power=1.0), chosen, score)

@@ -17,7 +17,7 @@ from pipeline.arrays.components import component_table, relabel
 from pipeline.arrays.raster import Raster
 from pipeline.errors import StoreError
 from pipeline.geometry import Box, starts_1d
-from pipeline.index.box_sums import Boxes, box_sums
+from pipeline.index.box_sums import Boxes, box_sums, is_certain
 from pipeline.index.candidates import Lesions
 from pipeline.index.image import NormalizedImage
 from pipeline.seeds import stream
@@ -220,6 +220,8 @@ def jittered(chance: NDArray[np.float64], *, most: int) -> Positions:
 def background_boxes(image: NormalizedImage, *, seed: int, wanted: int, patch: int) -> Boxes:
     """Background patches: boxes without truth, centred in the roi, that a bounded number of tries finds, in order.
 
+    None is centred on an ignored pixel, or holds more of them than `pipeline.index.box_sums.MOST_IGNORED`.
+
     Parameters
     ----------
     image
@@ -242,4 +244,4 @@ def background_boxes(image: NormalizedImage, *, seed: int, wanted: int, patch: i
     in_roi = box_sums(image.roi_mask, np.concatenate([centre, centre + 1], axis=1), **span)[:, 0] > 0
     boxes = np.concatenate([start, start + size], axis=1)[in_roi]
     empty = box_sums(image.any_truth, boxes, **span)[:, 0] == 0
-    return np.asarray(boxes[empty])
+    return np.asarray(boxes[empty & is_certain(image, boxes)])
