@@ -1,4 +1,4 @@
-"""Losses by name, and their weighted sum, where pixels that do not exist count nothing.
+"""Losses by name, and their weighted sum, where pixels that do not exist or are ignored count nothing.
 
 Every loss is a line of ``LOSSES``. To add one, enter it there and its name in ``LossTerm`` (`pipeline.config.model`), with
 its parameters if it has any; a test holds both together.
@@ -94,6 +94,16 @@ class Bce(nn.Module):
         return cast("Tensor", self.total(logits, target)) / (target != IGNORE).sum().clamp_min(1)
 
 
+class CrossEntropy(nn.Module):
+    """Cross-entropy, a mean over the pixels that exist; 0 where none does, whose mean would be no number."""
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Labels ``(n, h, w)``."""
+        if not bool((target != IGNORE).any()):
+            return logits.sum() * 0
+        return F.cross_entropy(logits, target, ignore_index=IGNORE)
+
+
 def _dice(_: LossTerm, task: Task) -> nn.Module:
     from segmentation_models_pytorch.losses import DiceLoss
 
@@ -119,7 +129,7 @@ LOSSES: dict[str, tuple[tuple[Task, ...], Callable[[LossTerm, Task], nn.Module]]
     "dice": (LABELS + PLANES, _dice),
     "tversky": (LABELS + PLANES, _tversky),
     "focal": (LABELS + PLANES, lambda term, task: Focal(term.gamma, task=task)),
-    "cross_entropy": (LABELS, lambda _term, _task: nn.CrossEntropyLoss(ignore_index=IGNORE)),
+    "cross_entropy": (LABELS, lambda _term, _task: CrossEntropy()),
     "bce": (PLANES, lambda _term, _task: Bce()),
 }
 """Name → tasks that it has a meaning for, and what builds it from its term: a module ``forward(logits, target)``."""

@@ -22,7 +22,7 @@ from pipeline.model.augment import Augmenter
 from pipeline.model.order import EpochBatches, InOrder, Key
 from pipeline.model.targets import IGNORE, build_target
 from pipeline.seeds import derived_seed
-from pipeline.stores import open_array
+from pipeline.stores import open_array, open_group
 from pipeline.stores.shards import Shards
 
 __all__ = ["PatchDataset", "Sample", "check_rows", "loader"]
@@ -67,7 +67,7 @@ class PatchDataset(Dataset[Sample]):
         self._paths = {image: normalized[image] for image in sorted(set(self._images))}
         self._record, self._side = record, side
         self._augmenter, self._address = augmenter, address
-        self._open: dict[str, tuple[Shards, Shards]] = {}
+        self._open: dict[str, tuple[Shards, Shards, Shards | None]] = {}
 
     def __len__(self) -> int:
         """Rows."""
@@ -90,14 +90,16 @@ class PatchDataset(Dataset[Sample]):
     def _padded(self, row: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         y, x, height, width = self._boxes[row].tolist()
         box = Box(y, x, y + height, x + width)
-        pixels, truth = self._arrays(self._images[row])
-        target = build_target(truth.read(box), record=self._record)
+        pixels, truth, unsure = self._arrays(self._images[row])
+        ignored = None if unsure is None else unsure.read(box)
+        target = build_target(truth.read(box), record=self._record, ignored=ignored)
         return pad_image(pixels.read(box), self._side), pad_constant(target, self._side, value=IGNORE)
 
-    def _arrays(self, image: str) -> tuple[Shards, Shards]:
+    def _arrays(self, image: str) -> tuple[Shards, Shards, Shards | None]:
         if image not in self._open:
             path = self._paths[image]
-            self._open[image] = Shards.of(open_array(path, "0")), Shards.of(open_array(path, "truth"))
+            unsure = Shards.of(open_array(path, "ignore")) if "ignore" in open_group(path) else None
+            self._open[image] = Shards.of(open_array(path, "0")), Shards.of(open_array(path, "truth")), unsure
         return self._open[image]
 
 

@@ -9,10 +9,12 @@ from pipeline.config.manifest import DatasetRecord
 __all__ = ["IGNORE", "build_target"]
 
 IGNORE = 255
-"""Target value of pixels that do not exist: neither loss nor score counts them."""
+"""Target value of pixels that do not exist or that nobody is sure of: neither loss nor score counts them."""
 
 
-def build_target(truth: NDArray[np.uint8], *, record: DatasetRecord) -> NDArray[np.uint8]:
+def build_target(
+    truth: NDArray[np.uint8], *, record: DatasetRecord, ignored: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
     """Training target of a data set's task.
 
     Parameters
@@ -21,12 +23,16 @@ def build_target(truth: NDArray[np.uint8], *, record: DatasetRecord) -> NDArray[
         ``(class, y, x)``, 0 or 1, classes in manifest order.
     record
         Task, classes and priority.
+    ignored
+        ``(y, x)``, not 0 where nobody is sure; None where that is nowhere.
 
     Returns
     -------
     ndarray
-        uint8: a label map ``(y, x)`` for multiclass, ``(class, y, x)`` of 0 and 1 otherwise.
+        uint8: a label map ``(y, x)`` for multiclass, ``(class, y, x)`` of 0 and 1 otherwise; 255 where ignored.
     """
-    if record.task == "multiclass":
-        return label_map(truth, winners=precedence(record))
-    return (truth > 0).astype(np.uint8)
+    multiclass = record.task == "multiclass"
+    target = label_map(truth, winners=precedence(record)) if multiclass else (truth > 0).astype(np.uint8)
+    if ignored is not None:
+        target[..., ignored > 0] = IGNORE
+    return target

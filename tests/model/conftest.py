@@ -49,7 +49,7 @@ def make_image(name: str, *, classes: int, side: int = 128) -> tuple[np.ndarray,
     return image, truth
 
 
-def write_store(path: Path, image: np.ndarray, truth: np.ndarray) -> Path:
+def write_store(path: Path, image: np.ndarray, truth: np.ndarray, ignore: np.ndarray | None = None) -> Path:
     """A normalised store as the stage normalized writes it."""
     provenance = Provenance("normalized", {"normalized": {"chain": "fundus"}}, code="0").as_attributes()
     height, width = image.shape[1:]
@@ -57,7 +57,8 @@ def write_store(path: Path, image: np.ndarray, truth: np.ndarray) -> Path:
     group = create_pyramid(
         path, channels=("R", "G", "B"), shapes=shapes, dtype=np.uint8, storage=STORAGE, provenance=provenance
     )
-    for name, planes in (("truth", truth), ("roi", np.ones((height, width), np.uint8))):
+    arrays = {"truth": truth, "roi": np.ones((height, width), np.uint8)}
+    for name, planes in (arrays if ignore is None else arrays | {"ignore": ignore}).items():
         create_plane(group, name, shape=planes.shape, dtype=np.uint8, storage=STORAGE)
         for y0 in range(0, height, 128):
             for x0 in range(0, width, 128):

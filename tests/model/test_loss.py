@@ -2,6 +2,7 @@
 
 from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 
@@ -55,6 +56,51 @@ def test_padded_pixels_get_no_gradient_and_others_a_finite_one(task: str, name: 
     assert (logits.grad[..., -5:] == 0).all()
     assert logits.grad.isfinite().all()
     assert (logits.grad[..., :-5] != 0).any()
+
+
+def by_hand(name: str, logits: np.ndarray, target: np.ndarray) -> float:
+    """A loss in double precision over the pixels that are kept: ``logits`` ``(n, classes)``, ``target`` the same of 0 and 1."""
+    if name in ("cross_entropy", "bce", "focal"):
+        surprise = -np.log(
+            (logits * target).sum(1) if logits.shape[1] > 1 else np.where(target == 1, logits, 1 - logits)
+        )
+        weight = (1 - np.exp(-surprise)) ** 2 if name == "focal" else 1
+        return float((weight * surprise).mean())
+    alpha, beta = {"dice": (0.5, 0.5), "tversky": (0.3, 0.7)}[name]
+    tp, fp, fn = ((logits * target).sum(0), (logits * (1 - target)).sum(0), ((1 - logits) * target).sum(0))
+    return float(((1 - tp / (tp + alpha * fp + beta * fn)) * (target.sum(0) > 0)).mean())
+
+
+@pytest.mark.parametrize(("task", "name"), PAIRS)
+def test_scattered_ignored_pixels_leave_the_loss_of_the_kept_ones(task: str, name: str) -> None:
+    logits, target = example(task)
+    shape = target[:, :1].shape if target.ndim == 4 else target.shape
+    ignored = torch.rand(shape, generator=torch.Generator().manual_seed(2)) < 0.3
+    target = torch.where(ignored, torch.tensor(255, dtype=torch.uint8), target)
+    found = build_loss([LossTerm(name=name, gamma=2, alpha=0.3, beta=0.7)], task=task)(logits, target)
+    if task == "multiclass":
+        kept = (target != 255).numpy()
+        chances = logits.double().softmax(1).permute(0, 2, 3, 1).numpy()[kept]
+        expected = by_hand(name, chances, np.eye(3)[target.numpy()[kept]])
+    else:
+        parts = []
+        for plane in range(target.shape[1]):
+            kept = (target[:, plane] != 255).numpy()
+            chances = logits[:, plane].double().sigmoid().numpy()[kept]
+            parts.append(by_hand(name, chances[:, None], target[:, plane].numpy()[kept][:, None]))
+        expected = sum(parts) / len(parts)  # the planes have equally many kept pixels
+    assert float(found) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(("task", "name"), PAIRS)
+def test_a_batch_of_nothing_but_ignored_pixels_has_no_loss_and_no_slope(task: str, name: str) -> None:
+    logits, target = example(task)
+    logits.requires_grad_()
+    loss = build_loss([LossTerm(name=name)], task=task)(logits, torch.full_like(target, 255))
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert logits.grad is not None
+    assert (logits.grad == 0).all()
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])

@@ -52,6 +52,19 @@ def test_a_small_box_is_padded_and_its_padding_ignored(image: tuple, record: Cal
     assert (target == 255).sum() == 64 * 64 - 50 * 40
 
 
+def test_a_pixel_that_nobody_is_sure_of_is_ignored(image: tuple, record: Callable, store: Callable) -> None:
+    path, pixels, truth = image
+    ignore = (np.random.Generator(np.random.PCG64(1)).random((150, 170)) < 0.2).astype(np.uint8) & ~truth.any(axis=0)
+    unsure = store(path.with_name("b.zarr"), pixels, truth, ignore)
+    for task in ("multiclass", "multilabel"):
+        made = (
+            PatchDataset(rows((80, 100, 64, 64)), normalized={"a": each}, record=record(task), side=64)
+            for each in (path, unsure)
+        )
+        plain, target = (dataset[0, 0, 0][1] for dataset in made)
+        np.testing.assert_array_equal(target, np.where(ignore[80:144, 100:164] > 0, 255, plain))
+
+
 def test_changes_are_addressed_by_seed_model_epoch_and_patch(image: tuple, record: Callable) -> None:
     path, *_ = image
     changes = build_augmenter(Augmentation(probability=1.0))

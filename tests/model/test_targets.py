@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.arrays.label_map import precedence
 from pipeline.config.manifest import DatasetRecord
-from pipeline.model.targets import build_target
+from pipeline.model.targets import IGNORE, build_target
 
 TRUTH = np.array([[[1, 1, 0, 0]], [[0, 1, 1, 0]]], np.uint8)
 
@@ -21,6 +21,15 @@ def test_labels_follow_the_priority_of_the_manifest(
     target = build_target(TRUTH, record=record("multiclass", ("MA", "OD"), priority))
     assert target.tolist() == [expected]
     assert target.dtype == np.uint8
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_ignored_pixels_are_ignored_in_every_class(record: Callable[..., DatasetRecord], task: str) -> None:
+    ignored = np.array([[0, 0, 0, 1]], np.uint8)
+    plain = build_target(TRUTH, record=record(task))
+    target = build_target(TRUTH, record=record(task), ignored=ignored)
+    assert (target[..., 3] == IGNORE).all()
+    np.testing.assert_array_equal(target[..., :3], plain[..., :3])
 
 
 def test_precedence_gives_planes_in_order_of_priority(record: Callable[..., DatasetRecord]) -> None:
