@@ -25,6 +25,7 @@ __all__ = [
     "normalized_image",
     "normalized_stain",
     "normalized_target",
+    "pixel_record",
     "probability_image",
     "raw_image",
     "raw_images",
@@ -49,6 +50,8 @@ ESTIMATE_FREE = ("target", "outside", "most_gain", "concentrations")
 """Keys of ``normalized.stain`` that an estimate does not depend on."""
 FUNDUS_ONLY = ("clahe", "gaussian", "difference", "outside")
 """Keys of ``normalized`` that concern the fundus chain alone."""
+FOUND = "{image}"
+"""Pattern of any file."""
 FITTED = ("fit_thresholds", "threshold")
 """Keys of ``segmentation`` that thresholds depend on."""
 MISSED = ("minimum_area", "minimum_areas", "hard_negative_margin")
@@ -63,7 +66,7 @@ def full_record(run: DatasetRun) -> Values:
 
 @functools.cache
 def bare_record(run: DatasetRun) -> Values:
-    """Facts of a data set that arrays and tables depend on: no title, colour, licence or folder."""
+    """Facts of a data set that results depend on: no title, colour, licence or folder, and no pattern of files."""
     facts = run.record.model_dump(mode="json") | UNSEEN
     layouts = [facts[name] for name in ("folder", "slide") if facts[name]]
     # Polygons name their class; anywhere else a class is known by its code.
@@ -72,8 +75,23 @@ def bare_record(run: DatasetRun) -> Values:
         each | {"name": each["name"] if named else each["code"], "colour": "red"} for each in facts["classes"]
     ]
     for layout in layouts:
-        layout |= {"test": None}
-    return facts
+        layout |= _kinds_of_truth(layout, codes=run.record.codes)
+    return facts | {"priority": list(run.record.order)}
+
+
+def _kinds_of_truth(layout: Mapping[str, Any], *, codes: Iterable[str]) -> Values:
+    # A job is given its files. Patterns say where they are found, which changes nothing in them.
+    patterns = {name: FOUND if layout[name] else None for name in ("label", "annotations")}
+    masks = {code: FOUND for code in codes if code in layout["masks"]}
+    return patterns | {"images": FOUND, "masks": masks, "test": None}
+
+
+@functools.cache
+def pixel_record(run: DatasetRun) -> Values:
+    """Facts of a data set that pixels and truth depend on: codes of classes, but not what is made of them."""
+    facts = bare_record(run)
+    classes = [each | {"kind": "lesion"} for each in facts["classes"]]
+    return facts | {"classes": classes, "task": "multilabel", "priority": []}
 
 
 @functools.cache
@@ -98,14 +116,14 @@ def _without(block: Mapping[str, Any], keys: Iterable[str]) -> Values:
 
 def raw_image(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
     """Dependencies of a fact sheet: the record, and the facts of the image that its file does not hold."""
-    return {"record": bare_record(run), "entry": dict(entry)}
+    return {"record": pixel_record(run), "entry": dict(entry)}
 
 
 def raw_images(run: DatasetRun) -> Values:
     """Dependencies of the table of images: how it is split, by the name of its table of splits without the folder."""
     settings, table = _block(run, "raw"), run.config.raw.splits_csv
     settings = settings | {"splits_csv": Path(table).name if table else None}
-    return {"dataset": run.name, "record": bare_record(run), "raw": settings, "seed": run.config.seed}
+    return {"dataset": run.name, "record": pixel_record(run), "raw": settings, "seed": run.config.seed}
 
 
 def is_stained(run: DatasetRun) -> bool:
@@ -121,7 +139,7 @@ def _estimation(run: DatasetRun) -> Values:
 
 def normalized_stain(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
     """Dependencies of the stain estimate of an image."""
-    return {"record": bare_record(run), "entry": dict(entry), "normalized": _estimation(run)}
+    return {"record": pixel_record(run), "entry": dict(entry), "normalized": _estimation(run)}
 
 
 def target_file(run: DatasetRun) -> str | None:
@@ -147,7 +165,7 @@ def _chain(run: DatasetRun) -> Values:
 
 def normalized_image(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
     """Dependencies of a normalised image: the keys of its own chain."""
-    return {"record": bare_record(run), "entry": dict(entry), "normalized": _chain(run)}
+    return {"record": pixel_record(run), "entry": dict(entry), "normalized": _chain(run)}
 
 
 def index_candidates(run: DatasetRun) -> Values:

@@ -62,6 +62,7 @@ PAGE = {"report_page"}
 IMAGES = {"normalized_image"} | PAGE
 STAINS = {"normalized_stain", "normalized_image"} | PAGE
 EVERY_RECORD = set(RULES) - {"normalized_target", "index_candidates"}
+BEYOND_PIXELS = EVERY_RECORD - {"raw_image", "raw_images", "normalized_stain", "normalized_image"}
 CHANGES = [
     # What, and the rules whose results change: of the fundus set, of the histology set.
     ({"seed": 5}, *[{"raw_images", "index_sampling", "model_fit", "report_metrics"} | PAGE] * 2),
@@ -147,7 +148,12 @@ FACTS = [
     ({"title": "Other", "source": "https://example.org", "licence": "CC0"}, PAGE),
     ({"classes": [{**CLASSES[0], "colour": "cyan"}, CLASSES[1]]}, {"segmentation_image"} | PAGE),
     ({"classes": [{**CLASSES[0], "name": "Dots"}, CLASSES[1]]}, {"segmentation_image"} | PAGE),
-    ({"classes": [{**CLASSES[0], "kind": "anatomy"}, CLASSES[1]]}, EVERY_RECORD),
+    ({"classes": [{**CLASSES[0], "kind": "anatomy"}, CLASSES[1]]}, BEYOND_PIXELS),
+    ({"task": "multilabel"}, BEYOND_PIXELS),
+    ({"priority": ["OD", "MA"]}, BEYOND_PIXELS),
+    ({"priority": ["MA", "OD"]}, PAGE),  # as it is where nothing is said
+    ({"classes": CLASSES[::-1]}, EVERY_RECORD | {"index_candidates"}),
+    ({"pixel_size_um": 0.5}, EVERY_RECORD),
     ({"phantom": {"seed": 2}}, EVERY_RECORD),
 ]
 
@@ -165,6 +171,17 @@ def test_how_polygons_are_understood_changes_all_that_is_computed(plan, option):
     drawn = {"adaptor": "slide", "phantom": None, "root": "data", "slide": layout}
     before, after = plan(facts=drawn), plan(facts={**drawn, "slide": layout | option})
     assert changed(before["eyes"], after["eyes"]) == EVERY_RECORD
+
+
+def test_where_files_are_found_changes_nothing_and_how_their_values_are_read_changes_all(plan):
+    layout = {"images": "{image}.png", "label": "{image}_l.png", "values": {"MA": 1, "OD": 2}}
+    found = {"adaptor": "folder", "phantom": None, "root": "data", "folder": layout}
+
+    def after(**change):
+        return changed(plan(facts=found)["eyes"], plan(facts={**found, "folder": layout | change})["eyes"])
+
+    assert after(images="new/{image}.png", label="new/{image}.png", test="^b") == PAGE
+    assert after(values={"MA": 2, "OD": 1}) == EVERY_RECORD
 
 
 def test_a_list_of_hard_negatives_weights_and_a_table_of_splits_are_known_by_their_name_alone(plan):
