@@ -1,4 +1,4 @@
-"""Stage names (the seven words), names of splits, colours and classes, safe names, and result paths.
+"""Stage names (the seven words), names of splits and classes, safe names, and result paths.
 
 Whoever knows a word knows the library folder, the stage pair, the results and the tests.
 """
@@ -13,7 +13,6 @@ from typing import Literal, TypeAlias, get_args
 
 __all__ = [
     "BACKGROUND",
-    "COLOURS",
     "EVALUATED_SPLITS",
     "LEARNED_SPLITS",
     "SPLITS",
@@ -24,7 +23,6 @@ __all__ = [
     "distinct_ids",
     "lesions",
     "partial_path",
-    "rgb",
     "safe_id",
     "safe_name",
 ]
@@ -49,19 +47,6 @@ LONGEST_ID = 200
 """Characters of an image id. With the suffixes of results it stays below the 255 that file systems take."""
 _PERIODIC = re.compile(r"(?P<period>.+?)(?P=period){19}$")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
-
-COLOURS = {
-    "red": "#FF0000",
-    "green": "#00B000",
-    "blue": "#1E50FF",
-    "yellow": "#FFD800",
-    "magenta": "#FF00FF",
-    "cyan": "#00D0E0",
-    "orange": "#FF8000",
-    "white": "#FFFFFF",
-    "black": "#000000",
-}
-"""Names that may stand for a colour, in shades that can be told apart on a fundus and on H&E."""
 
 
 def safe_name(name: str) -> str:
@@ -121,18 +106,6 @@ def distinct_ids(names: Iterable[str]) -> dict[str, str]:
     ids = {name: safe_id(name) for name in names}
     found = Counter(each.lower() for each in ids.values())
     return {name: each if found[each.lower()] == 1 else _id_with_digest(name) for name, each in ids.items()}
-
-
-def rgb(colour: str) -> tuple[int, int, int]:
-    """Colour as three bytes, from ``#RRGGBB`` or one of ``COLOURS``.
-
-    Examples
-    --------
-    >>> rgb("#0A0B0C")
-    (10, 11, 12)
-    """
-    text = COLOURS.get(colour, colour)
-    return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
 
 
 def lesions(kinds: Mapping[str, str]) -> tuple[str, ...]:

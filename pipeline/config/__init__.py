@@ -3,6 +3,7 @@
 An unknown key, a wrong type or an impossible combination is a ``ConfigurationError``. A model holds values only: it is
 dumped to a plain dict for provenance and validated again inside a job. The texts of the fields are those of the schema.
 
+colours        names and bytes of colours
 depends        values that the results of each rule depend on
 index          strategies, patches, quotas of stage index
 manifest       facts of the data sets

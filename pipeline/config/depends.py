@@ -60,8 +60,11 @@ MISSED = ("minimum_area", "minimum_areas", "hard_negative_margin")
 
 @functools.cache
 def full_record(run: DatasetRun) -> Values:
-    """Facts of a data set, without the folder of its files."""
-    return run.record.model_dump(mode="json") | {"root": None}
+    """Facts of a data set, without the folder of its files; a colour by its bytes, however it is named."""
+    facts = run.record.model_dump(mode="json")
+    colours = ["#{:02X}{:02X}{:02X}".format(*each.rgb) for each in run.record.classes]
+    classes = [each | {"colour": colour} for each, colour in zip(facts["classes"], colours, strict=True)]
+    return facts | {"root": None, "classes": classes}
 
 
 @functools.cache

@@ -6,10 +6,11 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pipeline.config.colours import COLOURS, rgb
 from pipeline.config.validation import load_yaml, validate
 from pipeline.config.values import SafeName
 from pipeline.errors import ManifestError
-from pipeline.words import BACKGROUND, COLOURS, by_priority, lesions, rgb
+from pipeline.words import BACKGROUND, by_priority, lesions
 
 __all__ = [
     "ClassRecord",

@@ -1,6 +1,6 @@
 """Provenance of a result: digests of code and inputs, versions, and the record that every result carries.
 
-The code digest is taken over the syntax tree without docstrings and messages, of a module and of every module of this
+The code digest is taken over the syntax tree without docstrings, messages and types of functions, of a module and of every module of this
 package that it imports, however deep: a change of format, of a comment or of the text of an error does not retrain a
 network, a change of meaning does.
 """
@@ -111,7 +111,23 @@ def _imports(tree: ast.AST) -> set[str]:
 
 
 class _Meaning(ast.NodeTransformer):
-    """Syntax tree without what changes no value: docstrings, and the texts of errors and of logs."""
+    """Syntax tree without what changes no value: docstrings, texts of errors and of logs, types of functions, exports.
+
+    The types of a class's fields stay: a record is validated by them.
+    """
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        self.generic_visit(node)
+        node.returns = None
+        return node
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        exports = any(isinstance(each, ast.Name) and each.id == "__all__" for each in node.targets)
+        return None if exports else self.generic_visit(node)
 
     def visit_Raise(self, node: ast.Raise) -> ast.Raise:
         self.generic_visit(node)

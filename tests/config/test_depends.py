@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config import depends
+from pipeline.config import colours, depends
 from pipeline.config.recorded import recorded_lines
 from pipeline.config.run import DatasetRun, merge, plan_run
 
@@ -147,6 +147,7 @@ def test_a_changed_value_changes_what_depends_on_it_in_each_data_set(plan, chang
 FACTS = [
     ({"title": "Other", "source": "https://example.org", "licence": "CC0"}, PAGE),
     ({"classes": [{**CLASSES[0], "colour": "cyan"}, CLASSES[1]]}, {"segmentation_image"} | PAGE),
+    ({"classes": [{**CLASSES[0], "colour": "#FF0000"}, CLASSES[1]]}, set()),  # red, as it is
     ({"classes": [{**CLASSES[0], "name": "Dots"}, CLASSES[1]]}, {"segmentation_image"} | PAGE),
     ({"classes": [{**CLASSES[0], "kind": "anatomy"}, CLASSES[1]]}, BEYOND_PIXELS),
     ({"task": "multilabel"}, BEYOND_PIXELS),
@@ -163,6 +164,13 @@ def test_a_changed_fact_changes_what_shows_it_or_is_computed_with_it(plan, facts
     before, after = plan(), plan(facts=facts)
     assert changed(before["eyes"], after["eyes"]) == expected
     assert changed(before["tissue"], after["tissue"]) == set()
+
+
+def test_another_shade_of_a_named_colour_changes_what_shows_it(plan, monkeypatch):
+    before = values(plan()["eyes"])
+    monkeypatch.setitem(colours.COLOURS, "red", "#FE0000")
+    after = values(plan()["eyes"])
+    assert {name for name in RULES if before[name] != after[name]} == {"segmentation_image"} | PAGE
 
 
 @pytest.mark.parametrize("option", [{"origin": "level0"}, {"unclassified": "MA"}])

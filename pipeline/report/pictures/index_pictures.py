@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.config.colours import COLOURS
 from pipeline.config.manifest import ClassRecord, DatasetRecord
 from pipeline.errors import StoreError
 from pipeline.index.schema import class_codes
@@ -16,7 +17,6 @@ from pipeline.report.pictures.overlays import Picture
 from pipeline.report.pictures.patch_map import box_map, side_by_side
 from pipeline.report.pictures.patch_sheet import contact_sheet, rows_to_show
 from pipeline.report.pictures.store_pictures import Shot, save_picture
-from pipeline.words import COLOURS
 
 __all__ = ["IndexPlace", "MapShots", "index_record", "page_pictures", "place_of", "write_pictures"]
 
