@@ -40,11 +40,14 @@ def raw_images(smk: Any) -> None:
 
 
 def complete(smk: Any) -> None:
-    """Say what the data set leaves over, and fail with the list of the images that were left out, if any."""
-    from pipeline.raw.table import refuse_rejections, say_left_over
+    """Say what the data set leaves over and warns of, and fail with the list of the images left out, if any."""
+    from pipeline.raw.data_warnings import read_sheet_warnings
+    from pipeline.raw.table import refuse_rejections, say_at_the_end
 
-    say_left_over(smk.params.left_over, dataset=smk.wildcards.dataset)
-    refuse_rejections(Path(smk.input.images), dataset=smk.wildcards.dataset)
+    dataset, images = smk.wildcards.dataset, Path(smk.input.images)
+    warnings = read_sheet_warnings(map(Path, smk.input.sheets), images=images)
+    say_at_the_end(smk.params.left_over, warnings, dataset=dataset)
+    refuse_rejections(images, dataset=dataset)
 
 
 with job_context(snakemake.log[0], threads=snakemake.threads):

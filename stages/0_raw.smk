@@ -50,6 +50,7 @@ checkpoint raw_images:
 rule complete:
     input:
         images="<results>/{dataset}/raw/images.parquet",
+        sheets=each("<results>/{dataset}/raw/{image}.json", image=lambda w: IMAGES[w.dataset]),
         results=lambda w: STAGE_RESULTS[w.word](w),
     output:
         touch("<results>/.complete/{dataset}/{word}"),

@@ -85,6 +85,7 @@ def report_page(smk: Any) -> None:
     write_report(
         Inputs(
             images=Path(smk.input.images),
+            sheets=list(map(Path, smk.input.sheets)),
             normalized=by_image(smk.input.normalized),
             originals=looks(
                 files,

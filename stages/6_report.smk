@@ -60,6 +60,7 @@ rule report_borders:
 rule report_page:
     input:
         images="<results>/{dataset}/raw/images.parquet",
+        sheets=each("<results>/{dataset}/raw/{image}.json", image=lambda w: IMAGES[w.dataset]),
         originals=lambda w: [entry.image for entry in usable_entries(w).values() if entry.image],
         normalized=each("<results>/{dataset}/normalized/{image}.zarr", image=usable),
         stains=each("<results>/{dataset}/normalized/{image}.stain.json", image=lambda w: stained(w, usable(w))),

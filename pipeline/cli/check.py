@@ -12,8 +12,9 @@ from rich.table import Table
 from pipeline.cli.arguments import PROJECT, key_values
 from pipeline.config.run import DatasetRun, merge, plan_run
 from pipeline.config.validation import load_yaml
+from pipeline.raw.data_warnings import sheet_warnings
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.raw.datasets.headers import check_headers, check_values, picture_of, sample_to_look_at
+from pipeline.raw.datasets.headers import check_headers, picture_of, sample_sheet, sample_to_look_at
 from pipeline.raw.datasets.left_over import left_over
 from pipeline.raw.datasets.listing import list_images
 from pipeline.raw.splits.assign import check_splits
@@ -79,25 +80,32 @@ def _describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry]) 
     return sum(disk.values())
 
 
-def _values(console: Console, run: DatasetRun, entries: Sequence[ImageEntry]) -> list[str]:
-    """Problems with truth and 16-bit pictures, of a few images that are named."""
-    sample = sample_to_look_at(entries)
+def _values(console: Console, run: DatasetRun, entries: Sequence[ImageEntry]) -> tuple[list[str], int]:
+    """Problems with truth and 16-bit pictures of a few images, which are named; the number of warnings, which are said."""
+    sample, annotated = sample_to_look_at(entries), sum(entry.annotated for entry in entries)
     if sample:
         names = ", ".join(entry.image_id for entry in sample)
         console.print(f"{run.entry}: truth and bits looked at in {len(sample)} of {len(entries)} images: {names}")
-    return [problem for entry in sample for problem in check_values(entry, record=run.record)]
+    sheets = [sample_sheet(entry, record=run.record) for entry in sample]
+    warnings = sheet_warnings(
+        sheets, sampled=annotated if sum(entry.annotated for entry in sample) < annotated else None
+    )
+    for each in warnings:
+        console.print(f"{run.entry}: warning: {escape(each.sentence)}", style="yellow")
+    return [f"{sheet['image_id']}: {sheet['rejected']}" for sheet in sheets if sheet["rejected"]], len(warnings)
 
 
 def _check(arguments: argparse.Namespace) -> int:
     console = Console(soft_wrap=True)
     run, datasets = plan_run(_configuration(arguments), shipped_manifest=PROJECT / "datasets_manifest.yaml")
-    problems, total = [], 0.0
+    problems, total, warned = [], 0.0, 0
     for each in datasets:
         entries = list_images(each.record, dataset=each.name, root=each.root)
         total += _describe(console, each, entries)
         slides = each.record.adaptor == "slide"
         found = [problem for entry in entries for problem in check_headers(entry, any_level=slides)]
-        found += _values(console, each, entries)
+        wrong, warnings = _values(console, each, entries)
+        found, warned = found + wrong, warned + warnings
         check_splits(entries, codes=each.record.codes, config=each.config.raw, seed=each.config.seed)
         problems += [f"{each.entry}/{problem}" for problem in found]
     console.print(
@@ -105,6 +113,8 @@ def _check(arguments: argparse.Namespace) -> int:
     )
     for problem in problems:
         console.print(escape(f"would be left out: {problem}"), style="red")
+    if warned:
+        console.print(f"{warned} warnings: what is used as it stands, but seldom meant so.", style="yellow")
     console.print(f"{len(problems)} images would be left out." if problems else "Manifest, configuration and data fit.")
     return 1 if problems else 0
 

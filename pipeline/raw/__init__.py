@@ -1,15 +1,16 @@
 """Raw images, from files to facts: lists of images, readers, fact sheets, and the table of images with its splits.
 
-annotations   polygon annotations (GeoJSON), rasterised box by box
-bits          significant bits of 16-bit pictures
-datasets      data set adaptors: which files belong to which image
-facts         fact sheets: size, digest and class pixel counts of one image
-features      GeoJSON features: the class that each one names, the rings of its areas
-formats       image readers: JPEG, PNG, TIFF and slides, any box at any level
-phantom       phantoms: synthetic images with known truth
-pixels        pixels of one image, from its file or its phantom
-splits        patient splits, cross-validation folds, near-duplicates
-table         table of images: one row an image, with split and fold
-truth         truth masks of one image, any box on any grid
-truth_values  value counts of mask and label files: the cut of a mask, undeclared labels
+annotations    polygon annotations (GeoJSON), rasterised box by box
+bits           significant bits of 16-bit pictures
+data_warnings  warnings of the data: what is seldom meant, counted, in sentences
+datasets       data set adaptors: which files belong to which image
+facts          fact sheets: size, digest and class pixel counts of one image
+features       GeoJSON features: the class that each one names, the rings of its areas
+formats        image readers: JPEG, PNG, TIFF and slides, any box at any level
+phantom        phantoms: synthetic images with known truth
+pixels         pixels of one image, from its file or its phantom
+splits         patient splits, cross-validation folds, near-duplicates
+table          table of images: one row an image, with split and fold
+truth          truth masks of one image, any box on any grid
+truth_values   value counts of mask and label files: the cut of a mask, undeclared labels
 """

@@ -11,6 +11,7 @@ import pandas as pd
 from pipeline.config import RawConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ImageRejected
+from pipeline.raw.data_warnings import DataWarning
 from pipeline.raw.facts import read_sheet
 from pipeline.raw.splits.assign import assign_splits, given_splits
 from pipeline.raw.splits.duplicates import near_duplicates
@@ -20,7 +21,7 @@ from pipeline.stores.job import Job
 from pipeline.stores.provenance import file_digest
 from pipeline.words import TRUTH_SPLITS
 
-__all__ = ["images_table", "leaking_pairs", "refuse_rejections", "say_left_over", "write_images"]
+__all__ = ["images_table", "leaking_pairs", "refuse_rejections", "say_at_the_end", "write_images"]
 
 log = logging.getLogger(__name__)
 
@@ -164,11 +165,12 @@ def write_images(
         )
 
 
-def say_left_over(sentences: Sequence[str], *, dataset: str) -> None:
-    """Left-over files, rows and images, said in the log and on the terminal of the run."""
-    for sentence in sentences:
-        log.warning("left over: %s", sentence)
-        sys.stderr.write(f"{dataset}: left over: {sentence}\n")
+def say_at_the_end(left_over: Sequence[str], warnings: Sequence[DataWarning], *, dataset: str) -> None:
+    """Left-over files, rows and images, and warnings of the data, said in the log and on the terminal of the run."""
+    said = [f"left over: {sentence}" for sentence in left_over] + [f"warning: {each.sentence}" for each in warnings]
+    for sentence in said:
+        log.warning("%s", sentence)
+        sys.stderr.write(f"{dataset}: {sentence}\n")
 
 
 def refuse_rejections(images: Path, *, dataset: str) -> None:

@@ -47,6 +47,8 @@ class Inputs:
     """``target.json``, the look that stain normalisation aims at."""
     borders: Mapping[str, Path] = field(default_factory=dict)
     """Name of a model → its table of window borders."""
+    sheets: Sequence[Path] = ()
+    """Fact sheets of all images."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,3 +176,32 @@ def test_the_version_is_the_one_of_the_distribution(capsys):
         main(["--version"])
     assert ended.value.code == 0
     assert capsys.readouterr().out.startswith("lesionmap ")
+
+
+def test_check_warns_of_a_class_without_a_pixel_and_still_fits(folder, capsys):
+    assert check() == 0
+    text = capsys.readouterr().out
+    assert "mine: warning: EX: no pixel in any of the 3 images" in text
+    assert "1 warnings" in text
+    mask = np.zeros((40, 60), np.uint8)
+    mask[5:9, 5:9] = 255
+    Image.fromarray(mask).save(folder / "b_EX.png")
+    assert check() == 0
+    assert "warning" not in capsys.readouterr().out
+
+
+def test_check_warns_of_what_polygon_files_hold_beside_areas(folder, capsys):
+    tree = yaml.safe_load((folder / "mine.yaml").read_text())
+    tree["datasets"]["mine"]["folder"] = {"images": "{image}.jpg", "annotations": "{image}.geojson"}
+    (folder / "mine.yaml").write_text(yaml.safe_dump(tree))
+    square = {"type": "Polygon", "coordinates": [[[5, 5], [9, 5], [9, 9], [5, 9], [5, 5]]]}
+    point = {"type": "Point", "coordinates": [3, 3]}
+    features = [
+        {"type": "Feature", "geometry": geometry, "properties": {"classification": {"name": "Exudates"}}}
+        for geometry in (square, point)
+    ]
+    for name in "abc":
+        held = features if name == "b" else features[:1]
+        (folder / f"{name}.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": held}))
+    assert check() == 0
+    assert "1 geometries are no area and were passed over (Point); images: 1 (b)" in capsys.readouterr().out

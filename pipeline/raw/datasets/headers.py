@@ -2,23 +2,27 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ImageRejected
+from pipeline.geometry import strips
 from pipeline.raw.bits import check_bits, may_be_wide
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.formats.reader import file_size
 from pipeline.raw.formats.suffixes import decoded_whole
 from pipeline.raw.pixels import open_image, polygon_origin
-from pipeline.raw.truth import has_size, open_truth
+from pipeline.raw.truth import TruthSource, has_size, open_truth
 from pipeline.runtime.job_memory import Picture
 
-__all__ = ["check_headers", "check_values", "header_size", "picture_of", "sample_to_look_at"]
+__all__ = ["check_headers", "header_size", "picture_of", "sample_sheet", "sample_to_look_at"]
 
 SAMPLED, LARGEST_SAMPLED = 5, 2**27
 """Images of a data set whose truth and 16-bit pictures are decoded before a run, and the pixels beyond which none is."""
+STRIP_PIXELS = 2**22
+"""Pixels whose truth is held at a time."""
 
 
 def header_size(path: Path) -> tuple[int, int] | None:
@@ -97,33 +101,53 @@ def _has_truth_files(entry: ImageEntry) -> bool:
     return entry.annotated and bool(entry.masks or entry.label or entry.annotations)
 
 
-def _origin(entry: ImageEntry, path: Path, *, record: DatasetRecord) -> tuple[int, int]:
-    """Where polygons count from. A file that is decoded whole is no slide and has no other origin than its corner."""
-    if entry.annotations is None or decoded_whole(path.name):
-        return (0, 0)
-    with open_image(entry, record=record) as source:
-        return polygon_origin(source, record=record)
-
-
-def check_values(entry: ImageEntry, *, record: DatasetRecord) -> list[str]:
-    """Check of the truth of one image, which is decoded, and of the bits of a 16-bit picture: what stage raw rejects.
+def sample_sheet(entry: ImageEntry, *, record: DatasetRecord) -> dict[str, Any]:
+    """Part of a fact sheet: what the truth of one image tells, which is decoded, and the bits of a 16-bit picture.
 
     Parameters
     ----------
     entry
-        The image. One whose sizes do not fit is passed over: `check_headers` names it.
+        The image. Of one whose sizes do not fit nothing is known: `check_headers` names it.
     record
         Its data set.
+
+    Returns
+    -------
+    dict
+        ``image_id``, ``rejected``, ``pixels``, ``polygons`` and ``passed_over``, see `pipeline.raw.facts`. A class
+        without a file counts −1 here: of a few images that says nothing.
     """
+    sheet = {"image_id": entry.image_id, "rejected": "", "pixels": dict.fromkeys(record.codes, -1)}
     if entry.image is None or check_headers(entry, any_level=record.adaptor == "slide"):
-        return []
+        return sheet
     height, width = file_size(entry.image)
     try:
-        origin = _origin(entry, entry.image, record=record)
-        with open_truth(entry, record=record, height=height, width=width, origin=origin):
-            pass
+        origin, remarks = _told(entry, entry.image, record=record)
+        with open_truth(entry, record=record, height=height, width=width, origin=origin) as truth:
+            counted = _pixels(truth, height, width, codes=record.codes) if truth else {}
+            polygons = truth.polygons if truth else {}
         if may_be_wide(entry.image):
             check_bits(entry, record=record)
     except ImageRejected as problem:
-        return [f"{entry.image_id}: {problem}"]
-    return []
+        return sheet | {"rejected": str(problem)}
+    files = dict(entry.masks) or record.codes
+    pixels = {code: counted.get(code, -1) if code in files else -1 for code in record.codes}
+    return sheet | {"pixels": pixels, "polygons": polygons, "passed_over": remarks}
+
+
+def _told(entry: ImageEntry, path: Path, *, record: DatasetRecord) -> tuple[tuple[int, int], dict[str, int]]:
+    """Where polygons count from, and remarks on the file.
+
+    A file that is decoded whole has no pixel size, is no slide and has no other origin than its corner.
+    """
+    if decoded_whole(path.name):
+        return (0, 0), {}
+    with open_image(entry, record=record) as source:
+        return polygon_origin(source, record=record), dict(source.remarks)
+
+
+def _pixels(truth: TruthSource, height: int, width: int, *, codes: Sequence[str]) -> dict[str, int]:
+    masks, sums = truth.on(height, width), np.zeros(len(codes), np.int64)
+    for box in strips(height, width, max(1, STRIP_PIXELS // width)):
+        sums += np.count_nonzero(masks.read(box), axis=(1, 2))
+    return {code: int(count) for code, count in zip(codes, sums, strict=True)}

@@ -11,6 +11,7 @@ import pandas as pd
 from pipeline import stores
 from pipeline.config import ReportConfig
 from pipeline.config.manifest import DatasetRecord
+from pipeline.raw.data_warnings import DataWarning, read_sheet_warnings
 from pipeline.report.measures.summary import average_of
 from pipeline.report.page.choice import MEASURED_SPLITS, Choice, choose, summaries_of, validated_alike
 from pipeline.report.page.stains import Stained, Stains, read_stains, stained_images
@@ -44,6 +45,8 @@ class Facts:
     """Whether all results were validated on the same images."""
     choice: Choice | None
     """The result that is shown in full."""
+    warnings: Sequence[DataWarning]
+    """Warnings of the data."""
     stained: Sequence[Stained]
     """Stain estimates, by centre and then by id; empty where no stains are normalised."""
     target: Stains | None
@@ -91,6 +94,7 @@ def facts_of(
         summaries=summaries,
         alike=alike,
         choice=choose(results, summaries, alike=alike),
+        warnings=read_sheet_warnings(inputs.sheets, images=inputs.images),
         stained=stained_images(inputs.stains, table, normalized=inputs.normalized),
         target=read_stains(inputs.target) if inputs.target else None,
         folder=folder,

@@ -54,5 +54,6 @@ def page_header(facts: Facts) -> dict[str, Any]:
         "title": record.title,
         "facts": _run_facts(facts),
         "keys": _keys(facts),
+        "warnings": [each.sentence for each in facts.warnings],
         "footer": f"Source: {record.source or 'not given'}. Licence of the data: {record.licence}.",
     }

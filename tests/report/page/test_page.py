@@ -298,6 +298,21 @@ def test_one_binary_class_and_images_of_a_few_pixels_are_shown(make, make_eye, w
     assert any(".whole.errors" in source for source in page.sources)
 
 
+def test_warnings_of_the_data_stand_above_the_sections(make, make_eye, tmp_path):
+    world = make(tmp_path / "in", [make_eye(0, "train", height=9, width=5)], models=(), fusions=())
+    sheet = {"image_id": "<b>a", "rejected": "", "pixels": {"MA": 1, "EX": 0}, "passed_over": {"odd bytes": 2}}
+    (tmp_path / "a.json").write_text(json.dumps(sheet))
+    inputs = replace(world.inputs, sheets=[tmp_path / "a.json"])
+    page = report(world, tmp_path / "out" / "report", inputs=inputs, results=[])
+    assert "warnings" in page.ids
+    text = " ".join(page.text)
+    assert "2 warnings of the data" in text
+    first, second = (
+        text.index(said) for said in ("EX: no pixel in any of the 1 images", "2 × odd bytes; images: 1 (<b>a)")
+    )
+    assert first < second < text.index("Rejections: none.")
+
+
 def test_a_name_with_markup_is_shown_as_text(make, make_eye, world, tmp_path):
     record = world.record.model_copy(update={"title": "<script>alert(1)</script>"})
     made = make(tmp_path / "in", [make_eye(0, "train")], record=record, models=(), fusions=())

@@ -1,0 +1,128 @@
+"""Warnings of the data: what fact sheets hold that is seldom meant, counted by kind, with names and one sentence each.
+
+Nothing is refused for it. `lesionmap check`, the end of a run and the top of the report say the same sentences. They
+are computed where they are said, from what the stages wrote, so no copy of them can be out of date.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self, TypeAlias
+
+from pipeline.errors import printable
+from pipeline.raw.datasets.tables import SHOWN, named_and_counted
+from pipeline.raw.facts import read_sheet
+from pipeline.stores import read_table
+
+__all__ = ["DataWarning", "Kind", "read_sheet_warnings", "sheet_warnings"]
+
+Kind: TypeAlias = Literal["no_pixel", "not_trained", "no_area", "other_class", "pixel_size", "harmless"]
+"""A class without a pixel, one without a pixel in training images; what is no area, features of other classes; pixel
+sizes that are not used, faults of a file that do no harm."""
+Sheet: TypeAlias = Mapping[str, Any]
+PIXEL_SIZE = "pixel size"
+"""How remarks on pixel sizes begin; each names its own numbers, so they are of one kind by this."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataWarning:
+    """Warning of one kind, about one class or about none."""
+
+    kind: Kind
+    code: str | None
+    """Class code; None where it concerns no class."""
+    count: int
+    """How many images, geometries, features or pieces of a file; the sentence says which."""
+    names: tuple[str, ...]
+    """The first three images."""
+    sentence: str
+    """What is said."""
+
+    @classmethod
+    def of_images(
+        cls, kind: Kind, said: str, images: Sequence[str], *, code: str | None = None, count: int | None = None
+    ) -> Self:
+        """Warning about some images, which are counted and named after what is said; ``count`` is theirs by default."""
+        sentence = f"{f'{code}: ' if code else ''}{said}; images: {named_and_counted(images)}"
+        return cls(kind, code, len(images) if count is None else count, tuple(images[:SHOWN]), sentence)
+
+
+def sheet_warnings(
+    sheets: Iterable[Sheet], *, splits: Mapping[str, str] | None = None, sampled: int | None = None
+) -> list[DataWarning]:
+    """Warnings of the fact sheets of a data set.
+
+    Parameters
+    ----------
+    sheets
+        Fact sheets, see `pipeline.raw.facts`, in any order. Rejected images do not count.
+    splits
+        Image id → split, where it is known.
+    sampled
+        Number of all images where the sheets are those of a few; what no image of those has is then said of them.
+    """
+    used = sorted((sheet for sheet in sheets if not sheet["rejected"]), key=lambda sheet: str(sheet["image_id"]))
+    found = _absent_classes(used, splits=splits or {}, sampled=sampled)
+    return [*found, *_polygons(used), *_remarks(used)]
+
+
+def read_sheet_warnings(sheets: Iterable[Path], *, images: Path) -> list[DataWarning]:
+    """Warnings of fact sheets ``raw/{image}.json``, with the splits of the table of images ``raw/images.parquet``."""
+    table = read_table(images)
+    splits = dict(zip(table["image_id"].astype(str), table["split"].astype(str), strict=True))
+    return sheet_warnings([read_sheet(path) for path in sheets], splits=splits)
+
+
+def _holding(sheets: Iterable[Sheet], code: str) -> list[str]:
+    return [str(sheet["image_id"]) for sheet in sheets if sheet["pixels"].get(code, -1) > 0]
+
+
+def _absent_classes(sheets: Sequence[Sheet], *, splits: Mapping[str, str], sampled: int | None) -> list[DataWarning]:
+    found = []
+    # Every sheet names all classes, in the order of the manifest.
+    for code in sheets[0]["pixels"] if sheets else ():
+        known = [sheet for sheet in sheets if sheet["pixels"].get(code, -1) >= 0]
+        trained = [sheet for sheet in known if splits.get(str(sheet["image_id"])) == "train"]
+        holding = _holding(known, code)
+        if known and not holding:
+            which = f"{len(known)} of {sampled} images that were looked at" if sampled else f"{len(known)} images"
+            found.append(DataWarning("no_pixel", code, len(known), (), f"{code}: no pixel in any of the {which}"))
+        elif trained and not _holding(trained, code):
+            said = f"no pixel in any of the {len(trained)} training images, but in others"
+            found.append(DataWarning.of_images("not_trained", said, holding, code=code))
+    return found
+
+
+def _polygons(sheets: Sequence[Sheet]) -> list[DataWarning]:
+    accounts = {str(sheet["image_id"]): sheet.get("polygons") or {} for sheet in sheets}
+    kinds: tuple[tuple[Kind, str, str], ...] = (
+        ("no_area", "no_area", "geometries are no area and were passed over"),
+        ("other_class", "other", "features are of no class of the data set and were passed over"),
+    )
+    found = []
+    for kind, key, said in kinds:
+        counts = {image: each[key] for image, each in accounts.items() if each.get(key)}
+        if counts:
+            total = sum(sum(each.values()) for each in counts.values())
+            what = printable(", ".join(sorted({name for each in counts.values() for name in each})[:SHOWN]))
+            found.append(DataWarning.of_images(kind, f"{total} {said} ({what})", list(counts), count=total))
+    return found
+
+
+def _remarks(sheets: Sequence[Sheet]) -> list[DataWarning]:
+    remarks: dict[str, dict[str, int]] = {}
+    sizes: dict[str, str] = {}
+    for sheet in sheets:
+        for text, count in sheet.get("passed_over", {}).items():
+            if text.startswith(PIXEL_SIZE):
+                sizes[str(sheet["image_id"])] = text
+            else:
+                remarks.setdefault(text, {})[str(sheet["image_id"])] = count
+    found = [
+        DataWarning.of_images("harmless", f"{sum(counts.values())} × {text}", list(counts), count=sum(counts.values()))
+        for text, counts in sorted(remarks.items())
+    ]
+    if not sizes:
+        return found
+    said = f"{len(sizes)} pixel sizes are not used, such as {next(iter(sizes.values()))}"
+    return [*found, DataWarning.of_images("pixel_size", said, list(sizes))]

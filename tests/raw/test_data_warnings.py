@@ -1,0 +1,54 @@
+"""What is seldom meant is warned of by kind and class, counted and named, and a sound data set warns of nothing."""
+
+import pytest
+
+from pipeline.raw.data_warnings import DataWarning, sheet_warnings
+
+
+def sheet(image, *, rejected="", polygons=None, passed_over=None, **pixels):
+    found = {"image_id": image, "rejected": rejected, "pixels": {"EX": 5, "SE": 2, **pixels}}
+    return found | {"polygons": polygons or {}, "passed_over": passed_over or {}}
+
+
+def test_a_sound_data_set_warns_of_nothing():
+    # No soft exudate in one image and no truth in another are as they should be.
+    sheets = [sheet("a"), sheet("b", SE=0), sheet("c", EX=-1, SE=-1)]
+    assert sheet_warnings(sheets, splits={"a": "train", "b": "validation", "c": "predict"}) == []
+    assert sheet_warnings([]) == []
+
+
+def test_a_class_without_a_pixel_is_named_with_the_number_of_images():
+    sheets = [sheet("a", SE=0), sheet("b", SE=0), sheet("c", EX=-1, SE=-1), sheet("d", rejected="broken")]
+    sentence = "SE: no pixel in any of the 2 images"
+    assert sheet_warnings(sheets) == [DataWarning("no_pixel", "SE", 2, (), sentence)]
+
+
+def test_of_a_sample_it_is_said_how_many_images_were_looked_at():
+    (found,) = sheet_warnings([sheet("a", SE=0), sheet("b", SE=0)], sampled=40)
+    assert found.sentence == "SE: no pixel in any of the 2 of 40 images that were looked at"
+
+
+def test_a_class_that_no_training_image_has_is_named_with_the_images_that_have_it():
+    sheets = [sheet(image, SE=int(image == "d")) for image in "abcd"]
+    splits = {"a": "train", "b": "train", "c": "validation", "d": "test"}
+    (found,) = sheet_warnings(sheets, splits=splits)
+    assert (found.kind, found.code, found.count, found.names) == ("not_trained", "SE", 1, ("d",))
+    assert found.sentence == "SE: no pixel in any of the 2 training images, but in others; images: 1 (d)"
+    assert sheet_warnings(sheets, splits=splits | {"d": "train"}) == []
+
+
+@pytest.mark.parametrize(("key", "kind"), [("no_area", "no_area"), ("other", "other_class")])
+def test_what_polygon_files_hold_beside_areas_of_the_classes_is_counted(key, kind):
+    sheets = [sheet(image, polygons={key: {"one": 2, "two": 1}}) for image in "edcba"]
+    (found,) = sheet_warnings([*sheets, sheet("f", polygons={key: {}})])
+    assert (found.kind, found.code, found.count, found.names) == (kind, None, 15, ("a", "b", "c"))
+    assert all(word in found.sentence for word in ("15 ", "(one, two)", "5 (a, b, c, …)"))
+
+
+def test_pixel_sizes_of_other_numbers_are_one_kind_and_harmless_faults_are_kinds_of_their_own():
+    sheets = [sheet("a", passed_over={"pixel size 499 × 499 µm: not between": 1})]
+    sheets += [sheet("b", passed_over={"pixel size 1 × 2 µm: pixels that are not square": 1, "extra bytes": 3})]
+    harmless, size = sheet_warnings(sheets)
+    assert (harmless.kind, harmless.count, harmless.names) == ("harmless", 3, ("b",))
+    assert (size.kind, size.count, size.names) == ("pixel_size", 2, ("a", "b"))
+    assert "499 × 499 µm" in size.sentence
