@@ -22,7 +22,8 @@ from pipeline.model.augment import Augmenter
 from pipeline.model.order import EpochBatches, InOrder, Key
 from pipeline.model.targets import IGNORE, build_target
 from pipeline.seeds import derived_seed
-from pipeline.stores import open_array, open_group
+from pipeline.stores import open_array
+from pipeline.stores.image_store import ignored_array
 from pipeline.stores.shards import Shards
 
 __all__ = ["PatchDataset", "Sample", "check_rows", "loader"]
@@ -98,8 +99,9 @@ class PatchDataset(Dataset[Sample]):
     def _arrays(self, image: str) -> tuple[Shards, Shards, Shards | None]:
         if image not in self._open:
             path = self._paths[image]
-            unsure = Shards.of(open_array(path, "ignore")) if "ignore" in open_group(path) else None
-            self._open[image] = Shards.of(open_array(path, "0")), Shards.of(open_array(path, "truth")), unsure
+            unsure = ignored_array(path)
+            pixels, truth = (Shards.of(open_array(path, name)) for name in ("0", "truth"))
+            self._open[image] = pixels, truth, None if unsure is None else Shards.of(unsure)
         return self._open[image]
 
 

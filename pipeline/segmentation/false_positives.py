@@ -21,6 +21,7 @@ from pipeline.segmentation.regions import Maps
 from pipeline.segmentation.threshold_file import read_thresholds
 from pipeline.stores import open_array, read_box, read_table, write_table
 from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.image_store import ignored_array
 from pipeline.stores.job import Job
 from pipeline.stores.probability_store import reaches
 
@@ -45,6 +46,8 @@ COLUMNS: dict[str, tuple[str, str]] = {
 class _Image:
     maps: Maps
     truth: Any
+    ignored: Any
+    """Pixels that nobody is sure of, or None."""
     margin: int
     rows: int
 
@@ -58,12 +61,19 @@ class _Image:
         near = np.asarray(cv2.dilate(held, np.ones((2 * self.margin + 1,) * 2, np.uint8)) if held.any() else held)
         return np.asarray(near[box.shift(-wide.y0, -wide.x0).slices] != 0)
 
+    def sure(self, box: Box) -> NDArray[np.bool_]:
+        """Pixels of a box that are not ignored."""
+        if self.ignored is None:
+            return np.ones((box.height, box.width), np.bool_)
+        return np.asarray(read_box(self.ignored, box) == 0)
+
 
 def _alone(
     image: _Image, table: ComponentTable, *, number: int, cut: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-    """Which regions have no truth near, and the largest probability in each."""
-    alone, largest = np.ones(len(table), dtype=np.bool_), np.zeros(len(table), dtype=np.float32)
+    """Which regions have no truth near and are not wholly ignored, and the largest probability in each."""
+    alone, sure = np.ones(len(table), dtype=np.bool_), np.zeros(len(table), dtype=np.bool_)
+    largest = np.zeros(len(table), dtype=np.float32)
     for index, box in enumerate(table.boxes):
         values = image.values(box, number=number)
         labels = relabel(table, index, reaches(values, cut))
@@ -71,7 +81,8 @@ def _alone(
         if inside.any():
             np.maximum.at(largest, labels[inside], values[inside].astype(np.float32))
             alone[np.unique(labels[inside & image.near_truth(box)])] = False
-    return alone, largest
+            sure[np.unique(labels[inside & image.sure(box)])] = True
+    return alone & sure, largest
 
 
 def false_positives(
@@ -84,7 +95,8 @@ def false_positives(
 ) -> pd.DataFrame:
     """False positives of one image: predicted lesions with no truth of any class near.
 
-    A prediction that only goes beyond the border of a lesion is none of them: their patches would hold truth.
+    A prediction that only goes beyond the border of a lesion is none of them: their patches would hold truth. Nor is
+    one that lies wholly where nobody is sure.
 
     Parameters
     ----------
@@ -105,7 +117,8 @@ def false_positives(
         Columns of ``COLUMNS``, classes in order and regions in raster order.
     """
     maps = Maps.open(probability, normalized=normalized, classes=len(record.codes))
-    image = _Image(maps, open_array(normalized, "truth"), config.hard_negative_margin, config.storage.shard)
+    arrays = open_array(normalized, "truth"), ignored_array(normalized)
+    image = _Image(maps, *arrays, config.hard_negative_margin, config.storage.shard)
     parts = [_of_class(image, code, cut=thresholds[code], record=record, config=config) for code in record.lesion_codes]
     return _typed(pd.concat(parts, ignore_index=True))
 

@@ -18,6 +18,7 @@ from pipeline.model.held_out import held_out
 from pipeline.segmentation.threshold import ThresholdFit, fit_thresholds
 from pipeline.stores import open_array, read_box, read_table
 from pipeline.stores.atomic import write_json
+from pipeline.stores.image_store import ignored_array
 from pipeline.stores.job import Job
 from pipeline.stores.probability_store import ProbabilityMap, open_probability
 from pipeline.stores.provenance import Provenance
@@ -38,14 +39,20 @@ def check_grid(path: Path, maps: ProbabilityMap, *, expected: tuple[int, ...]) -
 
 
 def _histogram(
-    probability: ProbabilityMap, truth: zarr.Array[Any], *, rows: int, annotated: NDArray[np.bool_]
+    probability: ProbabilityMap,
+    truth: zarr.Array[Any],
+    ignored: zarr.Array[Any] | None,
+    *,
+    rows: int,
+    annotated: NDArray[np.bool_],
 ) -> NDArray[np.int64]:
-    """Histograms ``(class, 2, bins)`` over all pixels; zeros for classes that nobody looked for."""
+    """Histograms ``(class, 2, bins)`` over pixels that are not ignored; zeros for classes that nobody looked for."""
     total = np.zeros((len(annotated), 2, HISTOGRAM_BINS), dtype=np.int64)
     for box in strips(probability.shape[1], probability.shape[2], rows):
         values, inside = probability.read(box), read_box(truth, box) != 0
+        within = None if ignored is None else read_box(ignored, box) == 0
         for number in np.flatnonzero(annotated):
-            total[number] += probability_histogram(values[number], inside[number])
+            total[number] += probability_histogram(values[number], inside[number], within)
     return total
 
 
@@ -73,7 +80,7 @@ def _validation_histograms(
         for path in paths if annotated.any() else ():
             maps, truth = open_probability(path), open_array(normalized[image], "truth")
             check_grid(path, maps, expected=truth.shape)
-            total += _histogram(maps, truth, rows=rows, annotated=annotated)
+            total += _histogram(maps, truth, ignored_array(normalized[image]), rows=rows, annotated=annotated)
     return dict(zip(codes, total, strict=True))
 
 
@@ -115,7 +122,7 @@ def write_thresholds(
     Notes
     -----
     All pixels count, those outside the roi too, as they do in the metrics of the report: a threshold that lets the
-    background in would otherwise go unpunished. An image in which nobody looked for a class says nothing about it.
+    background in would otherwise go unpunished. Ignored pixels do not. An image in which nobody looked for a class says nothing about it.
     """
     if config.fit_thresholds:
         table = read_table(images)

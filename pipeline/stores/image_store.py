@@ -13,7 +13,7 @@ from pipeline.errors import StoreError
 from pipeline.stores import open_array, open_group
 from pipeline.stores.shards import shard_raster
 
-__all__ = ["NormalizedStore", "image_notes", "open_normalized", "whole_image"]
+__all__ = ["NormalizedStore", "ignored_array", "image_notes", "open_normalized", "whole_image"]
 
 NOTES = "lesionmap"
 NEEDED = ("image_id", "mapping")
@@ -78,6 +78,11 @@ def whole_image(path: Path) -> dict[str, Any]:
                 path, found=f"array {name} {plane.shape}", expected=f"the grid of array 0, {image.shape[-2:]}"
             )
     return notes
+
+
+def ignored_array(path: Path) -> zarr.Array[Any] | None:
+    """Array ``(y, x)`` of the pixels of a normalised image that nobody is sure of; None where none are declared."""
+    return _array(path, "ignore") if "ignore" in open_group(path) else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -50,6 +50,7 @@ class Eye:
     annotated: tuple[bool, ...] = ()
     group: str = ""
     centre: str = "A"
+    ignore: np.ndarray | None = None
 
 
 def eye(number: int, split: str, *, height: int = 150, width: int = 190, absent: tuple[str, ...] = ()) -> Eye:
@@ -285,6 +286,7 @@ def make_world(
         if each.rejected:
             continue
         extra = {"roi": each.roi} if each.split == "predict" else {"roi": each.roi, "truth": each.truth}
+        extra |= {} if each.ignore is None else {"ignore": each.ignore}
         normalized[each.image_id] = write_store(
             folder / "normalized" / f"{each.image_id}.zarr",
             levels(np.moveaxis(each.pixels, 2, 0)),

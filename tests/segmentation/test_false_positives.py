@@ -53,7 +53,7 @@ def truth_of(seed, height=50, width=70):
     return (ndimage.gaussian_filter(random.random((3, height, width)), (0, 3, 3)) > 0.57).astype(np.uint8)
 
 
-def stores(folder, name, probability, truth):
+def stores(folder, name, probability, truth, ignore=None):
     notes = {"image_id": name, "mapping": {"factor_y": 1.0, "factor_x": 1.0}}
     paths = folder / "probability" / f"{name}.zarr", folder / "normalized" / f"{name}.zarr"
     for path, array in zip(paths, (probability, np.zeros(probability.shape, np.uint8)), strict=True):
@@ -67,16 +67,18 @@ def stores(folder, name, probability, truth):
             extra={"lesionmap": notes},
         )
         group["0"][:] = array
-    create_plane(group, "truth", shape=truth.shape, dtype="uint8", storage=STORAGE)[:] = truth
+    for plane, values in (("truth", truth), ("ignore", ignore)):
+        if values is not None:
+            create_plane(group, plane, shape=values.shape, dtype="uint8", storage=STORAGE)[:] = values
     return paths
 
 
 def written(folder, images, config):
-    """``images``: name → split, probability, truth, and classes that nobody looked for."""
+    """``images``: name → split, probability, truth, classes that nobody looked for, and pixels to ignore."""
     probability, normalized, rows = {}, {}, []
-    for name, (split, values, truth, unknown) in images.items():
+    for name, (split, values, truth, unknown, *ignore) in images.items():
         if values is not None:
-            probability[name], normalized[name] = stores(folder, name, values, truth)
+            probability[name], normalized[name] = stores(folder, name, values, truth, *ignore)
         counts = {
             f"pixels_{code}": -1 if code in unknown else int(n)
             for code, n in zip(RECORD.codes, truth.sum((1, 2)), strict=True)
@@ -98,8 +100,9 @@ def written(folder, images, config):
     return pd.read_parquet(folder / "hard_negatives.parquet")
 
 
-def expected(values, truth, *, margin, least):
+def expected(values, truth, *, margin, least, ignore=None):
     """The same by SciPy on whole arrays."""
+    sure = np.ones(truth.shape[1:], bool) if ignore is None else ignore == 0
     near = ndimage.binary_dilation(truth.any(axis=0), np.ones((2 * margin + 1,) * 2)) if margin else truth.any(axis=0)
     found = set()
     for code in ("EX", "MA"):
@@ -107,7 +110,7 @@ def expected(values, truth, *, margin, least):
         labels, count = ndimage.label(plane >= CUTS[code], EIGHT)
         for number, (rows, columns) in enumerate(ndimage.find_objects(labels), 1):
             member = labels == number
-            if not (member & near).any() and member.sum() >= least:
+            if not (member & near).any() and member.sum() >= least and (member & sure).any():
                 box = (rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start)
                 found.add((code, *box, int(member.sum()), float(plane[member].max())))
         assert count == len(np.unique(labels)) - 1
@@ -125,6 +128,18 @@ def test_the_list_holds_the_regions_without_truth_near_as_scipy_finds_them(tmp_p
     assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == {
         name: kind for name, (kind, _) in COLUMNS.items()
     }
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_region_that_lies_wholly_where_nobody_is_sure_is_no_false_positive(tmp_path, seed):
+    values, truth = maps(seed), truth_of(seed)
+    ignore = np.zeros(truth.shape[1:], np.uint8)
+    ignore[:, 20:] = 1
+    frame = written(tmp_path, {"a": ("train", values, truth, (), ignore)}, settings(hard_negative_margin=0))
+    found = {(r.class_code, r.y, r.x, r.height, r.width, r.area, float(r.score)) for r in frame.itertuples()}
+    every = expected(values, truth, margin=0, least=1)
+    assert found == expected(values, truth, margin=0, least=1, ignore=ignore)
+    assert 0 < len(found) < len(every)
 
 
 def test_only_training_images_with_every_class_annotated_are_looked_at(tmp_path):

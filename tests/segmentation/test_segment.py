@@ -50,7 +50,9 @@ def blobs(height: int, width: int, *, seed: int) -> NDArray[np.float16]:
     return ((smooth - low) / (high - low)).astype(np.float16)
 
 
-def image(folder: Path, name: str, probability: NDArray[np.float16], truth: Bytes | None = None) -> tuple[Path, Path]:
+def image(
+    folder: Path, name: str, probability: NDArray[np.float16], truth: Bytes | None = None, ignore: Bytes | None = None
+) -> tuple[Path, Path]:
     height, width = probability.shape[1:]
     notes = {"image_id": name, "mapping": {"factor_y": 0.5, "factor_x": 0.25}}
     paths = folder / "probability" / f"{name}.zarr", folder / "normalized" / f"{name}.zarr"
@@ -65,8 +67,9 @@ def image(folder: Path, name: str, probability: NDArray[np.float16], truth: Byte
             extra={"lesionmap": notes},
         )
         group["0"][:] = array
-    if truth is not None:
-        create_plane(group, "truth", shape=truth.shape, dtype=np.uint8, storage=STORAGE)[:] = truth
+    for plane, values in (("truth", truth), ("ignore", ignore)):
+        if values is not None:
+            create_plane(group, plane, shape=values.shape, dtype=np.uint8, storage=STORAGE)[:] = values
     return paths
 
 
@@ -273,6 +276,16 @@ def test_a_threshold_that_separates_the_validation_images_is_found(tmp_path: Pat
     assert (
         read_thresholds(tmp_path / "thresholds.json", codes=("EX", "OD"))["EX"] == found["classes"]["EX"]["threshold"]
     )
+
+
+def test_pixels_that_nobody_is_sure_of_say_nothing_about_a_threshold(tmp_path: Path) -> None:
+    probability, rows = blobs(70, 40, seed=0), {"a": ("validation", 1, 1)}
+    truth = (blobs(70, 40, seed=1) >= 0.6).astype(np.uint8)
+    ignore = np.zeros((70, 40), np.uint8)
+    ignore[:, 11:], truth[:, :, 11:] = 1, 0
+    kept = fitted(tmp_path / "1", rows, {"a": (probability[..., :11], truth[..., :11])})
+    assert fitted(tmp_path / "2", rows, {"a": (probability, truth, ignore)})["classes"] == kept["classes"]
+    assert fitted(tmp_path / "3", rows, {"a": (probability, truth)})["classes"] != kept["classes"]
 
 
 @pytest.mark.parametrize("split", ["train", "test", "predict", "rejected"])

@@ -3,7 +3,8 @@
 Seam error of a fusion: the mean absolute difference of neighbouring pixels across its window borders, less that across
 the lines two and four pixels beside them. The truth crosses both alike, so without a seam it is 0.
 
-Lonely false positive: a region of a mask that touches neither the truth nor the mask of the mean. Gaussian weights
+Lonely false positive: a region of a mask that touches neither the truth nor the mask of the mean, and does not lie
+wholly where nobody is sure. Gaussian weights
 let the one window speak in whose middle a pixel lies, so what this window alone believes comes through.
 """
 
@@ -23,6 +24,7 @@ from pipeline.report.measures.steps import Profile, borders_of_map, lines_beside
 from pipeline.report.store_notes import store_notes
 from pipeline.stores import raster_of
 from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.image_store import ignored_array
 from pipeline.stores.job import Job
 from pipeline.stores.probability_store import open_probability
 from pipeline.words import EVALUATED_SPLITS
@@ -57,7 +59,7 @@ COLUMNS = {
 }
 """One row per image, fusion and class. Steps are sums over pairs of neighbours, so that ratios can be pooled; the worst
 line is the one whose steps exceed those beside it most, in sum (−1 where the map is smooth). False regions touch no truth
-(−1 where nobody looked), lonely ones not the mask of the mean either (−1 where there is none); ``lonely_y`` and
+(−1 where nobody looked) and are not wholly ignored, their pixels are those that are not ignored, lonely ones not the mask of the mean either (−1 where there is none); ``lonely_y`` and
 ``lonely_x`` are the middle of the box around the largest of these, ``lonely_largest`` its pixels."""
 
 
@@ -140,8 +142,12 @@ class Lonely:
     """Column of the same."""
 
 
-def lonely_regions(mask: Raster[np.generic], *, others: Sequence[Raster[np.generic]]) -> Lonely:
+def lonely_regions(
+    mask: Raster[np.generic], *, others: Sequence[Raster[np.generic]], ignored: Raster[np.generic] | None = None
+) -> Lonely:
     """Lonely regions of a class: those that touch no pixel of other masks; read strip by strip.
+
+    A region is counted by its pixels that are not ignored, and not at all where there is none.
 
     Parameters
     ----------
@@ -149,17 +155,22 @@ def lonely_regions(mask: Raster[np.generic], *, others: Sequence[Raster[np.gener
         Of one class.
     others
         Masks of the same class and size.
+    ignored
+        Pixels that nobody is sure of.
     """
     table = component_table(mask)
-    touched = np.zeros(len(table), bool)
+    touched, unsure = np.zeros(len(table), bool), np.zeros(len(table), np.int64)
     for index, box in enumerate(table.boxes if len(table) else ()):
         labels = relabel(table, index, mask.read(box))
         for other in others:
             found = labels[other.read(box) != 0]
             touched[found[found >= 0]] = True
+        if ignored is not None:
+            unsure += np.bincount(labels[(labels >= 0) & (ignored.read(box) != 0)], minlength=len(table))
+    touched |= unsure == table.area
     if touched.all():
         return Lonely(0, 0)
-    area = np.where(touched, 0, table.area)
+    area = np.where(touched, 0, table.area - unsure)
     box = table.box(int(np.argmax(area)))
     middle = (box.y0 + box.y1) // 2, (box.x0 + box.x1) // 2
     return Lonely(int(np.count_nonzero(~touched)), int(area.sum()), int(area.max()), *middle)
@@ -170,6 +181,8 @@ class _Image:
     image_id: str
     split: str
     truth: Any
+    ignored: Raster[np.generic] | None
+    """Pixels that nobody is sure of."""
     known: tuple[bool, ...]
     """Of each class, whether somebody looked for it."""
     probability: Mapping[str, Path]
@@ -205,9 +218,10 @@ class _Image:
         false = lonely = Lonely()
         if self.known[at]:
             mask, truth = raster_of(self.masks[fusion], at), raster_of(self.truth, at)
-            false = lonely_regions(mask, others=[truth])
+            false = lonely_regions(mask, others=[truth], ignored=self.ignored)
             if COMPARED_WITH in self.masks:
-                lonely = lonely_regions(mask, others=[truth, raster_of(self.masks[COMPARED_WITH], at)])
+                others = [truth, raster_of(self.masks[COMPARED_WITH], at)]
+                lonely = lonely_regions(mask, others=others, ignored=self.ignored)
         return {
             "false_regions": false.regions,
             "false_pixels": false.pixels,
@@ -256,7 +270,9 @@ def write_borders(
         if maps:
             known = tuple(row[f"pixels_{code}"] >= 0 for code in job.record.codes)
             truth = stores.open_array(normalized[image], "truth")
-            rows += _Image(image, str(row["split"]), truth, known, maps, masks).rows(job.record.codes)
+            unsure = ignored_array(normalized[image])
+            ignored = None if unsure is None else raster_of(unsure)
+            rows += _Image(image, str(row["split"]), truth, ignored, known, maps, masks).rows(job.record.codes)
     frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
     with file_in_progress(output) as partial:
         stores.write_table(frame, partial, provenance=job.provenance.as_attributes())

@@ -2,7 +2,7 @@
 
 Truth, masks and probabilities are compared on the pixel grid of the normalised image, over all of its pixels. What is
 kept is integer counts and histograms, so the size of an image does not matter and nothing is rounded. A class that
-nobody annotated in an image is left out of that image altogether.
+nobody annotated in an image is left out of that image altogether, and so are pixels that nobody is sure of.
 """
 
 import logging
@@ -29,6 +29,7 @@ from pipeline.report.measures.summary import OVER_CLASSES, OVER_LESIONS, SUMMARY
 from pipeline.report.paths import Result
 from pipeline.segmentation.threshold_file import read_thresholds
 from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.image_store import ignored_array
 from pipeline.stores.job import Job
 from pipeline.stores.probability_store import ProbabilityMap, open_probability
 from pipeline.words import BACKGROUND, EVALUATED_SPLITS
@@ -59,7 +60,7 @@ IMAGE_COLUMNS = {
     "ap": "float64",
     "false_positive_area": "int64",
 }
-"""One row per image and class. Counts are pixels of the normalised image; `false_positive_area` is `fp` where the image
+"""One row per image and class. Counts are pixels of the normalised image that are not ignored; `false_positive_area` is `fp` where the image
 does not hold the class, else 0; ratios are NaN where undefined; `threshold` is NaN for the background."""
 
 
@@ -82,6 +83,7 @@ def measure_image(planes: Mapping[str, Any], *, codes: tuple[str, ...], annotate
     ----------
     planes
         ``truth``, ``masks``, ``probability`` ``(class, y, x)`` and ``roi`` ``(y, x)``: Zarr arrays or NumPy arrays.
+        ``ignore`` ``(y, x)``, where there is one, holds pixels that count nothing.
     codes
         Class codes along the class axis.
     annotated
@@ -100,14 +102,15 @@ def measure_image(planes: Mapping[str, Any], *, codes: tuple[str, ...], annotate
     for box in aligned_boxes(height, width, BLOCK):
         block = {name: _block(plane, box) for name, plane in planes.items()}
         truth, masks, roi = (block[name] > 0 for name in ("truth", "masks", "roi"))
+        within = block["ignore"] == 0 if "ignore" in block else None
         for code in annotated:
             at = codes.index(code)
-            total[code] += counts(truth[at], masks[at])
-            histogram = probability_histogram(block["probability"][at], truth[at])
+            total[code] += counts(truth[at], masks[at], within)
+            histogram = probability_histogram(block["probability"][at], truth[at], within)
             histograms[code] = histograms[code] + histogram if code in histograms else histogram
             outside[code] += int(np.count_nonzero(truth[at] & ~roi))
         if BACKGROUND in total:
-            total[BACKGROUND] += counts(~np.logical_or.reduce(truth), ~np.logical_or.reduce(masks))
+            total[BACKGROUND] += counts(~np.logical_or.reduce(truth), ~np.logical_or.reduce(masks), within)
     return ImageMeasure(total, histograms, outside)
 
 
@@ -154,6 +157,8 @@ def _measured(
             "masks": stores.open_array(planes["segmentation"][image], "masks"),
             "probability": open_probability(planes["probability"][image]),
         }
+        ignored = ignored_array(planes["normalized"][image])
+        arrays |= {} if ignored is None else {"ignore": ignored}
         annotated = tuple(code for code in codes if row[f"pixels_{code}"] >= 0)
         yield _Measured(
             image, str(row["group_id"]), str(row["split"]), measure_image(arrays, codes=codes, annotated=annotated)

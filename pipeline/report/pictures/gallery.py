@@ -89,6 +89,7 @@ def _whole(
         classes=len(record.classes),
         picture=target,
         judged=judged,
+        ignored=mask_raster(store, "ignore"),
     )
     highest = (
         as_float16(level_of(result.probability[image], side=side))[_lesions(record)].max(axis=0).astype(np.float32)
@@ -100,9 +101,10 @@ def _crop(
     image: str, box: Box, *, store: Path, result: Result, record: DatasetRecord, judged: tuple[int, ...]
 ) -> _Layers:
     truth, masks = mask_raster(store, "truth") if judged else None, mask_raster(result.segmentation[image], "masks")
-    parts = [None if each is None else each.part(box) for each in (truth, masks)]
+    found = (truth, masks, mask_raster(store, "ignore"))
+    *parts, ignored = [None if each is None else each.part(box) for each in found]
     size = (box.height, box.width)
-    reduced = reduce_masks(*parts, classes=len(record.classes), picture=size, judged=judged)
+    reduced = reduce_masks(*parts, classes=len(record.classes), picture=size, judged=judged, ignored=ignored)
     probability = open_probability(result.probability[image]).read(box)[_lesions(record)].max(axis=0)
     return _Layers(store_box(store, box), reduced, probability.astype(np.float32))
 

@@ -76,6 +76,7 @@ def reduce_masks(
     classes: int,
     picture: tuple[int, int],
     judged: Sequence[int] = (),
+    ignored: Raster[np.bool_] | None = None,
 ) -> Reduced:
     """Masks reduced to a picture, and kinds of errors counted, reading blocks of bounded size.
 
@@ -89,6 +90,8 @@ def reduce_masks(
         ``(h, w)``, at most as large as the image; see ``picture_shape``.
     judged
         Numbers of the classes that count as errors: those that somebody annotated.
+    ignored
+        ``(1, y, x)``: pixels that nobody is sure of, which are neither hit nor error.
     """
     known = truth or masks
     if known is None:
@@ -102,6 +105,7 @@ def reduce_masks(
                 _into(np.logical_or, target, block, box, known.box)
         if blocks[0] is not None and blocks[1] is not None:
             kinds = error_kinds(blocks[0][[*judged]], blocks[1][[*judged]])
+            kinds = kinds if ignored is None else kinds & ~ignored.read(box)
             _into(np.add, errors, kinds.astype(np.int64), box, known.box)
     both = truth is not None and masks is not None
     return Reduced(None if truth is None else seen[0], None if masks is None else seen[1], errors if both else None)

@@ -202,6 +202,17 @@ def test_lonely_regions_touch_neither_truth_nor_the_mean():
     assert lonely_regions(first[0], others=first[1:]) == Lonely(0, 0)
 
 
+def test_a_region_that_is_wholly_ignored_is_not_lonely_and_others_count_by_their_sure_pixels():
+    mask, ignore = np.zeros((2, 40, 40), np.uint8)
+    mask[2:5, 2:5] = mask[20:25, 30:33] = mask[38, 0] = 1
+    ignore[1:6, 1:6] = ignore[20:23, 30:40] = 1
+    found = lonely_regions(Raster.of(mask), others=[Raster.of(np.zeros_like(mask))], ignored=Raster.of(ignore))
+    assert found == Lonely(2, 7, 6, 22, 31)
+    nothing = lonely_regions(Raster.of(mask), others=[], ignored=Raster.of(np.zeros_like(mask)))
+    assert nothing == lonely_regions(Raster.of(mask), others=[])
+    assert lonely_regions(Raster.of(mask), others=[], ignored=Raster.of(np.ones_like(mask))) == Lonely(0, 0)
+
+
 def test_the_table_has_a_row_for_each_image_fusion_and_class(maps, tmp_path):
     outputs = maps(forgetful)
     masks = tmp_path / "masks.zarr"

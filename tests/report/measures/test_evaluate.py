@@ -15,6 +15,7 @@ from pipeline.report.measures import evaluate
 from pipeline.report.measures.evaluate import IMAGE_COLUMNS, measure_image
 from pipeline.report.measures.intervals import curve
 from pipeline.report.measures.summary import SUMMARY_COLUMNS
+from pipeline.seeds import stream
 from pipeline.words import BACKGROUND
 
 
@@ -120,6 +121,40 @@ def test_block_size_does_not_change_what_is_measured(eyes, monkeypatch):
     pieces = measure_image(planes, codes=codes, annotated=codes)
     assert whole.counts == pieces.counts
     assert all(np.array_equal(whole.histograms[code], pieces.histograms[code]) for code in codes)
+
+
+def test_pixels_that_nobody_is_sure_of_are_outside_of_every_measure(make, eyes, tmp_path):
+    """Counts and Dice of NumPy's masked arrays, and average precision over the pixels that are kept."""
+    unsure = []
+    for at, each in enumerate(eyes):
+        ignore = stream(at, "tests", "ignore").random(each.roi.shape) < 0.2
+        ignore[20:70, 60:110] = True
+        unsure.append(replace(each, ignore=(ignore & ~each.truth.any(axis=0)).astype(np.uint8)))
+    images = pd.read_parquet(make(tmp_path / "a", unsure, fusions=("none",)).results[0].metrics_images)
+    rows = images.set_index(["image_id", "class_code"])
+    for eye in (each for each in unsure if each.split in ("validation", "test")):
+        for at, code in enumerate(("MA", "EX", "SE", "OD")):
+            truth, mask = (
+                np.ma.masked_array(each, eye.ignore > 0) for each in (eye.truth[at], eye.probability[at] >= 0.5)
+            )
+            row, both = rows.loc[(eye.image_id, code)], int((truth * mask).sum())
+            assert (row.tp, row.fp, row.fn) == (both, mask.sum() - both, truth.sum() - both)
+            assert row.pixels == truth.count()
+            if truth.sum():
+                assert row.dice == pytest.approx(2 * both / (truth.sum() + mask.sum()), rel=1e-12)
+            kept = eye.ignore == 0
+            expected = eager_average_precision(eye.probability[at][kept], eye.truth[at][kept])
+            assert row.ap == pytest.approx(expected, rel=1e-12, nan_ok=True)
+        assert rows.loc[(eye.image_id, BACKGROUND)].pixels == np.count_nonzero(eye.ignore == 0)
+    none = [replace(each, ignore=np.zeros_like(each.roi)) for each in eyes]
+    plain = [
+        [pd.read_parquet(path) for path in (made.metrics_images, made.metrics_classes)]
+        for made in (
+            make(tmp_path / name, them, fusions=("none",)).results[0] for name, them in (("b", none), ("c", eyes))
+        )
+    ]
+    for first, second in zip(*plain, strict=True):
+        pd.testing.assert_frame_equal(first, second, check_exact=True)
 
 
 def test_a_class_that_nobody_annotated_in_an_image_has_no_row_there_and_no_background(make, eyes, tmp_path):

@@ -55,6 +55,14 @@ def test_each_kind_of_error_is_what_its_name_says():
     assert kinds.sum(axis=0).tolist() == [1, 1, 1, 1, 0]
 
 
+def test_pixels_that_nobody_is_sure_of_are_neither_hit_nor_error():
+    truth, masks, ignored = stream(0, "errors").random((3, 2, 40, 30)) < 0.4
+    rasters = Raster.of(truth), Raster.of(masks)
+    found = reduce_masks(*rasters, classes=2, picture=(40, 30), judged=(0, 1), ignored=Raster.of(ignored[:1]))
+    assert np.array_equal(found.errors, error_kinds(truth, masks) & ~ignored[0])
+    assert np.array_equal(found.truth, truth)
+
+
 def test_classes_that_nobody_annotated_are_no_errors():
     masks = np.ones((2, 4, 4), dtype=bool)
     found = reduce_masks(Raster.of(~masks), Raster.of(masks), classes=2, picture=(4, 4))
