@@ -79,6 +79,8 @@ def bare_record(run: DatasetRun) -> Values:
     ]
     for layout in layouts:
         layout |= _kinds_of_truth(layout, codes=run.record.codes)
+        if not layout["ignore"]:
+            del layout["ignore"]  # as in records from before there was this key
     return facts | {"priority": list(run.record.order)}
 
 

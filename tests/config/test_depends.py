@@ -192,6 +192,17 @@ def test_where_files_are_found_changes_nothing_and_how_their_values_are_read_cha
     assert after(values={"MA": 2, "OD": 1}) == EVERY_RECORD
 
 
+def test_values_that_nobody_is_sure_of_change_all_that_is_computed(plan):
+    layout = {"images": "{image}.jpg", "label": "{image}.png", "values": {"MA": 1, "OD": 2}}
+    labelled = {"adaptor": "folder", "phantom": None, "root": "data", "folder": layout}
+    before, after, other = (
+        plan(facts={**labelled, "folder": layout | more}) for more in ({}, {"ignore": [255]}, {"ignore": [255, 254]})
+    )
+    assert changed(before["eyes"], after["eyes"]) == changed(after["eyes"], other["eyes"]) == EVERY_RECORD
+    assert changed(before["tissue"], after["tissue"]) == set()
+    assert "ignore" not in depends.bare_record(before["eyes"])["folder"]
+
+
 def test_a_list_of_hard_negatives_weights_and_a_table_of_splits_are_known_by_their_name_alone(plan):
     def told(folder: str) -> dict[str, dict]:
         guided = {"hard_negatives": {"table": f"{folder}/hard.parquet"}}
