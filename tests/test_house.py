@@ -7,20 +7,29 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[1]
 
 
-def imported(path: Path) -> Iterator[str]:
-    """Names of the modules that a file imports."""
-    for node in ast.walk(ast.parse(path.read_text())):
+def imported(text: str, *, folders: tuple[str, ...]) -> Iterator[str]:
+    """Full names of what a file in some folder imports, also where it says them from its own place."""
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             yield from (each.name for each in node.names)
         if isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{each.name}" for each in node.names)
+            above = folders[: len(folders) - node.level + 1] if node.level else ()
+            parts = [*above, *([node.module] if node.module else [])]
+            yield from (".".join([*parts, each.name]) for each in node.names)
 
 
 def imports_of(folder: str) -> dict[str, list[str]]:
     """Imports of each file below a folder."""
     files = sorted((PROJECT / folder).rglob("*.py"))
     assert files
-    return {str(path.relative_to(PROJECT)): list(imported(path)) for path in files}
+    places = {path: path.relative_to(PROJECT) for path in files}
+    return {str(place): list(imported(path.read_text(), folders=place.parent.parts)) for path, place in places.items()}
+
+
+def test_an_import_from_the_own_place_has_a_full_name() -> None:
+    text = "from .conftest import a\nfrom . import conftest\nfrom ..conftest import b\nimport os.path\n"
+    names = ["tests.model.conftest.a", "tests.model.conftest", "tests.conftest.b", "os.path"]
+    assert list(imported(text, folders=("tests", "model"))) == names
 
 
 def test_nothing_is_imported_from_a_conftest() -> None:

@@ -56,6 +56,10 @@ FITTED = ("fit_thresholds", "threshold")
 """Keys of ``segmentation`` that thresholds depend on."""
 MISSED = ("minimum_area", "minimum_areas", "hard_negative_margin")
 """Keys of ``segmentation`` that the list of hard negatives depends on, beside the thresholds."""
+UNCLEANED = ("hard_negative_margin", *FITTED)
+"""Keys of ``segmentation`` that masks and outlines do not depend on, beside the thresholds."""
+MEASURED = ("bootstrap",)
+"""Keys of ``report`` that measures depend on."""
 
 
 @functools.cache
@@ -231,7 +235,7 @@ def segmentation_thresholds(run: DatasetRun, model: str) -> Values:
 
 def segmentation_image(run: DatasetRun) -> Values:
     """Dependencies of masks and outlines: cleaning, and names and colours of the classes."""
-    cleaning = _without(_block(run, "segmentation"), ("hard_negative_margin", *FITTED))
+    cleaning = _without(_block(run, "segmentation"), UNCLEANED)
     return {"record": shown_record(run), "segmentation": cleaning}
 
 
@@ -245,7 +249,7 @@ def report_metrics(run: DatasetRun, model: str) -> Values:
     return {
         "record": bare_record(run),
         "folds": list(run.config.model.folds(model)),
-        "report": _part(_block(run, "report"), ("bootstrap",)),
+        "report": _part(_block(run, "report"), MEASURED),
         "seed": run.config.seed,
     }
 
