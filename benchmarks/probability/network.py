@@ -19,7 +19,7 @@ from pipeline.config import ModelSettings
 from pipeline.model.network import ScaledNetwork, build_network, probabilities
 from pipeline.probability.predictor import NetworkPredictor, torch_threads
 from pipeline.probability.window import read_windows
-from pipeline.stores import open_array, use_threads
+from pipeline.stores import open_array
 
 __all__ = ["CLASSES", "HEIGHT", "WIDTH", "batches", "built", "compiled", "section", "variants", "whole"]
 
@@ -69,7 +69,6 @@ def whole(*, image: str, store: str) -> dict[str, Any]:
     windows = [torch.from_numpy(each) for each in batches(np.asarray(open_array(Path(image), "0")[:]))]
 
     def run(workers: int) -> float:
-        use_threads(workers)
         settings = inputs.config(workers=workers)
         seconds = _seconds(ours.predicted(Path(image), Path(store), predictor, classes=CLASSES, settings=settings))
         shutil.rmtree(store)

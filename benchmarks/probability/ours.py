@@ -21,7 +21,7 @@ from pipeline.probability.predict import fuse_image
 from pipeline.probability.sliding_window import Predictor, SlidingWindow
 from pipeline.probability.task_graph import run_on_threads
 from pipeline.seeds import stream
-from pipeline.stores import open_array, use_threads
+from pipeline.stores import open_array
 from pipeline.stores.job import Job
 
 __all__ = ["difference", "fusion", "null_model", "predicted"]
@@ -62,7 +62,6 @@ def predicted(
 
 def fusion(*, image: str, small: str, folder: str, classes: int, runs: int, varied: bool = False) -> dict[str, Any]:
     """Seconds from store to store, after a small image."""
-    use_threads(2)  # as in a job of two cores
     settings, store = inputs.config(), Path(folder) / "ours.zarr"
     model = null_model(classes, batch=settings.batch_size, varied=varied)
     make = partial(predicted, predictor=model, classes=classes, settings=settings)
@@ -87,11 +86,12 @@ def _before_rounding(image: Path, folder: Path, settings: ProbabilityConfig) -> 
     found = np.zeros((2, *array.shape[1:]), np.float32)
     windows = inputs.plan(*array.shape[1:], settings=settings)
 
-    def write(_fusion: str, fused: Fused, box: Box) -> None:
+    def write(_fusion: str, fused: Fused, box: Box) -> tuple[()]:
         found[(slice(None), *box.slices)] = fused.values()
+        return ()
 
     journal = Journal(folder)
-    journal.open(fresh=True)
+    journal.open(folder, fresh=True)
     task = SlidingWindow(
         "image",
         windows,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from pipeline.arrays.raster import Raster
 from pipeline.errors import StoreError
 from pipeline.geometry import Box
-from pipeline.stores import member, open_group, read_box
-from pipeline.stores.shards import Shards, shard_raster
+from pipeline.stores import member, open_group, raster_of
+from pipeline.stores.shards import Shards
 
-__all__ = ["NormalizedImage", "Pieces", "open_image", "pieces_of", "tiled"]
+__all__ = ["NormalizedImage", "Pieces", "open_image", "tiled"]
 
 Pieces = Callable[..., Iterator[tuple[int, Box, NDArray[Any]]]]
 """Gives what a box holds beside 0; see `pipeline.stores.shards.Shards.pieces`."""
@@ -55,9 +55,9 @@ class NormalizedImage:
 
     def __post_init__(self) -> None:
         """Look at the layout once, so that what is learnt of one box serves the next."""
-        object.__setattr__(self, "truth_pieces", pieces_of(self.truth))
-        object.__setattr__(self, "roi_pieces", pieces_of(self.roi))
-        object.__setattr__(self, "ignore_pieces", None if self.ignore is None else pieces_of(self.ignore))
+        object.__setattr__(self, "truth_pieces", Shards.of(self.truth).pieces)
+        object.__setattr__(self, "roi_pieces", Shards.of(self.roi).pieces)
+        object.__setattr__(self, "ignore_pieces", None if self.ignore is None else Shards.of(self.ignore).pieces)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -157,21 +157,6 @@ def _mark(mask: NDArray[np.uint8], pixels: NDArray[np.uint8]) -> None:
             line[x] |= np.uint8(values[x] != 0)
 
 
-def pieces_of(array: zarr.Array[Any]) -> Pieces:
-    """Reader of what an array ``(plane, y, x)`` or ``(y, x)`` holds beside 0; another layout comes whole."""
-    try:
-        return Shards.of(array).pieces
-    except StoreError:
-        return partial(_whole_pieces, array)
-
-
-def _whole_pieces(
-    array: zarr.Array[Any], box: Box, *, planes: Sequence[int] | None = None
-) -> Iterator[tuple[int, Box, NDArray[Any]]]:
-    found = read_box(array, box).reshape(-1, box.height, box.width)
-    yield from ((plane, box, found[plane]) for plane in (range(len(found)) if planes is None else planes))
-
-
 def open_image(path: Path, *, codes: tuple[str, ...] | None = None) -> NormalizedImage:
     """Store of stage normalized, opened and checked.
 
@@ -218,7 +203,7 @@ def tiled(array: zarr.Array[Any]) -> Raster[Any]:
     """Reader of any box of a ``(plane, y, x)`` array with a cache of tiles, so that near boxes decode them once."""
     planes, height, width = array.shape
     side_y, side_x = array.chunks[-2:]
-    whole, whole_box = Box.of_shape(height, width), shard_raster(array).read
+    whole, whole_box = Box.of_shape(height, width), raster_of(array).read
 
     @lru_cache(maxsize=max(4, TILE_BYTES // (planes * side_y * side_x)))
     def tile(row: int, column: int) -> tuple[Box, NDArray[Any]]:

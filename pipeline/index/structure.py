@@ -18,7 +18,7 @@ from pipeline.arrays.raster import Raster
 from pipeline.geometry import Box
 from pipeline.index.box_sums import Boxes, box_sums
 from pipeline.index.image import NormalizedImage
-from pipeline.stores.shards import shard_raster
+from pipeline.stores import raster_of
 
 __all__ = ["CUT", "density_gradient", "luminance_gradient", "structure"]
 
@@ -108,7 +108,7 @@ def structure(image: NormalizedImage, boxes: Boxes, *, modality: str) -> NDArray
     modality
         ``histology`` or ``fundus``.
     """
-    coarse, factor, gradient = shard_raster(image.coarse), image.factor, GRADIENTS[modality]
+    coarse, factor, gradient = raster_of(image.coarse), image.factor, GRADIENTS[modality]
 
     def read(strip: Box) -> NDArray[np.int32]:
         halo = strip.grow(1, coarse.box)

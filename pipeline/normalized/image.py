@@ -31,6 +31,7 @@ from pipeline.runtime.threads import each
 from pipeline.stores import create_plane, create_pyramid, write_box
 from pipeline.stores.atomic import FinishedBlocks, folder_in_progress
 from pipeline.stores.job import Job
+from pipeline.stores.shard_file import StoredShard
 
 __all__ = ["Content", "Opened", "open_view", "write_image"]
 
@@ -151,19 +152,22 @@ class _Block:
     truth: Raster[np.uint8] | None
     ignored: Raster[np.uint8] | None
 
-    def write(self, box: Box) -> None:
+    def write(self, box: Box) -> list[StoredShard]:
+        """Written shards of a block."""
+        written: list[StoredShard] = []
         region, stains = self.content.region, self.content.stains
         pixels = np.ascontiguousarray(self.content.planes.read(box))
         for level in range(self.levels):
-            write_box(self._array(str(level)), pixels, y0=box.y0 >> level, x0=box.x0 >> level)
+            written += write_box(self._array(str(level)), pixels, y0=box.y0 >> level, x0=box.x0 >> level)
             pixels = halve(pixels) if level + 1 < self.levels else pixels
-        write_box(self._array("roi"), region.read(box).astype(np.uint8), y0=box.y0, x0=box.x0)
+        written += write_box(self._array("roi"), region.read(box).astype(np.uint8), y0=box.y0, x0=box.x0)
         if self.truth is not None:
-            write_box(self._array("truth"), self.truth.read(box), y0=box.y0, x0=box.x0)
+            written += write_box(self._array("truth"), self.truth.read(box), y0=box.y0, x0=box.x0)
         if self.ignored is not None:
-            write_box(self._array("ignore"), self.ignored.read(box), y0=box.y0, x0=box.x0)
+            written += write_box(self._array("ignore"), self.ignored.read(box), y0=box.y0, x0=box.x0)
         if stains is not None:
-            write_box(self._array("stains"), stains.read(box), y0=box.y0, x0=box.x0)
+            written += write_box(self._array("stains"), stains.read(box), y0=box.y0, x0=box.x0)
+        return written
 
     def _array(self, name: str) -> zarr.Array[Any]:
         found = self.group[name]

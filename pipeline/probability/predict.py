@@ -85,7 +85,7 @@ def fuse_image(
         folders = {name: stack.enter_context(folder_in_progress(path, digest=digest)) for name, path in outputs.items()}
         work = PassSpec(normalized, model, folders, len(shapes), plan, evaluated, config, job.record, digest)
         for name, journal in work.journals().items():
-            journal.open(fresh=not (folders[name] / "zarr.json").exists())
+            journal.open(folders[name], fresh=not (folders[name] / "zarr.json").exists())
         for name, folder in folders.items():
             notes = {"fusion": name, **map_notes(normalized, work), **truth}
             create_map(folder, shapes, notes, config=config, job=job)

@@ -5,7 +5,7 @@ are its halo, which goes to its neighbours. When a block has received all halos,
 sums are divided once and handed to the writer. Neither the order of the blocks nor the number of workers enters any sum.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -24,10 +24,11 @@ from pipeline.probability.fusion.logits import Activation
 from pipeline.probability.fusion.memory_pool import MemoryPool
 from pipeline.probability.plan import Block, Window, WindowPlan
 from pipeline.probability.window import read_windows
+from pipeline.stores.shard_file import StoredShard
 
 __all__ = ["Predictor", "SlidingWindow", "Write", "count_nothing"]
 
-Write: TypeAlias = Callable[[str, Fused, Box], None]
+Write: TypeAlias = Callable[[str, Fused, Box], Iterable[StoredShard]]
 """Takes a fusion, its map of a block, and the pixels of the block."""
 
 
@@ -64,7 +65,7 @@ class SlidingWindow:
     predictors: tuple[Predictor, ...]
     """Give the maps; one for each device, to which the blocks go in turn."""
     write: Write
-    """Takes finished blocks; called once for each fusion and block, from several threads."""
+    """Takes finished blocks and gives their shards; called once for each fusion and block, from several threads."""
     journals: Mapping[str, Journal]
     """Fusion → journal of its store. All fusions come from the same windows."""
     activation: Activation = "none"
@@ -111,25 +112,28 @@ class SlidingWindow:
         sources = list(received_halos(self.plan, block, evaluated=self.evaluated))
         self.check_ours()
         if not self.is_done(block):
+            shards: dict[str, Iterable[StoredShard]] = {}
             if sums or sources:  # Where no window reaches, the store's fill value is the result.
-                self._write(block, sums, sources)
+                shards = self._write(block, sums, sources)
                 self.check_ours()
-            for journal in self.journals.values():
-                journal.set_done(block)
+            for fusion, journal in self.journals.items():
+                journal.set_done(block, shards.get(fusion, ()))
         for journal in self.journals.values():
             for side, source in sources:
                 journal.delete_halo(source, side)
 
-    def _write(self, block: Block, sums: Sums, sources: list[tuple[Side, Block]]) -> None:
+    def _write(self, block: Block, sums: Sums, sources: list[tuple[Side, Block]]) -> dict[str, Iterable[StoredShard]]:
         core = self.plan.core(block)
         shape = self.maps, core.height, core.width
+        shards: dict[str, Iterable[StoredShard]] = {}
         for fusion, journal in self.journals.items():
             total = sums[fusion] if sums else empty_sums(fusion, shape, activation=self.activation, pool=self.pool)
             for side, source in sources:
                 add_halo(fusion, total, journal.read_halo(source, side))
             done = fused(fusion, total, plan=self.plan, evaluated=self.evaluated, box=core, activation=self.activation)
-            self.write(fusion, done, core)
+            shards[fusion] = self.write(fusion, done, core)
             self.pool.give(total)
+        return shards
 
     def _summed(self, block: Block, windows: tuple[Window, ...]) -> Sums:
         reach, turn = self.plan.reach(block), self.plan.number(block)

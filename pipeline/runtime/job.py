@@ -11,7 +11,6 @@ from pipeline.errors import PipelineError
 from pipeline.runtime.allocator import keep_freed
 from pipeline.runtime.peak import peak_bytes
 from pipeline.runtime.threads import let_waiting_threads_sleep
-from pipeline.stores import use_threads
 from pipeline.stores.disk import room_on_disk
 
 __all__ = ["job_context"]
@@ -28,7 +27,7 @@ def job_context(log: str, *, threads: int) -> Iterator[None]:
     log
         File of the log; truncated.
     threads
-        Workers that the scheduler gave; OpenCV and the codecs of Zarr, which would take all, take these.
+        Workers that the scheduler gave; OpenCV, which would take all, takes these.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(log, mode="w")
@@ -40,7 +39,6 @@ def job_context(log: str, *, threads: int) -> Iterator[None]:
     keep_freed()
     let_waiting_threads_sleep()
     cv2.setNumThreads(threads)
-    use_threads(threads)
     try:
         with room_on_disk(Path(log)):
             yield

@@ -4,11 +4,13 @@ arrays              Zarr arrays and OME-Zarr pyramids
 atomic              results that appear at once, and go on after a kill
 blosc               Blosc buffers of masks, decoded block by block
 disk                a full disk in plain words
+flush               whole writes: new name, flush, rename
 finished            whether a result is there, made from the same things
 image_store         normalised stores: completeness, notes, arrays
 job                 frame of a job: facts, record of origin, workers
 probability_store   probability maps as float16 or bytes
 provenance          record of origin; digests of code and files
+shard_file          layout of a shard: chunks, checksums, index
 shards              shards written and read chunk by chunk
 tables              Parquet tables with their record of origin
 """
@@ -24,7 +26,6 @@ from pipeline.stores.arrays import (
     open_group,
     raster_of,
     read_box,
-    use_threads,
     write_box,
 )
 from pipeline.stores.tables import read_noted, read_rows, read_table, table_metadata, write_table
@@ -44,7 +45,6 @@ __all__ = [
     "read_rows",
     "read_table",
     "table_metadata",
-    "use_threads",
     "write_box",
     "write_table",
 ]

@@ -13,13 +13,18 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import DTypeLike, NDArray
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec
+from zarr.core.buffer import default_buffer_prototype
+from zarr.storage import LocalStore
 
 from pipeline.arrays.raster import Raster
 from pipeline.config import Storage
 from pipeline.errors import StoreError, UnalignedWrite
-from pipeline.geometry import Box
+from pipeline.geometry import Box, aligned_boxes
+from pipeline.stores.flush import write_whole
 from pipeline.stores.provenance import file_digest
+from pipeline.stores.shard_file import StoredShard
+from pipeline.stores.shards import Shards
 
 __all__ = [
     "as_array",
@@ -32,15 +37,10 @@ __all__ = [
     "open_group",
     "raster_of",
     "read_box",
-    "use_threads",
     "write_box",
 ]
 
 MICROMETER = "micrometer"
-
-# The same format through compiled codecs: a shard is written in less than half the time, a patch read in little more.
-# A pipeline takes the number of its threads from the configuration when an array is opened; see `pipeline.runtime.job`.
-zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"})
 
 
 def _fitting(size: int, *, chunk: int, shard: int) -> tuple[int, int]:
@@ -65,7 +65,8 @@ def create_plane(
     group
         A group opened for writing.
     name
-        Name inside the group; an unfinished array of an earlier run there is kept and returned.
+        Name inside the group. Shards of an earlier run there are kept; the record of the array is written anew, because
+        that one may be torn.
     shape
         ``(y, x)`` or ``(c, y, x)``.
     dtype
@@ -75,35 +76,40 @@ def create_plane(
     shard
         Side of a shard where it differs from the configured one (coarser pyramid levels).
     """
-    if name in group:
-        return as_array(group, name)
     side = shard or storage.shard
     chunk_y, shard_y = _fitting(shape[-2], chunk=storage.chunk, shard=side)
     chunk_x, shard_x = _fitting(shape[-1], chunk=storage.chunk, shard=side)
     axes = ("c", "y", "x")[-len(shape) :]
     codec = BloscCodec(cname=storage.codec, clevel=storage.level, shuffle="bitshuffle")
-    return group.create_array(
-        name,
+    described = zarr.create_array(
+        {},
         shape=shape,
         dtype=np.dtype(dtype),
         chunks=(*shape[:-2], chunk_y, chunk_x),
         shards=(*shape[:-2], shard_y, shard_x),
-        compressors=codec,
+        compressors=(codec, Crc32cCodec()),
         fill_value=0,
         dimension_names=axes,
     )
+    _describe(_folder(group) / name, described)
+    return as_array(group, name)
 
 
-def use_threads(count: int) -> None:
-    """Threads of the codecs of arrays that are opened from now on; their number changes no value."""
-    zarr.config.set({"threading.max_workers": count})
+def _describe(folder: Path, node: zarr.Array[Any] | zarr.Group) -> None:
+    content = node.metadata.to_buffer_dict(default_buffer_prototype())["zarr.json"]
+    write_whole(folder / "zarr.json", [content.to_bytes()])
+
+
+def _folder(group: zarr.Group) -> Path:
+    store = group.store_path.store
+    assert isinstance(store, LocalStore)  # made by create_group
+    return Path(store.root) / group.path
 
 
 def create_group(path: Path, *, attributes: Mapping[str, Any]) -> zarr.Group:
-    """Group, created or continued; the attributes are written over those of an earlier run."""
-    group = zarr.open_group(path, mode="a", zarr_format=3)
-    group.attrs.update(dict(attributes))
-    return group
+    """Group, created or continued: what lies below it is kept, what it says of itself is written anew."""
+    _describe(path, zarr.create_group({}, attributes=dict(attributes), zarr_format=3))
+    return zarr.open_group(path, mode="r+", zarr_format=3)
 
 
 def create_pyramid(
@@ -237,17 +243,20 @@ def member(group: zarr.Group, name: str, *, where: Path) -> zarr.Array[Any]:
 
 
 def read_box(array: zarr.Array[Any], box: Box) -> NDArray[Any]:
-    """Pixels of a box of the last two axes; leading axes come whole."""
-    return np.asarray(array[(..., *box.slices)])
+    """Pixels of a box of the last two axes, compared with their checksums; leading axes come whole."""
+    return Shards.of(array).read(box)
 
 
 def raster_of(array: zarr.Array[Any], *plane: int) -> Raster[Any]:
-    """Raster of a stored array, leading axes whole, or of one plane of it."""
+    """Raster of a stored array, leading axes whole, or of one plane of it, read in the thread that asks."""
     height, width = array.shape[-2:]
-    return Raster((height, width), lambda box: np.asarray(array[(*(plane or (...,)), *box.slices)]))
+    shards = Shards.of(array)
+    if not plane:
+        return Raster((height, width), shards.read)
+    return Raster((height, width), lambda box: shards.plane(box, number=plane[0]))
 
 
-def write_box(array: zarr.Array[Any], block: NDArray[Any], *, y0: int, x0: int) -> None:
+def write_box(array: zarr.Array[Any], block: NDArray[Any], *, y0: int, x0: int) -> tuple[StoredShard, ...]:
     """Aligned write of a block: its edges lie on shard borders or on the border of the image.
 
     Parameters
@@ -258,6 +267,11 @@ def write_box(array: zarr.Array[Any], block: NDArray[Any], *, y0: int, x0: int) 
         Same leading axes as the array.
     y0, x0
         Where the block's first pixel goes.
+
+    Returns
+    -------
+    tuple
+        The shards as they were written; none for those that hold only 0.
 
     Raises
     ------
@@ -277,7 +291,21 @@ def write_box(array: zarr.Array[Any], block: NDArray[Any], *, y0: int, x0: int) 
             expected=f"borders at multiples of {shard} or at {(height, width)}, leading {array.shape[:-2]}",
             remedy="Write whole shards: two writers in one shard would lose data.",
         )
-    array[(..., slice(y0, y1), slice(x0, x1))] = block
+    shards = Shards.of(array)
+    boxes = aligned_boxes(*block.shape[-2:], *shard)
+    return tuple(each for box in boxes for each in _write_shard(shards, block, box.shift(y0, x0), y0=y0, x0=x0))
+
+
+def _write_shard(shards: Shards, block: NDArray[Any], box: Box, *, y0: int, x0: int) -> tuple[StoredShard, ...]:
+    chunk = np.zeros((*block.shape[:-2], *shards.chunk), shards.array.dtype)
+
+    def make(part: Box) -> NDArray[Any]:
+        if (part.height, part.width) != shards.chunk:  # the last chunk holds pixels beyond the border
+            chunk.fill(0)
+        chunk[..., : part.height, : part.width] = block[(..., *part.shift(-y0, -x0).slices)]
+        return chunk
+
+    return shards.write(box, make)
 
 
 def input_digest(path: Path) -> str:

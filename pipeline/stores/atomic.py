@@ -8,15 +8,27 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+import google_crc32c
+
 from pipeline.geometry import Box
+from pipeline.stores.flush import flush, flush_tree, replace_whole, write_whole
+from pipeline.stores.shard_file import StoredShard, is_whole
 from pipeline.words import partial_path
 
-__all__ = ["FinishedBlocks", "file_in_progress", "folder_in_progress", "is_claimed", "write_json"]
+__all__ = [
+    "FinishedBlocks",
+    "block_line",
+    "file_in_progress",
+    "finished_block",
+    "folder_in_progress",
+    "is_claimed",
+    "write_json",
+]
 
 
 BLOCKS, MARK = ".blocks", ".digest"
@@ -37,7 +49,7 @@ def file_in_progress(output: Path) -> Iterator[Path]:
     _remove(partial)
     yield partial
     output.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(partial, output)
+    replace_whole(partial, output)
 
 
 def write_json(content: Mapping[str, Any], output: Path) -> None:
@@ -78,12 +90,15 @@ def folder_in_progress(output: Path, *, digest: str) -> Iterator[Path]:
         _remove(partial.with_name(partial.name + BLOCKS))
         partial.mkdir()
     yield partial
+    flush_tree(partial)
     output.parent.mkdir(parents=True, exist_ok=True)
     if output.is_dir():
         os.replace(output, aside)  # a folder is not deleted at once, and half of one must not stand there
     else:
         _remove(output)
     os.replace(partial, output)
+    flush(output.parent)
+    _remove(partial.with_name(partial.name + BLOCKS))
     _remove(mark)
     _remove(aside)
 
@@ -97,37 +112,53 @@ def is_claimed(partial: Path, *, digest: str) -> bool:
 
 
 class FinishedBlocks:
-    """Finished blocks: those of an unfinished store that were written whole, in a file beside it; gone when all are.
+    """Finished blocks: those of an unfinished store that were written whole, in a file beside it.
 
     Used as a context manager around the work on all blocks. A block counts as finished only after its function
-    returned, so at most those in flight are done again.
+    returned, so at most those in flight are done again. The file goes when the store is finished.
     """
 
     def __init__(self, partial: Path) -> None:
-        self._path = partial.with_name(partial.name + BLOCKS)
+        self._folder, self._path = partial, partial.with_name(partial.name + BLOCKS)
         self._lock = threading.Lock()
         self._done: frozenset[str] = frozenset()
 
     def __enter__(self) -> Self:
-        """Read what an earlier run finished; a torn last line does not count."""
-        if self._path.is_file():
-            self._done = frozenset(line for line in self._path.read_text().split("\n")[:-1])
+        """Read what an earlier run finished; a torn line does not count, nor does a block with a torn shard."""
+        found = self._path.read_bytes().split(b"\n") if self._path.is_file() else []
+        kept = {line: block for line in found if (block := finished_block(line, folder=self._folder)) is not None}
+        self._done = frozenset(kept.values())
+        write_whole(self._path, [line + b"\n" for line in kept])  # a line after a torn one would be torn too
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Forget the blocks once all are finished."""
-        if kind is None:
-            self._path.unlink(missing_ok=True)
+    def __exit__(self, *_: object) -> None:
+        """Keep the file: a job may be killed before the store has its name."""
 
-    def once(self, work: Callable[[Box], None]) -> Callable[[Box], None]:
-        """Function that does nothing for a block that is finished already."""
+    def once(self, work: Callable[[Box], Iterable[StoredShard]]) -> Callable[[Box], None]:
+        """Function that does nothing for a block that is finished already, and notes the shards of one that is not."""
 
         def unless_finished(box: Box) -> None:
-            line = f"{box.y0} {box.x0} {box.y1} {box.x1}"
-            if line in self._done:
+            block = f"{box.y0} {box.x0} {box.y1} {box.x1}"
+            if block in self._done:
                 return
-            work(box)
-            with self._lock, self._path.open("a") as stream:
-                stream.write(line + "\n")
+            line = block_line(block, work(box))
+            with self._lock, self._path.open("ab") as stream:
+                stream.write(line + b"\n")
 
         return unless_finished
+
+
+def block_line(name: str, shards: Iterable[StoredShard]) -> bytes:
+    """Line that names a block and its shards, and carries a checksum."""
+    text = json.dumps([name, {each.path: each.facts for each in shards}]).encode()
+    return f"{google_crc32c.value(text):08x} ".encode() + text
+
+
+def finished_block(line: bytes, *, folder: Path) -> str | None:
+    """Name of the block of a line, where the line and all its shards are whole."""
+    checksum, _, text = line.partition(b" ")
+    if checksum != f"{google_crc32c.value(text):08x}".encode() or not text:
+        return None
+    name, shards = json.loads(text)
+    whole = all(is_whole(folder, StoredShard.of(path, facts)) for path, facts in shards.items())
+    return str(name) if whole else None

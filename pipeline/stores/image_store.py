@@ -10,8 +10,7 @@ import zarr
 
 from pipeline.arrays.raster import Raster
 from pipeline.errors import StoreError
-from pipeline.stores import open_array, open_group
-from pipeline.stores.shards import shard_raster
+from pipeline.stores import open_array, open_group, raster_of
 
 __all__ = ["NormalizedStore", "ignored_array", "image_notes", "open_normalized", "whole_image"]
 
@@ -113,11 +112,11 @@ def open_normalized(path: Path | str) -> NormalizedStore:
     """
     path = Path(path)
     notes, group = whole_image(path), open_group(path)
-    planes = {name: shard_raster(_array(path, name)) if name in group else None for name in ("truth", "ignore")}
+    planes = {name: raster_of(_array(path, name)) if name in group else None for name in ("truth", "ignore")}
     return NormalizedStore(
         notes["image_id"],
         tuple(notes.get("classes", ())),
-        image=shard_raster(_array(path, "0")),
-        roi=shard_raster(_array(path, "roi")),
+        image=raster_of(_array(path, "0")),
+        roi=raster_of(_array(path, "roi")),
         **planes,
     )

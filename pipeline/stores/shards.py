@@ -2,20 +2,19 @@
 
 Zarr takes a whole block and cuts it into chunks, which are copies; and its calls wait for each other. For a fused map
 of 8192 × 8192 pixels and six classes on two threads, that took 0.70 s with the compiled codecs and this takes 0.43 s.
-The file is what Zarr writes: the ``sharding_indexed`` codec with Blosc chunks and the index at the end.
+Zarr reads the files: the ``sharding_indexed`` codec with chunks of Blosc and CRC32C, and the index at the end.
 
 Masks are mostly empty. What is read here leaves out chunks and blocks that hold only the fill value.
+Every chunk is compared with its checksum, and every shard of a finished store with the record of the store.
 """
 
 import os
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from io import FileIO
 from pathlib import Path
 from typing import Any
 
-import google_crc32c
 import numpy as np
 import zarr
 from numcodecs.blosc import Blosc
@@ -23,17 +22,16 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, ShardingCodec
 from zarr.storage import LocalStore
 
-from pipeline.arrays.raster import Raster
 from pipeline.errors import StoreError
 from pipeline.geometry import Box
-from pipeline.stores import raster_of
 from pipeline.stores.blosc import BlockDecoder
+from pipeline.stores.flush import write_whole
+from pipeline.stores.shard_file import MISSING, StoredShard, damaged, read_chunk, read_table, shard_parts
 
-__all__ = ["Shards", "shard_raster"]
+__all__ = ["SHARDS", "Shards"]
 
-MISSING = np.iinfo(np.uint64).max
-"""Offset and length of a chunk that holds nothing but the fill value."""
-CHECKSUM = 4
+SHARDS = "shards"
+"""Attribute of an array of a finished store: the record of its shards, path in the array → facts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +45,8 @@ class Shards:
     chunk: tuple[int, int]
     shard: tuple[int, int]
     """Sides in pixels; leading axes are whole."""
+    record: Mapping[str, str] | None
+    """Shards that were written, path in the array → facts; None while the array is being written."""
     known: dict[bytes, int] = field(default_factory=dict)
     """Compressed blocks that hold one value; see `pipeline.stores.blosc`."""
 
@@ -66,15 +66,16 @@ class Shards:
                 "The array has another layout.",
                 where=array.path,
                 found=f"{codecs} in {type(store).__name__}",
-                expected="Blosc chunks in shards, fill value 0, on a local disk",
-                remedy="Write it with this package.",
+                expected="chunks of Blosc and CRC32C in shards, fill value 0, on a local disk",
+                remedy=AGAIN,
             )
         blosc = codecs[0].codecs[1]
         codec = Blosc(blosc.cname.value, blosc.clevel, SHUFFLES[blosc.shuffle.value], blosc.blocksize, blosc.typesize)
         shard = array.shards or array.chunks
-        return cls(array, Path(store.root), codec, _pair(array.chunks), _pair(shard))
+        record: Any = array.metadata.attributes.get(SHARDS)
+        return cls(array, Path(store.root), codec, _pair(array.chunks), _pair(shard), record)
 
-    def write(self, box: Box, make: Callable[[Box], NDArray[Any]]) -> None:
+    def write(self, box: Box, make: Callable[[Box], NDArray[Any]]) -> tuple[StoredShard, ...]:
         """Write of the shard that a box fills; a kill leaves all of it or nothing under its name.
 
         Parameters
@@ -84,19 +85,23 @@ class Shards:
         make
             Called for each chunk with the part of the box in it. It gives one contiguous chunk ``(…, chunk, chunk)``,
             0 beyond the array, which the next call may overwrite.
+
+        Returns
+        -------
+        tuple
+            The shard as it was written; nothing where it holds only the fill value, and there is no file.
         """
-        path, index, parts = self._path(box), self._empty_index(), []
-        at = 0
-        for place, part in self._chunks(box):
+        key, encoded = self._key(box), []
+        for number, part in self._chunks(box):
             values = make(part)
             if _holds_something(values):
-                parts.append(self.codec.encode(values))
-                index[place] = at, len(parts[-1])
-                at += len(parts[-1])
-        if parts:
-            _replace(path, [*parts, index.tobytes(), _checksum(index.tobytes())])
-        else:
-            path.unlink(missing_ok=True)
+                encoded.append((number, self.codec.encode(values)))
+        if not encoded:
+            (self.root / key).unlink(missing_ok=True)
+            return ()
+        parts, stored = shard_parts(encoded, chunks=self._places, path=key)
+        write_whole(self.root / key, parts)
+        return (stored,)
 
     def read(self, box: Box) -> NDArray[Any]:
         """Pixels of a box; leading axes come whole. Errors are those of ``pieces``."""
@@ -105,6 +110,13 @@ class Shards:
         for plane, part, pixels in self.pieces(box):
             found[(plane, *part.shift(-box.y0, -box.x0).slices)] = pixels
         return found.reshape(*lead, box.height, box.width)
+
+    def plane(self, box: Box, *, number: int) -> NDArray[Any]:
+        """Pixels ``(y, x)`` of a box in one plane, numbered over the leading axes. Errors are those of ``pieces``."""
+        found = np.zeros((box.height, box.width), dtype=self.array.dtype)
+        for _, part, pixels in self.pieces(box, planes=[number]):
+            found[part.shift(-box.y0, -box.x0).slices] = pixels
+        return found
 
     def pieces(self, box: Box, *, planes: Sequence[int] | None = None) -> Iterator[tuple[int, Box, NDArray[Any]]]:
         """Pieces of a box that hold anything beside the fill value.
@@ -140,7 +152,7 @@ class Shards:
             try:
                 holds = decoder.decode(data, [(plane * area + first, plane * area + last) for plane in wanted])
             except (RuntimeError, ValueError, struct.error) as error:
-                raise self._damaged(str(error)) from error
+                raise damaged(self.root, found=str(error), expected="chunks of Blosc", result=self.root) from error
             yield from (
                 (plane, part, pixels[(plane, *inside)]) for plane, full in zip(wanted, holds, strict=True) if full
             )
@@ -152,68 +164,67 @@ class Shards:
             for x0 in range(box.x0 - box.x0 % self.shard[1], box.x1, self.shard[1]):
                 shard = Box(y0, x0, min(y0 + self.shard[0], height), min(x0 + self.shard[1], width))
                 wanted = [each for each in self._chunks(shard) if not _apart(each[1], box)]
-                yield from self._stored(self._path(shard), wanted)
+                yield from self._stored(self._key(shard), wanted)
 
-    def _stored(self, path: Path, wanted: Sequence[tuple[tuple[int, int], Box]]) -> Iterator[tuple[Box, bytes]]:
+    def _stored(self, key: str, wanted: Sequence[tuple[int, Box]]) -> Iterator[tuple[Box, bytes]]:
         try:
-            stream = path.open("rb", buffering=0)
+            descriptor = os.open(self.root / key, os.O_RDONLY)
         except FileNotFoundError:
+            if self._expected(key) is not None:
+                raise self._damaged(key, "no file") from None
             return
-        with stream:
-            index = self._index(stream)
-            for place, chunk in wanted:
-                at, length = (int(each) for each in index[place])
-                if at != MISSING:
-                    data = os.pread(stream.fileno(), length, at)
-                    if len(data) != length:
-                        raise self._damaged(f"{path.name} ends too early")
-                    yield chunk, data
+        try:
+            table = read_table(descriptor, path=key, chunks=self._places)
+            self._compare(table.shard)
+            for number, chunk in wanted:
+                if table.index[number, 0] != MISSING:
+                    yield chunk, read_chunk(descriptor, table, number=number)
+        except ValueError as problem:
+            raise self._damaged(key, str(problem)) from problem
+        finally:
+            os.close(descriptor)
 
-    def _index(self, stream: FileIO) -> NDArray[np.uint64]:
-        empty, size = self._empty_index(), os.fstat(stream.fileno()).st_size
-        raw = os.pread(stream.fileno(), empty.nbytes + CHECKSUM, max(size - empty.nbytes - CHECKSUM, 0))
-        if len(raw) != empty.nbytes + CHECKSUM or _checksum(raw[:-CHECKSUM]) != raw[-CHECKSUM:]:
-            raise self._damaged("the index of a shard does not fit its checksum")
-        return np.frombuffer(raw[:-CHECKSUM], empty.dtype).reshape(empty.shape)
+    def _expected(self, key: str) -> str | None:
+        return None if self.record is None else self.record.get(key.removeprefix(f"{self.array.path}/"))
 
-    def _damaged(self, found: str) -> StoreError:
-        return StoreError(
-            "An array is damaged.",
-            where=self.root / self.array.path,
-            found=found,
-            expected="whole shards",
-            remedy="Delete the store and run the stage that writes it again.",
-        )
+    def _compare(self, found: StoredShard) -> None:
+        """Refuse a shard that is not the one that was written: a stale one, one from another place, one too many."""
+        if self.record is not None and self._expected(found.path) != found.facts:
+            raise ValueError(f"a shard of size, chunks and checksum {found.facts}")
 
-    def _empty_index(self) -> NDArray[np.uint64]:
-        return np.full((self.shard[0] // self.chunk[0], self.shard[1] // self.chunk[1], 2), MISSING, "<u8")
+    def _damaged(self, key: str, found: str) -> StoreError:
+        if self.record is None:
+            expected = "a whole shard"
+        elif (facts := self._expected(key)) is None:
+            expected = "no file: the shard holds only 0"
+        else:
+            expected = f"a shard of size, chunks and checksum {facts}, every chunk as it was written"
+        return damaged(self.root / key, found=found, expected=expected, result=self.root)
 
-    def _path(self, shard: Box) -> Path:
+    @property
+    def _places(self) -> int:
+        """Chunks that a shard has room for."""
+        return (self.shard[0] // self.chunk[0]) * (self.shard[1] // self.chunk[1])
+
+    def _key(self, shard: Box) -> str:
         lead = (0,) * (self.array.ndim - 2)
         key = self.array.metadata.encode_chunk_key((*lead, shard.y0 // self.shard[0], shard.x0 // self.shard[1]))
-        return self.root / self.array.path / key
+        return f"{self.array.path}/{key}"
 
-    def _chunks(self, shard: Box) -> Iterator[tuple[tuple[int, int], Box]]:
-        """Place in the index, and pixels, of each chunk of a shard."""
+    def _chunks(self, shard: Box) -> Iterator[tuple[int, Box]]:
+        """Number in the index, and pixels, of each chunk of a shard."""
         high, wide = self.chunk
+        across = self.shard[1] // wide
         for row, y in enumerate(range(shard.y0, shard.y1, high)):
             for column, x in enumerate(range(shard.x0, shard.x1, wide)):
-                yield (row, column), Box(y, x, min(y + high, shard.y1), min(x + wide, shard.x1))
-
-
-def shard_raster(array: zarr.Array[Any]) -> Raster[Any]:
-    """Raster of a stored array, leading axes whole, read in the thread that asks; an array of another layout by Zarr."""
-    height, width = array.shape[-2:]
-    try:
-        return Raster((height, width), Shards.of(array).read)
-    except StoreError:
-        return raster_of(array)
+                yield row * across + column, Box(y, x, min(y + high, shard.y1), min(x + wide, shard.x1))
 
 
 def _apart(one: Box, other: Box) -> bool:
     return one.y1 <= other.y0 or one.y0 >= other.y1 or one.x1 <= other.x0 or one.x0 >= other.x1
 
 
+AGAIN = "It is of an older version: delete it, or run `snakemake -j8 all --forceall`, which makes everything anew."
 SHUFFLES = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}
 
 
@@ -227,7 +238,7 @@ def _is_ours(codecs: tuple[Any, ...], *, fill: object) -> bool:
         return False
     inner, index = codecs[0].codecs, codecs[0].index_codecs
     return (
-        tuple(map(type, inner)) == (BytesCodec, BloscCodec)
+        tuple(map(type, inner)) == (BytesCodec, BloscCodec, Crc32cCodec)
         and tuple(map(type, index)) == (BytesCodec, Crc32cCodec)
         and codecs[0].index_location.value == "end"
     )
@@ -238,15 +249,3 @@ def _holds_something(values: NDArray[Any]) -> bool:
     # The first row decides nearly always, and is a small part of the work.
     first = flat[: values.shape[-1]]
     return bool(first.any() or flat.any())
-
-
-def _checksum(raw: bytes) -> bytes:
-    return int(google_crc32c.value(raw)).to_bytes(CHECKSUM, "little")
-
-
-def _replace(path: Path, parts: list[bytes]) -> None:
-    temporary = path.with_name(path.name + ".new")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with temporary.open("wb") as stream:  # buffered: that writes on where the system took a part only
-        stream.writelines(parts)
-    os.replace(temporary, path)

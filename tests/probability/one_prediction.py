@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 import torch  # noqa: F401 imported by the door when it is needed, here once for all lives
-import zarrs  # noqa: F401
 
 from pipeline.config import ProbabilityConfig
 from pipeline.probability import predict

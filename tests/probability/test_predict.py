@@ -17,7 +17,7 @@ from pipeline.probability import predict
 from pipeline.probability.plan import WindowPlan
 from pipeline.probability.predict import predict_image
 from pipeline.probability.predictor import NetworkPredictor, load_predictors, torch_threads
-from pipeline.stores import create_plane, create_pyramid, open_array, open_group
+from pipeline.stores import create_plane, create_pyramid, open_array, open_group, write_box
 from pipeline.stores.atomic import partial_path
 from pipeline.stores.job import Job
 from pipeline.stores.probability_store import open_probability
@@ -51,11 +51,11 @@ def normalized(folder: Path, *, height: int = 150, width: int = 101, roi: NDArra
         provenance={"stage": "normalized"},
         extra={"lesionmap": notes},
     )
-    group["0"][:] = image
+    write_box(group["0"], image, y0=0, x0=0)
     planes = {"roi": np.ones((height, width), np.uint8) if roi is None else roi}
     planes["truth"] = np.stack([image[0] > 250, image[1] > 128]).astype(np.uint8)
     for name, plane in planes.items():
-        create_plane(group, name, shape=plane.shape, dtype=np.uint8, storage=STORAGE)[:] = plane
+        write_box(create_plane(group, name, shape=plane.shape, dtype=np.uint8, storage=STORAGE), plane, y0=0, x0=0)
     return path
 
 

@@ -43,7 +43,7 @@ class Trial:
     def run(self, network: Callable[[NDArray[np.uint8]], NDArray[np.float32]], *, workers: int = 1) -> Maps:
         journals = {fusion: Journal(self.folder / fusion) for fusion in self.fusions}
         for fusion, journal in journals.items():
-            journal.open(fresh=fusion not in self.maps)
+            journal.open(self.folder, fresh=fusion not in self.maps)
             self.maps.setdefault(fusion, np.zeros((2, self.plan.height, self.plan.width), np.float32))
         if self.roi is None:
             evaluated = self.plan.all_evaluated()
@@ -55,9 +55,10 @@ class Trial:
         )
         return self.maps
 
-    def _write(self, fusion: str, fused: Fused, box: Box) -> None:
+    def _write(self, fusion: str, fused: Fused, box: Box) -> tuple[()]:
         self.maps[fusion][(slice(None), *box.slices)] = fused.values()
         self.written.append((fusion, box))
+        return ()
 
     def halos_left(self) -> list[Path]:
         return [path for path in self.folder.rglob("*") if path.is_file() and path.suffix != ".done"]
@@ -255,7 +256,7 @@ def test_the_graph_grows_with_the_blocks_and_not_with_their_square(tmp_path: Pat
     for side in (10, 20):
         plan = WindowPlan(side * 32, side * 32, 16, 12, 32, 2)
         journal = Journal(tmp_path / f"{side}")
-        journal.open(fresh=True)
+        journal.open(tmp_path, fresh=True)
         task = SlidingWindow(
             "slide", plan, plan.all_evaluated(), 1, Raster((0, 0), read), (fixed_network,), write, {"mean": journal}
         )

@@ -120,7 +120,8 @@ def write_store(
     for level, array in enumerate(arrays):
         group[str(level)][...] = array
     for name, array in extra.items():
-        stores.create_plane(group, name, shape=array.shape, dtype=array.dtype, storage=STORAGE)[...] = array
+        made = stores.create_plane(group, name, shape=array.shape, dtype=array.dtype, storage=STORAGE)
+        stores.write_box(made, array, y0=0, x0=0)
     return path
 
 

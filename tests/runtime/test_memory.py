@@ -88,7 +88,7 @@ def fuse(folder, side, workers):
     plan = WindowPlan(side, side, 128, 96, 512, 4)
     answer = np.random.Generator(np.random.PCG64(1)).random((4, 6, 128, 128), dtype=np.float32)
     journal = Journal(folder / "work")
-    journal.open(fresh=True)
+    journal.open(folder, fresh=True)
     run_on_threads(SlidingWindow("null", plan, plan.all_evaluated(), 6, raster_of(source["0"]),
             (lambda windows: answer[: len(windows)],), block_writer({"gaussian": result}, levels=2), {"gaussian": journal}),
         workers=workers)

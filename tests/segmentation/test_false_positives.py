@@ -15,7 +15,7 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import StoreError
 from pipeline.index.sampling.hard_negatives import read_hard_negatives
 from pipeline.segmentation.false_positives import COLUMNS, write_hard_negatives
-from pipeline.stores import create_plane, create_pyramid, write_table
+from pipeline.stores import create_plane, create_pyramid, write_box, write_table
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
@@ -66,10 +66,11 @@ def stores(folder, name, probability, truth, ignore=None):
             provenance={"stage": "x"},
             extra={"lesionmap": notes},
         )
-        group["0"][:] = array
+        write_box(group["0"], array, y0=0, x0=0)
     for plane, values in (("truth", truth), ("ignore", ignore)):
         if values is not None:
-            create_plane(group, plane, shape=values.shape, dtype="uint8", storage=STORAGE)[:] = values
+            made = create_plane(group, plane, shape=values.shape, dtype="uint8", storage=STORAGE)
+            write_box(made, values, y0=0, x0=0)
     return paths
 
 

@@ -20,7 +20,7 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import StoreError
 from pipeline.segmentation.segment import segment_image
 from pipeline.segmentation.threshold_file import read_thresholds, write_thresholds
-from pipeline.stores import create_plane, create_pyramid, open_array, open_group, write_table
+from pipeline.stores import create_plane, create_pyramid, open_array, open_group, write_box, write_table
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
@@ -66,10 +66,11 @@ def image(
             provenance={"stage": "x"},
             extra={"lesionmap": notes},
         )
-        group["0"][:] = array
+        write_box(group["0"], array, y0=0, x0=0)
     for plane, values in (("truth", truth), ("ignore", ignore)):
         if values is not None:
-            create_plane(group, plane, shape=values.shape, dtype=np.uint8, storage=STORAGE)[:] = values
+            made = create_plane(group, plane, shape=values.shape, dtype=np.uint8, storage=STORAGE)
+            write_box(made, values, y0=0, x0=0)
     return paths
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.geometry import Box
-from pipeline.stores.atomic import FinishedBlocks, file_in_progress, folder_in_progress, is_claimed
+from pipeline.stores.atomic import FinishedBlocks, block_line, file_in_progress, folder_in_progress, is_claimed
 from pipeline.words import partial_path, safe_name
 
 
@@ -73,6 +73,7 @@ def test_blocks_that_were_finished_are_not_done_again(tmp_path):
         if len(done) == 2:
             raise KeyboardInterrupt
         done.append(box)
+        return ()
 
     with pytest.raises(KeyboardInterrupt), FinishedBlocks(folder) as finished:  # noqa: PT012
         for box in BOXES:
@@ -80,18 +81,20 @@ def test_blocks_that_were_finished_are_not_done_again(tmp_path):
     again = []
     with FinishedBlocks(folder) as finished:
         for box in BOXES:
-            finished.once(again.append)(box)
+            finished.once(lambda box: again.append(box) or ())(box)
     assert again == BOXES[2:]
-    assert sorted(tmp_path.iterdir()) == [folder]
 
 
 def test_a_torn_line_counts_for_nothing(tmp_path):
     folder, done = tmp_path / "store", []
-    (tmp_path / "store.blocks").write_text("0 0 10 10\n10 0 20 1")
-    with FinishedBlocks(folder) as finished:
-        for box in BOXES:
-            finished.once(done.append)(box)
-    assert done == BOXES[1:]
+    lines = [block_line(name, ()) for name in ("0 0 10 10", "10 0 20 10")]
+    (tmp_path / "store.blocks").write_bytes(lines[0] + b"\n" + lines[1][:-3])
+    for expected in (BOXES[1:], []):  # what is written after a torn line is found
+        done.clear()
+        with FinishedBlocks(folder) as finished:
+            for box in BOXES:
+                finished.once(lambda box: done.append(box) or ())(box)
+        assert done == expected
 
 
 def test_another_digest_or_a_lost_folder_forgets_the_blocks(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from pipeline.config import Storage
 from pipeline.errors import StoreError
 from pipeline.geometry import Box
-from pipeline.stores import create_plane, create_pyramid, open_group
+from pipeline.stores import create_plane, create_pyramid, open_group, write_box
 from pipeline.stores.image_store import image_notes, open_normalized, whole_image
 
 STORAGE = Storage(chunk=16, shard=32)
@@ -36,8 +36,9 @@ def test_a_whole_store_gives_its_notes(tmp_path):
 def test_an_opened_store_reads_boxes_and_says_where_nobody_annotated(tmp_path):
     notes = {**NOTES, "classes": ["A", "B"]}
     path = store(tmp_path / "a.zarr", notes=notes)
-    truth = open_group(path)["truth"]
+    truth = np.zeros((2, 40, 30), np.uint8)
     truth[1, 3:5, 7] = 1
+    write_box(open_group(path)["truth"], truth, y0=0, x0=0)
     opened = open_normalized(str(path))
     assert (opened.image_id, opened.classes, opened.image.shape) == ("eye", ("A", "B"), (40, 30))
     assert np.array_equal(opened.truth.read(Box(2, 6, 6, 8)), truth[:, 2:6, 6:8])

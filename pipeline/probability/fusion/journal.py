@@ -2,19 +2,27 @@
 
 A halo is written before its block is finished and deleted once its receiver is. So a job that was killed knows which
 blocks need not be computed again: those that are finished and whose halos are either used or still there.
+
+A mark names the shards of its block, and a halo carries a CRC32C. When a journal is opened they are compared with what
+is on the disk, and what is not whole is forgotten: a power cut takes what was not yet flushed.
 """
 
-import os
+import io
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import google_crc32c
 import numpy as np
 from numpy.lib.format import header_data_from_array_1_0, write_array_header_1_0
 from numpy.typing import NDArray
 
 from pipeline.probability.fusion.halo import Side
 from pipeline.probability.plan import Block
+from pipeline.stores.atomic import block_line, finished_block
+from pipeline.stores.flush import write_whole
+from pipeline.stores.shard_file import CHECKSUM, StoredShard, damaged
 
 __all__ = ["Journal"]
 
@@ -29,9 +37,10 @@ class Journal:
         """Whether the block is in the store, at every level."""
         return self._mark(block).exists()
 
-    def set_done(self, block: Block) -> None:
-        """Record that the block is in the store."""
-        self._mark(block).touch()
+    def set_done(self, block: Block, shards: Iterable[StoredShard] = ()) -> None:
+        """Record that the block is in the store, in these shards."""
+        mark = self._mark(block)
+        write_whole(mark, [block_line(mark.name, shards)])
 
     def has_halo(self, block: Block, side: Side) -> bool:
         """Whether the halo of a block lies here."""
@@ -39,27 +48,47 @@ class Journal:
 
     def write_halo(self, block: Block, side: Side, sums: NDArray[np.float32]) -> None:
         """Write sums ``(map, y, x)`` of a halo; a kill leaves all of it or nothing under its name."""
-        path = self._halo(block, side)
-        temporary = path.with_suffix(".new")
         whole = np.ascontiguousarray(sums)
-        with temporary.open("wb") as stream:
-            write_array_header_1_0(stream, header_data_from_array_1_0(whole))
-            stream.write(whole.data)  # at once: np.save hands it to the C library, which takes it in small pieces
-        os.replace(temporary, path)
+        header = _header(whole)
+        write_whole(self._halo(block, side), [header, whole.data, _checksum(header, whole)])
 
     def read_halo(self, block: Block, side: Side) -> NDArray[np.float32]:
-        """Sums ``(map, y, x)`` of a halo."""
-        return np.asarray(np.load(self._halo(block, side)), dtype=np.float32)
+        """Sums ``(map, y, x)`` of a halo.
+
+        Raises
+        ------
+        StoreError
+            Where it is not what was written.
+        """
+        path = self._halo(block, side)
+        sums = _read(path)
+        if sums is None:
+            raise damaged(path, found="other bytes", expected="a halo that fits its checksum", result=self.folder)
+        return sums
 
     def delete_halo(self, block: Block, side: Side) -> None:
         """Delete a halo that was read for the last time."""
         self._halo(block, side).unlink(missing_ok=True)
 
-    def open(self, *, fresh: bool) -> None:
-        """Make the folder; delete what is in it where the store is a new one."""
+    def open(self, store: Path, *, fresh: bool) -> None:
+        """Make the folder; delete what is in it where the store is a new one, else what is not whole.
+
+        Parameters
+        ----------
+        store
+            Folder of the unfinished store, which the marks speak of.
+        fresh
+            Whether nothing of the store is there.
+        """
         if fresh:
             self.close()
         self.folder.mkdir(parents=True, exist_ok=True)
+        for mark in self.folder.glob("*.done"):
+            if finished_block(mark.read_bytes(), folder=store) != mark.name:
+                mark.unlink()
+        for halo in self.folder.glob("*.npy"):
+            if _read(halo) is None:
+                halo.unlink()
 
     def close(self) -> None:
         """Delete the folder."""
@@ -70,3 +99,24 @@ class Journal:
 
     def _halo(self, block: Block, side: Side) -> Path:
         return self.folder / f"{block.row}_{block.column}.{side}.npy"
+
+
+def _header(sums: NDArray[np.float32]) -> bytes:
+    header = io.BytesIO()
+    write_array_header_1_0(header, header_data_from_array_1_0(sums))
+    return header.getvalue()
+
+
+def _checksum(header: bytes, sums: NDArray[np.float32]) -> bytes:
+    checksum = google_crc32c.extend(google_crc32c.value(header), sums)
+    return int(checksum).to_bytes(CHECKSUM, "little")
+
+
+def _read(halo: Path) -> NDArray[np.float32] | None:
+    """Sums of a halo; None where its bytes are not those that were written."""
+    with halo.open("rb") as stream:
+        try:
+            sums: NDArray[np.float32] = np.load(stream)
+        except (ValueError, EOFError):
+            return None
+        return sums if stream.read() == _checksum(_header(sums), sums) else None

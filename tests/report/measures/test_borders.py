@@ -15,7 +15,7 @@ from pipeline.probability import predict
 from pipeline.probability.predict import predict_image
 from pipeline.report.measures.borders import COLUMNS, Lonely, Seam, lonely_regions, measure_seams, write_borders
 from pipeline.report.measures.steps import border_lines
-from pipeline.stores import create_plane, create_pyramid, open_array, read_table, write_table
+from pipeline.stores import create_plane, create_pyramid, open_array, read_table, write_box, write_table
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
@@ -93,9 +93,13 @@ def maps(tmp_path: Path, monkeypatch):
         provenance={"stage": "normalized"},
         extra={"lesionmap": notes},
     )
-    group["0"][:] = np.repeat(np.rint(255 * truth)[None], 3, axis=0).astype(np.uint8)
-    create_plane(group, "roi", shape=SIZE, dtype=np.uint8, storage=STORAGE)[:] = 1
-    create_plane(group, "truth", shape=(1, *SIZE), dtype=np.uint8, storage=STORAGE)[:] = lesion()[None]
+    planes = {
+        "0": np.repeat(np.rint(255 * truth)[None], 3, axis=0).astype(np.uint8),
+        "roi": np.ones(SIZE, np.uint8),
+        "truth": lesion()[None].astype(np.uint8),
+    }
+    for name, values in planes.items():
+        write_box(create_plane(group, name, shape=values.shape, dtype=np.uint8, storage=STORAGE), values, y0=0, x0=0)
 
     def run(network, name="unet", *, overlap=OVERLAP, fusions=FUSIONS):
         monkeypatch.setattr(predict, "load_predictors", lambda *args, **kwargs: (network,))
@@ -217,7 +221,8 @@ def test_the_table_has_a_row_for_each_image_fusion_and_class(maps, tmp_path):
     outputs = maps(forgetful)
     masks = tmp_path / "masks.zarr"
     group = create_pyramid(masks, channels=("l",), shapes=(SIZE,), dtype=np.uint8, storage=STORAGE, provenance={})
-    create_plane(group, "masks", shape=(1, *SIZE), dtype=np.uint8, storage=STORAGE)[:] = lesion()[None]
+    made = create_plane(group, "masks", shape=(1, *SIZE), dtype=np.uint8, storage=STORAGE)
+    write_box(made, lesion()[None].astype(np.uint8), y0=0, x0=0)
     rows = {"image_id": ["eye", "other"], "split": ["test", "train"], "pixels_EX": [9, 9]}
     write_table(pd.DataFrame(rows), tmp_path / "images.parquet", provenance={})
     for known, expected in ((9, 0), (-1, -1)):

@@ -1,0 +1,159 @@
+"""Shard files: compressed chunks, each with its CRC32C, then a table of these, and the index of Zarr with its own.
+
+It is a file that Zarr reads: its ``sharding_indexed`` codec takes chunks wherever the index says they are. The table
+lies where no chunk is. Its checksum stands in the record of the store, so that two shards are told apart whose chunks
+are of equal sizes.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import google_crc32c
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import StoreError
+
+__all__ = ["CHECKSUM", "MISSING", "Place", "StoredShard", "Table", "damaged", "is_whole", "read_table", "shard_parts"]
+
+Place = tuple[int, ...]
+"""Number of a chunk in its shard along each axis."""
+
+MISSING = np.iinfo(np.uint64).max
+"""Offset and length of a chunk that holds nothing but the fill value."""
+CHECKSUM = 4
+"""Bytes of a CRC32C."""
+ROW = CHECKSUM + 16
+"""Bytes of the table and of the index for one chunk."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredShard:
+    """Shard as it was written: where it lies, and what tells that it is the same."""
+
+    path: str
+    """Below the folder of the store."""
+    size: int
+    """Bytes of the file."""
+    chunks: int
+    """Chunks that it has room for."""
+    checksum: int
+    """CRC32C of its table and index, which hold those of its chunks."""
+
+    @property
+    def facts(self) -> str:
+        """Size, chunks and checksum, as the record of a store holds them."""
+        return f"{self.size} {self.chunks} {self.checksum:08x}"
+
+    @classmethod
+    def of(cls, path: str, facts: str) -> "StoredShard":
+        """Shard of a record; ValueError for a text that is no record of one."""
+        size, chunks, checksum = facts.split(" ")
+        return cls(path, int(size), int(chunks), int(checksum, 16))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """What a shard says of its chunks."""
+
+    checksums: NDArray[np.uint32]
+    """CRC32C of each chunk, flat; 0 where there is none."""
+    index: NDArray[np.uint64]
+    """Offset and length of each chunk and its checksum, ``(chunk, 2)``."""
+    shard: StoredShard
+    """The shard as it is found."""
+
+
+def damaged(path: Path, *, found: object, expected: object, result: Path | None = None) -> StoreError:
+    """Error of a file whose bytes are not those that were written."""
+    return StoreError(
+        "A result is damaged.",
+        where=path,
+        found=found,
+        expected=expected,
+        remedy=f"Delete {result or path} and run again: it is made anew.",
+    )
+
+
+def shard_parts(encoded: Iterable[tuple[int, bytes]], *, chunks: int, path: str) -> tuple[list[bytes], StoredShard]:
+    """Content of a shard file, in parts, and what the record says of it.
+
+    Parameters
+    ----------
+    encoded
+        Number of a chunk, row-major in the shard, and its compressed bytes; chunks of the fill value are left out.
+    chunks
+        Chunks that the shard has room for.
+    path
+        Below the folder of the store.
+    """
+    checksums, index = np.zeros(chunks, "<u4"), np.full((chunks, 2), MISSING, "<u8")
+    parts: list[bytes] = []
+    at = 0
+    for number, data in encoded:
+        checksums[number] = google_crc32c.value(data)
+        index[number] = at, len(data) + CHECKSUM
+        parts += [data, checksums[number].tobytes()]
+        at += len(data) + CHECKSUM
+    table = index.tobytes()
+    table = checksums.tobytes() + table + _checksum(table)
+    return [*parts, table], StoredShard(path, at + len(table), chunks, google_crc32c.value(table))
+
+
+def _checksum(raw: bytes) -> bytes:
+    return int(google_crc32c.value(raw)).to_bytes(CHECKSUM, "little")
+
+
+def read_table(descriptor: int, *, path: str, chunks: int) -> Table:
+    """Table and index of an open shard file.
+
+    Raises
+    ------
+    ValueError
+        Where they are not what was written.
+    """
+    size, length = os.fstat(descriptor).st_size, ROW * chunks + CHECKSUM
+    raw = os.pread(descriptor, length, max(size - length, 0))
+    table, index, checksum = raw[: CHECKSUM * chunks], raw[CHECKSUM * chunks : -CHECKSUM], raw[-CHECKSUM:]
+    if len(raw) != length or _checksum(index) != checksum:
+        raise ValueError("an index that does not fit its checksum")
+    shard = StoredShard(path, size, chunks, google_crc32c.value(raw))
+    return Table(np.frombuffer(table, "<u4"), np.frombuffer(index, "<u8").reshape(chunks, 2), shard)
+
+
+def is_whole(folder: Path, shard: StoredShard) -> bool:
+    """Shard file that holds what was written, every byte of its chunks compared."""
+    return fault(folder, shard) is None
+
+
+def fault(folder: Path, shard: StoredShard) -> str | None:
+    """What is wrong with a shard file, every byte of its chunks compared; None for nothing."""
+    try:
+        descriptor = os.open(folder / shard.path, os.O_RDONLY)
+    except OSError:
+        return "nothing"
+    try:
+        table = read_table(descriptor, path=shard.path, chunks=shard.chunks)
+        if table.shard != shard:
+            return table.shard.facts
+        for number, (at, length) in enumerate(table.index.tolist()):
+            if at != MISSING:
+                read_chunk(descriptor, table, number=number)
+                if os.pread(descriptor, CHECKSUM, at + length - CHECKSUM) != table.checksums[number].tobytes():
+                    return f"chunk {number} with another checksum behind it"
+    except ValueError as problem:
+        return str(problem)
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def read_chunk(descriptor: int, table: Table, *, number: int) -> bytes:
+    """Compressed bytes of a chunk, compared with their checksum; ValueError where they do not fit it."""
+    at, length = table.index[number].tolist()
+    data = os.pread(descriptor, length - CHECKSUM, at)
+    if len(data) != length - CHECKSUM or google_crc32c.value(data) != table.checksums[number]:
+        raise ValueError(f"chunk {number} that does not fit its checksum")
+    return data
