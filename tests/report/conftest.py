@@ -118,7 +118,7 @@ def write_store(
         extra=attributes,
     )
     for level, array in enumerate(arrays):
-        group[str(level)][...] = array
+        stores.write_box(group[str(level)], array, y0=0, x0=0)
     for name, array in extra.items():
         made = stores.create_plane(group, name, shape=array.shape, dtype=array.dtype, storage=STORAGE)
         stores.write_box(made, array, y0=0, x0=0)
