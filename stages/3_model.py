@@ -15,6 +15,7 @@ LIBRARIES = ("numpy", "torch", "lightning", "segmentation-models-pytorch", "albu
 def model_fit(smk: Any) -> None:
     """Train one model."""
     from pipeline.config import ModelSettings
+    from pipeline.model.precision import resolved_precision
     from pipeline.model.train import Inputs, train
 
     config = smk.params.config
@@ -23,6 +24,8 @@ def model_fit(smk: Any) -> None:
     encoder = {"encoder": Path(smk.input.encoder)} if smk.input.encoder else {}
     settings = config["model"] | ({"encoder_weights": smk.input.encoder} if encoder else {})
     settings |= {"readers": smk.resources.readers}
+    settings |= {"precision": resolved_precision(settings["precision"], device=settings["device"])}
+    config = config | {"model": config["model"] | {"precision": settings["precision"]}}
     target = {"target": Path(smk.input.target[0])} if smk.input.target else {}
     inputs = {"index": index, **encoder, **target, **normalized}
     train(

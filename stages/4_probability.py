@@ -15,16 +15,19 @@ def probability_image(smk: Any) -> None:
     from pipeline.config import ProbabilityConfig
     from pipeline.model.ensemble import model_files
     from pipeline.probability.predict import LIBRARIES, predict_image
+    from pipeline.probability.predictor import with_precision_of_this_machine
 
-    config, resources = smk.params.config, smk.resources
+    recorded, resources = smk.params.config, smk.resources
     run_by = {"workers": resources.workers, "dask": {"scheduler": resources.scheduler}}
+    settings = with_precision_of_this_machine(ProbabilityConfig.model_validate({**recorded["probability"], **run_by}))
+    config = recorded | {"probability": recorded["probability"] | {"precision": settings.precision}}
     normalized, model = Path(smk.input.normalized), Path(smk.input.model)
     inputs = {normalized.stem: normalized, **model_files(model)}
     predict_image(
         normalized,
         model=model,
         outputs={fusion: Path(path) for fusion, path in smk.output.items()},
-        config=ProbabilityConfig.model_validate({**config["probability"], **run_by}),
+        config=settings,
         window=config["window"],
         job=job_of("probability", config=config, code=smk.params.code, inputs=inputs, libraries=LIBRARIES),
     )

@@ -55,7 +55,9 @@ class ModelSettings(Strict):
     epochs: Count = Field(30, description="Passes over the training patches.")
     patches_per_epoch: Count | None = Field(None, description="Training patches of one epoch; null for all.")
     batch_size: Count = Field(8, description="Patches per step.")
-    precision: Literal["float32", "bfloat16", "float16"] = Field("float32", description="Autocast precision.")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="Autocast precision; auto: bfloat16 where the device has instructions for it."
+    )
     threads: Count = Field(2, description="Torch threads on a CPU; they change results, so -j does not set them.")
     readers: Annotated[int, Field(ge=0)] = Field(0, description="Processes that read patches; 0 reads in the loop.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where it trains.")

@@ -44,7 +44,9 @@ class ProbabilityConfig(Strict):
         "float16", description="How probabilities are stored; uint8 in steps of 1/255, half the size."
     )
     batch_size: Count = Field(4, description="Windows per forward pass; halved where the memory of a GPU is too small.")
-    precision: Literal["float32", "bfloat16", "float16"] = Field("float32", description="Autocast precision.")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="Autocast precision; auto: bfloat16 where the device has instructions for it."
+    )
     threads: Count = Field(2, description="Torch threads on a CPU.")
     workers: Count = Field(1, description="Threads of one job, and blocks in its memory at a time.")
     dask: DaskConfig = Field(DaskConfig(), description="Who runs the blocks.")

@@ -11,6 +11,7 @@ network       architectures, encoders, scaling of the input, probabilities
 operators     import of torchvision beside a torch that it was not built for
 order         order of the patches in each epoch, and batches
 patches       data set and data loader: patches read from the normalised stores
+precision     precision of arithmetic: what auto means here
 pretrained    encoder weights from installed packages
 rows          index rows that train and that validate
 scaling       scaling of the input of a network

@@ -14,6 +14,7 @@ import torch
 
 from pipeline.config import ModelSettings
 from pipeline.errors import ModelError
+from pipeline.model.precision import computes_bfloat16
 
 __all__ = ["choose_device", "session"]
 
@@ -21,9 +22,6 @@ logger = logging.getLogger(__name__)
 
 LOUD = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
 """Loggers that advertise and repeat the configuration on the terminal."""
-
-EMULATED = ("DEFAULT", "AVX2")
-"""CPUs without instructions for bfloat16: a training step there took twenty times as long as in float32."""
 
 HARMLESS = (
     r".*isinstance\(treespec, LeafSpec\).*",  # lightning against a newer torch
@@ -60,14 +58,10 @@ def choose_device(settings: ModelSettings) -> torch.device:
             where="model.models.*.precision",
             found="float16 on a CPU",
             expected="float32 or bfloat16",
-            remedy="Set precision to float32 or bfloat16, or use a GPU.",
+            remedy="Set precision to auto, float32 or bfloat16, or use a GPU.",
         )
-    if (
-        device.type == "cpu"
-        and settings.precision == "bfloat16"
-        and torch.backends.cpu.get_cpu_capability() in EMULATED
-    ):
-        logger.warning("this CPU computes bfloat16 many times slower than float32: set precision to float32")
+    if device.type == "cpu" and settings.precision == "bfloat16" and not computes_bfloat16():
+        logger.warning("this CPU computes bfloat16 many times slower than float32: set precision to auto or float32")
     return device
 
 

@@ -24,6 +24,7 @@ from pipeline.model.module import Best, Training
 from pipeline.model.network import CHANNELS, build_network, check_side, output_count
 from pipeline.model.order import EpochBatches, InOrder
 from pipeline.model.patches import PatchDataset, check_rows, loader
+from pipeline.model.precision import resolved_precision
 from pipeline.model.rows import Rows, choose_rows, truth_pixels
 from pipeline.model.scaling import scaling_of_buffers
 from pipeline.model.session import choose_device, session
@@ -104,6 +105,8 @@ def train(inputs: Inputs, *, name: str, settings: ModelSettings, patch: int, job
         For sizes, rows, classes, losses, weights or devices that do not fit together, and where training diverges.
     """
     check_side(patch, where="index.samplings.*.patch")
+    precision = resolved_precision(settings.precision, device=settings.device)
+    settings = settings.model_copy(update={"precision": precision})
     rows = choose_rows(read_table(inputs.index), fold=settings.fold)
     task = _Task(name, settings, patch, rows, inputs, job)
     for part in (rows.training, rows.validation):

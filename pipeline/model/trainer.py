@@ -41,7 +41,7 @@ def build_trainer(settings: ModelSettings, *, folder: Path, device: torch.device
     Parameters
     ----------
     settings
-        Epochs and precision.
+        Epochs, and precision, which is not ``auto`` any more.
     folder
         Where ``last.ckpt`` is kept.
     device

@@ -22,6 +22,7 @@ from pipeline.predict.original_grid import Format, write_original_masks
 from pipeline.predict.recipe import recipe_of_model
 from pipeline.predict.run_settings import RunBeside
 from pipeline.probability.predict import LIBRARIES, predict_image
+from pipeline.probability.predictor import with_precision_of_this_machine
 from pipeline.segmentation.segment import segment_image
 from pipeline.segmentation.threshold import ThresholdFit
 from pipeline.segmentation.threshold_file import save_thresholds
@@ -110,6 +111,7 @@ class _Prediction:
 def _maps(task: _Prediction, normalized: Path, *, config: ProbabilityConfig, window: int) -> dict[str, Path]:
     """The map of each fusion, written where it is not there."""
     outputs = {fusion: task.place("probability", fusion, normalized.name) for fusion in task.wishes.fusions}
+    config = with_precision_of_this_machine(config)
     settings = {key: value for key, value in config.of_the_values().items() if key != "fusions"}
     job = job_of(
         "probability",

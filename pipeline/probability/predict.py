@@ -14,7 +14,7 @@ from pipeline.normalized.pyramid import store_levels
 from pipeline.probability.cluster import run_on_cluster
 from pipeline.probability.map_store import create_map, map_notes, unseen_truth
 from pipeline.probability.plan import WindowPlan, stride_of
-from pipeline.probability.predictor import load_predictors, torch_threads
+from pipeline.probability.predictor import load_predictors, torch_threads, with_precision_of_this_machine
 from pipeline.probability.sliding_window import Predictor
 from pipeline.probability.spec import PassSpec
 from pipeline.probability.task_graph import run_on_threads, windows_done
@@ -142,6 +142,7 @@ def predict_image(
     StoreError
         For an image that is not there or not complete, and where the disk is full.
     """
+    config = with_precision_of_this_machine(config)
     source = open_normalized(normalized)
     _large_enough(source, window=window, config=config)
     far = config.dask.scheduler != "threads"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["NetworkPredictor", "load_predictors", "torch_threads"]
+__all__ = ["NetworkPredictor", "load_predictors", "torch_threads", "with_precision_of_this_machine"]
 
 logger = logging.getLogger(__name__)
 
@@ -173,6 +173,14 @@ def _devices(wish: str) -> "tuple[torch.device, ...]":
     if wish == "cpu" or not found:
         return (torch.device("cpu"),)
     return tuple(torch.device("cuda", number) for number in range(found))
+
+
+def with_precision_of_this_machine(config: ProbabilityConfig) -> ProbabilityConfig:
+    """Parameters whose precision is not ``auto`` any more. Maps record them, and workers elsewhere compute by them."""
+    from pipeline.model.precision import resolved_precision
+
+    precision = resolved_precision(config.precision, device=config.device)
+    return config.model_copy(update={"precision": precision})
 
 
 def load_predictors(model: Path, *, record: DatasetRecord, config: ProbabilityConfig) -> tuple[NetworkPredictor, ...]:

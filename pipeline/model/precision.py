@@ -1,0 +1,44 @@
+"""Precision of a network's arithmetic: what ``auto`` means on the machine at hand.
+
+Mixed precision in bfloat16 pays on processors with instructions for it (AVX512_BF16 or AMX) and in the channels-last
+layout: U-Net with EfficientNet-Lite0 at 512² took 0.41 of the processor time of float32 with AMX. Elsewhere operators
+are emulated, 13 to 120 times slower. So the processor is asked, and what was chosen is recorded.
+"""
+
+from typing import Literal, TypeAlias
+
+import torch
+
+__all__ = ["Precision", "computes_bfloat16", "resolved_precision"]
+
+Precision: TypeAlias = Literal["float32", "bfloat16", "float16"]
+"""float32, or the type that autocast computes in."""
+
+
+def computes_bfloat16() -> bool:
+    """Whether this processor has instructions for bfloat16."""
+    cpu = torch.cpu
+    return bool(cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported())
+
+
+def resolved_precision(wish: Literal["auto"] | Precision, *, device: Literal["auto", "cpu", "cuda"]) -> Precision:
+    """Precision that a configured one means here: itself, or for ``auto`` what the device computes fast.
+
+    Parameters
+    ----------
+    wish
+        Configured precision.
+    device
+        Configured device; ``auto`` is a GPU where there is one.
+
+    Returns
+    -------
+    str
+        For ``auto`` on a GPU bfloat16, or float16 where the GPU emulates that; on a processor bfloat16 where it has
+        instructions for it, else float32.
+    """
+    if wish != "auto":
+        return wish
+    if device != "cpu" and torch.cuda.is_available():
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
+    return "bfloat16" if computes_bfloat16() else "float32"
