@@ -6,10 +6,10 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import fundus_chain, patch_reading
+from benchmarks import fundus_chain, fundus_share, patch_reading
 from pipeline.stores.provenance import versions
 
-MODULES = (fundus_chain, patch_reading)
+MODULES = (fundus_chain, fundus_share, patch_reading)
 OUTPUT = Path(__file__).with_name("results.md")
 
 

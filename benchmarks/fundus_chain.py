@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from benchmarks.timing import Pair, paired
 from pipeline.arrays.raster import Raster
-from pipeline.config import NormalizedConfig
+from pipeline.config import Gaussian, NormalizedConfig
 from pipeline.geometry import Box
 from pipeline.normalized.blocks import work_blocks
 from pipeline.normalized.fundus.chain import block_chain
@@ -17,6 +17,8 @@ from pipeline.normalized.region import Region
 from pipeline.runtime.threads import each
 
 HEIGHT, WIDTH = 2848, 4288
+SIGMA = 10.0
+EVERYWHERE = Region(np.ones((8, 8), np.bool_), HEIGHT, WIDTH)
 
 
 def picture() -> NDArray[np.uint8]:
@@ -29,16 +31,15 @@ def bare(image: NDArray[np.uint8], config: NormalizedConfig) -> NDArray[np.uint8
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
     lab[:, :, 0] = cv2.createCLAHE(config.clahe.clip_limit, config.clahe.tiles[::-1]).apply(lab[:, :, 0])
     equalised = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
-    blurred = cv2.GaussianBlur(equalised, (0, 0), config.gaussian.sigma)
+    blurred = cv2.GaussianBlur(equalised, (0, 0), SIGMA)
     return np.asarray(cv2.addWeighted(equalised, 4, blurred, -4, 128), np.uint8)
 
 
-def in_strips(image: NDArray[np.uint8], config: NormalizedConfig) -> NDArray[np.uint8]:
+def in_strips(image: NDArray[np.uint8], config: NormalizedConfig, region: Region = EVERYWHERE) -> NDArray[np.uint8]:
     """Our chain, strip by strip, in as many threads as OpenCV takes."""
     workers = cv2.getNumThreads()
-    everywhere = Region(np.ones((8, 8), np.bool_), HEIGHT, WIDTH)
     source = Raster((HEIGHT, WIDTH), lambda box: image[box.slices])
-    enhanced = block_chain(source, region=everywhere, config=config, workers=workers)
+    enhanced = block_chain(source, region=region, config=config, workers=workers)
     result = np.empty_like(image)
 
     def work(box: Box) -> None:
@@ -51,7 +52,7 @@ def in_strips(image: NDArray[np.uint8], config: NormalizedConfig) -> NDArray[np.
 def run(folder: Path) -> tuple[str, Pair, str]:
     """Check that both give the same pixels, then time them."""
     del folder
-    image, config = picture(), NormalizedConfig(outside="keep")
+    image, config = picture(), NormalizedConfig(outside="keep", gaussian=Gaussian(sigma=SIGMA))
     different = int(np.count_nonzero(bare(image, config) != in_strips(image, config)))
     pair = paired(lambda: in_strips(image, config), lambda: bare(image, config))
     megapixels = HEIGHT * WIDTH / 1e6

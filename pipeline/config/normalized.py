@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from pipeline.config.values import Count, Positive, Storage, Strict
 
-__all__ = ["Clahe", "Difference", "Gaussian", "NormalizedConfig", "Rescale", "Stain"]
+__all__ = ["Clahe", "Difference", "FieldShare", "Gaussian", "NormalizedConfig", "Rescale", "Stain"]
 
 
 class Rescale(Strict):
@@ -37,11 +37,20 @@ class Clahe(Strict):
     )
 
 
+class FieldShare(Strict):
+    """Length as a share of the diameter of the field of view."""
+
+    fov_share: Annotated[float, Field(gt=0, le=1)] = Field(description="Share of the diameter.")
+
+
 class Gaussian(Strict):
-    """Gaussian blur G(I); alone, it is the result; with the difference, it is what is subtracted."""
+    """Gaussian blur G(I) inside the field of view; alone it is the result, with the difference it is subtracted."""
 
     apply: bool = Field(True, description="Whether this step runs.")
-    sigma: Positive = Field(10.0, description="Standard deviation in pixels of the normalised image.")
+    sigma: Positive | FieldShare = Field(
+        FieldShare(fov_share=0.0167),
+        description="Standard deviation: pixels of the normalised image, or a share of the field of view's diameter.",
+    )
 
 
 class Difference(Strict):
@@ -114,12 +123,22 @@ class NormalizedConfig(Strict):
     clahe: Clahe = Field(Clahe(), description="Fundus: first step.")
     gaussian: Gaussian = Field(Gaussian(), description="Fundus: second step.")
     difference: Difference = Field(Difference(), description="Fundus: third step.")
-    outside: Literal["keep", "black"] = Field("black", description="Fundus: pixels outside the field of view.")
+    outside: Literal["neutral", "black", "keep"] = Field(
+        "neutral",
+        description="Fundus: pixels outside the field of view. Neutral is the value of an even area: the offset of the"
+        " difference, or black where no difference is taken.",
+    )
     stain: Stain = Field(Stain(), description="Histology: stain normalisation.")
     strip_rows: Count = Field(2048, description="Rows of a block held in memory; a multiple of the shard.")
     strip_columns: Count = Field(6144, description="Columns of a block at most; a multiple of the shard.")
     workers: Count = Field(1, description="Blocks of one image at a time (threads of its job); changes no result.")
     storage: Storage = Field(Storage(), description="Chunks, shards, compression.")
+
+    @property
+    def fill_outside(self) -> int:
+        """Grey value outside the field of view, where it is not kept."""
+        neutral = self.outside == "neutral" and self.difference.apply
+        return round(min(max(self.difference.offset, 0.0), 255.0)) if neutral else 0
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

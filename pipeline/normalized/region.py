@@ -3,7 +3,7 @@
 import base64
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import StoreError
 from pipeline.geometry import Box, strips
-from pipeline.normalized.roi import thumbnail_factor, thumbnail_rows
+from pipeline.normalized.roi import fov_diameter, thumbnail_factor, thumbnail_rows, without_rim
 from pipeline.raw.formats.source import ImageSource, to_eight_bit
 from pipeline.runtime.memory import THUMBNAIL
 
@@ -135,6 +135,17 @@ class Region:
         # Neighbouring rows share a row of cells: each is spread over the columns once.
         wide = np.ascontiguousarray(self.mask[rows[0] : rows[-1] + 1][:, columns])
         return np.asarray(np.take(wide, rows - rows[0], axis=0))
+
+    def without_rim(self) -> Self:
+        """Region without the rim of the field of view, where the light fades."""
+        return replace(self, mask=without_rim(self.mask))
+
+    @property
+    def diameter(self) -> float:
+        """Diameter of the field of view in pixels of the image; its shorter side where there is none."""
+        rows, columns = self.grid or (self.mask.shape[0], self.mask.shape[1])
+        cell = self.factor * (self.height / rows + self.width / columns) / 2
+        return fov_diameter(self.mask) * cell or float(min(self.height, self.width))
 
     @property
     def pixels(self) -> int:

@@ -13,7 +13,7 @@ from scipy import ndimage
 from pipeline.errors import GeometryError
 from pipeline.geometry import Box
 
-__all__ = ["field_of_view", "fov_diameter", "thumbnail_factor", "thumbnail_rows"]
+__all__ = ["field_of_view", "fov_diameter", "thumbnail_factor", "thumbnail_rows", "without_rim"]
 
 # Field of view, in grey levels of the brightest channel.
 _BLACK_IMAGE = 16
@@ -21,6 +21,7 @@ _DARK_BORDER = 32
 _DARK_SHARE = 0.35
 _RISE = 0.12
 _LEAST_RISE = 8
+_RIM = 0.004
 
 
 def field_of_view(thumbnail: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -78,6 +79,17 @@ def fov_diameter(mask: NDArray[np.bool_]) -> float:
     # The outline runs through pixel centres, half a pixel inside the edge on each side.
     diameter = 2 * _circle_radius(y.astype(np.float64), x.astype(np.float64)) + 1
     return diameter if extent - 2 <= diameter <= 1.5 * extent else extent
+
+
+def without_rim(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Field of view without its rim, where the light fades: 0.4 % of the diameter, 14 of 3427 pixels in IDRiD.
+
+    A border of the image that cuts the field of view is no rim. A field of view that is all rim is left as it is.
+    """
+    radius = max(1, round(_RIM * fov_diameter(mask)))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    lit = np.asarray(cv2.erode(mask.astype(np.uint8), disc), np.bool_)
+    return lit if lit.any() else mask
 
 
 def thumbnail_factor(height: int, width: int, side: int) -> int:

@@ -35,6 +35,8 @@ RESAMPLED = 2 * 3 * 2**23
 """A band of the original and its copy while a block is resampled."""
 SHEET = 2 * 2**26
 """Pixels and truth of two blocks while a fact sheet is made."""
+NARROW = 16.0
+"""Standard deviation of a blur, in pixels, from which on it is made of cells."""
 NUMBERS = (".json", "reference", "median")
 """Stain targets that are no picture."""
 COPIES = 5
@@ -85,6 +87,13 @@ def _counting(picture: Picture, *, scaled: int) -> int:
     return COUNTING * picture.truth * (picture.pixels + scaled) + LABELLING * picture.pixels
 
 
+def _halo(config: NormalizedConfig) -> int:
+    """Pixels around a block that the blur reads: a wide one reads none, one of a share of the field may be narrow."""
+    sigma = config.gaussian.sigma
+    widest = sigma if isinstance(sigma, float) else NARROW
+    return math.ceil(3 * min(widest, NARROW)) + 1 if config.gaussian.apply else 0
+
+
 def normalized_mb(config: NormalizedConfig, picture: Picture) -> int:
     """Memory of a job that normalises an image, or estimates its stains, in MiB."""
     height, width = _scaled(config.rescale, picture)
@@ -94,7 +103,7 @@ def normalized_mb(config: NormalizedConfig, picture: Picture) -> int:
     blocks = normalized_bytes(
         rows=rows,
         columns=columns,
-        halo=math.ceil(3 * config.gaussian.sigma) + 1 if fundus and config.gaussian.apply else 0,
+        halo=_halo(config) if fundus else 0,
         classes=picture.truth,
         workers=workers,
         stained=not fundus,

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.config import NormalizedConfig, Rescale, StageConfig
+from pipeline.config import Gaussian, NormalizedConfig, Rescale, StageConfig
+from pipeline.config.normalized import FieldShare
 from pipeline.config.run import merge
 from pipeline.config.validation import load_yaml
 from pipeline.normalized.fundus.blur import gaussian_halo
@@ -25,6 +26,7 @@ from pipeline.words import WORDS
 PROJECT = Path(__file__).parents[2]
 DEFAULT = load_yaml(PROJECT / "stages" / "config.yaml")
 IDRID = Picture(2848, 4288, truth=5)
+SHARE = FieldShare(fov_share=1 / 60)
 SNAKEMAKE_MB = SNAKEMAKE / 2**20
 
 
@@ -100,7 +102,11 @@ def test_a_picture_that_is_decoded_whole_is_held_with_its_masks() -> None:
 def test_normalising_is_the_arithmetic_of_its_blocks() -> None:
     block = {"rows": 2048, "columns": 4288, "halo": gaussian_halo(10.0), "classes": 5, "workers": 1}
     expected = INTERPRETER + SNAKEMAKE + normalized_bytes(**block, stained=False, whole=12 * IDRID.pixels)
-    assert normalized_mb(NormalizedConfig(), IDRID) == pytest.approx(expected / 2**20, abs=2)
+    narrow = NormalizedConfig(gaussian=Gaussian(sigma=10.0))
+    assert normalized_mb(narrow, IDRID) == pytest.approx(expected / 2**20, abs=2)
+    # A wide blur reads no halo, and one of a share of the field of view may turn out narrow.
+    wide, share = (normalized_mb(NormalizedConfig(gaussian=Gaussian(sigma=s)), IDRID) for s in (500.0, SHARE))
+    assert normalized_mb(narrow, IDRID) < wide == share < normalized_mb(narrow, IDRID) + 10
 
 
 def test_workers_count_no_further_than_there_are_blocks() -> None:

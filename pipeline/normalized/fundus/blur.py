@@ -37,7 +37,9 @@ def gaussian_halo(sigma: float) -> int:
     return (round(sigma * 6 + 1) | 1) // 2
 
 
-def gaussian_blur(block: NDArray[np.uint8], *, outer: Box, box: Box, sigma: float) -> NDArray[np.uint8]:
+def gaussian_blur(
+    block: NDArray[np.uint8], *, outer: Box, box: Box, sigma: float, inside: NDArray[np.bool_] | None = None
+) -> NDArray[np.uint8]:
     """Gaussian blur of ``box``, from a block that holds it with its halo.
 
     Parameters
@@ -51,11 +53,15 @@ def gaussian_blur(block: NDArray[np.uint8], *, outer: Box, box: Box, sigma: floa
         The part wanted.
     sigma
         Standard deviation in pixels.
+    inside
+        ``(y, x)`` of ``outer``: pixels that count, such as the field of view; all where not given.
 
     Returns
     -------
     NDArray
-        Of the size of ``box``; equal to ``cv2.GaussianBlur(image, (0, 0), sigma)`` there.
+        Of the size of ``box``; equal to ``cv2.GaussianBlur(image, (0, 0), sigma)`` there. With a mask m the blur is
+        normalised inside it, ``G(I·m) / G(m)``: equal to it as far as the mask is out of reach, 0 where nothing of it
+        is in reach.
 
     Raises
     ------
@@ -74,15 +80,23 @@ def gaussian_blur(block: NDArray[np.uint8], *, outer: Box, box: Box, sigma: floa
         )
     weights = _weights(float(sigma))
     inner = box.shift(-outer.y0, -outer.x0)
-    result = np.empty((box.height, box.width, *block.shape[2:]), np.uint8)
+    rows = _mirrored(inner.y0, inner.y1, halo=weights.size - 1, length=outer.height)
+    columns = _mirrored(inner.x0, inner.x1, halo=weights.size - 1, length=outer.width)
+    planes = np.ascontiguousarray(block).reshape(outer.height, outer.width, int(np.prod(block.shape[2:])))
+    result = np.empty((box.height, box.width, planes.shape[2]), np.uint8)
+    normalised = inside is not None and not inside.all()
+    if normalised:
+        assert inside is not None
+        masked = np.empty((*inside.shape, planes.shape[2] + 1), np.uint8)
+        np.multiply(planes, inside[:, :, None], out=masked[:, :, :-1])
+        masked[:, :, -1] = inside
+        planes = masked
     if result.size:
-        channels = int(np.prod(block.shape[2:]))
-        rows = _mirrored(inner.y0, inner.y1, halo=weights.size - 1, length=outer.height)
-        columns = _mirrored(inner.x0, inner.x1, halo=weights.size - 1, length=outer.width)
+        channels = planes.shape[2]
         samples = (columns[:, None] * channels + np.arange(channels)).ravel()
-        flat = np.ascontiguousarray(block).reshape(outer.height, -1)
-        _blur(flat, weights, rows, samples, channels, result.reshape(box.height, -1))
-    return result
+        blur = _blur_inside if normalised else _blur
+        blur(planes.reshape(outer.height, -1), weights, rows, samples, channels, result.reshape(box.height, -1))
+    return result.reshape(box.height, box.width, *block.shape[2:])
 
 
 @lru_cache(maxsize=64)
@@ -125,6 +139,35 @@ def _blur(
         _add_samples(line, weights, channels, total)
         for i in range(total.size):
             result[y, i] = (total[i] + np.uint32(1 << 15)) >> np.uint32(16)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _blur_inside(
+    block: NDArray[np.uint8],
+    weights: NDArray[np.uint16],
+    rows: NDArray[np.int64],
+    samples: NDArray[np.int64],
+    channels: int,
+    result: NDArray[np.uint8],
+) -> None:
+    # The last channel of the block is the mask, 0 or 1: the others are divided by its blur and rounded half up once.
+    halo = weights.size - 1
+    pixels = result.shape[1] // (channels - 1)
+    summed = np.empty(block.shape[1], np.uint16)
+    line = np.empty(samples.size, np.uint16)
+    total = np.empty(pixels * channels, np.uint32)
+    for y in range(result.shape[0]):
+        _add_rows(block, weights, rows[y : y + 2 * halo + 1], summed)
+        for i in range(samples.size):
+            line[i] = summed[samples[i]]
+        _add_samples(line, weights, channels, total)
+        for x in range(pixels):
+            weight = np.uint32(total[x * channels + channels - 1])
+            for channel in range(channels - 1):
+                value = np.uint32(0)
+                if weight:
+                    value = (np.uint32(2) * total[x * channels + channel] + weight) // (np.uint32(2) * weight)
+                result[y, x * (channels - 1) + channel] = value
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

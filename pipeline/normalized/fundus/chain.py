@@ -1,18 +1,19 @@
 """Chain of a fundus photograph: CLAHE, Gaussian blur and difference enhancement, as a raster of its result.
 
-The histograms of CLAHE are gathered once over the whole image. After that any box can be computed on its own, with a
-halo for the blur. It equals the same box of the image processed whole.
+The histograms of CLAHE are gathered once over the whole image, and the sums of cells for a wide blur. After that any box
+can be computed on its own, with a halo where the blur is narrow. It equals the same box of the image processed whole.
 """
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.arrays.raster import Raster
-from pipeline.config import NormalizedConfig
-from pipeline.geometry import Box
+from pipeline.config import Difference, Gaussian, NormalizedConfig
+from pipeline.geometry import Box, strips
 from pipeline.normalized.blocks import work_blocks
 from pipeline.normalized.fundus.blur import gaussian_blur, gaussian_halo
 from pipeline.normalized.fundus.clahe import TileGrid
@@ -23,11 +24,17 @@ from pipeline.normalized.fundus.enhance import (
     equalise_block,
     fill_outside,
 )
+from pipeline.normalized.fundus.wide_blur import cell_side, cell_sums, smoothed_cells, wide_blur
 from pipeline.normalized.region import Region
 from pipeline.raw.formats.source import to_eight_bit
 from pipeline.runtime.threads import each
 
-__all__ = ["block_chain"]
+__all__ = ["block_chain", "blur_sigma"]
+
+BAND = 64
+"""Rows of a wide blur in memory at a time."""
+LEAST_SIGMA = 0.3
+"""Standard deviation of the blur, in pixels, of a field of view of a few pixels."""
 
 
 def _equalised(pixels: Raster[Any], region: Region, config: NormalizedConfig, *, workers: int) -> Raster[np.uint8]:
@@ -55,22 +62,78 @@ def _equalised(pixels: Raster[Any], region: Region, config: NormalizedConfig, *,
     return Raster(pixels.shape, read)
 
 
-def _sharpened(pixels: Raster[Any], equalised: Raster[np.uint8], config: NormalizedConfig) -> Raster[np.uint8]:
+def _sharpened(
+    pixels: Raster[Any], equalised: Raster[np.uint8], region: Region, config: NormalizedConfig, *, workers: int
+) -> Raster[np.uint8]:
     if not config.gaussian.apply:
         return equalised
-    sigma, step = config.gaussian.sigma, config.difference
-    source = pixels.map(to_eight_bit) if step.of == "original" and step.apply else equalised
+    original = config.difference.of == "original" and config.difference.apply
+    source = pixels.map(to_eight_bit) if original else equalised
+    sigma, inside = blur_sigma(config.gaussian, region), _inside(region)
+    if cell_side(sigma) > 1:
+        return _sharpened_by_cells(source, inside, config, sigma=sigma, workers=workers)
 
     def read(box: Box) -> NDArray[np.uint8]:
         outer = box.grow(gaussian_halo(sigma), pixels.box)
         haloed = source.read(outer)
-        blurred = gaussian_blur(haloed, outer=outer, box=box, sigma=sigma)
-        if not step.apply:
-            return blurred
-        inner = haloed[box.shift(-outer.y0, -outer.x0).slices]
-        return difference_enhancement(inner, blurred=blurred, omega=step.omega, theta=step.theta, offset=step.offset)
+        blurred = gaussian_blur(haloed, outer=outer, box=box, sigma=sigma, inside=inside(outer))
+        return _enhanced(haloed[box.shift(-outer.y0, -outer.x0).slices], blurred, config.difference)
 
     return Raster(pixels.shape, read)
+
+
+def _inside(region: Region) -> Callable[[Box], NDArray[np.bool_]]:
+    # The dim rim would darken the blur beside it. A picture without field of view counts as all field of view.
+    if region.mask.any():
+        return region.without_rim().read
+    return lambda box: np.ones((box.height, box.width), np.bool_)
+
+
+def _enhanced(
+    image: NDArray[np.uint8], blurred: NDArray[np.uint8] | NDArray[np.float32], step: Difference
+) -> NDArray[np.uint8]:
+    if not step.apply:
+        return np.asarray(np.rint(blurred), np.uint8)
+    return difference_enhancement(image, blurred=blurred, omega=step.omega, theta=step.theta, offset=step.offset)
+
+
+def _sharpened_by_cells(
+    source: Raster[np.uint8],
+    inside: Callable[[Box], NDArray[np.bool_]],
+    config: NormalizedConfig,
+    *,
+    sigma: float,
+    workers: int,
+) -> Raster[np.uint8]:
+    side = cell_side(sigma)
+    height, width = source.shape
+    sums, adding = np.zeros((-(-height // side), -(-width // side), 4), np.uint32), threading.Lock()
+
+    def add(box: Box) -> None:
+        found, cells = cell_sums(source.read(box), inside(box), box=box, side=side)
+        with adding:
+            sums[cells] += found
+
+    each(add, work_blocks(height, width, config=config), workers=workers)
+    smooth = smoothed_cells(sums, sigma=sigma, side=side)
+
+    def read(box: Box) -> NDArray[np.uint8]:
+        image = source.read(box)
+        result = np.empty_like(image)
+        # The blur is known more finely than in grey levels: a few rows of it are held at a time.
+        for band in strips(box.height, box.width, BAND):
+            blurred = wide_blur(smooth, box=band.shift(box.y0, box.x0), side=side)
+            result[band.slices] = _enhanced(image[band.slices], blurred, config.difference)
+        return result
+
+    return Raster(source.shape, read)
+
+
+def blur_sigma(gaussian: Gaussian, region: Region) -> float:
+    """Standard deviation of the blur in pixels: as configured, or as a share of the diameter of the field of view."""
+    if isinstance(gaussian.sigma, float):
+        return gaussian.sigma
+    return max(gaussian.sigma.fov_share * region.diameter, LEAST_SIGMA)
 
 
 def block_chain(pixels: Raster[Any], *, region: Region, config: NormalizedConfig, workers: int = 1) -> Raster[np.uint8]:
@@ -92,7 +155,10 @@ def block_chain(pixels: Raster[Any], *, region: Region, config: NormalizedConfig
     Raster
         The same pixels for any partition of the image into boxes.
     """
-    enhanced = _sharpened(pixels, _equalised(pixels, region, config, workers=workers), config)
+    equalised = _equalised(pixels, region, config, workers=workers)
+    enhanced = _sharpened(pixels, equalised, region, config, workers=workers)
     if config.outside == "keep":
         return enhanced
-    return Raster(pixels.shape, lambda box: fill_outside(enhanced.read(box), region.read(box)))
+    # Minus the blur, the dim rim would be a saturated ring.
+    shown, fill = region.without_rim() if config.fill_outside else region, config.fill_outside
+    return Raster(pixels.shape, lambda box: fill_outside(enhanced.read(box), shown.read(box), fill))

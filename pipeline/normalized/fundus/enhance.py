@@ -112,7 +112,12 @@ def equalise_block(rgb: Grey, *, box: Box, grid: TileGrid, tables: Grey, space: 
 
 
 def difference_enhancement(
-    image: NDArray[np.uint8], *, blurred: NDArray[np.uint8], omega: float = 4, theta: float = -4, offset: float = 128
+    image: NDArray[np.uint8],
+    *,
+    blurred: NDArray[np.uint8] | NDArray[np.float32],
+    omega: float = 4,
+    theta: float = -4,
+    offset: float = 128,
 ) -> NDArray[np.uint8]:
     """Difference enhancement ``ω·I + θ·G(I) + ς``, rounded half to even and saturated to 0…255.
 
@@ -121,7 +126,7 @@ def difference_enhancement(
     image
         ``I``, of any shape.
     blurred
-        ``G(I)``, of the same shape.
+        ``G(I)``, of the same shape; float32 where it is known more finely than in grey levels.
     omega, theta, offset
         ω, θ and ς. With θ = −ω an even area comes out as ς.
 
@@ -214,7 +219,7 @@ def _from_lab(lab: Grey) -> NDArray[np.uint8]:
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _difference(
     image: NDArray[np.uint8],
-    blurred: NDArray[np.uint8],
+    blurred: NDArray[np.uint8] | NDArray[np.float32],
     result: NDArray[np.uint8],
     omega: float,
     theta: float,

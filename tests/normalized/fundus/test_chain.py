@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from pipeline.arrays.raster import Raster
 from pipeline.config import Clahe, Difference, Gaussian, NormalizedConfig, Storage
+from pipeline.config.normalized import FieldShare
 from pipeline.geometry import Box, strips
-from pipeline.normalized.fundus.chain import block_chain
+from pipeline.normalized.fundus.chain import block_chain, blur_sigma
 from pipeline.normalized.region import Region
 from pipeline.raw.formats.source import to_eight_bit
 from pipeline.seeds import stream
@@ -97,6 +98,43 @@ def test_outside_the_field_of_view_is_black():
     result = block_chain(raster(image), region=region, config=config(outside="black")).read(Box(0, 0, 40, 40))
     assert not result[:, 20:].any()
     assert result[:, :20].any()
+
+
+def test_outside_the_field_of_view_is_the_value_of_an_even_area_by_default():
+    image, region = picture(40, 40), Region(np.array([[True, False]]), 40, 40)
+    for changes, value in (({}, 128), (OFF, 0)):
+        settings = config(outside="neutral", **changes)
+        assert (block_chain(raster(image), region=region, config=settings).read(Box(0, 20, 40, 40)) == value).all()
+
+
+def disc_on_black(side=240):
+    """A dim disc with a gradient, and the region that a thumbnail of cells of 2 pixels tells."""
+    y, x = np.mgrid[:side, :side] - (side - 1) / 2
+    radius = np.hypot(y, x)
+    light = (120 + 40 * x / side) * np.clip(0.46 * side - radius, 0, 1)
+    noise = stream(0, "test", "disc").integers(-6, 7, (side, side))
+    image = np.repeat(np.clip(light + noise * (light > 0), 0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
+    return image, Region((radius < 0.46 * side)[::2, ::2].copy(), side, side), radius
+
+
+@pytest.mark.parametrize("sigma", [6.0, FieldShare(fov_share=1 / 12)])
+def test_no_ring_lies_along_the_rim_of_the_field_of_view(sigma):
+    image, region, radius = disc_on_black()
+    settings = config(outside="neutral", gaussian=Gaussian(sigma=sigma), clahe=Clahe(apply=False))
+    found = block_chain(raster(image), region=region, config=settings).read(Box(0, 0, *image.shape[:2]))
+    rim, middle = (radius < 108) & (radius > 96), radius < 96
+    assert abs(found[rim].mean() - found[middle].mean()) < 5
+    assert np.isin(found[rim], (0, 255)).mean() <= 2.5 * np.isin(found[middle], (0, 255)).mean() + 0.001
+
+
+def test_a_share_of_the_field_of_view_gives_the_same_picture_at_any_size_and_in_any_strips():
+    settings = config(outside="neutral", gaussian=Gaussian(sigma=FieldShare(fov_share=0.1)))
+    image, region, _ = disc_on_black()
+    assert blur_sigma(settings.gaussian, region) == pytest.approx(0.1 * 0.92 * 240, rel=0.01)
+    enhanced = block_chain(raster(image), region=region, config=settings, workers=2)
+    strips_of = np.concatenate([enhanced.read(box) for box in strips(*image.shape[:2], 37)])
+    other = config(outside="neutral", gaussian=settings.gaussian, strip_rows=64, strip_columns=64)
+    assert np.array_equal(strips_of, block_chain(raster(image), region=region, config=other).read(Box(0, 0, 240, 240)))
 
 
 def test_statistics_of_the_field_of_view_do_not_see_the_border():
