@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
+QUESTIONS = {"What", "Who", "How", "Which", "Whether", "Where", "When", "Why"}
 
 
 def imported(text: str, *, folders: tuple[str, ...]) -> Iterator[str]:
@@ -43,3 +44,15 @@ def test_benchmarks_import_no_test() -> None:
         path for path, names in imports_of("benchmarks").items() for name in names if f"{name}.".startswith("tests.")
     }
     assert not found
+
+
+def test_docstrings_of_the_library_open_with_a_noun() -> None:
+    """They are searched by the terms of the field; a question may follow."""
+    asked = []
+    for path in sorted((PROJECT / "pipeline").rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
+                first = (ast.get_docstring(node) or "").split(" ", 1)[0]
+                asked += [f"{path}: {first}"] if first in QUESTIONS else []
+    assert not asked

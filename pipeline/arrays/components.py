@@ -117,7 +117,7 @@ def _local_labels(mask: NDArray[np.bool_], *, connectivity: int) -> tuple[_Runs,
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Moments:
-    """What merges exactly: by adding, by the minimum, by the maximum. One column per run or component."""
+    """Moments that merge exactly: by adding, by the minimum, by the maximum. One column per run or component."""
 
     sums: _Ints
     """Area, sum of rows, sum of columns ``(3, n)``."""

@@ -136,7 +136,7 @@ def raw_images(run: DatasetRun) -> Values:
 
 
 def is_stained(run: DatasetRun) -> bool:
-    """Whether stains of a data set are estimated and normalised."""
+    """Stain normalisation of a data set: whether there is any."""
     return run.config.normalized.chain == "histology" and run.config.normalized.stain.method != "none"
 
 

@@ -60,7 +60,7 @@ def _check_expression(pattern: str) -> None:
 
 
 class Lookup(_Strict):
-    """How a fact about an image, its group or its centre, is found."""
+    """Lookup of a fact about an image: its group or its centre."""
 
     pattern: str | None = None
     """Regular expression searched in the image id; its first group (or the whole match) is the answer."""
@@ -85,7 +85,7 @@ Label: TypeAlias = Annotated[int, Field(ge=0)]
 
 
 class FolderLayout(_Strict):
-    """Where a folder of pictures or slides keeps its images and masks, as patterns relative to the root.
+    """Layout of a folder of pictures or slides: patterns of its images and masks, relative to the root.
 
     ``{image}`` stands for the id of the image, ``{group}`` for the folder of its patient, whose name is then part of
     the id and the group unless another is given, ``*`` for anything within one folder name and ``**/`` for any folders.

@@ -31,7 +31,7 @@ class Strict(BaseModel):
 
 
 class Storage(Strict):
-    """How arrays lie on disk."""
+    """Storage of arrays on disk."""
 
     chunk: Annotated[int, Field(ge=2)] = Field(
         512, description="Side of a chunk in pixels: the smallest piece that is read."

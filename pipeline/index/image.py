@@ -116,7 +116,7 @@ class NormalizedImage:
 
     @property
     def any_truth(self) -> Raster[np.uint8]:
-        """Where any class is, as ``(1, y, x)``, 0 or 1."""
+        """Truth of any class, as ``(1, y, x)``, 0 or 1."""
         every = range(len(self.classes))
         return Raster(self.shape, lambda box: _united(self.truth_pieces, box, [every]))
 

@@ -134,7 +134,7 @@ def _size_notes(sources: Sequence[Source], *, sampling: Sampling) -> list[str]:
 def _spread(
     inside: pd.DataFrame, *, sources: Sequence[Source], parts: Sequence[ImageRows], plan: SamplingPlan
 ) -> dict[str, Any]:
-    """How far patches without truth are spread: over images and groups, from each other, over the tissue."""
+    """Spread of patches without truth: over images and groups, from each other, over the tissue."""
     rows = inside[inside["target_class"] == BACKGROUND]
     per_image = rows["image_id"].astype(str).value_counts()
     per_group = rows["group_id"].astype(str).value_counts()

@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What patches are drawn from."""
+    """Inputs that patches are drawn from."""
 
     images: Path
     """``raw/images.parquet``; rows of split train, validation and test without rejection are used."""
@@ -164,7 +164,7 @@ def _source(row: Mapping[Any, Any], inputs: Inputs, *, record: DatasetRecord) ->
 
 
 def _plan(sources: Sequence[Source], *, sampling: Sampling, listed: Path | None, job: Job) -> SamplingPlan:
-    """What is drawn from the training images; nothing for the grid."""
+    """Plan of what is drawn from the training images; nothing for the grid."""
     if isinstance(sampling, GridSampling):
         return SamplingPlan()
     training = [source for source in sources if source.split == "train"]

@@ -77,7 +77,7 @@ class _Task:
 
     @property
     def selects(self) -> bool:
-        """Whether validation can tell one epoch from another."""
+        """Selection of an epoch: whether validation can tell one from another."""
         return truth_pixels(self.rows.validation) > 0
 
 

@@ -69,7 +69,7 @@ class Rescaling:
 
     @property
     def is_identity(self) -> bool:
-        """Whether the two grids are one and the same."""
+        """Identity: whether the two grids are one and the same."""
         return (self.source_height, self.source_width) == (self.height, self.width)
 
     @property

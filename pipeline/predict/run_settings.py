@@ -92,7 +92,7 @@ class RunBeside:
         return validate(kind, {**found, **changes}, source=f"{stage} of {self.model.name}", error=ConfigurationError)
 
     def _is_another(self, name: str, fusion: str, *, digest: str) -> bool:
-        """Whether the maps ``{model}/{image}`` are others than those of a digest, or of another training."""
+        """Change of the maps ``{model}/{image}``: whether they are others than those of a digest, or of another training."""
         model, _, image = name.partition("/")
         store = self.model.parent.parent / "probability" / model / fusion / f"{image}.zarr"
         if not store.is_dir():  # cleared away: nothing says that they are out of date
@@ -116,7 +116,7 @@ class RunBeside:
 
 
 def _is_of(attributes: Mapping[str, Any], model: Path) -> bool:
-    """Whether maps were made by a model as it is now, for all that is recorded of it."""
+    """Origin of maps: whether it is the model as it is now, for all that is recorded of it."""
     recorded = attributes["provenance"].get("inputs", {})
     return all(
         recorded[name] == _digest(path, path.stat().st_mtime_ns)

@@ -44,7 +44,7 @@ def torch_threads(count: int) -> Iterator[None]:
 
 
 class _Most:
-    """How many windows the memory of a device holds at once: unknown until it was too small."""
+    """Largest batch that the memory of a device holds: unknown until it was too small."""
 
     def __init__(self) -> None:
         self._most, self._lock = 2**31, Lock()
@@ -78,7 +78,7 @@ class NetworkPredictor:
 
     @property
     def on_host(self) -> bool:
-        """Whether the answers are NumPy arrays."""
+        """Place of the answers: whether they are NumPy arrays."""
         return self.device.type == "cpu"
 
     def __call__(self, windows: NDArray[np.uint8]) -> Tiles:

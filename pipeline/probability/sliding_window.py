@@ -80,11 +80,11 @@ class SlidingWindow:
     """Memory that goes from block to block."""
 
     def is_done(self, block: Block) -> bool:
-        """Whether a block is finished in every store."""
+        """Finished block: whether it is so in every store."""
         return all(journal.is_done(block) for journal in self.journals.values())
 
     def lacks_halo(self, block: Block) -> bool:
-        """Whether an unfinished neighbour needs the halo of this block, and the journal does not hold it."""
+        """Missing halo: whether an unfinished neighbour needs that of this block, and the journal does not hold it."""
         return any(
             not self.is_done(receiver) and not all(journal.has_halo(block, side) for journal in self.journals.values())
             for side, receiver in sent_halos(self.plan, block, evaluated=self.evaluated)

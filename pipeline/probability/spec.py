@@ -57,7 +57,7 @@ class PassSpec:
 
     @property
     def activation(self) -> Activation:
-        """What turns fused values into probabilities."""
+        """Activation that turns fused values into probabilities."""
         return activation_of(self.record.task, fuse=self.config.fuse)
 
     @property

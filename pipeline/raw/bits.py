@@ -48,7 +48,7 @@ def refuse_few_bits(largest: int, *, entry: ImageEntry, record: DatasetRecord) -
 
 
 def may_be_wide(path: Path) -> bool:
-    """Whether a file may hold 16-bit samples, by its first bytes; where pieces are read, opening tells."""
+    """Depth of a file: whether it may hold 16-bit samples, by its first bytes; where pieces are read, opening tells."""
     if not decoded_whole(path.name):
         return True
     try:

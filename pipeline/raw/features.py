@@ -68,7 +68,7 @@ def _ring(points: object) -> Ring:
 
 
 def _is_flat(ring: Ring) -> bool:
-    """Whether all vertices of a ring lie on one line."""
+    """Flat ring: whether all its vertices lie on one line."""
     if len(ring) < 3:
         return True
     along = ring - ring[0]

@@ -222,7 +222,7 @@ def mask_cut(source: ValueSource, counts: ValueCounts, *, path: Path, ignore: Co
 
 
 def _is_ambiguous(source: ValueSource, counts: ValueCounts, *, scale: int) -> bool:
-    """Whether pixels may mean something else than set and not set."""
+    """Ambiguous mask: whether pixels may mean something else than set and not set."""
     middle, quarter, top = scale // 2, scale // 4, counts.values[-1]
     low = (counts.values > 0) & (counts.values <= middle)
     between = np.any((counts.values > quarter) & (counts.values < scale - quarter))

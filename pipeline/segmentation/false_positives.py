@@ -71,7 +71,7 @@ class _Image:
 def _alone(
     image: _Image, table: ComponentTable, *, number: int, cut: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-    """Which regions have no truth near and are not wholly ignored, and the largest probability in each."""
+    """Regions that have no truth near and are not wholly ignored, and the largest probability in each."""
     alone, sure = np.ones(len(table), dtype=np.bool_), np.zeros(len(table), dtype=np.bool_)
     largest = np.zeros(len(table), dtype=np.float32)
     for index, box in enumerate(table.boxes):

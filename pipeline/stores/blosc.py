@@ -81,7 +81,7 @@ class BlockDecoder:
 
 
 def _blocks(data: bytes, *, size: int) -> Iterator[tuple[Part, Part]]:
-    """Where the content of each block lies, and where its bytes do; none where they cannot be told apart."""
+    """Places of the content of each block, and of its bytes; none where they cannot be told apart."""
     version, _, flags, _, content, block, total = HEADER.unpack_from(data)
     if version != VERSION or flags & COPIED or content != size or total != len(data) or not block or size % block:
         return

@@ -142,7 +142,7 @@ def guided_quotas(
 
 
 def _capacity(lesions: Lesions, *, sampling: GuidedSampling, most: int) -> int:
-    """How many patches of one class the quotas allow an image to give."""
+    """Capacity: patches of one class that the quotas allow an image to give."""
     limits = [most if len(lesions) else 0]
     if sampling.most_per_image is not None:
         limits.append(sampling.most_per_image)

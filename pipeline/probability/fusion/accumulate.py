@@ -67,7 +67,7 @@ class Accumulator(Protocol):
         ...
 
     def sums(self) -> Sums:
-        """What they add up to."""
+        """Sums of the windows."""
         ...
 
 
@@ -104,7 +104,7 @@ class HostSums:
                 accumulate(fusion, target, tile, y=place.y, x=place.x, owned=place.owned)
 
     def sums(self) -> Sums:
-        """What they add up to; not a copy."""
+        """Sums of the windows; not a copy."""
         return self._sums
 
 
@@ -142,7 +142,7 @@ class DeviceSums:
                 self._add(fusion, sums, tile, place)
 
     def sums(self) -> Sums:
-        """What they add up to, brought to the host."""
+        """Sums of the windows, brought to the host."""
         return {name: np.asarray(sums.cpu().numpy(), np.float32) for name, sums in self._sums.items()}
 
     def _gaussian(self, tile: "torch.Tensor") -> "torch.Tensor":

@@ -34,7 +34,7 @@ class Journal:
     folder: Path
 
     def is_done(self, block: Block) -> bool:
-        """Whether the block is in the store, at every level."""
+        """Finished block: whether it is in the store, at every level."""
         return self._mark(block).exists()
 
     def set_done(self, block: Block, shards: Iterable[StoredShard] = ()) -> None:
@@ -43,7 +43,7 @@ class Journal:
         write_whole(mark, [block_line(mark.name, shards)])
 
     def has_halo(self, block: Block, side: Side) -> bool:
-        """Whether the halo of a block lies here."""
+        """Halo of a block: whether it lies here."""
         return self._halo(block, side).exists()
 
     def write_halo(self, block: Block, side: Side, sums: NDArray[np.float32]) -> None:

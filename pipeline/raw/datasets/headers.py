@@ -136,7 +136,7 @@ def sample_sheet(entry: ImageEntry, *, record: DatasetRecord) -> dict[str, Any]:
 
 
 def _told(entry: ImageEntry, path: Path, *, record: DatasetRecord) -> tuple[tuple[int, int], dict[str, int]]:
-    """Where polygons count from, and remarks on the file.
+    """Origin that polygons count from, and remarks on the file.
 
     A file that is decoded whole has no pixel size, is no slide and has no other origin than its corner.
     """

@@ -21,7 +21,7 @@ PIECES = (".dcm",)
 def left_over(
     record: DatasetRecord, *, entries: Sequence[ImageEntry], root: Path | None, splits: str | None = None
 ) -> list[str]:
-    """What a list of images leaves over: a sentence for each kind, with the count and the first three names.
+    """Left-over files, rows and images of a list of images: a sentence for each kind, with the count and the first three names.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def _files(record: DatasetRecord, *, entries: Sequence[ImageEntry], root: Path) 
 
 
 def _looks_like_data(path: str, *, record: DatasetRecord) -> bool:
-    """Whether a file could be an image or its truth: by its suffix, and in a release by its folder."""
+    """Look of a file: whether it could be an image or its truth, by its suffix, and in a release by its folder."""
     parts, suffix = PurePosixPath(path.lower()).parts, PurePosixPath(path.lower()).suffix
     # A release holds further parts, for other tasks; what systems add to archives holds no picture.
     if any(part.startswith("__") or part.endswith(".zarr") for part in parts[:-1]):

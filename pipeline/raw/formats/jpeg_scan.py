@@ -29,7 +29,7 @@ Table: TypeAlias = tuple[bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class ScanCheck:
-    """What the scans of a JPEG are like."""
+    """Check of the scans of a JPEG."""
 
     known: bool = False
     """Whether they could be looked at."""
@@ -41,7 +41,7 @@ class ScanCheck:
 
 @dataclass(slots=True)
 class _State:
-    """What the segments before a scan have declared."""
+    """State that the segments before a scan have declared."""
 
     tables: dict[int, Table] = field(default_factory=dict)
     components: dict[int, tuple[int, int]] = field(default_factory=dict)

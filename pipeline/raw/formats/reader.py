@@ -34,7 +34,7 @@ class ValueSource(Protocol):
 
     @property
     def lossy(self) -> bool:
-        """Whether JPEG has changed the values."""
+        """Lossy compression: whether JPEG has changed the values."""
 
     @property
     def tile(self) -> tuple[int, int]:

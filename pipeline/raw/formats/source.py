@@ -54,11 +54,11 @@ class ImageSource(Protocol):
 
     @property
     def remarks(self) -> Mapping[str, int]:
-        """What was passed over in the file so far, with counts, such as a pixel size that cannot be."""
+        """Remarks on what was passed over in the file so far, with counts, such as a pixel size that cannot be."""
 
     @property
     def whole(self) -> bool:
-        """Whether the picture is held decoded in memory."""
+        """Decoded picture: whether it is held whole in memory."""
 
     @property
     def tile(self) -> tuple[int, int]:

@@ -61,7 +61,7 @@ class TiffSource:
 
     @property
     def remarks(self) -> dict[str, int]:
-        """What was passed over in the file so far, with counts."""
+        """Remarks on what was passed over in the file so far, with counts."""
         return self._said | extra_remarks(sum(len(page.extra) for page in self._pages))
 
     def read(self, box: Box, *, level: int = 0) -> Pixels:

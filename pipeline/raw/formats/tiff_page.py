@@ -118,7 +118,7 @@ class Page:
 
     @property
     def is_single(self) -> bool:
-        """Whether the page is one piece."""
+        """Single piece: whether the page is one."""
         return len(self._offsets) == 1
 
     def _check_whole(self) -> None:

@@ -102,7 +102,7 @@ def _view(rng: np.random.Generator, size: int, turn: float, *, mirrored: bool) -
 
 
 def _lesions_of(number: int) -> tuple[str, ...]:
-    """Which lesions an image holds: soft exudates in half of the images, every eighth eye healthy."""
+    """Lesions of an image: soft exudates in half of the images, every eighth eye healthy."""
     if number % 8 == 7:
         return ()
     absent = {"SE"} if number % 4 in (0, 3) else set()

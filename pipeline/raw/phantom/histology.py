@@ -52,7 +52,7 @@ CENTRES = {
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """What lies where: signed distances in pixels, positive inside."""
+    """Layout of the tissue: signed distances in pixels, positive inside."""
 
     tissue: Floats
     lesion: Floats
@@ -131,7 +131,7 @@ def _draw_stroma_cells(maps: Maps, layout: _Layout, stroma: Stroma, glands: NDAr
 
 
 def _strength(number: int, seed: int) -> NDArray[np.float32]:
-    """How strongly the slide took up the two stains: that of its centre, a little varied."""
+    """Strength with which the slide took up the two stains: that of its centre, a little varied."""
     rng = stream(seed, "phantom", "histology", "strength", number)
     return (np.array(CENTRES[_centre(number)].strength) * rng.uniform(0.9, 1.1, 2)).astype(np.float32)
 

@@ -74,7 +74,7 @@ class Canvas:
         self.taken[stamp.slices] |= stamp.opacity > 0
 
     def fits(self, y: float, x: float, reach: float) -> bool:
-        """Whether a lesion of that reach stays inside the field and off the disc."""
+        """Fit of a lesion: whether one of that reach stays inside the field and off the disc."""
         row, column = round(y), round(x)
         inside = 0 <= row < self.shape[0] and 0 <= column < self.shape[1]
         return bool(inside and self.ground.room[row, column] > reach + 1)

@@ -124,7 +124,7 @@ def _corrected(
 
 
 def _score(held: NDArray[np.int64], chosen: NDArray[np.bool_], *, bounds: tuple[int, int]) -> NDArray[np.int64]:
-    """What each choice ``(choice, group)`` lacks; odd where the number of groups is outside the bounds."""
+    """Score of each choice ``(choice, group)``: what it lacks; odd where the number of groups is outside the bounds."""
     count = chosen.sum(axis=1)
     outside = (count < bounds[0]) | (count > bounds[1])
     return np.asarray(2 * _missing(held, chosen) + outside, dtype=np.int64)

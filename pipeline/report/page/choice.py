@@ -32,7 +32,7 @@ def summaries_of(results: Sequence[Result]) -> dict[str, pd.DataFrame]:
 
 
 def validated_alike(results: Sequence[Result]) -> bool:
-    """Whether all results that were validated were so on the same images; models of different folds are not."""
+    """Comparable results: whether all that were validated were so on the same images; models of different folds are not."""
     tables = (stores.read_table(result.metrics_images) for result in results)
     held = {frozenset(table.loc[table["split"] == "validation", "image_id"].astype(str)) for table in tables}
     return len(held - {frozenset()}) <= 1

@@ -82,7 +82,7 @@ def _summary(facts: Facts, *, thumbnail: str) -> pd.DataFrame:
 
 
 def _page(facts: Facts, contents: Mapping[str, Mapping[str, Any] | None], *, link: str) -> dict[str, Any]:
-    """What the template of the page names: the header, and the sections as HTML; empty where one is left out."""
+    """Content of the page's template: the header, and the sections as HTML; empty where one is left out."""
     found = []
     for each in SECTIONS:
         content = contents[each.name]

@@ -89,7 +89,7 @@ class Stained:
 
     @property
     def is_odd(self) -> bool:
-        """Whether there is something to be known about it: a flag, or another method than the configured one."""
+        """Oddness: whether there is something to be known about it, a flag, or another method than the configured one."""
         return bool(self.stains.flags) or self.stains.used != self.stains.method
 
 

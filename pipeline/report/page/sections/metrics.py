@@ -115,7 +115,7 @@ def _unseen(result: Result) -> Table | None:
 
 
 def _results(facts: Facts, choice: Choice) -> dict[str, Any]:
-    """What is said of results where some were measured."""
+    """Content about results where some were measured."""
     summary = facts.summaries[choice.result.name]
     comparisons = [
         comparison_table(

@@ -40,7 +40,7 @@ def _points(name: str, stains: Stains, *, centre: str, odd: bool) -> list[dict[s
 
 
 def _colours_plot(images: Sequence[Stained], target: Stains | None, *, folder: Path) -> Shot | None:
-    """Where the colours of the stains lie; nothing to compare with less than two images."""
+    """Plot of the colours of the stains; nothing to compare with less than two images."""
     points = [
         point for each in images for point in _points(each.image_id, each.stains, centre=each.centre, odd=each.is_odd)
     ]
@@ -59,7 +59,7 @@ def _colours_plot(images: Sequence[Stained], target: Stains | None, *, folder: P
 
 
 def _amounts_plot(images: Sequence[Stained], target: Stains | None, *, folder: Path) -> Shot | None:
-    """Where the amounts of the stains lie; nothing to compare with less than two images."""
+    """Plot of the amounts of the stains; nothing to compare with less than two images."""
     amounts = [
         {"centre": each.centre, "what": "", "x": each.stains.maxima[0], "y": each.stains.maxima[1], "odd": each.is_odd}
         for each in images
