@@ -68,7 +68,7 @@ def report_page(smk: Any) -> None:
     from pipeline.config import NormalizedConfig, StageConfig
     from pipeline.raw.datasets.pictures import pictures_in
     from pipeline.report.page.page import Outputs, write_report
-    from pipeline.report.page.times_section import Noted
+    from pipeline.report.page.times_page import Noted
     from pipeline.report.paths import Inputs, results_from_paths
     from pipeline.report.pictures.originals import looks
     from pipeline.runtime.job_memory import rules_memory

@@ -28,13 +28,13 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class CardClass(_Frozen):
-    """Class that the model knows."""
+class CardClass(BaseModel):
+    """Class that the model knows; by its code alone, because another name must not mean another training."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)  # earlier cards repeat the code as a name
 
     code: str
     """Identifier."""
-    name: str
-    """Name for people."""
 
 
 class InputScaling(_Frozen):

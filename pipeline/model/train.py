@@ -241,7 +241,7 @@ def _card(task: _Task, best: Best, *, metrics: Mapping[str, float]) -> Card:
         model=task.name,
         dataset=str(task.rows.training["dataset"].iloc[0]),
         task=record.task,
-        classes=tuple(CardClass(code=each.code, name=each.name) for each in record.classes),
+        classes=tuple(CardClass(code=code) for code in record.codes),
         outputs=output_count(len(record.codes), task=record.task),
         channels=CHANNELS,
         patch=task.side,

@@ -1,4 +1,4 @@
-"""CONTRIBUTING names files that exist, and names that stand in them."""
+"""CONTRIBUTING, README and docs name files that exist, and names that stand in them."""
 
 import ast
 import re
@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-TEXT = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+PAGES = [PROJECT / "CONTRIBUTING.md", PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 PLACES = sorted(set(re.findall(r"`((?:pipeline|stages|tests|benchmarks|docs)/[\w./]*)`", TEXT)))
 NAMED = re.findall(r"`([\w.]+)`\s+in\s+`([\w/]+\.(?:py|smk))`", TEXT)
 

@@ -127,6 +127,7 @@ def test_a_filter_reads_the_rows_of_one_image_only(answers, rows):
 
 def test_the_block_of_the_readme_runs_on_the_same_index(data, rows, monkeypatch):
     monkeypatch.chdir(data.root.parents[1])
+    (data.root.parent / "fundus_sample").symlink_to(data.root)
     (block,) = re.findall(r"```python\n(.*?)```", (PAGE.parents[1] / "README.md").read_text(), re.DOTALL)
     drawn, shares, sides = (ast.unparse(node.value) for node in ast.parse(block).body if isinstance(node, ast.Expr))
     names = {}

@@ -116,7 +116,7 @@ def test_a_member_that_was_trained_again_or_taken_away_is_named(run: TinyRun, tm
     [
         ({"task": "multilabel"}, "task"),
         ({"normalisation": {"chain": "histology"}}, "normalisation"),
-        ({"classes": [{"code": "OD", "name": "OD"}, {"code": "MA", "name": "MA"}]}, "codes"),
+        ({"classes": [{"code": "OD"}, {"code": "MA", "name": "as in earlier cards"}]}, "codes"),
     ],
 )
 def test_members_that_do_not_fit_together_are_refused(run: TinyRun, tmp_path: Path, change: dict, word: str) -> None:

@@ -8,5 +8,5 @@ render          HTML from a template
 sections        sections of the page of one data set, and the table of them
 stains          stain estimates of the images, read with care, and their colours
 tables          tables and cells
-times_section   seconds and memory of the jobs, on a page of its own
+times_page      seconds and memory of the jobs, on a page of its own
 """

@@ -18,7 +18,7 @@ from pipeline.report.page.header import page_header
 from pipeline.report.page.render import render, rendered
 from pipeline.report.page.sections.table import SECTIONS
 from pipeline.report.page.tables.cells import DASH, Cell, Table, counted, number, text_cell
-from pipeline.report.page.times_section import Noted, write_times_section
+from pipeline.report.page.times_page import Noted, write_times_page
 from pipeline.report.paths import Inputs, Result
 from pipeline.stores.atomic import file_in_progress, folder_in_progress
 from pipeline.stores.job import Job
@@ -144,7 +144,7 @@ def write_report(
         )
         contents = {each.name: each.content(facts) for each in SECTIONS}
     if times is not None:
-        write_times_section(times, dataset=dataset, folder=outputs.page.parent)
+        write_times_page(times, dataset=dataset, folder=outputs.page.parent)
     render("page.html", _page(facts, contents, link=_link(outputs.figures, outputs.page.parent)), outputs.page)
     row = _summary(facts, thumbnail=_thumbnail(contents, _link(outputs.figures, outputs.summary.parent)))
     with file_in_progress(outputs.summary) as path:

@@ -17,7 +17,7 @@ from pipeline.report.measures.borders import write_borders
 from pipeline.report.page.page import SUMMARY_FIELDS, Outputs, write_index, write_report
 from pipeline.report.page.sections.normalisation import PAIRS
 from pipeline.report.page.sections.table import SECTIONS
-from pipeline.report.page.times_section import Noted
+from pipeline.report.page.times_page import Noted
 from pipeline.report.pictures.pairs import NEAR_SIDE
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance

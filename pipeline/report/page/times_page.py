@@ -11,7 +11,7 @@ from pipeline.report.measures.times import read_times, write_times
 from pipeline.report.page.render import render
 from pipeline.report.page.tables.cells import DASH, Cell, Table, counted
 
-__all__ = ["Noted", "times_table", "write_times_section"]
+__all__ = ["Noted", "times_table", "write_times_page"]
 
 TEXT = (
     "Seconds are those of the jobs, added up, as if one had run after the other; a job that was not run again keeps the"
@@ -72,7 +72,7 @@ def times_table(times: pd.DataFrame) -> Table:
     return Table("Jobs by stage and rule", HEAD, tuple(rows))
 
 
-def write_times_section(noted: Noted, *, dataset: str, folder: Path) -> None:
+def write_times_page(noted: Noted, *, dataset: str, folder: Path) -> None:
     """Files ``times.csv`` and ``times.html``, to which the page of the data set links, written.
 
     Parameters

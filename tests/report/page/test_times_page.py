@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.report.measures.times import COLUMNS
-from pipeline.report.page.times_section import Noted, times_table, write_times_section
+from pipeline.report.page.times_page import Noted, times_table, write_times_page
 
 ROWS = [
     ("raw", "raw_image", 1200, 3600.0, 2.75, 4000.0, 450.4, 860),
@@ -24,7 +24,7 @@ def test_a_row_for_each_rule_and_their_sum() -> None:
 
 
 def test_the_section_and_its_table_are_written_without_any_job(tmp_path: Path) -> None:
-    write_times_section(Noted(tmp_path / "none"), dataset="eyes", folder=tmp_path / "report")
+    write_times_page(Noted(tmp_path / "none"), dataset="eyes", folder=tmp_path / "report")
     assert "No job has left its figures." in (tmp_path / "report" / "times.html").read_text()
     assert (tmp_path / "report" / "times.csv").read_text().strip() == ",".join(COLUMNS)
 
@@ -33,7 +33,7 @@ def test_the_section_shows_what_snakemake_noted_and_escapes_it(tmp_path: Path) -
     noted = tmp_path / "eyes" / "raw" / "raw_image" / "a.tsv"
     noted.parent.mkdir(parents=True)
     noted.write_text("s\tmax_rss\tcpu_time\n3.5\t234.5\t3.0\n")
-    write_times_section(Noted(tmp_path / "eyes", {"raw_image": 999}), dataset="<eyes>", folder=tmp_path)
+    write_times_page(Noted(tmp_path / "eyes", {"raw_image": 999}), dataset="<eyes>", folder=tmp_path)
     text = (tmp_path / "times.html").read_text()
     assert all(word in text for word in ("raw_image", "3.5", "999", "&lt;eyes&gt;"))
     assert "<eyes>" not in text
