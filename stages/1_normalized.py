@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 def on_image(smk: Any, *results: str) -> dict[str, Any]:
     """What every function on one image is given; its inputs are its files and, by name, earlier results."""
     from pipeline.config import NormalizedConfig
+    from pipeline.raw.checked import as_checked
     from pipeline.raw.datasets.entry import entry_from_files
 
     config = smk.params.config
@@ -20,10 +21,11 @@ def on_image(smk: Any, *results: str) -> dict[str, Any]:
     entry = entry_from_files(config["entry"], **files)
     inputs = entry.files | {name: Path(getattr(smk.input, name)[0]) for name in results}
     blocks = {"strip_rows": smk.resources.strip_rows, "strip_columns": smk.resources.strip_columns}
+    job = job_of("normalized", config=config, code=smk.params.code, inputs=inputs, workers=smk.threads)
     return {
-        "entry": entry,
+        "entry": as_checked(entry, sheet=Path(smk.input.sheet), digests=job.provenance.inputs),
         "config": NormalizedConfig.model_validate(config["normalized"]).model_copy(update=blocks),
-        "job": job_of("normalized", config=config, code=smk.params.code, inputs=inputs, workers=smk.threads),
+        "job": job,
         "output": Path(smk.output[0]),
     }
 

@@ -2,6 +2,7 @@
 
 annotations    polygon annotations (GeoJSON), rasterised box by box
 bits           significant bits of 16-bit pictures
+checked        checked files: what stage raw found counts while contents are the same
 data_warnings  warnings of the data: what is seldom meant, counted, in sentences
 datasets       data set adaptors: which files belong to which image
 facts          fact sheets: size, digest and class pixel counts of one image

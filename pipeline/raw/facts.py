@@ -61,6 +61,7 @@ def fact_sheet(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) ->
         ``passed_over`` counts what was not used or did no harm, such as a pixel size that cannot be.
         ``levels`` are height and width of each level of the file, finest first. ``truth_values`` are the values of each
         mask file, by its class, or of the ``label`` image: value → share, at most 32 of them, and the rest summed up.
+        ``truth_cuts``: a mask is set where its value is above the cut.
         ``ignored_share``, where the data set declares ``ignore``, is the share of pixels that nobody is sure of.
         ``polygons``, for annotations, is the account of `pipeline.raw.annotations.Annotations`. ``perceptual_hash`` is that of
         `pipeline.raw.splits.duplicates`.
@@ -70,6 +71,7 @@ def fact_sheet(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) ->
     sheet |= {"sha256": "", "height": 0, "width": 0, "levels": [], "stored": "", "pixel_size_um": record.pixel_size_um}
     sheet |= {
         "truth_values": {},
+        "truth_cuts": {},
         "perceptual_hash": "",
         "pixels": dict.fromkeys(record.codes, -1),
         "rejected": "",
@@ -133,6 +135,7 @@ def _read_through(
     if masks is not None:
         found["pixels"] = {code: int(count) for code, count in zip(record.codes, sums, strict=True)}
         found["truth_values"] = {code: counts.record() for code, counts in masks.values.items()}
+        found["truth_cuts"] = masks.cuts
     if ignored is not None:
         found["ignored_share"] = unsure / (height * width)
     return digest.hexdigest(), found | ({"polygons": masks.polygons} if masks and masks.polygons else {})

@@ -33,7 +33,7 @@ def open_image(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) ->
     """
     if entry.image is not None:
         showing = Showing(bits=record.significant_bits, glass=record.modality == "histology")
-        with open_picture(entry.image, workers=workers, showing=showing) as source:
+        with open_picture(entry.image, workers=workers, showing=showing, checked=entry.checked is not None) as source:
             yield source
     elif record.phantom is not None:
         pixels = phantom(record.phantom, number=entry.number).image

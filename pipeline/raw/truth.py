@@ -35,6 +35,7 @@ class TruthSource:
         *,
         notes: Mapping[str, Any] | None = None,
         values: Mapping[str, ValueCounts] | None = None,
+        cuts: Mapping[str, int] | None = None,
         ignored: Sequence[Raster[np.bool_]] | None = None,
     ) -> None:
         """Masks as they are stored, in the order of the classes; None for a class of which there is nothing.
@@ -45,7 +46,9 @@ class TruthSource:
         self._layers, self._ignored = layers, ignored
         self.polygons = dict(notes or {})
         self.values = dict(values or {})
-        """Value counts of each mask file, by its class, or of the ``label`` image."""
+        """Value counts of each mask file, by its class, or of the ``label`` image; none where stage raw counted them."""
+        self.cuts = dict(cuts or {})
+        """Cut of each mask file, by its class."""
 
     def on(self, height: int, width: int) -> Raster[np.uint8]:
         """Raster of the truth masks on a grid, 0 or 1, ``(class, h, w)``; classes in manifest order, overlaps kept.
@@ -127,11 +130,13 @@ def _of_label(source: ValueSource, *, values: tuple[int, ...]) -> Raster[np.bool
 
 
 def _opened(
-    files: Mapping[str, Path], *, labels: bool, workers: int, stack: ExitStack
+    entry: ImageEntry, *, labels: bool, workers: int, stack: ExitStack
 ) -> Iterator[tuple[str, Path, ValueSource]]:
-    share = MASK_BYTES // max(len(files), 1)
+    files = {"label": entry.label} if entry.label else dict(entry.masks)
+    share, checked = MASK_BYTES // max(len(files), 1), entry.checked is not None
     for code, path in files.items():
-        source = stack.enter_context(open_values(path, workers=workers, cache_bytes=share, labels=labels))
+        opening = open_values(path, workers=workers, cache_bytes=share, labels=labels, checked=checked)
+        source = stack.enter_context(opening)
         if labels and source.lossy:
             raise unusable(path, "a JPEG file", expected="a lossless label image: JPEG changes values")
         yield code, path, source
@@ -141,22 +146,25 @@ def _from_files(
     entry: ImageEntry, *, record: DatasetRecord, size: tuple[int, int], workers: int, stack: ExitStack
 ) -> TruthSource:
     layers: dict[str, Raster[np.bool_]] = {}
-    counts, unsure, ignore = {}, [], record.ignore
+    counts: dict[str, ValueCounts] = {}
+    cuts, unsure, ignore = {}, [], record.ignore
     any_level, labels = record.adaptor == "slide", record.layout.labels if entry.label and record.layout else {}
-    files = {"label": entry.label} if entry.label else dict(entry.masks)
-    for code, path, source in _opened(files, labels=bool(labels), workers=workers, stack=stack):
+    known = dict(entry.checked.cuts) if entry.checked else {}
+    declared = {each for values in labels.values() for each in values}
+    for code, path, source in _opened(entry, labels=bool(labels), workers=workers, stack=stack):
         _fits(path, code, source.shape, entry=entry, size=size, any_level=any_level)
-        counts[code] = count_values(source, path=path)
+        found = None if entry.checked else count_values(source, path=path)
+        counts |= {code: found} if found else {}
         if labels:
-            declared = {each for values in labels.values() for each in values}
-            check_labels(counts[code], declared=declared, ignore=ignore, path=path)
+            if found:
+                check_labels(found, declared=declared, ignore=ignore, path=path)
             layers |= {name: _of_label(source, values=values) for name, values in labels.items()}
         else:
-            cut = mask_cut(source, counts[code], path=path, ignore=ignore)
-            layers[code] = _of_mask(source, cut=cut, ignore=ignore)
+            cuts[code] = mask_cut(source, found, path=path, ignore=ignore) if found else known[code]
+            layers[code] = _of_mask(source, cut=cuts[code], ignore=ignore)
         unsure += [_of_label(source, values=ignore)] if ignore else []
     ignored = unsure if ignore else None
-    return TruthSource(tuple(layers.get(code) for code in record.codes), values=counts, ignored=ignored)
+    return TruthSource(tuple(layers.get(code) for code in record.codes), values=counts, cuts=cuts, ignored=ignored)
 
 
 def _drawn(path: Path, *, record: DatasetRecord, size: tuple[int, int], origin: tuple[int, int]) -> TruthSource:

@@ -9,7 +9,15 @@ from typing import Any
 from pipeline.errors import ManifestError, MissingDataError
 from pipeline.raw.datasets.links import linked_path
 
-__all__ = ["ImageEntry", "checked_entries", "entry_from_files", "existing_root"]
+__all__ = ["Checked", "ImageEntry", "checked_entries", "entry_from_files", "existing_root"]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Findings of stage raw in the files of an image, for stages that read the same contents again."""
+
+    cuts: tuple[tuple[str, int], ...]
+    """Class code and cut, for each mask file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,8 @@ class ImageEntry:
     """Number of a phantom."""
     annotations: Path | None = None
     """File with polygons of all classes, instead of masks."""
+    checked: Checked | None = None
+    """What stage raw found; None where nobody has looked into these contents."""
 
     @property
     def files(self) -> dict[str, Path]:

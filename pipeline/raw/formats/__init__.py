@@ -1,5 +1,6 @@
 """Image formats: JPEG, PNG, TIFF and slides, each decoded box by box and strictly.
 
+jpeg_file         check of all scans of a JPEG file
 jpeg_png          JPEG and PNG decoding, whole; masks and label images in them
 jpeg_progressive  check of the scans of a progressive JPEG
 jpeg_scan         check of the Huffman-coded scans of a JPEG

@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from pipeline.raw.formats.jpeg_progressive import progressive_fault
-from pipeline.raw.formats.jpeg_scan import check_scans, extra_remarks
+from pipeline.raw.formats.jpeg_file import file_bytes, jpeg_remarks
 from pipeline.raw.formats.light import Alpha
 from pipeline.raw.formats.source import Pixels, unusable
 
-__all__ = ["JPEG_THRESHOLD", "decode_picture", "decode_values", "ends", "jpeg_remarks", "one_value", "picture_size"]
+__all__ = ["JPEG_THRESHOLD", "decode_picture", "decode_values", "ends", "one_value", "picture_size"]
 
 HALF = 128
 ROTATED = (5, 6, 7, 8)
@@ -32,7 +31,6 @@ PROBLEMS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Unidentifi
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "JPEG2000")
 """What Pillow may decode, whatever a file is called. Others would start programs or fetch files: PostScript, for one."""
 KINDS = "JPEG, PNG, TIFF, BMP, GIF, PPM, WebP or JPEG 2000"
-JPEG_START = b"\xff\xd8"
 SIGNATURE, DEPTH, WIDE = b"\x89PNG\r\n\x1a\n", 24, 16
 """How a PNG begins, the byte that holds its bits a sample, and the value of it that Pillow would cut to 8."""
 TURNS = {2: (1, 0, 0), 3: (1, 1, 0), 4: (0, 1, 0), 5: (0, 0, 1), 6: (0, 1, 1), 7: (1, 1, 1), 8: (1, 0, 1)}
@@ -44,7 +42,7 @@ JPEG_THRESHOLD = 127
 
 
 def _is_lossless_webp(path: Path) -> bool:
-    return _content(path, 16)[12:] == b"VP8L"
+    return file_bytes(path, 16)[12:] == b"VP8L"
 
 
 @contextmanager
@@ -91,37 +89,13 @@ def _upright(path: Path) -> tuple[Image.Image, bool]:
         return ImageOps.exif_transpose(picture) or picture, lossy
 
 
-def _content(path: Path, most: int = -1) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(most)
-    except OSError as error:
-        raise unusable(path, error, expected="a file that can be read") from error
-
-
-def jpeg_remarks(path: Path) -> dict[str, int]:
-    """Harmless faults of a JPEG file with their counts; none of any other file.
-
-    Raises
-    ------
-    ImageRejected
-        Damage that changes pixels, which decoders fill without a word.
-    """
-    data = _content(path) if _content(path, 2) == JPEG_START else b""
-    check = check_scans(data)
-    fault = check.fault if check.known else progressive_fault(data)
-    if fault:
-        raise unusable(path, f"damaged JPEG: {fault}", expected="a whole image file")
-    return extra_remarks(min(check.extra, 1))
-
-
 def _wide_png(path: Path) -> NDArray[np.uint16] | None:
     """Samples of a PNG of 16 bits, ``(h, w)`` or ``(h, w, s)``, upright; None for any other file."""
-    head = _content(path, DEPTH + 1)
+    head = file_bytes(path, DEPTH + 1)
     if not head.startswith(SIGNATURE) or head[DEPTH:] != bytes([WIDE]):
         return None
     with _opened(path) as picture:
-        data = _content(path)
+        data = file_bytes(path)
         turn = picture.getexif().get(ORIENTATION, 1) if ORIENTATION_OF_PNG in data else 1
     try:
         values = np.asarray(imagecodecs.png_decode(data), np.uint16)
@@ -216,7 +190,7 @@ def decode_picture(path: Path, *, transparency: bool = False) -> tuple[Pixels, s
     return _copied(picture, mode="RGBA" if clear else "RGB"), f"{picture.mode} 8 bit", "straight" if clear else "none"
 
 
-def decode_values(path: Path, *, labels: bool = False) -> tuple[NDArray[Any], bool]:
+def decode_values(path: Path, *, labels: bool = False, checked: bool = False) -> tuple[NDArray[Any], bool]:
     """Values ``(h, w)`` of a mask or label image, and whether a lossy format has changed them.
 
     Parameters
@@ -226,6 +200,8 @@ def decode_values(path: Path, *, labels: bool = False) -> tuple[NDArray[Any], bo
     labels
         Whether it is a label image, of which palette indices and grey values count as they are stored. The values of
         a mask are its light: the largest channel of a colour, also of one in a palette. What is transparent is 0.
+    checked
+        Whether JPEG scans were looked through before.
 
     Raises
     ------
@@ -233,7 +209,8 @@ def decode_values(path: Path, *, labels: bool = False) -> tuple[NDArray[Any], bo
         The file is damaged, or a label image in colour. A mask shows nothing: black strokes on a transparent ground,
         or values below what a lossy format blurs.
     """
-    jpeg_remarks(path)
+    if not checked:
+        jpeg_remarks(path)
     wide = _wide_png(path)
     if wide is not None:
         alpha = wide.ndim == 3 and wide.shape[2] in (2, 4)

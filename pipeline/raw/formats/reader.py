@@ -13,7 +13,8 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from pipeline.geometry import Box
-from pipeline.raw.formats.jpeg_png import decode_picture, decode_values, jpeg_remarks, picture_size
+from pipeline.raw.formats.jpeg_file import jpeg_remarks
+from pipeline.raw.formats.jpeg_png import decode_picture, decode_values, picture_size
 from pipeline.raw.formats.light import AS_STORED, Light, Showing
 from pipeline.raw.formats.openslide import is_slide, open_slide, slide_size
 from pipeline.raw.formats.piece_cache import CACHE_BYTES
@@ -56,7 +57,9 @@ class _Held:
 
 
 @contextmanager
-def open_picture(path: Path | str, *, workers: int = 1, showing: Showing = AS_STORED) -> Iterator[ImageSource]:
+def open_picture(
+    path: Path | str, *, workers: int = 1, showing: Showing = AS_STORED, checked: bool = False
+) -> Iterator[ImageSource]:
     """Picture in a file, open for reading. Nothing of a tiled or striped file is decoded yet.
 
     Parameters
@@ -67,6 +70,8 @@ def open_picture(path: Path | str, *, workers: int = 1, showing: Showing = AS_ST
         Threads that decode pieces.
     showing
         Significant bits of 16-bit samples, and whether transparent pixels are glass.
+    checked
+        Whether the JPEG scans of these contents were looked through before and are whole.
 
     Raises
     ------
@@ -76,7 +81,7 @@ def open_picture(path: Path | str, *, workers: int = 1, showing: Showing = AS_ST
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix in TIFF:
-        with open_tiff(path, workers=workers, showing=showing) as source:
+        with open_tiff(path, workers=workers, showing=showing, checked=checked) as source:
             if source is not None:
                 yield source
                 return
@@ -84,14 +89,14 @@ def open_picture(path: Path | str, *, workers: int = 1, showing: Showing = AS_ST
         with open_slide(path, workers=workers) as slide:
             yield slide
         return
-    remarks = jpeg_remarks(path)
+    remarks = {} if checked else jpeg_remarks(path)
     pixels, stored, alpha = decode_picture(path, transparency=showing.glass)
     yield ArraySource(pixels, stored=stored, light=Light(path, showing, alpha), remarks=remarks)
 
 
 @contextmanager
 def open_values(
-    path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES, labels: bool = False
+    path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES, labels: bool = False, checked: bool = False
 ) -> Iterator[ValueSource]:
     """Mask or label image, open for reading: the light of a mask, the stored values of a label image.
 
@@ -105,6 +110,8 @@ def open_values(
         Decoded pieces that are held.
     labels
         Whether it is a label image.
+    checked
+        Whether the JPEG scans of these contents were looked through before and are whole.
 
     Raises
     ------
@@ -112,10 +119,10 @@ def open_values(
         The file is damaged, or no mask or label image can be told from it.
     """
     if path.suffix.lower() in TIFF:
-        with open_tiff_values(path, workers=workers, cache_bytes=cache_bytes, labels=labels) as source:
+        with open_tiff_values(path, workers=workers, cache_bytes=cache_bytes, labels=labels, checked=checked) as source:
             yield source
     else:
-        values, lossy = decode_values(path, labels=labels)
+        values, lossy = decode_values(path, labels=labels, checked=checked)
         yield _Held(values, lossy=lossy)
 
 

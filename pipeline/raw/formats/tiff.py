@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
@@ -95,12 +96,21 @@ def _value(
 
     def value(samples: NDArray[Any]) -> NDArray[Any]:
         if light is not None and light.any():  # one that is black all over was lost: its indices are all that there is
-            indices = samples[:, :, 0]
-            return np.take(light, indices.astype(np.uint8) if indices.dtype == np.bool_ else indices)
+            return _looked_up(light, samples[:, :, 0])
         samples = _inverse(samples) if inverted else samples
         return one_value(samples if samples.shape[2] > 1 else samples[:, :, 0], alpha=alpha, labels=labels, path=path)
 
     return value
+
+
+def _looked_up(light: NDArray[np.uint8], indices: NDArray[Any]) -> NDArray[np.uint8]:
+    """Light of palette indices."""
+    if indices.dtype.itemsize > 1:
+        return np.asarray(np.take(light, indices))
+    table = np.zeros(256, np.uint8)
+    table[: len(light)] = light
+    # In a tenth of the time of `take`.
+    return np.asarray(cv2.LUT(np.ascontiguousarray(indices).view(np.uint8), table), np.uint8)
 
 
 def _inverse(values: NDArray[Any]) -> NDArray[Any]:
@@ -137,8 +147,8 @@ def _stored(page: tifffile.TiffPage, read: Page) -> str:
 class _Opener:
     """Makes readers of the pages of one file that share a stream, a cache and threads."""
 
-    def __init__(self, path: Path, *, workers: int, stack: ExitStack, cache_bytes: int) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, workers: int, stack: ExitStack, cache_bytes: int, checked: bool) -> None:
+        self.path, self._checked = path, checked
         self._stream = stack.enter_context(path.open("rb"))
         self._lock, self._cache = threading.Lock(), PieceCache(cache_bytes)
         self._each: Callable[[Callable[[int], None], Iterable[int]], Iterable[None]] = map
@@ -156,6 +166,8 @@ class _Opener:
                 number=number,
                 each=self._each,
                 fill=fill,
+                # Stage raw has read through the finest level alone.
+                checked=self._checked and number == 0,
             )
         except ImageRejected:
             raise
@@ -179,7 +191,12 @@ def _picture(file: tifffile.TiffFile, opener: _Opener, showing: Showing) -> Imag
 
 @contextmanager
 def open_tiff(
-    path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES, showing: Showing = AS_STORED
+    path: Path,
+    *,
+    workers: int = 1,
+    cache_bytes: int = CACHE_BYTES,
+    showing: Showing = AS_STORED,
+    checked: bool = False,
 ) -> Iterator[ImageSource | None]:
     """TIFF picture, open for reading; None where another reader has to be tried.
 
@@ -193,6 +210,8 @@ def open_tiff(
         Decoded pieces that are held.
     showing
         Significant bits, and whether transparent pixels are glass.
+    checked
+        Whether the JPEG scans of the finest level were looked through before and are whole.
 
     Raises
     ------
@@ -202,7 +221,7 @@ def open_tiff(
     with ExitStack() as stack:
         file = stack.enter_context(opened_tiff(path))
         try:
-            opener = _Opener(path, workers=workers, stack=stack, cache_bytes=cache_bytes)
+            opener = _Opener(path, workers=workers, stack=stack, cache_bytes=cache_bytes, checked=checked)
             source: ImageSource | None = _picture(file, opener, showing)
         except _Unread:
             source = None
@@ -211,7 +230,7 @@ def open_tiff(
 
 @contextmanager
 def open_tiff_values(
-    path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES, labels: bool = False
+    path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES, labels: bool = False, checked: bool = False
 ) -> Iterator[TiffValues]:
     """Mask or label image in TIFF, open for reading. What the file leaves out is black, or label 0.
 
@@ -225,6 +244,8 @@ def open_tiff_values(
         Decoded pieces that are held.
     labels
         Whether it is a label image, whose stored values count.
+    checked
+        Whether JPEG scans were looked through before and are whole.
 
     Raises
     ------
@@ -233,7 +254,7 @@ def open_tiff_values(
     """
     with ExitStack() as stack:
         page = picture_pages(stack.enter_context(opened_tiff(path)), path)[0]
-        opener = _Opener(path, workers=workers, stack=stack, cache_bytes=cache_bytes)
+        opener = _Opener(path, workers=workers, stack=stack, cache_bytes=cache_bytes, checked=checked)
         inverted = int(page.photometric) == INVERTED and not labels
         check_values(page.dtype, whole_range=inverted or _alpha(page) != "none", path=path)
         fill = 0 if not inverted else 1 if page.dtype == np.bool_ else np.iinfo(page.dtype).max

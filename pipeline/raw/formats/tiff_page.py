@@ -68,6 +68,8 @@ class Page:
         A map over pieces, of one thread or several.
     fill
         Value of pieces that the file leaves out.
+    checked
+        Whether its JPEG scans were looked through before and are whole.
 
     Raises
     ------
@@ -86,11 +88,13 @@ class Page:
         number: int,
         each: Callable[[Callable[[int], None], Iterable[int]], Iterable[None]],
         fill: int = 0,
+        checked: bool = False,
     ) -> None:
         self._page, self._stream, self._lock, self._path = page, stream, lock, path
         self.extra: set[int] = set()
         """Pieces that have bytes between the end of a JPEG scan and the next marker: they do no harm."""
         self._cache, self._number, self._each, self._fill = cache, number, each, fill
+        self._checked = checked
         self.height, self.width = int(page.imagelength), int(page.imagewidth)
         self.samples = int(page.samplesperpixel)
         self.dtype = np.dtype(page.dtype)
@@ -226,7 +230,8 @@ class Page:
             order = np.dtype(self.dtype.newbyteorder(self._page.parent.byteorder))
             stored = np.frombuffer(data, order).astype(self.dtype, copy=False)
             return stored.reshape(-1, self.width, 1 if self._apart else self.samples)
-        self._check_scans(data, index)
+        if not self._checked:
+            self._check_scans(data, index)
         try:
             decoded, _, _ = self._decoder(data, index, jpegtables=self._tables, jpegheader=self._header)
         except DAMAGE as error:
