@@ -22,8 +22,8 @@ let_waiting_threads_sleep()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole runs first: whoever is left with one at the end would keep the others waiting."""
-    items.sort(key=lambda item: item.path.parent.name != "workflow")
+    """The one whole run first, so that nobody is left with it at the end; what else looks at it once it is there."""
+    items.sort(key=lambda item: item.path.name != "test_rerun.py")
 
 
 @pytest.fixture(scope="session")

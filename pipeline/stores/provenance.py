@@ -143,13 +143,18 @@ class _Meaning(ast.NodeTransformer):
 
 
 @functools.cache
+def _meaning(text: str) -> tuple[str, frozenset[str]]:
+    # Kept by the text and not by the name, so that a process which lives on sees an edit.
+    tree = ast.parse(text)
+    imports = frozenset(_imports(tree))
+    return hashlib.sha256(ast.dump(_Meaning().visit(tree)).encode()).hexdigest(), imports
+
+
 def _module(name: str) -> tuple[str, frozenset[str]]:
     path = _module_file(name)
     if path is None:
         raise ModuleNotFoundError(f"{name} is not a module of this package")
-    tree = ast.parse(path.read_text())
-    imports = frozenset(_imports(tree))
-    return hashlib.sha256(ast.dump(_Meaning().visit(tree)).encode()).hexdigest(), imports
+    return _meaning(path.read_text())
 
 
 @functools.cache

@@ -31,7 +31,7 @@ def package(tmp_path, monkeypatch):
     (tmp_path / "runtime" / "low.py").write_text("x = 1\n")
 
     def digest():
-        provenance._module.cache_clear()
+        provenance._meaning.cache_clear()
         code_digest.cache_clear()
         return code_digest("pipeline.top")
 

@@ -3,7 +3,6 @@
 import functools
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 import yaml
 
 PROJECT = Path(__file__).parents[2]
+CACHE = "__pycache__"
 COPIED = ("Snakefile", "datasets_manifest.yaml", "stages", "pipeline", "profiles", "pyproject.toml")
 
 MANIFEST = {
@@ -22,7 +22,7 @@ MANIFEST = {
             "adaptor": "phantom",
             "modality": "fundus",
             "task": "multiclass",
-            "phantom": {"world": "fundus", "images": 5, "test": 1, "size": 128, "seed": 1},
+            "phantom": {"world": "fundus", "images": 4, "test": 1, "size": 128, "seed": 1},
             "classes": [
                 {"code": "MA", "name": "Microaneurysms"},
                 {"code": "HE", "name": "Haemorrhages", "colour": "green"},
@@ -91,34 +91,41 @@ class Project:
             check=False,
         )
 
-    def dry_run(self, *arguments: str) -> tuple[int, str]:
-        """Exit code and output of a dry run, from a process that has imported what it needs."""
+    def forked(self, *arguments: str) -> tuple[int, str, list[tuple[str, str]]]:
+        """Exit code and output of a call, and its jobs as rule and data set, from a process that imports nothing more."""
         server = _dry_run_server(self.folder)
         assert server.stdin is not None
         assert server.stdout is not None
-        call = ["-s", str(self.folder / "Snakefile"), "--configfile", "tiny.config.yaml", "-n", *arguments]
+        call = ["-s", str(self.folder / "Snakefile"), "--configfile", "tiny.config.yaml", *arguments]
         server.stdin.write(json.dumps(call) + "\n")
         server.stdin.flush()
-        code, text = json.loads(server.stdout.readline())
-        return code, text
+        code, text, jobs = json.loads(server.stdout.readline())
+        return code, text, [(rule, dataset) for rule, dataset in jobs]
 
     def configure(self, tree: dict) -> None:
         """Write the configuration of the run."""
         (self.folder / "tiny.config.yaml").write_text(yaml.safe_dump(tree))
 
-    def wants(self, *arguments: str, target: str = "all") -> set[str]:
-        """Rules that a dry run would run, without the targets."""
-        code, text = self.dry_run(target, *arguments)
+    def jobs(self, *targets: str) -> list[tuple[str, str]]:
+        """Rule and data set of each job that a dry run would run, without the targets that are rules."""
+        code, text, jobs = self.forked("-n", *targets)
         assert code == 0, text
-        if "Nothing to be done" in text:
-            return set()
-        table = re.search(r"job\s+count\n-+\s+-+\n(.*?)\ntotal", text, re.DOTALL)
-        assert table, text
-        return {line.split()[0] for line in table[1].splitlines()} - {target}
+        assert ("Nothing to be done" in text) != bool(jobs), text
+        return [job for job in jobs if job[0] not in targets]
+
+    def wants(self, target: str = "all") -> set[str]:
+        """Rules that a dry run would run."""
+        return {rule for rule, _ in self.jobs(target)}
 
     def wants_of(self, dataset: str, stage: str = "report") -> set[str]:
         """Rules that a dry run of one data set up to a stage would run, without the word on its end."""
-        return self.wants(target=f"results/.complete/{dataset}/{stage}") - {"complete"}
+        return self.wants(f"results/.complete/{dataset}/{stage}") - {"complete"}
+
+    def wants_of_each(self) -> dict[str, set[str]]:
+        """The same of the data sets together, up to the report."""
+        names = ("tiny", "pink")
+        jobs = self.jobs(*(f"results/.complete/{dataset}/report" for dataset in names))
+        return {name: {rule for rule, dataset in jobs if dataset == name} - {"complete"} for name in names}
 
 
 @functools.cache
@@ -134,20 +141,29 @@ def _dry_run_server(folder: Path) -> subprocess.Popen[str]:
 def copy_of_project(folder: Path) -> Project:
     """Copy the project without its results."""
     folder.mkdir(parents=True, exist_ok=True)
-    skip = shutil.ignore_patterns("__pycache__")
+    skip = shutil.ignore_patterns(CACHE)
     for name in COPIED:
         source = PROJECT / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=skip)
         else:
             shutil.copy2(source, folder / name)
+    _share_compiled(folder)
     (folder / "tiny.yaml").write_text(yaml.safe_dump(MANIFEST))
     project = Project(folder)
     project.configure(TINY)
     return project
 
 
+def _share_compiled(folder: Path) -> None:
+    # The copies have the dates of the originals, so that what was compiled of one serves all: kernels take half a minute.
+    for package in (PROJECT / "pipeline").rglob("__init__.py"):
+        compiled = package.parent / CACHE
+        compiled.mkdir(exist_ok=True)
+        (folder / compiled.relative_to(PROJECT)).symlink_to(compiled)
+
+
 def copy_with_results(project: Project, folder: Path) -> Project:
     """Copy a project with all that it made, for a test that makes more: the others share the original."""
-    shutil.copytree(project.folder, folder)
+    shutil.copytree(project.folder, folder, symlinks=True)
     return Project(folder)
