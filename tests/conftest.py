@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from pipeline.runtime.threads import let_waiting_threads_sleep
@@ -27,11 +27,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], "TinyRun"]:
-    """The tiny run of a world, made once, to look at only."""
-    from tests.scenes.tiny_run import tiny_run
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of all processes of the tests."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own  # noqa: TID251
 
-    return cache(lambda world: tiny_run(tmp_path_factory.mktemp(world), world))
+
+@pytest.fixture(scope="session")
+def finished_run(shared_folder: Path) -> Callable[[str], "TinyRun"]:
+    """The tiny run of a world, made once for all processes, to look at only."""
+    from tests.scenes.tiny_run import described, tiny_run
+
+    def run(world: str) -> "TinyRun":
+        folder = shared_folder / f"tiny_{world}"
+        with FileLock(folder.with_suffix(".lock")):
+            if not folder.exists():
+                tiny_run(folder.with_suffix(".making"), world)
+                folder.with_suffix(".making").rename(folder)
+        return described(folder, world)
+
+    return run
 
 
 @pytest.fixture(scope="session")

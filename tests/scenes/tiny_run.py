@@ -237,16 +237,14 @@ class TinyRun:
             )
 
 
-def write_images(folder: Path, world: str, codes: tuple[str, ...], *, count: int) -> list[str]:
-    """Pictures and masks of phantoms as files; their ids."""
-    folder.mkdir(parents=True, exist_ok=True)
-    names = [f"tiny_{at}" for at in range(count)]
-    for at, name in enumerate(names):
+def write_images(run: TinyRun, world: str) -> None:
+    """Pictures and masks of phantoms as files."""
+    run.files.mkdir(parents=True, exist_ok=True)
+    for at, name in enumerate(run.images):
         made = fundus_phantom(at, size=230, seed=3) if world == "fundus" else histology_phantom(at, size=190, seed=3)
-        Image.fromarray(made.image).save(folder / f"{name}.png")
-        for code in codes:
-            Image.fromarray(np.uint8(255) * made.masks[code].astype(np.uint8)).save(folder / f"{name}_{code}.png")
-    return names
+        Image.fromarray(made.image).save(run.files / f"{name}.png")
+        for code in run.record.codes:
+            Image.fromarray(np.uint8(255) * made.masks[code].astype(np.uint8)).save(run.files / f"{name}_{code}.png")
 
 
 def copied(run: TinyRun, folder: Path) -> TinyRun:
@@ -256,17 +254,23 @@ def copied(run: TinyRun, folder: Path) -> TinyRun:
     return replace(run, files=folder / "files", root=folder / "results" / "tiny")
 
 
-def tiny_run(folder: Path, world: str) -> TinyRun:
-    """Four images through all stages: two train, one validates, one is the test."""
+def described(folder: Path, world: str) -> TinyRun:
+    """The tiny run of a world in a folder, whether it was made there or not: two train, one validates, one is the test."""
     codes = ("MA", "OD") if world == "fundus" else ("LESION",)
-    names = write_images(folder / "files", world, codes, count=4)
-    splits = dict(zip(names, ("train", "train", "validation", "test"), strict=True))
+    images = {f"tiny_{at}": split for at, split in enumerate(("train", "train", "validation", "test"))}
     config = NormalizedConfig.model_validate(FUNDUS if world == "fundus" else HISTOLOGY)
-    run = TinyRun(folder / "files", folder / "results" / "tiny", record_of(world, codes), config, splits)
+    return TinyRun(folder / "files", folder / "results" / "tiny", record_of(world, codes), config, images)
+
+
+def tiny_run(folder: Path, world: str) -> TinyRun:
+    """Four images through all stages."""
+    run = described(folder, world)
+    write_images(run, world)
     target = run.normalise()
     run.index()
     run.train("unet", settings=QUICK, target=target)
-    for image in names[2:]:
+    *_, validation, test = run.images
+    for image in (validation, test):
         run.predict(image)
-    run.segment(names[3], fusion="gaussian")
-    return replace(run)
+    run.segment(test, fusion="gaussian")
+    return run

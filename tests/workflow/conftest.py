@@ -1,6 +1,6 @@
 """One finished run for all tests of the workflow, whichever process they run in."""
 
-import os
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
@@ -12,14 +12,13 @@ RUNNING = "folder_of_the_one_run"
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Project:
+def finished(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project of this process whose run has ended: a data set of each world, with other fusions."""
-    own = tmp_path_factory.getbasetemp()
-    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own  # noqa: TID251
-    with FileLock(shared / "finished.lock"):
-        if not (shared / "finished").exists():
-            started = copy_of_project(shared / RUNNING)
-            done = started.snakemake("-j2", "all")
-            assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-            started.folder.rename(shared / "finished")
-    return copy_with_results(Project(shared / "finished"), own / "finished_here")
+    done = shared_folder / "finished"
+    with FileLock(done.with_suffix(".lock")):
+        if not done.exists():
+            started = copy_of_project(shared_folder / RUNNING)
+            ended = started.snakemake("-j2", "all")
+            assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-6000:]
+            started.folder.rename(done)
+    return copy_with_results(Project(done), tmp_path_factory.getbasetemp() / "finished_here")
