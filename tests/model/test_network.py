@@ -2,16 +2,19 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
+import pipeline.model
 from pipeline.config import ModelSettings
 from pipeline.errors import ModelError
 from pipeline.model.network import ScaledNetwork, build_network, check_side, output_count, probabilities
 from pipeline.model.scaling import MEAN, STD
 
 TINY = ModelSettings(encoder="resnet18")
+MODULES = sorted(path.stem for path in Path(pipeline.model.__file__).parent.glob("[a-z]*.py"))
 
 
 @pytest.mark.parametrize("network", ["unet", "unetplusplus", "deeplabv3plus"])
@@ -93,7 +96,7 @@ def test_a_missing_file_of_encoder_weights_is_named() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", ["network", "scores", "module", "fit", "checkpoint", "patches"])
+@pytest.mark.parametrize("module", MODULES)
 def test_each_module_can_be_imported_first(module: str) -> None:
     """torchvision must be prepared whichever way the stage is entered, and no warning may appear."""
     code = f"import pipeline.model.{module} as m; from pipeline.model.network import build_network"

@@ -102,6 +102,10 @@ class Project:
         code, text, jobs = json.loads(server.stdout.readline())
         return code, text, [(rule, dataset) for rule, dataset in jobs]
 
+    def dry_run(self, *arguments: str) -> tuple[int, str]:
+        """Exit code and output of a dry run."""
+        return self.forked("-n", *arguments)[:2]
+
     def configure(self, tree: dict) -> None:
         """Write the configuration of the run."""
         (self.folder / "tiny.config.yaml").write_text(yaml.safe_dump(tree))

@@ -132,7 +132,7 @@ CHANGED = [
 @pytest.mark.parametrize(("change", "before", "now"), CHANGED, ids=[str(change) for change, *_ in CHANGED])
 def test_the_reason_of_a_dry_run_holds_what_changed_before_and_now_and_is_short(project, change, before, now):
     project.configure(merge(TINY, change))
-    _, text, _ = project.forked("-n", "all")
+    _, text = project.dry_run("all")
     reasons = [line for line in text.splitlines() if "Params have changed" in line]
     assert reasons
     for reason in reasons:
