@@ -50,11 +50,22 @@ class ModelSettings(Strict):
     augmentation: Augmentation = Field(Augmentation(), description="Random changes of training patches.")
     learning_rate: Positive = Field(1e-3, description="AdamW: initial learning rate.")
     weight_decay: Annotated[float, Field(ge=0)] = Field(1e-2, description="AdamW: weight decay.")
+    schedule: Literal["plateau", "cosine"] = Field(
+        "plateau", description="Learning rate: ReduceLROnPlateau on the score, or warm-up and cosine over all steps."
+    )
+    warmup_share: Share = Field(0.05, description="Cosine: share of the steps in which the learning rate rises.")
     plateau_factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.5, description="ReduceLROnPlateau: factor.")
     plateau_patience: Annotated[int, Field(ge=0)] = Field(3, description="ReduceLROnPlateau: epochs to wait.")
     epochs: Count = Field(30, description="Passes over the training patches.")
+    steps: Count | None = Field(None, description="Steps of the optimizer instead of epochs, in equal epochs.")
+    patience: Count | None = Field(None, description="Stop after so many epochs without a better score; null: never.")
     patches_per_epoch: Count | None = Field(None, description="Training patches of one epoch; null for all.")
     batch_size: Count = Field(8, description="Patches per step.")
+    accumulate: Count = Field(1, description="Batches whose gradients make one step of the optimizer.")
+    clip_norm: Positive | None = Field(None, description="Largest norm of the gradient; longer ones are shortened.")
+    average_decay: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="Decay of a moving average of the weights, which validates and is kept; 0: no average."
+    )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="Autocast precision; auto: bfloat16 where the device has instructions for it."
     )

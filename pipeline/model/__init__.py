@@ -13,6 +13,7 @@ order         order of the patches in each epoch, and batches
 patches       data set and data loader: patches read from the normalised stores
 precision     precision of arithmetic: what auto means here
 pretrained    encoder weights from installed packages
+recipe        length in steps, learning rate of a step, moving average
 rows          index rows that train and that validate
 scaling       scaling of the input of a network
 scores        Dice and IoU pooled over validation patches

@@ -8,11 +8,12 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from pipeline.arrays.metrics import Counts
 from pipeline.config import ModelSettings
@@ -20,6 +21,7 @@ from pipeline.errors import ModelError
 from pipeline.model.loss import build_loss
 from pipeline.model.network import ScaledNetwork, Task
 from pipeline.model.operators import prepare_torchvision
+from pipeline.model.recipe import Length, cosine_factor, moving_average
 from pipeline.model.scores import PooledCounts, selection_score
 from pipeline.seeds import derived_seed
 
@@ -73,6 +75,7 @@ class Training(lightning.LightningModule):
         task: Task,
         address: tuple[int, str],
         selects: bool,
+        length: Length,
     ) -> None:
         """Prepare training.
 
@@ -90,11 +93,14 @@ class Training(lightning.LightningModule):
             Seed and name of the model.
         selects
             Whether validation can choose the best epoch; the last one is taken otherwise.
+        length
+            Epochs and steps.
         """
         super().__init__()
         self.network, self.settings, self.codes = network, settings, codes
         self.loss = build_loss(settings.loss, task=task)
-        self.address, self.selects = address, selects
+        self.address, self.selects, self.length = address, selects, length
+        self.average = moving_average(network, decay=settings.average_decay) if settings.average_decay else None
         self.counts = PooledCounts(len(codes), task=task)
         self.history: list[dict[str, float]] = []
         self.best: Best | None = None
@@ -102,12 +108,18 @@ class Training(lightning.LightningModule):
         self._plateau: ReduceLROnPlateau | None = None
         self._plateau_state: dict[str, Any] | None = None
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW; the learning rate falls when the score stays on a plateau."""
+    def configure_optimizers(self) -> Any:  # noqa: ANN401 what lightning takes
+        """AdamW; the learning rate follows a cosine, or falls when the score stays on a plateau."""
         settings = self.settings
         optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
+        if settings.schedule == "cosine":
+            factor = partial(cosine_factor, steps=self.length.steps, warmup_share=settings.warmup_share)
+            return {
+                "optimizer": optimizer,
+                "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "step"},
+            }
         self._plateau = ReduceLROnPlateau(
             optimizer, mode="max", factor=settings.plateau_factor, patience=settings.plateau_patience
         )
@@ -131,6 +143,17 @@ class Training(lightning.LightningModule):
         self._train_loss.add(value, len(pixels))
         return loss
 
+    @property
+    def judged(self) -> ScaledNetwork:
+        """Network that validates and is kept: the moving average where there is one."""
+        return self.network if self.average is None else cast("ScaledNetwork", self.average.module)
+
+    def optimizer_step(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 lightning's signature
+        """Step of the optimizer, and of the moving average after it."""
+        super().optimizer_step(*arguments, **options)
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+
     def _diverged(self, value: float) -> None:
         raise ModelError(
             "Training diverged.",
@@ -143,7 +166,7 @@ class Training(lightning.LightningModule):
     def validation_step(self, batch: Batch, _: int) -> None:
         """Loss and counts of a batch."""
         pixels, target, _epochs = batch
-        logits = self.network(pixels)
+        logits = self.judged(pixels)
         self._validation_loss.add(float(self.loss(logits, target)), len(pixels))
         self.counts.update(logits, target)
 
@@ -156,6 +179,20 @@ class Training(lightning.LightningModule):
         if self.selects and self._plateau is not None and not math.isnan(row["score"]):
             self._plateau.step(row["score"])
         self._tell(row)
+        if self._waited_enough():
+            self.trainer.should_stop = True
+
+    def _waited_enough(self) -> bool:
+        patience = self.settings.patience
+        return self.selects and patience is not None and len(self.history) - self._best_epoch() >= patience
+
+    def _best_epoch(self) -> int:
+        return self.best.epoch if self.best is not None else 0
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all epochs are done, or no better one came for long enough."""
+        return len(self.history) >= self.length.epochs or self._waited_enough()
 
     def _row(self, counts: list[Counts]) -> dict[str, float]:
         named = list(zip(self.codes, counts, strict=True))
@@ -175,7 +212,7 @@ class Training(lightning.LightningModule):
     def _keep_best(self, score: float) -> None:
         if self.selects and self.best is not None and not score > self.best.score:
             return
-        weights = {key: value.detach().cpu().contiguous().clone() for key, value in self.network.state_dict().items()}
+        weights = {key: value.detach().cpu().contiguous().clone() for key, value in self.judged.state_dict().items()}
         # An epoch without a score is worse than any with one, but better than none.
         self.best = Best(self.current_epoch + 1, -math.inf if self.selects and math.isnan(score) else score, weights)
 
@@ -183,7 +220,7 @@ class Training(lightning.LightningModule):
         log.info(
             "epoch %d/%d: train loss %.4f, validation loss %.4f, mean Dice %.4f, mIoU %.4f, learning rate %.2g",
             row["epoch"],
-            self.settings.epochs,
+            self.length.epochs,
             row["train_loss"],
             row["validation_loss"],
             row["mean_dice"],
@@ -194,11 +231,10 @@ class Training(lightning.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """State that lightning does not know of, added."""
         assert self.best is not None
-        assert self._plateau is not None
         checkpoint["lesionmap"] = {
             "history": self.history,
             "best": [self.best.epoch, self.best.score, self.best.weights],
-            "plateau": self._plateau.state_dict(),
+            "plateau": None if self._plateau is None else self._plateau.state_dict(),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ from pipeline.model.network import CHANNELS, build_network, check_side, output_c
 from pipeline.model.order import EpochBatches, InOrder
 from pipeline.model.patches import PatchDataset, check_rows, loader
 from pipeline.model.precision import resolved_precision
+from pipeline.model.recipe import Length, training_length
 from pipeline.model.rows import Rows, choose_rows, truth_pixels
 from pipeline.model.scaling import scaling_of_buffers
 from pipeline.model.session import choose_device, session
@@ -76,6 +77,11 @@ class _Task:
         return self.job.seed + self.settings.seed
 
     @property
+    def length(self) -> Length:
+        """Epochs and steps."""
+        return training_length(self.settings, rows=len(self.rows.training))
+
+    @property
     def selects(self) -> bool:
         """Selection of an epoch: whether validation can tell one from another."""
         return truth_pixels(self.rows.validation) > 0
@@ -121,7 +127,7 @@ def train(inputs: Inputs, *, name: str, settings: ModelSettings, patch: int, job
 
 
 def _check_batch(task: _Task) -> None:
-    length = task.settings.patches_per_epoch or len(task.rows.training)
+    length = task.length.patches
     if task.settings.network == "deeplabv3plus" and min(task.settings.batch_size, length) < 2:
         raise ModelError(
             "DeepLabV3+ cannot learn from single patches.",
@@ -139,20 +145,22 @@ def _trained(task: _Task, folder: Path) -> Training:
     with session(task.settings, seed=derived_seed(task.seed, "model", task.name, "weights")):
         training = _training(task)
         resume = folder / LAST if (folder / LAST).is_file() else None
-        first = _finished_epochs(resume)
-        build_trainer(task.settings, folder=folder, device=device).fit(
-            training,
-            _training_loader(task, first=first, pin=device.type == "cuda"),
-            _validation_loader(task, pin=device.type == "cuda"),
-            ckpt_path=resume,
-            weights_only=True,
-        )
-    if len(training.history) != task.settings.epochs:
+        if resume is not None:
+            training.on_load_checkpoint(torch.load(resume, map_location="cpu", weights_only=True, mmap=True))
+        if not training.is_finished:  # it may have been killed after it had stopped early
+            build_trainer(task.settings, epochs=task.length.epochs, folder=folder, device=device).fit(
+                training,
+                _training_loader(task, first=len(training.history), pin=device.type == "cuda"),
+                _validation_loader(task, pin=device.type == "cuda"),
+                ckpt_path=resume,
+                weights_only=True,
+            )
+    if not training.is_finished:
         raise ModelError(
             "Training stopped early.",
             where=f"model {task.name}",
             found=f"{len(training.history)} epochs",
-            expected=f"{task.settings.epochs} epochs",
+            expected=f"{task.length.epochs} epochs",
             remedy="Run again: it continues where it stopped.",
         )
     return training
@@ -168,13 +176,8 @@ def _training(task: _Task) -> Training:
         task=record.task,
         address=(task.seed, task.name),
         selects=task.selects,
+        length=task.length,
     )
-
-
-def _finished_epochs(checkpoint: Path | None) -> int:
-    if checkpoint is None:
-        return 0
-    return len(torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["lesionmap"]["history"])
 
 
 def _training_loader(task: _Task, *, first: int, pin: bool) -> Any:  # noqa: ANN401 lightning takes anything
@@ -191,7 +194,7 @@ def _training_loader(task: _Task, *, first: int, pin: bool) -> Any:  # noqa: ANN
     batches = EpochBatches(
         rows=len(rows),
         size=settings.batch_size,
-        per_epoch=settings.patches_per_epoch,
+        per_epoch=task.length.patches,
         seed=task.seed,
         name=task.name,
         first=first,

@@ -35,13 +35,15 @@ class _SaveEpoch(Checkpoint):
         os.replace(unfinished, self.path)
 
 
-def build_trainer(settings: ModelSettings, *, folder: Path, device: torch.device) -> Trainer:
+def build_trainer(settings: ModelSettings, *, epochs: int, folder: Path, device: torch.device) -> Trainer:
     """Trainer of one model on one device, without logger.
 
     Parameters
     ----------
     settings
-        Epochs, and precision, which is not ``auto`` any more.
+        Batches of a step, clipping, and precision, which is not ``auto`` any more.
+    epochs
+        Epochs at most.
     folder
         Where ``last.ckpt`` is kept.
     device
@@ -53,7 +55,9 @@ def build_trainer(settings: ModelSettings, *, folder: Path, device: torch.device
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,
         precision=PRECISION[settings.precision],
-        max_epochs=settings.epochs,
+        max_epochs=epochs,
+        accumulate_grad_batches=settings.accumulate,
+        gradient_clip_val=settings.clip_norm,
         callbacks=callbacks,
         enable_progress_bar=interactive,
         enable_model_summary=False,
