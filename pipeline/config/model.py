@@ -47,6 +47,9 @@ class ModelSettings(Strict):
     loss: tuple[LossTerm, ...] = Field(
         (LossTerm(name="dice"), LossTerm(name="focal")), min_length=1, description="Terms of the loss."
     )
+    moving_crops: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        0.0, description="Training patches move anew in each epoch by at most this share of their side; 0: they stay."
+    )
     augmentation: Augmentation = Field(Augmentation(), description="Random changes of training patches.")
     learning_rate: Positive = Field(1e-3, description="AdamW: initial learning rate.")
     weight_decay: Annotated[float, Field(ge=0)] = Field(1e-2, description="AdamW: weight decay.")

@@ -2,6 +2,7 @@
 
 augment       data augmentation: random changes of a patch and its target
 checkpoint    checkpoint of a trained model: model card and weights
+crops         moving crops: the box of a training patch in an epoch
 encoder_file  encoder weights from a state-dict file
 ensemble      ensemble: mean probability of several models
 held_out      held-out images: those that a model did not learn from

@@ -191,7 +191,7 @@ class Training(lightning.LightningModule):
 
     @property
     def is_finished(self) -> bool:
-        """Whether all epochs are done, or no better one came for long enough."""
+        """End of the training: all epochs are done, or no better one came for long enough."""
         return len(self.history) >= self.length.epochs or self._waited_enough()
 
     def _row(self, counts: list[Counts]) -> dict[str, float]:

@@ -5,6 +5,7 @@ fork, so reading processes start from a fork server, and what they are given hol
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ModelError
 from pipeline.geometry import Box
 from pipeline.model.augment import Augmenter
+from pipeline.model.crops import MovingCrops
 from pipeline.model.order import EpochBatches, InOrder, Key
 from pipeline.model.targets import IGNORE, build_target
 from pipeline.seeds import derived_seed
@@ -30,6 +32,16 @@ __all__ = ["PatchDataset", "Sample", "check_rows", "loader"]
 
 Sample = tuple[NDArray[np.uint8], NDArray[np.uint8], int]
 """Image ``(3, side, side)``, target ``(side, side)`` or ``(class, side, side)``, epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrays:
+    """Open arrays of one image."""
+
+    pixels: Shards
+    truth: Shards
+    roi: Shards
+    unsure: Shards | None
 
 
 class PatchDataset(Dataset[Sample]):
@@ -44,6 +56,7 @@ class PatchDataset(Dataset[Sample]):
         side: int,
         augmenter: Augmenter | None = None,
         address: tuple[int, str] = (0, ""),
+        moving: float = 0.0,
     ) -> None:
         """Take over the rows; no store is opened yet.
 
@@ -57,18 +70,21 @@ class PatchDataset(Dataset[Sample]):
             Classes and task.
         side
             Side of a patch in pixels; smaller boxes are padded to it.
-        changes
+        augmenter
             Data augmentation, or None for patches as they are.
         address
             Seed and name of the model, which address the changes.
+        moving
+            Largest shift of a box in an epoch, as a share of its side (`pipeline.model.crops`); 0 where boxes stay.
         """
         self._images = rows["image_id"].astype(str).tolist()
         self._ids = rows["patch_id"].astype(str).tolist()
         self._boxes = rows[["y", "x", "height", "width"]].to_numpy(dtype=np.int64)
+        self._crops = MovingCrops.of(rows, share=moving, address=address) if moving else None
         self._paths = {image: normalized[image] for image in sorted(set(self._images))}
         self._record, self._side = record, side
         self._augmenter, self._address = augmenter, address
-        self._open: dict[str, tuple[Shards, Shards, Shards | None]] = {}
+        self._open: dict[str, _Arrays] = {}
 
     def __len__(self) -> int:
         """Rows."""
@@ -80,7 +96,7 @@ class PatchDataset(Dataset[Sample]):
 
     def __getitem__(self, key: Key) -> Sample:
         epoch, row, before = key
-        image, target = self._padded(row)
+        image, target = self._padded(row, epoch=epoch, before=before)
         if self._augmenter is not None:
             seed, name = self._address
             again = (before,) if before else ()
@@ -88,20 +104,25 @@ class PatchDataset(Dataset[Sample]):
             image, target = self._augmenter(image, target, seed=seed)
         return image, target, epoch
 
-    def _padded(self, row: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        y, x, height, width = self._boxes[row].tolist()
-        box = Box(y, x, y + height, x + width)
-        pixels, truth, unsure = self._arrays(self._images[row])
-        ignored = None if unsure is None else unsure.read(box)
-        target = build_target(truth.read(box), record=self._record, ignored=ignored)
-        return pad_image(pixels.read(box), self._side), pad_constant(target, self._side, value=IGNORE)
+    def _padded(self, row: int, *, epoch: int, before: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        arrays = self._arrays(self._images[row])
+        box = self._box(row, arrays, epoch=epoch, before=before)
+        ignored = None if arrays.unsure is None else arrays.unsure.read(box)
+        target = build_target(arrays.truth.read(box), record=self._record, ignored=ignored)
+        return pad_image(arrays.pixels.read(box), self._side), pad_constant(target, self._side, value=IGNORE)
 
-    def _arrays(self, image: str) -> tuple[Shards, Shards, Shards | None]:
+    def _box(self, row: int, arrays: _Arrays, *, epoch: int, before: int) -> Box:
+        if self._crops is None:
+            y, x, height, width = self._boxes[row].tolist()
+            return Box(y, x, y + height, x + width)
+        return self._crops.box(row, epoch=epoch, before=before, truth=arrays.truth, roi=arrays.roi)
+
+    def _arrays(self, image: str) -> _Arrays:
         if image not in self._open:
             path = self._paths[image]
             unsure = ignored_array(path)
-            pixels, truth = (Shards.of(open_array(path, name)) for name in ("0", "truth"))
-            self._open[image] = pixels, truth, None if unsure is None else Shards.of(unsure)
+            pixels, truth, roi = (Shards.of(open_array(path, name)) for name in ("0", "truth", "roi"))
+            self._open[image] = _Arrays(pixels, truth, roi, None if unsure is None else Shards.of(unsure))
         return self._open[image]
 
 

@@ -16,7 +16,7 @@ Precision: TypeAlias = Literal["float32", "bfloat16", "float16"]
 
 
 def computes_bfloat16() -> bool:
-    """Whether this processor has instructions for bfloat16."""
+    """Support of this processor for bfloat16: instructions of its own, not emulation."""
     cpu = torch.cpu
     return bool(cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported())
 

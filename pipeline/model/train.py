@@ -190,6 +190,7 @@ def _training_loader(task: _Task, *, first: int, pin: bool) -> Any:  # noqa: ANN
         side=task.side,
         augmenter=build_augmenter(settings.augmentation),
         address=address,
+        moving=settings.moving_crops,
     )
     batches = EpochBatches(
         rows=len(rows),

@@ -1,0 +1,133 @@
+"""Moving crops: the box of a training patch, drawn anew in each epoch around the lesion that it was drawn for.
+
+The index says which lesion or place a patch belongs to; a box that stays shows the network the same cut in every epoch.
+A box moves so that its anchor stays inside, or its centre where it has none. A patch without truth moves only where it
+stays without, and keeps its share of field of view or tissue; a patch with truth and without anchor only where it keeps
+some. Rows of a grid and rows added for coverage stay. The box of a row and an epoch follows from seed, model, epoch and
+patch alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.geometry import Box
+from pipeline.index.sampling.positions import around, jittered
+from pipeline.seeds import stream
+from pipeline.stores import open_array
+from pipeline.stores.shards import Shards
+
+__all__ = ["MovingCrops", "epoch_boxes"]
+
+ROUNDING = 1e-4
+"""Share of field of view or tissue that may be lost: the index keeps it in float32."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MovingCrops:
+    """Boxes of training patches by row and epoch."""
+
+    ids: tuple[str, ...]
+    boxes: NDArray[np.int64]
+    """``(rows, 4)``: y, x, height, width."""
+    anchors: NDArray[np.int64]
+    """``(rows, 2)``: the pixel that stays inside."""
+    moves: NDArray[np.bool_]
+    """Rows whose box moves."""
+    anchored: NDArray[np.bool_]
+    """Rows that were drawn for a truth pixel, which need no look at the truth."""
+    positive: NDArray[np.bool_]
+    """Rows that hold truth."""
+    roi_fraction: NDArray[np.float64]
+    share: float
+    """Largest shift, as a share of the side of the patch."""
+    address: tuple[int, str]
+    """Seed and name of the model."""
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame, *, share: float, address: tuple[int, str]) -> Self:
+        """Moving crops of the rows of an index; none moves where the share is 0."""
+        boxes = rows[["y", "x", "height", "width"]].to_numpy(dtype=np.int64)
+        anchors = rows[["anchor_y", "anchor_x"]].to_numpy(dtype=np.int64)
+        anchored = anchors[:, 0] >= 0
+        centres = boxes[:, :2] + boxes[:, 2:] // 2
+        drawn = (rows["strategy"] != "grid").to_numpy() & ~rows["coverage"].to_numpy(dtype=bool)
+        return cls(
+            tuple(rows["patch_id"].astype(str)),
+            boxes,
+            np.where(anchored[:, None], anchors, centres),
+            drawn & (share > 0),
+            anchored,
+            rows["is_positive"].to_numpy(dtype=bool),
+            rows["roi_fraction"].to_numpy(dtype=np.float64),
+            share,
+            address,
+        )
+
+    def place(self, row: int) -> Box:
+        """Box of a row in the index."""
+        y, x, height, width = self.boxes[row].tolist()
+        return Box(y, x, y + height, x + width)
+
+    def wish(self, row: int, *, epoch: int, before: int, height: int, width: int) -> Box:
+        """Box that a row would like in an epoch, in an image of ``height`` × ``width``.
+
+        ``before`` is how often the row came before in this epoch.
+        """
+        seed, name = self.address
+        again = (before,) if before else ()
+        chance = stream(seed, "model", name, "crop", epoch, self.ids[row], *again).random((1, 2))
+        anchor, side = self.anchors[row : row + 1], int(self.boxes[row, 2:].max())
+        wish = anchor + jittered(chance, most=round(self.share * side))
+        y0, x0, y1, x1 = around(wish, keep=anchor, height=height, width=width, patch=side)[0].tolist()
+        return Box(y0, x0, y1, x1)
+
+    def box(self, row: int, *, epoch: int, before: int, truth: Shards, roi: Shards) -> Box:
+        """Box of a row in an epoch; ``truth`` is ``(class, y, x)``, ``roi`` ``(y, x)``."""
+        place = self.place(row)
+        if not self.moves[row]:
+            return place
+        height, width = roi.array.shape[-2:]
+        wish = self.wish(row, epoch=epoch, before=before, height=height, width=width)
+        return wish if self.anchored[row] or self._is_alike(row, wish, truth=truth, roi=roi) else place
+
+    def _is_alike(self, row: int, wish: Box, *, truth: Shards, roi: Shards) -> bool:
+        if bool(truth.read(wish).any()) != bool(self.positive[row]):
+            return False
+        return bool(self.positive[row]) or float(roi.read(wish).mean()) >= self.roi_fraction[row] - ROUNDING
+
+
+def epoch_boxes(
+    rows: pd.DataFrame, *, epoch: int, share: float, normalized: Mapping[str, Path], address: tuple[int, str]
+) -> pd.DataFrame:
+    """Boxes that the rows of an index have in an epoch of a training: a table ``patch_id, y, x, height, width``.
+
+    Parameters
+    ----------
+    rows
+        Training rows of the index.
+    epoch
+        From 0.
+    share
+        ``moving_crops`` of the model.
+    normalized
+        Image id → normalised store.
+    address
+        Seed of the run plus that of the model, and the name of the model.
+    """
+    crops = MovingCrops.of(rows, share=share, address=address)
+    opened = {
+        image: tuple(Shards.of(open_array(normalized[image], name)) for name in ("truth", "roi"))
+        for image in sorted(set(rows["image_id"].astype(str)))
+    }
+    boxes = []
+    for row, image in enumerate(rows["image_id"].astype(str)):
+        truth, roi = opened[image]
+        box = crops.box(row, epoch=epoch, before=0, truth=truth, roi=roi)
+        boxes.append((crops.ids[row], box.y0, box.x0, box.height, box.width))
+    return pd.DataFrame(boxes, columns=["patch_id", "y", "x", "height", "width"])
