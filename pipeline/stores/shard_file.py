@@ -56,7 +56,7 @@ class StoredShard:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """What a shard says of its chunks."""
+    """Index of a shard: what it says of its chunks."""
 
     checksums: NDArray[np.uint32]
     """CRC32C of each chunk, flat; 0 where there is none."""
@@ -129,7 +129,7 @@ def is_whole(folder: Path, shard: StoredShard) -> bool:
 
 
 def fault(folder: Path, shard: StoredShard) -> str | None:
-    """What is wrong with a shard file, every byte of its chunks compared; None for nothing."""
+    """Fault of a shard file, every byte of its chunks compared; None for nothing."""
     try:
         descriptor = os.open(folder / shard.path, os.O_RDONLY)
     except OSError:
