@@ -1,6 +1,7 @@
 """Normalisation, original pixels → comparable pixels: rescaling, enhancement or stain normalisation, and the region of interest.
 
 blocks   work blocks of an image, cut along shard borders
+border   border of a fundus photograph: its colour, frames around it
 fundus   chain of fundus photographs: CLAHE, Gaussian blur, difference enhancement
 image    normalised image store, written block by block
 pyramid  image pyramid: halving, level sizes

@@ -12,25 +12,29 @@ from scipy import ndimage
 
 from pipeline.errors import GeometryError
 from pipeline.geometry import Box
+from pipeline.normalized.border import DARK_BORDER, LEAST_RISE, border_colour, difference, framed, middle, rectangle
 
 __all__ = ["field_of_view", "fov_diameter", "thumbnail_factor", "thumbnail_rows", "without_rim"]
 
-# Field of view, in grey levels of the brightest channel.
+# Field of view: the 99th percentile of a black image, in grey levels; what is lit, in parts of the centre.
 _BLACK_IMAGE = 16
-_DARK_BORDER = 32
-_DARK_SHARE = 0.35
 _RISE = 0.12
-_LEAST_RISE = 8
+# A disc fills its convex hull.
+_SOLID = 0.9
 _RIM = 0.004
 
 
 def field_of_view(thumbnail: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Field of view: the lit disc of a fundus photograph.
+    """Field of view: the lit disc of a fundus photograph, on a border of any even colour.
 
-    The darkest corner of the brightest channel is the border level. Where it is above 32, or above 35 % of the centre,
-    there is no border and every pixel is inside. Otherwise a pixel is lit that rises above the border level by 12 % of
-    the way to the centre, at least by 8. The field of view is the convex hull of the largest component of lit pixels
-    after an opening: a disc that the image border cuts is convex, and shadows at its rim are taken in.
+    A pixel is lit that differs from the border by 12 % of what the centre does, at least by 8: by its brightest channel
+    from black, by the channel that differs most from another colour. The field of view is the convex hull of the
+    largest component of lit pixels after an opening. A disc that the image border cuts is convex, shadows at its rim
+    and notches are taken in, and text, lines and tabs are left out.
+
+    Where there is no border, or what differs from a coloured one does not fill 90 % of its hull, every pixel is inside.
+    A frame along the image border is taken off first. Where the hull is a rectangle, as on a page, the same is asked
+    again of what it holds.
 
     Parameters
     ----------
@@ -43,16 +47,36 @@ def field_of_view(thumbnail: NDArray[np.uint8]) -> NDArray[np.bool_]:
         ``(y, x)``; nothing is inside in an image without light (99th percentile below 16).
     """
     red, green, blue = (thumbnail[:, :, channel] for channel in range(3))
-    brightest = median_smoothed(np.maximum(np.maximum(red, green), blue))
-    height, width = brightest.shape
-    if np.percentile(brightest, 99) < _BLACK_IMAGE:
-        return np.zeros((height, width), np.bool_)
-    border = _darkest_corner(brightest)
-    centre = float(np.median(brightest[height // 4 : -(-3 * height // 4), width // 4 : -(-3 * width // 4)]))
-    if border > _DARK_BORDER or border > _DARK_SHARE * centre:
-        return np.ones((height, width), np.bool_)
-    lit = brightest > border + max(_LEAST_RISE, _RISE * (centre - border))
-    return _hull(_largest_component(opened(lit, radius=round(0.03 * max(height, width)))))
+    planes = (red, green, blue, np.maximum(np.maximum(red, green), blue))
+    return _field_of_view(np.stack([median_smoothed(plane) for plane in planes]))
+
+
+def _field_of_view(planes: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    if np.percentile(planes[3], 99) < _BLACK_IMAGE:
+        return np.zeros(planes.shape[1:], np.bool_)
+    border = border_colour(planes)
+    if border is None:
+        return np.ones(planes.shape[1:], np.bool_)
+    mask = _disc(difference(planes, border), solid=border[3] > DARK_BORDER)
+    frame = framed(planes, border) or rectangle(mask)
+    if frame is None:
+        return mask
+    found = _field_of_view(np.ascontiguousarray(planes[:, *frame]))
+    if found.all():
+        return mask
+    mask = np.zeros_like(mask)
+    mask[frame] = found
+    return mask
+
+
+def _disc(differing: NDArray[np.float64], *, solid: bool) -> NDArray[np.bool_]:
+    """Convex hull of what differs from the border; everything where a component has to fill it and does not."""
+    lit = differing > max(LEAST_RISE, _RISE * float(np.median(differing[middle(differing)])))
+    disc = _largest_component(opened(lit, radius=round(0.03 * max(differing.shape))))
+    hull = _hull(disc)
+    if not solid or 0 < _SOLID * np.count_nonzero(hull) <= np.count_nonzero(ndimage.binary_fill_holes(disc)):
+        return hull
+    return np.ones_like(hull)
 
 
 def fov_diameter(mask: NDArray[np.bool_]) -> float:
@@ -138,12 +162,6 @@ def median_smoothed(channel: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if min(channel.shape) < 5:
         return channel
     return np.asarray(cv2.medianBlur(np.ascontiguousarray(channel), 5), np.uint8)
-
-
-def _darkest_corner(grey: NDArray[np.uint8]) -> float:
-    side = max(1, round(0.03 * max(grey.shape)))
-    rows, columns = (slice(None, side), slice(-side, None)), (slice(None, side), slice(-side, None))
-    return min(float(np.median(grey[row, column])) for row in rows for column in columns)
 
 
 def opened(mask: NDArray[np.bool_], *, radius: int) -> NDArray[np.bool_]:

@@ -1,5 +1,7 @@
 """Field of view and tissue: drawn images with a known answer, real ones, and blocks against the whole."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -79,6 +81,98 @@ def test_a_photograph_without_border_is_all_field_of_view() -> None:
     assert field_of_view(fundus(np.ones((200, 300), np.bool_))).all()
 
 
+Painted = tuple[NDArray[np.uint8], NDArray[np.bool_]]
+
+
+def on_border(colour: tuple[int, int, int], *, noise: float = 2, **place: Any) -> Painted:
+    """A fundus photograph whose border is painted in a colour, and its disc."""
+    mask = disc(**place)
+    rng = stream(0, "border", *mask.shape)
+    vessels = cv2.GaussianBlur(rng.normal(0, 1, mask.shape), (0, 0), 4)[..., None] * 150
+    picture = np.array(FUNDUS) * np.atleast_3d(ramp(*mask.shape, 0.6, 1.2)) + vessels
+    image = np.where(mask[..., None], picture, colour) + rng.normal(0, noise, (*mask.shape, 3))
+    return image.clip(0, 255).astype(np.uint8), mask
+
+
+def framed(image: NDArray[np.uint8], mask: NDArray[np.bool_], *, width: int, colour: int) -> Painted:
+    """A frame painted over the outermost pixels."""
+    inside = np.zeros_like(mask)
+    inside[width:-width, width:-width] = True
+    return np.where(inside[..., None], image, np.uint8(colour)), mask & inside
+
+
+def on_page(image: NDArray[np.uint8], mask: NDArray[np.bool_], *, colour: int) -> Painted:
+    """A picture that stands on a page, nearer to one corner."""
+    page = cv2.copyMakeBorder(image, 20, 45, 60, 15, cv2.BORDER_CONSTANT, value=(colour,) * 3)
+    return page, np.pad(mask, ((20, 45), (60, 15)))
+
+
+def with_label(image: NDArray[np.uint8], mask: NDArray[np.bool_], *, colour: int) -> Painted:
+    """Text on the border, and a label over one corner."""
+    cv2.putText(image, "OD 0815", (5, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (colour,) * 3, 2)
+    image[-24:, -60:] = colour
+    mask[-24:, -60:] = False
+    return image, mask
+
+
+def with_line(image: NDArray[np.uint8], mask: NDArray[np.bool_], *, colour: int) -> Painted:
+    """A thin line around the disc."""
+    cv2.rectangle(image, (12, 8), (385, 290), (colour,) * 3, 2)
+    return image, mask
+
+
+def with_notch(image: NDArray[np.uint8], mask: NDArray[np.bool_], *, outwards: bool) -> Painted:
+    """A triangle at the rim of a disc of radius 140, of the colour of the border, or of the disc."""
+    tip = 157 if outwards else 132
+    triangle = np.array([[200 + tip, 149], [200 + 138, 140], [200 + 138, 158]])
+    cv2.fillPoly(image, [triangle], tuple(map(int, image[150, 200] if outwards else image[2, 2])))
+    return image, mask
+
+
+KINDS = {
+    "whole": lambda colour: on_border(colour, radius=140),
+    "noisy": lambda colour: on_border(colour, radius=140, noise=5),
+    "cut above and below": lambda colour: on_border(colour, radius=170),
+    "cut at a corner": lambda colour: on_border(colour, radius=160, centre=(100, 130)),
+    "far off the centre": lambda colour: on_border(colour, radius=110, centre=(180, 280)),
+    "square": lambda colour: on_border(colour, height=300, width=300, radius=149),
+    "narrow frame": lambda colour: framed(*on_border(colour, radius=170), width=1, colour=220),
+    "frame": lambda colour: framed(*on_border(colour, radius=170), width=5, colour=0),
+    "wide frame": lambda colour: framed(*on_border(colour, radius=140), width=20, colour=100),
+    "white page": lambda colour: on_page(*on_border(colour, radius=170), colour=255),
+    "grey page": lambda colour: on_page(*on_border(colour, radius=140), colour=90),
+    "label": lambda colour: with_label(*on_border(colour, radius=140), colour=10),
+    "line": lambda colour: with_line(*on_border(colour, radius=140), colour=200),
+    "notch": lambda colour: with_notch(*on_border(colour, radius=140), outwards=False),
+    "tab": lambda colour: with_notch(*on_border(colour, radius=140), outwards=True),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("colour", [(4, 4, 4), (40, 40, 40), (128, 128, 128), (255, 255, 255), (30, 60, 150)])
+def test_field_of_view_on_borders_of_any_colour(kind: str, colour: tuple[int, int, int]) -> None:
+    image, mask = KINDS[kind](colour)
+    assert overlap(field_of_view(image), mask) >= 0.98
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_a_photograph_that_darkens_towards_its_sides_has_no_border(grey: bool) -> None:
+    """A crop from inside the disc, in colour or not, with a bright middle and smooth sides."""
+    image, _ = on_border((0, 0, 0), radius=300)
+    y, x = np.mgrid[:300, :400]
+    image = (image * (1.2 - 0.8 * np.hypot((y - 150) / 250, (x - 200) / 250) ** 2)[..., None]).astype(np.uint8)
+    image = np.repeat(image[:, :, :1], 3, axis=2) if grey else image
+    assert image.max(axis=2).min() > 32
+    assert field_of_view(image).all()
+
+
+def test_even_pictures_and_dark_ones_on_a_page_have_no_disc() -> None:
+    assert field_of_view(np.full((90, 120, 3), 180, np.uint8)).all()
+    page = np.full((90, 120, 3), 255, np.uint8)
+    page[20:70, 20:100] = 3
+    assert not field_of_view(page).any()
+
+
 @pytest.mark.parametrize("level", [0, 3, 10])
 @pytest.mark.parametrize("shape", [(1, 1), (3, 200), (120, 150)])
 def test_a_black_image_has_no_field_of_view(shape: tuple[int, int], level: int) -> None:
@@ -127,6 +221,20 @@ def test_real_photographs_of_one_camera_have_one_of_two_fields_of_view(real_data
         image = cv2.resize(reduced[:, :, ::-1], (700, 465), interpolation=cv2.INTER_AREA)
         diameter = fov_diameter(field_of_view(np.ascontiguousarray(image)))
         assert min(abs(diameter - 559), abs(diameter - 622)) < 3, path.name
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("level", [40, 128, 255])
+def test_real_photographs_on_a_painted_border(real_data, level) -> None:
+    """IDRiD at 700 pixels, painted outside the circle through the outline of the black border's field of view."""
+    for path in sorted(real_data.glob("idrid/*/1. Original Images/*/*.jpg"))[::3]:
+        reduced = cv2.imread(str(path), cv2.IMREAD_REDUCED_COLOR_4)
+        image = cv2.resize(reduced[:, :, ::-1], (700, 465), interpolation=cv2.INTER_AREA)
+        found = field_of_view(image)
+        columns = np.flatnonzero(found[232])
+        circle = disc(465, 700, radius=0.49 * np.ptp(columns), centre=(232, float(columns.mean())))
+        painted = np.where(circle[..., None], image, np.uint8(level))
+        assert overlap(field_of_view(painted), circle) >= 0.98, path.name
 
 
 def test_tissue_is_found_on_glass() -> None:

@@ -1,0 +1,108 @@
+"""Border of a fundus photograph: its colour, what differs from it, and frames around it.
+
+Cameras surround the disc with black. Software adds grey, white or coloured borders, lines around the picture, pages.
+Images come as four planes: red, green, blue, and the brightest of the three, all smoothed.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["DARK_BORDER", "LEAST_RISE", "border_colour", "difference", "framed", "middle", "rectangle"]
+
+DARK_BORDER = 32
+"""Highest level of the brightest channel of a border that counts as black."""
+LEAST_RISE = 8
+"""Least difference from a border, in grey levels."""
+
+_DARK_SHARE = 0.35
+# A painted border: the outermost pixels, the share of them that have its colour, and how much that may vary.
+_RING = 0.01
+_PAINTED_SHARE = 0.15
+_EVEN, _NEAR = 3, 12
+_EVEN_SHARE = 0.7
+# Frames are lines of one colour, but for a tenth of their pixels, in the outer tenth of the image.
+_FRAME, _FRAME_SHARE = 0.1, 0.9
+_RECTANGLE = 0.99
+_RIM, _LEAST_SIDE = 2, 32
+
+
+def border_colour(planes: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+    """Colour ``(4,)`` of the border of ``(4, y, x)``: black where a corner is, or what is painted; None without border.
+
+    Black is a median of at most 32 of the brightest channel in the darkest corner, and of at most 35 % of the centre.
+    Painted is the colour that 15 % of the outermost pixels have to 3 levels, unless nearly as many more come near it,
+    as where a photograph goes on to the image border. It differs from the middle of the image.
+    """
+    colour, corner = _painted(planes), _darkest_corner(planes[3])
+    black = corner <= min(DARK_BORDER, _DARK_SHARE * float(np.median(planes[3][middle(planes[3])])))
+    if black and (colour is None or colour[3] <= DARK_BORDER):
+        return np.full(4, corner)
+    return colour
+
+
+def difference(planes: NDArray[np.uint8], border: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Difference ``(y, x)`` from the border: of the brightest channel from black, of the farthest from other colours."""
+    if border[3] <= DARK_BORDER:
+        return np.asarray(planes[3] - border[3])
+    return np.asarray(np.abs(planes - border.astype(np.float32)[:, None, None]).max(axis=0), np.float64)
+
+
+def framed(planes: NDArray[np.uint8], border: NDArray[np.float64]) -> tuple[slice, slice] | None:
+    """Inside of the lines along the sides that have one even colour, other than that of the border; None without."""
+    sides = (planes, planes[:, ::-1], planes.swapaxes(1, 2), planes.swapaxes(1, 2)[:, ::-1])
+    top, bottom, left, right = (_frame_lines(side, border) for side in sides)
+    height, width = planes.shape[1:]
+    return _within(top, height - bottom, left, width - right) if top + bottom + left + right else None
+
+
+def rectangle(mask: NDArray[np.bool_]) -> tuple[slice, slice] | None:
+    """Inside of a mask that fills its bounding box but not the image; None for others."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if mask.all() or rows.size == 0 or mask.sum() < _RECTANGLE * (np.ptp(rows) + 1) * (np.ptp(columns) + 1):
+        return None
+    return _within(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
+
+
+def middle(grey: NDArray[Any]) -> tuple[slice, slice]:
+    """Box of the middle half of the rows and columns."""
+    height, width = grey.shape
+    return slice(height // 4, -(-3 * height // 4)), slice(width // 4, -(-3 * width // 4))
+
+
+def _painted(planes: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+    """Colour ``(4,)`` that the outermost pixels share as only a painted border does; None in a photograph."""
+    side = max(1, round(_RING * max(planes.shape[1:])))
+    ring = np.ones(planes.shape[1:], np.bool_)
+    ring[side:-side, side:-side] = False
+    colours = planes[:, ring].astype(np.int16)
+    brightest = colours[3]
+    counts = np.convolve(np.bincount(brightest, minlength=256), np.ones(2 * _EVEN + 1), "same")
+    colour = np.median(colours[:, np.abs(brightest - counts.argmax()) <= _EVEN], axis=1)
+    away = np.abs(colours - colour[:, None]).max(axis=0)
+    even, near = np.count_nonzero(away <= _EVEN), np.count_nonzero(away <= _NEAR)
+    painted = even >= max(_PAINTED_SHARE * away.size, _EVEN_SHARE * near)
+    inside = planes[:, *middle(planes[3])].reshape(4, -1)
+    return colour if painted and np.abs(np.median(inside, axis=1) - colour).max() > LEAST_RISE else None
+
+
+def _darkest_corner(grey: NDArray[np.uint8]) -> float:
+    side = max(1, round(0.03 * max(grey.shape)))
+    rows, columns = (slice(None, side), slice(-side, None)), (slice(None, side), slice(-side, None))
+    return min(float(np.median(grey[row, column])) for row in rows for column in columns)
+
+
+def _frame_lines(planes: NDArray[np.uint8], border: NDArray[np.float64]) -> int:
+    lines = planes[:, : round(_FRAME * planes.shape[1])].astype(np.int16)
+    colours = np.median(lines, axis=2)
+    even = (np.abs(lines - colours[:, :, None]).max(axis=0) <= _EVEN).mean(axis=1) >= _FRAME_SHARE
+    frame = even & (np.abs(colours - border[:, None]).max(axis=0) > LEAST_RISE)
+    return int(np.logical_and.accumulate(frame).sum())
+
+
+def _within(top: int, bottom: int, left: int, right: int) -> tuple[slice, slice] | None:
+    # The pixels along an edge are a mixture of both sides.
+    rows, columns = slice(top + _RIM, bottom - _RIM), slice(left + _RIM, right - _RIM)
+    wide = min(rows.stop - rows.start, columns.stop - columns.start) >= _LEAST_SIDE
+    return (rows, columns) if wide else None
