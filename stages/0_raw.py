@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.runtime.job import job_context
-from pipeline.stores.job import job_of
+from pipeline.stores.job import by_image, job_of
 
 if TYPE_CHECKING:
     snakemake: Any
@@ -41,11 +41,11 @@ def raw_images(smk: Any) -> None:
 
 def complete(smk: Any) -> None:
     """Say what the data set leaves over and warns of, and fail with the list of the images left out, if any."""
-    from pipeline.raw.data_warnings import read_sheet_warnings
+    from pipeline.normalized.data_warnings import read_warnings
     from pipeline.raw.table import refuse_rejections, say_at_the_end
 
     dataset, images = smk.wildcards.dataset, Path(smk.input.images)
-    warnings = read_sheet_warnings(map(Path, smk.input.sheets), images=images)
+    warnings = read_warnings(map(Path, smk.input.sheets), images=images, normalized=by_image(smk.input.normalized))
     say_at_the_end(smk.params.left_over, warnings, dataset=dataset)
     refuse_rejections(images, dataset=dataset)
 

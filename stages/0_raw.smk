@@ -51,6 +51,9 @@ rule complete:
     input:
         images="<results>/{dataset}/raw/images.parquet",
         sheets=each("<results>/{dataset}/raw/{image}.json", image=lambda w: IMAGES[w.dataset]),
+        normalized=each(
+            "<results>/{dataset}/normalized/{image}.zarr", image=lambda w: [] if w.word == "raw" else annotated(w)
+        ),
         results=lambda w: STAGE_RESULTS[w.word](w),
     output:
         touch("<results>/.complete/{dataset}/{word}"),

@@ -2,6 +2,7 @@
 
 blocks   work blocks of an image, cut along shard borders
 border   border of a fundus photograph: its colour, frames around it
+data_warnings  warnings of the data that normalised stores tell
 fundus   chain of fundus photographs: CLAHE, Gaussian blur, difference enhancement
 image    normalised image store, written block by block
 pyramid  image pyramid: halving, level sizes
@@ -9,5 +10,6 @@ region   region of interest (field of view or tissue mask) at full size, from a 
 rescale  resampling geometry: sizes and factors, regions that vanish
 roi      field of view, its diameter, and thumbnails
 stain    chain of H&E images: stain estimation and stain transfer
+truth_counts  truth counts: pixels, those in the region of interest, lesions that rescaling erased
 view     view of an image on the grid on which it is processed
 """

@@ -21,12 +21,12 @@ from pipeline.geometry import Box
 from pipeline.normalized.blocks import work_blocks
 from pipeline.normalized.pyramid import halve, store_levels
 from pipeline.normalized.region import Region, Thumbnail, read_thumbnail
-from pipeline.normalized.rescale import Rescaling, vanished_components
+from pipeline.normalized.truth_counts import count_truth, flags_of, vanished_regions
 from pipeline.normalized.view import View, rescaling_of
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.formats.source import to_eight_bit
 from pipeline.raw.pixels import open_image, polygon_origin
-from pipeline.raw.truth import TruthSource, open_truth
+from pipeline.raw.truth import open_truth
 from pipeline.runtime.threads import each
 from pipeline.stores import create_plane, create_pyramid, write_box
 from pipeline.stores.atomic import FinishedBlocks, folder_in_progress
@@ -34,9 +34,6 @@ from pipeline.stores.job import Job
 from pipeline.stores.shard_file import StoredShard
 
 __all__ = ["Content", "Opened", "open_view", "write_image"]
-
-COUNTED = 2**26
-"""Largest image, in pixels, whose vanished regions are counted: they need whole masks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,23 +90,6 @@ def open_view(entry: ImageEntry, *, record: DatasetRecord, config: NormalizedCon
             said="; ".join(source.remarks),
         )
         yield Opened(View(source, rescaling), thumbnail, size)
-
-
-def _lost(truth: TruthSource | None, rescaling: Rescaling, *, codes: tuple[str, ...]) -> list[str]:
-    """Flags of truth regions that the new size is too coarse for. Their masks are held whole."""
-    if truth is None or rescaling.is_identity:
-        return []
-    if rescaling.source_height * rescaling.source_width > COUNTED:
-        return ["regions too small for this size were not counted"]
-    source, small = (
-        truth.on(height, width).read(Box.of_shape(height, width)).astype(np.bool_)
-        for height, width in (
-            (rescaling.source_height, rescaling.source_width),
-            (rescaling.height, rescaling.width),
-        )
-    )
-    counts = [vanished_components(*pair, rescaling) for pair in zip(source, small, strict=True)]
-    return [f"{n} regions of {code} were too small for this size" for code, n in zip(codes, counts, strict=True) if n]
 
 
 def _mapping(opened: Opened, origin: tuple[int, int]) -> dict[str, Any]:
@@ -252,12 +232,13 @@ def write_image(
                 workers=workers,
             )
         )
-        attributes = {
+        vanished = vanished_regions(truth, rescaling, codes=record.codes)
+        attributes: dict[str, Any] = {
             "image_id": entry.image_id,
             "classes": list(record.codes),
             "mapping": _mapping(opened, origin),
             "roi_share": content.region.pixels / (opened.height * opened.width),
-            "flags": [*content.flags, *_lost(truth, rescaling, codes=record.codes)],
+            "flags": [*content.flags, *flags_of(vanished)],
         }
         masks, ignored = (None, None) if truth is None else (truth.on(*size), truth.ignored_on(*size))
         partial = stack.enter_context(folder_in_progress(output, digest=job.provenance.digest))
@@ -272,5 +253,9 @@ def write_image(
             stains=content.stains is not None,
         )
         block = _Block(group, levels, content, masks, ignored)
+        boxes = work_blocks(opened.height, opened.width, config=config)
         with FinishedBlocks(partial) as finished:
-            each(finished.once(block.write), work_blocks(opened.height, opened.width, config=config), workers=workers)
+            each(finished.once(block.write), boxes, workers=workers)
+        if truth is not None:
+            counts = count_truth(group, codes=record.codes, boxes=boxes, vanished=vanished or {})
+            group.attrs.update({"lesionmap": {**attributes, "truth": counts}})

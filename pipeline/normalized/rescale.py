@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ConfigurationError, GeometryError
 
-__all__ = ["Rescaling", "vanished_components"]
+__all__ = ["Rescaling", "Vanished", "vanished_components"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,18 @@ class Rescaling:
         return self.width / self.source_width
 
 
-def vanished_components(mask: NDArray[np.bool_], small: NDArray[np.bool_], rescaling: Rescaling) -> int:
-    """Number of connected components (8-connected) of a mask that have no set pixel left after rescaling.
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """Connected components (8-connected) of a mask, and those of them that have no set pixel left after rescaling."""
+
+    components: int
+    """All of them, before rescaling."""
+    erased: int
+    """Those without a pixel afterwards."""
+
+
+def vanished_components(mask: NDArray[np.bool_], small: NDArray[np.bool_], rescaling: Rescaling) -> Vanished:
+    """Connected components (8-connected) of a mask, and how many have no set pixel left after rescaling.
 
     Parameters
     ----------
@@ -97,8 +107,8 @@ def vanished_components(mask: NDArray[np.bool_], small: NDArray[np.bool_], resca
 
     Returns
     -------
-    int
-        Components none of whose pixels lies, with its centre, in a set pixel of the rescaled mask.
+    Vanished
+        Erased is a component none of whose pixels lies, with its centre, in a set pixel of the rescaled mask.
     """
     _check(mask, rescaling)
     count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
@@ -107,7 +117,7 @@ def vanished_components(mask: NDArray[np.bool_], small: NDArray[np.bool_], resca
         for source, target in ((rescaling.source_height, rescaling.height), (rescaling.source_width, rescaling.width))
     )
     kept = np.unique(labels[mask & small[np.ix_(rows, columns)]])
-    return int(count - 1 - kept.size)
+    return Vanished(count - 1, int(count - 1 - kept.size))
 
 
 def _check(image: NDArray[np.generic], rescaling: Rescaling) -> None:

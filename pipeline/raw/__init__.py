@@ -14,4 +14,5 @@ splits         patient splits, cross-validation folds, near-duplicates
 table          table of images: one row an image, with split and fold
 truth          truth masks of one image, any box on any grid
 truth_values   value counts of mask and label files: the cut of a mask, undeclared labels
+turns          EXIF turns of an image and its truth files
 """

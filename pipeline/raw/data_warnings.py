@@ -14,12 +14,23 @@ from pipeline.raw.datasets.tables import SHOWN, named_and_counted
 from pipeline.raw.facts import read_sheet
 from pipeline.stores import read_table
 
-__all__ = ["DataWarning", "Kind", "read_sheet_warnings", "sheet_warnings"]
+__all__ = ["DataWarning", "Kind", "most_of", "read_sheet_warnings", "sheet_warnings"]
 
-Kind: TypeAlias = Literal["no_pixel", "not_trained", "no_area", "other_class", "pixel_size", "harmless"]
-"""A class without a pixel, one without a pixel in training images; what is no area, features of other classes; pixel
-sizes that are not used, faults of a file that do no harm."""
+Kind: TypeAlias = Literal[
+    "no_pixel",  # a class without a pixel
+    "not_trained",  # a class without a pixel in training images
+    "covering",  # a class that covers more than half in most images
+    "outside_picture",  # polygons beyond the picture
+    "outside_roi",  # truth beyond field of view or tissue
+    "turned",  # EXIF turns that image and truth do not share
+    "erased",  # lesions that rescaling erased
+    "no_area",  # points, lines and the like
+    "other_class",  # features of other classes
+    "pixel_size",  # pixel sizes that are not used
+    "harmless",  # faults of a file that do no harm
+]
 Sheet: TypeAlias = Mapping[str, Any]
+HALF = 0.5
 PIXEL_SIZE = "pixel size"
 """How remarks on pixel sizes begin; each names its own numbers, so they are of one kind by this."""
 
@@ -63,7 +74,26 @@ def sheet_warnings(
     """
     used = sorted((sheet for sheet in sheets if not sheet["rejected"]), key=lambda sheet: str(sheet["image_id"]))
     found = _absent_classes(used, splits=splits or {}, sampled=sampled)
-    return [*found, *_polygons(used), *_remarks(used)]
+    return [*found, *_covering(used), *_turned(used), *_polygons(used), *_remarks(used)]
+
+
+def most_of(code: str, shares: Mapping[str, float], *, of: str) -> DataWarning | None:
+    """Warning of a class that covers more than half of a place in most of the images that have it; None if it does not.
+
+    Parameters
+    ----------
+    code
+        Class code.
+    shares
+        Image id → share that its truth covers, of images with a pixel of the class.
+    of
+        Name of the place.
+    """
+    found = [image for image, share in shares.items() if share > HALF]
+    if len(found) <= HALF * len(shares):
+        return None
+    said = f"covers more than half of {of} in {len(found)} of {len(shares)} images that have it (inverted?)"
+    return DataWarning.of_images("covering", said, found, code=code)
 
 
 def read_sheet_warnings(sheets: Iterable[Path], *, images: Path) -> list[DataWarning]:
@@ -93,6 +123,26 @@ def _absent_classes(sheets: Sequence[Sheet], *, splits: Mapping[str, str], sampl
     return found
 
 
+def _covering(sheets: Sequence[Sheet]) -> list[DataWarning]:
+    shares: dict[str, dict[str, float]] = {}
+    for sheet in sheets:
+        for code, count in sheet["pixels"].items():
+            if count > 0:
+                shares.setdefault(code, {})[str(sheet["image_id"])] = count / (sheet["height"] * sheet["width"])
+    found = (most_of(code, each, of="the picture") for code, each in shares.items())
+    return [each for each in found if each is not None]
+
+
+def _turned(sheets: Sequence[Sheet]) -> list[DataWarning]:
+    turns = {str(sheet["image_id"]): sheet.get("turns") or {} for sheet in sheets}
+    found = {image: each for image, each in turns.items() if len(set(each.values())) > 1}
+    if not found:
+        return []
+    example = ", ".join(f"{name} {turn}" for name, turn in next(iter(found.values())).items())
+    said = f"EXIF orientations of image and truth differ ({example}); each file is turned by its own"
+    return [DataWarning.of_images("turned", said, list(found))]
+
+
 def _polygons(sheets: Sequence[Sheet]) -> list[DataWarning]:
     accounts = {str(sheet["image_id"]): sheet.get("polygons") or {} for sheet in sheets}
     kinds: tuple[tuple[Kind, str, str], ...] = (
@@ -106,6 +156,11 @@ def _polygons(sheets: Sequence[Sheet]) -> list[DataWarning]:
             total = sum(sum(each.values()) for each in counts.values())
             what = printable(", ".join(sorted({name for each in counts.values() for name in each})[:SHOWN]))
             found.append(DataWarning.of_images(kind, f"{total} {said} ({what})", list(counts), count=total))
+    outside = {image: each["outside"] for image, each in accounts.items() if each.get("outside")}
+    if outside:
+        total = sum(outside.values())
+        said = f"{total} polygons lie outside the picture"
+        found.append(DataWarning.of_images("outside_picture", said, list(outside), count=total))
     return found
 
 

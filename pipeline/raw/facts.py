@@ -18,6 +18,7 @@ from pipeline.raw.phantom.make import phantom
 from pipeline.raw.pixels import open_image, polygon_origin
 from pipeline.raw.splits.duplicates import SmallLuminance, hash_level, perceptual_hash
 from pipeline.raw.truth import open_truth
+from pipeline.raw.turns import turns_of
 from pipeline.stores.atomic import write_json
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import file_digest
@@ -59,6 +60,7 @@ def fact_sheet(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) ->
     dict
         Plain JSON values. ``rejected`` is empty for a usable image. ``pixels`` has −1 where the truth is unknown.
         ``passed_over`` counts what was not used or did no harm, such as a pixel size that cannot be.
+        ``turns`` are the EXIF orientations of image and truth files, where one of them is turned.
         ``levels`` are height and width of each level of the file, finest first. ``truth_values`` are the values of each
         mask file, by its class, or of the ``label`` image: value → share, at most 32 of them, and the rest summed up.
         ``truth_cuts``: a mask is set where its value is above the cut.
@@ -77,7 +79,7 @@ def fact_sheet(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) ->
         "rejected": "",
         "facts": {},
     }
-    sheet |= {"passed_over": {}}
+    sheet |= {"passed_over": {}, "turns": {}}
     try:
         sheet |= _measured(entry, record=record, workers=workers)
     except ImageRejected as problem:
@@ -92,6 +94,7 @@ def _measured(entry: ImageEntry, *, record: DatasetRecord, workers: int) -> dict
         found |= {"stored": source.stored, "pixel_size_um": source.pixel_size_um if size is None else size}
         digest, read = _read_through(source, entry, record=record, workers=workers)
         found["passed_over"] = dict(source.remarks)
+    found["turns"] = turns_of(entry)
     if entry.image is not None:
         found["sha256"] = file_digest(entry.image)
     elif record.phantom is not None:

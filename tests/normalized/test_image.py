@@ -116,3 +116,17 @@ def test_tiny_and_thin_images_go_through(tmp_path, shape):
 def test_an_image_nobody_annotated_has_no_truth(tmp_path):
     group = normalised(tmp_path, PHANTOM.image, {}, settings(), annotated=False)
     assert "truth" not in group
+
+
+def test_the_store_counts_truth_in_the_region_and_lesions_that_rescaling_erased(tmp_path):
+    dots = np.zeros(PHANTOM.image.shape[:2], np.uint8)
+    dots[100, 60:140:10] = dots[0, 0] = 255
+    masks = {"EX": dots, "OD": PHANTOM.masks["OD"]}
+    same = dict(normalised(tmp_path, PHANTOM.image, masks, settings(), name="same").attrs)["lesionmap"]
+    assert same["truth"]["EX"] == {"pixels": 9, "in_roi": 8}
+    group = normalised(tmp_path, PHANTOM.image, masks, settings(rescale=Rescale(factor=0.25)))
+    notes = dict(group.attrs)["lesionmap"]
+    assert notes["truth"]["EX"] == {"pixels": 0, "in_roi": 0, "components": 9, "erased": 9}
+    inside = int((group["truth"][1] & group["roi"][:]).sum())
+    assert notes["truth"]["OD"] == {"pixels": inside, "in_roi": inside, "components": 1, "erased": 0}
+    assert notes["flags"] == ["9 regions of EX were too small for this size"]

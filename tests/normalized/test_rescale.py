@@ -11,7 +11,7 @@ from pipeline.arrays.raster import Raster
 from pipeline.arrays.resample import resampled_mask, resampled_picture
 from pipeline.errors import ConfigurationError, GeometryError
 from pipeline.geometry import Box
-from pipeline.normalized.rescale import Rescaling, vanished_components
+from pipeline.normalized.rescale import Rescaling, Vanished, vanished_components
 from pipeline.seeds import stream
 
 sides = st.integers(1, 30)
@@ -114,9 +114,9 @@ def test_lesions_that_vanish_are_counted() -> None:
     mask[20, 20] = True  # a sixteenth of a pixel
     mask[30, 5:7] = mask[31, 7] = True  # one diagonal component, too thin
     rescaling = Rescaling.of_factor(40, 40, 0.25)
-    assert vanished_components(mask, rescale_mask(mask, rescaling), rescaling) == 2
-    assert vanished_components(mask, mask, Rescaling.identity(40, 40)) == 0
-    assert vanished_components(np.zeros_like(mask), np.zeros((10, 10), np.bool_), rescaling) == 0
+    assert vanished_components(mask, rescale_mask(mask, rescaling), rescaling) == Vanished(3, 2)
+    assert vanished_components(mask, mask, Rescaling.identity(40, 40)) == Vanished(3, 0)
+    assert vanished_components(np.zeros_like(mask), np.zeros((10, 10), np.bool_), rescaling) == Vanished(0, 0)
 
 
 def test_what_cannot_be_meant_is_refused() -> None:

@@ -6,7 +6,8 @@ from pipeline.raw.data_warnings import DataWarning, sheet_warnings
 
 
 def sheet(image, *, rejected="", polygons=None, passed_over=None, **pixels):
-    found = {"image_id": image, "rejected": rejected, "pixels": {"EX": 5, "SE": 2, **pixels}}
+    found = {"image_id": image, "rejected": rejected, "height": 10, "width": 10}
+    found |= {"pixels": {"EX": 5, "SE": 2, **pixels}}
     return found | {"polygons": polygons or {}, "passed_over": passed_over or {}}
 
 
@@ -52,3 +53,21 @@ def test_pixel_sizes_of_other_numbers_are_one_kind_and_harmless_faults_are_kinds
     assert (harmless.kind, harmless.count, harmless.names) == ("harmless", 3, ("b",))
     assert (size.kind, size.count, size.names) == ("pixel_size", 2, ("a", "b"))
     assert "499 × 499 µm" in size.sentence
+
+
+def test_polygons_outside_the_picture_are_counted():
+    (found,) = sheet_warnings([sheet("a", polygons={"outside": 2}), sheet("b", polygons={"outside": 0})])
+    assert (found.kind, found.count, found.names) == ("outside_picture", 2, ("a",))
+
+
+def test_a_class_that_covers_most_of_most_pictures_is_named():
+    (found,) = sheet_warnings([sheet("a", EX=51), sheet("b", EX=90), sheet("c"), sheet("d", EX=0)])
+    assert (found.kind, found.code, found.count, found.names) == ("covering", "EX", 2, ("a", "b"))
+    assert sheet_warnings([sheet("a", EX=51), sheet("b", EX=50)]) == []
+
+
+def test_turns_that_image_and_truth_share_are_no_warning_and_others_are():
+    turns = {"a": {"image": 3, "mask EX": 3}, "b": {"image": 3, "mask EX": 1, "mask SE": 3}, "c": {}}
+    (found,) = sheet_warnings([sheet(image) | {"turns": each} for image, each in turns.items()])
+    assert (found.kind, found.count, found.names) == ("turned", 1, ("b",))
+    assert "(image 3, mask EX 1, mask SE 3)" in found.sentence

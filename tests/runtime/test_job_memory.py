@@ -16,7 +16,7 @@ from pipeline.config.normalized import FieldShare
 from pipeline.config.run import merge
 from pipeline.config.validation import load_yaml
 from pipeline.normalized.fundus.blur import gaussian_halo
-from pipeline.normalized.image import COUNTED
+from pipeline.normalized.truth_counts import COUNTED
 from pipeline.runtime import job_memory
 from pipeline.runtime.job_memory import Picture, job_mb, normalized_mb, rules_memory, stage_memory
 from pipeline.runtime.measured import JOBS, SNAKEMAKE, activations_of

@@ -15,6 +15,7 @@ from pipeline.raw.formats.reader import file_size
 from pipeline.raw.formats.suffixes import decoded_whole
 from pipeline.raw.pixels import open_image, polygon_origin
 from pipeline.raw.truth import TruthSource, has_size, open_truth
+from pipeline.raw.turns import turns_of
 from pipeline.runtime.job_memory import Picture
 
 __all__ = ["check_headers", "header_size", "picture_of", "sample_sheet", "sample_to_look_at"]
@@ -114,10 +115,10 @@ def sample_sheet(entry: ImageEntry, *, record: DatasetRecord) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``image_id``, ``rejected``, ``pixels``, ``polygons`` and ``passed_over``, see `pipeline.raw.facts`. A class
-        without a file counts −1 here: of a few images that says nothing.
+        Its keys ``image_id``, ``rejected``, ``height``, ``width``, ``pixels``, ``polygons``, ``passed_over`` and
+        ``turns``, see `pipeline.raw.facts`. A class without a file counts −1 here: of a few images that says nothing.
     """
-    sheet = {"image_id": entry.image_id, "rejected": "", "pixels": dict.fromkeys(record.codes, -1)}
+    sheet: dict[str, Any] = {"image_id": entry.image_id, "rejected": "", "pixels": dict.fromkeys(record.codes, -1)}
     if entry.image is None or check_headers(entry, any_level=record.adaptor == "slide"):
         return sheet
     height, width = file_size(entry.image)
@@ -132,7 +133,8 @@ def sample_sheet(entry: ImageEntry, *, record: DatasetRecord) -> dict[str, Any]:
         return sheet | {"rejected": str(problem)}
     files = dict(entry.masks) or record.codes
     pixels = {code: counted.get(code, -1) if code in files else -1 for code in record.codes}
-    return sheet | {"pixels": pixels, "polygons": polygons, "passed_over": remarks}
+    sheet |= {"height": height, "width": width}
+    return sheet | {"pixels": pixels, "polygons": polygons, "passed_over": remarks, "turns": turns_of(entry)}
 
 
 def _told(entry: ImageEntry, path: Path, *, record: DatasetRecord) -> tuple[tuple[int, int], dict[str, int]]:

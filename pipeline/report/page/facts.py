@@ -11,7 +11,8 @@ import pandas as pd
 from pipeline import stores
 from pipeline.config import ReportConfig
 from pipeline.config.manifest import DatasetRecord
-from pipeline.raw.data_warnings import DataWarning, read_sheet_warnings
+from pipeline.normalized.data_warnings import read_warnings
+from pipeline.raw.data_warnings import DataWarning
 from pipeline.report.measures.summary import average_of
 from pipeline.report.page.choice import MEASURED_SPLITS, Choice, choose, summaries_of, validated_alike
 from pipeline.report.page.stains import Stained, Stains, read_stains, stained_images
@@ -94,7 +95,7 @@ def facts_of(
         summaries=summaries,
         alike=alike,
         choice=choose(results, summaries, alike=alike),
-        warnings=read_sheet_warnings(inputs.sheets, images=inputs.images),
+        warnings=read_warnings(inputs.sheets, images=inputs.images, normalized=inputs.normalized),
         stained=stained_images(inputs.stains, table, normalized=inputs.normalized),
         target=read_stains(inputs.target) if inputs.target else None,
         folder=folder,

@@ -1,0 +1,82 @@
+"""Warnings of the data that normalised stores tell: truth that covers or misses the region of interest, erased lesions."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.raw.data_warnings import DataWarning, most_of, read_sheet_warnings
+from pipeline.stores import open_group
+
+__all__ = ["read_warnings", "store_warnings"]
+
+NOTES = "lesionmap"
+REGION = "field of view or tissue"
+
+
+def store_warnings(notes: Mapping[str, Any]) -> list[DataWarning]:
+    """Warnings of the truth counts of normalised images, see `pipeline.normalized.truth_counts`.
+
+    Parameters
+    ----------
+    notes
+        Image id → notes of its store; an image without truth says nothing.
+    """
+    counts: dict[str, dict[str, Mapping[str, int]]] = {}
+    for image, each in sorted(notes.items()):
+        for code, count in (each or {}).get("truth", {}).items():
+            counts.setdefault(code, {})[image] = count
+    found = [_covering(code, images, notes=notes) for code, images in counts.items()]
+    found += [_outside(code, images) for code, images in counts.items()]
+    found += [_erased(code, images) for code, images in counts.items()]
+    return [each for each in found if each is not None]
+
+
+def _covering(
+    code: str, images: Mapping[str, Mapping[str, int]], *, notes: Mapping[str, Mapping[str, Any]]
+) -> DataWarning | None:
+    def region(image: str) -> float:
+        mapping = notes[image]["mapping"]
+        return float(notes[image]["roi_share"] * mapping["height"] * mapping["width"])
+
+    shares = {
+        image: count["in_roi"] / region(image)
+        for image, count in images.items()
+        if count["pixels"] > 0 and region(image) > 0
+    }
+    return most_of(code, shares, of=REGION)
+
+
+def _outside(code: str, images: Mapping[str, Mapping[str, int]]) -> DataWarning | None:
+    found = [image for image, count in images.items() if 2 * count["in_roi"] < count["pixels"]]
+    said = f"more than half of the truth lies outside {REGION}"
+    return DataWarning.of_images("outside_roi", said, found, code=code) if found else None
+
+
+def _erased(code: str, images: Mapping[str, Mapping[str, int]]) -> DataWarning | None:
+    found = {image: count["erased"] for image, count in images.items() if count.get("erased")}
+    if not found:
+        return None
+    erased, total = sum(found.values()), sum(count.get("components", 0) for count in images.values())
+    said = f"{erased} of {total} lesions (connected components) have no pixel left after rescaling"
+    return DataWarning.of_images("erased", said, list(found), code=code, count=erased)
+
+
+def read_warnings(
+    sheets: Iterable[Path], *, images: Path, normalized: Mapping[str, Path] | None = None
+) -> list[DataWarning]:
+    """Warnings of the data of a run: of its fact sheets, and of its normalised stores as far as there are any.
+
+    Parameters
+    ----------
+    sheets
+        Fact sheets ``raw/{image}.json``.
+    images
+        Table of images ``raw/images.parquet``, which knows the splits.
+    normalized
+        Image id → store. What both tell, the store tells more exactly.
+    """
+    notes: dict[str, Any] = {
+        image: dict(open_group(path).attrs).get(NOTES) for image, path in (normalized or {}).items()
+    }
+    both = [*read_sheet_warnings(sheets, images=images), *store_warnings(notes)]
+    return list({(each.kind, each.code, "" if each.code else each.sentence): each for each in both}.values())

@@ -1,0 +1,95 @@
+"""Truth counts of a normalised image: pixels of each class, those in the region of interest, what rescaling erased."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import zarr
+
+from pipeline.geometry import Box
+from pipeline.normalized.rescale import Rescaling, Vanished, vanished_components
+from pipeline.raw.truth import TruthSource
+from pipeline.stores import as_array, read_box
+
+__all__ = ["count_truth", "flags_of", "vanished_regions"]
+
+COUNTED = 2**26
+"""Largest image, in pixels, whose vanished regions are counted: they need whole masks."""
+
+
+def vanished_regions(
+    truth: TruthSource | None, rescaling: Rescaling, *, codes: tuple[str, ...]
+) -> Mapping[str, Vanished] | None:
+    """Truth regions of each class, and how many the new size is too coarse for; None where they were not counted.
+
+    Their masks are held whole. At a size that stays there are none to count.
+
+    Parameters
+    ----------
+    truth
+        Truth masks of the image, if somebody annotated it.
+    rescaling
+        From which size to which.
+    codes
+        Class codes in the order of the masks.
+    """
+    if truth is None or rescaling.is_identity:
+        return {}
+    if rescaling.source_height * rescaling.source_width > COUNTED:
+        return None
+    source, small = (
+        truth.on(height, width).read(Box.of_shape(height, width)).astype(np.bool_)
+        for height, width in (
+            (rescaling.source_height, rescaling.source_width),
+            (rescaling.height, rescaling.width),
+        )
+    )
+    return {
+        code: vanished_components(mask, rescaled, rescaling)
+        for code, mask, rescaled in zip(codes, source, small, strict=True)
+    }
+
+
+def flags_of(vanished: Mapping[str, Vanished] | None) -> list[str]:
+    """Flags of truth regions that the new size is too coarse for."""
+    if vanished is None:
+        return ["regions too small for this size were not counted"]
+    return [
+        f"{each.erased} regions of {code} were too small for this size"
+        for code, each in vanished.items()
+        if each.erased
+    ]
+
+
+def count_truth(
+    group: zarr.Group, *, codes: Sequence[str], boxes: Iterable[Box], vanished: Mapping[str, Vanished]
+) -> dict[str, dict[str, int]]:
+    """Truth counts of each class, from the written arrays: so they are whole after a run that was killed and went on.
+
+    Parameters
+    ----------
+    group
+        The store, all its blocks written.
+    codes
+        Classes in the order of the array ``truth``.
+    boxes
+        The blocks, which are read one by one.
+    vanished
+        Components of each class that rescaling erased, where they were counted.
+
+    Returns
+    -------
+    dict
+        Class code → ``pixels``, ``in_roi`` (of those), and where they were counted ``components`` of the truth before
+        rescaling and ``erased``, how many of them have no pixel left.
+    """
+    truth, roi = (as_array(group, name) for name in ("truth", "roi"))
+    pixels, inside = np.zeros((2, len(codes)), np.int64)
+    for box in boxes:
+        masks = read_box(truth, box)
+        pixels += np.count_nonzero(masks, axis=(1, 2))
+        if masks.any():
+            inside += np.count_nonzero(masks & read_box(roi, box), axis=(1, 2))
+    counts = {code: {"pixels": int(pixels[at]), "in_roi": int(inside[at])} for at, code in enumerate(codes)}
+    for code, each in vanished.items():
+        counts[code] |= {"components": each.components, "erased": each.erased}
+    return counts
