@@ -69,7 +69,7 @@ class Project:
 
     folder: Path
 
-    def snakemake(self, *arguments: str, timeout: int = 900) -> subprocess.CompletedProcess[str]:
+    def snakemake(self, *arguments: str, timeout: int = 3600) -> subprocess.CompletedProcess[str]:
         """Run Snakemake in the folder of the copy, on the copy's own library."""
         command = [
             sys.executable,
