@@ -13,9 +13,6 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-import dask
-from dask.delayed import delayed
-
 __all__ = ["each", "let_waiting_threads_sleep"]
 
 Item = TypeVar("Item")
@@ -40,6 +37,9 @@ def each(work: Callable[[Item], Answer], items: Iterable[Item], *, workers: int)
     """
     if workers == 1:
         return [work(item) for item in items]
+    import dask  # a tenth of a second, which every job would pay
+    from dask.delayed import delayed
+
     tasks = [delayed(work, pure=False, traverse=False)(item) for item in items]
     return list(dask.compute(*tasks, scheduler="threads", num_workers=workers))
 

@@ -13,7 +13,12 @@ provenance          record of origin; digests of code and files
 shard_file          layout of a shard: chunks, checksums, index
 shards              shards written and read chunk by chunk
 tables              Parquet tables with their record of origin
+
+The names of tables are imported when they are first used: most jobs on an image need no pandas.
 """
+
+import importlib
+from typing import TYPE_CHECKING
 
 from pipeline.stores.arrays import (
     as_array,
@@ -28,7 +33,9 @@ from pipeline.stores.arrays import (
     read_box,
     write_box,
 )
-from pipeline.stores.tables import read_noted, read_rows, read_table, table_metadata, write_table
+
+if TYPE_CHECKING:
+    from pipeline.stores.tables import read_noted, read_rows, read_table, table_metadata, write_table
 
 __all__ = [
     "as_array",
@@ -48,3 +55,11 @@ __all__ = [
     "write_box",
     "write_table",
 ]
+
+_OF_TABLES = frozenset({"read_noted", "read_rows", "read_table", "table_metadata", "write_table"})
+
+
+def __getattr__(name: str) -> object:
+    if name not in _OF_TABLES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module("pipeline.stores.tables"), name)
