@@ -11,8 +11,7 @@ BLOCKS = {
 rule normalized_stain:
     input:
         unpack(files_of),
-        # The image was read and not rejected; what else its sheet says, such as the patient, changes no pixel.
-        sheet=ancient("<results>/{dataset}/raw/{image}.json"),
+        read=all_were_read,
     output:
         "<results>/{dataset}/normalized/{image}.stain.json",
     log:
@@ -60,8 +59,7 @@ rule normalized_target:
 rule normalized_image:
     input:
         unpack(files_of),
-        # The image was read and not rejected; what else its sheet says, such as the patient, changes no pixel.
-        sheet=ancient("<results>/{dataset}/raw/{image}.json"),
+        read=all_were_read,
         stain=each("<results>/{dataset}/normalized/{image}.stain.json", image=lambda w: stained(w, [w.image])),
         target=each("<results>/{dataset}/normalized/{name}.json", name=lambda w: stained(w, ["target"])),
     output:

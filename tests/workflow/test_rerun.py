@@ -206,6 +206,14 @@ def test_a_changed_fact_that_is_only_shown_reruns_what_shows_it(project, name, c
     assert project.wants_of_each() == {"tiny": expected, "pink": NOTHING}, name
 
 
+def test_a_store_asked_for_alone_is_made_again_with_what_its_image_says_of_itself(project):
+    """Its image is read again first; Snakemake would look at the store in the next run only."""
+    manifest = copy.deepcopy(MANIFEST)
+    manifest["datasets"]["tiny"]["pixel_size_um"] = 3.0
+    (project.folder / "tiny.yaml").write_text(yaml.safe_dump(manifest))
+    assert project.wants("results/tiny/normalized/tiny_01.zarr") == RAW | {"normalized_image"}
+
+
 def test_a_changed_fact_of_the_images_reads_them_again(project):
     manifest = copy.deepcopy(MANIFEST)
     manifest["datasets"]["tiny"]["phantom"]["seed"] = 2
