@@ -66,6 +66,11 @@ class ValueCounts:
 def _counts(values: NDArray[Any]) -> ValueCounts:
     if values.dtype.kind == "b" or values.dtype in (np.uint8, np.uint16):
         whole = np.ascontiguousarray(values.astype(np.uint8) if values.dtype.kind == "b" else values)
+        top, above = int(whole.max(initial=0)), cv2.countNonZero(whole)
+        if cv2.sumElems(whole)[0] == top * above:  # 0 and one other value, as in most masks: in a tenth of the time
+            two = np.array([(0, whole.size - above), (top, above)], np.int64)
+            two = two[two[:, 1] > 0]
+            return ValueCounts(two[:, 0].astype(np.float64), two[:, 1])
         size = int(np.iinfo(whole.dtype).max) + 1
         # In a third of the time of `bincount`. Its float32 is exact: a block has less than 2²⁴ pixels.
         pixels = cv2.calcHist([whole], [0], None, [size], [0, size]).ravel().astype(np.int64)

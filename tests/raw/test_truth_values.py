@@ -202,3 +202,24 @@ def test_boxes_that_are_looked_at_are_small_and_give_the_same_answer(tmp_path, m
 def test_declared_labels_are_whole_numbers_from_zero(bad):
     with pytest.raises(ValidationError):
         FolderLayout(images="{image}.png", label="{image}_l.png", values={"EX": bad})
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.bool_, np.int32])
+def test_values_are_counted_as_by_definition(tmp_path, dtype):
+    rng = stream(0, "test", "values")
+    for kinds in ([0], [1], [0, 1], [0, 255], [7, 255], [0, 3, 6], [1, 2, 3], [0, 1, 254, 255], [65535, 0], [40000]):
+        stored = rng.choice(kinds, (31, 17)).astype(dtype)
+        found = count_values(_Held(stored), path=tmp_path)
+        values, pixels = np.unique(stored, return_counts=True)
+        assert np.array_equal(found.values, values)
+        assert np.array_equal(found.pixels, pixels)
+
+
+class _Held:
+    lossy = False
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values, self.shape, self.tile = values, values.shape, values.shape
+
+    def read(self, box: Box) -> np.ndarray:
+        return self.values[box.slices]
