@@ -13,7 +13,7 @@ import sys
 import numpy as np
 
 ENCODERS = ("efficientnet-b0", "tu-tf_efficientnet_lite0", "resnet34", "resnet50")
-NETWORKS = ("unet", "unetplusplus", "deeplabv3plus")
+NETWORKS = ("unet", "unetplusplus", "deeplabv3plus", "fpn", "pspnet", "manet", "segformer", "upernet")
 BATCHES = {"predicting": (4, 512), "training": (8, 256)}
 """Windows or patches of a batch, and their side."""
 CLASSES, SMALL, REPEATS = 5, 64, 3

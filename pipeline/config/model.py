@@ -1,6 +1,6 @@
 """Parameters of stage model: networks, losses, augmentation."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -8,6 +8,8 @@ from pipeline.config.values import Count, Positive, SafeName, Share, Strict
 
 __all__ = ["BUILT_IN_WEIGHTS", "Augmentation", "LossTerm", "ModelConfig", "ModelSettings"]
 
+Network: TypeAlias = Literal["unet", "unetplusplus", "deeplabv3plus", "fpn", "pspnet", "manet", "segformer", "upernet"]
+"""Architectures."""
 BUILT_IN_WEIGHTS = ("none", "package", "imagenet")
 """Values of `encoder_weights` that are no file."""
 
@@ -15,11 +17,15 @@ BUILT_IN_WEIGHTS = ("none", "package", "imagenet")
 class LossTerm(Strict):
     """One term of the weighted sum that is minimised."""
 
-    name: Literal["dice", "focal", "tversky", "bce", "cross_entropy"] = Field(description="The loss.")
+    name: Literal["dice", "focal", "tversky", "focal_tversky", "lovasz", "boundary", "bce", "cross_entropy"] = Field(
+        description="The loss."
+    )
     weight: Positive = Field(1.0, description="Its factor.")
-    alpha: Share = Field(0.5, description="Tversky: weight of false positives.")
-    beta: Share = Field(0.5, description="Tversky: weight of false negatives.")
-    gamma: Annotated[float, Field(ge=0)] = Field(2.0, description="Focal: exponent.")
+    alpha: Share = Field(0.5, description="Tversky, focal Tversky: weight of false positives.")
+    beta: Share = Field(0.5, description="Tversky, focal Tversky: weight of false negatives.")
+    gamma: Annotated[float, Field(ge=0)] = Field(
+        2.0, description="Focal: exponent. Focal Tversky: its inverse, as published."
+    )
 
 
 class Augmentation(Strict):
@@ -36,7 +42,7 @@ class Augmentation(Strict):
 class ModelSettings(Strict):
     """One named network and how it is trained; its results lie in `model/{name}/`."""
 
-    network: Literal["unet", "unetplusplus", "deeplabv3plus"] = Field("unet", description="Architecture.")
+    network: Network = Field("unet", description="Architecture of segmentation-models-pytorch.")
     encoder: str = Field("efficientnet-b0", description="Encoder of segmentation-models-pytorch.")
     encoder_weights: str = Field(
         "none", description="none, package (installed), imagenet (fetched from a hub), or a state-dict file."

@@ -169,7 +169,7 @@ def build_network(settings: ModelSettings, *, classes: int, task: Task) -> Scale
     outputs, weights = output_count(classes, task=task), settings.encoder_weights
     packaged = packaged_encoder_state(settings.encoder) if weights == "package" else None
     hub = weights == "imagenet"
-    body = _from_hub(settings, outputs=outputs) if hub else _created(settings, outputs=outputs, weights=None)
+    body = _from_hub(settings, outputs=outputs) if hub else _built(settings, outputs=outputs)
     scaling = published_scaling(settings.encoder, hub=hub)
     if packaged is not None:
         body.encoder.load_state_dict(packaged)
@@ -199,6 +199,19 @@ def _created(settings: ModelSettings, *, outputs: int, weights: str | bool | Non
         in_channels=CHANNELS,
         classes=outputs,
     )
+
+
+def _built(settings: ModelSettings, *, outputs: int) -> Any:  # noqa: ANN401 untyped library
+    try:
+        return _created(settings, outputs=outputs, weights=None)
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise ModelError(
+            "This network cannot be built on this encoder.",
+            where="model.models.*.encoder",
+            found=f"{settings.network} on {settings.encoder}: {str(error).splitlines()[0] if str(error) else error!r}",
+            expected="an encoder that gives features at the scales that the network asks for",
+            remedy="Choose another encoder, such as tu-tf_efficientnet_lite0, or another network, such as unet.",
+        ) from error
 
 
 def _check_encoder(encoder: str, *, known: list[str]) -> None:

@@ -51,8 +51,8 @@ _NETWORKS = {
 
 
 def activations_of(network: str, encoder: str) -> Activations:
-    """Memory of a network; of an encoder that was not measured, the most that its network took with another."""
-    known = [sizes for (name, _), sizes in _NETWORKS.items() if name == network]
+    """Memory of a network; where it was not measured, the most that it, or any, took with another encoder."""
+    known = [sizes for (name, _), sizes in _NETWORKS.items() if name == network] or list(_NETWORKS.values())
     most = tuple(max(each) for each in zip(*known, strict=True))
     predicting, training, weights = _NETWORKS.get((network, encoder), most)
     return Activations(CREEP * predicting, MARGIN * training, weights * MEBIBYTE)

@@ -1,10 +1,12 @@
 """Losses: what they weigh, what they ignore, and that they can be minimised."""
 
+import itertools
 from typing import get_args
 
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from pipeline.config import LossTerm, ModelSettings
 from pipeline.errors import ModelError
@@ -12,11 +14,13 @@ from pipeline.model.loss import LOSSES, build_loss
 from pipeline.model.network import build_network
 
 FITTING = {
-    "multiclass": ("dice", "tversky", "focal", "cross_entropy"),
-    "multilabel": ("dice", "tversky", "focal", "bce"),
-    "binary": ("dice", "tversky", "focal", "bce"),
+    "multiclass": ("dice", "tversky", "focal_tversky", "lovasz", "boundary", "focal", "cross_entropy"),
+    "multilabel": ("dice", "tversky", "focal_tversky", "lovasz", "boundary", "focal", "bce"),
+    "binary": ("dice", "tversky", "focal_tversky", "lovasz", "boundary", "focal", "bce"),
 }
 PAIRS = [(task, name) for task, names in FITTING.items() for name in names]
+BY_PIXELS = [pair for pair in PAIRS if pair[1] != "boundary"]
+"""Losses of a set of pixels: where they lie does not matter."""
 
 
 def test_every_loss_of_the_table_can_be_configured_and_every_configurable_one_is_in_it() -> None:
@@ -66,12 +70,35 @@ def by_hand(name: str, logits: np.ndarray, target: np.ndarray) -> float:
         )
         weight = (1 - np.exp(-surprise)) ** 2 if name == "focal" else 1
         return float((weight * surprise).mean())
-    alpha, beta = {"dice": (0.5, 0.5), "tversky": (0.3, 0.7)}[name]
+    if name == "lovasz":
+        return lovasz_by_hand(logits, target)
+    alpha, beta = {"dice": (0.5, 0.5)}.get(name, (0.3, 0.7))
+    power = 0.5 if name == "focal_tversky" else 1
     tp, fp, fn = ((logits * target).sum(0), (logits * (1 - target)).sum(0), ((1 - logits) * target).sum(0))
-    return float(((1 - tp / (tp + alpha * fp + beta * fn)) * (target.sum(0) > 0)).mean())
+    return float(((1 - tp / (tp + alpha * fp + beta * fn)) ** power * (target.sum(0) > 0)).mean())
 
 
-@pytest.mark.parametrize(("task", "name"), PAIRS)
+def lovasz_by_hand(chances: np.ndarray, target: np.ndarray) -> float:
+    """The integral of 1 − IoU over the level sets of the errors: of the chances, or of the hinge of one plane's logits."""
+    parts = []
+    for chance, truth in zip(chances.T, target.T, strict=True):
+        if len(target.T) > 1:
+            errors = np.abs(truth - chance)
+        else:
+            errors = np.maximum(1 - np.log(chance / (1 - chance)) * (2.0 * truth - 1), 0)
+        levels = np.unique(np.concatenate([errors, [0]]))
+        loss = 0.0
+        for low, high in itertools.pairwise(levels):
+            wrong = errors >= high
+            found = (truth == 1) & ~wrong
+            together = (truth == 1) | wrong
+            loss += (high - low) * (1 - found.sum() / together.sum())
+        if truth.any() or len(target.T) == 1:
+            parts.append(loss)
+    return float(np.mean(parts))
+
+
+@pytest.mark.parametrize(("task", "name"), BY_PIXELS)
 def test_scattered_ignored_pixels_leave_the_loss_of_the_kept_ones(task: str, name: str) -> None:
     logits, target = example(task)
     shape = target[:, :1].shape if target.ndim == 4 else target.shape
@@ -129,6 +156,30 @@ def test_tversky_weighs_false_positives_by_alpha_and_false_negatives_by_beta() -
     tp, fp, fn = (p * t).sum(), (p * (1 - t)).sum(), ((1 - p) * t).sum()
     found = build_loss([LossTerm(name="tversky", alpha=0.3, beta=0.7)], task="binary")(logits, target)
     torch.testing.assert_close(found, 1 - tp / (tp + 0.3 * fp + 0.7 * fn))
+
+
+@pytest.mark.parametrize("task", ["multiclass", "binary"])
+def test_boundary_loss_is_the_mean_of_chances_times_signed_distances(task: str) -> None:
+    logits, target = example(task)
+    target[0, ..., :4, :6] = 0
+    exists = target != 255
+    chances = logits.softmax(1)[:, 1:] if task == "multiclass" else logits.sigmoid()
+    labels = (1, 2) if task == "multiclass" else (1,)
+    total = 0.0
+    for patch in range(len(target)):
+        for at, label in enumerate(labels):
+            truth = (target[patch].reshape(16, 16) == label).numpy()
+            known = exists[patch].reshape(16, 16).numpy()
+            outer, inner = (ndimage.distance_transform_edt(~mask) for mask in (truth, known & ~truth))
+            signed = np.where(truth, 1 - inner, outer)
+            total += float((chances[patch, at].numpy() * signed * known).sum())
+    found = build_loss([LossTerm(name="boundary")], task=task)(logits, target)
+    assert float(found) == pytest.approx(total / float(exists.sum() * len(labels)), abs=1e-5)
+
+
+def test_a_class_without_truth_has_no_border() -> None:
+    logits, target = example("binary")
+    assert float(build_loss([LossTerm(name="boundary")], task="binary")(logits, target * (target == 255))) == 0
 
 
 def test_terms_add_up_with_their_weights() -> None:

@@ -3,12 +3,14 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
 
 import pipeline.model
 from pipeline.config import ModelSettings
+from pipeline.config.model import Network
 from pipeline.errors import ModelError
 from pipeline.model.network import ScaledNetwork, build_network, check_side, output_count, probabilities
 from pipeline.model.scaling import MEAN, STD
@@ -17,9 +19,11 @@ TINY = ModelSettings(encoder="resnet18")
 MODULES = sorted(path.stem for path in Path(pipeline.model.__file__).parent.glob("[a-z]*.py"))
 
 
-@pytest.mark.parametrize("network", ["unet", "unetplusplus", "deeplabv3plus"])
+@pytest.mark.parametrize("network", get_args(Network))
 def test_every_network_gives_logits_of_the_size_of_its_uint8_patches(network: str) -> None:
-    built = build_network(ModelSettings(network=network), classes=5, task="multiclass").eval()
+    built = build_network(
+        ModelSettings(network=network, encoder="tu-tf_efficientnet_lite0"), classes=5, task="multiclass"
+    ).eval()
     with torch.inference_mode():
         logits = built(torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8))
     assert logits.shape == (2, 6, 64, 64)
@@ -72,6 +76,12 @@ def test_a_side_that_is_no_multiple_of_32_names_the_nearest(side: int, advice: s
 def test_grey_patches_are_refused() -> None:
     with pytest.raises(ModelError, match=r"\(n, 3, h, w\)"):
         ScaledNetwork(torch.nn.Identity(), outputs=1)(torch.zeros(1, 1, 64, 64))
+
+
+def test_a_network_that_cannot_be_built_on_an_encoder_says_which_ones_can() -> None:
+    unfit = ModelSettings(network="unetplusplus", encoder="mit_b0")
+    with pytest.raises(ModelError, match=r"(?s)cannot be built.*unetplusplus on mit_b0.*tu-tf_efficientnet_lite0"):
+        build_network(unfit, classes=1, task="binary")
 
 
 def test_an_unknown_encoder_names_its_nearest_relative() -> None:
