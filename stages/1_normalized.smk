@@ -11,6 +11,8 @@ BLOCKS = {
 rule normalized_stain:
     input:
         unpack(files_of),
+        # What a sheet says beside what the files hold, such as the patient, changes no pixel.
+        sheet=ancient("<results>/{dataset}/raw/{image}.json"),
         read=all_were_read,
     output:
         "<results>/{dataset}/normalized/{image}.stain.json",
@@ -59,6 +61,8 @@ rule normalized_target:
 rule normalized_image:
     input:
         unpack(files_of),
+        # What a sheet says beside what the files hold, such as the patient, changes no pixel.
+        sheet=ancient("<results>/{dataset}/raw/{image}.json"),
         read=all_were_read,
         stain=each("<results>/{dataset}/normalized/{image}.stain.json", image=lambda w: stained(w, [w.image])),
         target=each("<results>/{dataset}/normalized/{name}.json", name=lambda w: stained(w, ["target"])),

@@ -78,8 +78,8 @@ def images_of(*splits):
 
 usable = images_of("train", "validation", "test", "predict")
 annotated = images_of("train", "validation", "test")
-# No file, for sheets say nothing of pixels that the images do not. But the images were read before, and where some are
-# read again a job is looked at anew: with sheets as inputs Snakemake would pass over it, or go by the patients in them.
+# No file, but images were read before, and where some are read again a job is looked at anew: with an ancient sheet alone
+# Snakemake would pass over it, whatever else of it had changed.
 all_were_read = lambda w: usable(w)[:0]
 learned = images_of("train", "validation")
 training = images_of("train")
