@@ -1,8 +1,11 @@
 """The workflow's own linter, but for what does not apply here."""
 
+import ast
 import re
 import subprocess
 import sys
+
+import pytest
 
 from tests.workflow.project import PROJECT
 
@@ -42,3 +45,15 @@ def test_every_rule_records_what_its_results_depend_on_and_has_a_log():
 
 def test_what_every_stage_asks_is_short():
     assert len((PROJECT / "stages" / "common.smk").read_text().splitlines()) <= 150
+
+
+@pytest.mark.parametrize("script", sorted((PROJECT / "stages").glob("[0-9]_*.py")), ids=lambda path: path.name)
+def test_a_script_takes_no_input_and_no_resource_that_no_rule_gives(script):
+    given = set(re.findall(r"^\s+\"?(\w+)\"?[=:] ?[^=]", script.with_suffix(".smk").read_text(), re.MULTILINE))
+    taken = {
+        node.attr
+        for node in ast.walk(ast.parse(script.read_text()))
+        if isinstance(node, ast.Attribute)
+        and ast.unparse(node.value) in ("smk.input", "smk.output", "smk.resources", "resources")
+    }
+    assert taken - {"items"} <= given
