@@ -50,6 +50,8 @@ ESTIMATE_FREE = ("target", "outside", "most_gain", "concentrations")
 """Keys of ``normalized.stain`` that an estimate does not depend on."""
 FUNDUS_ONLY = ("clahe", "gaussian", "difference", "outside")
 """Keys of ``normalized`` that concern the fundus chain alone."""
+HISTOLOGY_ONLY = ("stain", "roi_holes")
+"""Keys of ``normalized`` that concern the histology chain alone."""
 FOUND = "{image}"
 """Pattern of any file."""
 FITTED = ("fit_thresholds", "threshold")
@@ -168,7 +170,7 @@ def normalized_target(run: DatasetRun) -> Values:
 
 @functools.cache
 def _chain(run: DatasetRun) -> Values:
-    other = FUNDUS_ONLY if run.config.normalized.chain == "histology" else ("stain",)
+    other = FUNDUS_ONLY if run.config.normalized.chain == "histology" else HISTOLOGY_ONLY
     return _without(run.config.normalized.of_the_values(), other)
 
 

@@ -129,6 +129,11 @@ class NormalizedConfig(Strict):
         " difference, or black where no difference is taken.",
     )
     stain: Stain = Field(Stain(), description="Histology: stain normalisation.")
+    roi_holes: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.05,
+        description="Histology: holes of the tissue (lumen, mucus) up to this share of the image belong to the region of"
+        " interest; 0: none. Stains are estimated without them.",
+    )
     strip_rows: Count = Field(2048, description="Rows of a block held in memory; a multiple of the shard.")
     strip_columns: Count = Field(6144, description="Columns of a block at most; a multiple of the shard.")
     workers: Count = Field(1, description="Blocks of one image at a time (threads of its job); changes no result.")

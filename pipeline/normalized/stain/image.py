@@ -6,6 +6,8 @@ the pixels to a target with it. So another target does not mean another estimate
 
 import json
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ from pipeline.normalized.region import Region
 from pipeline.normalized.stain.colour_table import COLOURS, colour_table, count_colours, ordered_sample, sample_pixels
 from pipeline.normalized.stain.method import block_concentrations, estimate, normalise
 from pipeline.normalized.stain.record import Estimate, read_estimate
-from pipeline.normalized.stain.tissue import tissue_mask
+from pipeline.normalized.stain.tissue import fill_holes, foreign_mask, tissue_mask
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.runtime.threads import each
 from pipeline.stores.atomic import write_json
@@ -34,6 +36,10 @@ __all__ = ["estimate_image", "normalise_histology", "tissue_of", "write_estimate
 def tissue_of(opened: Opened) -> Region:
     """Tissue mask of an image, found in its thumbnail."""
     return Region.found(tissue_mask, opened.thumbnail(), height=opened.height, width=opened.width)
+
+
+def _foreign_of(opened: Opened) -> Region:
+    return Region.found(foreign_mask, opened.thumbnail(), height=opened.height, width=opened.width)
 
 
 def estimate_image(opened: Opened, region: Region, *, config: NormalizedConfig, workers: int) -> Estimate:
@@ -83,25 +89,33 @@ def write_estimate(entry: ImageEntry, *, config: NormalizedConfig, job: Job, out
     with open_view(entry, record=job.record, config=config, workers=job.workers) as opened:
         region = tissue_of(opened)
         found = estimate_image(opened, region, config=config, workers=job.workers)
-    beside = {"tissue": region.to_json(), "provenance": job.provenance.as_attributes()}
+        foreign = _foreign_of(opened)
+    beside = {"tissue": region.to_json(), "foreign": foreign.to_json(), "provenance": job.provenance.as_attributes()}
     write_json({**found.to_json(), **beside}, output)
 
 
-def _written_tissue(stain: Path | None, opened: Opened) -> Region:
-    """Tissue mask that was found with the stains. To find it anew, a file without pyramid would be read once more."""
-    content = json.loads(stain.read_text(encoding="utf-8")).get("tissue") if stain else None
+def _written(stain: Path | None, name: str, opened: Opened, *, find: Callable[[Opened], Region]) -> Region:
+    """Region that was found with the stains. To find it anew, a file without pyramid would be read once more."""
+    content = json.loads(stain.read_text(encoding="utf-8")).get(name) if stain else None
     if content is None:
-        return tissue_of(opened)
+        return find(opened)
     region = Region.from_json(content, height=opened.height, width=opened.width)
     if region.grid not in opened.view.source.levels:
         raise StoreError(
             "The tissue is that of another image.",
-            where=f"{stain}: tissue.of",
+            where=f"{stain}: {name}.of",
             found=region.grid,
             expected=f"one of the sizes of the image, {opened.view.source.levels}",
             remedy="Give the stain.json of this image.",
         )
     return region
+
+
+def _region_of_interest(opened: Opened, *, stain: Path | None, config: NormalizedConfig) -> Region:
+    """Tissue with its smaller holes. Stains are estimated without them."""
+    tissue = _written(stain, "tissue", opened, find=tissue_of)
+    foreign = _written(stain, "foreign", opened, find=_foreign_of)
+    return replace(tissue, mask=fill_holes(tissue.mask, foreign=foreign.mask, largest_share=config.roi_holes))
 
 
 def _mapped(
@@ -153,7 +167,7 @@ def normalise_histology(
     found = read_estimate(stain) if stain else None
     aim = read_estimate(target) if target else None
     with open_view(entry, record=job.record, config=config, workers=job.workers) as opened:
-        region, pixels = _written_tissue(stain, opened), opened.eight_bit
+        region, pixels = _region_of_interest(opened, stain=stain, config=config), opened.eight_bit
         if found is None or aim is None:
             planes = pixels.map(lambda block: np.moveaxis(block, 2, 0))
         else:

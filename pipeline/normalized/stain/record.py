@@ -26,7 +26,7 @@ Method: TypeAlias = Literal["vahadane", "macenko", "reinhard", "none", "referenc
 Used: TypeAlias = Literal["vahadane", "macenko", "reference", "reinhard", "none"]
 
 # What a file may hold beside the estimate: where a target came from, the tissue of the image, and the record of origin.
-_BESIDE = {"from", "tissue", "provenance"}
+_BESIDE = {"from", "tissue", "foreign", "provenance"}
 
 
 @dataclass(frozen=True, slots=True)

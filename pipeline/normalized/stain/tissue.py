@@ -1,4 +1,4 @@
-"""Tissue mask of a slide, found in a thumbnail: without glass, pen marks, black borders and shadows."""
+"""Tissue mask of a slide, found in a thumbnail: without glass, pen marks, black borders and shadows; and its holes."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ from skimage.filters import threshold_otsu
 from pipeline.arrays.optical_density import background_intensity, optical_density
 from pipeline.normalized.roi import median_smoothed, opened
 
-__all__ = ["tissue_mask"]
+__all__ = ["fill_holes", "foreign_mask", "tissue_mask"]
 
 # Tissue, in optical density (natural logarithm), highest or spread over the channels.
 _LEAST_DENSITY, _MOST_DENSITY = 0.06, 0.15
@@ -40,17 +40,48 @@ def tissue_mask(thumbnail: NDArray[np.uint8]) -> NDArray[np.bool_]:
     NDArray
         ``(y, x)``; nothing on a blank slide, nearly everything in a crop of tissue.
     """
-    # Channels first: a reduction over three neighbours in memory takes ten times as long as one over three planes.
-    smooth = np.stack([median_smoothed(thumbnail[:, :, channel]) for channel in range(3)])
-    histogram = np.stack([np.bincount(plane.ravel(), minlength=256) for plane in smooth])
-    density = optical_density(np.moveaxis(smooth, 0, 2), i0=background_intensity(histogram))
-    planes = np.ascontiguousarray(np.moveaxis(density, 2, 0))
-    highest, spread = planes.max(axis=0), np.ptp(planes, axis=0)
-    foreign = _foreign(smooth, planes, spread)
+    smooth, density = _smooth_density(thumbnail)
+    highest, spread = density.max(axis=0), np.ptp(density, axis=0)
+    foreign = _foreign(smooth, density)
     tissue = (highest > _density_threshold(highest[~foreign])) & (spread > _LEAST_SPREAD) & ~foreign
     specks, holes = (int(np.ceil(share * tissue.size)) for share in (_SPECK_SHARE, _HOLE_SHARE))
     tissue = _without_small(tissue, least=specks)
     return ~_without_small(~tissue, least=holes)
+
+
+def foreign_mask(thumbnail: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Foreign matter on a slide, ``(y, x)``: the black and the ink, with a rim, that `tissue_mask` takes out."""
+    return _foreign(*_smooth_density(thumbnail))
+
+
+def fill_holes(tissue: NDArray[np.bool_], *, foreign: NDArray[np.bool_], largest_share: float) -> NDArray[np.bool_]:
+    """Tissue mask without its smaller holes: lumen and mucus are pale as glass, and lesions are drawn across them.
+
+    Parameters
+    ----------
+    tissue
+        ``(y, x)``.
+    foreign
+        ``(y, x)``; a hole that is mostly ink or black stays one.
+    largest_share
+        Largest hole that is filled, as a share of the image. What the image border cuts is no hole.
+    """
+    count, labels, table, _ = cv2.connectedComponentsWithStats((~tissue).astype(np.uint8), connectivity=4)
+    left, top, width, height, area = (np.asarray(table)[:, at] for at in range(5))
+    inside = (left > 0) & (top > 0) & (left + width < tissue.shape[1]) & (top + height < tissue.shape[0])
+    ink = np.bincount(labels[foreign], minlength=count)
+    filled = inside & (area <= largest_share * tissue.size) & (2 * ink <= area)
+    filled[0] = True  # the tissue itself
+    return np.asarray(filled[labels], np.bool_)
+
+
+def _smooth_density(thumbnail: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Smoothed planes of a thumbnail and their optical densities, ``(3, y, x)`` each."""
+    # Channels first: a reduction over three neighbours in memory takes ten times as long as one over three planes.
+    smooth = np.stack([median_smoothed(thumbnail[:, :, channel]) for channel in range(3)])
+    histogram = np.stack([np.bincount(plane.ravel(), minlength=256) for plane in smooth])
+    density = optical_density(np.moveaxis(smooth, 0, 2), i0=background_intensity(histogram))
+    return smooth, np.ascontiguousarray(np.moveaxis(density, 2, 0))
 
 
 def _density_threshold(density: NDArray[np.float32]) -> float:
@@ -59,8 +90,8 @@ def _density_threshold(density: NDArray[np.float32]) -> float:
     return float(np.clip(threshold_otsu(density), _LEAST_DENSITY, _MOST_DENSITY))
 
 
-def _foreign(rgb: NDArray[np.uint8], density: NDArray[np.float32], spread: NDArray[np.float32]) -> NDArray[np.bool_]:
-    ink = (spread > _INK_SPREAD) & (density[0] > _INK_RATIO * density[1])
+def _foreign(rgb: NDArray[np.uint8], density: NDArray[np.float32]) -> NDArray[np.bool_]:
+    ink = (np.ptp(density, axis=0) > _INK_SPREAD) & (density[0] > _INK_RATIO * density[1])
     foreign = (rgb.max(axis=0) < _BLACK_LEVEL) | ink
     # Isolated pixels are dark nuclei or noise; marks have some width, and their rim is a mixture with the glass.
     return ndimage.binary_dilation(opened(foreign, radius=2), iterations=3)

@@ -142,6 +142,21 @@ def test_tissue_is_found_once_and_read_from_the_estimate_afterwards(tmp_path, mo
     assert searched == [1]
 
 
+def test_holes_belong_to_the_region_and_not_to_what_stains_are_estimated_on(tmp_path):
+    image = PHANTOM.copy()
+    image[100:130, 100:130] = 244
+    entry, stores = saved(tmp_path, image), {}
+    for share in (0.0, 0.05):
+        settings = config().model_copy(update={"roi_holes": share})
+        stores[share] = normalised(tmp_path, entry, settings, name=f"holes{share}")
+    (plain, without), (filled, with_holes) = stores[0.0], stores[0.05]
+    assert not plain["roi"][105:125, 105:125].any()
+    assert filled["roi"][105:125, 105:125].all()
+    assert not (plain["roi"][:] & ~filled["roi"][:] & 1).any()
+    assert with_holes == without
+    assert np.array_equal(filled["0"][:], plain["0"][:])
+
+
 def test_the_tissue_of_another_image_is_refused(tmp_path):
     entry = saved(tmp_path, PHANTOM)
     normalised(tmp_path, entry, config())
@@ -170,7 +185,8 @@ def test_glass_comes_out_neutral_whatever_its_tint(tmp_path, method, number):
 
 
 def test_concentrations_are_kept_on_request(tmp_path):
-    group, found = normalised(tmp_path, saved(tmp_path, PHANTOM), config(concentrations=True))
+    settings = config(concentrations=True).model_copy(update={"roi_holes": 0.0})  # then the region is the tissue
+    group, found = normalised(tmp_path, saved(tmp_path, PHANTOM), settings)
     stains = group["stains"][:]
     assert stains.shape == (2, 280, 280)
     assert stains.dtype == np.float16
