@@ -1,10 +1,11 @@
-"""Warnings of the data that normalised stores tell: truth that covers or misses the region of interest, erased lesions."""
+"""Warnings of the data that normalised stores tell: truth that covers or misses the region, erased lesions, stains."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.raw.data_warnings import DataWarning, most_of, read_sheet_warnings
+from pipeline.normalized.stain.record import NO_H_AND_E, RED_INK
+from pipeline.raw.data_warnings import DataWarning, Kind, most_of, read_sheet_warnings
 from pipeline.stores import open_group
 
 __all__ = ["read_warnings", "store_warnings"]
@@ -14,12 +15,14 @@ REGION = "field of view or tissue"
 
 
 def store_warnings(notes: Mapping[str, Any]) -> list[DataWarning]:
-    """Warnings of the truth counts of normalised images, see `pipeline.normalized.truth_counts`.
+    """Warnings of the truth counts and stain flags of normalised images.
+
+    See `pipeline.normalized.truth_counts` and `pipeline.normalized.stain.checks`.
 
     Parameters
     ----------
     notes
-        Image id → notes of its store; an image without truth says nothing.
+        Image id → notes of its store; an image without truth says nothing of it.
     """
     counts: dict[str, dict[str, Mapping[str, int]]] = {}
     for image, each in sorted(notes.items()):
@@ -28,7 +31,18 @@ def store_warnings(notes: Mapping[str, Any]) -> list[DataWarning]:
     found = [_covering(code, images, notes=notes) for code, images in counts.items()]
     found += [_outside(code, images) for code, images in counts.items()]
     found += [_erased(code, images) for code, images in counts.items()]
+    found += [_flagged("no_h_and_e", "the stains are not those of H&E, and are not used", NO_H_AND_E, notes)]
+    found += [_flagged("red_ink", "red ink or the like counts as eosin", RED_INK, notes)]
     return [each for each in found if each is not None]
+
+
+def _flagged(kind: Kind, said: str, begin: str, notes: Mapping[str, Any]) -> DataWarning | None:
+    images = [image for image, each in sorted(notes.items()) if any(begin in flag for flag in _flags(each))]
+    return DataWarning.of_images(kind, said, images) if images else None
+
+
+def _flags(notes: Mapping[str, Any] | None) -> list[str]:
+    return list((notes or {}).get("flags", ()))
 
 
 def _covering(

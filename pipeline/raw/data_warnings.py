@@ -24,6 +24,8 @@ Kind: TypeAlias = Literal[
     "outside_roi",  # truth beyond field of view or tissue
     "turned",  # EXIF turns that image and truth do not share
     "erased",  # lesions that rescaling erased
+    "no_h_and_e",  # histology of another stain, or no histology
+    "red_ink",  # ink that counts as eosin
     "no_area",  # points, lines and the like
     "other_class",  # features of other classes
     "pixel_size",  # pixel sizes that are not used

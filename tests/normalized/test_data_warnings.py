@@ -39,3 +39,17 @@ def test_erased_lesions_are_counted_over_all_images():
     (warning,) = store_warnings(lesions | {"c": notes(MA=count(9, 9))})
     assert (warning.kind, warning.code, warning.count, warning.names) == ("erased", "MA", 2, ("a",))
     assert warning.sentence.startswith("MA: 2 of 12 lesions")
+
+
+def test_images_whose_stains_are_not_those_of_h_and_e_are_named():
+    flags = {
+        "a": ["vahadane: no H&E: eosin absorbs 1.6 times as much blue as green", "vahadane: eosin is weak"],
+        "b": ["red ink or the like counts as eosin"],
+        "c": ["vahadane: eosin is weak"],
+        "d": ["no H&E: dense tissue absorbs blue rather than red"],
+    }
+    found = store_warnings({image: {"flags": each} for image, each in flags.items()} | {"e": None, "f": {}})
+    assert [(each.kind, each.code, each.names) for each in found] == [
+        ("no_h_and_e", None, ("a", "d")),
+        ("red_ink", None, ("b",)),
+    ]

@@ -1,14 +1,35 @@
-"""Quality checks of estimated stains: each lists what speaks against trusting them, in words for the report."""
+"""Quality checks of estimated stains: each lists what speaks against trusting them, in words for the report.
+
+Limits on what is no H&E were set on real H&E images (whole, cropped, faded, compressed, under warm and cool light) and
+on fundus photographs, H-DAB, images with red and blue swapped, and pen strokes. `docs/quality_flags.md` has the values.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.arrays.optical_density import Background, optical_density
 from pipeline.config import Stain
 from pipeline.normalized.stain.basis import REFERENCE_BASIS, STAINS, LabStatistics, angle
+from pipeline.normalized.stain.colour_table import ColourTable, percentile
+from pipeline.normalized.stain.record import NO_H_AND_E, RED_INK
 
-__all__ = ["check_contrast", "check_strength", "check_tissue", "check_vector"]
+__all__ = [
+    "check_brown",
+    "check_contrast",
+    "check_ink",
+    "check_order",
+    "check_strength",
+    "check_tissue",
+    "check_vector",
+]
 
 _LEAST_CONTRAST = 1.0
+_MOST_BLUE = 1.0
+_LEAST_TURN = -0.05
+# Red ink: how far the eosin maximum lies above nine tenths of the tissue, and density of blue in parts of that of red.
+_MOST_TAIL = 2.0
+_SHARE_OF_HAEMATOXYLIN = 0.25
+_INK_BLUE = 1.2
 
 
 def check_tissue(pixels: int, *, dense: int, settings: Stain) -> list[str]:
@@ -22,7 +43,7 @@ def check_tissue(pixels: int, *, dense: int, settings: Stain) -> list[str]:
 
 
 def check_vector(matrix: NDArray[np.float64] | None, *, settings: Stain) -> list[str]:
-    """Quality check of the stain vectors ``(2, 3)``: none at all, nearly parallel, or far from their reference."""
+    """Quality check of the stain vectors ``(2, 3)``: none, nearly parallel, far from their reference, or brown."""
     if matrix is None:
         return ["no two stains were found"]
     reference, found = np.asarray(REFERENCE_BASIS.matrix), []
@@ -34,7 +55,70 @@ def check_vector(matrix: NDArray[np.float64] | None, *, settings: Stain) -> list
         if away > settings.most_deviation:
             allowed = f"{settings.most_deviation:g}° are allowed"
             found.append(f"{stain} is far from its reference vector: {away:.1f}°, {allowed}")
-    return found
+    return found + check_brown(matrix)
+
+
+def check_brown(matrix: NDArray[np.float64]) -> list[str]:
+    """Quality check of the stain vectors ``(2, 3)``: one that absorbs blue like DAB or the retina, not like H&E."""
+    ratios = [float(row[2]) / max(float(row[1]), 1e-9) for row in matrix]
+    allowed = f"{_MOST_BLUE:g} is allowed"
+    return [
+        f"{NO_H_AND_E}: {stain} absorbs {ratio:.2f} times as much blue as green, {allowed}; DAB or a photograph?"
+        for stain, ratio in zip(STAINS, ratios, strict=True)
+        if ratio > _MOST_BLUE
+    ]
+
+
+def check_order(table: ColourTable, *, background: Background) -> list[str]:
+    """Quality check of the channels: dense tissue is nuclei, and haematoxylin absorbs more red than blue.
+
+    From the middle of the tissue by optical density (20 % to 60 %) to its dense part (90 % to 98 %) the direction turns
+    from blue towards red. Where it turns the other way, red and blue are swapped, or it is another stain.
+    """
+    density = optical_density(table.colours, i0=background).astype(np.float64)
+    length = np.linalg.norm(density, axis=1)
+    low, high, dense, top = (percentile(length, table.counts, q) for q in (20, 60, 90, 98))
+    middle = _direction(density, table.counts * ((length >= low) & (length <= high)))
+    densest = _direction(density, table.counts * ((length >= dense) & (length <= top)))
+    turn = float((densest - middle) @ (1, 0, -1))
+    problem = f"{NO_H_AND_E}: dense tissue absorbs blue rather than red: {turn:.2f}, {_LEAST_TURN:g} is needed"
+    return [f"{problem}; red and blue swapped?"] if turn < _LEAST_TURN else []
+
+
+def check_ink(amounts: NDArray[np.float32], table: ColourTable, *, background: Background) -> list[str]:
+    """Quality check of the eosin maximum: red ink in the tissue, which raises it.
+
+    Parameters
+    ----------
+    amounts
+        ``(2, n)``, concentrations of the colours of the table.
+    table
+        Colours of the tissue.
+    background
+        Light through bare glass.
+
+    Returns
+    -------
+    list
+        A flag where the 99th percentile of eosin is more than twice the 90th, or twice a quarter of the 99th percentile
+        of haematoxylin if that is more, and the colours above its 98th percentile absorb more blue than red by a fifth.
+        Blood is as red, but does not stand out as far.
+    """
+    haematoxylin, eosin = amounts.astype(np.float64)
+    counts = table.counts
+    most, usual, above = (percentile(eosin, counts, q) for q in (99, 90, 98))
+    usual = max(usual, _SHARE_OF_HAEMATOXYLIN * percentile(haematoxylin, counts, 99), 1e-9)
+    density = optical_density(table.colours, i0=background).astype(np.float64)
+    red, _, blue = _direction(density, counts * (eosin >= above))
+    if most <= _MOST_TAIL * usual or blue <= _INK_BLUE * red:
+        return []
+    tail = f"its maximum is {most / usual:.1f} times that of most tissue, {_MOST_TAIL:g} is allowed"
+    return [f"{RED_INK} or the like counts as eosin: {tail}"]
+
+
+def _direction(density: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    total = counts @ density
+    return np.asarray(total / max(float(np.linalg.norm(total)), np.finfo(np.float64).tiny))
 
 
 def check_strength(maxima: NDArray[np.float64], *, settings: Stain) -> list[str]:

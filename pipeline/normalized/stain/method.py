@@ -14,8 +14,16 @@ from numpy.typing import NDArray
 from pipeline.arrays.optical_density import NO_BACKGROUND, Background, optical_density
 from pipeline.config import Stain
 from pipeline.errors import ConfigurationError
-from pipeline.normalized.stain.basis import REFERENCE_BASIS, LabStatistics, StainBasis, unit_rows
-from pipeline.normalized.stain.checks import check_contrast, check_strength, check_tissue, check_vector
+from pipeline.normalized.stain.basis import REFERENCE_BASIS, LabStatistics, StainBasis, angle, unit_rows
+from pipeline.normalized.stain.checks import (
+    check_brown,
+    check_contrast,
+    check_ink,
+    check_order,
+    check_strength,
+    check_tissue,
+    check_vector,
+)
 from pipeline.normalized.stain.colour_table import ColourTable, percentile
 from pipeline.normalized.stain.concentrations import concentrations
 from pipeline.normalized.stain.macenko import macenko_basis
@@ -52,7 +60,7 @@ def estimate(table: ColourTable, sample: NDArray[np.uint8], *, background: Backg
     -------
     Estimate
         What is used, and flags: too little tissue, a weak stain, vectors that are nearly parallel or far from their
-        reference. With the fallback ``macenko`` the reference vectors follow where that fails too. With ``keep``, and
+        reference, colours that are not those of H&E. Red ink is flagged only, the stains are used. With the fallback ``macenko`` the reference vectors follow where that fails too. With ``keep``, and
         for Reinhard's method always, an image that fails the checks is left as it is.
     """
     if settings.method == "none":
@@ -178,24 +186,32 @@ class _Slide:
         table, settings = self.table, self.settings
         dense = int(table.counts[self._dense(table.colours)].sum())
         flags = check_tissue(table.pixels, dense=dense, settings=settings)
-        for used, matrix, pixels in () if flags else self._candidates(dense):
+        candidates = () if flags else self._candidates(dense)
+        foreign = [] if flags else check_order(table, background=self.background)
+        flags += foreign
+        for used, matrix, pixels in candidates:
             problems = check_vector(matrix, settings=settings)
-            if matrix is not None and not problems:
-                maxima = self._maxima(matrix)
+            if matrix is not None and not problems and not foreign:
+                amounts = self._amounts(matrix)
+                maxima = self._maxima(amounts)
                 problems = check_strength(maxima, settings=settings)
                 if not problems:
+                    flags += check_ink(amounts, table, background=self.background)
                     return self._with_basis(used, matrix, maxima, pixels=pixels, flags=flags)
             flags += [f"{used}: {problem}" for problem in problems]
         if settings.fallback == "keep":
             return Estimate(settings.method, "none", self.background, tissue_pixels=table.pixels, flags=tuple(flags))
         matrix = np.asarray(REFERENCE_BASIS.matrix)
-        maxima = self._maxima(matrix)
+        maxima = self._maxima(self._amounts(matrix))
         flags += [f"reference: {problem}" for problem in check_strength(maxima, settings=settings)]
         return self._with_basis("reference", matrix, maxima, pixels=0, flags=flags)
 
     def by_moments(self) -> Estimate:
         table, settings = self.table, self.settings
         flags = check_tissue(table.pixels, dense=table.pixels, settings=settings)
+        flags = flags or check_order(table, background=self.background)
+        matrix = None if flags else self._macenko()
+        flags += [] if matrix is None else check_brown(matrix)
         moments = None if flags else lab_statistics(table, background=self.background)
         flags += check_contrast(moments) if moments else []
         if moments is None or flags:
@@ -208,7 +224,17 @@ class _Slide:
             deviation=moments.deviation,
             tissue_pixels=table.pixels,
             sample_pixels=table.pixels,
+            flags=tuple(self._ink(matrix)),
         )
+
+    def _ink(self, matrix: Vectors | None) -> list[str]:
+        if matrix is None or angle(matrix[0], matrix[1]) < self.settings.least_angle:
+            return []
+        return check_ink(self._amounts(matrix), self.table, background=self.background)
+
+    def _macenko(self) -> Vectors | None:
+        least, extreme = self.settings.least_density, self.settings.extreme_angle
+        return macenko_basis(self.table, background=self.background, least_density=least, extreme_angle=extreme)
 
     def _candidates(self, dense: int) -> Iterator[tuple[Used, Vectors | None, int]]:
         settings, background = self.settings, self.background
@@ -219,22 +245,19 @@ class _Slide:
             )
             yield "vahadane", learned, colours.shape[0]
         if "macenko" in (settings.method, settings.fallback):
-            least, extreme = settings.least_density, settings.extreme_angle
-            yield (
-                "macenko",
-                macenko_basis(self.table, background=background, least_density=least, extreme_angle=extreme),
-                dense,
-            )
+            yield "macenko", self._macenko(), dense
 
     def _dense(self, colours: NDArray[np.uint8]) -> NDArray[np.bool_]:
         density = optical_density(colours, i0=self.background)
         return np.asarray((density * density).sum(axis=1) > self.settings.least_density**2)
 
-    def _maxima(self, matrix: Vectors) -> Vectors:
+    def _amounts(self, matrix: Vectors) -> NDArray[np.float32]:
+        basis = StainBasis.of(matrix, np.zeros(2), self.background)
+        return concentrations(self.table.colours, basis=basis, sparsity=_sparsity(self.settings))
+
+    def _maxima(self, amounts: NDArray[np.float32]) -> Vectors:
         if self.table.pixels == 0:
             return np.asarray(REFERENCE_BASIS.maxima)
-        basis = StainBasis.of(matrix, np.zeros(2), self.background)
-        amounts = concentrations(self.table.colours, basis=basis, sparsity=_sparsity(self.settings))
         counts, q = self.table.counts, self.settings.percentile
         return np.array([percentile(amount.astype(np.float64), counts, q) for amount in amounts])
 

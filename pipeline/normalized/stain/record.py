@@ -20,7 +20,12 @@ from pipeline.normalized.stain.basis import (
     angle,
 )
 
-__all__ = ["REFERENCE", "Estimate", "read_estimate"]
+__all__ = ["NO_H_AND_E", "RED_INK", "REFERENCE", "Estimate", "read_estimate"]
+
+NO_H_AND_E = "no H&E"
+"""What flags say of images that are no H&E, before the reason."""
+RED_INK = "red ink"
+"""What a flag says of ink that counts as eosin, before the numbers."""
 
 Method: TypeAlias = Literal["vahadane", "macenko", "reinhard", "none", "reference", "median"]
 Used: TypeAlias = Literal["vahadane", "macenko", "reference", "reinhard", "none"]
