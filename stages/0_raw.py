@@ -14,12 +14,13 @@ def raw_image(smk: Any) -> None:
     """Write the fact sheet of one image."""
     from pipeline.raw.datasets.entry import entry_from_files
     from pipeline.raw.facts import write_fact_sheet
+    from pipeline.runtime.input_files import record_reading
 
     config = smk.params.config
-    files = {name: getattr(smk.input, name) for name in ("image", "masks", "label", "annotations")}
-    entry = entry_from_files(config["entry"], **files)
+    entry = entry_from_files(config["entry"], **smk.params.files)
     job = job_of("raw", config=config, code=smk.params.code, workers=smk.threads)
-    write_fact_sheet(entry, job=job, output=Path(smk.output[0]))
+    states = write_fact_sheet(entry, job=job, output=Path(smk.output[0]))
+    record_reading(states, Path(smk.params.record), said=smk.params.contents)
 
 
 def raw_images(smk: Any) -> None:
@@ -28,7 +29,7 @@ def raw_images(smk: Any) -> None:
     from pipeline.raw.table import write_images
 
     config = smk.params.config
-    settings = config["raw"] | {"splits_csv": smk.input.splits or None}
+    settings = config["raw"] | {"splits_csv": smk.params.file}
     write_images(
         [Path(path) for path in smk.input.sheets],
         dataset=config["dataset"],

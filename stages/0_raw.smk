@@ -1,9 +1,9 @@
 """raw: image files -> a fact sheet per image, and the table of images with split, group, centre and fold."""
 
+SPLITS, SPLITS_CONTENTS = named_file("raw.splits_csv", lambda w: run_of(w).config.raw.splits_csv)
+
 
 rule raw_image:
-    input:
-        unpack(files_of),
     output:
         "<results>/{dataset}/raw/{image}.json",
     log:
@@ -20,6 +20,9 @@ rule raw_image:
             script="0_raw.py",
             function="raw_image",
         ),
+        files=files_of,
+        contents=lambda w: inputs_of(w).reading(),
+        record=lambda w, input: str(inputs_of(w).record),
     message:
         "{wildcards.dataset}: reading {wildcards.image}"
     script:
@@ -29,7 +32,7 @@ rule raw_image:
 checkpoint raw_images:
     input:
         sheets=each("<results>/{dataset}/raw/{image}.json", image=lambda w: IMAGES[w.dataset]),
-        splits=lambda w: run_of(w).config.raw.splits_csv or [],
+        splits=SPLITS,
     output:
         "<results>/{dataset}/raw/images.parquet",
     log:
@@ -40,6 +43,7 @@ checkpoint raw_images:
         mem_mb=memory_of("raw_images"),
     params:
         **recorded(lambda w: depends.raw_images(run_of(w)), script="0_raw.py", function="raw_images"),
+        **SPLITS_CONTENTS,
         left_over=left_over_of,
     message:
         "{wildcards.dataset}: table of images"

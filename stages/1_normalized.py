@@ -17,8 +17,7 @@ def on_image(smk: Any, *results: str) -> dict[str, Any]:
     from pipeline.raw.datasets.entry import entry_from_files
 
     config = smk.params.config
-    files = {name: getattr(smk.input, name) for name in ("image", "masks", "label", "annotations")}
-    entry = entry_from_files(config["entry"], **files)
+    entry = entry_from_files(config["entry"], **smk.params.files)
     inputs = entry.files | {name: Path(getattr(smk.input, name)[0]) for name in results}
     blocks = {"strip_rows": smk.resources.strip_rows, "strip_columns": smk.resources.strip_columns}
     job = job_of("normalized", config=config, code=smk.params.code, inputs=inputs, workers=smk.threads)
@@ -43,16 +42,15 @@ def normalized_target(smk: Any) -> None:
     from pipeline.normalized.stain.target import write_target
 
     config = smk.params.config
-    files = [Path(path) for path in smk.input]
+    file, estimates = smk.params.file and Path(smk.params.file), [Path(path) for path in smk.input.estimates]
+    inputs = {path.name: path for path in ([file] if file else []) + estimates}
     write_target(
         NormalizedConfig.model_validate(config["normalized"]),
         target=config["target"],
-        file=Path(smk.input.file) if smk.input.file else None,
-        estimates=[Path(path) for path in smk.input.estimates],
+        file=file,
+        estimates=estimates,
         output=Path(smk.output[0]),
-        provenance=origin(
-            "normalized", config=config, code=smk.params.code, inputs={path.name: path for path in files}
-        ),
+        provenance=origin("normalized", config=config, code=smk.params.code, inputs=inputs),
     )
 
 

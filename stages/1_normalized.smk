@@ -6,11 +6,11 @@ BLOCKS = {
     "strip_rows": lambda w: run_of(w).config.normalized.strip_rows,
     "strip_columns": lambda w: run_of(w).config.normalized.strip_columns,
 }
+TARGET, TARGET_CONTENTS = named_file("normalized.stain.target", lambda w: depends.target_file(run_of(w)))
 
 
 rule normalized_stain:
     input:
-        unpack(files_of),
         # What a sheet says beside what the files hold, such as the patient, changes no pixel.
         sheet=ancient("<results>/{dataset}/raw/{image}.json"),
         read=all_were_read,
@@ -30,6 +30,8 @@ rule normalized_stain:
             script="1_normalized.py",
             function="normalized_stain",
         ),
+        files=files_of,
+        contents=lambda w: inputs_of(w).content(),
     message:
         "{wildcards.dataset}: estimating the stains of {wildcards.image}"
     script:
@@ -38,7 +40,7 @@ rule normalized_stain:
 
 rule normalized_target:
     input:
-        file=lambda w: depends.target_file(run_of(w)) or [],
+        file=TARGET,
         estimates=each("<results>/{dataset}/normalized/{image}.stain.json", image=median_images),
     output:
         "<results>/{dataset}/normalized/target.json",
@@ -52,6 +54,7 @@ rule normalized_target:
         **recorded(
             lambda w: depends.normalized_target(run_of(w)), script="1_normalized.py", function="normalized_target"
         ),
+        **TARGET_CONTENTS,
     message:
         "{wildcards.dataset}: target of stain normalisation"
     script:
@@ -60,7 +63,6 @@ rule normalized_target:
 
 rule normalized_image:
     input:
-        unpack(files_of),
         # What a sheet says beside what the files hold, such as the patient, changes no pixel.
         sheet=ancient("<results>/{dataset}/raw/{image}.json"),
         read=all_were_read,
@@ -83,6 +85,8 @@ rule normalized_image:
             script="1_normalized.py",
             function=lambda w: f"{run_of(w).config.normalized.chain}_image",
         ),
+        files=files_of,
+        contents=lambda w: inputs_of(w).content(),
     message:
         "{wildcards.dataset}: normalising {wildcards.image}"
     script:

@@ -28,7 +28,7 @@ def index_sampling(smk: Any) -> None:
     config = smk.params.config
     images = Path(smk.input.images)
     normalized = by_image(smk.input.normalized)
-    hard = {"hard_negatives": Path(smk.input.hard_negatives)} if smk.input.hard_negatives else {}
+    hard = {"hard_negatives": Path(smk.params.file)} if smk.params.file else {}
     candidates = by_image(smk.input.candidates)
     inputs = {"images": images, **hard, **normalized}
     write_index(

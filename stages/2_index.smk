@@ -2,6 +2,10 @@
 
 STAGE_RESULTS["index"] = each("<results>/{dataset}/index/{sampling}.parquet", sampling=samplings)
 
+HARD, HARD_CONTENTS = named_file(
+    "index.samplings.{sampling}.hard_negatives.table", lambda w: depends.hard_negatives_file(run_of(w), w.sampling)
+)
+
 
 rule index_candidates:
     input:
@@ -27,7 +31,7 @@ rule index_sampling:
         images="<results>/{dataset}/raw/images.parquet",
         candidates=each("<results>/{dataset}/index/candidates/{image}.parquet", image=annotated),
         normalized=each("<results>/{dataset}/normalized/{image}.zarr", image=annotated),
-        hard_negatives=lambda w: depends.hard_negatives_file(run_of(w), w.sampling) or [],
+        hard_negatives=HARD,
     output:
         "<results>/{dataset}/index/{sampling}.parquet",
     log:
@@ -41,6 +45,7 @@ rule index_sampling:
         **recorded(
             lambda w: depends.index_sampling(run_of(w), w.sampling), script="2_index.py", function="index_sampling"
         ),
+        **HARD_CONTENTS,
     message:
         "{wildcards.dataset}: drawing patches, {wildcards.sampling}"
     script:

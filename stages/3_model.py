@@ -21,8 +21,8 @@ def model_fit(smk: Any) -> None:
     config = smk.params.config
     index = Path(smk.input.index)
     normalized = by_image(smk.input.normalized)
-    encoder = {"encoder": Path(smk.input.encoder)} if smk.input.encoder else {}
-    settings = config["model"] | ({"encoder_weights": smk.input.encoder} if encoder else {})
+    encoder = {"encoder": Path(smk.params.file)} if smk.params.file else {}
+    settings = config["model"] | ({"encoder_weights": smk.params.file} if encoder else {})
     settings |= {"readers": smk.resources.readers}
     settings |= {"precision": resolved_precision(settings["precision"], device=settings["device"])}
     config = config | {"model": config["model"] | {"precision": settings["precision"]}}

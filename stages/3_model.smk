@@ -2,11 +2,15 @@
 
 STAGE_RESULTS["model"] = each("<results>/{dataset}/model/{model}", model=models)
 
+ENCODER, ENCODER_CONTENTS = named_file(
+    "model.models.{model}.encoder_weights", lambda w: depends.weights_file(run_of(w), w.model)
+)
+
 
 rule model_fit:
     input:
         index=lambda w: f"<results>/{w.dataset}/index/{model_settings(w).sampling}.parquet",
-        encoder=lambda w: depends.weights_file(run_of(w), w.model) or [],
+        encoder=ENCODER,
         target=each("<results>/{dataset}/normalized/{name}.json", name=lambda w: stained(w, ["target"])),
         normalized=each("<results>/{dataset}/normalized/{image}.zarr", image=learned),
     output:
@@ -25,6 +29,7 @@ rule model_fit:
         readers=lambda w: model_settings(w).readers,
     params:
         **recorded(lambda w: depends.model_fit(run_of(w), w.model), script="3_model.py", function="model_fit", slots=80),
+        **ENCODER_CONTENTS,
     message:
         "{wildcards.dataset}: training {wildcards.model}"
     script:

@@ -76,7 +76,7 @@ def report_page(smk: Any) -> None:
 
     config = smk.params.config
     # Without phantoms the originals come in the order of the image ids.
-    files = dict(zip(config["images"], map(Path, smk.input.originals), strict=bool(smk.input.originals)))
+    files = dict(zip(config["images"], map(Path, smk.params.originals), strict=bool(smk.params.originals)))
     metrics = {Path(path).name: Path(path) for path in smk.input.metrics_classes}
     job = job_of("report", config=config, code=smk.params.code, inputs=metrics)
     classes = len(job.record.codes)

@@ -61,7 +61,6 @@ rule report_page:
     input:
         images="<results>/{dataset}/raw/images.parquet",
         sheets=each("<results>/{dataset}/raw/{image}.json", image=lambda w: IMAGES[w.dataset]),
-        originals=lambda w: [entry.image for entry in usable_entries(w).values() if entry.image],
         normalized=each("<results>/{dataset}/normalized/{image}.zarr", image=usable),
         stains=each("<results>/{dataset}/normalized/{image}.stain.json", image=lambda w: stained(w, usable(w))),
         target=each("<results>/{dataset}/normalized/{name}.json", name=lambda w: stained(w, ["target"])),
@@ -109,6 +108,8 @@ rule report_page:
             function="report_page",
             slots=400,
         ),
+        # Not inputs: what they hold is in the normalised images.
+        originals=lambda w, input: [str(entry.image) for entry in usable_entries(w).values() if entry.image],
     message:
         "{wildcards.dataset}: report"
     script:

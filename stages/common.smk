@@ -19,7 +19,6 @@ from pipeline.config.run import plan_run
 from pipeline.errors import PipelineError
 from pipeline.model.held_out import measured_images, threshold_sources
 from pipeline.raw.datasets.left_over import left_over
-from pipeline.raw.datasets.links import plain_files
 from pipeline.raw.datasets.listing import list_images
 from pipeline.raw.datasets.pictures import picture_of_job
 from pipeline.runtime.job_memory import job_mb
@@ -56,7 +55,6 @@ wildcard_constraints:
 
 run_of = lambda w: DATASETS[w.dataset]
 entry_of = lambda w: IMAGES[w.dataset][w.image]
-files_of = lambda w: plain_files(entry_of(w).file_lists(), results=Path(RUN.results))
 any_of = lambda names: "|".join(map(re.escape, sorted(names))) or "(?!)"  # nothing where there are none
 
 
@@ -146,3 +144,6 @@ def memory_of(job):
 def targets(word):
     """The results of a stage for every data set, and the word on whether any image had to be left out."""
     return expand("<results>/.complete/{dataset}/{word}", dataset=DATASETS, word=word)
+
+
+include: "input_files.smk"

@@ -1,9 +1,10 @@
 """Command line ``lesionmap``: single things that need no workflow; the only package that prints.
 
-arguments   arguments that several commands take
-check       what a run will do, what it needs, what would be left out
-index       a look at a patch index, and its patches for other programs
-predict     a trained model on one new image
+arguments    arguments that several commands take
+check        what a run will do, what it needs, what would be left out
+check_files  contents of input files against what the results were made of
+index        a look at a patch index, and its patches for other programs
+predict      a trained model on one new image
 """
 
 import argparse

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.cli.arguments import PROJECT, key_values
+from pipeline.cli.check_files import check_contents
 from pipeline.config.run import DatasetRun, merge, plan_run
 from pipeline.config.validation import load_yaml
 from pipeline.raw.data_warnings import sheet_warnings
@@ -98,7 +99,7 @@ def _values(console: Console, run: DatasetRun, entries: Sequence[ImageEntry]) ->
 def _check(arguments: argparse.Namespace) -> int:
     console = Console(soft_wrap=True)
     run, datasets = plan_run(_configuration(arguments), shipped_manifest=PROJECT / "datasets_manifest.yaml")
-    problems, total, warned = [], 0.0, 0
+    problems, total, warned, unseen = [], 0.0, 0, 0
     for each in datasets:
         entries = list_images(each.record, dataset=each.name, root=each.root)
         total += _describe(console, each, entries)
@@ -108,6 +109,8 @@ def _check(arguments: argparse.Namespace) -> int:
         found, warned = found + wrong, warned + warnings
         check_splits(entries, codes=each.record.codes, config=each.config.raw, seed=each.config.seed)
         problems += [f"{each.entry}/{problem}" for problem in found]
+        if arguments.deep:
+            unseen += check_contents(console, entries, results=Path(run.results), dataset=each.entry)
     console.print(
         f"Results go to {escape(run.results)}; at most {total / GIGABYTE:.2f} GB of arrays before compression."
     )
@@ -115,8 +118,10 @@ def _check(arguments: argparse.Namespace) -> int:
         console.print(escape(f"would be left out: {problem}"), style="red")
     if warned:
         console.print(f"{warned} warnings: what is used as it stands, but seldom meant so.", style="yellow")
-    console.print(f"{len(problems)} images would be left out." if problems else "Manifest, configuration and data fit.")
-    return 1 if problems else 0
+    if problems or not unseen:
+        fit = "Manifest, configuration and data fit."
+        console.print(f"{len(problems)} images would be left out." if problems else fit)
+    return 1 if problems or unseen else 0
 
 
 def add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -124,4 +129,5 @@ def add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     check = commands.add_parser("check", help="validate manifest, configuration and data; say what a run will do")
     check.add_argument("--configfile", nargs="+", default=[], metavar="FILE", help="as for snakemake")
     check.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
+    check.add_argument("--deep", action="store_true", help="hash all input files of images and compare with the record")
     check.set_defaults(run=_check)

@@ -19,6 +19,7 @@ from pipeline.raw.pixels import open_image, polygon_origin
 from pipeline.raw.splits.duplicates import SmallLuminance, hash_level, perceptual_hash
 from pipeline.raw.truth import open_truth
 from pipeline.raw.turns import turns_of
+from pipeline.runtime.input_files import FileState, hashed
 from pipeline.stores.atomic import write_json
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import file_digest
@@ -144,12 +145,20 @@ def _read_through(
     return digest.hexdigest(), found | ({"polygons": masks.polygons} if masks and masks.polygons else {})
 
 
-def write_fact_sheet(entry: ImageEntry, *, job: Job, output: Path) -> None:
-    """Fact sheet ``raw/{image}.json``, written. An unusable image is recorded there and is no error."""
-    inputs = {name: file_digest(path) for name, path in entry.files.items()}
+def write_fact_sheet(entry: ImageEntry, *, job: Job, output: Path) -> dict[str, FileState]:
+    """Fact sheet ``raw/{image}.json``, written. An unusable image is recorded there and is no error.
+
+    Returns
+    -------
+    dict
+        States of the files before they were decoded, by what they are; the sheet holds their digests.
+    """
+    states = hashed(entry.files)
+    inputs = {name: state.sha256 for name, state in states.items()}
     sheet = fact_sheet(entry, record=job.record, workers=job.workers)
     attributes = {**job.provenance.as_attributes(), "inputs": inputs, "pixel_size_um": sheet["pixel_size_um"]}
     write_json({**sheet, "provenance": attributes}, output)
+    return states
 
 
 def read_sheet(path: Path) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """The command says what a run will do, and one sentence about what is wrong."""
 
 import json
+import os
 
 import imagecodecs
 import numpy as np
@@ -10,6 +11,13 @@ import yaml
 from PIL import Image
 
 from pipeline.cli import main
+from pipeline.config.manifest import DatasetRecord
+from pipeline.raw.datasets.changed_files import ImageInputs
+from pipeline.raw.datasets.listing import list_images
+from pipeline.raw.facts import write_fact_sheet
+from pipeline.runtime.input_files import record_reading
+from pipeline.stores.job import Job
+from pipeline.stores.provenance import Provenance
 
 
 @pytest.fixture
@@ -205,3 +213,42 @@ def test_check_warns_of_what_polygon_files_hold_beside_areas(folder, capsys):
         (folder / f"{name}.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": held}))
     assert check() == 0
     assert "1 geometries are no area and were passed over (Point); images: 1 (b)" in capsys.readouterr().out
+
+
+def read_all(folder):
+    """Fact sheets and records, as the jobs of a run write them."""
+    record = yaml.safe_load((folder / "mine.yaml").read_text())["datasets"]["mine"]
+    record = DatasetRecord.model_validate(record)
+    for entry in list_images(record, dataset="mine", root=folder):
+        sheet = folder / "results" / "mine" / "raw" / f"{entry.image_id}.json"
+        states = write_fact_sheet(entry, job=Job(record, Provenance("raw", {}, "0")), output=sheet)
+        inputs = ImageInputs(entry, results=folder / "results", dataset="mine")
+        record_reading(states, inputs.record, said=inputs.reading())
+
+
+def test_a_deep_check_finds_what_size_and_date_do_not_show_and_names_it(folder, capsys):
+    assert check("--deep") == 0
+    assert "contents of 0 of 3 images" in capsys.readouterr().out
+    read_all(folder)
+    assert check("--deep") == 0
+    assert "contents of 3 of 3 images" in capsys.readouterr().out
+    image, other = folder / "b.jpg", folder / "c.jpg"
+    found, content = image.stat(), bytearray(image.read_bytes())
+    content[-3] ^= 1
+    image.write_bytes(content)
+    other.write_bytes(content)
+    os.utime(image, ns=(found.st_atime_ns, found.st_mtime_ns))
+    assert check() == 0
+    capsys.readouterr()
+    assert check("--deep") == 1
+    text = capsys.readouterr().out
+    assert "recorded size and date: " in text
+    assert str(image.name) in text
+    assert all(
+        words in text
+        for words in ["1 files changed unseen", "Touch", "1 files hold something else", "reads them again"]
+    )
+    assert "Manifest, configuration and data fit." not in text
+    image.touch()
+    assert check("--deep") == 0
+    assert "2 files hold something else" in capsys.readouterr().out

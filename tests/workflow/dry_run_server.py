@@ -22,7 +22,8 @@ def preload(snakefile: Path) -> None:
     """
     from snakemake.cli import get_argument_parser
 
-    workflow = (snakefile.parent / "stages" / "common.smk").read_text()
+    files = ("common.smk", "input_files.smk")
+    workflow = "".join((snakefile.parent / "stages" / name).read_text() for name in files)
     found = re.findall(r"^(?:from|import) ([\w.]+)", workflow, re.MULTILINE)
     for name in ("snakemake.workflow", "snakemake.persistence.file", "pyarrow.parquet", *found):
         importlib.import_module(name)

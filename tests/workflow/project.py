@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from PIL import Image
+
+from pipeline.raw.phantom.histology import histology_phantom
 
 PROJECT = Path(__file__).parents[2]
 CACHE = "__pycache__"
@@ -32,11 +35,13 @@ MANIFEST = {
             ],
         },
         "pink": {
-            "title": "Tiny phantom tissue",
-            "adaptor": "phantom",
+            "title": "Files of tiny phantom tissue",
+            "adaptor": "folder",
+            "root": "slides {1} <results>",  # a name that Snakemake would take for its own
             "modality": "histology",
             "task": "binary",
-            "phantom": {"world": "histology", "images": 3, "test": 1, "size": 160, "seed": 1},
+            "folder": {"images": "{image}.png", "masks": {"LESION": "masks/{image}.png"}, "test": "pink_03"},
+            "group": {"csv": "patients.csv"},
             "classes": [{"code": "LESION", "name": "Lesion"}],
         },
     }
@@ -142,6 +147,18 @@ def _dry_run_server(folder: Path) -> subprocess.Popen[str]:
     )
 
 
+def write_slides(root: Path) -> None:
+    """Image files, masks and table of patients of the histology data set."""
+    (root / "masks").mkdir(parents=True)
+    rows = ["image_id,group"]
+    for number in range(3):
+        phantom = histology_phantom(number, size=160, seed=1)
+        Image.fromarray(phantom.image).save(root / f"pink_{number + 1:02}.png")
+        Image.fromarray(phantom.masks["LESION"]).save(root / "masks" / f"pink_{number + 1:02}.png")
+        rows.append(f"pink_{number + 1:02},{phantom.group}")
+    (root / "patients.csv").write_text("\n".join(rows))
+
+
 def copy_of_project(folder: Path) -> Project:
     """Copy the project without its results."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -154,6 +171,7 @@ def copy_of_project(folder: Path) -> Project:
             shutil.copy2(source, folder / name)
     _share_compiled(folder)
     (folder / "tiny.yaml").write_text(yaml.safe_dump(MANIFEST))
+    write_slides(folder / MANIFEST["datasets"]["pink"]["root"])
     project = Project(folder)
     project.configure(TINY)
     return project

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ManifestError, MissingDataError
-from pipeline.raw.datasets.links import linked_path
 
 __all__ = ["Checked", "ImageEntry", "checked_entries", "entry_from_files", "existing_root"]
 
@@ -64,11 +63,11 @@ class ImageEntry:
         own = {"image_id": self.image_id, "annotated": self.annotated, "number": self.number}
         return own | {"codes": [code for code, _ in self.masks]} | {name: getattr(self, name) for name in others}
 
-    def file_lists(self) -> dict[str, list[Path]]:
-        """Files of the image by the names of ``entry_from_files``; empty lists where there are none."""
+    def file_lists(self) -> dict[str, list[str]]:
+        """Paths of the files by the names of ``entry_from_files``; empty lists where there are none."""
         single = {"image": self.image, "label": self.label, "annotations": self.annotations}
-        lists = {name: [path] if path else [] for name, path in single.items()}
-        return {"image": lists["image"], "masks": [path for _, path in self.masks], **lists}
+        lists = {name: [str(path)] if path else [] for name, path in single.items()}
+        return {"image": lists["image"], "masks": [str(path) for _, path in self.masks], **lists}
 
 
 def entry_from_files(
@@ -87,11 +86,11 @@ def entry_from_files(
         ``image_id``, ``annotated``, ``number``, and ``codes`` of the masks in their order. Where they matter also
         ``official_test``, ``group`` and ``centre``.
     image, masks, label, annotations
-        Paths, or links of `pipeline.raw.datasets.links` to them; empty where there are none.
+        Paths; empty where there are none.
     """
-    paths = tuple((code, linked_path(path)) for code, path in zip(facts["codes"], masks, strict=True))
+    paths = tuple((code, Path(path)) for code, path in zip(facts["codes"], masks, strict=True))
     others = {key: facts[key] for key in ("official_test", "group", "centre") if key in facts}
-    picture, values, polygons = (linked_path(each[0]) if each else None for each in (image, label, annotations))
+    picture, values, polygons = (Path(each[0]) if each else None for each in (image, label, annotations))
     name, annotated, number = facts["image_id"], facts["annotated"], facts["number"]
     return ImageEntry(name, picture, paths, values, annotated=annotated, number=number, annotations=polygons, **others)
 

@@ -1,0 +1,125 @@
+"""Changed input files of images: found by size and date, told by their content, against what the fact sheet was made of."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pipeline.errors import MissingDataError
+from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.runtime.input_files import (
+    FIRST,
+    FileState,
+    InputRecord,
+    content_of,
+    current_states,
+    outdated,
+    read_record,
+    refresh,
+    write_record,
+)
+
+__all__ = ["ImageInputs", "NamedFile", "refresh_images"]
+
+
+def _record_folder(results: Path, entry: str) -> Path:
+    """Folder of the records of input files of one data set; hidden, because they hold dates."""
+    return results / ".inputs" / entry
+
+
+class ImageInputs:
+    """Input files of an image, their record, and the fact sheet that was made of them."""
+
+    def __init__(self, entry: ImageEntry, *, results: Path, dataset: str) -> None:
+        self.files = entry.files
+        self.record = _record_folder(results, dataset) / "images" / f"{entry.image_id}.json"
+        self._sheet = results / dataset / "raw" / f"{entry.image_id}.json"
+
+    def content(self) -> str:
+        """Line with the digest of the names and contents of the files as they are now."""
+        return content_of(current_states(self.files, self.record))
+
+    def reading(self) -> str:
+        """Line that stays what it was when the fact sheet was made, unless the content of a file is another one.
+
+        Before the first reading no file is hashed: the job does that, which reads them anyway.
+        """
+        record = self.known() if self.files else None
+        if record is None:
+            return FIRST
+        now = self.content()
+        return record.said if now == record.made_of else now
+
+    def known(self) -> InputRecord | None:
+        """Record of the files; where it was lost, it begins anew with the digests in the fact sheet."""
+        record = read_record(self.record)
+        if record is None and (states := _sheet_states(self._sheet)):
+            record = InputRecord(states, content_of(states))
+            write_record(record, self.record)
+        return record
+
+    def must_hash(self) -> bool:
+        """Need of hashing: whether a file has another size or date than recorded; not where nothing was made of it yet."""
+        record = self.known() if self.files else None
+        return record is not None and bool(outdated(self.files, record))
+
+
+def _sheet_states(path: Path) -> dict[str, FileState]:
+    # A sheet knows names and digests, but no size and date: no state that it gives passes for one of a file.
+    try:
+        sheet = json.loads(path.read_text(encoding="utf-8"))
+        names = {"image": sheet["file"]} | {
+            what if what in ("label", "annotations") else f"mask {what}": name for what, name in sheet["masks"].items()
+        }
+        digests: Mapping[str, str] = sheet["provenance"]["inputs"]
+        return {what: FileState(names[what], -1, -1, digest) for what, digest in digests.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def refresh_images(entries: Iterable[ImageEntry], *, results: Path, dataset: str) -> None:
+    """Records of all images of a data set, refreshed: hashed is only what has another size or date than recorded.
+
+    Parameters
+    ----------
+    entries
+        Its images.
+    results
+        Folder of all results.
+    dataset
+        Name of its results.
+    """
+    images = (ImageInputs(entry, results=results, dataset=dataset) for entry in entries)
+    waiting = [(each.files, each.record) for each in images if each.must_hash()]
+    refresh(waiting, name=dataset, workers=len(os.sched_getaffinity(0)))
+
+
+class NamedFile:
+    """File that a key of the configuration names, or none."""
+
+    def __init__(self, path: str | None, *, key: str, results: Path, dataset: str) -> None:
+        self._path, self._key = path, key
+        self._record = _record_folder(results, dataset) / f"{key}.json"
+        folder = os.path.abspath(results)
+        self.result = path if path and Path(os.path.abspath(path)).is_relative_to(folder) else None
+        """The path where it is a result of the workflow, which makes it, and goes by its date."""
+
+    def content(self) -> str:
+        """Line with the digest of its name and content, where it is a file of the user.
+
+        Raises
+        ------
+        MissingDataError
+            It is not there.
+        """
+        if self._path is None or self.result:
+            return f"{self._key}: no file of a user"
+        if not Path(self._path).is_file():
+            raise MissingDataError(
+                "A file that the configuration names is missing.",
+                where=self._key,
+                found=self._path,
+                expected="a file that can be read",
+                remedy="Check the path; it is relative to the working folder.",
+            )
+        return content_of(current_states({"file": Path(self._path)}, self._record))

@@ -1,0 +1,185 @@
+"""Input files by content: their digests, and a record of size and date, so that a file that did not change is not read.
+
+A file of another size or date than recorded, older or newer, is hashed, and its digest counts. A record lies hidden
+beside the results of an image, because no result holds dates. It holds names, but no folder.
+"""
+
+import hashlib
+import json
+import logging
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from pipeline.stores.atomic import write_json
+from pipeline.stores.provenance import file_digest
+
+__all__ = [
+    "FIRST",
+    "FileState",
+    "InputRecord",
+    "changed_files",
+    "content_of",
+    "current_states",
+    "hashed",
+    "outdated",
+    "read_record",
+    "record_reading",
+    "refresh",
+    "write_record",
+]
+
+logger = logging.getLogger(__name__)
+
+FIRST = "input files: as first read"
+"""What the workflow records of files before a job has hashed them, and for as long as they stay what they were."""
+SAID_AFTER_S = 1.0
+"""Seconds of hashing that pass without a word."""
+DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """State of a file: what tells at a glance that it is still the same, and its digest."""
+
+    name: str
+    """Name without the folder."""
+    size: int
+    """Bytes."""
+    changed_ns: int
+    """Date of the last change, in nanoseconds; −1 where the file changed while it was read."""
+    sha256: str
+    """Digest of the content."""
+
+    def is_of(self, path: Path) -> bool:
+        """Match at a glance: whether a file has this name, size and date."""
+        found = path.stat()
+        return (path.name, found.st_size, found.st_mtime_ns) == (self.name, self.size, self.changed_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class InputRecord:
+    """Record of the input files of a result."""
+
+    states: Mapping[str, FileState] = field(default_factory=dict)
+    """What a file is, such as ``mask MA`` → its state when it was last hashed."""
+    made_of: str = ""
+    """Content that the result was made of, as `content_of` gives it."""
+    said: str = FIRST
+    """What the workflow recorded of the files when the result was made."""
+
+
+def hashed(files: Mapping[str, Path]) -> dict[str, FileState]:
+    """States of files, each read once."""
+    return {what: _hashed(path) for what, path in files.items()}
+
+
+def _hashed(path: Path) -> FileState:
+    before = path.stat()
+    digest = file_digest(path)
+    after = path.stat()
+    same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+    return FileState(path.name, before.st_size, before.st_mtime_ns if same else -1, digest)
+
+
+def content_of(states: Mapping[str, FileState]) -> str:
+    """Line with the digest of names and contents of files, whatever their folders and dates, for the workflow to record."""
+    plain = {what: (state.name, state.sha256) for what, state in states.items()}
+    return f"input files: {hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:DIGITS]}"
+
+
+def read_record(path: Path) -> InputRecord | None:
+    """Record of a file, or None where there is none that can be read: then the inputs are hashed again."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        states = {what: FileState(**state) for what, state in found["states"].items()}
+        return InputRecord(states, found["made_of"], found["said"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def write_record(record: InputRecord, path: Path) -> None:
+    """Record of input files, written; in a folder that may not be written to, they are hashed again another time."""
+    try:
+        write_json(asdict(record), path)
+    except OSError as error:
+        logger.warning("The record of input files %s is not written: %s", path, error)
+
+
+def record_reading(states: Mapping[str, FileState], path: Path, *, said: str) -> None:
+    """Record of the files that a result was made of, written by the job that read them.
+
+    Parameters
+    ----------
+    states
+        What a file is → its state before it was read; none for what has no files.
+    path
+        The record.
+    said
+        What the workflow records of the files.
+    """
+    if states:
+        write_record(InputRecord(states, content_of(states), said), path)
+
+
+def outdated(files: Mapping[str, Path], record: InputRecord | None) -> list[str]:
+    """Files that are to be hashed: those of another name, size or date than recorded, and those without a record."""
+    states = record.states if record else {}
+    return [what for what, path in files.items() if what not in states or not states[what].is_of(path)]
+
+
+def current_states(files: Mapping[str, Path], path: Path) -> dict[str, FileState]:
+    """States of files as they are now; only those are read that differ from the record, which is then refreshed.
+
+    Parameters
+    ----------
+    files
+        What a file is → the file.
+    path
+        The record.
+    """
+    record = read_record(path) or InputRecord()
+    new = hashed({what: files[what] for what in outdated(files, record)})
+    states = {what: new.get(what) or record.states[what] for what in files}
+    if states != record.states:
+        write_record(InputRecord(states, record.made_of, record.said), path)
+    return states
+
+
+def changed_files(files: Mapping[str, Path], record: InputRecord) -> dict[Path, bool]:
+    """Files of another content than recorded, all of which are read; whether their size, date or name shows it."""
+    unlike = set(outdated(files, record))
+    states = hashed({what: path for what, path in files.items() if what in record.states})
+    return {files[what]: what in unlike for what, now in states.items() if now.sha256 != record.states[what].sha256}
+
+
+def refresh(waiting: Sequence[tuple[Mapping[str, Path], Path]], *, name: str, workers: int) -> None:
+    """Records of several images, refreshed; with a bar on a terminal, and a line where it took more than a second.
+
+    Parameters
+    ----------
+    waiting
+        Files and record of each image that has files to be hashed.
+    name
+        The data set.
+    workers
+        Files at a time.
+    """
+    if not waiting:
+        return
+    console, began = Console(stderr=True), time.monotonic()
+    with ThreadPoolExecutor(workers) as pool:
+        work = pool.map(lambda each: current_states(*each), waiting)
+        title = f"{name}: hashing inputs of another size or date"
+        bar = track(work, title, len(waiting), console=console, transient=True, disable=not console.is_terminal)
+        for _ in bar:
+            pass
+    if (seconds := time.monotonic() - began) > SAID_AFTER_S:
+        images = f"{len(waiting)} images whose size or date is not the recorded one"
+        sys.stderr.write(f"{name}: hashed the files of {images}, in {seconds:.0f} s\n")

@@ -1,0 +1,25 @@
+"""Files of users, which are no inputs of rules: a rule records what they hold.
+
+Snakemake would go by their paths, and by their date only where it is newer. What asks for the inputs is for the script,
+and not recorded.
+"""
+
+from pipeline.raw.datasets.changed_files import ImageInputs, NamedFile, refresh_images
+
+if workflow.is_main_process:
+    for _entry, _images in IMAGES.items():
+        refresh_images(_images.values(), results=Path(RUN.results), dataset=_entry)
+
+files_of = lambda w, input: entry_of(w).file_lists()
+inputs_of = lambda w: ImageInputs(entry_of(w), results=Path(RUN.results), dataset=w.dataset)
+
+
+def named_file(key, path_of):
+    """A file that the configuration names: an input where it is a result of this run, else it counts by what it holds."""
+
+    def named(wildcards):
+        place = {"key": key.format(**dict(wildcards.items())), "dataset": wildcards.dataset}
+        return NamedFile(path_of(wildcards), results=Path(RUN.results), **place)
+
+    parameters = {"file": lambda w, input: path_of(w), "file_contents": lambda w: named(w).content()}
+    return (lambda w: named(w).result or []), parameters
