@@ -47,6 +47,14 @@ def test_a_good_image_is_described(entry):
     assert sheet["sha256"] == file_digest(entry.image)
 
 
+def test_turns_by_exif_are_recorded_where_a_file_has_one(entry):
+    assert fact_sheet(entry, record=RECORD)["turns"] == {}
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.open(entry.image).save(entry.image, exif=exif)
+    assert fact_sheet(entry, record=RECORD)["turns"] == {"image": 3, "mask B": 1}
+
+
 def test_a_mask_of_another_size_rejects_the_image_and_names_both_sizes(entry):
     Image.fromarray(np.zeros((30, 20), np.uint8)).save(entry.masks[0][1])
     sheet = fact_sheet(entry, record=RECORD)
