@@ -76,10 +76,10 @@ def check_order(table: ColourTable, *, background: Background) -> list[str]:
     from blue towards red. Where it turns the other way, red and blue are swapped, or it is another stain.
     """
     density = optical_density(table.colours, i0=background).astype(np.float64)
-    length = np.linalg.norm(density, axis=1)
+    length = np.einsum("ij,ij->i", density, density)
     low, high, dense, top = (percentile(length, table.counts, q) for q in (20, 60, 90, 98))
-    middle = _direction(density, table.counts * ((length >= low) & (length <= high)))
-    densest = _direction(density, table.counts * ((length >= dense) & (length <= top)))
+    between, above = ((length >= low) & (length <= high)), ((length >= dense) & (length <= top))
+    middle, densest = (_direction(density[each], table.counts[each]) for each in (between, above))
     turn = float((densest - middle) @ (1, 0, -1))
     problem = f"{NO_H_AND_E}: dense tissue absorbs blue rather than red: {turn:.2f}, {_LEAST_TURN:g} is needed"
     return [f"{problem}; red and blue swapped?"] if turn < _LEAST_TURN else []
@@ -104,12 +104,14 @@ def check_ink(amounts: NDArray[np.float32], table: ColourTable, *, background: B
         of haematoxylin if that is more, and the colours above its 98th percentile absorb more blue than red by a fifth.
         Blood is as red, but does not stand out as far.
     """
-    haematoxylin, eosin = amounts.astype(np.float64)
-    counts = table.counts
-    most, usual, above = (percentile(eosin, counts, q) for q in (99, 90, 98))
-    usual = max(usual, _SHARE_OF_HAEMATOXYLIN * percentile(haematoxylin, counts, 99), 1e-9)
-    density = optical_density(table.colours, i0=background).astype(np.float64)
-    red, _, blue = _direction(density, counts * (eosin >= above))
+    eosin, counts = amounts[1].astype(np.float64), table.counts
+    most, usual = (percentile(eosin, counts, q) for q in (99, 90))
+    if most <= _MOST_TAIL * usual:
+        return []
+    usual = max(usual, _SHARE_OF_HAEMATOXYLIN * percentile(amounts[0].astype(np.float64), counts, 99), 1e-9)
+    highest = eosin >= percentile(eosin, counts, 98)
+    density = optical_density(table.colours[highest], i0=background).astype(np.float64)
+    red, _, blue = _direction(density, counts[highest])
     if most <= _MOST_TAIL * usual or blue <= _INK_BLUE * red:
         return []
     tail = f"its maximum is {most / usual:.1f} times that of most tissue, {_MOST_TAIL:g} is allowed"
