@@ -1,6 +1,8 @@
 """Stores are aligned, complete, standard, and say where they came from."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -165,3 +167,10 @@ def test_the_digest_of_a_store_is_that_of_its_origin(tmp_path, store):
     assert other is not None
     assert input_digest(tmp_path / "c.zarr") != first
     assert json.dumps(first)
+
+
+def test_a_job_on_an_image_imports_no_pandas() -> None:
+    """Most jobs are on one image, and pandas takes half as long as all else that they import."""
+    modules = "pipeline.runtime.job, pipeline.stores.job, pipeline.raw.facts, pipeline.normalized.stain.image"
+    code = f"import sys, {modules}; print('pandas' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
