@@ -277,7 +277,6 @@ SCRIPTS = [
         MODEL | AFTER_MODEL,
     ),
     ("stages/3_model.py", "    config = smk.params.config", "    config = smk.params.config  # as it is", NOTHING),
-    ("pipeline/config/colours.py", "#FF0000", "#FE0000", REPORT),
     ("pipeline/config/colours.py", '"black"', '"purple": "#800080", "black"', NOTHING),
     ("pipeline/words.py", "return priority or codes", "return codes", REPORT),
 ]
