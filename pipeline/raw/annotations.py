@@ -1,6 +1,7 @@
 """Polygon annotations: GeoJSON, as QuPath writes it, rasterised box by box.
 
-A pixel belongs to a polygon where its centre lies inside by the even-odd rule over the outline and its holes. Crossings
+A pixel belongs to a polygon where its centre lies inside the outline, and not inside the holes, each by the even-odd
+rule: a hole that reaches beyond its outline adds nothing. Crossings
 are computed in coordinates of the whole image, so the pixels are the same however it is cut. The polygons of one class
 are united.
 """
@@ -22,6 +23,9 @@ from pipeline.raw.formats.source import unusable
 
 __all__ = ["Annotations", "Polygons", "read_annotations"]
 
+MOSTLY = 0.5
+OUTLINE, HOLE = 1, 2
+"""Bits of what a pixel lies in."""
 EXPECTED = "a GeoJSON FeatureCollection whose areas are polygons in pixels of the finest level"
 
 
@@ -31,20 +35,26 @@ class Polygons:
 
     edges: NDArray[np.float64]
     """``(n, 4)``: x and y of the upper end, x and y of the lower end; edges along a row are left out."""
+    parts: NDArray[np.uint8]
+    """``(n,)``: OUTLINE or HOLE, what each edge belongs to."""
     starts: NDArray[np.int64]
     """First edge of each polygon, and the number of edges."""
 
     @classmethod
     def of_rings(cls, polygons: Sequence[Sequence[Ring]]) -> Self:
         """Polygons given as an outline and holes each; rings need not be closed."""
-        edges = [np.concatenate([np.zeros((0, 4)), *(_edges(ring) for ring in rings)]) for rings in polygons]
-        starts = np.cumsum([0, *(len(each) for each in edges)], dtype=np.int64)
-        return cls(np.ascontiguousarray(np.concatenate([np.zeros((0, 4)), *edges])), starts)
+        edges = [[_edges(ring) for ring in rings] for rings in polygons]
+        parts = [
+            np.full(len(ring), HOLE if at else OUTLINE, np.uint8) for rings in edges for at, ring in enumerate(rings)
+        ]
+        starts = np.cumsum([0, *(sum(map(len, rings)) for rings in edges)], dtype=np.int64)
+        joined = np.concatenate([np.zeros((0, 4)), *(ring for rings in edges for ring in rings)])
+        return cls(np.ascontiguousarray(joined), np.concatenate([np.zeros(0, np.uint8), *parts]), starts)
 
     def read(self, box: Box) -> NDArray[np.bool_]:
         """Mask ``(h, w)`` of the pixels of a box that lie inside."""
         found = np.zeros((box.height, box.width), np.bool_)
-        _fill(self.edges, self.starts, box.y0, box.x0, found)
+        _fill(self.edges, self.parts, self.starts, box.y0, box.x0, found)
         return found
 
 
@@ -57,10 +67,17 @@ def _edges(ring: Ring) -> NDArray[np.float64]:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _fill(edges: NDArray[np.float64], starts: NDArray[np.int64], top: int, left: int, found: NDArray[np.bool_]) -> None:
+def _fill(
+    edges: NDArray[np.float64],
+    parts: NDArray[np.uint8],
+    starts: NDArray[np.int64],
+    top: int,
+    left: int,
+    found: NDArray[np.bool_],
+) -> None:
     """Set the pixels inside any polygon: crossings are noted per row, then counted from the left."""
     height, width = found.shape
-    flips = np.zeros((height, width + 1), np.bool_)
+    flips = np.zeros((height, width + 1), np.uint8)
     for polygon in range(starts.size - 1):
         first, last, left_most, right_most = height, 0, width, 0
         for e in range(starts[polygon], starts[polygon + 1]):
@@ -72,17 +89,17 @@ def _fill(edges: NDArray[np.float64], starts: NDArray[np.int64], top: int, left:
                 crossing = x0 + (row + top + 0.5 - y0) * (x1 - x0) / (y1 - y0)
                 # The first pixel whose centre is not left of the crossing.
                 column = int(min(max(np.ceil(crossing - 0.5) - left, 0.0), float(width)))
-                flips[row, column] = not flips[row, column]
+                flips[row, column] ^= parts[e]
                 left_most, right_most = min(left_most, column), max(right_most, column)
             if begin < end:
                 first, last = min(first, begin), max(last, end)
         for row in range(first, last):
-            inside = False
+            inside = 0
             for column in range(left_most, right_most + 1):
                 if flips[row, column]:
-                    inside = not inside
-                    flips[row, column] = False
-                if inside and column < width:
+                    inside ^= flips[row, column]
+                    flips[row, column] = 0
+                if inside == 1 and column < width:
                     found[row, column] = True
 
 
@@ -95,7 +112,8 @@ class Annotations:
     notes: Mapping[str, Any]
     """Plain values for the fact sheet: ``used`` (class code → name in the file → features), ``other`` (name of no class
     of the data set → features that were passed over), ``no_area`` (what is no area → how often), ``outside`` (polygons
-    that lie beyond the picture altogether) and ``origin`` (``y`` and ``x`` from which the file counts)."""
+    that lie beyond the picture altogether), where there are any ``mostly_outside`` (those of whose bounding box more than
+    half does) and ``origin`` (``y`` and ``x`` from which the file counts)."""
 
 
 def _code(feature: Feature, *, codes: Mapping[str, str], unclassified: str | None) -> str | None:
@@ -112,9 +130,11 @@ def _moved(areas: Sequence[Sequence[Ring]], origin: tuple[int, int]) -> list[Seq
     return [[ring + origin[::-1] for ring in rings] for rings in areas]
 
 
-def _is_outside(rings: Sequence[Ring], size: tuple[int, int]) -> bool:
-    (x0, y0), (x1, y1) = rings[0].min(axis=0), rings[0].max(axis=0)
-    return bool(x1 <= 0 or y1 <= 0 or x0 >= size[1] or y0 >= size[0])
+def _share_inside(rings: Sequence[Ring], size: tuple[int, int]) -> float:
+    """Share of the bounding box of an outline that lies in the picture."""
+    low, high = rings[0].min(axis=0), rings[0].max(axis=0)
+    inside = np.minimum(high, (size[1], size[0])) - np.maximum(low, 0)
+    return float(np.prod(np.maximum(inside, 0) / (high - low)))
 
 
 def _label(feature: Feature) -> str:
@@ -171,19 +191,22 @@ def read_annotations(
                 (other if code is None else used[code])[_label(feature)] += 1
                 found[code or classes[0].code] += _moved(feature.areas, origin) if code else ()
     except (OSError, ValueError, RecursionError) as error:
-        raise unusable(path, str(error) or type(error).__name__, expected=EXPECTED) from error
+        problem = "objects nested without end" if isinstance(error, RecursionError) else str(error)
+        raise unusable(path, problem or type(error).__name__, expected=EXPECTED) from error
     polygons = [each for several in found.values() for each in several]
     if other and not any(used.values()):
         expected = f"classes {', '.join(codes)}, or `unclassified` in the manifest for features of no class"
         raise unusable(path, f"features of {_counted(other)} alone", expected=expected)
-    outside = sum(_is_outside(each, size) for each in polygons)
+    shares = [_share_inside(each, size) for each in polygons]
+    outside, mostly = sum(share == 0 for share in shares), sum(0 < share < MOSTLY for share in shares)
     if polygons and outside == len(polygons):
         raise unusable(path, f"{outside} polygons, all outside", expected=f"polygons within {size[1]}×{size[0]} pixels")
-    notes = {
+    notes: dict[str, Any] = {
         "used": {code: dict(sorted(names.items())) for code, names in used.items()},
         "other": dict(sorted(other.items())),
         "no_area": dict(sorted(no_area.items())),
         "outside": outside,
         "origin": {"y": origin[0], "x": origin[1]},
     }
+    notes |= {"mostly_outside": mostly} if mostly else {}
     return Annotations({code: Polygons.of_rings(each) for code, each in found.items()}, notes)

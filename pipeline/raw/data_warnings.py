@@ -158,10 +158,11 @@ def _polygons(sheets: Sequence[Sheet]) -> list[DataWarning]:
             total = sum(sum(each.values()) for each in counts.values())
             what = printable(", ".join(sorted({name for each in counts.values() for name in each})[:SHOWN]))
             found.append(DataWarning.of_images(kind, f"{total} {said} ({what})", list(counts), count=total))
-    outside = {image: each["outside"] for image, each in accounts.items() if each.get("outside")}
+    beyond = {image: each.get("outside", 0) + each.get("mostly_outside", 0) for image, each in accounts.items()}
+    outside = {image: count for image, count in beyond.items() if count}
     if outside:
         total = sum(outside.values())
-        said = f"{total} polygons lie outside the picture"
+        said = f"{total} polygons lie outside the picture, or for the most part"
         found.append(DataWarning.of_images("outside_picture", said, list(outside), count=total))
     return found
 

@@ -60,7 +60,11 @@ def _ring(points: object) -> Ring:
     if not isinstance(points, list) or not all(isinstance(point, list) and len(point) > 1 for point in points):
         raise ValueError("a ring that is no list of points")
     numbers = np.asarray([point[:2] for point in points] or np.zeros((0, 2)))
-    if numbers.ndim != 2 or numbers.dtype.kind not in "iuf":
+    if (
+        numbers.ndim != 2
+        or numbers.dtype.kind not in "iuf"
+        or any(type(n) is bool for point in points for n in point[:2])
+    ):
         raise ValueError("coordinates that are no numbers")
     if not (np.abs(numbers) <= FARTHEST).all():
         raise ValueError("coordinates that are not finite, or far beyond any picture")

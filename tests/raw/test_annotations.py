@@ -48,7 +48,8 @@ def arrays(polygon):
 @given(st.lists(rings, min_size=1, max_size=3))
 def test_pixels_are_inside_by_the_even_odd_rule(polygon):
     found = Polygons.of_rings([arrays(polygon)]).read(Box.of_shape(HEIGHT, WIDTH))
-    inside, near = by_definition(polygon)
+    (outline, near), (holes, near_holes) = by_definition(polygon[:1]), by_definition(polygon[1:])
+    inside, near = outline & ~holes, near | near_holes
     assert np.array_equal(found[~near], inside[~near])
 
 
@@ -91,6 +92,13 @@ def test_holes_are_empty_and_overlapping_polygons_are_united():
     expected[8:30, 8:30] = True
     found = Polygons.of_rings([[outline, hole], [other]]).read(Box.of_shape(HEIGHT, WIDTH))
     assert np.array_equal(found, expected)
+
+
+def test_a_hole_beyond_its_outline_adds_nothing():
+    rings = [np.array(each, float) for each in (square(2, 2, 20, 20), square(25, 25, 30, 30), square(15, 15, 24, 24))]
+    found = Polygons.of_rings([rings]).read(Box.of_shape(HEIGHT, WIDTH))
+    assert np.count_nonzero(found) == 18 * 18 - 5 * 5
+    assert not found[20:].any()
 
 
 @given(st.floats(3.0, 37.0), st.floats(3.0, 47.0))
@@ -246,6 +254,12 @@ def test_polygons_that_all_lie_outside_are_refused_and_some_are_counted(tmp_path
         read(write(tmp_path / "a.geojson", beyond))
 
 
+def test_polygons_of_which_most_lies_outside_are_counted(tmp_path):
+    within, across = feature(square(-5, 0, 6, 6), name="TU"), feature(square(-30, 0, 6, 6), name="TU")
+    found = read(write(tmp_path / "a.geojson", within, across))
+    assert (found.notes["outside"], found.notes["mostly_outside"], count(found.polygons["TU"])) == (0, 1, 36)
+
+
 @pytest.mark.parametrize(
     "coordinates",
     [
@@ -257,6 +271,7 @@ def test_polygons_that_all_lie_outside_are_refused_and_some_are_counted(tmp_path
         "[[[0, 0], [1, 1e300], [1, 1]]]",
         "[[[0, 0], [1, NaN], [1, 1]]]",
         '[[[0, 0], ["1", "2"], [1, 1]]]',
+        "[[[0, 0], [true, 2], [1, 1]]]",
         "[[0, 0], [1, 2], [1, 1]]",
         "[[[[0, 0], [1, 2], [1, 1]]]]",
         "[[[0], [1], [2]]]",
