@@ -196,11 +196,17 @@ def read_annotations(
     polygons = [each for several in found.values() for each in several]
     if other and not any(used.values()):
         expected = f"classes {', '.join(codes)}, or `unclassified` in the manifest for features of no class"
-        raise unusable(path, f"features of {_counted(other)} alone", expected=expected)
+        remedy = "Name their class in the annotation program, or the class so in the manifest, or set `unclassified`."
+        raise unusable(path, f"features of {_counted(other)} alone", expected=expected, remedy=remedy)
     shares = [_share_inside(each, size) for each in polygons]
     outside, mostly = sum(share == 0 for share in shares), sum(0 < share < MOSTLY for share in shares)
     if polygons and outside == len(polygons):
-        raise unusable(path, f"{outside} polygons, all outside", expected=f"polygons within {size[1]}×{size[0]} pixels")
+        raise unusable(
+            path,
+            f"{outside} polygons, all outside",
+            expected=f"polygons within {size[1]}×{size[0]} pixels",
+            remedy="Check that they were drawn on this picture, in pixels of its finest level; see also `origin`.",
+        )
     notes: dict[str, Any] = {
         "used": {code: dict(sorted(names.items())) for code, names in used.items()},
         "other": dict(sorted(other.items())),

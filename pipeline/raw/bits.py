@@ -44,6 +44,7 @@ def refuse_few_bits(largest: int, *, entry: ImageEntry, record: DatasetRecord) -
             entry.image or Path(entry.image_id),
             f"16-bit values up to {largest}",
             expected=f"values that use the 16 bits, or significant_bits in the manifest: {bits}, or 16",
+            remedy="Say in the manifest how many bits count; the image is tried again.",
         )
 
 

@@ -138,7 +138,8 @@ def _opened(
         opening = open_values(path, workers=workers, cache_bytes=share, labels=labels, checked=checked)
         source = stack.enter_context(opening)
         if labels and source.lossy:
-            raise unusable(path, "a JPEG file", expected="a lossless label image: JPEG changes values")
+            expected = "a lossless label image: JPEG changes values"
+            raise unusable(path, "a JPEG file", expected=expected, remedy="Export it as PNG or TIFF.")
         yield code, path, source
 
 

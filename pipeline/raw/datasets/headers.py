@@ -64,16 +64,19 @@ def check_headers(entry: ImageEntry, *, any_level: bool = False) -> list[str]:
     """
     if entry.image is None:
         return []
-    size = header_size(entry.image)
-    if size is None:
-        return [f"{entry.image_id}: {entry.image} cannot be read"]
+    try:
+        size = file_size(entry.image)
+    except ImageRejected as problem:
+        return [f"{entry.image_id}: {problem}"]
     masks = (*entry.masks, *([("label", entry.label)] if entry.label else []))
     problems = []
     for code, path in masks:
-        found = header_size(path)
-        if found is None:
-            problems.append(f"{entry.image_id}: {path} ({code}) cannot be read")
-        elif not has_size(found, of=size, any_level=any_level):
+        try:
+            found = file_size(path)
+        except ImageRejected as problem:
+            problems.append(f"{entry.image_id} ({code}): {problem}")
+            continue
+        if not has_size(found, of=size, any_level=any_level):
             problems.append(
                 f"{entry.image_id}: {path} ({code}) is {found[1]}×{found[0]}, the image {size[1]}×{size[0]}"
             )

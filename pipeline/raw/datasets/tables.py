@@ -21,7 +21,9 @@ ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 def _rows(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            return list(csv.DictReader(stream))
+            reader = csv.DictReader(stream)
+            reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+            return list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(
             "The table cannot be read.",
@@ -48,7 +50,7 @@ def lookup_column(path: Path, *, column: str) -> dict[str, str]:
                 where=f"{path}, line {number}",
                 found=", ".join(map(str, row)),
                 expected=f"columns image_id and {column}",
-                remedy="Add the column.",
+                remedy="Separate the columns by commas." if len(row) == 1 else "Add the column.",
             )
         name = unicodedata.normalize("NFC", row["image_id"].strip())
         if "/" in name or "\\" in name or name.startswith(".") or name in names:

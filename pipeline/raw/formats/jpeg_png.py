@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from pipeline.errors import ImageRejected
 from pipeline.raw.formats.jpeg_file import file_bytes, jpeg_remarks
 from pipeline.raw.formats.light import Alpha
+from pipeline.raw.formats.mask_colours import check_one_colour
 from pipeline.raw.formats.source import Pixels, unusable
 
 __all__ = ["JPEG_THRESHOLD", "decode_picture", "decode_values", "ends", "one_value", "picture_size"]
@@ -61,6 +63,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             with Image.open(path, formats=FORMATS) as picture:
                 _seek_largest(picture, path)
                 yield picture
+        except ImageRejected:
+            raise
         except Image.DecompressionBombError as error:
             raise unusable(path, error, expected="at most 179 million pixels in JPEG or PNG; larger as TIFF") from error
         except PROBLEMS as error:
@@ -77,7 +81,7 @@ def _seek_largest(picture: Image.Image, path: Path) -> None:
             picture.seek(frame)
             sizes.append(picture.width * picture.height)
     if not sizes or sizes.count(max(sizes)) > 1:
-        raise unusable(path, f"{frames} frames", expected="one picture a file")
+        raise unusable(path, f"{frames} frames", expected="one picture a file", remedy="Export the one that is meant.")
     picture.seek(sizes.index(max(sizes)))
 
 
@@ -214,13 +218,14 @@ def decode_values(path: Path, *, labels: bool = False, checked: bool = False) ->
     wide = _wide_png(path)
     if wide is not None:
         alpha = wide.ndim == 3 and wide.shape[2] in (2, 4)
-        return one_value(wide, alpha=alpha, labels=labels, path=path), False
+        return one_value(wide, alpha=alpha, labels=labels, lossy=False, path=path), False
     picture, lossy = _upright(path)
     stored = np.asarray(picture)
     if picture.mode in ("P", "PA"):
         indices = stored if stored.ndim == 2 else stored[:, :, 0]
-        return (indices if labels else _light_of(picture, indices)), lossy
-    values = one_value(stored, alpha=picture.mode in ("LA", "RGBA", "La", "RGBa"), labels=labels, path=path)
+        return (indices if labels else _light_of(picture, indices, path=path)), lossy
+    alpha = picture.mode in ("LA", "RGBA", "La", "RGBa")
+    values = one_value(stored, alpha=alpha, labels=labels, lossy=lossy, path=path)
     if stored.ndim == 3 and not values.any() and not stored[:, :, :-1].any() and np.ptp(stored[:, :, -1]):
         raise unusable(
             path, "black on a transparent ground", expected="a mask that is white, or any colour, where it is set"
@@ -230,26 +235,28 @@ def decode_values(path: Path, *, labels: bool = False, checked: bool = False) ->
     return values, lossy
 
 
-def _light_of(picture: Image.Image, indices: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    light = np.zeros(256, np.uint8)
-    palette = np.asarray(picture.getpalette("RGB") or [], np.uint8).reshape(-1, 3).max(axis=1)
-    light[: len(palette)] = palette
+def _light_of(picture: Image.Image, indices: NDArray[np.uint8], *, path: Path) -> NDArray[np.uint8]:
+    light, colours = np.zeros(256, np.uint8), np.zeros((256, 3), np.uint8)
+    palette = np.asarray(picture.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
+    colours[: len(palette)], light[: len(palette)] = palette, palette.max(axis=1)
     clear = picture.info.get("transparency")
     if isinstance(clear, int):
         light[clear] = 0
     elif isinstance(clear, bytes):
         light[: len(clear)][np.frombuffer(clear, np.uint8) < HALF] = 0
-    # A palette that was lost is black all over: its indices are all that there is.
-    return np.take(light, indices) if light.any() else indices
+    if not light.any():  # a palette that was lost is black all over: its indices are all that there is
+        return indices
+    check_one_colour(colours, light, np.bincount(indices.ravel(), minlength=256), path=path)
+    return np.take(light, indices)
 
 
-def one_value(stored: NDArray[Any], *, alpha: bool, labels: bool, path: Path) -> NDArray[Any]:
+def one_value(stored: NDArray[Any], *, alpha: bool, labels: bool, lossy: bool, path: Path) -> NDArray[Any]:
     """Mask or label values of ``(h, w)`` or ``(h, w, channel)``: the largest colour, 0 where alpha is transparent.
 
     Raises
     ------
     ImageRejected
-        A label image whose channels differ.
+        A label image whose channels differ. A lossless mask of several colours.
     """
     if stored.ndim == 2:
         return stored
@@ -257,10 +264,12 @@ def one_value(stored: NDArray[Any], *, alpha: bool, labels: bool, path: Path) ->
     if labels and colours.shape[2] > 1 and (colours != colours[:, :, :1]).any():
         raise unusable(path, "a label image in colour", expected="one value a pixel: grey, or the indices of a palette")
     values = np.asarray(colours.max(axis=2))
-    if not alpha:
-        return values
-    opaque = stored[:, :, -1] > (0 if stored.dtype == np.bool_ else np.iinfo(stored.dtype).max // 2)
-    return np.asarray(values * opaque)
+    if alpha:
+        opaque = stored[:, :, -1] > (0 if stored.dtype == np.bool_ else np.iinfo(stored.dtype).max // 2)
+        values = np.asarray(values * opaque)
+    if not lossy and not labels and colours.shape[2] == 3 and (colours != colours[:, :, :1]).any():
+        check_one_colour(colours, values, np.ones(values.shape, np.uint8), path=path)
+    return values
 
 
 def picture_size(path: Path) -> tuple[int, int]:

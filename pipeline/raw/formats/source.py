@@ -139,14 +139,17 @@ def check_values(dtype: np.dtype[Any] | None, *, whole_range: bool, path: Path) 
         raise unusable(path, f"values of type {dtype}", expected="unsigned whole numbers of 1, 8 or 16 bits")
 
 
-def unusable(path: Path, problem: object, *, expected: str) -> ImageRejected:
+WHOLE_AGAIN = "Replace the file by a whole one; it is tried again as soon as it changes."
+
+
+def unusable(path: Path, problem: object, *, expected: str, remedy: str = WHOLE_AGAIN) -> ImageRejected:
     """Rejection of a file that cannot be used."""
     return ImageRejected(
         "The file cannot be used.",
         where=path,
         found=problem,
         expected=expected,
-        remedy="Replace the file by a whole one; it is tried again as soon as it changes.",
+        remedy=remedy,
     )
 
 

@@ -88,7 +88,7 @@ class TiffValues:
 
 
 def _value(
-    page: tifffile.TiffPage, *, inverted: bool, labels: bool, path: Path
+    page: tifffile.TiffPage, *, inverted: bool, labels: bool, lossy: bool, path: Path
 ) -> Callable[[NDArray[Any]], NDArray[Any]]:
     """Function from samples ``(h, w, sample)`` to one value a pixel: light of a mask, stored value of a label image."""
     alpha = _alpha(page) != "none"
@@ -98,7 +98,8 @@ def _value(
         if light is not None and light.any():  # one that is black all over was lost: its indices are all that there is
             return _looked_up(light, samples[:, :, 0])
         samples = _inverse(samples) if inverted else samples
-        return one_value(samples if samples.shape[2] > 1 else samples[:, :, 0], alpha=alpha, labels=labels, path=path)
+        stored = samples if samples.shape[2] > 1 else samples[:, :, 0]
+        return one_value(stored, alpha=alpha, labels=labels, lossy=lossy, path=path)
 
     return value
 
@@ -258,5 +259,5 @@ def open_tiff_values(
         inverted = int(page.photometric) == INVERTED and not labels
         check_values(page.dtype, whole_range=inverted or _alpha(page) != "none", path=path)
         fill = 0 if not inverted else 1 if page.dtype == np.bool_ else np.iinfo(page.dtype).max
-        value = _value(page, inverted=inverted, labels=labels, path=path)
+        value = _value(page, inverted=inverted, labels=labels, lossy=is_jpeg(page), path=path)
         yield TiffValues(opener.page(page, fill=fill), value=value, lossy=is_jpeg(page))

@@ -460,3 +460,11 @@ def test_equal_names_without_a_place_for_the_folder_are_refused_with_the_pattern
 def test_the_folder_of_the_patient_stands_in_all_patterns_or_in_none():
     with pytest.raises(ValidationError, match="or in none"):
         record(folder=GROUPED | {"images": "**/{image}.png"})
+
+
+def test_spaces_beside_names_of_columns_do_not_count_and_other_separators_are_said(tmp_path):
+    (tmp_path / "a.csv").write_text("image_id, patient\na, P \n")
+    assert lookup_column(tmp_path / "a.csv", column="patient") == {"a": "P"}
+    (tmp_path / "b.csv").write_text("image_id;patient\na;P\n")
+    with pytest.raises(ManifestError, match="by commas"):
+        lookup_column(tmp_path / "b.csv", column="patient")

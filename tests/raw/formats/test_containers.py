@@ -224,5 +224,5 @@ def test_two_largest_pictures_of_one_kind_are_refused(tmp_path):
 
 def test_a_mask_of_one_bit_may_be_transparent(tmp_path):
     stored = np.array([[[True, True], [True, False], [False, True]]])
-    found = one_value(stored, alpha=True, labels=False, path=tmp_path)
+    found = one_value(stored, alpha=True, labels=False, lossy=False, path=tmp_path)
     assert found.tolist() == [[True, False, False]]
