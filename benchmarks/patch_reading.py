@@ -12,6 +12,7 @@ from pipeline.config import Storage
 from pipeline.geometry import Box
 from pipeline.seeds import stream
 from pipeline.stores import create_plane, create_pyramid, open_array, write_box
+from pipeline.stores.record import seal
 from pipeline.stores.shards import Shards
 
 SIDE, COUNT, CLASSES = 512, 60, 5
@@ -39,6 +40,7 @@ def write_store(path: Path, image: NDArray[np.uint8], masks: NDArray[np.uint8]) 
     write_box(group["0"], np.ascontiguousarray(np.moveaxis(image, 2, 0)), y0=0, x0=0)
     array = create_plane(group, "truth", shape=masks.shape, dtype=np.uint8, storage=Storage())
     write_box(array, masks, y0=0, x0=0)
+    seal(path)
 
 
 def run(folder: Path) -> tuple[str, Pair, str]:

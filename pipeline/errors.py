@@ -7,13 +7,15 @@ PipelineError
 ├── ImageRejected        (ValueError)         one image that cannot be used; the rest goes on
 ├── GeometryError        (ValueError)         boxes, grids or windows that do not fit
 ├── StoreError           (OSError)            a Zarr store or Parquet file that is not what it should be
-│   └── UnalignedWrite   (ValueError)         a write that would share a shard with another
+│   ├── UnalignedWrite   (ValueError)         a write that would share a shard with another
+│   └── DiskFull                              no room for what is written
 ├── SamplingError        (ValueError)         a patch index that cannot be drawn
 └── ModelError           (ValueError)         a network that does not fit its data or its weights
 """
 
 __all__ = [
     "ConfigurationError",
+    "DiskFull",
     "GeometryError",
     "ImageRejected",
     "ManifestError",
@@ -104,6 +106,10 @@ class StoreError(PipelineError, OSError):
 
 class UnalignedWrite(StoreError, ValueError):
     """A write whose edges do not fall on shard borders: two of them at once would lose data."""
+
+
+class DiskFull(StoreError):
+    """A disk, or a quota on it, that has no room for what is written."""
 
 
 class SamplingError(PipelineError, ValueError):

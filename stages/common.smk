@@ -10,7 +10,6 @@ import functools
 import os
 import re
 
-import pandas as pd
 from snakemake.exceptions import WorkflowError
 
 from pipeline.config import depends
@@ -23,6 +22,7 @@ from pipeline.raw.datasets.listing import list_images
 from pipeline.raw.datasets.pictures import picture_of_job
 from pipeline.runtime.job_memory import job_mb
 from pipeline.stores.provenance import function_digest
+from pipeline.stores.tables import read_table
 from pipeline.words import WORDS
 
 STAGES = Path(workflow.basedir) / "stages"
@@ -60,7 +60,10 @@ any_of = lambda names: "|".join(map(re.escape, sorted(names))) or "(?!)"  # noth
 
 @functools.cache
 def _images_table(path, changed_at):
-    return pd.read_parquet(path, columns=["image_id", "split", "fold"]).astype({"image_id": str, "split": str})
+    try:
+        return read_table(Path(path))[["image_id", "split", "fold"]].astype({"image_id": str, "split": str})
+    except PipelineError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def images_table(wildcards):

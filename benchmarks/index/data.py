@@ -15,6 +15,7 @@ from pipeline.index.candidates import write_candidates
 from pipeline.seeds import stream
 from pipeline.stores import create_group, create_plane, create_pyramid, open_group, read_noted, write_box, write_table
 from pipeline.stores.provenance import Provenance
+from pipeline.stores.record import seal
 
 __all__ = ["CODES", "HEIGHT", "RECORD", "WIDTH", "make", "paths"]
 
@@ -74,6 +75,7 @@ def _make(job: tuple[Path, int]) -> list[int]:
     write_box(group["2"], coarse, y0=0, x0=0)
     for key, values in {"truth": planes, "roi": roi}.items():
         write_box(create_plane(group, key, shape=values.shape, dtype="uint8", storage=STORAGE), values, y0=0, x0=0)
+    seal(store)
     write_candidates(store, output=table, provenance=ORIGIN)
     return [int(each) for each in planes.sum(axis=(1, 2))]
 
@@ -83,8 +85,9 @@ def _copy(folder: Path, number: int) -> None:
     _, store, table = paths(folder, number % DISTINCT)
     name, to, other = paths(folder, number)
     shutil.copytree(store, to)
-    notes = dict(open_group(store).attrs)["lesionmap"]
-    create_group(to, attributes={"lesionmap": {**notes, "image_id": name}})
+    attributes = dict(open_group(store).attrs)
+    create_group(to, attributes={**attributes, "lesionmap": {**attributes["lesionmap"], "image_id": name}})
+    seal(to)
     frame, found = read_noted(table)
     write_table(frame, other, provenance=ORIGIN.as_attributes(), extra={"image": {**found["image"], "image_id": name}})
 

@@ -15,6 +15,7 @@ from pipeline.probability.plan import WindowPlan, stride_of
 from pipeline.seeds import stream
 from pipeline.stores import create_plane, create_pyramid, write_box
 from pipeline.stores.provenance import Provenance
+from pipeline.stores.record import seal
 from pipeline.stores.shards import Shards
 
 __all__ = [
@@ -99,6 +100,7 @@ def write_image(path: Path, image: NDArray[np.uint8]) -> Path:
             part = image[:, y : y + side, x : x + side]
             write_box(group["0"], part, y0=y, x0=x)
             write_box(group["roi"], np.ones(part.shape[1:], np.uint8), y0=y, x0=x)
+    seal(path)
     return path
 
 
@@ -113,6 +115,7 @@ def write_repeated(path: Path, *, side: int) -> Path:
         for other in others:
             other.parent.mkdir(parents=True, exist_ok=True)
             os.link(first, other)
+    seal(path)
     return path
 
 

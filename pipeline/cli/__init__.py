@@ -5,6 +5,7 @@ check        what a run will do, what it needs, what would be left out
 check_files  contents of input files against what the results were made of
 index        a look at a patch index, and its patches for other programs
 predict      a trained model on one new image
+verify       every byte of the results compared with its checksum
 """
 
 import argparse
@@ -15,6 +16,7 @@ from pathlib import Path
 from pipeline.cli.check import add_check
 from pipeline.cli.index import add_index
 from pipeline.cli.predict import add_predict
+from pipeline.cli.verify import add_verify
 from pipeline.errors import PipelineError
 from pipeline.stores.disk import room_on_disk
 from pipeline.stores.provenance import versions
@@ -26,7 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lesionmap", description="Single things beside the workflow (snakemake).")
     parser.add_argument("--version", action="version", version=f"lesionmap {versions()['lesionmap']}")
     commands = parser.add_subparsers(dest="command", required=True)
-    for add in (add_check, add_predict, add_index):
+    for add in (add_check, add_predict, add_index, add_verify):
         add(commands)
     return parser
 

@@ -15,10 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.config import ModelSettings
 from pipeline.config.manifest import DatasetRecord
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, PipelineError
 from pipeline.model.network import ScaledNetwork, Task, build_network
+from pipeline.stores.documents import read_json
+from pipeline.stores.provenance import file_digest
 
-__all__ = ["CARD", "WEIGHTS", "Card", "InputScaling", "load_model", "read_card", "stain_target"]
+__all__ = ["CARD", "WEIGHTS", "Card", "InputScaling", "is_trained", "load_model", "read_card", "stain_target"]
 
 CARD = "card.json"
 WEIGHTS = "weights.pt"
@@ -96,6 +98,8 @@ class Card(_Frozen):
     """Versions of the libraries that decide the numbers."""
     provenance: dict[str, Any] = Field(repr=False)
     """Record of origin."""
+    files: dict[str, str] = Field(default_factory=dict, repr=False)
+    """Name of a file beside the card → its SHA-256."""
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -118,7 +122,7 @@ def read_card(folder: Path) -> Card:
     """
     path = folder / CARD
     try:
-        return Card.model_validate_json(path.read_text(encoding="utf-8"))
+        return Card.model_validate_json(json.dumps(read_json(path)))
     except FileNotFoundError as error:
         raise ModelError(
             "There is no trained model.",
@@ -138,11 +142,20 @@ def read_card(folder: Path) -> Card:
         ) from error
 
 
+def is_trained(folder: Path) -> bool:
+    """Finished training: whether its card is there, which is written last, and its files are what the card says."""
+    try:
+        files = read_card(folder).files
+        return bool(files) and all(file_digest(folder / name) == digest for name, digest in files.items())
+    except (PipelineError, OSError):
+        return False
+
+
 def stain_target(path: Path | None) -> dict[str, Any] | None:
     """Stain target as the card repeats it: ``normalized/target.json`` but for its record of origin."""
     if path is None:
         return None
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    content: dict[str, Any] = read_json(path)
     return {key: value for key, value in content.items() if key != "provenance"}
 
 
@@ -184,7 +197,7 @@ def load_model(
     _expect(folder, "channels", found=card.channels, expected=channels)
     _expect(folder, "tasks", found=card.task, expected=task)
     network = build_network(card.network_settings, classes=len(card.classes), task=card.task)
-    _load_weights(network, folder / WEIGHTS)
+    _load_weights(network, folder / WEIGHTS, digest=card.files.get(WEIGHTS))
     return network.to(device).eval(), card
 
 
@@ -199,14 +212,16 @@ def _expect(folder: Path, what: str, *, found: object, expected: object) -> None
         )
 
 
-def _load_weights(network: ScaledNetwork, path: Path) -> None:
+def _load_weights(network: ScaledNetwork, path: Path, *, digest: str | None) -> None:
     try:
+        if (found := file_digest(path)) != digest:
+            raise RuntimeError(f"a file of digest {found}")
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except (OSError, RuntimeError, EOFError) as error:
         raise ModelError(
             "The weights cannot be loaded.",
             where=path,
             found=str(error).splitlines()[-1].strip(),
-            expected="the state of the network that card.json describes",
-            remedy="Train the model again.",
+            expected=f"the state of the network that card.json describes, of digest {digest}",
+            remedy=f"Delete {path.parent} and run again: it is made anew.",
         ) from error

@@ -5,7 +5,7 @@ of their cards and weights. As a network it gives logits whose probabilities are
 follows an ensemble.
 """
 
-import os
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,8 @@ from pipeline.errors import ModelError
 from pipeline.model.checkpoint import CARD, WEIGHTS, Card, load_model, read_card
 from pipeline.model.network import Task
 from pipeline.stores.atomic import folder_in_progress
+from pipeline.stores.documents import json_text, read_json
+from pipeline.stores.flush import write_whole
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import file_digest
 
@@ -122,14 +124,12 @@ def write_ensemble(members: Sequence[Path], *, name: str, job: Job, output: Path
     )
     content = _Ensemble(name=name, members=found, provenance=job.provenance.as_attributes())
     with folder_in_progress(output, digest=job.provenance.digest) as folder:
-        unfinished = folder / (ENSEMBLE + ".new")
-        unfinished.write_text(content.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        os.replace(unfinished, folder / ENSEMBLE)
+        write_whole(folder / ENSEMBLE, [json_text(content.model_dump(mode="json")).encode()])
 
 
 def _read(folder: Path) -> _Ensemble:
     try:
-        return _Ensemble.model_validate_json((folder / ENSEMBLE).read_text(encoding="utf-8"))
+        return _Ensemble.model_validate_json(json.dumps(read_json(folder / ENSEMBLE)))
     except ValidationError as error:
         raise ModelError(
             "The record of the ensemble cannot be understood.",

@@ -1,12 +1,11 @@
 """Training of one model: patch index and normalised stores in; weights, model card and history out.
 
-After each epoch the whole state lies in ``last.ckpt`` inside the unfinished folder. A run that was killed continues
+After each epoch the whole state lies in ``last.….ckpt`` inside the unfinished folder. A run that was killed continues
 after its last finished epoch. It ends with the same weights as one that was not (on a CPU; to rounding on a GPU).
 """
 
 import logging
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from pipeline.config import BUILT_IN_WEIGHTS, ModelSettings
 from pipeline.errors import ModelError
 from pipeline.geometry import grid_pixel_um
 from pipeline.model.augment import build_augmenter
-from pipeline.model.checkpoint import CARD, WEIGHTS, Card, CardClass, InputScaling, stain_target
+from pipeline.model.checkpoint import CARD, WEIGHTS, Card, CardClass, InputScaling, is_trained, stain_target
 from pipeline.model.module import Best, Training
 from pipeline.model.network import CHANNELS, build_network, check_side, output_count
 from pipeline.model.order import EpochBatches, InOrder
@@ -29,10 +28,12 @@ from pipeline.model.recipe import Length, training_length
 from pipeline.model.rows import Rows, choose_rows, truth_pixels
 from pipeline.model.scaling import scaling_of_buffers
 from pipeline.model.session import choose_device, session
-from pipeline.model.trainer import LAST, build_trainer
+from pipeline.model.trainer import build_trainer, delete_states, last_state
 from pipeline.seeds import derived_seed
 from pipeline.stores import input_digest, open_group, read_table, write_table
 from pipeline.stores.atomic import folder_in_progress
+from pipeline.stores.documents import json_text
+from pipeline.stores.flush import write_whole
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import file_digest, versions
 
@@ -120,10 +121,10 @@ def train(inputs: Inputs, *, name: str, settings: ModelSettings, patch: int, job
             check_rows(part, normalized=inputs.normalized, record=job.record, side=patch)
     _check_batch(task)
     with folder_in_progress(output, digest=job.provenance.digest) as folder:
-        if not (folder / CARD).is_file():  # the card is written last: with it, only the renaming was missing
+        if not is_trained(folder):  # the card is written last: with it, only the renaming was missing
             trained = _trained(task, folder)
             _write(folder, task, trained)
-        (folder / LAST).unlink(missing_ok=True)
+        delete_states(folder)
 
 
 def _check_batch(task: _Task) -> None:
@@ -144,7 +145,7 @@ def _trained(task: _Task, folder: Path) -> Training:
     device = choose_device(task.settings)
     with session(task.settings, seed=derived_seed(task.seed, "model", task.name, "weights")):
         training = _training(task)
-        resume = folder / LAST if (folder / LAST).is_file() else None
+        resume = last_state(folder)
         if resume is not None:
             training.on_load_checkpoint(torch.load(resume, map_location="cpu", weights_only=True, mmap=True))
         if not training.is_finished:  # it may have been killed after it had stopped early
@@ -226,10 +227,9 @@ def _write(folder: Path, task: _Task, trained: Training) -> None:
     torch.save(best.weights, folder / WEIGHTS)
     history = pd.DataFrame(trained.history).astype({"epoch": "int32"})
     write_table(history, folder / HISTORY, provenance=task.job.provenance.as_attributes())
-    card = _card(task, best, metrics=trained.history[best.epoch - 1])
-    unfinished = folder / (CARD + ".new")
-    unfinished.write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    os.replace(unfinished, folder / CARD)
+    files = {name: file_digest(folder / name) for name in (WEIGHTS, HISTORY)}
+    card = _card(task, best, metrics=trained.history[best.epoch - 1]).model_copy(update={"files": files})
+    write_whole(folder / CARD, [json_text(card.model_dump(mode="json"), indent=2).encode()])
 
 
 def _attributes(store: Path) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Trainer of a model: Lightning's, with a checkpoint of the whole state after each epoch."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,30 +8,53 @@ import torch
 
 from pipeline.config import ModelSettings
 from pipeline.model.operators import prepare_torchvision
+from pipeline.stores.flush import NEW, replace_whole
+from pipeline.stores.provenance import file_digest
 
 prepare_torchvision()  # lightning imports it
 from lightning.pytorch import Callback, Trainer  # noqa: E402
 from lightning.pytorch.callbacks import Checkpoint, RichProgressBar  # noqa: E402
 from lightning.pytorch.plugins.environments import LightningEnvironment  # noqa: E402
 
-__all__ = ["LAST", "build_trainer"]
+__all__ = ["build_trainer", "delete_states", "last_state"]
 
-LAST = "last.ckpt"
-"""Name of the checkpoint of the last finished epoch."""
+LAST = "last.{digest}.ckpt"
+"""Name of the checkpoint of the last finished epoch, which holds the SHA-256 of the file."""
 PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
 
 
 class _SaveEpoch(Checkpoint):
     """Lightning's checkpoint after every epoch, at once: a kill leaves the one before or this one, whole."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     def on_train_epoch_end(self, trainer: Trainer, _: Any) -> None:  # noqa: ANN401 untyped library
         """Runs after the module has closed the epoch, as lightning calls checkpoints last."""
-        unfinished = self.path.with_name(self.path.name + ".new")
+        unfinished, before = self.folder / f"state{NEW}", _states(self.folder)
         trainer.save_checkpoint(unfinished, weights_only=False)
-        os.replace(unfinished, self.path)
+        state = self.folder / LAST.format(digest=file_digest(unfinished))
+        replace_whole(unfinished, state)
+        for path in before:
+            if path != state:
+                path.unlink()
+
+
+def _states(folder: Path) -> list[Path]:
+    """Checkpoints, the latest first: after a kill there may be two."""
+    found = folder.glob(LAST.format(digest="*"))
+    return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+
+
+def last_state(folder: Path) -> Path | None:
+    """Checkpoint of the last finished epoch; one whose bytes are not what was written does not count."""
+    return next((path for path in _states(folder) if path.name == LAST.format(digest=file_digest(path))), None)
+
+
+def delete_states(folder: Path) -> None:
+    """Delete the checkpoints of a finished training."""
+    for path in _states(folder):
+        path.unlink()
 
 
 def build_trainer(settings: ModelSettings, *, epochs: int, folder: Path, device: torch.device) -> Trainer:
@@ -45,12 +67,12 @@ def build_trainer(settings: ModelSettings, *, epochs: int, folder: Path, device:
     epochs
         Epochs at most.
     folder
-        Where ``last.ckpt`` is kept.
+        Where the checkpoint is kept.
     device
         Where the network trains.
     """
     interactive = sys.stderr.isatty()
-    callbacks: list[Callback] = [_SaveEpoch(folder / LAST), *([RichProgressBar()] if interactive else [])]
+    callbacks: list[Callback] = [_SaveEpoch(folder), *([RichProgressBar()] if interactive else [])]
     return Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,

@@ -4,7 +4,6 @@ The results lie under ``{out}/{image}/`` as those of a data set lie under ``resu
 the run would give: the same functions with the same parameters, which the model's card and the stores beside it hold.
 """
 
-import json
 import logging
 import shutil
 from collections.abc import Mapping
@@ -27,6 +26,7 @@ from pipeline.segmentation.segment import segment_image
 from pipeline.segmentation.threshold import ThresholdFit
 from pipeline.segmentation.threshold_file import save_thresholds
 from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.documents import read_json
 from pipeline.stores.finished import is_finished
 from pipeline.stores.job import Job, job_of
 from pipeline.stores.provenance import code_digest
@@ -175,7 +175,7 @@ def _segmented(
 
 
 def _regions(outlines: Path, *, codes: tuple[str, ...]) -> dict[str, int]:
-    features = json.loads(outlines.read_text(encoding="utf-8"))["features"]
+    features = read_json(outlines)["features"]
     found = [each["properties"]["metadata"]["class_code"] for each in features]
     return {code: found.count(code) for code in codes}
 

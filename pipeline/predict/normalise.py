@@ -10,7 +10,7 @@ from pipeline.normalized.stain.image import normalise_histology, write_estimate
 from pipeline.predict.recipe import Recipe, recipe_of_model, recipe_of_settings
 from pipeline.raw.bits import check_bits
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.stores.atomic import write_json
+from pipeline.stores.documents import write_json
 from pipeline.stores.finished import is_finished
 from pipeline.stores.job import Job, job_of
 from pipeline.stores.provenance import code_digest

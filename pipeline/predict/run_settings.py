@@ -1,6 +1,5 @@
 """Parameters and thresholds of the run that a model came from, read from its finished stores to treat a new image alike."""
 
-import json
 import logging
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pipeline.config.validation import validate
 from pipeline.errors import ConfigurationError
 from pipeline.model.ensemble import model_files
 from pipeline.stores import input_digest, open_group
+from pipeline.stores.documents import read_json
 from pipeline.stores.provenance import file_digest
 
 __all__ = ["RunBeside"]
@@ -56,7 +56,7 @@ class RunBeside:
         path = self._folder("segmentation") / fusion / "thresholds.json"
         if not path.is_file():
             return None
-        fitted_on = json.loads(path.read_text(encoding="utf-8")).get("provenance", {}).get("inputs", {})
+        fitted_on = read_json(path).get("provenance", {}).get("inputs", {})
         changed = [name for name, digest in fitted_on.items() if self._is_another(name, fusion, digest=digest)]
         if changed:
             log.warning(

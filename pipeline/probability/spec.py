@@ -22,7 +22,7 @@ from pipeline.probability.plan import WindowPlan
 from pipeline.probability.predictor import NetworkPredictor
 from pipeline.probability.pyramid_writer import block_writer
 from pipeline.probability.sliding_window import Predictor, SlidingWindow, count_nothing
-from pipeline.stores import open_group
+from pipeline.stores import open_unfinished
 from pipeline.stores.atomic import is_claimed
 from pipeline.stores.image_store import open_normalized
 
@@ -98,7 +98,7 @@ class PassSpec:
             Is told of every batch how many windows were evaluated.
         """
         source = open_normalized(self.normalized)
-        writer = block_writer({name: open_group(path) for name, path in self.folders.items()}, levels=self.levels)
+        writer = block_writer({name: open_unfinished(path) for name, path in self.folders.items()}, levels=self.levels)
         return SlidingWindow(
             source.image_id,
             self.plan,

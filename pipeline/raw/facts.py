@@ -1,7 +1,6 @@
 """Fact sheet of one image: size, digest, class pixel counts, perceptual hash, or the reason of a rejection."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from pipeline.raw.splits.duplicates import SmallLuminance, hash_level, perceptua
 from pipeline.raw.truth import open_truth
 from pipeline.raw.turns import turns_of
 from pipeline.runtime.input_files import FileState, hashed
-from pipeline.stores.atomic import write_json
+from pipeline.stores.documents import read_json, write_json
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import file_digest
 
@@ -163,5 +162,4 @@ def write_fact_sheet(entry: ImageEntry, *, job: Job, output: Path) -> dict[str, 
 
 def read_sheet(path: Path) -> Mapping[str, Any]:
     """Fact sheet of a file."""
-    found: dict[str, Any] = json.loads(path.read_text())
-    return found
+    return read_json(path)

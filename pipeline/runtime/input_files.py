@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from pipeline.stores.atomic import write_json
+from pipeline.stores.documents import read_json, write_json
 from pipeline.stores.provenance import file_digest
 
 __all__ = [
@@ -97,7 +97,7 @@ def content_of(states: Mapping[str, FileState]) -> str:
 def read_record(path: Path) -> InputRecord | None:
     """Record of a file, or None where there is none that can be read: then the inputs are hashed again."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
         states = {what: FileState(**state) for what, state in found["states"].items()}
         return InputRecord(states, found["made_of"], found["said"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

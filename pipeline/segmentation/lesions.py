@@ -1,6 +1,5 @@
 """Lesion table of a data set: one row per region, over the outlines of all images."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pandas as pd
 from pipeline.errors import StoreError
 from pipeline.stores import write_table
 from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.documents import read_json
 from pipeline.stores.provenance import Provenance
 
 __all__ = ["COLUMNS", "write_lesions"]
@@ -32,7 +32,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        for each in json.loads(path.read_text(encoding="utf-8"))["features"]:
+        for each in read_json(path)["features"]:
             values = {**each["properties"]["measurements"], **each["properties"]["metadata"]}
             yield {column: values[column] for column in COLUMNS}
     except (FileNotFoundError, ValueError, KeyError, TypeError) as error:

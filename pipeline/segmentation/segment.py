@@ -4,7 +4,6 @@ A map of any size is read in full-width strips as high as a shard. What is kept 
 not with the pixels.
 """
 
-import json
 import logging
 import shutil
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from pipeline.segmentation.regions import Maps, region_features
 from pipeline.segmentation.threshold_file import read_thresholds
 from pipeline.stores import create_group, create_plane, raster_of, write_box
 from pipeline.stores.atomic import file_in_progress, folder_in_progress
+from pipeline.stores.documents import json_text
 from pipeline.stores.job import Job
 from pipeline.stores.probability_store import reaches
 
@@ -145,5 +145,5 @@ def segment_image(
             cleaned = [_cleaned(array, code=code, config=config) for code, array in pairs]
             _write(group, cleaned, record=record, levels=levels, rows=rows)
         found = feature_collection(region_features(maps, _array(group, "masks"), record=record, rows=rows))
-        outlines.write_text(json.dumps(found, allow_nan=False) + "\n", encoding="utf-8")
+        outlines.write_text(json_text(found, indent=None, allow_nan=False), encoding="utf-8")
     logger.info("%s: %d regions", maps.image_id, len(found["features"]))

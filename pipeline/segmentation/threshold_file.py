@@ -1,6 +1,5 @@
 """Threshold fitting: one threshold per class from the validation images alone, written once and read by all."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from pipeline.geometry import strips
 from pipeline.model.held_out import held_out
 from pipeline.segmentation.threshold import ThresholdFit, fit_thresholds
 from pipeline.stores import open_array, read_box, read_table
-from pipeline.stores.atomic import write_json
+from pipeline.stores.documents import read_json, write_json
 from pipeline.stores.image_store import ignored_array
 from pipeline.stores.job import Job
 from pipeline.stores.probability_store import ProbabilityMap, open_probability
@@ -166,7 +165,7 @@ def read_thresholds(path: Path, *, codes: tuple[str, ...]) -> dict[str, float]:
         Where the file is missing, damaged, or lacks a class.
     """
     try:
-        classes = json.loads(path.read_text(encoding="utf-8"))["classes"]
+        classes = read_json(path)["classes"]
         return {code: float(classes[code]["threshold"]) for code in codes}
     except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
         raise StoreError(

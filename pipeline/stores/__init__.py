@@ -3,16 +3,20 @@
 arrays              Zarr arrays and OME-Zarr pyramids
 atomic              results that appear at once, and go on after a kill
 blosc               Blosc buffers of masks, decoded block by block
+digest              digest of plain values
 disk                a full disk in plain words
+documents           JSON results with their digest
 flush               whole writes: new name, flush, rename
 finished            whether a result is there, made from the same things
 image_store         normalised stores: completeness, notes, arrays
 job                 frame of a job: facts, record of origin, workers
 probability_store   probability maps as float16 or bytes
 provenance          record of origin; digests of code and files
+record              record of a store: shards, digests
 shard_file          layout of a shard: chunks, checksums, index
 shards              shards written and read chunk by chunk
-tables              Parquet tables with their record of origin
+tables              Parquet tables with their record of origin and digest
+verify              every byte of the results compared with its checksum
 
 The names of tables are imported when they are first used: most jobs on an image need no pandas.
 """
@@ -29,10 +33,12 @@ from pipeline.stores.arrays import (
     member,
     open_array,
     open_group,
+    open_unfinished,
     raster_of,
     read_box,
     write_box,
 )
+from pipeline.stores.record import seal
 
 if TYPE_CHECKING:
     from pipeline.stores.tables import read_noted, read_rows, read_table, table_metadata, write_table
@@ -46,11 +52,13 @@ __all__ = [
     "member",
     "open_array",
     "open_group",
+    "open_unfinished",
     "raster_of",
     "read_box",
     "read_noted",
     "read_rows",
     "read_table",
+    "seal",
     "table_metadata",
     "write_box",
     "write_table",

@@ -23,6 +23,7 @@ from pipeline.errors import StoreError, UnalignedWrite
 from pipeline.geometry import Box, aligned_boxes
 from pipeline.stores.flush import write_whole
 from pipeline.stores.provenance import file_digest
+from pipeline.stores.record import check_records
 from pipeline.stores.shard_file import StoredShard
 from pipeline.stores.shards import Shards
 
@@ -35,6 +36,7 @@ __all__ = [
     "member",
     "open_array",
     "open_group",
+    "open_unfinished",
     "raster_of",
     "read_box",
     "write_box",
@@ -109,7 +111,7 @@ def _folder(group: zarr.Group) -> Path:
 def create_group(path: Path, *, attributes: Mapping[str, Any]) -> zarr.Group:
     """Group, created or continued: what lies below it is kept, what it says of itself is written anew."""
     _describe(path, zarr.create_group({}, attributes=dict(attributes), zarr_format=3))
-    return zarr.open_group(path, mode="r+", zarr_format=3)
+    return open_unfinished(path)
 
 
 def create_pyramid(
@@ -186,16 +188,16 @@ def as_array(group: zarr.Group, name: str) -> zarr.Array[Any]:
 
 
 def open_group(path: Path) -> zarr.Group:
-    """Group of a finished store, opened for reading.
+    """Group of a finished store, opened for reading; what it says of itself and its arrays is compared with its record.
 
     Raises
     ------
     StoreError
-        Where there is none, or one that this package did not finish (no provenance).
+        Where there is none, one that this package did not finish (no provenance, no checksums), or a damaged one.
     """
     try:
-        group = zarr.open_group(path, mode="r", zarr_format=3)
-    except (FileNotFoundError, KeyError, ValueError) as error:
+        check_records(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise StoreError(
             "There is no Zarr group.",
             where=path,
@@ -203,15 +205,12 @@ def open_group(path: Path) -> zarr.Group:
             expected="a Zarr v3 group",
             remedy="Build it: run snakemake for this stage.",
         ) from error
-    if "provenance" not in group.attrs:
-        raise StoreError(
-            "The store is incomplete.",
-            where=path,
-            found="no attribute provenance",
-            expected="a store that this package has finished",
-            remedy="Delete it and run the stage again.",
-        )
-    return group
+    return zarr.open_group(path, mode="r", zarr_format=3)
+
+
+def open_unfinished(path: Path) -> zarr.Group:
+    """Group of a store that is being written."""
+    return zarr.open_group(path, mode="r+", zarr_format=3)
 
 
 def open_array(path: Path, name: str) -> zarr.Array[Any]:

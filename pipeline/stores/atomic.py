@@ -8,15 +8,16 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import google_crc32c
 
 from pipeline.geometry import Box
 from pipeline.stores.flush import flush, flush_tree, replace_whole, write_whole
+from pipeline.stores.record import seal
 from pipeline.stores.shard_file import StoredShard, is_whole
 from pipeline.words import partial_path
 
@@ -27,7 +28,6 @@ __all__ = [
     "finished_block",
     "folder_in_progress",
     "is_claimed",
-    "write_json",
 ]
 
 
@@ -52,15 +52,11 @@ def file_in_progress(output: Path) -> Iterator[Path]:
     replace_whole(partial, output)
 
 
-def write_json(content: Mapping[str, Any], output: Path) -> None:
-    """Small JSON file, written readable and at once."""
-    with file_in_progress(output) as partial:
-        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-
-
 @contextmanager
 def folder_in_progress(output: Path, *, digest: str) -> Iterator[Path]:
     """Folder to write to or to continue; on leaving without an error it becomes ``output``.
+
+    Before it has that name a Zarr store gets its record, and all is flushed.
 
     Parameters
     ----------
@@ -90,6 +86,8 @@ def folder_in_progress(output: Path, *, digest: str) -> Iterator[Path]:
         _remove(partial.with_name(partial.name + BLOCKS))
         partial.mkdir()
     yield partial
+    if (partial / "zarr.json").is_file():
+        seal(partial)
     flush_tree(partial)
     output.parent.mkdir(parents=True, exist_ok=True)
     if output.is_dir():

@@ -1,16 +1,21 @@
-"""Full disk: the error of the operating system becomes a message that says where, and what to do."""
+"""Full disk: whatever a library raises becomes a message that says where, and what to do."""
 
 import errno
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.errors import StoreError
+from pipeline.errors import DiskFull, PipelineError
 
 __all__ = ["room_on_disk"]
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+SAID = re.compile(
+    r"No space left on device|quota exceeded|os error (28|122)\b|iostream error|file write failed|\d+ requested and \d+ written"
+)
+"""What is said without a number of the system: by Rust, by torch's C++, by NumPy."""
 
 
 @contextmanager
@@ -20,23 +25,41 @@ def room_on_disk(results: Path) -> Iterator[None]:
     Parameters
     ----------
     results
-        Where is written to.
+        Where is written to: the results folder, or anything below it in a folder whose name begins with a dot.
 
     Raises
     ------
-    StoreError
-        Instead of the error of the operating system. What was being written is under ``.partial``; a run continues it.
+    DiskFull
+        Instead of what was raised. What was being written is under ``.partial``; a run continues it.
     """
     try:
         yield
-    except OSError as error:
-        if error.errno not in FULL:
+    except PipelineError:
+        raise
+    except (OSError, RuntimeError) as error:
+        reason = _reason(error)
+        if reason is None:
             raise
         folder = next(each for each in (results, *results.absolute().parents) if each.exists())
-        raise StoreError(
+        file = getattr(error, "filename", None)
+        raise DiskFull(
             "There is no space left on the disk.",
-            where=error.filename or results,
-            found=f"{error.strerror}; {shutil.disk_usage(folder).free / 2**20:.0f} MiB free",
+            where=_results_folder(results),
+            found=f"{reason}{f' at {file}' if file else ''}; {shutil.disk_usage(folder).free / 2**20:.0f} MiB free",
             expected="room for what is written",
             remedy="Make room and run again: what is finished is kept.",
         ) from error
+
+
+def _reason(error: BaseException | None) -> str | None:
+    """Reason that says that the disk is full, of an error or of one that it came from; None for nothing."""
+    while error is not None:
+        if (isinstance(error, OSError) and error.errno in FULL) or SAID.search(str(error)):
+            return getattr(error, "strerror", None) or str(error).splitlines()[0]
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _results_folder(path: Path) -> Path:
+    hidden = [at for at, part in enumerate(path.parts) if part.startswith(".") and part.strip(".")]
+    return Path(*path.parts[: hidden[0]]) if hidden and hidden[0] else path

@@ -1,10 +1,10 @@
 """Finished results, told by their record of origin; the workflow tells them by the times of files."""
 
-import json
 from pathlib import Path
 
 from pipeline.errors import StoreError
 from pipeline.stores import open_group
+from pipeline.stores.documents import read_json
 from pipeline.stores.provenance import Provenance
 
 __all__ = ["is_finished"]
@@ -24,7 +24,7 @@ def is_finished(path: Path, *, provenance: Provenance) -> bool:
         if path.is_dir():
             found: object = dict(open_group(path).attrs)["provenance"]
         else:
-            found = json.loads(path.read_text(encoding="utf-8"))["provenance"]
+            found = read_json(path)["provenance"]
     except (StoreError, OSError, ValueError, KeyError, TypeError):
         return False
     return found == provenance.as_attributes()

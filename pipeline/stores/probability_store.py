@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.arrays.raster import Raster
 from pipeline.geometry import Box
-from pipeline.stores import open_array, read_box
+from pipeline.stores import open_array, raster_of, read_box
 
 __all__ = ["SCALE", "ProbabilityMap", "Stored", "as_float16", "open_probability", "reaches"]
 
@@ -57,7 +57,7 @@ class ProbabilityMap:
 
     def plane(self, box: Box, *, number: int) -> NDArray[np.float16]:
         """One class of a box."""
-        return as_float16(np.asarray(self.array[(number, *box.slices)]))
+        return as_float16(raster_of(self.array, number).read(box))
 
 
 def open_probability(path: Path | str) -> ProbabilityMap:

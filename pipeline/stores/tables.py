@@ -1,5 +1,10 @@
-"""Tables on disk: Parquet, with their record of origin in the metadata of the file."""
+"""Tables on disk: Parquet, with their record of origin in the metadata of the file, and its digest.
 
+Parquet's own checksums are of pages: a flipped bit in the footer gives other statistics, types or notes. So the footer
+holds the SHA-256 of the whole file, taken with zeros in the place of the digest.
+"""
+
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -11,8 +16,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import StoreError
+from pipeline.stores.digest import older
+from pipeline.stores.shard_file import damaged
 
-__all__ = ["read_noted", "read_rows", "read_table", "table_metadata", "write_table"]
+__all__ = ["check_table", "read_noted", "read_rows", "read_table", "table_metadata", "write_table"]
+
+KEY = "lesionmap_sha256"
+"""Key of the digest in the footer, which stands before its value there."""
+ZEROS = b"0" * 64
+VALUE = 2
+"""Bytes between key and value: Thrift's mark of a text, and its length."""
 
 
 def write_table(
@@ -48,20 +61,34 @@ def write_table(
     notes = {"provenance": provenance, **(extra or {})}
     metadata = {**(table.schema.metadata or {}), **{key: json.dumps(value) for key, value in notes.items()}}
     table = table.replace_schema_metadata(metadata)
-    with pq.ParquetWriter(path, table.schema, compression="zstd") as writer:
+    with pq.ParquetWriter(path, table.schema, compression="zstd", write_page_checksum=True) as writer:
         for start, end in pairwise([0, *(ends or [len(frame)])]):
             writer.write_table(table.slice(start, end - start), row_group_size=row_group)
+        writer.add_key_value_metadata({KEY: ZEROS.decode()})
+    at = _digest_place(path.read_bytes())
+    assert at is not None  # written just now
+    with path.open("r+b") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        stream.seek(at)
+        stream.write(digest.encode())
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """Table of a Parquet file that this package wrote.
+def _digest_place(raw: bytes) -> int | None:
+    """Place of the digest in the bytes of a file: after the last such key, and the mark and length of its value."""
+    key = raw.rfind(KEY.encode())
+    return None if key < 0 else key + len(KEY) + VALUE
+
+
+def read_table(path: Path, *, foreign: bool = False) -> pd.DataFrame:
+    """Table of a Parquet file that this package wrote, or, where it is ``foreign``, another program.
 
     Raises
     ------
     StoreError
         Where the file is missing or no Parquet.
     """
-    return read_noted(path)[0]
+    frame: pd.DataFrame = _opened(path, foreign=foreign).read().to_pandas()
+    return frame
 
 
 def read_noted(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -71,16 +98,50 @@ def read_noted(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     return frame, _notes(file.schema_arrow)
 
 
-def _opened(path: Path) -> pq.ParquetFile:
+def check_table(path: Path, *, foreign: bool = False) -> bytes:
+    """Bytes of a Parquet file, compared with the digest that it holds.
+
+    Parameters
+    ----------
+    path
+        A file of ``write_table``.
+    foreign
+        Whether the file may be another's, without a digest.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no file.
+    StoreError
+        It is not what was written, or of an older version.
+    """
+    raw = path.read_bytes()
+    at = _digest_place(raw)
+    if at is None:
+        if not foreign and raw[-4:] == b"PAR1":
+            raise older(path)
+        return raw
+    noted = raw[at : at + len(ZEROS)]
+    digest = hashlib.sha256(raw[:at])
+    digest.update(ZEROS)
+    digest.update(raw[at + len(ZEROS) :])
+    if digest.hexdigest().encode() != noted:
+        found = f"content of digest {digest.hexdigest()}"
+        raise damaged(path, found=found, expected=f"digest {noted.decode(errors='replace')}")
+    return raw
+
+
+def _opened(path: Path, *, foreign: bool = False) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(path)
+        content = pa.BufferReader(check_table(path, foreign=foreign))
+        return pq.ParquetFile(content, page_checksum_verification=True)
     except (FileNotFoundError, pa.ArrowInvalid) as error:
         raise StoreError(
             "The table cannot be read.",
             where=path,
             found=str(error),
             expected="a Parquet file",
-            remedy="Run the stage that writes it again.",
+            remedy="Delete it and run again: it is made anew.",
         ) from error
 
 
@@ -126,7 +187,7 @@ def _may_hold(statistics: pq.Statistics | None, value: str) -> bool:
 
 def table_metadata(path: Path) -> dict[str, Any]:
     """Metadata of a Parquet file: its JSON notes of a Parquet file, such as ``provenance`` and ``summary``."""
-    return _notes(pq.read_schema(path))
+    return _notes(_opened(path).schema_arrow)
 
 
 def _notes(schema: pa.Schema) -> dict[str, Any]:

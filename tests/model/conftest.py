@@ -15,6 +15,7 @@ from pipeline.seeds import stream
 from pipeline.stores import create_plane, create_pyramid, write_box, write_table
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
+from pipeline.stores.record import seal
 
 STORAGE = Storage(chunk=64, shard=128)
 SIDE = 64
@@ -66,6 +67,7 @@ def write_store(path: Path, image: np.ndarray, truth: np.ndarray, ignore: np.nda
     for y0 in range(0, height, 128):
         for x0 in range(0, width, 128):
             write_box(group["0"], image[..., y0 : y0 + 128, x0 : x0 + 128], y0=y0, x0=x0)
+    seal(path)
     return path
 
 

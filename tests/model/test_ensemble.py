@@ -16,6 +16,7 @@ from pipeline.model.ensemble import MeanNetwork, load_networks, members_of, mode
 from pipeline.model.network import probabilities
 from pipeline.predict.new_image import Wishes, predict_new_image
 from pipeline.stores import open_array
+from pipeline.stores.documents import json_text
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 from tests.scenes.tiny_run import QUICK, TinyRun, bare, copied
@@ -123,7 +124,7 @@ def test_members_that_do_not_fit_together_are_refused(run: TinyRun, tmp_path: Pa
     other = tmp_path / "model" / "other"
     shutil.copytree(run.model("second"), other)
     card = json.loads((other / "card.json").read_text())
-    (other / "card.json").write_text(json.dumps(card | change))
+    (other / "card.json").write_text(json_text(card | change))
     with pytest.raises(ModelError, match=f"{word} of other"):
         write_ensemble(
             [run.model("unet"), other],

@@ -19,6 +19,7 @@ from pipeline.model.module import Training
 from pipeline.model.network import build_network, probabilities
 from pipeline.normalized.stain.record import REFERENCE, Estimate
 from pipeline.seeds import derived_seed
+from pipeline.stores.documents import json_text
 from pipeline.words import partial_path
 
 
@@ -54,7 +55,7 @@ def test_training_writes_weights_card_and_history_and_nothing_else(trained: tupl
 
 def test_the_card_repeats_the_stain_target_to_the_last_bit(bench, quick: ModelSettings, tmp_path: Path) -> None:
     target = {**REFERENCE.to_json(), "from": "shipped reference"}
-    (tmp_path / "target.json").write_text(json.dumps({**target, "provenance": {"stage": "normalized"}}))
+    (tmp_path / "target.json").write_text(json_text({**target, "provenance": {"stage": "normalized"}}))
     folder = bench().train("stained", settings=quick, target=tmp_path / "target.json")
     assert read_card(folder).stain_target == target
     assert Estimate.from_json(read_card(folder).stain_target) == REFERENCE
@@ -133,7 +134,7 @@ def test_a_killed_training_ends_with_the_weights_of_an_undisturbed_one(
             tiny.train("killed", settings=settings)
     killed = tiny.root / "killed" / "tiny" / "model" / "net"
     assert not killed.exists()
-    assert (partial_path(killed) / "last.ckpt").is_file()
+    assert len(list(partial_path(killed).glob("last.*.ckpt"))) == 1
     steps: list[int] = []
     original = Training.training_step
     monkeypatch.setattr(
@@ -153,7 +154,7 @@ def test_a_training_killed_before_renaming_trains_no_epoch_again(
     again = tiny.root / "again" / "tiny" / "model" / "net"
     partial = partial_path(again)
     shutil.copytree(finished, partial)
-    (partial / "last.ckpt").touch()
+    (partial / "last.0.ckpt").touch()
     partial.with_name("net.digest").write_text(tiny.origin(quick).digest)
     monkeypatch.setattr(Training, "training_step", lambda *_: pytest.fail("an epoch was trained again"))
     assert content(tiny.train("again", settings=quick)) == content(finished)
@@ -257,7 +258,7 @@ def test_a_model_is_refused_for_other_classes_or_channels_or_weights(trained: tu
     with pytest.raises(ModelError, match="cannot be loaded"):
         load_model(folder, device="cpu")
     card = json.loads((folder / "card.json").read_text())
-    (folder / "card.json").write_text(json.dumps({**card, "schema_version": 2}))
+    (folder / "card.json").write_text(json_text({**card, "schema_version": 2}))
     with pytest.raises(ModelError, match="schema_version"):
         load_model(folder, device="cpu")
     with pytest.raises(ModelError, match="no trained model"):

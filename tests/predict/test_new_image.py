@@ -21,6 +21,8 @@ from pipeline.predict.new_image import Found, Wishes, predict_new_image
 from pipeline.predict.run_settings import RunBeside
 from pipeline.probability import predict
 from pipeline.stores import create_group, input_digest, open_array, open_group
+from pipeline.stores.documents import json_text, read_json
+from pipeline.stores.record import seal
 from tests.scenes.tiny_run import QUICK, TinyRun, copied
 
 TEST = "tiny_3"
@@ -90,6 +92,7 @@ def test_parameters_are_those_of_the_fusion_asked_for_and_of_the_present_model(e
         origin = {"config": {"probability": settings, "window": window}, "inputs": {"weights": weights}}
         shutil.rmtree(run.maps("tiny_0", fusion), ignore_errors=True)
         create_group(run.maps("tiny_0", fusion), attributes={"provenance": origin})
+        seal(run.maps("tiny_0", fusion))
 
     left("mean", overlap=0.125, window=32, weights=present)
     left("gaussian", overlap=0.75, window=96, weights="of an earlier training")
@@ -100,7 +103,7 @@ def test_parameters_are_those_of_the_fusion_asked_for_and_of_the_present_model(e
 
 def test_the_card_brings_a_new_image_to_the_stain_target_of_the_training_images(finished_run) -> None:
     run = finished_run("histology")
-    target = json.loads((run.root / "normalized" / "target.json").read_text())
+    target = read_json(run.root / "normalized" / "target.json")
     assert read_card(run.model()).stain_target == {key: value for key, value in target.items() if key != "provenance"}
     assert target["from"].startswith("median of 2")
 
@@ -231,7 +234,7 @@ def seeing(eyes: TinyRun, tmp_path: Path, monkeypatch) -> Path:
         "difference": off,
         "outside": "keep",
     }
-    (model / "card.json").write_text(json.dumps(card))
+    (model / "card.json").write_text(json_text(card))
     bright = lambda windows: np.repeat(windows[:, :1].astype(np.float32) / 255, 2, axis=1)  # noqa: E731
     monkeypatch.setattr(predict, "load_predictors", lambda *args, **kwargs: (bright,))
     return model
@@ -304,6 +307,6 @@ def test_a_card_that_does_not_say_how_is_refused(tmp_path: Path, eyes: TinyRun, 
     card = json.loads((model / "card.json").read_text())
     card["normalisation"] |= {"chain": "histology"}
     card |= {lacking: None}
-    (model / "card.json").write_text(json.dumps(card))
+    (model / "card.json").write_text(json_text(card))
     with pytest.raises(ModelError, match="how the model's images were normalised"):
         predict_new_image(eyes.files / f"{TEST}.png", model=model, out=tmp_path / "out", wishes=Wishes())

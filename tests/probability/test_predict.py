@@ -19,9 +19,11 @@ from pipeline.probability.predict import predict_image
 from pipeline.probability.predictor import NetworkPredictor, load_predictors, torch_threads
 from pipeline.stores import create_plane, create_pyramid, open_array, open_group, write_box
 from pipeline.stores.atomic import partial_path
+from pipeline.stores.documents import json_text
 from pipeline.stores.job import Job
 from pipeline.stores.probability_store import open_probability
-from pipeline.stores.provenance import Provenance
+from pipeline.stores.provenance import Provenance, file_digest
+from pipeline.stores.record import seal
 from tests.probability.eager import CountingNetwork, eager, fixed_network, windows_of
 from tests.probability.half_map import half_map
 
@@ -56,6 +58,7 @@ def normalized(folder: Path, *, height: int = 150, width: int = 101, roi: NDArra
     planes["truth"] = np.stack([image[0] > 250, image[1] > 128]).astype(np.uint8)
     for name, plane in planes.items():
         write_box(create_plane(group, name, shape=plane.shape, dtype=np.uint8, storage=STORAGE), plane, y0=0, x0=0)
+    seal(path)
     return path
 
 
@@ -301,8 +304,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "provenance": {},
         }
     )
-    (folder / CARD).write_text(card.model_dump_json())
     torch.save(network.state_dict(), folder / WEIGHTS)
+    content = card.model_dump(mode="json") | {"files": {WEIGHTS: file_digest(folder / WEIGHTS)}}
+    (folder / CARD).write_text(json_text(content))
     return folder
 
 

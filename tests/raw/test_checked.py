@@ -18,6 +18,7 @@ from pipeline.raw.formats.reader import open_picture, open_values
 from pipeline.raw.pixels import open_image
 from pipeline.raw.truth import open_truth
 from pipeline.seeds import stream
+from pipeline.stores.documents import json_text
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance, file_digest
 
@@ -93,7 +94,7 @@ def test_so_is_one_of_which_the_sheet_says_nothing(entry, tmp_path):
     digests = {each: file_digest(path) for each, path in entry.files.items()}
     sheet = json.loads((tmp_path / "eye.json").read_text())
     for old in (sheet | {"rejected": "damaged"}, {key: sheet[key] for key in sheet if key != "truth_cuts"}):
-        (tmp_path / "eye.json").write_text(json.dumps(old))
+        (tmp_path / "eye.json").write_text(json_text(old))
         assert as_checked(entry, sheet=tmp_path / "eye.json", digests=digests).checked is None
 
 

@@ -1,6 +1,5 @@
 """Image, maps and labels have the same pixels in a viewer, whoever knows how large they are: the data set or the file."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from pipeline.probability.predict import fuse_image
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.segmentation.segment import segment_image
 from pipeline.stores import open_group
+from pipeline.stores.documents import json_text
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
@@ -68,7 +68,7 @@ def test_image_maps_and_labels_have_the_same_pixels(tmp_path: Path, given: float
         job=job,
     )
     cuts = tmp_path / "thresholds.json"
-    cuts.write_text(json.dumps({"classes": {"L": {"threshold": 0.5}}}))
+    cuts.write_text(json_text({"classes": {"L": {"threshold": 0.5}}}))
     segment_image(
         maps,
         normalized=image,

@@ -11,6 +11,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.raw.data_warnings import read_sheet_warnings
 from pipeline.raw.table import say_at_the_end, write_images
 from pipeline.stores import read_table
+from pipeline.stores.documents import json_text
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
@@ -47,7 +48,7 @@ def sheets(tmp_path):
             "pixels": {"EX": 3},
         }
         paths.append(tmp_path / f"{name}.json")
-        paths[-1].write_text(json.dumps(sheet))
+        paths[-1].write_text(json_text(sheet))
     return paths
 
 
@@ -90,7 +91,7 @@ def test_the_end_of_a_run_says_what_is_left_over_and_warned_of(sheets, tmp_path,
     write(sheets, tmp_path, "image_id,split\na,train\nb,train\nc,test\nd,test\n")
     table = tmp_path / "results" / "d" / "raw" / "images.parquet"
     for path in sheets[:2]:
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"pixels": {"EX": 0}}))
+        path.write_text(json_text(json.loads(path.read_text()) | {"pixels": {"EX": 0}}))
     say_at_the_end(["2 files"], read_sheet_warnings(sheets, images=table), dataset="d")
     said = "EX: no pixel in any of the 2 training images, but in others; images: 2 (c, d)"
     assert capsys.readouterr().err == f"d: left over: 2 files\nd: warning: {said}\n"

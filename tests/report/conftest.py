@@ -1,6 +1,5 @@
 """Small invented results of every stage before the report, written through the same door as the real ones."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from pipeline.report.measures.evaluate import write_metrics
 from pipeline.report.paths import Inputs, Original, Result
 from pipeline.report.pictures import canvas
 from pipeline.seeds import stream
+from pipeline.stores.documents import json_text
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
@@ -122,6 +122,7 @@ def write_store(
     for name, array in extra.items():
         made = stores.create_plane(group, name, shape=array.shape, dtype=array.dtype, storage=STORAGE)
         stores.write_box(made, array, y0=0, x0=0)
+    stores.seal(path)
     return path
 
 
@@ -229,7 +230,7 @@ def write_model(folder: Path, name: str, record: DatasetRecord) -> Path:
         frame[f"dice_{code}"] = (0.3 + 0.15 * at) * (1 - np.exp(-epochs / 4)) + rng.normal(0, 0.02, len(epochs))
         frame[f"iou_{code}"] = frame[f"dice_{code}"] / (2 - frame[f"dice_{code}"])
     stores.write_table(frame, path / "history.parquet", provenance={"stage": "model"})
-    (path / "card.json").write_text(json.dumps({"best_epoch": 9, "parameters": 1234567}))
+    (path / "card.json").write_text(json_text({"best_epoch": 9, "parameters": 1234567}))
     return path
 
 
@@ -265,7 +266,7 @@ def write_result(
         )
     base[1].mkdir(parents=True, exist_ok=True)
     fits = {code: {"threshold": 0.5, "fitted": True, "reason": ""} for code in record.codes}
-    (base[1] / "thresholds.json").write_text(json.dumps({"classes": fits}))
+    (base[1] / "thresholds.json").write_text(json_text({"classes": fits}))
     tables = [folder / "report" / f"{model}.{fusion}.{kind}.parquet" for kind in ("images", "classes")]
     result = Result(model, fusion, probability, segmentation, base[1] / "thresholds.json", *tables)
     write_metrics(inputs.images, result, normalized=inputs.normalized, config=config, job=Job(record, PROVENANCE))
@@ -332,7 +333,7 @@ def write_stain(path: Path, **changed: object) -> Path:
         **changed,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content))
+    path.write_text(json_text(content))
     return path
 
 

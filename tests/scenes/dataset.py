@@ -16,6 +16,7 @@ from pipeline.normalized.pyramid import halve, level_shapes
 from pipeline.stores import create_plane, create_pyramid, table_metadata, write_box, write_table
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
+from pipeline.stores.record import seal
 
 PROVENANCE = Provenance(stage="index", config={}, code="0")
 STORAGE = Storage(chunk=32, shard=64)
@@ -142,6 +143,7 @@ def write_store(path: Path, image_id: str, picture: Picture, *, codes: tuple[str
     planes |= {} if picture.ignore is None else {"ignore": picture.ignore}
     for name, values in planes.items():
         write_box(create_plane(group, name, shape=values.shape, dtype="uint8", storage=STORAGE), values, y0=0, x0=0)
+    seal(path)
 
 
 def blobs(seed: int, *, height: int, width: int, classes: int = len(CODES), count: int = 6) -> NDArray[np.uint8]:

@@ -1,7 +1,5 @@
 """The list of hard negatives names exactly the regions that a model invents in training images, and in no others."""
 
-import json
-
 import hypothesis
 import numpy as np
 import pandas as pd
@@ -16,8 +14,10 @@ from pipeline.errors import StoreError
 from pipeline.index.sampling.hard_negatives import read_hard_negatives
 from pipeline.segmentation.false_positives import COLUMNS, write_hard_negatives
 from pipeline.stores import create_plane, create_pyramid, write_box, write_table
+from pipeline.stores.documents import json_text
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
+from pipeline.stores.record import seal
 
 STORAGE = Storage(chunk=16, shard=16)
 ORIGIN = Provenance("segmentation", {}, "code")
@@ -71,6 +71,8 @@ def stores(folder, name, probability, truth, ignore=None):
         if values is not None:
             made = create_plane(group, plane, shape=values.shape, dtype="uint8", storage=STORAGE)
             write_box(made, values, y0=0, x0=0)
+    for path in paths:
+        seal(path)
     return paths
 
 
@@ -87,7 +89,7 @@ def written(folder, images, config):
         rows.append({"image_id": name, "split": split, "rejected": "", **counts})
     write_table(pd.DataFrame(rows), folder / "images.parquet", provenance={})
     (folder / "thresholds.json").write_text(
-        json.dumps({"classes": {code: {"threshold": cut} for code, cut in CUTS.items()}})
+        json_text({"classes": {code: {"threshold": cut} for code, cut in CUTS.items()}})
     )
     write_hard_negatives(
         folder / "images.parquet",

@@ -1,6 +1,5 @@
 """The table of lesions holds every outline of every image, with declared columns, even where there are none."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from pipeline.segmentation.geojson import feature, feature_collection
 from pipeline.segmentation.lesions import COLUMNS, write_lesions
 from pipeline.segmentation.polygons import trace
 from pipeline.stores import table_metadata
+from pipeline.stores.documents import json_text
 from pipeline.stores.provenance import Provenance
 
 ORIGIN = Provenance("segmentation", {}, "code")
@@ -26,7 +26,7 @@ def outlines(folder: Path, name: str, *, codes: tuple[str, ...]) -> Path:
         features.append(
             feature(polygons, class_code=code, name=code, colour=(1, 2, 3), properties={**properties, **corners})
         )
-    (folder / f"{name}.geojson").write_text(json.dumps(feature_collection(features)))
+    (folder / f"{name}.geojson").write_text(json_text(feature_collection(features)))
     return folder / f"{name}.geojson"
 
 

@@ -10,6 +10,7 @@ import tifffile
 
 from pipeline.predict.new_image import Wishes, predict_new_image
 from pipeline.stores import open_array, open_group
+from pipeline.stores.documents import json_text
 from tests.scenes.tiny_run import tiny_run
 
 pytestmark = pytest.mark.data
@@ -27,7 +28,7 @@ def test_a_real_file_gets_maps_and_outlines_in_its_own_pixels(
     shutil.copytree(tiny_run(tmp_path, world).model(), model)
     card = json.loads((model / "card.json").read_text())
     card["normalisation"] |= {"rescale": {"factor": 0.25}}
-    (model / "card.json").write_text(json.dumps(card))
+    (model / "card.json").write_text(json_text(card))
     wishes = Wishes(
         threshold=0.4,
         original_grid="tiff",

@@ -21,8 +21,10 @@ from pipeline.errors import StoreError
 from pipeline.segmentation.segment import segment_image
 from pipeline.segmentation.threshold_file import read_thresholds, write_thresholds
 from pipeline.stores import create_plane, create_pyramid, open_array, open_group, write_box, write_table
+from pipeline.stores.documents import json_text
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
+from pipeline.stores.record import seal
 
 STORAGE = Storage(chunk=16, shard=32)
 ORIGIN = Provenance("segmentation", {"a": 1}, "code")
@@ -71,6 +73,8 @@ def image(
         if values is not None:
             made = create_plane(group, plane, shape=values.shape, dtype=np.uint8, storage=STORAGE)
             write_box(made, values, y0=0, x0=0)
+    for path in paths:
+        seal(path)
     return paths
 
 
@@ -79,7 +83,7 @@ def segmented(
 ) -> tuple[Path, dict[str, Any]]:
     maps, normal = image(folder, "eye", probability)
     cuts = folder / "thresholds.json"
-    cuts.write_text(json.dumps({"classes": {"EX": {"threshold": 0.5}, "OD": {"threshold": 0.625}}}))
+    cuts.write_text(json_text({"classes": {"EX": {"threshold": 0.5}, "OD": {"threshold": 0.625}}}))
     store, outlines = folder / "out" / "eye.zarr", folder / "out" / "eye.geojson"
     segment_image(
         maps,
@@ -197,7 +201,7 @@ def test_outlines_carry_name_and_colour_as_qupath_reads_them(tmp_path: Path) -> 
 
 def test_an_image_without_lesions_has_an_empty_collection(tmp_path: Path) -> None:
     store, collection = segmented(tmp_path, np.zeros((2, 33, 17), np.float16))
-    assert collection == {"type": "FeatureCollection", "features": []}
+    assert {key: collection[key] for key in ("type", "features")} == {"type": "FeatureCollection", "features": []}
     assert not read(store, "masks").any()
 
 
@@ -219,7 +223,7 @@ def test_nothing_is_left_beside_the_results(tmp_path: Path) -> None:
 def test_a_map_of_another_size_than_its_image_is_refused(tmp_path: Path) -> None:
     maps, _ = image(tmp_path / "a", "eye", blobs(40, 40, seed=2))
     _, normal = image(tmp_path / "b", "eye", blobs(40, 41, seed=2))
-    (tmp_path / "t.json").write_text(json.dumps({"classes": {"EX": {"threshold": 0.5}, "OD": {"threshold": 0.5}}}))
+    (tmp_path / "t.json").write_text(json_text({"classes": {"EX": {"threshold": 0.5}, "OD": {"threshold": 0.5}}}))
     with pytest.raises(StoreError, match="does not fit"):
         segment_image(
             maps,

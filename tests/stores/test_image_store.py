@@ -6,8 +6,9 @@ import pytest
 from pipeline.config import Storage
 from pipeline.errors import StoreError
 from pipeline.geometry import Box
-from pipeline.stores import create_plane, create_pyramid, open_group, write_box
+from pipeline.stores import create_plane, create_pyramid, open_unfinished, write_box
 from pipeline.stores.image_store import image_notes, open_normalized, whole_image
+from pipeline.stores.record import seal
 
 STORAGE = Storage(chunk=16, shard=32)
 NOTES = {"image_id": "eye", "mapping": {"factor_y": 0.5, "factor_x": 0.25}}
@@ -25,6 +26,7 @@ def store(path, *, notes=NOTES, channels=3, dtype=np.uint8, planes=(("roi", (40,
     )
     for name, shape in planes:
         create_plane(group, name, shape=shape, dtype=np.uint8, storage=STORAGE)
+    seal(path)
     return path
 
 
@@ -38,7 +40,9 @@ def test_an_opened_store_reads_boxes_and_says_where_nobody_annotated(tmp_path):
     path = store(tmp_path / "a.zarr", notes=notes)
     truth = np.zeros((2, 40, 30), np.uint8)
     truth[1, 3:5, 7] = 1
-    write_box(open_group(path)["truth"], truth, y0=0, x0=0)
+    unfinished = open_unfinished(path)  # written anew, and finished anew
+    write_box(create_plane(unfinished, "truth", shape=truth.shape, dtype=np.uint8, storage=STORAGE), truth, y0=0, x0=0)
+    seal(path)
     opened = open_normalized(str(path))
     assert (opened.image_id, opened.classes, opened.image.shape) == ("eye", ("A", "B"), (40, 30))
     assert np.array_equal(opened.truth.read(Box(2, 6, 6, 8)), truth[:, 2:6, 6:8])

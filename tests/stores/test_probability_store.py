@@ -10,6 +10,7 @@ from pipeline.errors import StoreError
 from pipeline.geometry import Box
 from pipeline.stores import create_pyramid, write_box
 from pipeline.stores.probability_store import SCALE, as_float16, open_probability
+from pipeline.stores.record import seal
 
 
 def test_bytes_read_as_their_share_of_255() -> None:
@@ -28,6 +29,7 @@ def test_a_map_reads_as_float16_however_it_is_stored(tmp_path: Path, stored: typ
     rng = np.random.Generator(np.random.PCG64(0))
     values = rng.integers(0, 256, (2, 70, 50)).astype(np.uint8) if stored is np.uint8 else rng.random((2, 70, 50))
     write_box(group["0"], values.astype(stored), y0=0, x0=0)
+    seal(path)
     maps, box = open_probability(path), Box(3, 5, 69, 41)
     assert maps.shape == (2, 70, 50)
     expected = as_float16(values.astype(stored))[(slice(None), *box.slices)]

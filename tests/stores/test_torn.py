@@ -85,7 +85,7 @@ def test_a_torn_record_of_zarr_is_written_anew(killed, name, content):
 
 def test_a_run_without_room_leaves_nothing_that_the_next_one_reads(tmp_path, monkeypatch):
     run = Run(tmp_path / "results" / "d" / "normalized" / "a.zarr")
-    for room in range(0, 2500, 83):  # bytes until the disk is full
+    for room in range(0, 9000, 300):  # bytes until the disk is full
         left = [room]
         opened = Path.open
 

@@ -89,7 +89,11 @@ def _frame(path: Path) -> pd.DataFrame:
             expected=f"a table with columns {', '.join(COLUMNS)}",
             remedy="Write it with rule segmentation_hard_negatives (see README), or set hard_negatives.table to null.",
         )
-    return pd.read_csv(path, dtype={"image_id": "str"}) if path.suffix.lower() == ".csv" else read_table(path)
+    return (
+        pd.read_csv(path, dtype={"image_id": "str"})
+        if path.suffix.lower() == ".csv"
+        else read_table(path, foreign=True)
+    )
 
 
 def _unfit(path: Path, *, found: str) -> SamplingError:

@@ -4,7 +4,6 @@ Two doors. `write_estimate` reads a slide once and writes the small ``{image}.st
 the pixels to a target with it. So another target does not mean another estimate.
 """
 
-import json
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,7 +26,7 @@ from pipeline.normalized.stain.record import Estimate, read_estimate
 from pipeline.normalized.stain.tissue import fill_holes, foreign_mask, tissue_mask
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.runtime.threads import each
-from pipeline.stores.atomic import write_json
+from pipeline.stores.documents import read_json, write_json
 from pipeline.stores.job import Job
 
 __all__ = ["estimate_image", "normalise_histology", "tissue_of", "write_estimate"]
@@ -96,7 +95,7 @@ def write_estimate(entry: ImageEntry, *, config: NormalizedConfig, job: Job, out
 
 def _written(stain: Path | None, name: str, opened: Opened, *, find: Callable[[Opened], Region]) -> Region:
     """Region that was found with the stains. To find it anew, a file without pyramid would be read once more."""
-    content = json.loads(stain.read_text(encoding="utf-8")).get(name) if stain else None
+    content = read_json(stain).get(name) if stain else None
     if content is None:
         return find(opened)
     region = Region.from_json(content, height=opened.height, width=opened.width)

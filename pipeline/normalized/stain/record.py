@@ -19,6 +19,7 @@ from pipeline.normalized.stain.basis import (
     Vector,
     angle,
 )
+from pipeline.stores.documents import read_json
 
 __all__ = ["NO_H_AND_E", "RED_INK", "REFERENCE", "Estimate", "read_estimate"]
 
@@ -140,7 +141,7 @@ def read_estimate(path: Path) -> Estimate:
         Where the file is missing, no JSON, or does not hold an estimate.
     """
     try:
-        return Estimate.from_json(json.loads(path.read_text(encoding="utf-8")))
+        return Estimate.from_json(read_json(path, foreign=True))
     except StoreError as problem:
         raise StoreError(f"{path.name}: {problem}") from problem
     except (OSError, ValueError) as problem:

@@ -15,7 +15,7 @@ from pipeline.normalized.stain.record import REFERENCE, Estimate, read_estimate
 from pipeline.normalized.view import View
 from pipeline.raw.formats.light import Showing
 from pipeline.raw.formats.reader import open_picture
-from pipeline.stores.atomic import write_json
+from pipeline.stores.documents import write_json
 from pipeline.stores.provenance import Provenance
 
 __all__ = ["target_content", "write_target"]

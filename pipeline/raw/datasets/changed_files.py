@@ -1,6 +1,5 @@
 """Changed input files of images: found by size and date, told by their content, against what the fact sheet was made of."""
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from pipeline.runtime.input_files import (
     refresh,
     write_record,
 )
+from pipeline.stores.documents import read_json
 
 __all__ = ["ImageInputs", "NamedFile", "refresh_images"]
 
@@ -67,7 +67,7 @@ class ImageInputs:
 def _sheet_states(path: Path) -> dict[str, FileState]:
     # A sheet knows names and digests, but no size and date: no state that it gives passes for one of a file.
     try:
-        sheet = json.loads(path.read_text(encoding="utf-8"))
+        sheet = read_json(path)
         names = {"image": sheet["file"]} | {
             what if what in ("label", "annotations") else f"mask {what}": name for what, name in sheet["masks"].items()
         }

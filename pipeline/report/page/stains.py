@@ -4,7 +4,6 @@ An estimate may lack anything: an image without tissue has no vectors, one by Re
 is None here, and a dash on the page.
 """
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +19,7 @@ from pipeline.arrays.optical_density import NO_BACKGROUND, intensity
 from pipeline.errors import StoreError
 from pipeline.report.pictures.overlays import RGB
 from pipeline.report.pictures.store_pictures import store_shape
+from pipeline.stores.documents import read_json
 
 __all__ = [
     "ANGLES",
@@ -124,7 +124,7 @@ def read_stains(path: Path) -> Stains:
         The file is missing, or holds no JSON object.
     """
     try:
-        found: Any = json.loads(path.read_text(encoding="utf-8"))
+        found: Any = read_json(path)
     except (OSError, ValueError) as problem:
         found = problem
     if not isinstance(found, dict):

@@ -18,6 +18,7 @@ from pipeline.report.measures.steps import border_lines
 from pipeline.stores import create_plane, create_pyramid, open_array, read_table, write_box, write_table
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
+from pipeline.stores.record import seal
 
 STORAGE = Storage(chunk=32, shard=128)
 WINDOW, OVERLAP, STRIDE = 64, 0.25, 48
@@ -100,6 +101,7 @@ def maps(tmp_path: Path, monkeypatch):
     }
     for name, values in planes.items():
         write_box(create_plane(group, name, shape=values.shape, dtype=np.uint8, storage=STORAGE), values, y0=0, x0=0)
+    seal(path)
 
     def run(network, name="unet", *, overlap=OVERLAP, fusions=FUSIONS):
         monkeypatch.setattr(predict, "load_predictors", lambda *args, **kwargs: (network,))
@@ -223,6 +225,7 @@ def test_the_table_has_a_row_for_each_image_fusion_and_class(maps, tmp_path):
     group = create_pyramid(masks, channels=("l",), shapes=(SIZE,), dtype=np.uint8, storage=STORAGE, provenance={})
     made = create_plane(group, "masks", shape=(1, *SIZE), dtype=np.uint8, storage=STORAGE)
     write_box(made, lesion()[None].astype(np.uint8), y0=0, x0=0)
+    seal(masks)
     rows = {"image_id": ["eye", "other"], "split": ["test", "train"], "pixels_EX": [9, 9]}
     write_table(pd.DataFrame(rows), tmp_path / "images.parquet", provenance={})
     for known, expected in ((9, 0), (-1, -1)):

@@ -1,6 +1,5 @@
 """What is shown in full is chosen on validation images, and what a stage noted is passed on."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +17,8 @@ from pipeline.report.page.stains import stained_images
 from pipeline.report.paths import Result
 from pipeline.report.pictures.gallery import results_to_show
 from pipeline.stores import read_table, table_metadata, write_table
+from pipeline.stores.documents import json_text
+from pipeline.stores.record import seal
 
 
 def result(model):
@@ -69,7 +70,7 @@ def test_scores_on_different_images_rank_nothing_and_the_page_says_so(tmp_path):
 )
 def test_the_page_says_where_thresholds_come_from(tmp_path, fitted, said):
     path = tmp_path / "thresholds.json"
-    path.write_text(json.dumps({"classes": {str(at): {"fitted": each} for at, each in enumerate(fitted)}}))
+    path.write_text(json_text({"classes": {str(at): {"fitted": each} for at, each in enumerate(fitted)}}))
     assert said in origin_of_thresholds(path)
 
 
@@ -111,6 +112,7 @@ def test_flags_of_the_stores_are_listed(make, make_eye, tmp_path):
     assert flags(made.inputs.normalized) == []
     group = zarr.open_group(made.inputs.normalized["eye_00"], mode="a")  # noqa: TID251 to spoil a store on purpose
     group.attrs["lesionmap"] = {"flags": ["no tissue found"]}
+    seal(made.inputs.normalized["eye_00"])
     assert flags(made.inputs.normalized) == [("eye_00", "no tissue found")]
 
 
@@ -118,6 +120,7 @@ def test_a_flag_of_the_stains_that_the_store_repeats_is_listed_once(make, make_e
     made = make(tmp_path, [make_eye(0, "train"), make_eye(1, "train")], models=(), fusions=())
     group = zarr.open_group(made.inputs.normalized["eye_00"], mode="a")  # noqa: TID251 to spoil a store on purpose
     group.attrs["lesionmap"] = {"flags": ["weak eosin", "3 regions were too small"]}
+    seal(made.inputs.normalized["eye_00"])
     paths = {name: make_stain(tmp_path / f"{name}.stain.json", flags=["weak eosin"]) for name in ("eye_00", "eye_01")}
     stained = stained_images(paths, read_table(made.inputs.images), normalized=made.inputs.normalized)
     assert flags(made.inputs.normalized, stained) == [

@@ -25,6 +25,7 @@ from pipeline.report.page.stains import (
 )
 from pipeline.report.page.tables.stains import LISTED, stain_table
 from pipeline.stores import read_table
+from pipeline.stores.documents import json_text
 from pipeline.stores.provenance import Provenance
 
 PROVENANCE = Provenance(stage="report", config={}, code="0123456789ab")
@@ -104,7 +105,7 @@ KEYS = [
 @settings(max_examples=60)
 def test_whatever_an_estimate_holds_no_undefined_number_is_shown(tmp_path_factory, content, method):
     path = tmp_path_factory.mktemp("any") / "x.stain.json"
-    path.write_text(json.dumps(content | {"method": method}))
+    path.write_text(json_text(content | {"method": method}))
     stains = read_stains(path)
     table = stain_table([Stained("x", "", "", stains, math.nan)] * 2, stains, percentile=99)
     numbers = [cell.text for row in table.rows for cell in row[2:-1]]

@@ -1,6 +1,5 @@
 """Section on metrics: results compared, tables and curves of the shown one, what inference looked at."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from pipeline.report.page.tables.windows import window_table
 from pipeline.report.paths import Result
 from pipeline.report.pictures import figures
 from pipeline.report.pictures.store_pictures import Shot
+from pipeline.stores.documents import read_json
 
 __all__ = ["Measured", "compared", "measured", "metrics_section", "origin_of_thresholds"]
 
@@ -34,7 +34,7 @@ class Measured:
 
 def origin_of_thresholds(path: Path) -> str:
     """Origin of the thresholds in a file, in a sentence."""
-    classes = json.loads(path.read_text(encoding="utf-8"))["classes"]
+    classes = read_json(path)["classes"]
     fitted = [bool(each["fitted"]) for each in classes.values()]
     if all(fitted):
         return "Thresholds come from the validation images."
@@ -44,7 +44,7 @@ def origin_of_thresholds(path: Path) -> str:
 
 
 def _reasons(path: Path, codes: Sequence[str]) -> dict[str, str]:
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = read_json(path)
     return {code: str(found["classes"][code]["reason"]) for code in codes}
 
 

@@ -1,6 +1,5 @@
 """Section on training: settings, loss and score curves of each model."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.report.page.facts import Facts
 from pipeline.report.pictures import figures
 from pipeline.report.pictures.store_pictures import Shot
+from pipeline.stores.documents import read_json
 
 __all__ = ["Training", "training_section", "trainings"]
 
@@ -37,7 +37,7 @@ def _model_text(card: Mapping[str, Any], epochs: int) -> str:
 
 
 def _ensemble(name: str, path: Path) -> Training:
-    members = json.loads((path / "ensemble.json").read_text(encoding="utf-8"))["members"]
+    members = read_json(path / "ensemble.json")["members"]
     text = f"ensemble: mean of the probabilities of {', '.join(each['name'] for each in members)}"
     folds = {each["fold"] for each in members}
     note = (
@@ -70,7 +70,7 @@ def _curves(
 
 def _training(name: str, path: Path, record: DatasetRecord, *, folder: Path) -> Training:
     history = stores.read_table(path / "history.parquet")
-    card: dict[str, Any] = json.loads((path / "card.json").read_text(encoding="utf-8"))
+    card: dict[str, Any] = read_json(path / "card.json")
     shots = _curves(history, record, best=card.get("best_epoch"), folder=folder, name=name)
     return Training(name, _model_text(card, len(history)), shots, tuple(map(str, card.get("warnings", ()))))
 

@@ -1,0 +1,41 @@
+"""Command ``verify``: every byte of the results compared with its checksum."""
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from pipeline.errors import StoreError
+from pipeline.stores.verify import faults, verified_results
+
+__all__ = ["add_verify"]
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    if not arguments.results.is_dir():
+        raise StoreError(
+            "There are no results.",
+            where=arguments.results,
+            found="no folder",
+            expected="the results folder of a run",
+            remedy="Name it: lesionmap verify <folder>.",
+        )
+    paths = verified_results(arguments.results)
+    console, found = Console(stderr=True), list[StoreError]()
+    with Progress(console=console, disable=not console.is_terminal) as progress:
+        for path in progress.track(paths, description="Comparing checksums"):
+            found += faults(path)
+    for each in found:
+        print(each)
+    print(
+        f"{len(paths)} results, {len(found)} faults." if found else f"{len(paths)} results, all as they were written."
+    )
+    return 1 if found else 0
+
+
+def add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to those of the parser."""
+    verify = commands.add_parser("verify", help="compare every byte of the results with its checksum")
+    verify.add_argument("results", nargs="?", type=Path, default=Path("results"), help="folder; results by default")
+    verify.set_defaults(run=_verify)

@@ -1,0 +1,146 @@
+"""Record of a store: each shard with place, size and checksum, each ``zarr.json`` with its digest, and its own.
+
+An array lists its shards in its attributes. The root lists the digests of all other ``zarr.json``, and its own. It is
+written last: a store without it is not finished. So a bit, a shard or a file that is not what was written is told by name.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import StoreError
+from pipeline.stores.digest import DIGEST, json_digest, older
+from pipeline.stores.flush import NEW, write_whole
+from pipeline.stores.shard_file import StoredShard, damaged, fault, read_table
+from pipeline.stores.shards import SHARDS
+
+__all__ = ["CHECKSUMS", "check_records", "seal", "store_faults"]
+
+CHECKSUMS = "checksums"
+"""Attribute of the root: ``files``, path of another ``zarr.json`` → SHA-256, and ``digest``, of the root itself."""
+ZARR = "zarr.json"
+FOREIGN = {".snakemake_timestamp"}
+"""What Snakemake puts into the folder of a declared output."""
+
+
+def seal(folder: Path) -> None:
+    """Record of a store that was written whole; without it no store is read.
+
+    Raises
+    ------
+    StoreError
+        A shard is not whole.
+    """
+    for path in folder.rglob(f"*{NEW}"):
+        path.unlink()
+    files = {}
+    for path in sorted(folder.rglob(ZARR)):
+        if path.parent != folder:
+            node = json.loads(path.read_bytes())
+            if node["node_type"] == "array":
+                node["attributes"] = {**node.get("attributes", {}), SHARDS: _shards(folder, path.parent, node)}
+                _write(path, node)
+            files[path.relative_to(folder).as_posix()] = _digest(path.read_bytes())
+    root = json.loads((folder / ZARR).read_bytes())
+    root["attributes"] = {**root.get("attributes", {}), CHECKSUMS: {"files": files}}
+    root["attributes"][CHECKSUMS][DIGEST] = json_digest(root)
+    _write(folder / ZARR, root)
+
+
+def _write(path: Path, node: dict[str, Any]) -> None:
+    write_whole(path, [json.dumps(node, indent=2).encode()])
+
+
+def _digest(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()
+
+
+def _shards(folder: Path, array: Path, node: dict[str, Any]) -> dict[str, str]:
+    """Shards of an array, path in it → facts."""
+    shard = node["chunk_grid"]["configuration"]["chunk_shape"]
+    chunk = node["codecs"][0]["configuration"]["chunk_shape"]
+    places = prod(shard) // prod(chunk)
+    found = {}
+    for path in sorted(each for each in array.rglob("*") if each.is_file() and each.name not in {ZARR, *FOREIGN}):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            facts = read_table(descriptor, path=path.relative_to(folder).as_posix(), chunks=places).shard.facts
+        except ValueError as problem:
+            raise damaged(path, found=problem, expected="a whole shard", result=folder) from problem
+        finally:
+            os.close(descriptor)
+        found[path.relative_to(array).as_posix()] = facts
+    return found
+
+
+def check_records(folder: Path) -> dict[str, Any]:
+    """Attributes of a finished store whose ``zarr.json`` are all what was written.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no store.
+    StoreError
+        One of them is not what was written, missing or one too many; or the store is unfinished, or of an older version.
+    """
+    root = _root(folder)
+    for path, digest in root[CHECKSUMS]["files"].items():
+        try:
+            found = _digest((folder / path).read_bytes())
+        except FileNotFoundError:
+            found = "no file"
+        if found != digest:
+            raise damaged(folder / path, found=f"digest {found}", expected=f"digest {digest}", result=folder)
+    return root
+
+
+def _root(folder: Path) -> dict[str, Any]:
+    path = folder / ZARR
+    raw = path.read_bytes()
+    try:
+        node: dict[str, Any] = json.loads(raw)
+        attributes: dict[str, Any] = node.get("attributes", {})
+        checksums: dict[str, Any] = attributes.get(CHECKSUMS, {})
+        noted = checksums.pop(DIGEST, None)
+    except (ValueError, AttributeError) as problem:
+        raise damaged(path, found=f"no record: {problem}", expected="a record of Zarr", result=folder) from problem
+    if "provenance" not in attributes:
+        raise StoreError(
+            "The store is incomplete.",
+            where=folder,
+            found="no attribute provenance",
+            expected="a store that this package has finished",
+            remedy="Delete it and run the stage again.",
+        )
+    if noted is None:
+        raise older(folder)
+    if noted != (digest := json_digest(node)):
+        raise damaged(path, found=f"content of digest {digest}", expected=f"digest {noted}", result=folder)
+    return attributes
+
+
+def store_faults(folder: Path) -> Iterator[StoreError]:
+    """Faults of a store, every byte of it compared: missing, damaged and additional files."""
+    try:
+        files = check_records(folder)[CHECKSUMS]["files"]
+    except FileNotFoundError:
+        yield damaged(folder / ZARR, found="no file", expected="a record of Zarr", result=folder)
+        return
+    except StoreError as problem:
+        yield problem
+        return
+    known = {folder / ZARR, *(folder / path for path in files)}
+    for path in files:
+        shards = json.loads((folder / path).read_bytes()).get("attributes", {}).get(SHARDS, {})
+        for name, facts in shards.items():
+            shard = StoredShard.of(f"{Path(path).parent.as_posix()}/{name}", facts)
+            known.add(folder / shard.path)
+            if (found := fault(folder, shard)) is not None:
+                yield damaged(folder / shard.path, found=found, expected=f"a shard of {facts}", result=folder)
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path not in known and path.name not in FOREIGN:
+            yield damaged(path, found="a file too many", expected="no file", result=folder)

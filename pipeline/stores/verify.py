@@ -1,0 +1,64 @@
+"""Verification of results: every byte that a stage reads back, compared with its checksum."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pipeline.errors import StoreError
+from pipeline.stores.documents import read_json
+from pipeline.stores.provenance import file_digest
+from pipeline.stores.record import store_faults
+from pipeline.stores.shard_file import damaged
+from pipeline.stores.tables import check_table
+
+__all__ = ["faults", "verified_results"]
+
+CARD = "card.json"
+UNREAD = "report"
+"""Stage whose JSON nobody reads back."""
+
+
+def verified_results(results: Path) -> list[Path]:
+    """Results that carry checksums, in the order of their paths: Zarr stores, Parquet, JSON and GeoJSON files.
+
+    What is unfinished, logs and measured times lie in folders whose names begin with a dot, and are left out.
+    """
+    found: list[Path] = []
+    for folder, below, files in os.walk(results):
+        here = Path(folder)
+        found += [here / name for name in below if name.endswith(".zarr")]
+        below[:] = [name for name in below if not name.endswith(".zarr") and not name.startswith(".")]
+        found += [here / name for name in files if _check_of(here / name) and not name.startswith(".")]
+    return sorted(found)
+
+
+def _check_of(path: Path) -> Callable[[Path], object] | None:
+    if path.suffix == ".parquet":
+        return check_table
+    return read_json if path.suffix in (".json", ".geojson") and UNREAD not in path.parent.parts else None
+
+
+def faults(path: Path) -> Iterator[StoreError]:
+    """Faults of one of ``verified_results``; files that a model's card names belong to it."""
+    check = _check_of(path)
+    if path.suffix == ".zarr" or check is None:
+        yield from store_faults(path)
+        return
+    try:
+        check(path)
+    except FileNotFoundError:
+        yield damaged(path, found="no file", expected="a result")
+    except StoreError as problem:
+        yield problem
+    else:
+        if path.name == CARD:
+            yield from _model_faults(path)
+
+
+def _model_faults(card: Path) -> Iterator[StoreError]:
+    for name, digest in json.loads(card.read_bytes()).get("files", {}).items():
+        path = card.with_name(name)
+        found = f"digest {file_digest(path)}" if path.is_file() else "no file"
+        if found != f"digest {digest}":
+            yield damaged(path, found=found, expected=f"digest {digest}", result=card.parent)

@@ -1,0 +1,74 @@
+"""``lesionmap verify`` names every file that is not what was written, and says so by its exit code."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.cli import main
+from pipeline.config import Storage
+from pipeline.stores import create_pyramid, seal, write_box, write_table
+from pipeline.stores.documents import json_text, write_json
+from pipeline.stores.provenance import file_digest
+
+
+@pytest.fixture
+def results(tmp_path):
+    folder = tmp_path / "results" / "eyes"
+    store, model = folder / "normalized" / "a.zarr", folder / "model" / "net"
+    group = create_pyramid(
+        store,
+        channels=("a",),
+        shapes=((20, 20),),
+        dtype="uint8",
+        storage=Storage(chunk=8, shard=8),
+        provenance={"stage": "normalized"},
+    )
+    write_box(group["0"], np.ones((1, 20, 20), np.uint8), y0=0, x0=0)
+    seal(store)
+    for path in (folder / "index", model):
+        path.mkdir(parents=True)
+    write_table(pd.DataFrame({"a": [1]}), folder / "index" / "main.parquet", provenance={})
+    write_json({"sha256": "x"}, folder / "raw" / "a.json")
+    (model / "weights.pt").write_bytes(bytes(99))
+    (model / "card.json").write_text(json_text({"files": {"weights.pt": file_digest(model / "weights.pt")}}))
+    return tmp_path / "results"
+
+
+def test_whole_results_pass(results, capsys):
+    (results / ".partial").mkdir(exist_ok=True)
+    (results / ".partial" / "torn.json").touch()
+    (results / "eyes" / "normalized" / "a.zarr" / ".snakemake_timestamp").touch()
+    assert main(["verify", str(results)]) == 0
+    assert "4 results, all as they were written" in capsys.readouterr().out
+
+
+PLACES = [
+    "normalized/a.zarr/0/c/0/1/1",
+    "normalized/a.zarr/0/zarr.json",
+    "index/main.parquet",
+    "raw/a.json",
+    "model/net/weights.pt",
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
+def test_each_damaged_file_is_listed_with_found_expected_and_what_to_do(results, capsys, place, damage):
+    path = results / "eyes" / place
+    raw = path.read_bytes()
+    path.unlink()
+    if damage != "gone":
+        path.write_bytes(raw[:9] + bytes([raw[9] ^ 4]) + raw[10:] if damage == "flip" else raw[: len(raw) // 2])
+    elif place in ("index/main.parquet", "raw/a.json"):  # who says that it was there? Snakemake
+        assert main(["verify", str(results)]) == 0
+        return
+    assert main(["verify", str(results)]) == 1
+    said = capsys.readouterr().out
+    assert place in said
+    assert "1 faults" in said
+    assert all(word in said for word in ("found:", "expected:", "Delete"))
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path, capsys):
+    assert main(["verify", str(tmp_path / "nowhere")]) == 1
+    assert "no results" in capsys.readouterr().err
