@@ -21,6 +21,7 @@ from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.phantom.histology import histology_phantom
 from pipeline.seeds import stream
 from pipeline.stores import open_group
+from pipeline.stores.documents import json_text
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
@@ -117,7 +118,7 @@ def mapped_again(folder, entry, change):
     results = folder / "results" / "d" / "normalized"
     content = json.loads((results / "a.stain.json").read_text())
     change(content)
-    (results / "changed.stain.json").write_text(json.dumps(content))
+    (results / "changed.stain.json").write_text(json_text(content))
     output = results / "again.zarr"
     normalise_histology(
         entry,
