@@ -46,7 +46,12 @@ def difference(planes: NDArray[np.uint8], border: NDArray[np.float64]) -> NDArra
     """Difference ``(y, x)`` from the border: of the brightest channel from black, of the farthest from other colours."""
     if border[3] <= DARK_BORDER:
         return np.asarray(planes[3] - border[3])
-    return np.asarray(np.abs(planes - border.astype(np.float32)[:, None, None]).max(axis=0), np.float64)
+    farthest = np.zeros(planes.shape[1:], np.float32)
+    for plane, level in zip(planes, border.astype(np.float32), strict=True):  # one plane of floats at a time
+        away = plane - level
+        np.maximum(farthest, np.abs(away, out=away), out=farthest)
+        del away
+    return np.asarray(farthest, np.float64)
 
 
 def framed(planes: NDArray[np.uint8], border: NDArray[np.float64]) -> tuple[slice, slice] | None:

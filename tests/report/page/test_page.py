@@ -302,6 +302,7 @@ def test_one_binary_class_and_images_of_a_few_pixels_are_shown(make, make_eye, w
 def test_warnings_of_the_data_stand_above_the_sections(make, make_eye, tmp_path):
     world = make(tmp_path / "in", [make_eye(0, "train", height=9, width=5)], models=(), fusions=())
     sheet = {"image_id": "<b>a", "rejected": "", "pixels": {"MA": 1, "EX": 0}, "passed_over": {"odd bytes": 2}}
+    sheet |= {"height": 9, "width": 5}
     (tmp_path / "a.json").write_text(json_text(sheet))
     inputs = replace(world.inputs, sheets=[tmp_path / "a.json"])
     page = report(world, tmp_path / "out" / "report", inputs=inputs, results=[])
