@@ -42,16 +42,16 @@ def border_colour(planes: NDArray[np.uint8]) -> NDArray[np.float64] | None:
     return colour
 
 
-def difference(planes: NDArray[np.uint8], border: NDArray[np.float64]) -> NDArray[np.float64]:
+def difference(planes: NDArray[np.uint8], border: NDArray[np.float64]) -> NDArray[np.float32]:
     """Difference ``(y, x)`` from the border: of the brightest channel from black, of the farthest from other colours."""
     if border[3] <= DARK_BORDER:
-        return np.asarray(planes[3] - border[3])
+        return np.asarray(planes[3] - np.float32(border[3]))  # halves of levels: exact
     farthest = np.zeros(planes.shape[1:], np.float32)
     for plane, level in zip(planes, border.astype(np.float32), strict=True):  # one plane of floats at a time
         away = plane - level
         np.maximum(farthest, np.abs(away, out=away), out=farthest)
         del away
-    return np.asarray(farthest, np.float64)
+    return farthest
 
 
 def framed(planes: NDArray[np.uint8], border: NDArray[np.float64]) -> tuple[slice, slice] | None:

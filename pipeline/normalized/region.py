@@ -138,7 +138,7 @@ class Region:
 
     def without_rim(self) -> Self:
         """Region without the rim of the field of view, where the light fades."""
-        return replace(self, mask=without_rim(self.mask))
+        return replace(self, mask=without_rim(self.mask)) if self.mask.any() else self
 
     @property
     def diameter(self) -> float:

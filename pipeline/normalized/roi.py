@@ -69,9 +69,9 @@ def _field_of_view(planes: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return mask
 
 
-def _disc(differing: NDArray[np.float64], *, solid: bool) -> NDArray[np.bool_]:
+def _disc(differing: NDArray[np.float32], *, solid: bool) -> NDArray[np.bool_]:
     """Convex hull of what differs from the border; everything where a component has to fill it and does not."""
-    lit = differing > max(LEAST_RISE, _RISE * float(np.median(differing[middle(differing)])))
+    lit = differing > np.float64(max(LEAST_RISE, _RISE * float(np.median(differing[middle(differing)]))))
     disc = _largest_component(opened(lit, radius=round(0.03 * max(differing.shape))))
     hull = _hull(disc)
     if not solid or 0 < _SOLID * np.count_nonzero(hull) <= np.count_nonzero(ndimage.binary_fill_holes(disc)):

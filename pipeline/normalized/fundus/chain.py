@@ -63,13 +63,18 @@ def _equalised(pixels: Raster[Any], region: Region, config: NormalizedConfig, *,
 
 
 def _sharpened(
-    pixels: Raster[Any], equalised: Raster[np.uint8], region: Region, config: NormalizedConfig, *, workers: int
+    pixels: Raster[Any],
+    equalised: Raster[np.uint8],
+    inside: Callable[[Box], NDArray[np.bool_]],
+    config: NormalizedConfig,
+    *,
+    sigma: float,
+    workers: int,
 ) -> Raster[np.uint8]:
     if not config.gaussian.apply:
         return equalised
     original = config.difference.of == "original" and config.difference.apply
     source = pixels.map(to_eight_bit) if original else equalised
-    sigma, inside = blur_sigma(config.gaussian, region), _inside(region)
     if cell_side(sigma) > 1:
         return _sharpened_by_cells(source, inside, config, sigma=sigma, workers=workers)
 
@@ -82,10 +87,10 @@ def _sharpened(
     return Raster(pixels.shape, read)
 
 
-def _inside(region: Region) -> Callable[[Box], NDArray[np.bool_]]:
+def _inside(lit: Region) -> Callable[[Box], NDArray[np.bool_]]:
     # The dim rim would darken the blur beside it. A picture without field of view counts as all field of view.
-    if region.mask.any():
-        return region.without_rim().read
+    if lit.mask.any():
+        return lit.read
     return lambda box: np.ones((box.height, box.width), np.bool_)
 
 
@@ -156,9 +161,11 @@ def block_chain(pixels: Raster[Any], *, region: Region, config: NormalizedConfig
         The same pixels for any partition of the image into boxes.
     """
     equalised = _equalised(pixels, region, config, workers=workers)
-    enhanced = _sharpened(pixels, equalised, region, config, workers=workers)
+    lit = region.without_rim()
+    sigma = blur_sigma(config.gaussian, region)
+    enhanced = _sharpened(pixels, equalised, _inside(lit), config, sigma=sigma, workers=workers)
     if config.outside == "keep":
         return enhanced
     # Minus the blur, the dim rim would be a saturated ring.
-    shown, fill = region.without_rim() if config.fill_outside else region, config.fill_outside
+    shown, fill = lit if config.fill_outside else region, config.fill_outside
     return Raster(pixels.shape, lambda box: fill_outside(enhanced.read(box), shown.read(box), fill))

@@ -189,7 +189,9 @@ def fill_outside(
             remedy="Bring the mask to the size of the block.",
         )
     result = enhanced.copy()
-    result[~roi] = fill
+    # Not by an index of the pixels outside, which would take 16 bytes for each.
+    outside = ~roi if enhanced.ndim == 2 else ~roi[:, :, None]
+    np.copyto(result, np.asarray(fill, np.uint8), where=outside)
     return result
 
 
