@@ -10,6 +10,7 @@ flush               whole writes: new name, flush, rename
 finished            whether a result is there, made from the same things
 image_store         normalised stores: completeness, notes, arrays
 job                 frame of a job: facts, record of origin, workers
+multiscales         OME-Zarr metadata of a pyramid
 probability_store   probability maps as float16 or bytes
 provenance          record of origin; digests of code and files
 record              record of a store: shards, digests

@@ -22,6 +22,7 @@ from pipeline.config import Storage
 from pipeline.errors import StoreError, UnalignedWrite
 from pipeline.geometry import Box, aligned_boxes
 from pipeline.stores.flush import write_whole
+from pipeline.stores.multiscales import multiscales
 from pipeline.stores.provenance import file_digest
 from pipeline.stores.record import check_records
 from pipeline.stores.shard_file import StoredShard
@@ -41,8 +42,6 @@ __all__ = [
     "read_box",
     "write_box",
 ]
-
-MICROMETER = "micrometer"
 
 
 def _fitting(size: int, *, chunk: int, shard: int) -> tuple[int, int]:
@@ -149,28 +148,12 @@ def create_pyramid(
     extra
         Further attributes of the group.
     """
-    attributes = {"ome": _multiscales(path.stem, shapes, channels, pixel_size_um), "provenance": dict(provenance)}
+    attributes = {"ome": multiscales(path.stem, shapes, channels, pixel_size_um), "provenance": dict(provenance)}
     group = create_group(path, attributes={**attributes, **(extra or {})})
     for level, (height, width) in enumerate(shapes):
         shard = max(storage.shard >> level, 1)
         create_plane(group, str(level), shape=(len(channels), height, width), dtype=dtype, storage=storage, shard=shard)
     return group
-
-
-def _multiscales(
-    name: str, shapes: Sequence[tuple[int, int]], channels: Sequence[str], pixel_size_um: float | None
-) -> dict[str, Any]:
-    unit = {"unit": MICROMETER} if pixel_size_um else {}
-    base = pixel_size_um or 1.0
-    levels = [
-        {"path": str(at), "coordinateTransformations": [{"type": "scale", "scale": [1.0, base * 2**at, base * 2**at]}]}
-        for at, _ in enumerate(shapes)
-    ]
-    axes = [{"name": "c", "type": "channel"}, *({"name": axis, "type": "space", **unit} for axis in ("y", "x"))]
-    return {
-        "version": "0.5",
-        "multiscales": [{"name": name, "axes": axes, "datasets": levels, "metadata": {"channels": list(channels)}}],
-    }
 
 
 def as_array(group: zarr.Group, name: str) -> zarr.Array[Any]:
