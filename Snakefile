@@ -3,8 +3,7 @@
     snakemake -j8 all              everything, on the built-in samples
     snakemake -j8 normalized       up to a stage: raw normalized index model probability segmentation report
 
-Parameters: stages/config.yaml. Facts about data sets: datasets_manifest.yaml.
-"""
+Parameters: stages/config.yaml. Facts about data sets: datasets_manifest.yaml."""
 
 from pathlib import Path
 
@@ -23,6 +22,7 @@ pathvars:
 
 
 include: "stages/common.smk"
+include: "stages/input_files.smk"
 include: "stages/0_raw.smk"
 include: "stages/1_normalized.smk"
 include: "stages/2_index.smk"

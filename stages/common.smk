@@ -147,6 +147,3 @@ def memory_of(job):
 def targets(word):
     """The results of a stage for every data set, and the word on whether any image had to be left out."""
     return expand("<results>/.complete/{dataset}/{word}", dataset=DATASETS, word=word)
-
-
-include: "input_files.smk"
