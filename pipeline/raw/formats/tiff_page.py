@@ -103,6 +103,7 @@ class Page:
             self.tile = int(page.tilelength), int(page.tilewidth)
         else:
             self.tile = min(int(page.rowsperstrip), self.height), self.width
+        self._check_count(min(len(page.dataoffsets), len(page.databytecounts)))
         self._tops = np.arange(0, self.height, self.tile[0])
         self._lefts = np.arange(0, self.width, self.tile[1])
         self._offsets, self._counts = (np.asarray(each, np.int64) for each in (page.dataoffsets, page.databytecounts))
@@ -125,14 +126,17 @@ class Page:
         """Single piece: whether the page is one."""
         return len(self._offsets) == 1
 
+    def _check_count(self, stored: int) -> None:
+        # Before any array over the pieces is made: a damaged header names sides of thousands of millions.
+        rows, columns = self.tile
+        needed = -(-self.height // max(rows, 1)) * -(-self.width // max(columns, 1))
+        needed *= self.samples if self._apart else 1
+        if min(rows, columns) < 1 or stored < needed:
+            raise unusable(self._path, f"{stored} of {needed} pieces", expected="a TIFF file with all its pieces")
+
     def _check_whole(self) -> None:
-        needed = len(self._tops) * len(self._lefts) * (self.samples if self._apart else 1)
         length = self._stream.seek(0, 2)
         ends = np.where(self._counts > 0, self._offsets + self._counts, 0)
-        if min(len(self._offsets), len(self._counts)) < needed:
-            raise unusable(
-                self._path, f"{len(self._offsets)} of {needed} pieces", expected="a TIFF file with all its pieces"
-            )
         if ends.max(initial=0) > length:
             raise unusable(
                 self._path,
@@ -234,8 +238,8 @@ class Page:
             self._check_scans(data, index)
         try:
             decoded, _, _ = self._decoder(data, index, jpegtables=self._tables, jpegheader=self._header)
-        except DAMAGE as error:
-            raise self._damaged(index, error) from error
+        except (*DAMAGE, MemoryError) as error:  # a damaged header asks for any size
+            raise self._damaged(index, str(error) or "its size is beyond memory") from error
         piece = np.asarray(decoded)[0]
         return _rgb_of_ycbcr(piece) if self._is_hidden_ycbcr(data) else piece
 

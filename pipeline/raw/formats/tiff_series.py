@@ -20,6 +20,8 @@ EXPECTED = "one grey or RGB picture of 8 or 16 bit, with or without smaller copi
 """What a file has to hold, for messages."""
 PROBLEMS = (*DAMAGE, struct.error)
 """What is raised for files whose headers are damaged."""
+NUMBERS = ("photometric", "planarconfig", "compression", "predictor", "fillorder")
+"""Attributes of a page that readers take for numbers."""
 
 
 @contextmanager
@@ -52,7 +54,8 @@ def picture_pages(file: tifffile.TiffFile, path: Path) -> list[Any]:
         levels = [(level, level.pages[0].aspage()) for level in series[0].levels]
         pages = [page for level, page in levels if math.prod(level.shape) == page.size and page.imagedepth == 1]
         alike = [page for page in pages if _alike(page, pages[0])]
-    except (*PROBLEMS, ZeroDivisionError, AttributeError) as error:
+        _ = [int(getattr(page, name)) for page in pages for name in NUMBERS]  # a damaged tag may hold none
+    except (*PROBLEMS, ZeroDivisionError, AttributeError, TypeError) as error:
         raise unusable(path, error, expected="a whole TIFF file") from error
     if levels and levels[0][1].tags.valueof("Orientation", default=1) not in UPRIGHT:
         turned = f"orientation {levels[0][1].tags.valueof('Orientation')}"
