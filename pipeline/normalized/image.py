@@ -30,6 +30,7 @@ from pipeline.raw.truth import open_truth
 from pipeline.runtime.threads import each
 from pipeline.stores import create_plane, create_pyramid, write_box
 from pipeline.stores.atomic import FinishedBlocks, folder_in_progress
+from pipeline.stores.input_files import InputFiles
 from pipeline.stores.job import Job
 from pipeline.stores.shard_file import StoredShard
 
@@ -131,6 +132,7 @@ class _Block:
     content: Content
     truth: Raster[np.uint8] | None
     ignored: Raster[np.uint8] | None
+    files: InputFiles
 
     def write(self, box: Box) -> list[StoredShard]:
         """Written shards of a block."""
@@ -147,6 +149,7 @@ class _Block:
             written += write_box(self._array("ignore"), self.ignored.read(box), y0=box.y0, x0=box.x0)
         if stains is not None:
             written += write_box(self._array("stains"), stains.read(box), y0=box.y0, x0=box.x0)
+        self.files.check()  # before it counts as finished, because a later job goes on with what is
         return written
 
     def _array(self, name: str) -> zarr.Array[Any]:
@@ -252,10 +255,11 @@ def write_image(
             ignores=ignored is not None,
             stains=content.stains is not None,
         )
-        block = _Block(group, levels, content, masks, ignored)
+        block = _Block(group, levels, content, masks, ignored, job.files)
         boxes = work_blocks(opened.height, opened.width, config=config)
         with FinishedBlocks(partial) as finished:
             each(finished.once(block.write), boxes, workers=workers)
         if truth is not None:
             counts = count_truth(group, codes=record.codes, boxes=boxes, vanished=vanished or {})
             group.attrs.update({"lesionmap": {**attributes, "truth": counts}})
+        job.files.check()

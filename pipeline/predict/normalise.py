@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.config import NormalizedConfig
 from pipeline.errors import ConfigurationError, MissingDataError
 from pipeline.normalized.fundus.image import normalise_fundus
 from pipeline.normalized.stain.image import normalise_histology, write_estimate
@@ -12,6 +13,7 @@ from pipeline.raw.bits import check_bits
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.stores.documents import write_json
 from pipeline.stores.finished import is_finished
+from pipeline.stores.input_files import InputFiles
 from pipeline.stores.job import Job, job_of
 from pipeline.stores.provenance import code_digest
 from pipeline.words import safe_id
@@ -84,23 +86,27 @@ def normalise_by(entry: ImageEntry, recipe: Recipe, *, folder: Path, workers: in
     Raises
     ------
     ImageRejected
-        The file cannot be read, or its 16-bit values use 14 bits at most.
+        The file cannot be read, changes while it is read, or its 16-bit values use 14 bits at most.
     ConfigurationError
         A level or a pixel size that the file does not have.
     """
-    output, config = folder / f"{entry.image_id}.zarr", recipe.config
-    check_bits(entry, record=recipe.record, workers=workers)
-    stains = _stains(entry, recipe, folder=folder, workers=workers)
-    job = _job(entry, recipe, inputs=stains, workers=workers)
-    if is_finished(output, provenance=job.provenance):
-        return output
+    output = folder / f"{entry.image_id}.zarr"
+    with InputFiles.of(entry.files.values()).steady():  # the stains and the pixels are of one file
+        check_bits(entry, record=recipe.record, workers=workers)
+        stains = _stains(entry, recipe, folder=folder, workers=workers)
+        job = _job(entry, recipe, inputs=stains, workers=workers)
+        if not is_finished(output, provenance=job.provenance):
+            _write(entry, config=recipe.config, stains=stains, job=job, output=output)
+    return output
+
+
+def _write(entry: ImageEntry, *, config: NormalizedConfig, stains: Mapping[str, Path], job: Job, output: Path) -> None:
     if config.chain == "fundus":
         normalise_fundus(entry, config=config, job=job, output=output)
     else:
         normalise_histology(
             entry, config=config, stain=stains.get("stain"), target=stains.get("target"), job=job, output=output
         )
-    return output
 
 
 def normalise_new_image(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.errors import ImageRejected
 from pipeline.raw.datasets.entry import Checked, ImageEntry
 from pipeline.stores.documents import read_json
 
@@ -21,10 +22,28 @@ def as_checked(entry: ImageEntry, *, sheet: Path, digests: Mapping[str, str]) ->
         Its fact sheet.
     digests
         SHA-256 of its files as they are now, by the names of ``entry.files``; others are passed over.
+
+    Raises
+    ------
+    ImageRejected
+        A file is no longer the one that the sheet was made of, and with it the split, the counts and the stains.
     """
     found = read_json(sheet)
     recorded, cuts = found["provenance"]["inputs"], found.get("truth_cuts")
-    same = all(name in recorded and recorded[name] == digests.get(name) for name in entry.files)
+    _check_digests(entry, recorded=recorded, digests=digests)
+    same = all(name in recorded and name in digests for name in entry.files)
     if found["rejected"] or cuts is None or not same:
         return entry
     return replace(entry, checked=Checked(tuple(cuts.items())))
+
+
+def _check_digests(entry: ImageEntry, *, recorded: Mapping[str, str], digests: Mapping[str, str]) -> None:
+    for name, path in entry.files.items():
+        if name in recorded and name in digests and recorded[name] != digests[name]:
+            raise ImageRejected(
+                "A file changed after stage raw had read it.",
+                where=path,
+                found=f"content of digest {digests[name]}",
+                expected=f"digest {recorded[name]}, that of {entry.image_id} in its fact sheet",
+                remedy="Run again when the file stays as it is: all that was made of it is then made anew.",
+            )

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pipeline.raw.truth import open_truth
 from pipeline.raw.turns import turns_of
 from pipeline.runtime.input_files import FileState, hashed
 from pipeline.stores.documents import read_json, write_json
+from pipeline.stores.input_files import InputFiles
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import file_digest
 
@@ -43,7 +45,9 @@ def _without_folders(message: str, entry: ImageEntry) -> str:
     return message
 
 
-def fact_sheet(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) -> dict[str, Any]:
+def fact_sheet(
+    entry: ImageEntry, *, record: DatasetRecord, workers: int = 1, files: InputFiles | None = None
+) -> dict[str, Any]:
     """Fact sheet of one image; image and truth are read once, block by block.
 
     Parameters
@@ -54,6 +58,8 @@ def fact_sheet(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) ->
         Its data set, whose pixel size wins over what the file says.
     workers
         Threads that decode.
+    files
+        Its files as they were before anything of them was read; as they are now where they are not given.
 
     Returns
     -------
@@ -81,7 +87,8 @@ def fact_sheet(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) ->
     }
     sheet |= {"passed_over": {}, "turns": {}}
     try:
-        sheet |= _measured(entry, record=record, workers=workers)
+        with (files or InputFiles.of(entry.files.values())).steady():
+            sheet |= _measured(entry, record=record, workers=workers)
     except ImageRejected as problem:
         sheet["rejected"] = _without_folders(str(problem), entry)
     return sheet
@@ -150,14 +157,19 @@ def write_fact_sheet(entry: ImageEntry, *, job: Job, output: Path) -> dict[str, 
     Returns
     -------
     dict
-        States of the files before they were decoded, by what they are; the sheet holds their digests.
+        States of the files before they were decoded, by what they are; the sheet holds their digests. Where one of them
+        changed meanwhile, it is without a date, and the image is rejected.
     """
-    states = hashed(entry.files)
+    files = InputFiles.of(entry.files.values())
+    states = hashed({name: path for name, path in entry.files.items() if path.is_file()})
     inputs = {name: state.sha256 for name, state in states.items()}
-    sheet = fact_sheet(entry, record=job.record, workers=job.workers)
+    sheet = fact_sheet(entry, record=job.record, workers=job.workers, files=files)
     attributes = {**job.provenance.as_attributes(), "inputs": inputs, "pixel_size_um": sheet["pixel_size_um"]}
     write_json({**sheet, "provenance": attributes}, output)
-    return states
+    changed = files.changed()
+    return {
+        name: replace(state, changed_ns=-1) if entry.files[name] in changed else state for name, state in states.items()
+    }
 
 
 def read_sheet(path: Path) -> Mapping[str, Any]:

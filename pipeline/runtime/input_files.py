@@ -70,7 +70,7 @@ class InputRecord:
     states: Mapping[str, FileState] = field(default_factory=dict)
     """What a file is, such as ``mask MA`` → its state when it was last hashed."""
     made_of: str = ""
-    """Content that the result was made of, as `content_of` gives it."""
+    """Content that the result was made of, as `content_of` gives it; empty where a file changed while it was read."""
     said: str = FIRST
     """What the workflow recorded of the files when the result was made."""
 
@@ -125,7 +125,8 @@ def record_reading(states: Mapping[str, FileState], path: Path, *, said: str) ->
         What the workflow records of the files.
     """
     if states:
-        write_record(InputRecord(states, content_of(states), said), path)
+        steady = all(state.changed_ns >= 0 for state in states.values())
+        write_record(InputRecord(states, content_of(states) if steady else "", said), path)
 
 
 def outdated(files: Mapping[str, Path], record: InputRecord | None) -> list[str]:

@@ -1,12 +1,13 @@
 """Frame of one job: the facts of its data set, the record of origin of its results, and its workers."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pipeline.config.manifest import DatasetRecord
 from pipeline.stores.arrays import input_digest
+from pipeline.stores.input_files import InputFiles
 from pipeline.stores.provenance import LIBRARIES, Provenance
 
 __all__ = ["Job", "by_image", "job_of", "origin"]
@@ -22,6 +23,8 @@ class Job:
     """Record of origin, which the results carry."""
     workers: int = 1
     """Blocks, images or patches at a time; changes no value."""
+    files: InputFiles = field(default_factory=InputFiles)
+    """Input files as they were before their digests were taken."""
 
     @property
     def seed(self) -> int:
@@ -97,11 +100,12 @@ def job_of(
     workers
         Blocks, images or patches at a time.
     """
-    record = DatasetRecord.model_validate(config["record"])
+    record, files = DatasetRecord.model_validate(config["record"]), InputFiles.of((inputs or {}).values())
     # Of the stages from a record on, only this one reads the pixels of the file, to which the size belongs.
     size = record.pixel_size_um if stage == "normalized" else None
     return Job(
         record,
         origin(stage, config=config, code=code, inputs=inputs, pixel_size_um=size, libraries=libraries),
         workers,
+        files,
     )

@@ -24,6 +24,7 @@ VALUE_FREE = (
     "pipeline.runtime",
     "pipeline.stores.atomic",
     "pipeline.stores.disk",
+    "pipeline.stores.input_files",
 )
 """Rooms and modules that change no value: the configuration, whose values are recorded on their own, errors, and what
 surrounds a computation. They are in no digest, nor is what only they import."""

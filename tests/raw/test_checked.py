@@ -81,10 +81,11 @@ def test_neither_are_those_of_a_label_image(entry, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["image", "mask A", "mask B"])
-def test_a_file_of_other_contents_is_looked_through_again(entry, tmp_path, name):
+def test_a_file_of_other_contents_is_refused_and_one_without_a_digest_looked_through_again(entry, tmp_path, name):
     assert checked(entry, record(), tmp_path).checked is not None
     digests = {each: file_digest(path) for each, path in entry.files.items()} | {name: "another"}
-    assert as_checked(entry, sheet=tmp_path / "eye.json", digests=digests).checked is None
+    with pytest.raises(ImageRejected, match=f"(?s)changed after stage raw.*{entry.files[name].name}.*another"):
+        as_checked(entry, sheet=tmp_path / "eye.json", digests=digests)
     del digests[name]
     assert as_checked(entry, sheet=tmp_path / "eye.json", digests=digests).checked is None
 

@@ -26,11 +26,11 @@ def normalise_fundus(entry: ImageEntry, *, config: NormalizedConfig, job: Job, o
     Raises
     ------
     ImageRejected
-        The file was damaged after stage raw had read it.
+        The file was damaged after stage raw had read it, or a file of the image changed while it was read.
     ConfigurationError
         A size that this image cannot be brought to.
     """
-    with open_view(entry, record=job.record, config=config, workers=job.workers) as opened:
+    with job.files.steady(), open_view(entry, record=job.record, config=config, workers=job.workers) as opened:
         region = Region.found(field_of_view, opened.thumbnail(), height=opened.height, width=opened.width)
         enhanced = block_chain(opened.view.raster, region=region, config=config, workers=job.workers)
         write_image(

@@ -83,9 +83,9 @@ def write_estimate(entry: ImageEntry, *, config: NormalizedConfig, job: Job, out
     Raises
     ------
     ImageRejected
-        The file was damaged after stage raw had read it.
+        The file was damaged after stage raw had read it, or a file of the image changed while it was read.
     """
-    with open_view(entry, record=job.record, config=config, workers=job.workers) as opened:
+    with job.files.steady(), open_view(entry, record=job.record, config=config, workers=job.workers) as opened:
         region = tissue_of(opened)
         found = estimate_image(opened, region, config=config, workers=job.workers)
         foreign = _foreign_of(opened)
@@ -159,13 +159,13 @@ def normalise_histology(
     Raises
     ------
     ImageRejected
-        The file was damaged after stage raw had read it.
+        The file was damaged after stage raw had read it, or a file of the image changed while it was read.
     StoreError
         An estimate is not one of this package, or its tissue is that of another image.
     """
     found = read_estimate(stain) if stain else None
     aim = read_estimate(target) if target else None
-    with open_view(entry, record=job.record, config=config, workers=job.workers) as opened:
+    with job.files.steady(), open_view(entry, record=job.record, config=config, workers=job.workers) as opened:
         region, pixels = _region_of_interest(opened, stain=stain, config=config), opened.eight_bit
         if found is None or aim is None:
             planes = pixels.map(lambda block: np.moveaxis(block, 2, 0))

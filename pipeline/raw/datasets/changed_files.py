@@ -48,6 +48,8 @@ class ImageInputs:
         if record is None:
             return FIRST
         now = self.content()
+        if not record.made_of and now == record.said:
+            return f"{now}, read anew"  # it was another one for a moment, and the result is of neither
         return record.said if now == record.made_of else now
 
     def known(self) -> InputRecord | None:
