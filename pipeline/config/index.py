@@ -59,6 +59,12 @@ class GuidedSampling(_Drawn):
         1.0, description="Compensation: 0 keeps natural class frequency, 1 gives each class the same number."
     )
     frequency: Literal["components", "pixels", "images"] = Field("components", description="What beta acts on.")
+    shares: dict[str, Share] = Field(
+        {}, description="Class code → its share of the patches drawn for classes, instead of beta; {}: beta decides."
+    )
+    most_share: dict[str, Share] = Field(
+        {}, description="Class code → most that it takes of the total; the other classes take the rest."
+    )
     anchors: Literal["components", "pixels"] = Field(
         "components", description="Anchors uniform over lesions (a tiny one counts as much), or over pixels."
     )
@@ -70,6 +76,12 @@ class GuidedSampling(_Drawn):
     jitter: Annotated[int, Field(ge=0)] = Field(128, description="Largest shift of the centre from the anchor, pixels.")
     background_share: Share = Field(0.0, description="Share of the total drawn from roi without any truth.")
     cover: Literal["none", "all"] = Field("none", description="all: every training lesion lies in some patch.")
+
+    @model_validator(mode="after")
+    def _some_class(self) -> Self:
+        if self.shares and not any(self.shares.values()):
+            raise ValueError("shares give every class 0: no patch would be drawn for a class")
+        return self
 
     @model_validator(mode="after")
     def _some_area(self) -> Self:

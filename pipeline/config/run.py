@@ -1,7 +1,7 @@
 """Plan of a run: configuration and manifest, merged for each data set and checked."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -146,12 +146,21 @@ def _check_parts(tree: Tree, *, run: RunConfig) -> None:
             check_keys(StageConfig, merged, source=f"{kind}.{name}")
 
 
+def _codes_named(config: StageConfig) -> Iterator[tuple[str, str]]:
+    """Keys that name classes, and each class code in them."""
+    yield from (("segmentation.minimum_areas", code) for code in config.segmentation.minimum_areas)
+    for name, sampling in config.index.samplings.items():
+        if sampling.strategy == "guided":
+            for key, codes in (("shares", sampling.shares), ("most_share", sampling.most_share)):
+                yield from ((f"index.samplings.{name}.{key}", code) for code in codes)
+
+
 def _check_codes(config: StageConfig, *, record: DatasetRecord, entry: str) -> None:
-    for code in config.segmentation.minimum_areas:
+    for key, code in _codes_named(config):
         if code not in record.codes:
             raise ConfigurationError(
                 "Unknown class.",
-                where=f"configuration of {entry}: segmentation.minimum_areas",
+                where=f"configuration of {entry}: {key}",
                 found=code,
                 expected=f"one of {', '.join(record.codes)}",
                 remedy=nearest(code, record.codes),

@@ -81,6 +81,14 @@ CHANGES = [
     ({"normalized": {"stain": {"target": "median"}}}, *[{"normalized_target"} | PAGE, {"normalized_target"} | IMAGES]),
     ({"index": {"samplings": {"guided": {"jitter": 8}}}}, *[{"index_sampling"} | PAGE] * 2),
     (
+        {
+            "overrides": {
+                "eyes": {"index": {"samplings": {"guided": {"most_share": {"OD": 0.05}, "shares": {"MA": 1.0}}}}}
+            }
+        },
+        *[{"index_sampling"} | PAGE, set()],
+    ),
+    (
         {"index": {"samplings": {"guided": {"patch": 64}}}},
         *[{"index_sampling", "model_fit", "probability_image"} | PAGE] * 2,
     ),

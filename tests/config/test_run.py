@@ -58,6 +58,8 @@ WRONG = [
     ({"roots": {"idridd": "/x"}}, ["roots", "idridd"]),
     ({"recipes": {"mine": {"normalized": {"clahee": {}}}}}, ["recipes.mine", "clahee", "'clahe'"]),
     ({"segmentation": {"minimum_areas": {"EXX": 3}}}, ["minimum_areas", "EXX", "'EX'"]),
+    ({"index": {"samplings": {"guided": {"most_share": {"EXX": 0.1}}}}}, ["guided.most_share", "EXX", "'EX'"]),
+    ({"index": {"samplings": {"guided": {"shares": {"EX": 0.0}}}}}, ["shares", "every class 0"]),
 ]
 
 

@@ -203,6 +203,15 @@ def test_a_class_whose_share_is_no_whole_patch_is_named(several):
     assert sum("less than one patch" in note for note in several.summary()["notes"]) == len(several.codes) - 1
 
 
+def test_a_class_that_reaches_its_largest_share_is_named(several):
+    frame = several.index(guided(total=60, most_share={"SE": 0.05}))
+    assert Counter(frame.loc[frame["split"] == "train", "target_class"]) == {"MA": 29, "HE": 28, "SE": 3}
+    assert [note for note in several.summary()["notes"] if note.startswith("SE: 3 instead of 20")]
+    several.index(guided(total=60, most_share=dict.fromkeys(CODES, 0.25)))
+    said = " ".join(several.summary()["notes"])
+    assert "15 patches fewer than asked for" in said
+
+
 def test_rejected_and_predicted_images_give_no_rows(make, picture):
     truth = np.zeros((3, 40, 40), np.uint8)
     truth[:, 5, 5] = 1

@@ -1,8 +1,9 @@
 """Class-frequency compensation: a quota of patches for each class and image.
 
 1. The frequency f_c of class c is counted over the training images, among the components that may give anchors.
-2. N_c is proportional to f_c^(1−β) over the classes that are present, by largest remainder.
-3. N_c is split over the training images in proportion to what they hold, by largest remainder.
+2. N_c is proportional to f_c^(1−β) over the classes that are present, or to given shares, by largest remainder.
+3. A class with a largest share takes no more than that; what it leaves goes to the others, in the same proportion.
+4. N_c is split over the training images in proportion to what they hold, by largest remainder.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from pipeline.words import BACKGROUND
 __all__ = [
     "ClassQuotas",
     "Eligible",
+    "class_limits",
     "class_quotas",
     "eligible",
     "frequencies",
@@ -41,6 +43,8 @@ class ClassQuotas:
     """Class → what an anchor is drawn among in all training images: components or pixels."""
     requested: Mapping[str, int]
     """Class → N_c, and the number of background patches."""
+    unlimited: Mapping[str, int]
+    """Class → N_c without the largest shares of classes."""
     images: Mapping[str, Mapping[str, int]]
     """Image → class → patches."""
 
@@ -74,7 +78,14 @@ def _amount(lesions: Lesions, *, by: str) -> int:
     return len(lesions) if by == "components" else int(len(lesions) > 0)
 
 
-def class_quotas(frequency: Mapping[str, int], *, total: int, beta: float) -> dict[str, int]:
+def class_quotas(
+    frequency: Mapping[str, int],
+    *,
+    total: int,
+    beta: float,
+    shares: Mapping[str, float] | None = None,
+    most: Mapping[str, int] | None = None,
+) -> dict[str, int]:
     """Class quotas N_c ∝ f_c^(1−β) over the classes present, adding up to the total; ties go to the class named first.
 
     Parameters
@@ -85,15 +96,50 @@ def class_quotas(frequency: Mapping[str, int], *, total: int, beta: float) -> di
         Patches of all classes together.
     beta
         0 keeps the natural frequency, 1 gives equal numbers, more favours the rare.
+    shares
+        Class → its share, which counts instead of its frequency; a class that is not named gets nothing.
+    most
+        Class → most patches of it; no limit where it is not named. The rest goes to the other classes in the same
+        proportion, so evenly where β is 1. Where all are at their limit, the sum stays below the total.
+
+    Examples
+    --------
+    >>> class_quotas({"MA": 90, "HE": 20, "OD": 9}, total=100, beta=1, most={"OD": 5})
+    {'MA': 48, 'HE': 47, 'OD': 5}
     """
-    exponent, present = 1.0 - beta, [count for count in frequency.values() if count]
-    if exponent.is_integer() and abs(exponent) <= EXACT_EXPONENT:
-        weights = [Fraction(count) ** int(exponent) if count else Fraction(0) for count in frequency.values()]
+    if shares is None:
+        weights = _compensated(frequency, exponent=1.0 - beta)
     else:
-        # Relative to the class with the largest weight: no exponent can overflow.
-        base = max(present, default=1) if exponent > 0 else min(present, default=1)
-        weights = [Fraction(float(count / base) ** exponent) if count else Fraction(0) for count in frequency.values()]
-    return dict(zip(frequency, apportion(total, weights), strict=True))
+        weights = {code: Fraction(str(shares.get(code, 0))) * (count > 0) for code, count in frequency.items()}
+    return _limited(weights, total=total, most=most or {})
+
+
+def _compensated(frequency: Mapping[str, int], *, exponent: float) -> dict[str, Fraction]:
+    present = [count for count in frequency.values() if count]
+    if exponent.is_integer() and abs(exponent) <= EXACT_EXPONENT:
+        return {code: Fraction(count) ** int(exponent) if count else Fraction(0) for code, count in frequency.items()}
+    # Relative to the class with the largest weight: no exponent can overflow.
+    base = max(present, default=1) if exponent > 0 else min(present, default=1)
+    return {
+        code: Fraction(float(count / base) ** exponent) if count else Fraction(0) for code, count in frequency.items()
+    }
+
+
+def _limited(weights: Mapping[str, Fraction], *, total: int, most: Mapping[str, int]) -> dict[str, int]:
+    full: dict[str, int] = {}
+    while True:
+        free = [code for code in weights if code not in full]
+        given = apportion(total - sum(full.values()), [weights[code] for code in free])
+        quotas = dict(zip(free, given, strict=True))
+        over = {code: most[code] for code, quota in quotas.items() if code in most and quota > most[code]}
+        if not over:
+            return {code: full.get(code, quotas.get(code, 0)) for code in weights}
+        full |= over
+
+
+def class_limits(sampling: GuidedSampling) -> dict[str, int]:
+    """Most patches of each class that ``most_share`` names."""
+    return {code: int(Fraction(str(share)) * sampling.total) for code, share in sampling.most_share.items()}
 
 
 def guided_quotas(
@@ -120,6 +166,7 @@ def guided_quotas(
     background = round(sampling.total * sampling.background_share)
     frequency = frequencies(images, codes=codes, by=sampling.frequency)
     drawn = sampling.total - background
+    limits, shares = class_limits(sampling), sampling.shares or None
     if drawn and not any(frequency.values()):
         raise SamplingError(
             "There is no lesion to draw patches for.",
@@ -128,7 +175,8 @@ def guided_quotas(
             expected="at least one component in the training images",
             remedy="Use strategy grid, another split, or wider least_area and most_area.",
         )
-    number = class_quotas(frequency, total=drawn, beta=sampling.beta)
+    unlimited = class_quotas(frequency, total=drawn, beta=sampling.beta, shares=shares)
+    number = class_quotas(frequency, total=drawn, beta=sampling.beta, shares=shares, most=limits)
     quotas: dict[str, dict[str, int]] = {image_id: {} for image_id in sorted(images)}
     for code in codes:
         held = {image_id: images[image_id][code] for image_id in quotas}
@@ -138,7 +186,7 @@ def guided_quotas(
         for image_id, quota in spread(number[code], weights=weights, capacity=capacity, rooms=rooms).items():
             quotas[image_id][code] = quota
     population = frequencies(images, codes=codes, by=sampling.anchors)
-    return ClassQuotas(frequency, population, {**number, BACKGROUND: background}, quotas)
+    return ClassQuotas(frequency, population, {**number, BACKGROUND: background}, unlimited, quotas)
 
 
 def _capacity(lesions: Lesions, *, sampling: GuidedSampling, most: int) -> int:

@@ -9,7 +9,7 @@ from pipeline.index.box_sums import Boxes
 from pipeline.index.image import open_image
 from pipeline.index.sampling.candidate_pool import EMPTY, CandidatePool
 from pipeline.index.sampling.draw import draw_from_pools
-from pipeline.index.sampling.frequency import guided_quotas
+from pipeline.index.sampling.frequency import ClassQuotas, guided_quotas
 from pipeline.index.sampling.hard_negatives import HardBoxes, hard_pool, listed_for, touches
 from pipeline.index.sampling.plan import (
     FixedBoxes,
@@ -59,7 +59,8 @@ def draw_guided(
         image_id: ImagePlan(own, quotas.population, background.get(image_id, ()))
         for image_id, own in quotas.images.items()
     }
-    notes = _class_notes(drawn, requested=quotas.requested, frequencies=quotas.frequencies)
+    notes = _share_notes(quotas, sampling=sampling)
+    notes += _class_notes(drawn, requested=quotas.requested, frequencies=quotas.frequencies)
     if quotas.requested[BACKGROUND]:
         notes += hard_notes(drawn, sampling, wanted=quotas.requested[BACKGROUND])
     ids = tuple(source.image_id for source in pool)
@@ -113,6 +114,21 @@ def _under(count: int, cap: int | None, *, used: int) -> int:
 def _hard(source: Source, sampling: GuidedSampling, *, seed: int, listed: Mapping[str, HardBoxes]) -> CandidatePool:
     boxes = listed_for(listed, source.image_id)
     return hard_pool(open_image(source.store), boxes, seed=seed, patch=sampling.patch) if len(boxes) else EMPTY
+
+
+def _share_notes(quotas: ClassQuotas, *, sampling: GuidedSampling) -> list[str]:
+    """Notes on classes that would take more than their largest share."""
+    notes = []
+    for code, share in sampling.most_share.items():
+        have, wanted = quotas.requested[code], quotas.unlimited[code]
+        if have < wanted:
+            notes.append(
+                f"{code}: {have} instead of {wanted} patches, for most_share is {share:g}; others take the rest."
+            )
+    missing = sum(quotas.unlimited.values()) - sum(quotas.requested[code] for code in quotas.unlimited)
+    if missing:
+        notes.append(f"{missing} patches fewer than asked for: every class that is present is at its most_share.")
+    return notes
 
 
 def _class_notes(

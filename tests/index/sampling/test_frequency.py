@@ -103,3 +103,39 @@ def test_quotas_per_image_group_and_component_limit_each_class_alone():
     assert quotas(most_per_image=4) == {"MA": [4, 4, 4], "HE": [4, 4, 4]}
     assert quotas(most_per_group=8) == {"MA": [4, 4, 8], "HE": [4, 4, 8]}
     assert quotas(most_per_component=2) == {"MA": [6, 6, 6], "HE": [2, 2, 2]}
+
+
+@settings(max_examples=80, deadline=None)
+@given(total=TOTALS, counts=COUNTS, beta=st.floats(0, 2), limits=st.lists(st.integers(0, 500), max_size=6))
+def test_limits_bind_and_the_rest_is_divided_as_if_the_bound_classes_were_not_there(total, counts, beta, limits):
+    frequency, most = (dict(zip("ABCDEF", values, strict=False)) for values in (counts, limits))
+    quotas = class_quotas(frequency, total=total, beta=beta, most=most)
+    assert all(quotas[code] <= most.get(code, total) for code in frequency)
+    free = {code: count for code, count in frequency.items() if quotas[code] < most.get(code, total + 1)}
+    bound = sum(quota for code, quota in quotas.items() if code not in free)
+    assert {code: quotas[code] for code in free} == class_quotas(free, total=total - bound, beta=beta)
+
+
+def test_the_disc_takes_at_most_its_share_and_the_lesions_the_rest_evenly():
+    frequency = {"MA": 90, "HE": 40, "EX": 300, "SE": 3, "OD": 9}
+    quotas = class_quotas(frequency, total=1000, beta=1, most={"OD": 50})
+    assert quotas == {"MA": 238, "HE": 238, "EX": 237, "SE": 237, "OD": 50}
+    assert class_quotas(frequency, total=1000, beta=1, most={"OD": 400}) == dict.fromkeys(frequency, 200)
+
+
+def test_given_shares_count_instead_of_frequencies_and_absent_classes_leave_theirs_to_the_others():
+    shares = {"MA": 0.27, "HE": 0.27, "EX": 0.18, "SE": 0.15, "OD": 0.05}
+    frequency = {"MA": 90, "HE": 40, "EX": 300, "SE": 3, "OD": 9}
+    images = {"i": {code: lesions(*[1] * count) for code, count in frequency.items()}}
+    sampling = GuidedSampling(strategy="guided", total=1000, shares=shares, background_share=0.08)
+    plan = guided_quotas(images, codes=tuple(frequency), sampling=sampling)
+    assert plan.requested == {"MA": 270, "HE": 270, "EX": 180, "SE": 150, "OD": 50, "background": 80}
+    without = class_quotas({**frequency, "SE": 0}, total=770, beta=1, shares=shares)
+    assert without == {"MA": 270, "HE": 270, "EX": 180, "SE": 0, "OD": 50}
+
+
+def test_the_largest_share_is_of_the_total_background_included():
+    images = {"i": {"MA": lesions(1, 1), "OD": lesions(9)}}
+    sampling = GuidedSampling(strategy="guided", total=200, background_share=0.5, most_share={"OD": 0.05})
+    plan = guided_quotas(images, codes=("MA", "OD"), sampling=sampling)
+    assert (plan.requested, plan.unlimited) == ({"MA": 90, "OD": 10, "background": 100}, {"MA": 50, "OD": 50})
