@@ -23,7 +23,7 @@ from pipeline.model.module import Best, Training
 from pipeline.model.network import CHANNELS, build_network, check_side, output_count
 from pipeline.model.order import EpochBatches, InOrder
 from pipeline.model.patches import PatchDataset, check_rows, loader
-from pipeline.model.precision import resolved_precision
+from pipeline.model.precision import depthwise_in_float32, resolved_precision
 from pipeline.model.recipe import Length, training_length
 from pipeline.model.rows import Rows, choose_rows, truth_pixels
 from pipeline.model.scaling import scaling_of_buffers
@@ -170,6 +170,8 @@ def _trained(task: _Task, folder: Path) -> Training:
 def _training(task: _Task) -> Training:
     record, settings = task.job.record, task.settings
     network = build_network(settings, classes=len(record.codes), task=record.task)
+    if settings.precision == "bfloat16" and choose_device(settings).type == "cpu":
+        depthwise_in_float32(network)
     return Training(
         network,
         settings=settings,

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
 from typing import get_args
 
@@ -13,6 +14,7 @@ from pipeline.config import ModelSettings
 from pipeline.config.model import Network
 from pipeline.errors import ModelError
 from pipeline.model.network import ScaledNetwork, build_network, check_side, output_count, probabilities
+from pipeline.model.precision import depthwise_in_float32
 from pipeline.model.scaling import MEAN, STD
 
 TINY = ModelSettings(encoder="resnet18")
@@ -53,6 +55,33 @@ def test_precision_changes_the_layout_in_memory_but_not_the_result(autocast: boo
             found = probabilities(network(pixels), "multiclass")
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, exact, atol=0.02 if autocast else 0, rtol=0)
+
+
+def test_depthwise_convolutions_in_float32_keep_result_gradient_and_names_of_the_weights() -> None:
+    torch.manual_seed(0)
+    network = build_network(ModelSettings(encoder="tu-tf_efficientnet_lite0"), classes=2, task="multiclass").eval()
+    pixels, names = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8), list(network.state_dict())
+
+    def gradients(model: torch.nn.Module) -> list[torch.Tensor]:
+        logits = model(pixels)
+        logits.float().square().mean().backward()
+        found = [value.grad.clone() for value in model.parameters() if value.grad is not None]
+        model.zero_grad()
+        return [logits, *found]
+
+    exact = gradients(network)
+    assert depthwise_in_float32(network) == 16
+    assert list(network.state_dict()) == names
+    torch.testing.assert_close(gradients(network), exact, atol=0, rtol=0)
+    copy = deepcopy(network)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = network(pixels)
+    assert mixed.dtype == torch.bfloat16
+    with torch.no_grad():  # the copy computes with its own weights
+        for value in copy.parameters():
+            value.zero_()
+    assert not copy(pixels).any()
+    torch.testing.assert_close(mixed.float(), exact[0], atol=0.05 * float(exact[0].detach().abs().max()), rtol=0)
 
 
 def test_probabilities_leave_background_out_and_sum_with_it_to_one() -> None:
