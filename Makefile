@@ -4,7 +4,7 @@ JOBS ?= 8
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup run test test-slow test-data check format schema bench bench-normalized bench-index bench-probability clean
+.PHONY: setup run test test-slow test-data check format schema bench bench-normalized bench-index bench-probability soak clean
 .DEFAULT_GOAL := setup
 
 setup: $(READY)
@@ -63,6 +63,9 @@ bench-probability: setup   ## sliding-window inference beside the peers: fusion,
 	$(BIN)/python -m pip install --quiet --no-deps monai==1.6.1
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target .venv/tiatoolbox --requirement benchmarks/tiatoolbox.txt
 	$(BIN)/python -m benchmarks.probability
+
+soak: setup                ## tries to lose data: kills, power cuts (strace), full disks (root), flipped bits; hours
+	$(BIN)/python -m benchmarks.reliability
 
 clean:
 	rm -rf results .snakemake

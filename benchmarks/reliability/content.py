@@ -1,0 +1,135 @@
+"""Content of results: decoded arrays, tables, texts and weights, and where two contents differ."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.geometry import Box
+from pipeline.stores import open_array, read_box, read_table
+from pipeline.stores.documents import read_json
+
+__all__ = ["differences", "equal", "left_over", "result_files"]
+
+FOREIGN = {".snakemake_timestamp"}
+TIMES = {"times.html", "times.csv"}
+"""All that may differ between runs of the same seed."""
+OF_ORIGIN = {"provenance", "checksums", "digest"}
+"""Attributes that name chunk sizes, or what was made with them."""
+TEXTS = {".html", ".csv"}
+"""Texts whose every character counts, also where chunk sizes differ."""
+
+
+def result_files(results: Path) -> dict[str, Path]:
+    """Files of results by their place; stores by ``….zarr`` once. What is hidden and measured times are left out."""
+    found: dict[str, Path] = {}
+    pending = [results]
+    while pending:
+        for path in sorted(pending.pop().iterdir()):
+            if path.name.startswith(".") or path.name in FOREIGN | TIMES:
+                continue
+            if path.is_dir() and path.suffix != ".zarr":
+                pending.append(path)
+            else:
+                found[path.relative_to(results).as_posix()] = path
+    return found
+
+
+def left_over(results: Path) -> list[str]:
+    """Files that a finished run left under ``.partial``."""
+    return [f"left over: {path}" for path in sorted((results / ".partial").rglob("*")) if path.is_file()]
+
+
+def differences(results: Path, expected: Path, *, chunks: bool = False) -> list[str]:
+    """Differences of two results folders.
+
+    Parameters
+    ----------
+    results, expected
+        Folders ``results``.
+    chunks
+        Whether sizes of chunks may differ: then arrays, tables and texts are compared, not records of origin, nor
+        documents that carry digests of what was made with other chunks.
+
+    Returns
+    -------
+    list of str
+        A line for each file that is missing, too many, or of other content.
+    """
+    ours, theirs = result_files(results), result_files(expected)
+    found = [f"missing: {name}" for name in theirs if name not in ours]
+    found += [f"too many: {name}" for name in ours if name not in theirs]
+    for name in sorted(ours.keys() & theirs.keys()):
+        if not _same(ours[name], theirs[name], chunks=chunks):
+            found.append(f"other content: {name}")
+    return found
+
+
+def _same(one: Path, other: Path, *, chunks: bool) -> bool:
+    if _bytes_of(one) == _bytes_of(other):
+        return True
+    decode = _DECODED.get(one.suffix)
+    if decode is None or (chunks and one.suffix == ".json"):
+        return chunks and one.suffix not in TEXTS
+    return equal(decode(one, chunks), decode(other, chunks))
+
+
+def _bytes_of(path: Path) -> dict[str, str]:
+    files: Iterable[Path] = [path] if path.is_file() else (each for each in path.rglob("*") if each.is_file())
+    return {
+        each.relative_to(path).as_posix(): hashlib.sha256(each.read_bytes()).hexdigest()
+        for each in files
+        if each.name not in FOREIGN
+    }
+
+
+def _store(path: Path, chunks: bool) -> dict[str, Any]:  # noqa: FBT001
+    found: dict[str, Any] = {}
+    for record in sorted(path.rglob("zarr.json")):
+        node, name = json.loads(record.read_bytes()), record.parent.relative_to(path).as_posix()
+        left_out = OF_ORIGIN | {"shards"} if chunks else {"checksums", "shards"}
+        found[f"{name}@"] = {key: value for key, value in node["attributes"].items() if key not in left_out}
+        if node["node_type"] == "array":
+            array = open_array(path, name)
+            found[name] = read_box(array, Box.of_shape(*array.shape[-2:]))
+    return found
+
+
+def _table(path: Path, chunks: bool) -> pd.DataFrame:  # noqa: ARG001, FBT001
+    return read_table(path)
+
+
+def _document(path: Path, chunks: bool) -> dict[str, Any]:  # noqa: FBT001
+    content = read_json(path, foreign=True)
+    return {key: value for key, value in content.items() if not chunks or key not in OF_ORIGIN}
+
+
+def _weights(path: Path, chunks: bool) -> dict[str, Any]:  # noqa: ARG001, FBT001
+    import torch
+
+    loaded = torch.load(path, weights_only=True, map_location="cpu")
+    return {name: value.numpy() if hasattr(value, "numpy") else value for name, value in loaded.items()}
+
+
+_DECODED: dict[str, Callable[[Path, bool], Any]] = {
+    ".zarr": _store,
+    ".parquet": _table,
+    ".json": _document,
+    ".geojson": _document,
+    ".pt": _weights,
+}
+
+
+def equal(one: Any, other: Any) -> bool:  # noqa: ANN401
+    """Whether two values are the same: tables, arrays, and mappings of them."""
+    if isinstance(one, pd.DataFrame):
+        return bool(one.equals(other))
+    try:
+        np.testing.assert_equal(one, other)
+    except AssertionError:
+        return False
+    return True
