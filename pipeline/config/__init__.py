@@ -3,11 +3,12 @@
 An unknown key, a wrong type or an impossible combination is a ``ConfigurationError``. A model holds values only: it is
 dumped to a plain dict for provenance and validated again inside a job. The texts of the fields are those of the schema.
 
+augmentation   a study's set of random changes of stage model, or a list of them
 colours        names and bytes of colours
 depends        values that the results of each rule depend on
 index          strategies, patches, quotas of stage index
 manifest       facts of the data sets
-model          networks, losses, augmentation of stage model
+model          networks, losses, training of stage model
 normalized     chains and sizes of stage normalized
 probability    windows, fusions, batches of stage probability
 raw            splits and folds of stage raw
@@ -20,6 +21,7 @@ validation     validation of plain values, and messages about them
 values         kinds of numbers and names, storage of arrays
 """
 
+from pipeline.config.augmentation import AnyAugmentation, Augmentation, Change
 from pipeline.config.index import (
     BalancedSampling,
     DrawnSampling,
@@ -29,7 +31,7 @@ from pipeline.config.index import (
     IndexConfig,
     Sampling,
 )
-from pipeline.config.model import BUILT_IN_WEIGHTS, Augmentation, LossTerm, ModelConfig, ModelSettings
+from pipeline.config.model import BUILT_IN_WEIGHTS, LossTerm, ModelConfig, ModelSettings
 from pipeline.config.normalized import Clahe, Difference, Gaussian, NormalizedConfig, Rescale, Stain
 from pipeline.config.probability import DaskConfig, ProbabilityConfig
 from pipeline.config.raw import RawConfig
@@ -40,8 +42,10 @@ from pipeline.config.values import Count, Fusion, Positive, SafeName, Share, Spl
 
 __all__ = [
     "BUILT_IN_WEIGHTS",
+    "AnyAugmentation",
     "Augmentation",
     "BalancedSampling",
+    "Change",
     "Clahe",
     "Count",
     "DaskConfig",

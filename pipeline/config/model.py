@@ -1,12 +1,13 @@
-"""Parameters of stage model: networks, losses, augmentation."""
+"""Parameters of stage model: networks, losses, training."""
 
 from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
+from pipeline.config.augmentation import AnyAugmentation, Augmentation
 from pipeline.config.values import Count, Positive, SafeName, Share, Strict
 
-__all__ = ["BUILT_IN_WEIGHTS", "Augmentation", "LossTerm", "ModelConfig", "ModelSettings"]
+__all__ = ["BUILT_IN_WEIGHTS", "LossTerm", "ModelConfig", "ModelSettings"]
 
 Network: TypeAlias = Literal["unet", "unetplusplus", "deeplabv3plus", "fpn", "pspnet", "manet", "segformer", "upernet"]
 """Architectures."""
@@ -28,17 +29,6 @@ class LossTerm(Strict):
     )
 
 
-class Augmentation(Strict):
-    """Random changes of training patches."""
-
-    kind: Literal["fundus", "histology", "none"] = Field("fundus", description="Which set of transforms.")
-    probability: Share = Field(0.5, description="Probability of each transform.")
-    brightness: Share = Field(0.15, description="Largest relative change of brightness and contrast.")
-    scale: Share = Field(0.1, description="Fundus: largest relative change of size.")
-    rotate: Annotated[float, Field(ge=0, le=180)] = Field(30.0, description="Largest rotation, degrees.")
-    noise: Share = Field(0.03, description="Fundus: largest standard deviation of noise, of the full range.")
-
-
 class ModelSettings(Strict):
     """One named network and how it is trained; its results lie in `model/{name}/`."""
 
@@ -56,7 +46,9 @@ class ModelSettings(Strict):
     moving_crops: Annotated[float, Field(ge=0, le=0.5)] = Field(
         0.0, description="Training patches move anew in each epoch by at most this share of their side; 0: they stay."
     )
-    augmentation: Augmentation = Field(Augmentation(), description="Random changes of training patches.")
+    augmentation: AnyAugmentation = Field(
+        Augmentation(), description="Random changes of training patches: a study's set, or a list of changes."
+    )
     learning_rate: Positive = Field(1e-3, description="AdamW: initial learning rate.")
     weight_decay: Annotated[float, Field(ge=0)] = Field(1e-2, description="AdamW: weight decay.")
     schedule: Literal["plateau", "cosine"] = Field(

@@ -72,9 +72,16 @@ def _reason(problem: Mapping[str, Any]) -> str:
     return str(problem["msg"]).removeprefix("Value error, ")
 
 
+def _is_tag(place: tuple[int | str, ...], at: int) -> bool:
+    """Tag of a union: the strategy of a sampling, the form of the augmentation, the name of a change in its list."""
+    before = ("", "", "", *place)[at : at + 3]
+    if place[at] in ("set", "list"):
+        return before[2] == "augmentation"
+    return before[1] == "samplings" or (before[:2] == ("augmentation", "list") and isinstance(before[2], int))
+
+
 def _message(problem: Mapping[str, Any], *, model: type[BaseModel], source: str) -> PipelineError:
-    # The tag of a sampling's strategy is part of pydantic's place, but no key of the file.
-    place = tuple(part for at, part in enumerate(problem["loc"]) if at < 2 or problem["loc"][at - 2] != "samplings")
+    place = tuple(part for at, part in enumerate(problem["loc"]) if not _is_tag(problem["loc"], at))
     if problem["type"] == "value_error":
         return PipelineError(
             "These values do not go together.",

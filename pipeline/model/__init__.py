@@ -1,6 +1,7 @@
 """Networks: architectures, losses, data augmentation, training by patches, checkpoints and ensembles.
 
-augment       data augmentation: random changes of a patch and its target
+augment       data augmentation: random changes of a patch and its target, by name
+changes       random changes one by one: geometry and colour
 checkpoint    checkpoint of a trained model: model card and weights
 crops         moving crops: the box of a training patch in an epoch
 encoder_file  encoder weights from a state-dict file
@@ -15,6 +16,7 @@ patches       data set and data loader: patches read from the normalised stores
 precision     precision of arithmetic: what auto means here
 pretrained    encoder weights from installed packages
 recipe        length in steps, learning rate of a step, moving average
+resizing      resizing of patches that are read larger or smaller
 rows          index rows that train and that validate
 scaling       scaling of the input of a network
 scores        Dice and IoU pooled over validation patches

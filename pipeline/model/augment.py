@@ -1,6 +1,7 @@
-"""Data augmentation: two sets of random changes of a training patch, each addressed by a seed and never consumed.
+"""Data augmentation: random changes of a training patch, addressed by seed, model, epoch and patch and never consumed.
 
-Image and target move together: the image by linear interpolation, the target by the nearest pixel. Pixels from
+The configuration lists them (`pipeline.model.changes`) or names one of two studies' sets, which are composed here of
+albumentations' transforms. In those image and target move together: the image by linear interpolation, the target by the nearest pixel. Pixels from
 outside the patch are mirrored in both, so that truth stays true and no pixel is lost from the loss.
 """
 
@@ -11,7 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config import Augmentation
+from pipeline.config import AnyAugmentation, Augmentation
+from pipeline.model.changes import Changes
 from pipeline.seeds import stream
 
 # albumentations asks the package index for a newer version when it is imported, unless told otherwise like this: there
@@ -20,14 +22,17 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # noqa: TID251
 
 import albumentations as A  # noqa: N812 its usual name
 
-__all__ = ["Augmenter", "build_augmenter"]
+__all__ = ["Augmenter", "build_augmenter", "patch_stream"]
 
 TRANSLATION = 0.05
 """Largest shift, of the side of a patch."""
 
 
 class Augmenter:
-    """Augmenter: random changes in a fixed sequence."""
+    """Augmenter: a study's random changes in a fixed sequence."""
+
+    scales = False
+    """Whether boxes of other sizes are read."""
 
     def __init__(self, transforms: list[Any]) -> None:
         self._composed = A.Compose(transforms)
@@ -60,6 +65,16 @@ class Augmenter:
         mask = changed["mask"].transpose(2, 0, 1) if planes else changed["mask"]
         return np.ascontiguousarray(changed["image"].transpose(2, 0, 1)), np.ascontiguousarray(mask)
 
+    def scale(self, random: np.random.Generator) -> float:  # noqa: ARG002 as `pipeline.model.changes.Changes`
+        """Side of the box to read, in parts of the side of the patch: 1."""
+        return 1.0
+
+    def change(
+        self, image: NDArray[np.uint8], target: NDArray[np.uint8], random: np.random.Generator
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Change a patch by a seed from the patch's stream."""
+        return self(image, target, seed=int(random.integers(2**31)))
+
     def _reseed(self, seed: int) -> None:
         # Compose.set_random_seed gives every transform the same seed, and then a patch that is flipped one way is
         # always flipped the other way too. Each transform has its own here.
@@ -69,8 +84,28 @@ class Augmenter:
             transform.set_random_seed(int(number))
 
 
-def build_augmenter(settings: Augmentation) -> Augmenter | None:
+def patch_stream(address: tuple[int, str], *, epoch: int, patch_id: str, before: int) -> np.random.Generator:
+    """Random stream of a patch in an epoch.
+
+    Parameters
+    ----------
+    address
+        Seed of the run plus that of the model, and the name of the model.
+    epoch
+        From 0.
+    patch_id
+        The row.
+    before
+        How often the row came before in this epoch.
+    """
+    seed, name = address
+    return stream(seed, "augment", name, epoch, patch_id, *((before,) if before else ()))
+
+
+def build_augmenter(settings: AnyAugmentation) -> Augmenter | Changes | None:
     """Data augmentation that the configuration names; None where nothing changes."""
+    if isinstance(settings, tuple):
+        return Changes(settings) if settings else None
     if settings.kind == "none" or settings.probability == 0:
         return None
     build = _fundus if settings.kind == "fundus" else _histology

@@ -5,6 +5,9 @@ A box moves so that its anchor stays inside, or its centre where it has none. A 
 stays without, and keeps its share of field of view or tissue; a patch with truth and without anchor only where it keeps
 some. Rows of a grid and rows added for coverage stay. The box of a row and an epoch follows from seed, model, epoch and
 patch alone.
+
+Where scale is a change of the augmentation, boxes are larger or smaller than the patch, on the same terms; those that
+stay change around their middle.
 """
 
 from collections.abc import Mapping
@@ -16,8 +19,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.config import AnyAugmentation
 from pipeline.geometry import Box
 from pipeline.index.sampling.positions import around, jittered
+from pipeline.model.augment import build_augmenter, patch_stream
 from pipeline.seeds import stream
 from pipeline.stores import open_array
 from pipeline.stores.shards import Shards
@@ -39,8 +44,8 @@ class MovingCrops:
     """``(rows, 2)``: the pixel that stays inside."""
     moves: NDArray[np.bool_]
     """Rows whose box moves."""
-    anchored: NDArray[np.bool_]
-    """Rows that were drawn for a truth pixel, which need no look at the truth."""
+    free: NDArray[np.bool_]
+    """Rows that were drawn for a truth pixel or are of a grid, which need no look at the truth."""
     positive: NDArray[np.bool_]
     """Rows that hold truth."""
     roi_fraction: NDArray[np.float64]
@@ -56,13 +61,13 @@ class MovingCrops:
         anchors = rows[["anchor_y", "anchor_x"]].to_numpy(dtype=np.int64)
         anchored = anchors[:, 0] >= 0
         centres = boxes[:, :2] + boxes[:, 2:] // 2
-        drawn = (rows["strategy"] != "grid").to_numpy() & ~rows["coverage"].to_numpy(dtype=bool)
+        grid, coverage = (rows["strategy"] == "grid").to_numpy(), rows["coverage"].to_numpy(dtype=bool)
         return cls(
             tuple(rows["patch_id"].astype(str)),
             boxes,
             np.where(anchored[:, None], anchors, centres),
-            drawn & (share > 0),
-            anchored,
+            ~(grid | coverage) & (share > 0),
+            anchored | grid,
             rows["is_positive"].to_numpy(dtype=bool),
             rows["roi_fraction"].to_numpy(dtype=np.float64),
             share,
@@ -74,27 +79,30 @@ class MovingCrops:
         y, x, height, width = self.boxes[row].tolist()
         return Box(y, x, y + height, x + width)
 
-    def wish(self, row: int, *, epoch: int, before: int, height: int, width: int) -> Box:
+    def wish(self, row: int, *, epoch: int, before: int, height: int, width: int, scale: float = 1.0) -> Box:
         """Box that a row would like in an epoch, in an image of ``height`` × ``width``.
 
-        ``before`` is how often the row came before in this epoch.
+        ``before`` is how often the row came before in this epoch, ``scale`` the side in parts of the row's own.
         """
-        seed, name = self.address
-        again = (before,) if before else ()
-        chance = stream(seed, "model", name, "crop", epoch, self.ids[row], *again).random((1, 2))
-        anchor, side = self.anchors[row : row + 1], int(self.boxes[row, 2:].max())
-        wish = anchor + jittered(chance, most=round(self.share * side))
+        anchor, side = self.anchors[row : row + 1], round(int(self.boxes[row, 2:].max()) * scale)
+        if self.moves[row]:
+            seed, name = self.address
+            again = (before,) if before else ()
+            chance = stream(seed, "model", name, "crop", epoch, self.ids[row], *again).random((1, 2))
+            wish = anchor + jittered(chance, most=round(self.share * side))
+        else:
+            wish = self.boxes[row : row + 1, :2] + self.boxes[row : row + 1, 2:] // 2
         y0, x0, y1, x1 = around(wish, keep=anchor, height=height, width=width, patch=side)[0].tolist()
         return Box(y0, x0, y1, x1)
 
-    def box(self, row: int, *, epoch: int, before: int, truth: Shards, roi: Shards) -> Box:
+    def box(self, row: int, *, epoch: int, before: int, truth: Shards, roi: Shards, scale: float = 1.0) -> Box:
         """Box of a row in an epoch; ``truth`` is ``(class, y, x)``, ``roi`` ``(y, x)``."""
         place = self.place(row)
-        if not self.moves[row]:
+        if not self.moves[row] and scale == 1:
             return place
         height, width = roi.array.shape[-2:]
-        wish = self.wish(row, epoch=epoch, before=before, height=height, width=width)
-        return wish if self.anchored[row] or self._is_alike(row, wish, truth=truth, roi=roi) else place
+        wish = self.wish(row, epoch=epoch, before=before, height=height, width=width, scale=scale)
+        return wish if self.free[row] or self._is_alike(row, wish, truth=truth, roi=roi) else place
 
     def _is_alike(self, row: int, wish: Box, *, truth: Shards, roi: Shards) -> bool:
         if bool(truth.read(wish).any()) != bool(self.positive[row]):
@@ -103,7 +111,13 @@ class MovingCrops:
 
 
 def epoch_boxes(
-    rows: pd.DataFrame, *, epoch: int, share: float, normalized: Mapping[str, Path], address: tuple[int, str]
+    rows: pd.DataFrame,
+    *,
+    epoch: int,
+    share: float,
+    normalized: Mapping[str, Path],
+    address: tuple[int, str],
+    augmentation: AnyAugmentation = (),
 ) -> pd.DataFrame:
     """Boxes that the rows of an index have in an epoch of a training: a table ``patch_id, y, x, height, width``.
 
@@ -119,7 +133,10 @@ def epoch_boxes(
         Image id → normalised store.
     address
         Seed of the run plus that of the model, and the name of the model.
+    augmentation
+        That of the model: it may change the size of boxes.
     """
+    augmenter = build_augmenter(augmentation)
     crops = MovingCrops.of(rows, share=share, address=address)
     opened = {
         image: tuple(Shards.of(open_array(normalized[image], name)) for name in ("truth", "roi"))
@@ -128,6 +145,8 @@ def epoch_boxes(
     boxes = []
     for row, image in enumerate(rows["image_id"].astype(str)):
         truth, roi = opened[image]
-        box = crops.box(row, epoch=epoch, before=0, truth=truth, roi=roi)
+        random = patch_stream(address, epoch=epoch, patch_id=crops.ids[row], before=0)
+        scale = augmenter.scale(random) if augmenter else 1.0
+        box = crops.box(row, epoch=epoch, before=0, truth=truth, roi=roi, scale=scale)
         boxes.append((crops.ids[row], box.y0, box.x0, box.height, box.width))
     return pd.DataFrame(boxes, columns=["patch_id", "y", "x", "height", "width"])

@@ -19,11 +19,12 @@ from pipeline.arrays.padding import pad_constant, pad_image
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ModelError
 from pipeline.geometry import Box
-from pipeline.model.augment import Augmenter
+from pipeline.model.augment import Augmenter, patch_stream
+from pipeline.model.changes import Changes
 from pipeline.model.crops import MovingCrops
 from pipeline.model.order import EpochBatches, InOrder, Key
+from pipeline.model.resizing import resized_image, resized_masks
 from pipeline.model.targets import IGNORE, build_target
-from pipeline.seeds import derived_seed
 from pipeline.stores import open_array
 from pipeline.stores.image_store import ignored_array
 from pipeline.stores.shards import Shards
@@ -54,7 +55,7 @@ class PatchDataset(Dataset[Sample]):
         normalized: Mapping[str, Path],
         record: DatasetRecord,
         side: int,
-        augmenter: Augmenter | None = None,
+        augmenter: Augmenter | Changes | None = None,
         address: tuple[int, str] = (0, ""),
         moving: float = 0.0,
     ) -> None:
@@ -80,7 +81,8 @@ class PatchDataset(Dataset[Sample]):
         self._images = rows["image_id"].astype(str).tolist()
         self._ids = rows["patch_id"].astype(str).tolist()
         self._boxes = rows[["y", "x", "height", "width"]].to_numpy(dtype=np.int64)
-        self._crops = MovingCrops.of(rows, share=moving, address=address) if moving else None
+        moves = moving > 0 or (augmenter is not None and augmenter.scales)
+        self._crops = MovingCrops.of(rows, share=moving, address=address) if moves else None
         self._paths = {image: normalized[image] for image in sorted(set(self._images))}
         self._record, self._side = record, side
         self._augmenter, self._address = augmenter, address
@@ -96,26 +98,37 @@ class PatchDataset(Dataset[Sample]):
 
     def __getitem__(self, key: Key) -> Sample:
         epoch, row, before = key
-        image, target = self._padded(row, epoch=epoch, before=before)
-        if self._augmenter is not None:
-            seed, name = self._address
-            again = (before,) if before else ()
-            seed = derived_seed(seed, "augment", name, epoch, self._ids[row], *again)
-            image, target = self._augmenter(image, target, seed=seed)
-        return image, target, epoch
+        if self._augmenter is None:
+            return *self._patch(key), epoch
+        random = patch_stream(self._address, epoch=epoch, patch_id=self._ids[row], before=before)
+        patch = self._patch(key, scale=self._augmenter.scale(random))
+        return *self._augmenter.change(*patch, random), epoch
 
-    def _padded(self, row: int, *, epoch: int, before: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        arrays = self._arrays(self._images[row])
-        box = self._box(row, arrays, epoch=epoch, before=before)
+    def _patch(self, key: Key, *, scale: float = 1.0) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        arrays = self._arrays(self._images[key[1]])
+        box = self._box(key, arrays, scale=scale)
+        pixels, truth = arrays.pixels.read(box), arrays.truth.read(box)
         ignored = None if arrays.unsure is None else arrays.unsure.read(box)
-        target = build_target(arrays.truth.read(box), record=self._record, ignored=ignored)
-        return pad_image(arrays.pixels.read(box), self._side), pad_constant(target, self._side, value=IGNORE)
+        if scale != 1:
+            pixels, truth, ignored = self._resized(pixels, truth, ignored, side=max(round(self._side * scale), 1))
+        target = build_target(truth, record=self._record, ignored=ignored)
+        return pad_image(pixels, self._side), pad_constant(target, self._side, value=IGNORE)
 
-    def _box(self, row: int, arrays: _Arrays, *, epoch: int, before: int) -> Box:
+    def _resized(
+        self, pixels: NDArray[np.uint8], truth: NDArray[np.uint8], ignored: NDArray[np.uint8] | None, *, side: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+        unsure = np.zeros(truth.shape[1:], np.uint8) if ignored is None else ignored
+        side = max(side, *truth.shape[1:])  # a box that could not change its size is as large as the patch
+        truth = resized_masks(pad_constant(truth, side, value=0), self._side)
+        unsure = resized_masks(pad_constant(unsure, side, value=1)[None], self._side, any_part=True)[0]
+        return resized_image(pad_image(pixels, side), self._side), truth, unsure & ~truth.any(axis=0)
+
+    def _box(self, key: Key, arrays: _Arrays, *, scale: float) -> Box:
+        epoch, row, before = key
         if self._crops is None:
             y, x, height, width = self._boxes[row].tolist()
             return Box(y, x, y + height, x + width)
-        return self._crops.box(row, epoch=epoch, before=before, truth=arrays.truth, roi=arrays.roi)
+        return self._crops.box(row, epoch=epoch, before=before, truth=arrays.truth, roi=arrays.roi, scale=scale)
 
     def _arrays(self, image: str) -> _Arrays:
         if image not in self._open:

@@ -58,6 +58,16 @@ WRONG = [
     ({"roots": {"idridd": "/x"}}, ["roots", "idridd"]),
     ({"recipes": {"mine": {"normalized": {"clahee": {}}}}}, ["recipes.mine", "clahee", "'clahe'"]),
     ({"segmentation": {"minimum_areas": {"EXX": 3}}}, ["minimum_areas", "EXX", "'EX'"]),
+    (
+        {"model": {"models": {"unet": {"augmentation": [{"name": "noise", "mots": 0.1}]}}}},
+        ["model.models.unet.augmentation.0.mots", "'most'"],
+    ),
+    (
+        {"model": {"models": {"unet": {"augmentation": [{"name": "scale", "range": [1.4, 0.7]}]}}}},
+        ["model.models.unet.augmentation.0.range", "1.4 to 0.7 is no range"],
+    ),
+    ({"model": {"models": {"unet": {"augmentation": [{"name": "zoom"}]}}}}, ["augmentation.0", "zoom", "'scale'"]),
+    ({"model": {"models": {"unet": {"augmentation": {"nois": 0.1}}}}}, ["unet.augmentation.nois", "'noise'"]),
     ({"index": {"samplings": {"guided": {"most_share": {"EXX": 0.1}}}}}, ["guided.most_share", "EXX", "'EX'"]),
     ({"index": {"samplings": {"guided": {"shares": {"EX": 0.0}}}}}, ["shares", "every class 0"]),
 ]

@@ -1,0 +1,25 @@
+"""Resizing of patches that are read larger or smaller than they are learned: images and masks to the same side.
+
+Where a patch shrinks a new pixel is the mean over its area; where it grows it is interpolated linearly.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["resized_image", "resized_masks"]
+
+
+def resized_image(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Image ``(c, y, x)``, square, with another side."""
+    if image.shape[-1] == side:
+        return image
+    method = cv2.INTER_AREA if image.shape[-1] > side else cv2.INTER_LINEAR
+    return np.stack([cv2.resize(np.ascontiguousarray(plane), (side, side), interpolation=method) for plane in image])
+
+
+def resized_masks(planes: NDArray[np.uint8], side: int, *, any_part: bool = False) -> NDArray[np.uint8]:
+    """Masks ``(n, y, x)`` of 0 and more, square, with another side: 1 where half of a new pixel is covered or any part."""
+    least = 1 if any_part else 128
+    covered = (planes > 0).view(np.uint8) * np.uint8(255)
+    return (resized_image(covered, side) >= least).view(np.uint8)
