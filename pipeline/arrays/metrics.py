@@ -25,6 +25,8 @@ __all__ = [
     "counts_at",
     "dice_curve",
     "probability_histogram",
+    "threshold_counts",
+    "trapezoid_aupr",
 ]
 
 Histogram: TypeAlias = NDArray[np.int64]
@@ -32,6 +34,7 @@ Histogram: TypeAlias = NDArray[np.int64]
 
 _ONE = 0x3C00
 _NEGATIVE_ZERO = 0x8000
+_TENTHS = np.linspace(0, 1, 11)
 HISTOGRAM_BINS = _ONE + 1
 """float16 numbers from 0 to 1; non-negative ones order like their bit patterns."""
 
@@ -160,7 +163,7 @@ def counts_at(histogram: Histogram, threshold: float) -> Counts:
 
 
 def average_precision(histogram: Histogram) -> float:
-    """Average precision: step-wise area under the precision-recall curve over pooled pixels, the AUPR of IDRiD.
+    """Average precision: step-wise area under the precision-recall curve over pooled pixels, the AUPR of IDRiD's paper.
 
     Notes
     -----
@@ -178,6 +181,46 @@ def average_precision(histogram: Histogram) -> float:
     fp, tp = _from_above(histogram)
     steps = np.flatnonzero(histogram[1])
     return float(np.sum(histogram[1, steps] * (tp[steps] / (tp[steps] + fp[steps])))) / positives
+
+
+def threshold_counts(histogram: Histogram) -> NDArray[np.int64]:
+    """Counts ``(3, 11)`` above the thresholds 0, 0.1, …, 1: true positives, false positives, and truth below or at them.
+
+    Above a threshold means greater, as in the tables that `trapezoid_aupr` is for. Counts of images add up.
+    """
+    values = np.arange(HISTOGRAM_BINS, dtype=np.uint16).view(np.float16).astype(np.float64)
+    first = np.searchsorted(values, _TENTHS, side="right")
+    below = np.concatenate([np.zeros((2, 1), np.int64), np.cumsum(histogram, axis=1, dtype=np.int64)], axis=1)[:, first]
+    above = histogram.sum(axis=1, dtype=np.int64)[:, None] - below
+    return np.stack([above[1], above[0], below[1]])
+
+
+def trapezoid_aupr(counts: NDArray[np.int64]) -> float:
+    """Trapezoid under the precision-recall points of 11 thresholds: the AUPR of IDRiD tables made with mmsegmentation.
+
+    Parameters
+    ----------
+    counts
+        ``(3, 11)``, of `threshold_counts`.
+
+    Notes
+    -----
+    ``Σ |R_n − R_{n+1}| (P_n + P_{n+1}) / 2`` over the thresholds 0, 0.1, …, 1, a pixel being predicted where its
+    probability is greater; precision is 1 where nothing is predicted. NaN without truth. It joins distant points by
+    straight lines, so it stands above the step-wise `average_precision` of the same map wherever precision falls.
+
+    References
+    ----------
+    .. [1] Q. Liu et al., M2MRF: Many-to-Many Reassembly of Features for Tiny Lesion Segmentation in Fundus Images,
+       arXiv:2111.00193, 2021; its code, ``mmseg/core/evaluation/my_metrics.py``.
+    """
+    tp, fp, missed = counts.astype(np.float64)
+    if not tp[0] + missed[0]:
+        return math.nan
+    predicted = tp + fp
+    precision = np.divide(tp, predicted, out=np.ones_like(tp), where=predicted > 0)
+    recall = tp / (tp + missed)
+    return float(-np.sum(np.diff(recall) * (precision[1:] + precision[:-1]) / 2))
 
 
 def dice_curve(histogram: Histogram) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -15,6 +15,8 @@ from pipeline.arrays.metrics import (
     counts_at,
     dice_curve,
     probability_histogram,
+    threshold_counts,
+    trapezoid_aupr,
 )
 from pipeline.errors import ModelError
 from pipeline.seeds import stream
@@ -39,6 +41,40 @@ def eager_average_precision(probability: Probability, truth: Mask) -> float:
 def test_average_precision_is_the_step_wise_sum_over_pixels(pixels: tuple[Probability, Mask]) -> None:
     found = average_precision(probability_histogram(*pixels))
     assert found == pytest.approx(eager_average_precision(*pixels), abs=1e-12, nan_ok=True)
+
+
+def eager_trapezoid_aupr(probability: Probability, truth: Mask) -> float:
+    """Masks of the pixels above each threshold, precision 1 without any, and NumPy's trapezoid over recall."""
+    if not truth.any():
+        return math.nan
+    points = []
+    for threshold in np.linspace(0, 1, 11):
+        mask = probability.astype(np.float64) > threshold
+        hits = (mask & truth).sum()
+        points.append((hits / truth.sum(), hits / mask.sum() if mask.any() else 1.0))
+    recall, precision = np.array(points[::-1]).T
+    return float(np.trapezoid(precision, recall))
+
+
+@settings(deadline=None, max_examples=50)
+@given(samples)
+def test_the_aupr_of_11_thresholds_is_the_trapezoid_under_their_points(pixels: tuple[Probability, Mask]) -> None:
+    found = trapezoid_aupr(threshold_counts(probability_histogram(*pixels)))
+    assert found == pytest.approx(eager_trapezoid_aupr(*pixels), abs=1e-12, nan_ok=True)
+
+
+def test_the_two_auprs_of_one_map_differ_by_as_much_as_two_methods_do() -> None:
+    probability, truth = sample(4000, levels=1000, share=0.02, seed=3)
+    histogram = probability_histogram(np.where(truth, np.sqrt(probability), probability).astype(np.float16), truth)
+    assert trapezoid_aupr(threshold_counts(histogram)) > average_precision(histogram) + 0.005
+
+
+def test_counts_above_the_11_thresholds_add_up_over_images_and_hold_every_truth_pixel() -> None:
+    parts = [probability_histogram(*sample(300, levels=40, share=0.3, seed=seed)) for seed in (4, 5)]
+    np.testing.assert_array_equal(threshold_counts(sum(parts)), sum(map(threshold_counts, parts)))
+    counted = threshold_counts(parts[0])
+    np.testing.assert_array_equal(counted[0] + counted[2], parts[0][1].sum())
+    assert (np.diff(counted[:2], axis=1) <= 0).all()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.arrays.metrics import Counts, Histogram, average_precision
+from pipeline.arrays.metrics import Counts, Histogram, average_precision, threshold_counts, trapezoid_aupr
 from pipeline.words import BACKGROUND
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 _COUNTS = ["tp", "fp", "fn", "tn"]
-_AVERAGED = ("dice_pooled", "iou_pooled", "ap_pooled", "dice_image_mean", "iou_image_mean")
+_AVERAGED = ("dice_pooled", "iou_pooled", "ap_pooled", "aupr11_pooled", "dice_image_mean", "iou_image_mean")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,8 @@ def class_table(table: pd.DataFrame, *, histograms: Mapping[str, Histogram] | No
     table
         One row per image and class.
     histograms
-        Class code → histogram pooled over the same images. Classes without one get NaN for ``ap_pooled``.
+        Class code → histogram pooled over the same images. Classes without one get NaN for ``ap_pooled`` and
+        ``aupr11_pooled``.
 
     Returns
     -------
@@ -92,6 +93,7 @@ def _class_row(code: str, rows: pd.DataFrame, *, histogram: Histogram | None) ->
         "precision_pooled": pooled.precision,
         "recall_pooled": pooled.recall,
         "ap_pooled": math.nan if histogram is None else average_precision(histogram),
+        "aupr11_pooled": math.nan if histogram is None else trapezoid_aupr(threshold_counts(histogram)),
         "dice_image_mean": float(rows["dice"][held].mean()),
         "iou_image_mean": float(rows["iou"][held].mean()),
         "false_positive_area": int(rows["fp"][~held].sum()),

@@ -17,7 +17,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline import stores
-from pipeline.arrays.metrics import Counts, Histogram, average_precision, counts, probability_histogram
+from pipeline.arrays.metrics import (
+    Counts,
+    Histogram,
+    average_precision,
+    counts,
+    probability_histogram,
+    threshold_counts,
+    trapezoid_aupr,
+)
 from pipeline.config import ReportConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import StoreError
@@ -58,6 +66,7 @@ IMAGE_COLUMNS = {
     "precision": "float64",
     "recall": "float64",
     "ap": "float64",
+    "aupr11": "float64",
     "false_positive_area": "int64",
 }
 """One row per image and class. Counts are pixels of the normalised image that are not ignored; `false_positive_area` is `fp` where the image
@@ -174,7 +183,7 @@ def _image_rows(measured: list[_Measured], thresholds: Mapping[str, float]) -> p
         (each.image_id, each.group_id, code, count) for each in measured for code, count in each.measure.counts.items()
     )
     pairs = [(each, code) for each in measured for code in each.measure.counts]
-    nothing = np.zeros((2, 1), dtype=np.int64)
+    found = [each.measure.histograms.get(code) for each, code in pairs]
     truth = rows["tp"] + rows["fn"]
     return rows.assign(
         split=[each.split for each, _ in pairs],
@@ -182,7 +191,8 @@ def _image_rows(measured: list[_Measured], thresholds: Mapping[str, float]) -> p
         pixels=truth + rows["fp"] + rows["tn"],
         truth_pixels=truth,
         truth_outside_roi=[each.measure.truth_outside_roi.get(code, 0) for each, code in pairs],
-        ap=[average_precision(each.measure.histograms.get(code, nothing)) for each, code in pairs],
+        ap=[math.nan if each is None else average_precision(each) for each in found],
+        aupr11=[math.nan if each is None else trapezoid_aupr(threshold_counts(each)) for each in found],
         false_positive_area=rows["fp"].where(truth == 0, 0),
     )
 

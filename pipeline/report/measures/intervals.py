@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.arrays.metrics import Histogram, average_precision
+from pipeline.arrays.metrics import Histogram, average_precision, threshold_counts, trapezoid_aupr
 from pipeline.report.measures.averages import pooled_dice, pooled_iou
 from pipeline.seeds import Key, stream
 
@@ -100,6 +100,16 @@ def _by_group(found: Sequence[tuple[str, Mapping[str, Histogram]]], code: str) -
     return cube
 
 
+def _cuts_by_group(found: Sequence[tuple[str, Mapping[str, Histogram]]], code: str) -> NDArray[np.int64]:
+    """Counts above 11 thresholds of one class ``(group, 3, 11)``."""
+    held = [(group, threshold_counts(histograms[code])) for group, histograms in found if code in histograms]
+    groups = sorted({group for group, _ in held})
+    cube = np.zeros((len(groups), 3, 11), dtype=np.int64)
+    for group, cuts in held:
+        cube[groups.index(group)] += cuts
+    return cube
+
+
 def intervals(
     rows: pd.DataFrame,
     histograms: Sequence[tuple[str, Mapping[str, Histogram]]],
@@ -143,6 +153,9 @@ def intervals(
     for code in codes:
         rng = stream(key[0], "report", "bootstrap", key[1], code, "ap_pooled")
         found[code, "ap_pooled"] = bootstrap_interval(_by_group(histograms, code), average_precision, rng=rng, n=draws)
+        rng = stream(key[0], "report", "bootstrap", key[1], code, "aupr11_pooled")
+        cuts = _cuts_by_group(histograms, code)
+        found[code, "aupr11_pooled"] = bootstrap_interval(cuts, trapezoid_aupr, rng=rng, n=draws)
     return {name: bounds for name, bounds in found.items() if bounds is not None}
 
 

@@ -47,6 +47,7 @@ MEASURES = {
     "dice_pooled": "Dice, pixels of all images pooled",
     "iou_pooled": "IoU, pixels of all images pooled",
     "ap_pooled": "AUPR (step-wise average precision), pixels of all images pooled",
+    "aupr11_pooled": "AUPR (trapezoid over the 11 thresholds 0, 0.1 … 1), pixels of all images pooled",
     "precision_pooled": "precision, pixels of all images pooled",
     "recall_pooled": "recall, pixels of all images pooled",
     "dice_image_mean": "Dice, mean over images that hold the class",
@@ -57,6 +58,7 @@ MEASURES = {
 COMPARED = (
     ("Dice, lesions", "mean over lesions", "dice_pooled"),
     ("AUPR, lesions", "mean over lesions", "ap_pooled"),
+    ("AUPR-11, lesions", "mean over lesions", "aupr11_pooled"),
     ("Dice, classes", "mean over classes", "dice_pooled"),
     ("mIoU", "mean over classes", "iou_pooled"),
     ("mIoU with background", "mean over classes with background", "iou_pooled"),

@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.arrays.metrics import Counts, average_precision, probability_histogram
+from pipeline.arrays.metrics import (
+    Counts,
+    average_precision,
+    probability_histogram,
+    threshold_counts,
+    trapezoid_aupr,
+)
 from pipeline.report.measures.averages import (
     average_table,
     class_table,
@@ -61,6 +67,8 @@ def test_average_precision_is_taken_from_the_pooled_histogram_of_the_class() -> 
     classes = class_table(example(), histograms={"MA": histogram}).set_index("class_code")
     assert classes.loc["MA", "ap_pooled"] == average_precision(histogram)
     assert classes["ap_pooled"].isna().tolist() == [False, True, True, True]
+    assert classes.loc["MA", "aupr11_pooled"] == trapezoid_aupr(threshold_counts(histogram))
+    assert classes["aupr11_pooled"].isna().tolist() == [False, True, True, True]
 
 
 def test_a_mean_over_classes_leaves_the_background_out_unless_asked() -> None:

@@ -170,7 +170,7 @@ def test_intervals_appear_from_ten_groups_on_and_hold_the_value(make, make_eye, 
     many = [make_eye(number, "test", height=40, width=40) for number in range(11)]
     made = make(tmp_path, many, fusions=("none",))
     summary = pd.read_parquet(made.results[0].metrics_classes)
-    for measure in ("dice_pooled", "iou_pooled", "ap_pooled"):
+    for measure in ("dice_pooled", "iou_pooled", "ap_pooled", "aupr11_pooled"):
         row = summary[(summary.class_code == "OD") & (summary.measure == measure)].iloc[0]
         assert row.low <= row.value <= row.high
         assert row.high - row.low < 0.5

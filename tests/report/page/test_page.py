@@ -110,9 +110,16 @@ def test_every_number_of_the_class_tables_is_that_of_the_parquet_file(world, cho
             part = summary[(summary.split == split) & (summary.class_code == code)].set_index("measure")["value"]
             expected = [
                 "–" if np.isnan(part[name]) else f"{part[name]:.3f}"
-                for name in ("dice_pooled", "iou_pooled", "ap_pooled", "dice_image_mean", "iou_image_mean")
+                for name in (
+                    "dice_pooled",
+                    "iou_pooled",
+                    "ap_pooled",
+                    "aupr11_pooled",
+                    "dice_image_mean",
+                    "iou_image_mean",
+                )
             ]
-            assert any(row[0].startswith(code) and row[1:6] == expected for row in written[1].rows if row), (
+            assert any(row[0].startswith(code) and row[1:7] == expected for row in written[1].rows if row), (
                 split,
                 code,
             )

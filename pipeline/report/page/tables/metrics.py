@@ -22,6 +22,11 @@ METRICS = (
         "area under the precision-recall curve: step-wise average precision over the pooled pixels, without threshold",
         "ap_pooled",
     ),
+    (
+        "AUPR-11",
+        "trapezoid under the precision-recall points of the thresholds 0, 0.1 … 1: the AUPR of IDRiD tables made with mmsegmentation",
+        "aupr11_pooled",
+    ),
     ("Dice per image", "mean of the Dice of the images that hold the class", "dice_image_mean"),
     ("IoU per image", "mean of the IoU of the images that hold the class", "iou_image_mean"),
 )
