@@ -22,7 +22,7 @@ from pipeline.model.loss import build_loss
 from pipeline.model.network import ScaledNetwork, Task
 from pipeline.model.operators import prepare_torchvision
 from pipeline.model.recipe import Length, cosine_factor, moving_average
-from pipeline.model.scores import PooledCounts, selection_score
+from pipeline.model.scores import PooledCounts, PooledHistograms, selection_score
 from pipeline.seeds import derived_seed
 
 prepare_torchvision()  # lightning imports it
@@ -72,6 +72,7 @@ class Training(lightning.LightningModule):
         *,
         settings: ModelSettings,
         codes: tuple[str, ...],
+        lesions: tuple[str, ...],
         task: Task,
         address: tuple[int, str],
         selects: bool,
@@ -87,6 +88,8 @@ class Training(lightning.LightningModule):
             Loss, optimizer, selection.
         codes
             Class codes in manifest order.
+        lesions
+            Those of lesions.
         task
             Meaning of the logits.
         address
@@ -97,11 +100,11 @@ class Training(lightning.LightningModule):
             Epochs and steps.
         """
         super().__init__()
-        self.network, self.settings, self.codes = network, settings, codes
+        self.network, self.settings, self.codes, self.lesions = network, settings, codes, lesions
         self.loss = build_loss(settings.loss, task=task)
         self.address, self.selects, self.length = address, selects, length
         self.average = moving_average(network, decay=settings.average_decay) if settings.average_decay else None
-        self.counts = PooledCounts(len(codes), task=task)
+        self.counts, self.histograms = PooledCounts(len(codes), task=task), PooledHistograms(len(codes), task=task)
         self.history: list[dict[str, float]] = []
         self.best: Best | None = None
         self._train_loss, self._validation_loss = _Mean(), _Mean()
@@ -169,11 +172,13 @@ class Training(lightning.LightningModule):
         logits = self.judged(pixels)
         self._validation_loss.add(float(self.loss(logits, target)), len(pixels))
         self.counts.update(logits, target)
+        self.histograms.update(logits, target)
 
     def on_train_epoch_end(self) -> None:
         """End of an epoch: a row of history, the best weights, the learning rate (validation has run before)."""
         row = self._row(self.counts.per_class() if self._validation_loss.patches else [Counts()] * len(self.codes))
         self.counts.reset()
+        self.histograms.reset()
         self.history.append(row)
         self._keep_best(row["score"])
         if self.selects and self._plateau is not None and not math.isnan(row["score"]):
@@ -195,18 +200,25 @@ class Training(lightning.LightningModule):
         return len(self.history) >= self.length.epochs or self._waited_enough()
 
     def _row(self, counts: list[Counts]) -> dict[str, float]:
-        named = list(zip(self.codes, counts, strict=True))
+        named = [
+            (code, count if count.tp + count.fn else Counts()) for code, count in zip(self.codes, counts, strict=True)
+        ]
         dice, both = (selection_score(counts, measure=measure) for measure in ("dice", "dice_and_miou"))
+        aupr = dict(zip(self.codes, self.histograms.per_class(), strict=True))
+        found = [aupr[code] for code in self.lesions if not math.isnan(aupr[code])]
+        scores = {"dice": dice, "dice_miou": both, "lesion_aupr": sum(found) / len(found) if found else math.nan}
         return {
             "epoch": self.current_epoch + 1,
             "train_loss": self._train_loss.take(),
             "validation_loss": self._validation_loss.take(),
             "learning_rate": self.optimizers().param_groups[0]["lr"],
-            "score": dice if self.settings.select_by == "dice" else both,
+            "score": scores[self.settings.select_by],
             "mean_dice": dice,
             "mean_iou": 2 * both - dice,
+            "mean_lesion_aupr": scores["lesion_aupr"],
             **{f"dice_{code}": count.dice for code, count in named},
             **{f"iou_{code}": count.iou for code, count in named},
+            **{f"aupr_{code}": value for code, value in aupr.items()},
         }
 
     def _keep_best(self, score: float) -> None:
@@ -218,13 +230,15 @@ class Training(lightning.LightningModule):
 
     def _tell(self, row: Mapping[str, float]) -> None:
         log.info(
-            "epoch %d/%d: train loss %.4f, validation loss %.4f, mean Dice %.4f, mIoU %.4f, learning rate %.2g",
+            "epoch %d/%d: train loss %.4f, validation loss %.4f, mean Dice %.4f, mIoU %.4f, lesion AUPR %.4f,"
+            " learning rate %.2g",
             row["epoch"],
             self.length.epochs,
             row["train_loss"],
             row["validation_loss"],
             row["mean_dice"],
             row["mean_iou"],
+            row["mean_lesion_aupr"],
             row["learning_rate"],
         )
 

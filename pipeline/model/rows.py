@@ -7,6 +7,7 @@ With a fold k, the rows of fold k validate, and all other rows of both splits tr
 splits: a guided or balanced sampling has none for the images of ``train``, so it is refused with a fold.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -87,7 +88,7 @@ def _by_fold(rows: pd.DataFrame, fold: int) -> Rows:
     return Rows(mine[~held], mine[held])
 
 
-def truth_pixels(rows: pd.DataFrame) -> int:
-    """Truth pixels of all classes and rows together."""
-    columns = [name for name in rows.columns if name.startswith("pixels_")]
+def truth_pixels(rows: pd.DataFrame, *, codes: Iterable[str]) -> int:
+    """Truth pixels of some classes in all rows together."""
+    columns = [f"pixels_{code}" for code in codes]
     return int(rows[columns].clip(lower=0).to_numpy(dtype="int64").sum())

@@ -1,27 +1,32 @@
-"""Scores of an epoch: Dice and IoU per class, pixels of all validation patches counted together.
+"""Scores of an epoch: Dice, IoU and AUPR per class, pixels of all validation patches counted together.
 
 Predictions are the most likely label (multiclass) or probabilities of at least one half (otherwise); truth is the
 target that is learned, so overlapping classes count by priority for multiclass. Pixels that do not exist or are
 ignored count nothing. Neighbouring patches of the grid overlap, and a pixel in two patches counts twice. That weights pixels
 slightly, changes no class against another, and the report measures whole images anyway.
+
+A class without truth in the validation patches has no score, whatever was predicted of it.
 """
 
 import math
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
-from pipeline.arrays.metrics import Counts
-from pipeline.model.network import Task
+from pipeline.arrays.metrics import HISTOGRAM_BINS, Counts, average_precision
+from pipeline.model.network import Task, probabilities
 from pipeline.model.operators import prepare_torchvision
 from pipeline.model.targets import IGNORE
 
 prepare_torchvision()  # torchmetrics imports torchvision
 from torchmetrics import Metric  # noqa: E402
 
-__all__ = ["PooledCounts", "class_counts", "selection_score"]
+__all__ = ["PooledCounts", "PooledHistograms", "Score", "class_counts", "class_histograms", "selection_score"]
+
+Score: TypeAlias = Literal["dice_miou", "dice", "lesion_aupr"]
+"""Validation scores by which an epoch can be chosen."""
 
 
 def class_counts(logits: Tensor, target: Tensor, *, task: Task) -> Tensor:
@@ -81,16 +86,66 @@ class PooledCounts(Metric):
         return [Counts(tp=tp, fp=fp, fn=fn) for tp, fp, fn in self.compute().tolist()]
 
 
+def class_histograms(logits: Tensor, target: Tensor, *, task: Task) -> Tensor:
+    """Histograms of the probabilities of a batch per class, of the pixels without and with truth.
+
+    Parameters are those of `class_counts`.
+
+    Returns
+    -------
+    Tensor
+        ``(classes, 2, 15361)`` int64, by the bit pattern of the probability as float16 (`pipeline.arrays.metrics`).
+    """
+    chances = probabilities(logits, task).half().nan_to_num(0.0)
+    exists = (target != IGNORE).reshape(len(target), -1, *target.shape[-2:]).expand_as(chances)
+    if task == "multiclass":
+        labels = torch.arange(1, chances.shape[1] + 1, device=target.device)[None, :, None, None]
+        truth = target[:, None] == labels
+    else:
+        truth = target == 1
+    planes = torch.arange(chances.shape[1], device=target.device)[None, :, None, None] * 2 + truth
+    bins = (planes * HISTOGRAM_BINS + chances.contiguous().view(torch.int16))[exists]
+    length = chances.shape[1] * 2 * HISTOGRAM_BINS
+    return torch.bincount(bins, minlength=length).reshape(chances.shape[1], 2, HISTOGRAM_BINS)
+
+
+class PooledHistograms(Metric):
+    """Pooled histograms of probabilities, which add up like `PooledCounts`."""
+
+    full_state_update = False
+    total: Tensor
+
+    def __init__(self, classes: int, *, task: Task) -> None:
+        super().__init__()
+        self.task = task
+        empty = torch.zeros(classes, 2, HISTOGRAM_BINS, dtype=torch.int64)
+        self.add_state("total", default=empty, dist_reduce_fx="sum")
+
+    def update(self, logits: Tensor, target: Tensor) -> None:
+        """Histograms of a batch, added."""
+        self.total += class_histograms(logits, target, task=self.task)
+
+    def compute(self) -> Tensor:
+        """``(classes, 2, 15361)`` int64 of all batches."""
+        return self.total
+
+    def per_class(self) -> list[float]:
+        """Average precision of each class, in manifest order; NaN without truth."""
+        if not self.update_called:  # nothing validates; torchmetrics would warn
+            return [math.nan] * len(self.total)
+        return [average_precision(histogram) for histogram in self.compute().cpu().numpy()]
+
+
 def selection_score(classes: Iterable[Counts], *, measure: Literal["dice", "dice_and_miou"]) -> float:
-    """Score by which the best weights are chosen, from the validation counts pooled per class.
+    """Score of an epoch, from the validation counts pooled per class.
 
     ``dice`` is the mean Dice over the classes given, ``dice_and_miou`` the mean of that and of their mean IoU. Classes
-    without a defined value, which neither truth nor prediction holds, are left out; NaN where none is left.
+    without truth are left out; NaN where none is left.
     """
-    defined = [count for count in classes if not math.isnan(count.dice)]
-    if not defined:
+    present = [count for count in classes if count.tp + count.fn]
+    if not present:
         return math.nan
-    dice = sum(count.dice for count in defined) / len(defined)
+    dice = sum(count.dice for count in present) / len(present)
     if measure == "dice":
         return dice
-    return (dice + sum(count.iou for count in defined) / len(defined)) / 2
+    return (dice + sum(count.iou for count in present) / len(present)) / 2

@@ -46,6 +46,7 @@ LIBRARIES = ("torch", "lightning", "segmentation-models-pytorch", "albumentation
 SCORES = {
     "dice_miou": "mean of mean Dice and mean IoU over the classes, without background, pooled over validation patches",
     "dice": "mean Dice over the classes, without background, pooled over validation patches",
+    "lesion_aupr": "mean average precision over the lesion classes, pooled over validation patches",
 }
 
 
@@ -85,7 +86,9 @@ class _Task:
     @property
     def selects(self) -> bool:
         """Selection of an epoch: whether validation can tell one from another."""
-        return truth_pixels(self.rows.validation) > 0
+        record = self.job.record
+        learned = record.lesion_codes if self.settings.select_by == "lesion_aupr" else record.codes
+        return truth_pixels(self.rows.validation, codes=learned) > 0
 
 
 def train(inputs: Inputs, *, name: str, settings: ModelSettings, patch: int, job: Job, output: Path) -> None:
@@ -176,6 +179,7 @@ def _training(task: _Task) -> Training:
         network,
         settings=settings,
         codes=record.codes,
+        lesions=record.lesion_codes,
         task=record.task,
         address=(task.seed, task.name),
         selects=task.selects,
@@ -219,7 +223,8 @@ def _warnings(task: _Task) -> tuple[str, ...]:
     if task.rows.validation.empty:
         return ("there are no validation patches: the last epoch was taken, and nothing says how good it is",)
     if not task.selects:
-        return ("the validation patches hold no truth: the last epoch was taken, and its scores mean nothing",)
+        what = "lesion" if truth_pixels(task.rows.validation, codes=task.job.record.codes) else "truth"
+        return (f"the validation patches hold no {what}: the last epoch was taken, and its scores mean nothing",)
     return ()
 
 

@@ -63,5 +63,5 @@ def test_nothing_to_learn_from_is_an_error() -> None:
 
 
 def test_unknown_counts_are_no_negative_truth() -> None:
-    assert truth_pixels(GRID) == 0 + 1 + 2 + 3 + 4
-    assert truth_pixels(GRID.head(0)) == 0
+    assert truth_pixels(GRID, codes=("MA", "OD")) == 0 + 1 + 2 + 3 + 4
+    assert truth_pixels(GRID.head(0), codes=("MA", "OD")) == truth_pixels(GRID, codes=("OD",)) == 0

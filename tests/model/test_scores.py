@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.arrays.metrics import Counts
-from pipeline.model.scores import PooledCounts, class_counts, selection_score
+from pipeline.arrays.metrics import Counts, average_precision, probability_histogram
+from pipeline.model.network import probabilities
+from pipeline.model.scores import PooledCounts, PooledHistograms, class_counts, selection_score
 
 
 def loop(predicted: np.ndarray, truth: np.ndarray, exists: np.ndarray) -> list[int]:
@@ -53,6 +54,33 @@ def test_counts_add_up_over_batches_and_start_again() -> None:
 
 def test_the_best_weights_are_chosen_by_mean_dice_or_by_the_mean_of_dice_and_iou() -> None:
     classes = [Counts(tp=2, fp=1, fn=1), Counts(tn=5), Counts(fn=1)]
+    classes.append(Counts(fp=3))  # without truth, whatever was predicted
     assert selection_score(classes, measure="dice") == pytest.approx((4 / 6 + 0) / 2)
     assert selection_score(classes, measure="dice_and_miou") == pytest.approx(((4 / 6) / 2 + (2 / 4) / 2) / 2)
-    assert math.isnan(selection_score([Counts(tn=5)], measure="dice"))
+    assert math.isnan(selection_score([Counts(tn=5), Counts(fp=2)], measure="dice"))
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel", "binary"])
+def test_average_precision_is_that_of_the_report_over_all_batches(task: str) -> None:
+    random = torch.Generator().manual_seed(1)
+    planes = 1 if task == "binary" else 3
+    pooled, logits, targets = PooledHistograms(planes, task=task), [], []
+    for _ in range(2):
+        logits.append(torch.randn(2, planes + (task == "multiclass"), 9, 7, generator=random) * 4)
+        shape = (2, 9, 7) if task == "multiclass" else (2, planes, 9, 7)
+        labels = torch.randint(0, 3 if task == "multiclass" else 2, shape, generator=random, dtype=torch.uint8)
+        targets.append(labels.masked_fill(torch.rand(shape, generator=random) < 0.2, 255))
+        pooled.update(logits[-1], targets[-1])
+    chances = probabilities(torch.cat(logits), task).half().numpy()
+    target = torch.cat(targets).numpy()
+    if task == "multiclass":
+        within = np.broadcast_to(target[:, None] != 255, chances.shape)
+        truth = target[:, None] == np.arange(1, planes + 1)[:, None, None]
+    else:
+        within, truth = target != 255, target == 1
+    for at, found in enumerate(pooled.per_class()):
+        expected = average_precision(probability_histogram(chances[:, at], truth[:, at], within[:, at]))
+        assert found == expected or (math.isnan(found) and not truth[:, at].any())
+    assert any(math.isnan(found) for found in pooled.per_class()) == (task == "multiclass"), "its last class is absent"
+    pooled.reset()
+    assert all(math.isnan(found) for found in pooled.per_class())

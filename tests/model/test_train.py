@@ -1,5 +1,6 @@
 """Training as a whole: the door."""
 
+import dataclasses
 import json
 import math
 import shutil
@@ -41,7 +42,8 @@ def test_training_writes_weights_card_and_history_and_nothing_else(trained: tupl
     history = pd.read_parquet(folder / "history.parquet")
     assert history["epoch"].tolist() == [1, 2]
     expected = ["epoch", "train_loss", "validation_loss", "learning_rate", "score", "mean_dice", "mean_iou"]
-    assert list(history.columns) == [*expected, "dice_MA", "dice_OD", "iou_MA", "iou_OD"]
+    expected += ["mean_lesion_aupr", "dice_MA", "dice_OD", "iou_MA", "iou_OD", "aupr_MA", "aupr_OD"]
+    assert list(history.columns) == expected
     assert np.isfinite(history[["train_loss", "validation_loss", "score"]].to_numpy()).all()
     card = read_card(folder)
     best = history.loc[history["score"].idxmax()]
@@ -199,6 +201,22 @@ def test_without_validation_patches_the_last_epoch_is_taken_and_the_card_says_so
     assert "no validation patches" in card.warnings[0]
     assert card.metrics["score"] is None
     assert pd.read_parquet(folder / "history.parquet")["validation_loss"].isna().all()
+
+
+def test_the_epoch_of_the_best_lesion_aupr_can_be_kept_and_the_disc_does_not_count(
+    bench: Callable, quick: ModelSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = bench()
+    classes = [
+        each.model_copy(update={"kind": "anatomy"}) if each.code == "OD" else each for each in tiny.record.classes
+    ]
+    tiny = dataclasses.replace(tiny, record=tiny.record.model_copy(update={"classes": tuple(classes)}))
+    shown = iter([[0.4, 0.9], [0.6, 0.1], [0.5, 0.99]])
+    monkeypatch.setattr("pipeline.model.scores.PooledHistograms.per_class", lambda _self: next(shown))
+    folder = tiny.train("out", settings=quick.model_copy(update={"epochs": 3, "select_by": "lesion_aupr"}))
+    card = read_card(folder)
+    assert (card.best_epoch, card.metrics["score"], card.metrics["aupr_OD"]) == (2, 0.6, 0.1)
+    assert card.selected_by.startswith("mean average precision over the lesion classes")
 
 
 def test_a_loss_that_is_not_finite_names_the_epoch_and_the_remedy(
