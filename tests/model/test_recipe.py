@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,13 @@ from hypothesis import strategies as st
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from pipeline.config import ModelSettings
+from pipeline.config.augmentation import BrightnessContrast, Flips, Noise, Scale, Turns
 from pipeline.model.checkpoint import read_card
+from pipeline.model.crops import epoch_boxes
 from pipeline.model.module import Training
 from pipeline.model.order import EpochBatches
 from pipeline.model.recipe import cosine_factor, moving_average, training_length
+from pipeline.stores import write_table
 
 
 @given(st.integers(1, 60), st.integers(1, 70), st.integers(1, 9), st.integers(1, 4), st.integers(1, 300))
@@ -84,6 +88,9 @@ RECIPE = {
 }
 
 
+MOVING = {"moving_crops": 0.4, "augmentation": (Scale(), Turns(), Flips(), BrightnessContrast(), Noise())}
+
+
 class Killed(Exception):
     """Stands for the end of the process."""
 
@@ -92,10 +99,23 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return torch.load(folder / "weights.pt", weights_only=True)
 
 
-def test_a_killed_training_with_cosine_and_average_ends_with_the_weights_of_an_undisturbed_one(
+def moving(tiny: Any) -> pd.DataFrame:
+    """Training rows as drawn ones, whose boxes may move; written as the index."""
+    frame = tiny.frame.assign(anchor_y=-1, anchor_x=-1, coverage=False)
+    frame["is_positive"] = frame[["pixels_MA", "pixels_OD"]].any(axis=1)
+    drawn = np.where(frame["split"] == "train", "guided", "grid")
+    frame = frame.assign(strategy=pd.Categorical(drawn))
+    write_table(frame, tiny.index, provenance={})
+    return frame[frame["split"] == "train"]
+
+
+def test_a_killed_training_with_cosine_average_and_moving_crops_ends_with_the_weights_of_an_undisturbed_one(
     bench: Callable, quick: ModelSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiny, settings = bench(), quick.model_copy(update=RECIPE)
+    tiny, settings = bench(), quick.model_copy(update=RECIPE | MOVING)
+    rows, at = moving(tiny), {"share": 0.4, "normalized": tiny.stores, "address": (3, "net")}
+    boxes = [epoch_boxes(rows, epoch=epoch, augmentation=settings.augmentation, **at) for epoch in (0, 1)]
+    assert not boxes[0].equals(boxes[1])
     undisturbed = tiny.train("undisturbed", settings=settings)
     history = pd.read_parquet(undisturbed / "history.parquet")
     assert len(history) == 3
