@@ -43,6 +43,9 @@ class ModelSettings(Strict):
     loss: tuple[LossTerm, ...] = Field(
         (LossTerm(name="dice"), LossTerm(name="focal")), min_length=1, description="Terms of the loss."
     )
+    class_weights: dict[str, Positive] | Literal["index"] = Field(
+        {}, description="Class code or background → weight in the loss; index: from the pixels of the index; {}: equal."
+    )
     moving_crops: Annotated[float, Field(ge=0, le=0.5)] = Field(
         0.0, description="Training patches move anew in each epoch by at most this share of their side; 0: they stay."
     )

@@ -12,6 +12,7 @@ from pipeline.config import SafeName, Sampling, StageConfig
 from pipeline.config.manifest import DatasetRecord, load_manifest, resolved_root
 from pipeline.config.validation import Tree, check_keys, nearest, validate
 from pipeline.errors import ConfigurationError
+from pipeline.words import BACKGROUND
 
 __all__ = ["DatasetRun", "RunConfig", "merge", "plan_run", "run_schema", "sampling_from"]
 
@@ -148,6 +149,9 @@ def _check_parts(tree: Tree, *, run: RunConfig) -> None:
 
 def _codes_named(config: StageConfig) -> Iterator[tuple[str, str]]:
     """Keys that name classes, and each class code in them."""
+    for name, model in config.model.models.items():
+        given = {} if model.class_weights == "index" else model.class_weights
+        yield from ((f"model.models.{name}.class_weights", code) for code in given)
     yield from (("segmentation.minimum_areas", code) for code in config.segmentation.minimum_areas)
     for name, sampling in config.index.samplings.items():
         if sampling.strategy == "guided":
@@ -157,7 +161,8 @@ def _codes_named(config: StageConfig) -> Iterator[tuple[str, str]]:
 
 def _check_codes(config: StageConfig, *, record: DatasetRecord, entry: str) -> None:
     for key, code in _codes_named(config):
-        if code not in record.codes:
+        weighted = key.endswith(".class_weights") and record.task == "multiclass"
+        if code not in (*record.codes, *([BACKGROUND] if weighted else [])):
             raise ConfigurationError(
                 "Unknown class.",
                 where=f"configuration of {entry}: {key}",

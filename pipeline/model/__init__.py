@@ -24,4 +24,5 @@ session       settings of torch while a model trains: device, threads, determini
 targets       training target of a task, from the truth planes
 train         training of one model, from the patch index to its folder
 trainer       trainer: Lightning, with a checkpoint of the whole state after each epoch
+weighting     class weights of the loss: given, or from the index
 """

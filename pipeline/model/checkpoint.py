@@ -82,6 +82,8 @@ class Card(_Frozen):
     """SHA-256 of the file of encoder weights."""
     index_digest: str
     """SHA-256 of the patch index."""
+    class_weights: dict[str, float] = Field(default_factory=dict)
+    """Output of the network → its weight in the loss; empty for equal ones."""
     rows: dict[str, int]
     """Patches that train and that validate."""
     best_epoch: int

@@ -7,6 +7,9 @@ Dice and Tversky pool the pixels of a batch per class, and a class without truth
 segmentation_models_pytorch has it. What is predicted of such a class is punished by the term per pixel (focal,
 cross-entropy) beside them.
 
+Class weights make every mean over classes or pixels a weighted one; a pixel weighs as its class, or as its plane. So
+their scale does not matter. Only the softmax form of Lovász takes none.
+
 References
 ----------
 Milletari et al., V-Net, 3DV 2016 (Dice); Salehi et al., MLMI 2017 (Tversky); Lin et al., ICCV 2017 (focal); Abraham and
@@ -14,7 +17,7 @@ Khan, ISBI 2019 (focal Tversky); Berman et al., CVPR 2018 (Lovász); Kervadec et
 """
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import TypeAlias, cast
 
 import cv2
 import numpy as np
@@ -62,6 +65,16 @@ class WeightedLoss(nn.Module):
         return cast("Tensor", sum(values))
 
 
+def _pixel_mean(values: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
+    """Mean over the pixels that exist, where ``values`` is 0 elsewhere: weighted by class or plane where weights are given."""
+    exists = target != IGNORE
+    if weights is None:
+        return values.sum() / exists.sum().clamp_min(1)
+    weights = weights.to(values)
+    shares = weights[(target * exists).long()] if target.ndim == 3 else weights[:, None, None].expand_as(values)
+    return (values * shares).sum() / (shares * exists).sum().clamp_min(torch.finfo(values.dtype).tiny)
+
+
 class Focal(nn.Module):
     """Focal loss: mean of ``-(1 - p)^gamma log p`` over the pixels that exist, p the probability of what is true there.
 
@@ -69,9 +82,9 @@ class Focal(nn.Module):
     not belong to outputs that are read through a softmax, and for multilabel it cannot ignore pixels.
     """
 
-    def __init__(self, gamma: float, *, task: Task) -> None:
+    def __init__(self, gamma: float, *, task: Task, weights: Tensor | None = None) -> None:
         super().__init__()
-        self.gamma, self.task = gamma, task
+        self.gamma, self.task, self.weights = gamma, task, weights
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Labels ``(n, h, w)`` for multiclass, planes ``(n, classes, h, w)`` otherwise."""
@@ -81,7 +94,7 @@ class Focal(nn.Module):
         else:
             surprise = F.binary_cross_entropy_with_logits(logits, target * exists, reduction="none") * exists
         focus = (-torch.expm1(-surprise)).clamp_min(1e-6) ** self.gamma  # a power below 1 has no slope at 0
-        return (focus * surprise).sum() / exists.sum().clamp_min(1)
+        return _pixel_mean(focus * surprise, target, self.weights)
 
 
 class Boundary(nn.Module):
@@ -92,9 +105,10 @@ class Boundary(nn.Module):
     and class that it holds. It belongs beside another loss, with a small weight.
     """
 
-    def __init__(self, *, task: Task) -> None:
+    def __init__(self, *, task: Task, weights: Tensor | None = None) -> None:
         super().__init__()
         self.task = task
+        self.weights = weights if weights is None or task != "multiclass" else weights[1:]
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Labels ``(n, h, w)`` for multiclass, planes ``(n, classes, h, w)`` otherwise."""
@@ -106,7 +120,8 @@ class Boundary(nn.Module):
         else:
             chances, planes = logits.sigmoid(), target == 1
         distances = signed_distances(planes.cpu().numpy(), exists.cpu().numpy())
-        return (chances * torch.from_numpy(distances).to(chances.device) * exists).sum() / exists.sum().clamp_min(1)
+        values = chances * torch.from_numpy(distances).to(chances.device) * exists
+        return _pixel_mean(values, torch.where(exists, 1, IGNORE), self.weights)
 
 
 def signed_distances(planes: NDArray[np.bool_], exists: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -140,40 +155,46 @@ def signed_distances(planes: NDArray[np.bool_], exists: NDArray[np.bool_]) -> ND
 class Bce(nn.Module):
     """Binary cross-entropy with logits, a mean over the pixels that exist."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, weights: Tensor | None = None) -> None:
         super().__init__()
-        from segmentation_models_pytorch.losses import SoftBCEWithLogitsLoss
-
-        self.total = SoftBCEWithLogitsLoss(ignore_index=IGNORE, reduction="sum")
+        self.weights = weights
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Planes ``(n, classes, h, w)``."""
-        return cast("Tensor", self.total(logits, target)) / (target != IGNORE).sum().clamp_min(1)
+        exists = target != IGNORE
+        surprise = F.binary_cross_entropy_with_logits(logits, target * exists, reduction="none")
+        return _pixel_mean(surprise * exists, target, self.weights)
 
 
 class CrossEntropy(nn.Module):
     """Cross-entropy, a mean over the pixels that exist; 0 where none does, whose mean would be no number."""
 
+    def __init__(self, *, weights: Tensor | None = None) -> None:
+        super().__init__()
+        self.weights = weights
+
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Labels ``(n, h, w)``."""
         if not bool((target != IGNORE).any()):
             return logits.sum() * 0
-        return F.cross_entropy(logits, target, ignore_index=IGNORE)
+        weights = None if self.weights is None else self.weights.to(logits)
+        return F.cross_entropy(logits, target, weight=weights, ignore_index=IGNORE)
 
 
-def _dice(_: LossTerm, task: Task) -> nn.Module:
+def _dice(_: LossTerm, task: Task, weights: Tensor | None) -> nn.Module:
     from segmentation_models_pytorch.losses import DiceLoss
 
-    return cast("nn.Module", DiceLoss(_mode(task), ignore_index=IGNORE))
+    return cast("nn.Module", DiceLoss(_mode(task), ignore_index=IGNORE, class_weights=weights))
 
 
-def _tversky(term: LossTerm, task: Task) -> nn.Module:
+def _tversky(term: LossTerm, task: Task, weights: Tensor | None) -> nn.Module:
     from segmentation_models_pytorch.losses import TverskyLoss
 
-    return cast("nn.Module", TverskyLoss(_mode(task), ignore_index=IGNORE, alpha=term.alpha, beta=term.beta))
+    shape = {"alpha": term.alpha, "beta": term.beta, "class_weights": weights}
+    return cast("nn.Module", TverskyLoss(_mode(task), ignore_index=IGNORE, **shape))
 
 
-def _focal_tversky(term: LossTerm, task: Task) -> nn.Module:
+def _focal_tversky(term: LossTerm, task: Task, weights: Tensor | None) -> nn.Module:
     from segmentation_models_pytorch.losses import TverskyLoss
 
     class FocalTversky(TverskyLoss):
@@ -181,20 +202,21 @@ def _focal_tversky(term: LossTerm, task: Task) -> nn.Module:
 
         def aggregate_loss(self, loss: Tensor) -> Tensor:
             present = loss > 0  # a power below 1 has no slope at 0, and a class without truth has no loss
-            return (torch.where(present, loss, 1) ** (1 / term.gamma) * present).mean()
+            powers = torch.where(present, loss, 1) ** (1 / term.gamma) * present
+            return cast("Tensor", super().aggregate_loss(powers))
 
-    return cast(
-        "nn.Module", FocalTversky(_mode(task), ignore_index=IGNORE, alpha=term.alpha, beta=term.beta, gamma=1.0)
-    )
+    shape = {"alpha": term.alpha, "beta": term.beta, "gamma": 1.0, "class_weights": weights}
+    return cast("nn.Module", FocalTversky(_mode(task), ignore_index=IGNORE, **shape))
 
 
 class Lovasz(nn.Module):
     """Lovász loss: the convex surrogate of 1 − IoU; softmax form for multiclass, the mean of the hinge forms otherwise."""
 
-    def __init__(self, *, task: Task) -> None:
+    def __init__(self, *, task: Task, weights: Tensor | None = None) -> None:
         super().__init__()
         from segmentation_models_pytorch.losses import LovaszLoss
 
+        self.weights = weights
         self.form = LovaszLoss("multiclass" if task == "multiclass" else "binary", ignore_index=IGNORE)
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
@@ -203,8 +225,8 @@ class Lovasz(nn.Module):
             return logits.sum() * 0
         if target.ndim == 3:
             return cast("Tensor", self.form(logits, target))
-        planes = [self.form(logits[:, at], target[:, at]) for at in range(target.shape[1])]
-        return torch.stack(planes).mean()
+        planes = torch.stack([self.form(logits[:, at], target[:, at]) for at in range(target.shape[1])])
+        return planes.mean() if self.weights is None else (planes * self.weights.to(planes)).sum() / self.weights.sum()
 
 
 def _mode(task: Task) -> str:
@@ -216,39 +238,53 @@ LABELS: tuple[Task, ...] = ("multiclass",)
 PLANES: tuple[Task, ...] = ("multilabel", "binary")
 """Tasks whose target is one plane per class."""
 
-LOSSES: dict[str, tuple[tuple[Task, ...], Callable[[LossTerm, Task], nn.Module]]] = {
+Build: TypeAlias = Callable[[LossTerm, Task, Tensor | None], nn.Module]
+"""Builds a loss from its term, the task, and the weights of its outputs (None for equal ones)."""
+
+LOSSES: dict[str, tuple[tuple[Task, ...], Build]] = {
     "dice": (LABELS + PLANES, _dice),
     "tversky": (LABELS + PLANES, _tversky),
     "focal_tversky": (LABELS + PLANES, _focal_tversky),
-    "lovasz": (LABELS + PLANES, lambda _term, task: Lovasz(task=task)),
-    "boundary": (LABELS + PLANES, lambda _term, task: Boundary(task=task)),
-    "focal": (LABELS + PLANES, lambda term, task: Focal(term.gamma, task=task)),
-    "cross_entropy": (LABELS, lambda _term, _task: CrossEntropy()),
-    "bce": (PLANES, lambda _term, _task: Bce()),
+    "lovasz": (LABELS + PLANES, lambda _term, task, weights: Lovasz(task=task, weights=weights)),
+    "boundary": (LABELS + PLANES, lambda _term, task, weights: Boundary(task=task, weights=weights)),
+    "focal": (LABELS + PLANES, lambda term, task, weights: Focal(term.gamma, task=task, weights=weights)),
+    "cross_entropy": (LABELS, lambda _term, _task, weights: CrossEntropy(weights=weights)),
+    "bce": (PLANES, lambda _term, _task, weights: Bce(weights=weights)),
 }
-"""Name → tasks that it has a meaning for, and what builds it from its term: a module ``forward(logits, target)``."""
+"""Name → tasks that it has a meaning for, and what builds it: a module ``forward(logits, target)``."""
 
 
-def build_loss(terms: Sequence[LossTerm], *, task: Task) -> WeightedLoss:
+def build_loss(terms: Sequence[LossTerm], *, task: Task, weights: Sequence[float] | None = None) -> WeightedLoss:
     """Loss that the configuration names.
+
+    Parameters
+    ----------
+    terms
+        What is added up.
+    task
+        Meaning of the logits.
+    weights
+        Weight of each output of the network, above 0: background first for multiclass. None for equal ones.
 
     Raises
     ------
     ModelError
-        For a term that has no meaning for the task.
+        For a term that has no meaning for the task, or takes no class weights.
     """
     prepare_torchvision()
-    return WeightedLoss([_term(term, task=task) for term in terms], weights=[term.weight for term in terms])
+    shares = None if weights is None else torch.tensor(weights, dtype=torch.float32)
+    return WeightedLoss([_term(term, task, shares) for term in terms], weights=[term.weight for term in terms])
 
 
-def _term(term: LossTerm, *, task: Task) -> nn.Module:
+def _term(term: LossTerm, task: Task, weights: Tensor | None) -> nn.Module:
     tasks, build = LOSSES[term.name]
-    if task in tasks:
-        return build(term, task)
-    fitting = [name for name, (own, _) in LOSSES.items() if task in own]
+    unweighted = weights is not None and task == "multiclass" and term.name == "lovasz"
+    if task in tasks and not unweighted:
+        return build(term, task, weights)
+    fitting = [name for name, (own, _) in LOSSES.items() if task in own and not (unweighted and name == "lovasz")]
     other = "cross_entropy" if task == "multiclass" else "bce"
     raise ModelError(
-        "A loss does not fit the task.",
+        "A loss takes no class weights." if unweighted else "A loss does not fit the task.",
         where="model.models.*.loss",
         found=f"{term.name} for task {task}",
         expected=", ".join(fitting),

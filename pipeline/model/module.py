@@ -77,6 +77,7 @@ class Training(lightning.LightningModule):
         address: tuple[int, str],
         selects: bool,
         length: Length,
+        weights: Mapping[str, float],
     ) -> None:
         """Prepare training.
 
@@ -98,10 +99,12 @@ class Training(lightning.LightningModule):
             Whether validation can choose the best epoch; the last one is taken otherwise.
         length
             Epochs and steps.
+        weights
+            Weight of each output in the loss; empty for equal ones.
         """
         super().__init__()
         self.network, self.settings, self.codes, self.lesions = network, settings, codes, lesions
-        self.loss = build_loss(settings.loss, task=task)
+        self.loss = build_loss(settings.loss, task=task, weights=tuple(weights.values()) or None)
         self.address, self.selects, self.length = address, selects, length
         self.average = moving_average(network, decay=settings.average_decay) if settings.average_decay else None
         self.counts, self.histograms = PooledCounts(len(codes), task=task), PooledHistograms(len(codes), task=task)

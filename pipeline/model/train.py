@@ -29,6 +29,7 @@ from pipeline.model.rows import Rows, choose_rows, truth_pixels
 from pipeline.model.scaling import scaling_of_buffers
 from pipeline.model.session import choose_device, session
 from pipeline.model.trainer import build_trainer, delete_states, last_state
+from pipeline.model.weighting import class_weights
 from pipeline.seeds import derived_seed
 from pipeline.stores import input_digest, open_group, read_table, write_table
 from pipeline.stores.atomic import folder_in_progress
@@ -82,6 +83,11 @@ class _Task:
     def length(self) -> Length:
         """Epochs and steps."""
         return training_length(self.settings, rows=len(self.rows.training))
+
+    @property
+    def class_weights(self) -> dict[str, float]:
+        """Weights of the outputs in the loss; empty for equal ones."""
+        return class_weights(self.settings, rows=self.rows.training, record=self.job.record)
 
     @property
     def selects(self) -> bool:
@@ -184,6 +190,7 @@ def _training(task: _Task) -> Training:
         address=(task.seed, task.name),
         selects=task.selects,
         length=task.length,
+        weights=task.class_weights,
     )
 
 
@@ -267,6 +274,7 @@ def _card(task: _Task, best: Best, *, metrics: Mapping[str, float]) -> Card:
         settings=settings.model_copy(update={"encoder_weights": "file"}) if from_file else settings,
         encoder_digest=file_digest(Path(settings.encoder_weights)) if from_file else None,
         index_digest=input_digest(task.inputs.index),
+        class_weights=task.class_weights,
         rows={"training": len(task.rows.training), "validation": len(task.rows.validation)},
         best_epoch=best.epoch,
         selected_by=SCORES[settings.select_by] if task.selects else "last epoch",

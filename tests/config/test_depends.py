@@ -95,6 +95,7 @@ CHANGES = [
     ({"index": {"samplings": {"plain": {"strategy": "grid", "patch": 64}}}}, PAGE, PAGE),
     ({"model": {"models": {"unet": {"learning_rate": 0.5}}}}, *[{"model_fit"} | PAGE] * 2),
     ({"model": {"models": {"unet": {"augmentation": [{"name": "scale"}]}}}}, *[{"model_fit"} | PAGE] * 2),
+    ({"model": {"models": {"unet": {"class_weights": "index"}}}}, *[{"model_fit"} | PAGE] * 2),
     ({"model": {"models": {"unet": {"readers": 1}}}}, PAGE, PAGE),
     ({"model": {"models": {"second": {"learning_rate": 0.5}}}}, PAGE, PAGE),
     (

@@ -66,6 +66,7 @@ WRONG = [
         {"model": {"models": {"unet": {"augmentation": [{"name": "scale", "range": [1.4, 0.7]}]}}}},
         ["model.models.unet.augmentation.0.range", "1.4 to 0.7 is no range"],
     ),
+    ({"model": {"models": {"unet": {"class_weights": {"EXX": 2.0}}}}}, ["unet.class_weights", "EXX", "'EX'"]),
     ({"model": {"models": {"unet": {"augmentation": [{"name": "zoom"}]}}}}, ["augmentation.0", "zoom", "'scale'"]),
     ({"model": {"models": {"unet": {"augmentation": {"nois": 0.1}}}}}, ["unet.augmentation.nois", "'noise'"]),
     ({"index": {"samplings": {"guided": {"most_share": {"EXX": 0.1}}}}}, ["guided.most_share", "EXX", "'EX'"]),

@@ -119,6 +119,55 @@ def test_scattered_ignored_pixels_leave_the_loss_of_the_kept_ones(task: str, nam
     assert float(found) == pytest.approx(expected, abs=1e-6)
 
 
+WEIGHTED = [pair for pair in PAIRS if pair not in (("multiclass", "lovasz"), ("multiclass", "boundary"))]
+
+
+@pytest.mark.parametrize(("task", "name"), WEIGHTED)
+def test_class_weights_weigh_the_means_over_classes_or_pixels(task: str, name: str) -> None:
+    """Of pixels by the class that is true there, of planes, and of classes as sets."""
+    logits, target = example(task)
+    weights = [0.5, 3.0, 2.0][: logits.shape[1]]
+    found = build_loss([LossTerm(name=name, gamma=2, alpha=0.3, beta=0.7)], task=task, weights=weights)(logits, target)
+    if name == "boundary":
+        each = [alone(name, task, logits[:, [at]], target[:, [at]]) for at in range(len(weights))]
+        expected = np.average(each, weights=weights)
+    elif task == "multiclass":
+        kept = (target != 255).numpy()
+        chances = logits.double().softmax(1).permute(0, 2, 3, 1).numpy()[kept]
+        truth = target.numpy()[kept]
+        one_hot = np.eye(3)[truth]
+        if name in ("cross_entropy", "focal"):
+            parts = [by_hand(name, chances[truth == label], one_hot[truth == label]) for label in range(3)]
+            expected = np.average(parts, weights=np.bincount(truth) * weights)
+        else:  # the softmax of one class against the rest, as a plane of its own
+            parts = [by_hand(name, chances[:, [at]], one_hot[:, [at]]) for at in range(3)]
+            expected = np.average(parts, weights=weights)
+    else:
+        each = [alone(name, task, logits[:, [at]], target[:, [at]]) for at in range(len(weights))]
+        expected = np.average(each, weights=weights)
+    assert float(found) == pytest.approx(float(expected), abs=1e-6)
+
+
+def alone(name: str, task: str, logits: torch.Tensor, target: torch.Tensor) -> float:
+    return float(build_loss([LossTerm(name=name, gamma=2, alpha=0.3, beta=0.7)], task=task)(logits, target))
+
+
+@pytest.mark.parametrize(("task", "name"), WEIGHTED)
+def test_the_scale_of_class_weights_does_not_matter(task: str, name: str) -> None:
+    logits, target = example(task)
+    plain, even, same = (
+        build_loss([LossTerm(name=name)], task=task, weights=weights)(logits, target)
+        for weights in (None, [7.0] * logits.shape[1], [1.0] * logits.shape[1])
+    )
+    torch.testing.assert_close(even, plain)
+    torch.testing.assert_close(even, same)
+
+
+def test_the_softmax_form_of_lovasz_takes_no_class_weights() -> None:
+    with pytest.raises(ModelError, match="no class weights"):
+        build_loss([LossTerm(name="lovasz")], task="multiclass", weights=[1.0, 2.0])
+
+
 @pytest.mark.parametrize(("task", "name"), PAIRS)
 def test_a_batch_of_nothing_but_ignored_pixels_has_no_loss_and_no_slope(task: str, name: str) -> None:
     logits, target = example(task)

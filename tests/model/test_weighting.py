@@ -1,0 +1,41 @@
+"""Class weights: given ones, and those of the pixels of the index."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.config import ModelSettings
+from pipeline.model.checkpoint import read_card
+from pipeline.model.rows import choose_rows
+from pipeline.model.weighting import class_weights, index_weights
+
+
+def rows(**pixels: list[int]) -> pd.DataFrame:
+    return pd.DataFrame({"height": [100, 100], "width": [50, 50], **pixels})
+
+
+def test_rare_classes_weigh_more_and_no_weight_exceeds_that_of_an_absent_class() -> None:
+    found = index_weights(rows(pixels_MA=[10, 0], pixels_OD=[900, 100], pixels_SE=[-1, 0]), codes=("MA", "OD", "SE"))
+    shares = {"background": (10_000 - 1010) / 10_000, "MA": 0.001, "OD": 0.1, "SE": 0.0}
+    assert found == pytest.approx({code: 1 / np.log(1.02 + share) for code, share in shares.items()})
+    assert found["background"] < found["OD"] < found["MA"] < found["SE"] < 51
+
+
+def test_weights_follow_the_outputs_and_a_class_that_is_not_named_weighs_one(record: Callable) -> None:
+    table, given = rows(pixels_MA=[10, 0], pixels_OD=[900, 100]), ModelSettings(class_weights={"OD": 0.2})
+    assert list(class_weights(given, rows=table, record=record()).items()) == [
+        ("background", 1),
+        ("MA", 1),
+        ("OD", 0.2),
+    ]
+    assert class_weights(given, rows=table, record=record("multilabel")) == {"MA": 1, "OD": 0.2}
+    assert class_weights(ModelSettings(), rows=table, record=record()) == {}
+
+
+def test_the_card_holds_the_weights_that_trained(bench: Callable, quick: ModelSettings) -> None:
+    tiny = bench()
+    folder = tiny.train("out", settings=quick.model_copy(update={"class_weights": "index", "epochs": 1}))
+    expected = index_weights(choose_rows(tiny.frame, fold=-1).training, codes=("MA", "OD"))
+    assert read_card(folder).class_weights == pytest.approx(expected)
