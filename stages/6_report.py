@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 def report_metrics(smk: Any) -> None:
     """Measure one model and fusion."""
     from pipeline.config import ReportConfig
+    from pipeline.raw.datasets.entry import entry_from_files
     from pipeline.report.measures.evaluate import write_metrics
+    from pipeline.report.measures.original_grid import TruthFiles
     from pipeline.report.paths import Result
 
     config = smk.params.config
+    sheets = by_image(smk.input.sheets)
     segmentation = by_image(smk.input.segmentation)
     result = Result(
         smk.wildcards.model,
@@ -31,6 +34,10 @@ def report_metrics(smk: Any) -> None:
         Path(smk.input.images),
         result,
         normalized=by_image(smk.input.normalized),
+        truths={
+            image: TruthFiles(entry_from_files(facts, **files), sheets[image])
+            for image, (facts, files) in smk.params.truths.items()
+        },
         folds=config["folds"],
         config=ReportConfig.model_validate(config["report"]),
         job=job_of("report", config=config, code=smk.params.code, inputs=segmentation),

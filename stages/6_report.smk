@@ -3,6 +3,10 @@
 STAGE_RESULTS["report"] = each("<results>/{dataset}/report/index.html")
 
 
+# Images that are measured on the grid of their originals too, with the truth of their files.
+on_originals = lambda w: measured(w) if depends.measures_originals(run_of(w)) else []
+
+
 rule report_metrics:
     input:
         images="<results>/{dataset}/raw/images.parquet",
@@ -10,6 +14,7 @@ rule report_metrics:
         probability=each("<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr", image=measured),
         segmentation=each("<results>/{dataset}/segmentation/{model}/{fusion}/{image}.zarr", image=measured),
         normalized=each("<results>/{dataset}/normalized/{image}.zarr", image=measured),
+        sheets=each("<results>/{dataset}/raw/{image}.json", image=on_originals),
     output:
         images="<results>/{dataset}/report/{model}.{fusion}.images.parquet",
         classes="<results>/{dataset}/report/{model}.{fusion}.classes.parquet",
@@ -23,6 +28,11 @@ rule report_metrics:
         **recorded(
             lambda w: depends.report_metrics(run_of(w), w.model), script="6_report.py", function="report_metrics"
         ),
+        # Not inputs: what they hold is in the normalised images, which are made again when it changes.
+        truths=lambda w, input: {
+            image: (IMAGES[w.dataset][image].facts(), IMAGES[w.dataset][image].file_lists())
+            for image in on_originals(w)
+        },
     message:
         "{wildcards.dataset}: measuring {wildcards.model}, {wildcards.fusion}"
     script:

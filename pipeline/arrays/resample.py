@@ -1,7 +1,7 @@
 """Resampling of a raster to a grid of another size over the same field, any box of it computed on its own.
 
 Pixel ``i`` of ``n`` covers the part from ``i / n`` to ``(i + 1) / n`` of the field. Where an axis shrinks, a new pixel is
-the mean over its area; where it grows, pictures are interpolated cubically. A pixel of a mask is set where at least half
+the mean over its area; where it grows, pictures are interpolated cubically, probabilities linearly. A pixel of a mask is set where at least half
 of its area is covered, or any part of it where that is asked for. Weights follow from places in the whole grid and are summed in one order, so any partition gives
 the same pixels, bit for bit.
 """
@@ -17,7 +17,7 @@ from pipeline.arrays.raster import Raster
 from pipeline.errors import GeometryError
 from pipeline.geometry import Box
 
-__all__ = ["resampled_mask", "resampled_picture"]
+__all__ = ["resampled_mask", "resampled_picture", "resampled_probability"]
 
 Size: TypeAlias = tuple[int, int]
 
@@ -62,6 +62,15 @@ def resampled_mask(source: Raster[np.bool_], target: Size, *, any_part: bool = F
     return source if source.shape == target else Raster(target, lambda box: _mask(source, target, box, least=least))
 
 
+def resampled_probability(source: Raster[np.float16], target: Size) -> Raster[np.float16]:
+    """Raster of a probability map ``(class, y, x)`` on another grid; at its own size the map itself.
+
+    Where an axis grows, linear between the centres of two pixels, and beyond the outermost centre its value; where it
+    shrinks, the mean over the area. Computed in float32 and rounded to float16. Errors are those of `resampled_picture`.
+    """
+    return source if source.shape == target else Raster(target, lambda box: _probability(source, target, box))
+
+
 def _picture(source: Raster[Any], target: Size, box: Box) -> NDArray[Any]:
     _check(source.shape, target, box)
     columns, across = _weights(source.width, target[1], box.x0, box.x1)
@@ -91,6 +100,21 @@ def _mask(source: Raster[np.bool_], target: Size, box: Box, *, least: int) -> ND
         _cover(block, rows - inner.y0, down, columns - inner.x0, across, least, out)
         parts.append(out)
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _probability(source: Raster[np.float16], target: Size, box: Box) -> NDArray[np.float16]:
+    _check(source.shape, target, box)
+    columns, across = _linear_weights(source.width, target[1], box.x0, box.x1)
+    parts = []
+    for band in _bands(source.shape, target, box):
+        rows, down = _linear_weights(source.height, target[0], band.y0, band.y1)
+        inner = _hull(rows, columns)
+        planes = source.read(inner).astype(np.float32)
+        out = np.empty((len(planes), band.height, box.width), np.float32)
+        for plane, mixed in zip(planes, out, strict=True):
+            _mix(_checked(plane, inner), rows - inner.y0, down, columns - inner.x0, across, mixed)
+        parts.append(out.astype(np.float16))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
 def _check(source: Size, target: Size, box: Box) -> None:
@@ -149,6 +173,40 @@ def _weights(source: int, target: int, first: int, end: int) -> tuple[NDArray[np
     far = ((_CUBIC * distance - 5 * _CUBIC) * distance + 8 * _CUBIC) * distance - 4 * _CUBIC
     pixels = np.clip(base[:, None] + np.arange(-1, 3), 0, source - 1)
     return pixels, np.where(distance <= 1, near, far).astype(np.float32)
+
+
+def _linear_weights(source: int, target: int, first: int, end: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Like `_weights`, but of two pixels ``(n, 2)`` where the axis grows."""
+    if target <= source:
+        return _weights(source, target, first, end)
+    centre = (np.arange(first, end) + 0.5) * (source / target) - 0.5
+    base = np.floor(centre).astype(np.int64)
+    part = (centre - base)[:, None]
+    pixels = np.clip(base[:, None] + np.arange(2), 0, source - 1)
+    return pixels, np.concatenate([1 - part, part], axis=1).astype(np.float32)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _mix(
+    plane: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    down: NDArray[np.float32],
+    columns: NDArray[np.int64],
+    across: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    line = np.empty(plane.shape[1], np.float32)
+    for y in range(out.shape[0]):
+        line[:] = 0
+        for k in range(rows.shape[1]):
+            weight, row = down[y, k], plane[rows[y, k]]
+            for i in range(line.size):
+                line[i] += weight * row[i]
+        for x in range(columns.shape[0]):
+            total = np.float32(0)
+            for k in range(columns.shape[1]):
+                total += across[x, k] * line[columns[x, k]]
+            out[y, x] = total
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.model import BUILT_IN_WEIGHTS
+from pipeline.config.normalized import Rescale
 from pipeline.config.run import DatasetRun
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "index_candidates",
     "index_sampling",
     "is_stained",
+    "measures_originals",
     "model_ensemble",
     "model_fit",
     "normalized_image",
@@ -244,6 +246,11 @@ def segmentation_image(run: DatasetRun) -> Values:
 def segmentation_hard_negatives(run: DatasetRun) -> Values:
     """Dependencies of the list of hard negatives: the areas and the margin."""
     return {"record": bare_record(run), "segmentation": _part(_block(run, "segmentation"), MISSED)}
+
+
+def measures_originals(run: DatasetRun) -> bool:
+    """Measures on the grid of the originals: whether there are any. The truth of a slide may be of any level."""
+    return run.config.normalized.rescale != Rescale() and run.record.adaptor != "slide"
 
 
 def report_metrics(run: DatasetRun, model: str) -> Values:

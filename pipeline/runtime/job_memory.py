@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from pipeline.config import NormalizedConfig, Rescale, StageConfig
+from pipeline.geometry import BLOCK
 from pipeline.runtime.measured import JOBS, SNAKEMAKE, TORCH, activations_of
 from pipeline.runtime.memory import INTERPRETER, MASK_PIECES, PIECES, normalized_bytes, probability_bytes
 from pipeline.words import WORDS
@@ -31,6 +32,8 @@ COUNTED = 2**26
 """Largest picture, in pixels, whose masks are held whole to count the regions that are lost when it is made smaller."""
 COUNTING, LABELLING = 2, 6
 """Bytes a pixel of each class meanwhile, and of the components of one."""
+ORIGINAL = 12
+"""Bytes a pixel and class of a block on the grid of the original."""
 RESAMPLED = 2 * 3 * 2**23
 """A band of the original and its copy while a block is resampled."""
 SHEET = 2 * 2**26
@@ -182,6 +185,11 @@ def job_mb(rule: str, *, config: StageConfig, picture: Picture, classes: int, im
         Name of the model or ensemble, where the rule has one.
     """
     match rule:
+        case "report_metrics" if config.normalized.rescale != Rescale():
+            # Truth at original size beside it, and blocks of all classes: maps in float32 and float16, masks, truth.
+            beside = MASK_PIECES + MASK * picture.truth * picture.pixels * picture.whole + ORIGINAL * classes * BLOCK**2
+            measured = _measured_mb(rule, picture, config=config, classes=classes, images=images)
+            return measured + math.ceil(beside / 2**20)
         case "raw_image":
             return fact_sheet_mb(picture)
         case "normalized_image":

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.arrays import resample
 from pipeline.arrays.raster import Raster
-from pipeline.arrays.resample import resampled_mask, resampled_picture
+from pipeline.arrays.resample import resampled_mask, resampled_picture, resampled_probability
 from pipeline.errors import GeometryError
 from pipeline.geometry import Box
 from pipeline.seeds import stream
@@ -137,3 +137,36 @@ def test_only_what_is_needed_is_read():
 def test_a_box_outside_the_grid_is_refused(target, box):
     with pytest.raises(GeometryError, match="resampled"):
         resampled_picture(raster(np.zeros((8, 8), np.uint8)), target).read(box)
+
+
+def probabilities(*shape):
+    return stream(0, "test", "resample", "probability").random(shape).astype(np.float16)
+
+
+@given(sides, sides, sides, sides, st.data())
+def test_any_box_of_a_probability_map_is_that_box_of_the_whole(height, width, rows, columns, data):
+    source = Raster.of(probabilities(2, height, width))
+    y0, x0 = data.draw(st.integers(0, rows - 1)), data.draw(st.integers(0, columns - 1))
+    box = Box(y0, x0, data.draw(st.integers(y0 + 1, rows)), data.draw(st.integers(x0 + 1, columns)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resample, "_BAND", data.draw(st.sampled_from([1, 50, 2**23])))
+        part = resampled_probability(source, (rows, columns)).read(box)
+    whole_map = resampled_probability(source, (rows, columns)).read(Box.of_shape(rows, columns))
+    assert np.array_equal(part, whole_map[(..., *box.slices)])
+    assert part.dtype == np.float16
+    assert 0 <= part.min() <= part.max() <= 1
+
+
+@pytest.mark.parametrize("target", [(34, 58), (51, 44), (18, 91), (17, 29)])
+def test_probabilities_are_interpolated_as_opencv_does_between_pixels(target):
+    maps = probabilities(3, 17, 29)
+    found = resampled_probability(Raster.of(maps), target).read(Box.of_shape(*target))
+    expected = [cv2.resize(plane.astype(np.float32), target[::-1], interpolation=cv2.INTER_LINEAR) for plane in maps]
+    np.testing.assert_allclose(found.astype(np.float32), np.stack(expected), atol=1e-3)
+
+
+def test_a_smaller_probability_map_holds_means_of_areas():
+    maps = probabilities(2, 12, 18)
+    found = resampled_probability(Raster.of(maps), (4, 6)).read(Box.of_shape(4, 6))
+    means = maps.astype(np.float64).reshape(2, 4, 3, 6, 3).mean(axis=(2, 4))
+    np.testing.assert_allclose(found.astype(np.float64), means, atol=6e-4)

@@ -1,6 +1,7 @@
 """A result depends on what changes it and on nothing else: a table of changes, for two data sets in one configuration."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,7 @@ RULES = {
     "report_borders": ("unet",),
     "report_page": ({"a": 3},),
 }
+NO_RULES = {"target_file", "hard_negatives_file", "weights_file", "measures_originals"}
 PAGE = {"report_page"}
 IMAGES = {"normalized_image"} | PAGE
 STAINS = {"normalized_stain", "normalized_image"} | PAGE
@@ -177,6 +179,14 @@ def test_a_changed_fact_changes_what_shows_it_or_is_computed_with_it(plan, facts
     assert changed(before["tissue"], after["tissue"]) == set()
 
 
+def test_a_rescaled_data_set_is_measured_on_its_originals_too_but_no_slides(plan):
+    assert not depends.measures_originals(plan()["eyes"])
+    run = plan({"overrides": {"eyes": {"normalized": {"rescale": {"factor": 0.5}}}}})["eyes"]
+    assert depends.measures_originals(run)
+    slides = run.record.model_copy(update={"adaptor": "slide"})
+    assert not depends.measures_originals(replace(run, record=slides))
+
+
 def test_another_shade_of_a_named_colour_changes_what_shows_it(plan, monkeypatch):
     before = values(plan()["eyes"])
     monkeypatch.setitem(colours.COLOURS, "red", "#FE0000")
@@ -244,7 +254,7 @@ def test_an_image_as_target_is_estimated_with_the_settings_of_the_data_set_and_n
 
 def test_every_rule_that_makes_results_has_its_function_here():
     text = "".join(path.read_text() for path in sorted((PROJECT / "stages").glob("[0-9]_*.smk")))
-    asked = set(re.findall(r"depends\.(\w+)\(\s*run_of", text)) - {"target_file", "hard_negatives_file", "weights_file"}
+    asked = set(re.findall(r"depends\.(\w+)\(\s*run_of", text)) - NO_RULES
     assert asked == set(RULES)
     assert text.count("**recorded(") == len(RULES) + 3  # complete and the table of lesions depend on their inputs alone
 

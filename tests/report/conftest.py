@@ -13,6 +13,7 @@ from pipeline import stores
 from pipeline.config import ReportConfig, Storage
 from pipeline.config.manifest import ClassRecord, DatasetRecord
 from pipeline.report.measures.evaluate import write_metrics
+from pipeline.report.measures.original_grid import TruthFiles
 from pipeline.report.paths import Inputs, Original, Result
 from pipeline.report.pictures import canvas
 from pipeline.seeds import stream
@@ -244,6 +245,7 @@ def write_result(
     fusion: str,
     blur: float = 0.0,
     config: ReportConfig,
+    truths: Mapping[str, TruthFiles] | None = None,
 ) -> Result:
     probability, segmentation = {}, {}
     base = folder / "probability" / model / fusion, folder / "segmentation" / model / fusion
@@ -269,7 +271,8 @@ def write_result(
     (base[1] / "thresholds.json").write_text(json_text({"classes": fits}))
     tables = [folder / "report" / f"{model}.{fusion}.{kind}.parquet" for kind in ("images", "classes")]
     result = Result(model, fusion, probability, segmentation, base[1] / "thresholds.json", *tables)
-    write_metrics(inputs.images, result, normalized=inputs.normalized, config=config, job=Job(record, PROVENANCE))
+    job = Job(record, PROVENANCE)
+    write_metrics(inputs.images, result, normalized=inputs.normalized, truths=truths, config=config, job=job)
     return result
 
 
@@ -281,6 +284,8 @@ def make_world(
     models: tuple[str, ...] = ("unet",),
     fusions: tuple[str, ...] = ("none", "gaussian"),
     config: ReportConfig = CONFIG,
+    mapping: Mapping[str, float] | None = None,
+    truths: Mapping[str, TruthFiles] | None = None,
 ) -> World:
     images = write_images(folder, eyes, record)
     normalized, originals = {}, {}
@@ -294,7 +299,7 @@ def make_world(
             levels(np.moveaxis(each.pixels, 2, 0)),
             channels=("red", "green", "blue"),
             extra=extra,
-            attributes={"lesionmap": {"image_id": each.image_id}},
+            attributes={"lesionmap": {"image_id": each.image_id, **({"mapping": mapping} if mapping else {})}},
         )
         originals[each.image_id] = lambda box, pixels=each.pixels: Original(pixels, box and pixels[box.slices])
     usable = [each for each in eyes if not each.rejected and each.split != "predict"]
@@ -309,7 +314,17 @@ def make_world(
     for name in models:
         for at, fusion in enumerate(fusions):
             world.results.append(
-                write_result(folder, eyes, record, inputs, model=name, fusion=fusion, blur=0.7 * at, config=config)
+                write_result(
+                    folder,
+                    eyes,
+                    record,
+                    inputs,
+                    model=name,
+                    fusion=fusion,
+                    blur=0.7 * at,
+                    config=config,
+                    truths=truths,
+                )
             )
     return world
 

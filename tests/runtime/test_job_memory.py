@@ -75,6 +75,14 @@ def test_every_rule_of_the_workflow_that_runs_a_script_has_its_memory() -> None:
     assert asked == {*job_memory.COMPUTED, *JOBS}
 
 
+def test_measures_on_the_grid_of_the_originals_add_their_truth_and_a_block() -> None:
+    plain, rescaled = (
+        job_mb("report_metrics", config=config(change), picture=IDRID, classes=5, images=12)
+        for change in ({}, {"normalized": {"rescale": {"factor": 0.5}}})
+    )
+    assert rescaled - plain == pytest.approx((2**26 + IDRID.truth * IDRID.pixels) / 2**20 + 12 * 5, abs=1)
+
+
 def test_the_largest_job_of_each_stage_counts() -> None:
     small = Picture(300, 200, truth=5)
     rules = rules_memory(config(), [small, IDRID, small], classes=5)

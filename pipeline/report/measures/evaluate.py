@@ -1,55 +1,60 @@
 """Metrics of one model with one fusion: image by image in blocks, summed up per split, written as two tables.
 
-Truth, masks and probabilities are compared on the pixel grid of the normalised image, over all of its pixels. What is
-kept is integer counts and histograms, so the size of an image does not matter and nothing is rounded. A class that
-nobody annotated in an image is left out of that image altogether, and so are pixels that nobody is sure of.
+Truth, masks and probabilities are compared on the pixel grid of the normalised image, over all of its pixels, and on that
+of the original too where it was rescaled. What is kept is integer counts and histograms, so the size of an image does not
+matter and nothing is rounded. A class that nobody annotated in an image is left out of that image altogether, and so are
+pixels that nobody is sure of.
 """
 
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline import stores
-from pipeline.arrays.metrics import (
-    Counts,
-    Histogram,
-    average_precision,
-    counts,
-    probability_histogram,
-    threshold_counts,
-    trapezoid_aupr,
-)
+from pipeline.arrays.metrics import Histogram, average_precision, threshold_counts, trapezoid_aupr
 from pipeline.config import ReportConfig
 from pipeline.config.manifest import DatasetRecord
-from pipeline.errors import StoreError
-from pipeline.geometry import BLOCK, Box, aligned_boxes
 from pipeline.model.held_out import measured_split
 from pipeline.report.measures.averages import class_table, count_table
+from pipeline.report.measures.image import ImageMeasure, measure_image
 from pipeline.report.measures.intervals import curve, intervals
-from pipeline.report.measures.summary import OVER_CLASSES, OVER_LESIONS, SUMMARY_COLUMNS, average_rows, class_rows
+from pipeline.report.measures.original_grid import TruthFiles, original_planes
+from pipeline.report.measures.summary import (
+    NORMALISED,
+    ORIGINAL,
+    OVER_CLASSES,
+    OVER_LESIONS,
+    SUMMARY_COLUMNS,
+    average_rows,
+    class_rows,
+)
 from pipeline.report.paths import Result
 from pipeline.segmentation.threshold_file import read_thresholds
 from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.image_store import ignored_array
 from pipeline.stores.job import Job
-from pipeline.stores.probability_store import ProbabilityMap, open_probability
-from pipeline.words import BACKGROUND, EVALUATED_SPLITS
+from pipeline.stores.probability_store import open_probability
+from pipeline.words import EVALUATED_SPLITS
 
-__all__ = ["IMAGE_COLUMNS", "ImageMeasure", "measure_image", "write_metrics"]
+__all__ = ["IMAGE_COLUMNS", "write_metrics"]
 
 log = logging.getLogger(__name__)
+
+Curves: TypeAlias = dict[str, dict[str, list[list[float]]]]
+"""Split → class → recall and precision."""
 
 IMAGE_COLUMNS = {
     "model": "category",
     "fusion": "category",
     "split": "category",
+    "grid": "category",
     "image_id": "category",
     "group_id": "category",
     "class_code": "category",
@@ -69,77 +74,9 @@ IMAGE_COLUMNS = {
     "aupr11": "float64",
     "false_positive_area": "int64",
 }
-"""One row per image and class. Counts are pixels of the normalised image that are not ignored; `false_positive_area` is `fp` where the image
-does not hold the class, else 0; ratios are NaN where undefined; `threshold` is NaN for the background."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImageMeasure:
-    """Counts and histograms of one image."""
-
-    counts: Mapping[str, Counts]
-    """Class code → counts; the background too where every class is annotated."""
-    histograms: Mapping[str, Histogram]
-    """Class code → pixels by probability, without and with truth."""
-    truth_outside_roi: Mapping[str, int]
-    """Class code → truth pixels that inference does not look at."""
-
-
-def measure_image(planes: Mapping[str, Any], *, codes: tuple[str, ...], annotated: tuple[str, ...]) -> ImageMeasure:
-    """Counts and histograms of one image, compared block by block.
-
-    Parameters
-    ----------
-    planes
-        ``truth``, ``masks``, ``probability`` ``(class, y, x)`` and ``roi`` ``(y, x)``: Zarr arrays or NumPy arrays.
-        ``ignore`` ``(y, x)``, where there is one, holds pixels that count nothing.
-    codes
-        Class codes along the class axis.
-    annotated
-        Those that somebody looked for in this image.
-
-    Raises
-    ------
-    StoreError
-        Where the arrays do not cover the same pixels.
-    """
-    _one_grid(planes, classes=len(codes))
-    total = dict.fromkeys([*annotated, *([BACKGROUND] if annotated == codes else [])], Counts())
-    histograms: dict[str, Histogram] = {}
-    outside = dict.fromkeys(annotated, 0)
-    height, width = planes["roi"].shape
-    for box in aligned_boxes(height, width, BLOCK):
-        block = {name: _block(plane, box) for name, plane in planes.items()}
-        truth, masks, roi = (block[name] > 0 for name in ("truth", "masks", "roi"))
-        within = block["ignore"] == 0 if "ignore" in block else None
-        for code in annotated:
-            at = codes.index(code)
-            total[code] += counts(truth[at], masks[at], within)
-            histogram = probability_histogram(block["probability"][at], truth[at], within)
-            histograms[code] = histograms[code] + histogram if code in histograms else histogram
-            outside[code] += int(np.count_nonzero(truth[at] & ~roi))
-        if BACKGROUND in total:
-            total[BACKGROUND] += counts(~np.logical_or.reduce(truth), ~np.logical_or.reduce(masks), within)
-    return ImageMeasure(total, histograms, outside)
-
-
-def _block(plane: Any, box: Box) -> NDArray[Any]:  # noqa: ANN401 Zarr, NumPy or a map
-    if isinstance(plane, np.ndarray):
-        return plane[(..., *box.slices)]
-    return plane.read(box) if isinstance(plane, ProbabilityMap) else stores.read_box(plane, box)
-
-
-def _one_grid(planes: Mapping[str, Any], *, classes: int) -> None:
-    expected = (classes, *planes["roi"].shape)
-    for name in ("truth", "masks", "probability"):
-        if planes[name].shape != expected:
-            raise StoreError(
-                "Results do not cover the normalised image.",
-                where=f"array {name}",
-                found=planes[name].shape,
-                expected=f"(class, y, x) = {expected}",
-                remedy="Run the stages after normalized again.",
-            )
+"""One row per grid, image and class. Counts are pixels of the grid that are not ignored: `normalised`, and where images were
+rescaled `original` beside it. `false_positive_area` is `fp` where the image does not hold the class, else 0; ratios are NaN
+where undefined; `threshold` is NaN for the background."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +87,33 @@ class _Measured:
     measure: ImageMeasure
 
 
+def _on_normalised(paths: Mapping[str, Path], *, codes: tuple[str, ...], annotated: tuple[str, ...]) -> ImageMeasure:
+    ignored = ignored_array(paths["normalized"])
+    planes = {
+        "truth": stores.open_array(paths["normalized"], "truth"),
+        "roi": stores.open_array(paths["normalized"], "roi"),
+        "masks": stores.open_array(paths["segmentation"], "masks"),
+        "probability": open_probability(paths["probability"]),
+    } | ({} if ignored is None else {"ignore": ignored})
+    return measure_image(planes, codes=codes, annotated=annotated)
+
+
+def _on_original(
+    truth: TruthFiles, paths: Mapping[str, Path], *, record: DatasetRecord, annotated: tuple[str, ...]
+) -> ImageMeasure | None:
+    with original_planes(truth, paths, record=record) as planes:
+        return None if planes is None else measure_image(planes, codes=record.codes, annotated=annotated)
+
+
 def _measured(
-    table: pd.DataFrame, *, codes: tuple[str, ...], planes: Mapping[str, Mapping[str, Path]], folds: Sequence[int]
-) -> Iterator[_Measured]:
+    table: pd.DataFrame,
+    *,
+    record: DatasetRecord,
+    planes: Mapping[str, Mapping[str, Path]],
+    truths: Mapping[str, TruthFiles],
+    folds: Sequence[int],
+) -> Iterator[tuple[_Measured, ImageMeasure | None]]:
+    """Images with their measures, and those on the grid of the original where that is another one."""
     counted = table.assign(split=measured_split(table, folds=folds))
     usable = counted[counted["split"].isin(EVALUATED_SPLITS)].sort_values(["split", "image_id"])
     for row in usable.to_dict("records"):
@@ -160,18 +121,20 @@ def _measured(
         if missing := [stage for stage, paths in planes.items() if image not in paths]:
             log.warning("%s is not measured: no result of %s", image, ", ".join(missing))
             continue
-        arrays = {
-            "truth": stores.open_array(planes["normalized"][image], "truth"),
-            "roi": stores.open_array(planes["normalized"][image], "roi"),
-            "masks": stores.open_array(planes["segmentation"][image], "masks"),
-            "probability": open_probability(planes["probability"][image]),
-        }
-        ignored = ignored_array(planes["normalized"][image])
-        arrays |= {} if ignored is None else {"ignore": ignored}
-        annotated = tuple(code for code in codes if row[f"pixels_{code}"] >= 0)
-        yield _Measured(
-            image, str(row["group_id"]), str(row["split"]), measure_image(arrays, codes=codes, annotated=annotated)
-        )
+        paths = {stage: found[image] for stage, found in planes.items()}
+        annotated = tuple(code for code in record.codes if row[f"pixels_{code}"] >= 0)
+        measure = _on_normalised(paths, codes=record.codes, annotated=annotated)
+        truth = truths.get(image)
+        original = None if truth is None else _on_original(truth, paths, record=record, annotated=annotated)
+        yield _Measured(image, str(row["group_id"]), str(row["split"]), measure), original
+
+
+def _by_grid(found: Sequence[tuple[_Measured, ImageMeasure | None]]) -> dict[str, list[_Measured]]:
+    """Measured images by grid; the original's where any image was rescaled, and there with all images."""
+    grids = {NORMALISED: [each for each, _ in found]}
+    if any(original is not None for _, original in found):
+        grids[ORIGINAL] = [replace(each, measure=original or each.measure) for each, original in found]
+    return grids
 
 
 def _typed(frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
@@ -228,11 +191,34 @@ def _summary(
     return table, {code: curve(histogram) for code, histogram in pooled.items()}
 
 
+def _tables(
+    measured: list[_Measured],
+    *,
+    record: DatasetRecord,
+    thresholds: Mapping[str, float],
+    config: ReportConfig,
+    seed: int,
+) -> tuple[pd.DataFrame, list[pd.DataFrame], Curves]:
+    """Rows of all images on one grid, summaries of the splits, and the curves of each."""
+    rows = _image_rows(measured, thresholds)
+    summaries: list[pd.DataFrame] = []
+    curves: Curves = {}
+    for split in EVALUATED_SPLITS:
+        part = [each for each in measured if each.split == split]
+        if part:
+            own = rows[rows["split"] == split]
+            table, found = _summary(part, own, record=record, thresholds=thresholds, draws=config.bootstrap, seed=seed)
+            summaries.append(table)
+            curves[split] = {code: points.tolist() for code, points in found.items()}
+    return rows, summaries, curves
+
+
 def write_metrics(
     images: Path,
     result: Result,
     *,
     normalized: Mapping[str, Path],
+    truths: Mapping[str, TruthFiles] | None = None,
     folds: Sequence[int] = (-1,),
     config: ReportConfig,
     job: Job,
@@ -245,10 +231,12 @@ def write_metrics(
         ``raw/images.parquet``.
     result
         The model and fusion, its stores and thresholds, and the tables to write, see ``IMAGE_COLUMNS`` and
-        ``measures.SUMMARY_COLUMNS``. The second carries the pooled precision-recall curves in its metadata, ``curves``:
-        split → class → ``[recall, precision]``. Images that lack a store are left out.
+        ``measures.SUMMARY_COLUMNS``. The second carries the pooled precision-recall curves on the grid of the normalised
+        images in its metadata, ``curves``: split → class → ``[recall, precision]``. Images that lack a store are left out.
     normalized
         Image id → store.
+    truths
+        Image id → files of its truth, where it is to be measured on the grid of its original too.
     folds
         Fold of the model, or of each member of the ensemble: says which images validate, see `measured_split`.
     config
@@ -256,28 +244,20 @@ def write_metrics(
     job
         Facts of the data set, record of origin with the seed, for the bootstrap.
     """
-    record = job.record
+    record, named = job.record, {"model": result.model, "fusion": result.fusion}
     cuts = read_thresholds(result.thresholds, codes=record.codes)
     planes = {"normalized": normalized, "segmentation": result.segmentation, "probability": result.probability}
-    measured = list(_measured(stores.read_table(images), codes=record.codes, planes=planes, folds=folds))
-    rows = _image_rows(measured, cuts).assign(model=result.model, fusion=result.fusion)
-    summaries, curves = [], {}
-    for split in EVALUATED_SPLITS:
-        part = [each for each in measured if each.split == split]
-        if part:
-            table, found = _summary(
-                part,
-                rows[rows["split"] == split],
-                record=record,
-                thresholds=cuts,
-                draws=config.bootstrap,
-                seed=job.seed,
-            )
-            summaries.append(table.assign(model=result.model, fusion=result.fusion))
-            curves[split] = {code: points.tolist() for code, points in found.items()}
+    table = stores.read_table(images)
+    found = list(_measured(table, record=record, planes=planes, truths=truths or {}, folds=folds))
+    rows, summaries, curves = [], [], {}
+    for grid, measured in _by_grid(found).items():
+        own, parts, drawn = _tables(measured, record=record, thresholds=cuts, config=config, seed=job.seed)
+        rows.append(own.assign(grid=grid, **named))
+        summaries += [part.assign(grid=grid, **named) for part in parts]
+        curves[grid] = drawn
     summary = pd.concat(summaries) if summaries else pd.DataFrame()
-    attributes = job.provenance.as_attributes()
+    attributes, extra = job.provenance.as_attributes(), {"curves": curves[NORMALISED]}
     with file_in_progress(result.metrics_images) as path:
-        stores.write_table(_typed(rows, IMAGE_COLUMNS), path, provenance=attributes)
+        stores.write_table(_typed(pd.concat(rows), IMAGE_COLUMNS), path, provenance=attributes)
     with file_in_progress(result.metrics_classes) as path:
-        stores.write_table(_typed(summary, SUMMARY_COLUMNS), path, provenance=attributes, extra={"curves": curves})
+        stores.write_table(_typed(summary, SUMMARY_COLUMNS), path, provenance=attributes, extra=extra)

@@ -15,18 +15,26 @@ from pipeline.report.measures.intervals import Intervals
 __all__ = [
     "COMPARED",
     "MEASURES",
+    "NORMALISED",
+    "ORIGINAL",
     "OVER_CLASSES",
     "OVER_LESIONS",
     "SUMMARY_COLUMNS",
     "average_of",
     "average_rows",
     "class_rows",
+    "grids_of",
+    "on_grid",
 ]
+
+NORMALISED, ORIGINAL = "normalised", "original"
+"""Grids of pixels: that of the normalised image, and that of the original where images were rescaled."""
 
 SUMMARY_COLUMNS = {
     "model": "category",
     "fusion": "category",
     "split": "category",
+    "grid": "category",
     "class_code": "category",
     "average": "category",
     "measure": "category",
@@ -40,7 +48,8 @@ SUMMARY_COLUMNS = {
     "groups": "int64",
     "classes": "str",
 }
-"""One row per split, class (or average) and measure. `class_code` is empty for an average, `average` for a class;
+"""One row per split, grid of pixels, class (or average) and measure. `grid` is `normalised`, and where images were rescaled
+`original` beside it. `class_code` is empty for an average, `average` for a class;
 `low` and `high` bound the 95 % bootstrap interval over groups, NaN where there is none; `classes` are those behind."""
 
 MEASURES = {
@@ -121,8 +130,20 @@ def average_rows(classes: pd.DataFrame, *, anatomy: Collection[str], bounds: Int
     return rows
 
 
-def average_of(summary: pd.DataFrame, *, split: str, average: str, measure: str) -> float:
+def on_grid(table: pd.DataFrame, grid: str = NORMALISED) -> pd.DataFrame:
+    """Rows of a table of measures on one grid."""
+    return table[table["grid"] == grid]
+
+
+def grids_of(table: pd.DataFrame) -> tuple[str, ...]:
+    """Grids of a table of measures: the original's first, where there is one."""
+    found = set(table["grid"].astype(str))
+    return tuple(grid for grid in (ORIGINAL, NORMALISED) if grid in found)
+
+
+def average_of(summary: pd.DataFrame, *, split: str, average: str, measure: str, grid: str = NORMALISED) -> float:
     """Value of a named average; NaN where there is none."""
+    summary = on_grid(summary, grid)
     wanted = (summary["split"] == split) & (summary["average"] == average) & (summary["measure"] == measure)
     found = summary.loc[wanted, "value"]
     return float(found.iloc[0]) if len(found) else math.nan

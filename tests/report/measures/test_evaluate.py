@@ -11,8 +11,9 @@ import pytest
 from pipeline import stores
 from pipeline.config import ReportConfig
 from pipeline.errors import StoreError
-from pipeline.report.measures import evaluate
-from pipeline.report.measures.evaluate import IMAGE_COLUMNS, measure_image
+from pipeline.report.measures import image
+from pipeline.report.measures.evaluate import IMAGE_COLUMNS
+from pipeline.report.measures.image import measure_image
 from pipeline.report.measures.intervals import curve
 from pipeline.report.measures.summary import SUMMARY_COLUMNS
 from pipeline.seeds import stream
@@ -117,7 +118,7 @@ def test_block_size_does_not_change_what_is_measured(eyes, monkeypatch):
         "roi": eye.roi,
     }
     whole = measure_image(planes, codes=codes, annotated=codes)
-    monkeypatch.setattr(evaluate, "BLOCK", 37)
+    monkeypatch.setattr(image, "BLOCK", 37)
     pieces = measure_image(planes, codes=codes, annotated=codes)
     assert whole.counts == pieces.counts
     assert all(np.array_equal(whole.histograms[code], pieces.histograms[code]) for code in codes)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pipeline import stores
 from pipeline.config.manifest import DatasetRecord
+from pipeline.report.measures.summary import grids_of, on_grid
 from pipeline.report.page.choice import MEASURED_SPLITS, Choice
 from pipeline.report.page.facts import Facts
 from pipeline.report.page.tables.cells import Table, counted, plain_table
@@ -27,8 +28,8 @@ class Measured:
     """Metrics of the shown result on one split."""
 
     split: str
-    classes: Table
-    averages: Table
+    grids: tuple[tuple[Table, Table], ...]
+    """Tables of classes and of averages for each grid of pixels, the original's first."""
     shots: tuple[Shot, ...]
 
 
@@ -54,7 +55,8 @@ def _precision_recall(
     own = {code: points for code, points in curves.get(split, {}).items() if len(points[0])}
     if not own:
         return ()
-    rows = summary[(summary["split"] == split) & (summary["measure"] == "ap_pooled") & (summary["average"] == "")]
+    own_split = on_grid(summary[summary["split"] == split])
+    rows = own_split[(own_split["measure"] == "ap_pooled") & (own_split["average"] == "")]
     areas = dict(zip(rows["class_code"].astype(str), rows["value"], strict=True))
     title = f"Precision and recall, {split} images, pixels pooled"
     return (figures.precision_recall(own, areas, record, title=title, folder=folder, name=f"curves.{split}"),)
@@ -71,8 +73,13 @@ def measured(choice: Choice, summary: pd.DataFrame, record: DatasetRecord, *, fo
     return [
         Measured(
             split,
-            classes_table(summary, record, split=split, reasons=reasons),
-            averages_table(summary, split=split),
+            tuple(
+                (
+                    classes_table(summary, record, split=split, reasons=reasons, grid=grid),
+                    averages_table(summary, split=split, grid=grid),
+                )
+                for grid in grids_of(summary)
+            ),
             _precision_recall(curves, summary, record, split=split, folder=folder),
         )
         for split in _measured_splits(summary)
@@ -82,7 +89,10 @@ def measured(choice: Choice, summary: pd.DataFrame, record: DatasetRecord, *, fo
 def compared(summaries: Mapping[str, pd.DataFrame], record: DatasetRecord, *, folder: Path) -> list[Shot]:
     """Dots of the pooled Dice per class over all results, one plot per split that was measured."""
     named = pd.concat(
-        [table.astype({"class_code": str, "split": str}).assign(result=name) for name, table in summaries.items()]
+        [
+            on_grid(table).astype({"class_code": str, "split": str}).assign(result=name)
+            for name, table in summaries.items()
+        ]
     )
     shots = []
     for split in MEASURED_SPLITS:
@@ -97,7 +107,7 @@ def compared(summaries: Mapping[str, pd.DataFrame], record: DatasetRecord, *, fo
 
 def _unseen(result: Result) -> Table | None:
     """Truth outside the roi, per class, where there is any."""
-    rows = stores.read_table(result.metrics_images)
+    rows = on_grid(stores.read_table(result.metrics_images))
     rows = rows[rows["truth_outside_roi"] > 0]
     if not len(rows):
         return None
@@ -123,8 +133,10 @@ def _results(facts: Facts, choice: Choice) -> dict[str, Any]:
             split=split,
             shown=choice.result.name,
             comparable=facts.alike or split != "validation",
+            grid=grid,
         )
         for split in _measured_splits(summary)
+        for grid in grids_of(summary)
     ]
     return {
         "comparisons": comparisons,
@@ -133,6 +145,7 @@ def _results(facts: Facts, choice: Choice) -> dict[str, Any]:
         "shown": choice.result.name,
         "measured": measured(choice, summary, facts.record, folder=facts.folder),
         "thresholds": origin_of_thresholds(choice.result.thresholds),
+        "rescaled": len(grids_of(summary)) > 1,
         "interval": bool(summary["low"].notna().any()),
         "unseen": _unseen(choice.result),
     }
@@ -142,5 +155,5 @@ def metrics_section(facts: Facts) -> dict[str, Any]:
     """Content of the section on metrics, its plots written."""
     context = {"inference": window_table(facts.results)}
     if facts.choice is None or not facts.split:
-        return {**context, "comparisons": [], "thresholds": "", "interval": False, "unseen": None}
+        return {**context, "comparisons": [], "thresholds": "", "interval": False, "rescaled": False, "unseen": None}
     return context | _results(facts, facts.choice)

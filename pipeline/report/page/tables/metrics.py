@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from pipeline.config.manifest import ClassRecord, DatasetRecord
-from pipeline.report.measures.summary import COMPARED, average_of
+from pipeline.report.measures.summary import COMPARED, NORMALISED, average_of, grids_of, on_grid
 from pipeline.report.page.tables.cells import DASH, Cell, Table, chips, counted, headings, number, text_cell
 
 __all__ = ["averages_table", "classes_table", "comparison_table"]
@@ -69,7 +69,19 @@ def _class_cells(own: pd.DataFrame, *, reason: str) -> list[Cell]:
     ]
 
 
-def classes_table(summary: pd.DataFrame, record: DatasetRecord, *, split: str, reasons: Mapping[str, str]) -> Table:
+def _grid_text(summary: pd.DataFrame, grid: str) -> str:
+    """Words on the grid for a caption, where there are two."""
+    return f", grid of the {grid} images" if len(grids_of(summary)) > 1 else ""
+
+
+def classes_table(
+    summary: pd.DataFrame,
+    record: DatasetRecord,
+    *,
+    split: str,
+    reasons: Mapping[str, str],
+    grid: str = NORMALISED,
+) -> Table:
     """Table of the scores of each class on one split.
 
     Parameters
@@ -82,8 +94,10 @@ def classes_table(summary: pd.DataFrame, record: DatasetRecord, *, split: str, r
         Which split.
     reasons
         Class code → why its threshold was not fitted.
+    grid
+        Whose pixels count.
     """
-    part, rows, notes = summary[summary["split"] == split], [], []
+    part, rows, notes = on_grid(summary[summary["split"] == split], grid), [], []
     for each in record.classes:
         own = part[part["class_code"] == each.code]
         rows.append((_class_cell(each, record), *_class_cells(own, reason=reasons.get(each.code, ""))))
@@ -97,12 +111,12 @@ def classes_table(summary: pd.DataFrame, record: DatasetRecord, *, split: str, r
     head = headings(
         "Class", *named, ("Images", IMAGES_HINT), ("FP area, px", FALSE_HINT), ("Threshold", THRESHOLD_HINT)
     )
-    return Table(f"Classes, {split} images", head, tuple(rows), tuple(notes))
+    return Table(f"Classes, {split} images{_grid_text(summary, grid)}", head, tuple(rows), tuple(notes))
 
 
-def averages_table(summary: pd.DataFrame, *, split: str) -> Table:
-    """Table of the named averages of one split."""
-    part = summary[(summary["split"] == split) & (summary["average"] != "")]
+def averages_table(summary: pd.DataFrame, *, split: str, grid: str = NORMALISED) -> Table:
+    """Table of the named averages of one split on one grid."""
+    part = on_grid(summary[(summary["split"] == split) & (summary["average"] != "")], grid)
     rows = []
     for average in dict.fromkeys(part["average"].astype(str)):
         own = part[part["average"] == average]
@@ -111,7 +125,7 @@ def averages_table(summary: pd.DataFrame, *, split: str) -> Table:
         rows.append((text_cell(average[0].upper() + average[1:], strong=True, note=f"over {behind}"), *cells))
     head = headings("Average", *[(text, hint) for text, hint, _ in METRICS])
     note = "A class without a defined value is left out of an average; the small print says which."
-    return Table(f"Averages, {split} images", head, tuple(rows), (note,))
+    return Table(f"Averages, {split} images{_grid_text(summary, grid)}", head, tuple(rows), (note,))
 
 
 def _average_cell(rows: pd.DataFrame, measure: str, *, of: Sequence[str]) -> Cell:
@@ -125,11 +139,19 @@ def _average_cell(rows: pd.DataFrame, measure: str, *, of: Sequence[str]) -> Cel
 
 
 def comparison_table(
-    summaries: Mapping[str, pd.DataFrame], *, split: str, shown: str, comparable: bool = True
+    summaries: Mapping[str, pd.DataFrame],
+    *,
+    split: str,
+    shown: str,
+    comparable: bool = True,
+    grid: str = NORMALISED,
 ) -> Table:
-    """Comparison of models and fusions by the main averages of a split; the best of a column is strong."""
+    """Comparison of models and fusions by the main averages of a split on a grid; the best of a column is strong."""
     values = {
-        name: [average_of(table, split=split, average=average, measure=measure) for _, average, measure in COMPARED]
+        name: [
+            average_of(table, split=split, average=average, measure=measure, grid=grid)
+            for _, average, measure in COMPARED
+        ]
         for name, table in summaries.items()
     }
     best = [
@@ -152,4 +174,5 @@ def comparison_table(
     )
     head = headings("Model / fusion", *[(text, f"{measure}, {average}") for text, average, measure in COMPARED])
     note = "" if comparable else "; each on the images that it did not learn from"
-    return Table(f"{split.capitalize()} images: pixels pooled, then the named mean{note}", head, rows)
+    where = _grid_text(summaries[shown], grid)
+    return Table(f"{split.capitalize()} images{where}: pixels pooled, then the named mean{note}", head, rows)

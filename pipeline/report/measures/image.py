@@ -1,0 +1,88 @@
+"""Measures of one image on one grid of pixels: counts and probability histograms, block by block."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import stores
+from pipeline.arrays.metrics import Counts, Histogram, counts, probability_histogram
+from pipeline.arrays.raster import Raster
+from pipeline.errors import StoreError
+from pipeline.geometry import BLOCK, Box, aligned_boxes
+from pipeline.stores.probability_store import ProbabilityMap
+from pipeline.words import BACKGROUND
+
+__all__ = ["ImageMeasure", "measure_image"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageMeasure:
+    """Counts and histograms of one image."""
+
+    counts: Mapping[str, Counts]
+    """Class code → counts; the background too where every class is annotated."""
+    histograms: Mapping[str, Histogram]
+    """Class code → pixels by probability, without and with truth."""
+    truth_outside_roi: Mapping[str, int]
+    """Class code → truth pixels that inference does not look at."""
+
+
+def measure_image(planes: Mapping[str, Any], *, codes: tuple[str, ...], annotated: tuple[str, ...]) -> ImageMeasure:
+    """Counts and histograms of one image, compared block by block.
+
+    Parameters
+    ----------
+    planes
+        ``truth``, ``masks``, ``probability`` ``(class, y, x)`` and ``roi`` ``(y, x)``: Zarr arrays, NumPy arrays or
+        rasters. ``ignore`` ``(y, x)``, where there is one, holds pixels that count nothing.
+    codes
+        Class codes along the class axis.
+    annotated
+        Those that somebody looked for in this image.
+
+    Raises
+    ------
+    StoreError
+        Where the arrays do not cover the same pixels.
+    """
+    _one_grid(planes, classes=len(codes))
+    total = dict.fromkeys([*annotated, *([BACKGROUND] if annotated == codes else [])], Counts())
+    histograms: dict[str, Histogram] = {}
+    outside = dict.fromkeys(annotated, 0)
+    height, width = planes["roi"].shape
+    for box in aligned_boxes(height, width, BLOCK):
+        block = {name: _block(plane, box) for name, plane in planes.items()}
+        truth, masks, roi = (block[name] > 0 for name in ("truth", "masks", "roi"))
+        within = block["ignore"] == 0 if "ignore" in block else None
+        for code in annotated:
+            at = codes.index(code)
+            total[code] += counts(truth[at], masks[at], within)
+            histogram = probability_histogram(block["probability"][at], truth[at], within)
+            histograms[code] = histograms[code] + histogram if code in histograms else histogram
+            outside[code] += int(np.count_nonzero(truth[at] & ~roi))
+        if BACKGROUND in total:
+            total[BACKGROUND] += counts(~np.logical_or.reduce(truth), ~np.logical_or.reduce(masks), within)
+    return ImageMeasure(total, histograms, outside)
+
+
+def _block(plane: Any, box: Box) -> NDArray[Any]:  # noqa: ANN401 Zarr, NumPy, a raster or a map
+    if isinstance(plane, np.ndarray):
+        return plane[(..., *box.slices)]
+    return plane.read(box) if isinstance(plane, ProbabilityMap | Raster) else stores.read_box(plane, box)
+
+
+def _one_grid(planes: Mapping[str, Any], *, classes: int) -> None:
+    expected = (classes, *planes["roi"].shape)
+    for name in ("truth", "masks", "probability"):
+        found = planes[name].shape
+        if found != (expected[1:] if isinstance(planes[name], Raster) else expected):
+            raise StoreError(
+                "Results do not cover the normalised image.",
+                where=f"array {name}",
+                found=found,
+                expected=f"(class, y, x) = {expected}",
+                remedy="Run the stages after normalized again.",
+            )
