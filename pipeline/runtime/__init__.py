@@ -8,6 +8,8 @@ job_memory   memory of a job of each rule, and of the largest of each stage
 measured     measured activations of networks and peaks of jobs
 memory       arithmetic of the peaks of stages normalized and probability
 peak         largest resident size of this process so far
+processes    processes of this and of other hosts; children of a killed one
 progress     windows done, rate and time left, as a bar or in the log
+run_lock     lock of a results folder, held by the main process of a run
 threads      ordered work on several threads, and threads of torch that sleep while they wait
 """

@@ -1,0 +1,159 @@
+"""Lock of a results folder: one run at a time writes there, from whatever working folder and host it was started.
+
+The file ``.lock`` in the folder names the main process of the run. Its jobs, here or on other hosts, ask for no lock.
+"""
+
+import atexit
+import fcntl
+import getpass
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+from pipeline.errors import StoreError
+from pipeline.runtime.processes import ProcessName, children_left
+from pipeline.stores.disk import room_on_disk
+
+__all__ = ["LOCK", "RunLock"]
+
+LOCK = ".lock"
+JOBS = "snakemake"
+"""A word of the command line of each job."""
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # in a container its number may have no name
+        return str(os.getuid())
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Run that holds a lock."""
+
+    name: ProcessName
+    """Its main process."""
+    group: int
+    """Process group."""
+    folder: str
+    """Working folder."""
+    user: str
+    since: str
+    """When it began, in UTC."""
+
+    @property
+    def said(self) -> str:
+        """Name for people."""
+        return f"a run of {self.user}, process {self.name.process} on {self.name.host}, since {self.since}, in {self.folder}"
+
+
+def _own() -> Holder:
+    since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return Holder(ProcessName.own(), os.getpgrp(), os.getcwd(), _user(), since)
+
+
+def _read(path: Path) -> Holder | None:
+    """Holder of a lock; None where the file says nothing, because it is being written or was not written by a run."""
+    try:
+        found = json.loads(path.read_bytes())
+        return Holder(**(found | {"name": ProcessName(**found["name"])}))
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process of this host at a time; where a file system cannot do that, all of them."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _appear(new: Path, path: Path, text: bytes) -> None:
+    try:
+        os.link(new, path)  # appears whole, and fails where there is one, on shared file systems too
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        with path.open("xb") as stream:
+            stream.write(text)
+
+
+class RunLock:
+    """Lock of one results folder."""
+
+    def __init__(self, results: Path) -> None:
+        self._results, self._path = results, results / LOCK
+        self._own: Holder | None = None
+
+    def take(self) -> None:
+        """Hold the lock until ``give_back`` or the end of this process. That of a run of this host that ended is cleared.
+
+        Raises
+        ------
+        StoreError
+            Another run holds it, or may hold it. A run was killed whose jobs go on.
+        """
+        own = _own()
+        with room_on_disk(self._results):
+            self._results.mkdir(parents=True, exist_ok=True)
+            with _alone(self._results):
+                if self._path.exists():
+                    self._clear()
+                self._create(own)
+        self._own = own
+        atexit.register(self.give_back)
+
+    def give_back(self) -> None:
+        """The lock is free again; nothing where it is another's."""
+        own, self._own = self._own, None
+        if own and own.name.process == os.getpid() and self._path.exists() and _read(self._path) == own:
+            self._path.unlink(missing_ok=True)
+
+    def _create(self, own: Holder) -> None:
+        text = json.dumps(asdict(own)).encode()
+        new = self._path.with_name(f"{LOCK}.{own.name.host}.{own.name.process}")
+        new.write_bytes(text)
+        try:
+            _appear(new, self._path, text)
+        except FileExistsError:
+            self._refuse(_read(self._path))
+        finally:
+            new.unlink()
+
+    def _clear(self) -> None:
+        holder = _read(self._path)
+        if holder is None or not holder.name.is_here or not holder.name.has_ended:
+            self._refuse(holder)
+        jobs = sorted(children_left(group=holder.group, folder=holder.folder, word=JOBS))
+        if jobs:
+            raise StoreError(
+                "A run was killed, but its jobs go on writing to the results folder.",
+                where=self._results,
+                found=f"{holder.said}; its jobs are processes {', '.join(map(str, jobs))}",
+                expected="one run at a time on a results folder",
+                remedy=f"Run again when they have ended, or end them: kill {' '.join(map(str, jobs))}",
+            )
+        self._path.unlink()
+
+    def _refuse(self, holder: Holder | None) -> NoReturn:
+        here = holder is not None and holder.name.is_here
+        clear = f"If that run was killed, clear its lock: rm {self._path}"
+        raise StoreError(
+            "The results folder belongs to another run.",
+            where=self._results,
+            found=holder.said if holder else f"{self._path}, which names no run",
+            expected="one run at a time on a results folder",
+            remedy="Wait for its end, or give another folder: --config results=…"
+            + ("" if here else f" From here nobody can see whether it still runs. {clear}"),
+        )
