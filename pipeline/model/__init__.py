@@ -21,6 +21,7 @@ rows          index rows that train and that validate
 scaling       scaling of the input of a network
 scores        Dice and IoU pooled over validation patches
 session       settings of torch while a model trains: device, threads, determinism
+state_file    state dict from a file: digest, size, tensors alone
 targets       training target of a task, from the truth planes
 train         training of one model, from the patch index to its folder
 trainer       trainer: Lightning, with a checkpoint of the whole state after each epoch

@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.config import ModelSettings
 from pipeline.config.manifest import DatasetRecord
-from pipeline.errors import ModelError, PipelineError
+from pipeline.errors import ModelError, PipelineError, StoreError
 from pipeline.model.network import ScaledNetwork, Task, build_network
+from pipeline.model.state_file import load_state
 from pipeline.stores.documents import read_json
 from pipeline.stores.provenance import file_digest
 
@@ -133,6 +134,16 @@ def read_card(folder: Path) -> Card:
             expected=f"{CARD} and {WEIGHTS}",
             remedy="Train it: run snakemake model.",
         ) from error
+    except StoreError:
+        raise
+    except OSError as error:
+        raise ModelError(
+            "The card of the model cannot be read.",
+            where=path,
+            found=error.strerror or error,
+            expected=f"a folder with {CARD} and {WEIGHTS}",
+            remedy="Give the folder of a model, such as results/idrid/model/unet.",
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         raise ModelError(
@@ -199,7 +210,14 @@ def load_model(
     _expect(folder, "channels", found=card.channels, expected=channels)
     _expect(folder, "tasks", found=card.task, expected=task)
     network = build_network(card.network_settings, classes=len(card.classes), task=card.task)
-    _load_weights(network, folder / WEIGHTS, digest=card.files.get(WEIGHTS))
+    digest = card.files.get(WEIGHTS, "unknown")
+    load_state(
+        network,
+        folder / WEIGHTS,
+        digest=digest,
+        expected=f"the state of the network that {CARD} describes, of digest {digest}",
+        remedy=f"Delete {folder} and run again: it is made anew. A copied folder is to be copied again.",
+    )
     return network.to(device).eval(), card
 
 
@@ -212,18 +230,3 @@ def _expect(folder: Path, what: str, *, found: object, expected: object) -> None
             expected=expected,
             remedy="Use a model that was trained for this data set, or train one.",
         )
-
-
-def _load_weights(network: ScaledNetwork, path: Path, *, digest: str | None) -> None:
-    try:
-        if (found := file_digest(path)) != digest:
-            raise RuntimeError(f"a file of digest {found}")
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, EOFError) as error:
-        raise ModelError(
-            "The weights cannot be loaded.",
-            where=path,
-            found=str(error).splitlines()[-1].strip(),
-            expected=f"the state of the network that card.json describes, of digest {digest}",
-            remedy=f"Delete {path.parent} and run again: it is made anew.",
-        ) from error

@@ -1,18 +1,17 @@
 """Encoder weights from a state-dict file, of an encoder alone or of a whole network."""
 
 from pathlib import Path
-from typing import cast
 
-import torch
 from torch import Tensor, nn
 
 from pipeline.errors import ModelError
 from pipeline.model.scaling import Scaling, scaling_of_buffers
+from pipeline.model.state_file import read_state
 
 __all__ = ["load_encoder_file"]
 
 
-def load_encoder_file(encoder: nn.Module, path: Path) -> Scaling | None:
+def load_encoder_file(encoder: nn.Module, path: Path, *, need: int, digest: str | None = None) -> Scaling | None:
     """Scaling that the file names beside its weights, which are loaded; None where it holds an encoder alone.
 
     Parameters
@@ -22,13 +21,17 @@ def load_encoder_file(encoder: nn.Module, path: Path) -> Scaling | None:
     path
         State dict (``.pt``, ``.pth``, ``.safetensors``) of this encoder, or of a network that has it, such as the
         ``weights.pt`` of a trained model.
+    need
+        Bytes of the weights of the whole network; a file of more than twice as many is not read.
+    digest
+        SHA-256 of the file, where it was recorded.
 
     Raises
     ------
     ModelError
-        For a file that is missing, or holds another encoder.
+        For a file that is missing, malformed, too large, or holds another encoder.
     """
-    state, scaling = _encoder_state(path)
+    state, scaling = _encoder_state(path, need=need, digest=digest)
     missing = [key for key in encoder.state_dict() if key not in state]
     if missing:
         raise ModelError(
@@ -51,7 +54,7 @@ def load_encoder_file(encoder: nn.Module, path: Path) -> Scaling | None:
     return scaling
 
 
-def _encoder_state(path: Path) -> tuple[dict[str, Tensor], Scaling | None]:
+def _encoder_state(path: Path, *, need: int, digest: str | None) -> tuple[dict[str, Tensor], Scaling | None]:
     # Weights of a whole network, such as those this package writes, hold the encoder's under a prefix.
     if not path.is_file():
         raise ModelError(
@@ -61,18 +64,16 @@ def _encoder_state(path: Path) -> tuple[dict[str, Tensor], Scaling | None]:
             expected="none, package, imagenet, or a state-dict file (.pt, .pth, .safetensors)",
             remedy="Correct the path: it is relative to the working folder.",
         )
-    state = _read_state(path)
+    state = read_state(
+        path,
+        need=need,
+        digest=digest,
+        expected=f"a state dict of this encoder, or of a network that has it{f', of digest {digest}' if digest else ''}",
+        remedy="Give a file of torch.save(network.state_dict(), …) or of safetensors.",
+    )
     for prefix in ("body.encoder.", "encoder."):
         below = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
         if below:
             own = prefix == "body.encoder." and {"mean", "std"} <= state.keys()
             return below, scaling_of_buffers(state["mean"], state["std"]) if own else None
     return state, None
-
-
-def _read_state(path: Path) -> dict[str, Tensor]:
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(path)
-    return cast("dict[str, Tensor]", torch.load(path, map_location="cpu", weights_only=True))

@@ -18,6 +18,7 @@ from pipeline.model.operators import prepare_torchvision
 from pipeline.model.precision import computes_bfloat16
 from pipeline.model.pretrained import PACKAGED_SCALING, packaged_encoder_state
 from pipeline.model.scaling import MEAN, STD, Scaling, published_scaling, scaling_of_buffers
+from pipeline.model.state_file import size_of_state
 
 __all__ = [
     "CHANNELS",
@@ -145,7 +146,9 @@ def probabilities(logits: Tensor, task: Task) -> Tensor:
     return exact.softmax(dim=1)[:, 1:] if task == "multiclass" else exact.sigmoid()
 
 
-def build_network(settings: ModelSettings, *, classes: int, task: Task) -> ScaledNetwork:
+def build_network(
+    settings: ModelSettings, *, classes: int, task: Task, encoder_digest: str | None = None
+) -> ScaledNetwork:
     """Network that the configuration names; random weights come from torch's global generator, which the caller seeds.
 
     Parameters
@@ -156,6 +159,8 @@ def build_network(settings: ModelSettings, *, classes: int, task: Task) -> Scale
         Number of classes without background, at least 1.
     task
         Decides whether background is an output of its own.
+    encoder_digest
+        SHA-256 of the file of encoder weights, where it was recorded: another file is refused.
 
     Raises
     ------
@@ -175,7 +180,8 @@ def build_network(settings: ModelSettings, *, classes: int, task: Task) -> Scale
         body.encoder.load_state_dict(packaged)
         scaling = PACKAGED_SCALING
     elif weights not in BUILT_IN_WEIGHTS:
-        scaling = load_encoder_file(body.encoder, Path(weights)) or scaling
+        need = size_of_state(body)
+        scaling = load_encoder_file(body.encoder, Path(weights), need=need, digest=encoder_digest) or scaling
     _quicken_statistics(body)
     return ScaledNetwork(body, outputs=outputs, scaling=scaling)
 

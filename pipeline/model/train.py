@@ -178,7 +178,8 @@ def _trained(task: _Task, folder: Path) -> Training:
 
 def _training(task: _Task) -> Training:
     record, settings = task.job.record, task.settings
-    network = build_network(settings, classes=len(record.codes), task=record.task)
+    digest = task.job.provenance.inputs.get("encoder")
+    network = build_network(settings, classes=len(record.codes), task=record.task, encoder_digest=digest)
     if settings.precision == "bfloat16" and choose_device(settings).type == "cpu":
         depthwise_in_float32(network)
     return Training(

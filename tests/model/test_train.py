@@ -14,14 +14,16 @@ import torch
 
 from pipeline.arrays.metrics import Counts
 from pipeline.config import Augmentation, LossTerm, ModelSettings
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, PipelineError
 from pipeline.model.checkpoint import load_model, read_card
 from pipeline.model.module import Training
 from pipeline.model.network import build_network, probabilities
 from pipeline.normalized.stain.record import REFERENCE, Estimate
 from pipeline.seeds import derived_seed
 from pipeline.stores.documents import json_text
+from pipeline.stores.provenance import file_digest
 from pipeline.words import partial_path
+from tests.model.malformed import MALFORMED
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -297,3 +299,42 @@ def test_encoder_weights_come_from_a_file_and_the_card_keeps_its_digest_not_its_
     assert card.encoder_digest
     with pytest.raises(ModelError, match="another encoder"):
         build_network(given.model_copy(update={"encoder": "resnet34"}), classes=2, task="multiclass")
+
+
+@pytest.mark.parametrize("wrong", ["a pickle in an archive", "a list", "empty"])
+def test_malformed_weights_of_a_model_are_one_message_even_where_the_card_knows_them(
+    trained: tuple, tmp_path: Path, wrong: str
+) -> None:
+    folder, (write, found) = tmp_path / "net", MALFORMED[wrong]
+    shutil.copytree(trained[1], folder)
+    (folder / "weights.pt").write_bytes(write(weights(folder), tmp_path / "executed"))
+    with pytest.raises(ModelError, match=r"cannot be loaded[\s\S]*of digest"):
+        load_model(folder, device="cpu")
+    card = json.loads((folder / "card.json").read_text())
+    card["files"]["weights.pt"] = file_digest(folder / "weights.pt")
+    (folder / "card.json").write_text(json_text(card))
+    with pytest.raises(ModelError, match="cannot be loaded") as problem:
+        load_model(folder, device="cpu")
+    assert found in str(problem.value)
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"[]", b"\x80\x04K\x03.", b'{"a": 1}', b"\xff\xfe"])
+def test_a_malformed_card_is_one_message(trained: tuple, tmp_path: Path, content: bytes) -> None:
+    folder = tmp_path / "net"
+    shutil.copytree(trained[1], folder)
+    (folder / "card.json").write_bytes(content)
+    with pytest.raises(PipelineError, match=r"card\.json"):
+        load_model(folder, device="cpu")
+    with pytest.raises(PipelineError, match="cannot be read"):
+        load_model(folder / "weights.pt", device="cpu")
+
+
+def test_the_card_of_another_model_is_refused(trained: tuple, quick: ModelSettings, tmp_path: Path) -> None:
+    folder = tmp_path / "net"
+    shutil.copytree(trained[1], folder)
+    card = json.loads((folder / "card.json").read_text())
+    card["settings"]["network"] = "fpn"
+    (folder / "card.json").write_text(json_text(card))
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_model(folder, device="cpu")
