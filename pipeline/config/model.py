@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.config.augmentation import AnyAugmentation, Augmentation
 from pipeline.config.values import Count, Positive, SafeName, Share, Strict
@@ -13,6 +13,18 @@ Network: TypeAlias = Literal["unet", "unetplusplus", "deeplabv3plus", "fpn", "ps
 """Architectures."""
 BUILT_IN_WEIGHTS = ("none", "package", "imagenet")
 """Values of `encoder_weights` that are no file."""
+ELSEWHERE = frozenset(":/\\")
+"""What a name of a library never holds, and a place always."""
+
+
+def _of_a_library(encoder: str) -> str:
+    # timm would take the network itself from a hub (tu-hf-hub:…) or a folder (tu-local-dir:…), also while predicting.
+    if ELSEWHERE & set(encoder):
+        raise ValueError(
+            f"{encoder} is a place, not the name of an encoder. Name its architecture, such as tu-resnet18, "
+            "and its weights by the key encoder_weights: a state-dict file, or imagenet to fetch them"
+        )
+    return encoder
 
 
 class LossTerm(Strict):
@@ -33,7 +45,9 @@ class ModelSettings(Strict):
     """One named network and how it is trained; its results lie in `model/{name}/`."""
 
     network: Network = Field("unet", description="Architecture of segmentation-models-pytorch.")
-    encoder: str = Field("efficientnet-b0", description="Encoder of segmentation-models-pytorch.")
+    encoder: Annotated[str, AfterValidator(_of_a_library)] = Field(
+        "efficientnet-b0", description="Encoder of segmentation-models-pytorch."
+    )
     encoder_weights: str = Field(
         "none", description="none, package (installed), imagenet (fetched from a hub), or a state-dict file."
     )

@@ -20,6 +20,11 @@ def plan(change):
 
 
 WRONG = [
+    (
+        {"model": {"models": {"unet": {"encoder": "tu-hf-hub:a/b"}}}},
+        ["model.models.unet.encoder", "hf-hub", "encoder_weights"],
+    ),
+    ({"model": {"models": {"unet": {"encoder": "tu-local-dir:/a"}}}}, ["model.models.unet.encoder", "tu-local-dir:/a"]),
     ({"modl": {}}, ["modl", "model"]),
     ({"model": {"models": {"unet": {"losss": []}}}}, ["model.models.unet.losss", "'loss'"]),
     ({"index": {"samplings": {"guided": {"betta": 1}}}}, ["index.samplings.guided.betta", "'beta'"]),

@@ -330,6 +330,16 @@ def test_a_malformed_card_is_one_message(trained: tuple, tmp_path: Path, content
         load_model(folder / "weights.pt", device="cpu")
 
 
+def test_a_card_whose_encoder_lies_on_a_hub_or_in_a_folder_is_refused(trained: tuple, tmp_path: Path) -> None:
+    folder = tmp_path / "net"
+    shutil.copytree(trained[1], folder)
+    card = json.loads((folder / "card.json").read_text())
+    card["settings"]["encoder"] = "tu-hf-hub:somebody/network"
+    (folder / "card.json").write_text(json_text(card))
+    with pytest.raises(ModelError, match=r"settings\.encoder.*hf-hub:somebody/network is a place"):
+        load_model(folder, device="cpu")
+
+
 def test_the_card_of_another_model_is_refused(trained: tuple, quick: ModelSettings, tmp_path: Path) -> None:
     folder = tmp_path / "net"
     shutil.copytree(trained[1], folder)
