@@ -17,7 +17,7 @@ def raw_image(smk: Any) -> None:
     from pipeline.runtime.input_files import record_reading
 
     config = smk.params.config
-    entry = entry_from_files(config["entry"], **smk.params.files)
+    entry = entry_from_files(config["entry"], **smk.params.files, **config["raw"])
     job = job_of("raw", config=config, code=smk.params.code, workers=smk.threads)
     states = write_fact_sheet(entry, job=job, output=Path(smk.output[0]))
     record_reading(states, Path(smk.params.record), said=smk.params.contents)

@@ -17,7 +17,7 @@ def on_image(smk: Any, *results: str) -> dict[str, Any]:
     from pipeline.raw.datasets.entry import entry_from_files
 
     config = smk.params.config
-    entry = entry_from_files(config["entry"], **smk.params.files)
+    entry = entry_from_files(config["entry"], **smk.params.files, largest_decode=smk.params.largest_decode)
     inputs = entry.files | {name: Path(getattr(smk.input, name)[0]) for name in results}
     blocks = {"strip_rows": smk.resources.strip_rows, "strip_columns": smk.resources.strip_columns}
     job = job_of("normalized", config=config, code=smk.params.code, inputs=inputs, workers=smk.threads)

@@ -31,6 +31,7 @@ rule normalized_stain:
             function="normalized_stain",
         ),
         files=files_of,
+        largest_decode=largest_decode_of,
         contents=lambda w: inputs_of(w).content(),
     message:
         "{wildcards.dataset}: estimating the stains of {wildcards.image}"
@@ -86,6 +87,7 @@ rule normalized_image:
             function=lambda w: f"{run_of(w).config.normalized.chain}_image",
         ),
         files=files_of,
+        largest_decode=largest_decode_of,
         contents=lambda w: inputs_of(w).content(),
     message:
         "{wildcards.dataset}: normalising {wildcards.image}"

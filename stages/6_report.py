@@ -99,6 +99,7 @@ def report_page(smk: Any) -> None:
                 numbers=config["images"],
                 record=job.record,
                 config=NormalizedConfig.model_validate(config["stages"]["normalized"]),
+                largest_decode=config["stages"]["raw"]["largest_decode"],
             ),
             indexes=by_image(smk.input.indexes),
             models={Path(path).name: Path(path) for path in smk.input.models},

@@ -18,7 +18,7 @@ from pipeline.config.run import plan_run
 from pipeline.errors import PipelineError
 from pipeline.model.held_out import measured_images, threshold_sources
 from pipeline.raw.datasets.left_over import left_over
-from pipeline.raw.datasets.listing import list_images
+from pipeline.raw.datasets.listing import images_of_run
 from pipeline.raw.datasets.pictures import picture_of_job
 from pipeline.runtime.job_memory import job_mb
 from pipeline.stores.provenance import function_digest
@@ -33,10 +33,7 @@ STAGE_RESULTS = {}
 try:
     RUN, _runs = plan_run(config, shipped_manifest=Path(workflow.basedir) / "datasets_manifest.yaml")
     DATASETS = {run.entry: run for run in _runs}
-    IMAGES = {
-        run.entry: {entry.image_id: entry for entry in list_images(run.record, dataset=run.name, root=run.root)}
-        for run in _runs
-    }
+    IMAGES = {run.entry: {entry.image_id: entry for entry in images_of_run(run)} for run in _runs}
 except PipelineError as error:
     raise WorkflowError(str(error)) from None
 

@@ -11,6 +11,8 @@ if workflow.is_main_process:
         refresh_images(_images.values(), results=Path(RUN.results), dataset=_entry)
 
 files_of = lambda w, input: entry_of(w).file_lists()
+# It changes nothing of an image that is not refused, and stage raw has refused the others.
+largest_decode_of = lambda w, input: run_of(w).config.raw.largest_decode
 inputs_of = lambda w: ImageInputs(entry_of(w), results=Path(RUN.results), dataset=w.dataset)
 
 

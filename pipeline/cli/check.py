@@ -17,7 +17,7 @@ from pipeline.raw.data_warnings import sheet_warnings
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.datasets.headers import check_headers, picture_of, sample_sheet, sample_to_look_at
 from pipeline.raw.datasets.left_over import left_over
-from pipeline.raw.datasets.listing import list_images
+from pipeline.raw.datasets.listing import images_of_run
 from pipeline.raw.splits.assign import check_splits
 from pipeline.runtime.disk import projected_disk
 from pipeline.runtime.job_memory import stage_memory
@@ -101,7 +101,7 @@ def _check(arguments: argparse.Namespace) -> int:
     run, datasets = plan_run(_configuration(arguments), shipped_manifest=PROJECT / "datasets_manifest.yaml")
     problems, total, warned, unseen = [], 0.0, 0, 0
     for each in datasets:
-        entries = list_images(each.record, dataset=each.name, root=each.root)
+        entries = images_of_run(each)
         total += _describe(console, each, entries)
         slides = each.record.adaptor == "slide"
         found = [problem for entry in entries for problem in check_headers(entry, any_level=slides)]

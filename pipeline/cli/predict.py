@@ -10,6 +10,7 @@ from rich.console import Console
 
 from pipeline.cli.arguments import key_values, positive
 from pipeline.config import Fusion
+from pipeline.config.raw import LARGEST_DECODE
 from pipeline.runtime.allocator import keep_freed
 from pipeline.runtime.threads import let_waiting_threads_sleep
 
@@ -29,6 +30,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         pixel_size_um=arguments.pixel_size,
         original_grid=arguments.original_grid,
         workers=arguments.workers,
+        largest_decode=arguments.largest_decode,
         probability=key_values(arguments.probability, option="--probability"),
         segmentation=key_values(arguments.segmentation, option="--segmentation"),
     )
@@ -72,6 +74,13 @@ def add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     predict.add_argument("--pixel-size", type=float, metavar="UM", help="micrometres a pixel, where IMAGE names none")
     predict.add_argument("--workers", type=positive, default=1, metavar="N", help="blocks normalised at a time")
+    predict.add_argument(
+        "--largest-decode",
+        type=positive,
+        default=LARGEST_DECODE,
+        metavar="BYTES",
+        help="largest picture, page, tile or strip of IMAGE that is decoded at once (default: %(default)s)",
+    )
     for stage in ("probability", "segmentation"):
         predict.add_argument(
             f"--{stage}",

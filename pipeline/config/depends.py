@@ -54,6 +54,8 @@ FUNDUS_ONLY = ("clahe", "gaussian", "difference", "outside")
 """Keys of ``normalized`` that concern the fundus chain alone."""
 HISTOLOGY_ONLY = ("stain", "roi_holes")
 """Keys of ``normalized`` that concern the histology chain alone."""
+LIMITS = ("largest_decode",)
+"""Keys of ``raw`` that say which images are refused, and change nothing of the others."""
 FOUND = "{image}"
 """Pattern of any file."""
 FITTED = ("fit_thresholds", "threshold")
@@ -128,13 +130,13 @@ def _without(block: Mapping[str, Any], keys: Iterable[str]) -> Values:
 
 
 def raw_image(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
-    """Dependencies of a fact sheet: the record, and the facts of the image that its file does not hold."""
-    return {"record": pixel_record(run), "entry": dict(entry)}
+    """Dependencies of a fact sheet: the record, the facts of the image that its file does not hold, and what is refused."""
+    return {"record": pixel_record(run), "entry": dict(entry), "raw": _part(_block(run, "raw"), LIMITS)}
 
 
 def raw_images(run: DatasetRun) -> Values:
     """Dependencies of the table of images: how it is split, by the name of its table of splits without the folder."""
-    settings, table = _block(run, "raw"), run.config.raw.splits_csv
+    settings, table = _without(_block(run, "raw"), LIMITS), run.config.raw.splits_csv
     settings = settings | {"splits_csv": Path(table).name if table else None}
     return {"dataset": run.name, "record": pixel_record(run), "raw": settings, "seed": run.config.seed}
 

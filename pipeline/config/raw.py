@@ -4,9 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.config.values import Strict
+from pipeline.config.values import Count, Strict
 
-__all__ = ["RawConfig"]
+__all__ = ["LARGEST_DECODE", "RawConfig"]
+
+LARGEST_DECODE = 2**30
+"""Bytes of the largest unit of a file that is decoded at once, where nothing else is said."""
 
 
 class RawConfig(Strict):
@@ -23,4 +26,8 @@ class RawConfig(Strict):
     )
     holdout_centre: str | None = Field(
         None, description="A centre (hospital, scanner) all of whose images are tested, beside the official test set."
+    )
+    largest_decode: Count = Field(
+        LARGEST_DECODE,
+        description="Bytes of the largest picture, page, tile or strip that is decoded at once; larger is refused.",
     )

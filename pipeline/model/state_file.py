@@ -8,8 +8,9 @@ import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +33,7 @@ def size_of_state(network: nn.Module) -> int:
     return sum(value.numel() * value.element_size() for value in network.state_dict().values())
 
 
-def _check_size(stream: IO[bytes], most: int) -> None:
+def _check_size(stream: BufferedReader, most: int) -> None:
     sizes = [os.fstat(stream.fileno()).st_size]
     if stream.read(len(ZIP)) == ZIP:
         stream.seek(0)
@@ -43,14 +44,14 @@ def _check_size(stream: IO[bytes], most: int) -> None:
         raise _Malformed(f"{max(sizes)} bytes, where at most {most} can be meant")
 
 
-def _check_digest(stream: IO[bytes], digest: str) -> None:
+def _check_digest(stream: BufferedReader, digest: str) -> None:
     found = hashlib.file_digest(stream, "sha256").hexdigest()
     stream.seek(0)
     if found != digest:
         raise _Malformed(f"a file of digest {found}")
 
 
-def _tensors(stream: IO[bytes], *, suffix: str) -> Any:  # noqa: ANN401 whatever the file holds
+def _tensors(stream: BufferedReader, *, suffix: str) -> Any:  # noqa: ANN401 whatever the file holds
     if suffix == ".safetensors":
         from safetensors.torch import load
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline.config import ProbabilityConfig, SegmentationConfig
 from pipeline.config.manifest import DatasetRecord
+from pipeline.config.raw import LARGEST_DECODE
 from pipeline.errors import ConfigurationError
 from pipeline.model.checkpoint import read_card
 from pipeline.model.ensemble import members_of, model_files
@@ -50,6 +51,8 @@ class Wishes:
     """Also write the masks as large as the file."""
     workers: int = 1
     """Blocks of the image that are normalised at a time; changes no value."""
+    largest_decode: int = LARGEST_DECODE
+    """Bytes of the largest picture, page, tile or strip of the file that is decoded at once."""
     probability: Mapping[str, Any] = field(default_factory=dict)
     """Changes to the parameters of inference."""
     segmentation: Mapping[str, Any] = field(default_factory=dict)
@@ -215,7 +218,8 @@ def predict_new_image(
     ConfigurationError
         Parameters that cannot be meant, or a level or pixel size that the file does not have.
     """
-    entry, beside = image_entry(Path(image)), RunBeside(Path(model).resolve(), wishes.fusions)
+    entry = image_entry(Path(image), largest_decode=wishes.largest_decode)
+    beside = RunBeside(Path(model).resolve(), wishes.fusions)
     recipe = recipe_of_model(beside.model).with_pixel_size(wishes.pixel_size_um)
     inference, cleaning = beside.probability(wishes.probability), beside.segmentation(wishes.segmentation)
     task = _Prediction(entry.image_id, beside, recipe.record, wishes, Path(out).resolve() / entry.image_id)

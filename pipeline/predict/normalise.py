@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import NormalizedConfig
+from pipeline.config.raw import LARGEST_DECODE
 from pipeline.errors import ConfigurationError, MissingDataError
 from pipeline.normalized.fundus.image import normalise_fundus
 from pipeline.normalized.stain.image import normalise_histology, write_estimate
@@ -21,7 +22,7 @@ from pipeline.words import safe_id
 __all__ = ["image_entry", "normalise_by", "normalise_new_image"]
 
 
-def image_entry(path: Path) -> ImageEntry:
+def image_entry(path: Path, *, largest_decode: int = LARGEST_DECODE) -> ImageEntry:
     """Entry of an image that belongs to no data set, named like its file.
 
     Raises
@@ -37,7 +38,7 @@ def image_entry(path: Path) -> ImageEntry:
             expected="an image file (JPEG, PNG, TIFF or a slide)",
             remedy="Check the path.",
         )
-    return ImageEntry(safe_id(path.stem), path, annotated=False)
+    return ImageEntry(safe_id(path.stem), path, annotated=False, largest_decode=largest_decode)
 
 
 def _job(entry: ImageEntry, recipe: Recipe, *, inputs: Mapping[str, Path], workers: int) -> Job:
@@ -117,6 +118,7 @@ def normalise_new_image(
     settings: Mapping[str, Any] | None = None,
     pixel_size_um: float | None = None,
     workers: int = 1,
+    largest_decode: int = LARGEST_DECODE,
 ) -> Path:
     """Normalised store of an image that belongs to no data set, by the recipe of a model or by settings.
 
@@ -136,6 +138,8 @@ def normalise_new_image(
         Side of a pixel of the file in micrometres, where a size in micrometres is asked for and the file names none.
     workers
         Blocks at a time; changes no value.
+    largest_decode
+        Bytes of the largest picture, page, tile or strip of the file that is decoded at once.
 
     Returns
     -------
@@ -161,7 +165,7 @@ def normalise_new_image(
             expected="one of them",
             remedy="Give model=… to treat the image as a model's own, or settings=… for a chain.",
         )
-    entry = image_entry(Path(image))
+    entry = image_entry(Path(image), largest_decode=largest_decode)
     recipe = recipe_of_model(Path(model).resolve()) if model is not None else recipe_of_settings(settings or {})
     folder = Path(out).resolve() / entry.image_id / "normalized"
     return normalise_by(entry, recipe.with_pixel_size(pixel_size_um), folder=folder, workers=workers)

@@ -29,11 +29,12 @@ def open_image(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) ->
     Raises
     ------
     ImageRejected
-        The file is damaged or no picture.
+        The file is damaged, no picture, or too large to be decoded.
     """
     if entry.image is not None:
         showing = Showing(bits=record.significant_bits, glass=record.modality == "histology")
-        with open_picture(entry.image, workers=workers, showing=showing, checked=entry.checked is not None) as source:
+        checked, largest = entry.checked is not None, entry.largest_decode
+        with open_picture(entry.image, workers=workers, showing=showing, checked=checked, largest=largest) as source:
             yield source
     elif record.phantom is not None:
         pixels = phantom(record.phantom, number=entry.number).image

@@ -135,7 +135,8 @@ def _opened(
     files = {"label": entry.label} if entry.label else dict(entry.masks)
     share, checked = MASK_BYTES // max(len(files), 1), entry.checked is not None
     for code, path in files.items():
-        opening = open_values(path, workers=workers, cache_bytes=share, labels=labels, checked=checked)
+        largest = entry.largest_decode
+        opening = open_values(path, workers=workers, cache_bytes=share, labels=labels, checked=checked, largest=largest)
         source = stack.enter_context(opening)
         if labels and source.lossy:
             expected = "a lossless label image: JPEG changes values"

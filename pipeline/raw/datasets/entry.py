@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.raw import LARGEST_DECODE
 from pipeline.errors import ManifestError, MissingDataError
 
 __all__ = ["Checked", "ImageEntry", "checked_entries", "entry_from_files", "existing_root"]
@@ -45,6 +46,8 @@ class ImageEntry:
     """File with polygons of all classes, instead of masks."""
     checked: Checked | None = None
     """What stage raw found; None where nobody has looked into these contents."""
+    largest_decode: int = LARGEST_DECODE
+    """Bytes of the largest picture, page, tile or strip of its files that is decoded at once."""
 
     @property
     def files(self) -> dict[str, Path]:
@@ -77,6 +80,7 @@ def entry_from_files(
     masks: Sequence[str],
     label: Sequence[str],
     annotations: Sequence[str] = (),
+    largest_decode: int = LARGEST_DECODE,
 ) -> ImageEntry:
     """Image entry made again from its facts and the files that a job was given.
 
@@ -87,12 +91,15 @@ def entry_from_files(
         ``official_test``, ``group`` and ``centre``.
     image, masks, label, annotations
         Paths; empty where there are none.
+    largest_decode
+        Bytes of the largest unit that is decoded at once.
     """
     paths = tuple((code, Path(path)) for code, path in zip(facts["codes"], masks, strict=True))
     others = {key: facts[key] for key in ("official_test", "group", "centre") if key in facts}
     picture, values, polygons = (Path(each[0]) if each else None for each in (image, label, annotations))
     name, annotated, number = facts["image_id"], facts["annotated"], facts["number"]
-    return ImageEntry(name, picture, paths, values, annotated=annotated, number=number, annotations=polygons, **others)
+    others |= {"annotations": polygons, "largest_decode": largest_decode}
+    return ImageEntry(name, picture, paths, values, annotated=annotated, number=number, **others)
 
 
 def existing_root(root: Path | None, *, dataset: str, source: str, layout: str) -> Path:

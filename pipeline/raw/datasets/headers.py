@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.config.manifest import DatasetRecord
+from pipeline.config.raw import LARGEST_DECODE
 from pipeline.errors import ImageRejected
 from pipeline.geometry import strips
 from pipeline.raw.bits import check_bits, may_be_wide
@@ -26,10 +27,10 @@ STRIP_PIXELS = 2**22
 """Pixels whose truth is held at a time."""
 
 
-def header_size(path: Path) -> tuple[int, int] | None:
+def header_size(path: Path, *, largest: int = LARGEST_DECODE) -> tuple[int, int] | None:
     """Image size ``(height, width)`` as stages see it, or None where the header cannot be read."""
     try:
-        return file_size(path)
+        return file_size(path, largest=largest)
     except ImageRejected:
         return None
 
@@ -48,7 +49,7 @@ def picture_of(entry: ImageEntry, *, record: DatasetRecord) -> Picture | None:
     if entry.image is None:
         side = record.phantom.size if record.phantom else 1
         return Picture(side, side, truth=truth)
-    size = header_size(entry.image)
+    size = header_size(entry.image, largest=entry.largest_decode)
     return None if size is None else Picture(*size, whole=decoded_whole(entry.image.name), truth=truth)
 
 
@@ -65,14 +66,14 @@ def check_headers(entry: ImageEntry, *, any_level: bool = False) -> list[str]:
     if entry.image is None:
         return []
     try:
-        size = file_size(entry.image)
+        size = file_size(entry.image, largest=entry.largest_decode)
     except ImageRejected as problem:
         return [f"{entry.image_id}: {problem}"]
     masks = (*entry.masks, *([("label", entry.label)] if entry.label else []))
     problems = []
     for code, path in masks:
         try:
-            found = file_size(path)
+            found = file_size(path, largest=entry.largest_decode)
         except ImageRejected as problem:
             problems.append(f"{entry.image_id} ({code}): {problem}")
             continue
@@ -93,7 +94,8 @@ def sample_to_look_at(entries: Sequence[ImageEntry]) -> list[ImageEntry]:
     """
     truth = _spread([at for at, each in enumerate(entries) if each.image and _has_truth_files(each)])
     wide = _spread([at for at, each in enumerate(entries) if each.image and may_be_wide(each.image)])
-    sizes = {at: header_size(entries[at].image or Path()) for at in sorted(truth | wide)}
+    chosen = {at: entries[at] for at in sorted(truth | wide)}
+    sizes = {at: header_size(each.image or Path(), largest=each.largest_decode) for at, each in chosen.items()}
     return [entries[at] for at, size in sizes.items() if size and size[0] * size[1] <= LARGEST_SAMPLED]
 
 
@@ -124,7 +126,7 @@ def sample_sheet(entry: ImageEntry, *, record: DatasetRecord) -> dict[str, Any]:
     sheet: dict[str, Any] = {"image_id": entry.image_id, "rejected": "", "pixels": dict.fromkeys(record.codes, -1)}
     if entry.image is None or check_headers(entry, any_level=record.adaptor == "slide"):
         return sheet
-    height, width = file_size(entry.image)
+    height, width = file_size(entry.image, largest=entry.largest_decode)
     try:
         origin, remarks = _told(entry, entry.image, record=record)
         with open_truth(entry, record=record, height=height, width=width, origin=origin) as truth:

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeline.config.manifest import DatasetRecord, PhantomLayout
+from pipeline.config.run import DatasetRun
 from pipeline.raw.datasets import digestpath, idrid
 from pipeline.raw.datasets.entry import ImageEntry, checked_entries, existing_root
 from pipeline.raw.datasets.folder import list_folder
 from pipeline.raw.datasets.tables import answers, check_groups
 
-__all__ = ["list_images"]
+__all__ = ["images_of_run", "list_images"]
 
 
 class Adaptor(Protocol):
@@ -44,6 +45,12 @@ def _listed(record: DatasetRecord, *, root: Path | None, dataset: str) -> tuple[
     list_released, layout = RELEASED[record.adaptor]
     folder = existing_root(root, dataset=dataset, source=record.source, layout=layout)
     return list_released(folder, codes=record.codes), str(folder)
+
+
+def images_of_run(run: DatasetRun) -> tuple[ImageEntry, ...]:
+    """Images of a data set of a run, with what its configuration says of reading them; see `list_images`."""
+    found, largest = list_images(run.record, dataset=run.name, root=run.root), run.config.raw.largest_decode
+    return tuple(replace(entry, largest_decode=largest) for entry in found)
 
 
 def list_images(record: DatasetRecord, *, dataset: str, root: Path | None) -> tuple[ImageEntry, ...]:

@@ -1,5 +1,6 @@
 """Image formats: JPEG, PNG, TIFF and slides, each decoded box by box and strictly.
 
+decoded_size      decoded size of a unit, from headers, and its limit
 jpeg_file         check of all scans of a JPEG file
 jpeg_png          JPEG and PNG decoding, whole; masks and label images in them
 jpeg_progressive  check of the scans of a progressive JPEG

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from pipeline.config.raw import LARGEST_DECODE
 from pipeline.errors import ImageRejected
+from pipeline.raw.formats.decoded_size import check_unit, picture_unit, stream_unit
 from pipeline.raw.formats.jpeg_file import file_bytes, jpeg_remarks
 from pipeline.raw.formats.light import Alpha
 from pipeline.raw.formats.mask_colours import check_one_colour
@@ -39,6 +41,8 @@ TURNS = {2: (1, 0, 0), 3: (1, 1, 0), 4: (0, 1, 0), 5: (0, 0, 1), 6: (0, 1, 1), 7
 """EXIF orientation → whether columns run backwards, whether rows do, and whether rows and columns then change places."""
 LOSSY = ("JPEG", "MPO")
 """Formats that change the values of a mask; WebP may, too."""
+HEAD = 64
+"""Bytes in which WebP names its size: opening one asks for the memory of the picture."""
 JPEG_THRESHOLD = 127
 """A value of a lossy mask is set above this."""
 
@@ -48,20 +52,23 @@ def _is_lossless_webp(path: Path) -> bool:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(path: Path, *, largest: int, itemsize: int = 1) -> Iterator[Image.Image]:
     """The one picture of a file, its header read; what Pillow says of damage is a rejection.
 
     Raises
     ------
     ImageRejected
-        The file is damaged, of another format, or holds several pictures.
+        The file is damaged, of another format, too large to be decoded, or holds several pictures.
     """
+    if (head := file_bytes(path, HEAD)).startswith(b"RIFF"):
+        check_unit(stream_unit(head, name="picture"), path, largest=largest)
     # Pillow's guard against decompression bombs would refuse large slides exported as PNG; the user chose the file.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             with Image.open(path, formats=FORMATS) as picture:
                 _seek_largest(picture, path)
+                check_unit(picture_unit(picture, itemsize=itemsize), path, largest=largest)
                 yield picture
         except ImageRejected:
             raise
@@ -85,20 +92,20 @@ def _seek_largest(picture: Image.Image, path: Path) -> None:
     picture.seek(sizes.index(max(sizes)))
 
 
-def _upright(path: Path) -> tuple[Image.Image, bool]:
+def _upright(path: Path, *, largest: int) -> tuple[Image.Image, bool]:
     """A decoded picture as viewers show it, and whether its format changed its values."""
-    with _opened(path) as picture:
+    with _opened(path, largest=largest) as picture:
         picture.load()
         lossy = picture.format in LOSSY or (picture.format == "WEBP" and not _is_lossless_webp(path))
         return ImageOps.exif_transpose(picture) or picture, lossy
 
 
-def _wide_png(path: Path) -> NDArray[np.uint16] | None:
+def _wide_png(path: Path, *, largest: int) -> NDArray[np.uint16] | None:
     """Samples of a PNG of 16 bits, ``(h, w)`` or ``(h, w, s)``, upright; None for any other file."""
     head = file_bytes(path, DEPTH + 1)
     if not head.startswith(SIGNATURE) or head[DEPTH:] != bytes([WIDE]):
         return None
-    with _opened(path) as picture:
+    with _opened(path, largest=largest, itemsize=2) as picture:
         data = file_bytes(path)
         turn = picture.getexif().get(ORIENTATION, 1) if ORIENTATION_OF_PNG in data else 1
     try:
@@ -137,12 +144,12 @@ _WIDE_MODES = {1: "I;16", 2: "LA", 3: "RGB", 4: "RGBA"}
 _DECODERS: dict[str | None, Callable[[bytes], NDArray[np.uint8] | None]] = {"JPEG": _jpeg, "PNG": _png}
 
 
-def _plain_rgb(path: Path) -> NDArray[np.uint8] | None:
+def _plain_rgb(path: Path, *, largest: int) -> NDArray[np.uint8] | None:
     """Pixels of the usual case, opaque 8-bit RGB that stands upright, in a fifth of the time and half of the memory.
 
     None for everything else and for what is damaged. Pillow decodes it then, or says what is wrong.
     """
-    with _opened(path) as picture:
+    with _opened(path, largest=largest) as picture:
         plain = picture.mode == "RGB" and "transparency" not in picture.info
         decode = _DECODERS.get(picture.format) if plain else None
         size = (picture.height, picture.width, 3)
@@ -157,7 +164,9 @@ def _plain_rgb(path: Path) -> NDArray[np.uint8] | None:
     return found if found is not None and found.shape == size and found.dtype == np.uint8 else None
 
 
-def decode_picture(path: Path, *, transparency: bool = False) -> tuple[Pixels, str, Alpha]:
+def decode_picture(
+    path: Path, *, transparency: bool = False, largest: int = LARGEST_DECODE
+) -> tuple[Pixels, str, Alpha]:
     """Pixels of a JPEG or PNG, how the file keeps them, and whether the last sample of each is transparency.
 
     Parameters
@@ -166,6 +175,8 @@ def decode_picture(path: Path, *, transparency: bool = False) -> tuple[Pixels, s
         The file.
     transparency
         Whether it is wanted.
+    largest
+        Bytes that it may have once it is decoded.
 
     Returns
     -------
@@ -176,16 +187,16 @@ def decode_picture(path: Path, *, transparency: bool = False) -> tuple[Pixels, s
     Raises
     ------
     ImageRejected
-        The file is damaged, empty, of an unknown format or of a type that is no picture, or holds several.
+        The file is damaged, empty, of an unknown format or of a type that is no picture, too large, or holds several.
     """
-    wide = _wide_png(path)
+    wide = _wide_png(path, largest=largest)
     if wide is not None:
         samples = 1 if wide.ndim == 2 else wide.shape[2]
         return wide, f"{_WIDE_MODES[samples]} 16 bit", "straight" if samples in (2, 4) else "none"
-    plain = _plain_rgb(path)
+    plain = _plain_rgb(path, largest=largest)
     if plain is not None:
         return plain, "RGB 8 bit", "none"
-    picture, _ = _upright(path)
+    picture, _ = _upright(path, largest=largest)
     if picture.mode.startswith("I;16") or picture.mode == "I":
         return np.asarray(picture).astype(np.uint16), f"{picture.mode} 16 bit", "none"
     if picture.mode == "F":
@@ -194,7 +205,9 @@ def decode_picture(path: Path, *, transparency: bool = False) -> tuple[Pixels, s
     return _copied(picture, mode="RGBA" if clear else "RGB"), f"{picture.mode} 8 bit", "straight" if clear else "none"
 
 
-def decode_values(path: Path, *, labels: bool = False, checked: bool = False) -> tuple[NDArray[Any], bool]:
+def decode_values(
+    path: Path, *, labels: bool = False, checked: bool = False, largest: int = LARGEST_DECODE
+) -> tuple[NDArray[Any], bool]:
     """Values ``(h, w)`` of a mask or label image, and whether a lossy format has changed them.
 
     Parameters
@@ -206,20 +219,22 @@ def decode_values(path: Path, *, labels: bool = False, checked: bool = False) ->
         a mask are its light: the largest channel of a colour, also of one in a palette. What is transparent is 0.
     checked
         Whether JPEG scans were looked through before.
+    largest
+        Bytes that it may have once it is decoded.
 
     Raises
     ------
     ImageRejected
-        The file is damaged, or a label image in colour. A mask shows nothing: black strokes on a transparent ground,
+        The file is damaged, too large, or a label image in colour. A mask shows nothing: black strokes on a transparent ground,
         or values below what a lossy format blurs.
     """
     if not checked:
         jpeg_remarks(path)
-    wide = _wide_png(path)
+    wide = _wide_png(path, largest=largest)
     if wide is not None:
         alpha = wide.ndim == 3 and wide.shape[2] in (2, 4)
         return one_value(wide, alpha=alpha, labels=labels, lossy=False, path=path), False
-    picture, lossy = _upright(path)
+    picture, lossy = _upright(path, largest=largest)
     stored = np.asarray(picture)
     if picture.mode in ("P", "PA"):
         indices = stored if stored.ndim == 2 else stored[:, :, 0]
@@ -272,14 +287,14 @@ def one_value(stored: NDArray[Any], *, alpha: bool, labels: bool, lossy: bool, p
     return values
 
 
-def picture_size(path: Path) -> tuple[int, int]:
+def picture_size(path: Path, *, largest: int = LARGEST_DECODE) -> tuple[int, int]:
     """Image size ``(height, width)`` as decoded, from the header alone.
 
     Raises
     ------
     ImageRejected
-        The header cannot be read.
+        The header cannot be read, or names more than the largest picture that is decoded.
     """
-    with _opened(path) as picture:
+    with _opened(path, largest=largest) as picture:
         width, height = picture.size
         return (width, height) if picture.getexif().get(ORIENTATION) in ROTATED else (height, width)

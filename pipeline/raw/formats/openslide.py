@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.config.raw import LARGEST_DECODE
 from pipeline.errors import MissingDataError
 from pipeline.geometry import Box
+from pipeline.raw.formats.decoded_size import Unit, check_unit
 from pipeline.raw.formats.light import over_white
 from pipeline.raw.formats.piece_cache import PieceCache
 from pipeline.raw.formats.pixel_size import pixel_size
@@ -127,19 +129,29 @@ def _opened(path: Path) -> "Iterator[OpenSlide]":
         yield slide
 
 
+def _check_tiles(slide: "OpenSlide", path: Path, *, largest: int) -> None:
+    # OpenSlide decodes a stored tile whole, however small the part is that is asked for.
+    for level in range(slide.level_count):
+        high, wide = (
+            int(slide.properties.get(f"openslide.level[{level}].tile-{each}", 0)) for each in ("height", "width")
+        )
+        check_unit(Unit(f"tile of level {level}", high, wide, samples=4), path, largest=largest)
+
+
 @contextmanager
-def open_slide(path: Path, *, workers: int = 1) -> Iterator[SlideSource]:
-    """Slide, open for reading.
+def open_slide(path: Path, *, workers: int = 1, largest: int = LARGEST_DECODE) -> Iterator[SlideSource]:
+    """Slide, open for reading, of tiles of at most ``largest`` bytes.
 
     Raises
     ------
     ImageRejected
-        The file is damaged or no slide.
+        The file is damaged, no slide, or one of too large tiles.
     MissingDataError
         OpenSlide is not installed.
     """
     with ExitStack() as stack:
         slide = stack.enter_context(_opened(path))
+        _check_tiles(slide, path, largest=largest)
         each = stack.enter_context(ThreadPoolExecutor(workers)).map if workers > 1 else map
         yield SlideSource(slide, path=path, each=each)
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from pipeline.config.raw import LARGEST_DECODE
 from pipeline.geometry import Box
 from pipeline.raw.formats.jpeg_file import jpeg_remarks
 from pipeline.raw.formats.jpeg_png import decode_picture, decode_values, picture_size
@@ -58,7 +59,12 @@ class _Held:
 
 @contextmanager
 def open_picture(
-    path: Path | str, *, workers: int = 1, showing: Showing = AS_STORED, checked: bool = False
+    path: Path | str,
+    *,
+    workers: int = 1,
+    showing: Showing = AS_STORED,
+    checked: bool = False,
+    largest: int = LARGEST_DECODE,
 ) -> Iterator[ImageSource]:
     """Picture in a file, open for reading. Nothing of a tiled or striped file is decoded yet.
 
@@ -72,31 +78,39 @@ def open_picture(
         Significant bits of 16-bit samples, and whether transparent pixels are glass.
     checked
         Whether the JPEG scans of these contents were looked through before and are whole.
+    largest
+        Bytes of the largest picture, page, tile or strip that is decoded at once.
 
     Raises
     ------
     ImageRejected
-        The file is damaged, empty, of an unknown format or of a type that is no picture.
+        The file is damaged, empty, of an unknown format or of a type that is no picture, or too large to be decoded.
     """
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix in TIFF:
-        with open_tiff(path, workers=workers, showing=showing, checked=checked) as source:
+        with open_tiff(path, workers=workers, showing=showing, checked=checked, largest=largest) as source:
             if source is not None:
                 yield source
                 return
     if suffix in SLIDES or (suffix in TIFF and is_slide(path)):
-        with open_slide(path, workers=workers) as slide:
+        with open_slide(path, workers=workers, largest=largest) as slide:
             yield slide
         return
     remarks = {} if checked else jpeg_remarks(path)
-    pixels, stored, alpha = decode_picture(path, transparency=showing.glass)
+    pixels, stored, alpha = decode_picture(path, transparency=showing.glass, largest=largest)
     yield ArraySource(pixels, stored=stored, light=Light(path, showing, alpha), remarks=remarks)
 
 
 @contextmanager
 def open_values(
-    path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES, labels: bool = False, checked: bool = False
+    path: Path,
+    *,
+    workers: int = 1,
+    cache_bytes: int = CACHE_BYTES,
+    labels: bool = False,
+    checked: bool = False,
+    largest: int = LARGEST_DECODE,
 ) -> Iterator[ValueSource]:
     """Mask or label image, open for reading: the light of a mask, the stored values of a label image.
 
@@ -112,29 +126,33 @@ def open_values(
         Whether it is a label image.
     checked
         Whether the JPEG scans of these contents were looked through before and are whole.
+    largest
+        Bytes of the largest picture, page, tile or strip that is decoded at once.
 
     Raises
     ------
     ImageRejected
-        The file is damaged, or no mask or label image can be told from it.
+        The file is damaged, too large to be decoded, or no mask or label image can be told from it.
     """
     if path.suffix.lower() in TIFF:
-        with open_tiff_values(path, workers=workers, cache_bytes=cache_bytes, labels=labels, checked=checked) as source:
+        with open_tiff_values(
+            path, workers=workers, cache_bytes=cache_bytes, labels=labels, checked=checked, largest=largest
+        ) as source:
             yield source
     else:
-        values, lossy = decode_values(path, labels=labels, checked=checked)
+        values, lossy = decode_values(path, labels=labels, checked=checked, largest=largest)
         yield _Held(values, lossy=lossy)
 
 
-def file_size(path: Path) -> tuple[int, int]:
+def file_size(path: Path, *, largest: int = LARGEST_DECODE) -> tuple[int, int]:
     """Image size ``(height, width)`` of an image or mask as it is decoded, from its header alone.
 
     Raises
     ------
     ImageRejected
-        The header cannot be read.
+        The header cannot be read, or names more than is decoded at once.
     """
     suffix = path.suffix.lower()
     if suffix in SLIDES:
         return slide_size(path)
-    return tiff_size(path) if suffix in TIFF else picture_size(path)
+    return tiff_size(path, largest=largest) if suffix in TIFF else picture_size(path, largest=largest)

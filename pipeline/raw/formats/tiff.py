@@ -16,8 +16,10 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from pipeline.config.raw import LARGEST_DECODE
 from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
+from pipeline.raw.formats.decoded_size import check_unit
 from pipeline.raw.formats.jpeg_png import one_value
 from pipeline.raw.formats.jpeg_scan import extra_remarks
 from pipeline.raw.formats.light import AS_STORED, EXTRA_SAMPLES, Alpha, Light, Showing
@@ -32,7 +34,7 @@ from pipeline.raw.formats.source import (
     three_channels,
     unusable,
 )
-from pipeline.raw.formats.tiff_page import LARGEST_PIECE, Page, is_jpeg
+from pipeline.raw.formats.tiff_page import LARGEST_PIECE, Page, decoded_unit, is_jpeg
 from pipeline.raw.formats.tiff_series import EXPECTED, PROBLEMS, opened_tiff, picture_pages
 
 __all__ = ["TiffSource", "TiffValues", "open_tiff", "open_tiff_values"]
@@ -148,8 +150,10 @@ def _stored(page: tifffile.TiffPage, read: Page) -> str:
 class _Opener:
     """Makes readers of the pages of one file that share a stream, a cache and threads."""
 
-    def __init__(self, path: Path, *, workers: int, stack: ExitStack, cache_bytes: int, checked: bool) -> None:
-        self.path, self._checked = path, checked
+    def __init__(
+        self, path: Path, *, workers: int, stack: ExitStack, cache_bytes: int, checked: bool, largest: int
+    ) -> None:
+        self.path, self._checked, self.largest = path, checked, largest
         self._stream = stack.enter_context(path.open("rb"))
         self._lock, self._cache = threading.Lock(), PieceCache(cache_bytes)
         self._each: Callable[[Callable[[int], None], Iterable[int]], Iterable[None]] = map
@@ -169,6 +173,7 @@ class _Opener:
                 fill=fill,
                 # Stage raw has read through the finest level alone.
                 checked=self._checked and number == 0,
+                largest=self.largest,
             )
         except ImageRejected:
             raise
@@ -179,6 +184,7 @@ class _Opener:
 def _picture(file: tifffile.TiffFile, opener: _Opener, showing: Showing) -> ImageSource:
     found = picture_pages(file, opener.path)
     _check_picture(found[0], opener.path)
+    check_unit(decoded_unit(found[0]), opener.path, largest=opener.largest)
     light = Light(opener.path, showing, _alpha(found[0]), int(found[0].photometric) == INVERTED)
     # What a scanner left out is glass.
     fill = min(light.white, 1 if found[0].dtype == np.bool_ else int(np.iinfo(found[0].dtype).max))
@@ -198,6 +204,7 @@ def open_tiff(
     cache_bytes: int = CACHE_BYTES,
     showing: Showing = AS_STORED,
     checked: bool = False,
+    largest: int = LARGEST_DECODE,
 ) -> Iterator[ImageSource | None]:
     """TIFF picture, open for reading; None where another reader has to be tried.
 
@@ -213,16 +220,20 @@ def open_tiff(
         Significant bits, and whether transparent pixels are glass.
     checked
         Whether the JPEG scans of the finest level were looked through before and are whole.
+    largest
+        Bytes of the largest page, tile or strip that is decoded at once.
 
     Raises
     ------
     ImageRejected
-        The file is damaged, or holds something else than one picture.
+        The file is damaged, too large to be decoded, or holds something else than one picture.
     """
     with ExitStack() as stack:
         file = stack.enter_context(opened_tiff(path))
         try:
-            opener = _Opener(path, workers=workers, stack=stack, cache_bytes=cache_bytes, checked=checked)
+            opener = _Opener(
+                path, workers=workers, stack=stack, cache_bytes=cache_bytes, checked=checked, largest=largest
+            )
             source: ImageSource | None = _picture(file, opener, showing)
         except _Unread:
             source = None
@@ -231,7 +242,13 @@ def open_tiff(
 
 @contextmanager
 def open_tiff_values(
-    path: Path, *, workers: int = 1, cache_bytes: int = CACHE_BYTES, labels: bool = False, checked: bool = False
+    path: Path,
+    *,
+    workers: int = 1,
+    cache_bytes: int = CACHE_BYTES,
+    labels: bool = False,
+    checked: bool = False,
+    largest: int = LARGEST_DECODE,
 ) -> Iterator[TiffValues]:
     """Mask or label image in TIFF, open for reading. What the file leaves out is black, or label 0.
 
@@ -247,17 +264,20 @@ def open_tiff_values(
         Whether it is a label image, whose stored values count.
     checked
         Whether JPEG scans were looked through before and are whole.
+    largest
+        Bytes of the largest page, tile or strip that is decoded at once.
 
     Raises
     ------
     ImageRejected
-        The file is damaged, or holds a stack.
+        The file is damaged, too large to be decoded, or holds a stack.
     """
     with ExitStack() as stack:
         page = picture_pages(stack.enter_context(opened_tiff(path)), path)[0]
-        opener = _Opener(path, workers=workers, stack=stack, cache_bytes=cache_bytes, checked=checked)
+        opener = _Opener(path, workers=workers, stack=stack, cache_bytes=cache_bytes, checked=checked, largest=largest)
         inverted = int(page.photometric) == INVERTED and not labels
         check_values(page.dtype, whole_range=inverted or _alpha(page) != "none", path=path)
+        check_unit(decoded_unit(page), path, largest=largest)
         fill = 0 if not inverted else 1 if page.dtype == np.bool_ else np.iinfo(page.dtype).max
         value = _value(page, inverted=inverted, labels=labels, lossy=is_jpeg(page), path=path)
         yield TiffValues(opener.page(page, fill=fill), value=value, lossy=is_jpeg(page))

@@ -12,13 +12,15 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from pipeline.config.raw import LARGEST_DECODE
 from pipeline.geometry import Box
+from pipeline.raw.formats.decoded_size import Unit, check_unit, stream_unit
 from pipeline.raw.formats.jpeg_png import ends
 from pipeline.raw.formats.jpeg_scan import ScanCheck, check_scans
 from pipeline.raw.formats.piece_cache import PieceCache, Values
 from pipeline.raw.formats.source import unusable
 
-__all__ = ["DAMAGE", "LARGEST_PIECE", "Page", "is_jpeg"]
+__all__ = ["DAMAGE", "LARGEST_PIECE", "Page", "decoded_unit", "is_jpeg"]
 
 LARGEST_PIECE = 2**26
 """Bytes of a decoded piece beyond which a file is not read in pieces."""
@@ -28,6 +30,8 @@ JPEG = (7, 33007, 34892)
 YCBCR_JPEG_2000 = 33003
 """Compression of Aperio slides whose codestreams hold YCbCr without saying so."""
 JPEG_2000 = (33003, 33004, 33005, 34712)
+PICTURES = (*JPEG, *JPEG_2000, 34933, 50001)
+"""Compressions whose data declare a size of their own, PNG and WebP among them."""
 CODESTREAM = b"\xff\x4f"
 """How a bare JPEG 2000 stream begins. It ends like a JPEG."""
 DAMAGE = (
@@ -51,6 +55,24 @@ def is_jpeg(page: tifffile.TiffPage) -> bool:
     return int(page.compression) in (6, *JPEG)
 
 
+def _is_plain(page: tifffile.TiffPage) -> bool:
+    simple = int(page.compression) == 1 and int(page.predictor) == 1 and int(page.fillorder) == 1
+    return bool(not page.is_tiled and simple and not page.is_subsampled and page.bitspersample in (8, 16))
+
+
+def decoded_unit(page: tifffile.TiffPage) -> Unit:
+    """Unit that a page is decoded in: a tile, a strip, a run of rows, or the whole page where these are large."""
+    height, width, itemsize = int(page.imagelength), int(page.imagewidth), np.dtype(page.dtype or np.uint8).itemsize
+    samples = 1 if int(page.planarconfig) == 2 else int(page.samplesperpixel)
+    if page.is_tiled:
+        unit = Unit("tile", int(page.tilelength), int(page.tilewidth), samples, itemsize)
+    else:
+        rows = min(int(page.rowsperstrip), height)
+        rows = min(rows, max(1, RUN_BYTES // max(width * samples * itemsize, 1))) if _is_plain(page) else rows
+        unit = Unit("strip", rows, width, samples, itemsize)
+    return unit if unit.nbytes <= LARGEST_PIECE else Unit("page", height, width, int(page.samplesperpixel), itemsize)
+
+
 class Page:
     """Page of an open TIFF file, read piece by piece as the values that it stores.
 
@@ -70,6 +92,8 @@ class Page:
         Value of pieces that the file leaves out.
     checked
         Whether its JPEG scans were looked through before and are whole.
+    largest
+        Bytes of the largest piece that is decoded, whatever its data declare.
 
     Raises
     ------
@@ -89,12 +113,13 @@ class Page:
         each: Callable[[Callable[[int], None], Iterable[int]], Iterable[None]],
         fill: int = 0,
         checked: bool = False,
+        largest: int = LARGEST_DECODE,
     ) -> None:
         self._page, self._stream, self._lock, self._path = page, stream, lock, path
         self.extra: set[int] = set()
         """Pieces that have bytes between the end of a JPEG scan and the next marker: they do no harm."""
         self._cache, self._number, self._each, self._fill = cache, number, each, fill
-        self._checked = checked
+        self._checked, self._largest = checked, largest
         self.height, self.width = int(page.imagelength), int(page.imagewidth)
         self.samples = int(page.samplesperpixel)
         self.dtype = np.dtype(page.dtype)
@@ -109,8 +134,9 @@ class Page:
         self._offsets, self._counts = (np.asarray(each, np.int64) for each in (page.dataoffsets, page.databytecounts))
         self._check_whole()
         # Asked for once here, because the file is looked into for some of them.
+        self._is_picture = int(page.compression) in PICTURES
         self._tables, self._header, self._decoder = page.jpegtables, page.jpegheader, page.decode
-        self._runs = self._is_plain()
+        self._runs = _is_plain(page)
         if self._runs:
             self._cut_strips()
         self._columns = len(self._lefts)
@@ -143,11 +169,6 @@ class Page:
                 f"a file cut at {length} bytes, whose pixels reach to byte {ends.max()}",
                 expected="a whole TIFF file",
             )
-
-    def _is_plain(self) -> bool:
-        page = self._page
-        simple = int(page.compression) == 1 and int(page.predictor) == 1 and int(page.fillorder) == 1
-        return bool(not page.is_tiled and simple and not page.is_subsampled and page.bitspersample in (8, 16))
 
     def _cut_strips(self) -> None:
         row = self.width * (1 if self._apart else self.samples) * self.dtype.itemsize
@@ -234,6 +255,8 @@ class Page:
             order = np.dtype(self.dtype.newbyteorder(self._page.parent.byteorder))
             stored = np.frombuffer(data, order).astype(self.dtype, copy=False)
             return stored.reshape(-1, self.width, 1 if self._apart else self.samples)
+        kind = f"data of {'tile' if self._page.is_tiled else 'strip'} {index}"
+        check_unit(stream_unit(data, name=kind) if self._is_picture else None, self._path, largest=self._largest)
         if not self._checked:
             self._check_scans(data, index)
         try:

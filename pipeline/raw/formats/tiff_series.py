@@ -9,8 +9,10 @@ from typing import Any
 
 import tifffile
 
+from pipeline.config.raw import LARGEST_DECODE
+from pipeline.raw.formats.decoded_size import check_unit
 from pipeline.raw.formats.source import unusable
-from pipeline.raw.formats.tiff_page import DAMAGE
+from pipeline.raw.formats.tiff_page import DAMAGE, decoded_unit
 
 __all__ = ["EXPECTED", "PROBLEMS", "opened_tiff", "picture_pages", "tiff_size"]
 
@@ -88,14 +90,15 @@ def _alike(page: tifffile.TiffPage, first: tifffile.TiffPage) -> bool:
     return same and abs(high - wide) <= high / page.imagelength + wide / page.imagewidth
 
 
-def tiff_size(path: Path) -> tuple[int, int]:
+def tiff_size(path: Path, *, largest: int = LARGEST_DECODE) -> tuple[int, int]:
     """Image size ``(height, width)`` of the picture in a TIFF file.
 
     Raises
     ------
     ImageRejected
-        The header cannot be read.
+        The header cannot be read, or names more than is decoded at once.
     """
     with opened_tiff(path) as file:
         page = picture_pages(file, path)[0]
+        check_unit(decoded_unit(page), path, largest=largest)
         return int(page.imagelength), int(page.imagewidth)

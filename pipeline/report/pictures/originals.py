@@ -19,7 +19,12 @@ __all__ = ["looks"]
 
 
 def looks(
-    files: Mapping[str, Path], *, numbers: Mapping[str, int], record: DatasetRecord, config: NormalizedConfig
+    files: Mapping[str, Path],
+    *,
+    numbers: Mapping[str, int],
+    record: DatasetRecord,
+    config: NormalizedConfig,
+    largest_decode: int,
 ) -> dict[str, Look]:
     """Readers of the original pictures, one per image, so that only those that are looked at are opened.
 
@@ -33,8 +38,13 @@ def looks(
         Facts of the data set.
     config
         How stage normalized reads an image: its size.
+    largest_decode
+        Bytes of the largest unit that is decoded at once.
     """
-    entries = [ImageEntry(name, files.get(name), number=number) for name, number in numbers.items()]
+    entries = [
+        ImageEntry(name, files.get(name), number=number, largest_decode=largest_decode)
+        for name, number in numbers.items()
+    ]
     return {entry.image_id: _look(entry, record, config) for entry in entries}
 
 
