@@ -10,6 +10,7 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.formats.suffixes import decoded_whole
 from pipeline.runtime.job_memory import Picture
+from pipeline.stores.tables import read_table
 
 __all__ = ["picture_of_job", "pictures_in"]
 
@@ -40,7 +41,7 @@ def pictures_in(images: pd.DataFrame, *, classes: int) -> dict[str, Picture]:
 
 @functools.cache
 def _pictures(table: Path, _changed_at: int, classes: int) -> dict[str, Picture]:
-    return pictures_in(pd.read_parquet(table, columns=COLUMNS), classes=classes)
+    return pictures_in(read_table(table)[COLUMNS], classes=classes)
 
 
 def picture_of_job(
