@@ -15,6 +15,8 @@ from PIL import Image
 from pipeline.raw.phantom.histology import histology_phantom
 
 PROJECT = Path(__file__).parents[2]
+OFFLINE = Path(__file__).with_name("offline")
+"""Folder of the guard of the network, which each Python process imports as it starts."""
 CACHE = "__pycache__"
 COPIED = ("Snakefile", "datasets_manifest.yaml", "stages", "pipeline", "profiles", "pyproject.toml")
 
@@ -74,6 +76,17 @@ class Project:
 
     folder: Path
 
+    @property
+    def connections(self) -> Path:
+        """Notes of what processes of its runs asked of other hosts."""
+        return self.folder / "connections.txt"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables of a run: its own library, and no host but this one."""
+        own = {"PYTHONPATH": f"{self.folder}{os.pathsep}{OFFLINE}", "MPLBACKEND": "Agg"}
+        return {**os.environ, **own, "LESIONMAP_TEST_CONNECTIONS": str(self.connections)}  # noqa: TID251
+
     def snakemake(self, *arguments: str, timeout: int = 3600) -> subprocess.CompletedProcess[str]:
         """Run Snakemake in the folder of the copy, on the copy's own library."""
         command = [
@@ -85,11 +98,10 @@ class Project:
             "--configfile",
             "tiny.config.yaml",
         ]
-        environment = {**os.environ, "PYTHONPATH": str(self.folder), "MPLBACKEND": "Agg"}  # noqa: TID251
         return subprocess.run(
             [*command, *arguments],
             cwd=self.folder,
-            env=environment,
+            env=self.environment,
             capture_output=True,
             text=True,
             timeout=timeout,
