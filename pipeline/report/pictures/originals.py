@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.config import NormalizedConfig
 from pipeline.config.manifest import DatasetRecord
+from pipeline.config.raw import LARGEST_DECODE
 from pipeline.geometry import Box
 from pipeline.normalized.image import open_view
 from pipeline.raw.datasets.entry import ImageEntry
@@ -24,7 +25,7 @@ def looks(
     numbers: Mapping[str, int],
     record: DatasetRecord,
     config: NormalizedConfig,
-    largest_decode: int,
+    largest_decode: int = LARGEST_DECODE,
 ) -> dict[str, Look]:
     """Readers of the original pictures, one per image, so that only those that are looked at are opened.
 
