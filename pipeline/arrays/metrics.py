@@ -3,8 +3,9 @@
 Everything is built on integer counts that add up over blocks and images, so that maps of any size are measured
 exactly. A probability is a float16 in [0, 1], of which there are 15 361: a histogram over all of them loses nothing.
 
-A ratio without a defined value is NaN, never 0 or 1: Dice and IoU where neither truth nor prediction has a pixel,
-precision without prediction, recall and average precision without truth.
+A ratio without a defined value is NaN, never 0 or 1. Absent classes go by one rule, that of `Counts`, wherever an epoch, a
+learning rate, a threshold or a result is judged: without truth in what is measured there is no Dice, no IoU, no recall
+and no AUPR, whatever was predicted, and the false-positive area stands beside. Precision needs a prediction.
 """
 
 import math
@@ -56,14 +57,24 @@ class Counts:
         return Counts(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn, self.tn + other.tn)
 
     @property
+    def truth(self) -> int:
+        """Truth pixels, found or missed."""
+        return self.tp + self.fn
+
+    @property
+    def false_positive_area(self) -> int:
+        """False-positive area of an absent class: pixels that were predicted where there is no truth at all, else 0."""
+        return 0 if self.truth else self.fp
+
+    @property
     def dice(self) -> float:
-        """``2 tp / (2 tp + fp + fn)``."""
-        return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+        """``2 tp / (2 tp + fp + fn)``; NaN without truth."""
+        return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn) if self.truth else math.nan
 
     @property
     def iou(self) -> float:
-        """``tp / (tp + fp + fn)``."""
-        return _ratio(self.tp, self.tp + self.fp + self.fn)
+        """``tp / (tp + fp + fn)``; NaN without truth."""
+        return _ratio(self.tp, self.tp + self.fp + self.fn) if self.truth else math.nan
 
     @property
     def precision(self) -> float:

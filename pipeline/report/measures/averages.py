@@ -1,8 +1,9 @@
 """Averages over images and classes that carry their names: pooled or per image, over classes or over lesions.
 
 An average is only worth something with its name: over the pixels of all images together (pooled) or over images, over
-all classes or over lesions, with or without background. An image without truth of a class is left out of the mean
-over images of that class. Its false-positive area is reported instead, and pooled numbers include it.
+all classes or over lesions, with or without background. Absent classes go by the rule of `Counts`: an image without truth
+of a class is left out of the mean over images of that class. Its false-positive area is reported instead, and pooled
+numbers include it.
 """
 
 import math
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 _COUNTS = ["tp", "fp", "fn", "tn"]
+_AREA = "false_positive_area"
 _AVERAGED = ("dice_pooled", "iou_pooled", "ap_pooled", "aupr11_pooled", "dice_image_mean", "iou_image_mean")
 
 
@@ -49,13 +51,14 @@ def count_table(rows: Iterable[tuple[str, str, str, Counts]]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The three names, ``tp``, ``fp``, ``fn``, ``tn`` (int64, pixels) and ``dice``, ``iou``, ``precision``,
-        ``recall`` (float64, NaN where undefined).
+        The three names, ``tp``, ``fp``, ``fn``, ``tn`` (int64, pixels), ``dice``, ``iou``, ``precision``, ``recall``
+        (float64, NaN where undefined) and ``false_positive_area`` (int64, pixels).
     """
     measures = ["dice", "iou", "precision", "recall"]
-    records = [(*names, *(getattr(count, column) for column in [*_COUNTS, *measures])) for *names, count in rows]
-    table = pd.DataFrame.from_records(records, columns=["image_id", "group_id", "class_code", *_COUNTS, *measures])
-    return table.astype(dict.fromkeys(_COUNTS, np.int64) | dict.fromkeys(measures, np.float64))
+    columns = [*_COUNTS, *measures, _AREA]
+    records = [(*names, *(getattr(count, column) for column in columns)) for *names, count in rows]
+    table = pd.DataFrame.from_records(records, columns=["image_id", "group_id", "class_code", *columns])
+    return table.astype(dict.fromkeys([*_COUNTS, _AREA], np.int64) | dict.fromkeys(measures, np.float64))
 
 
 def class_table(table: pd.DataFrame, *, histograms: Mapping[str, Histogram] | None = None) -> pd.DataFrame:
@@ -94,9 +97,9 @@ def _class_row(code: str, rows: pd.DataFrame, *, histogram: Histogram | None) ->
         "recall_pooled": pooled.recall,
         "ap_pooled": math.nan if histogram is None else average_precision(histogram),
         "aupr11_pooled": math.nan if histogram is None else trapezoid_aupr(threshold_counts(histogram)),
-        "dice_image_mean": float(rows["dice"][held].mean()),
-        "iou_image_mean": float(rows["iou"][held].mean()),
-        "false_positive_area": int(rows["fp"][~held].sum()),
+        "dice_image_mean": float(rows["dice"].mean()),
+        "iou_image_mean": float(rows["iou"].mean()),
+        _AREA: int(rows[_AREA].sum()),
     }
 
 

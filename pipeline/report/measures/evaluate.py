@@ -156,7 +156,6 @@ def _image_rows(measured: list[_Measured], thresholds: Mapping[str, float]) -> p
         truth_outside_roi=[each.measure.truth_outside_roi.get(code, 0) for each, code in pairs],
         ap=[math.nan if each is None else average_precision(each) for each in found],
         aupr11=[math.nan if each is None else trapezoid_aupr(threshold_counts(each)) for each in found],
-        false_positive_area=rows["fp"].where(truth == 0, 0),
     )
 
 

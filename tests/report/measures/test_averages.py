@@ -9,18 +9,24 @@ import pytest
 from pipeline.arrays.metrics import (
     Counts,
     average_precision,
+    counts_at,
     probability_histogram,
     threshold_counts,
     trapezoid_aupr,
 )
+from pipeline.model.scores import selection_score
 from pipeline.report.measures.averages import (
     average_table,
     class_table,
     count_table,
     mean_over_classes,
     mean_over_lesions,
+    pooled_dice,
+    pooled_iou,
 )
+from pipeline.report.measures.intervals import bootstrap_interval
 from pipeline.seeds import stream
+from pipeline.segmentation.threshold import best_threshold
 
 
 def example() -> pd.DataFrame:
@@ -42,7 +48,8 @@ def example() -> pd.DataFrame:
 def test_a_row_holds_counts_and_their_measures() -> None:
     table = example()
     assert table[["image_id", "group_id", "class_code", "tp", "fp"]].to_numpy()[0].tolist() == ["a", "p1", "MA", 4, 4]
-    assert table["dice"].to_numpy()[:2] == pytest.approx([2 / 3, 0])
+    assert table["dice"].to_numpy()[:2] == pytest.approx([2 / 3, math.nan], nan_ok=True)
+    assert table["false_positive_area"].tolist() == [0, 7, 0, 0, 0, 0, 0, 0]
     assert table["recall"].isna().tolist() == [False, True, False, False, True, True, False, False]
     assert count_table([])["tp"].dtype == np.int64
 
@@ -102,3 +109,25 @@ def test_the_table_of_averages_names_each_and_counts_its_classes() -> None:
     assert averages.loc["iou_pooled, mean over classes with background", "classes"] == "MA OD background"
     alone = class_table(example().query("class_code == 'MA'"))
     assert not average_table(alone, anatomy=()).name.str.contains("background").any()
+
+
+def test_every_place_leaves_out_a_class_without_truth_whatever_was_predicted() -> None:
+    """Epoch choice, learning rate, pooled and per-image measures, averages, bootstrap, thresholds: one rule."""
+    found, absent = Counts(tp=4, fp=4, fn=2, tn=90), Counts(fp=7, tn=93)
+    for measure in ("dice", "dice_and_miou"):
+        assert selection_score([found, absent], measure=measure) == selection_score([found], measure=measure)
+    rows = count_table([("a", "p", "MA", found), ("a", "p", "SE", absent)])
+    classes = class_table(rows).set_index("class_code")
+    for column in ("dice_pooled", "iou_pooled", "dice_image_mean", "iou_image_mean"):
+        assert math.isnan(classes.loc["SE", column])
+        assert mean_over_classes(class_table(rows), column).classes == ("MA",)
+    assert classes.loc["SE", "false_positive_area"] == 7
+    counted = np.array([absent.tp, absent.fp, absent.fn, absent.tn])
+    assert math.isnan(pooled_dice(counted))
+    assert math.isnan(pooled_iou(counted))
+    assert bootstrap_interval(np.tile(counted, (12, 1)), pooled_dice, rng=stream(0, "absent")) is None
+    histogram = probability_histogram(np.full(100, 0.9, np.float16), np.zeros(100, bool))
+    assert math.isnan(average_precision(histogram))
+    assert math.isnan(trapezoid_aupr(threshold_counts(histogram)))
+    assert math.isnan(best_threshold(histogram)[1])
+    assert math.isnan(counts_at(histogram, 0.5).dice)

@@ -60,7 +60,7 @@ def test_counts_dice_iou_and_ap_of_each_image_equal_an_eager_computation(world, 
             row = images.loc[(eye.image_id, each.code)]
             tp, fp, fn = (truth & mask).sum(), (mask & ~truth).sum(), (truth & ~mask).sum()
             assert (row.tp, row.fp, row.fn, row.truth_pixels) == (tp, fp, fn, truth.sum())
-            expected = 2 * tp / (2 * tp + fp + fn) if tp + fp + fn else math.nan
+            expected = 2 * tp / (2 * tp + fp + fn) if truth.any() else math.nan
             np.testing.assert_allclose(row.dice, expected)
             np.testing.assert_allclose(row.ap, eager_average_precision(eye.probability[at], truth), rtol=1e-12)
             assert row.false_positive_area == (0 if truth.any() else fp)
@@ -75,7 +75,7 @@ def test_pooled_measures_are_those_of_all_pixels_of_the_split_together(world, ey
         mask = score >= 0.5
         both, either = (truth & mask).sum(), (truth | mask).sum()
         np.testing.assert_allclose(
-            value(tables[1], "test", "iou_pooled", code=code), both / either if either else math.nan
+            value(tables[1], "test", "iou_pooled", code=code), both / either if truth.any() else math.nan
         )
         np.testing.assert_allclose(
             value(tables[1], "test", "ap_pooled", code=code), eager_average_precision(score, truth)

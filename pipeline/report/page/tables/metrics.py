@@ -43,9 +43,7 @@ def _value(rows: pd.DataFrame, measure: str, *, digits: int = 3, bar: bool = Fal
     row = found.iloc[0]
     value, low, high = float(row["value"]), float(row["low"]), float(row["high"])
     if math.isnan(value):
-        return Cell(
-            DASH, hint=f"undefined: {NO_TRUTH}" if not row["images_with_truth"] else "undefined: nothing predicted"
-        )
+        return Cell(DASH, hint=f"undefined: {NO_TRUTH}")
     note = "" if math.isnan(low) else f"{low:.{digits}f} – {high:.{digits}f}"
     return Cell(number(value, digits=digits), hint=str(row["label"]), note=note, share=value if bar else None)
 
@@ -104,8 +102,7 @@ def classes_table(
         if not len(own):
             notes.append(f"{each.code}: nobody annotated it in this split.")
         elif not own.iloc[0]["images_with_truth"]:
-            zero = "; pooled Dice and IoU are 0 because something was predicted" if not own["value"].iloc[0] else ""
-            notes.append(f"{each.code}: {NO_TRUTH}; AUPR and means over images are undefined{zero}.")
+            notes.append(f"{each.code}: {NO_TRUTH}; it has no Dice, IoU or AUPR, whatever was predicted.")
     notes += [f"{code}: threshold not fitted. {reason}" for code, reason in reasons.items() if reason]
     named = [(text, hint) for text, hint, _ in METRICS]
     head = headings(
