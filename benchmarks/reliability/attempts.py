@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,22 +43,25 @@ def trial_folder(source: Path, folder: Path) -> Iterator[Path]:
     yield folder
 
 
-def made(scene: Scene, numbers: Iterable[int], attempt: Callable[[int], Iterable[Attempt]]) -> list[Attempt]:
-    """Outcomes of a series of attempts, printed and noted beside the run as they come."""
-    found = []
-    for number in numbers:
-        try:
-            outcomes = list(attempt(number))
-        except Exception:  # noqa: BLE001 a fault of one attempt must not end the series
-            outcomes = [Attempt("attempt", attempt.__module__, number, -1, "failed", fault=traceback.format_exc())]
-        for each in outcomes:
-            print(
-                f"{each.kind}, {each.where}, number {each.number}: {each.count} {each.outcome} {each.fault}", flush=True
-            )
+def made(scene: Scene, series: Iterable[tuple[int, Iterable[Attempt]]]) -> list[Attempt]:
+    """Outcomes of attempts, each with its first number, printed and noted beside the run as they come."""
+    found: list[Attempt] = []
+    for number, attempts in series:
+        for each in _until_a_fault(number, attempts):
+            found.append(each)
             with (scene.folder / NOTES).open("a") as stream:
                 stream.write(json.dumps(asdict(each)) + "\n")
-        found += outcomes
+            words = f"LOST {each.fault}" if each.fault else f"{each.count} {each.outcome}"
+            if each.fault or not each.kind.startswith("flip"):
+                print(f"{each.kind}, {each.where}, number {each.number}, seed {each.seed}: {words}", flush=True)
     return found
+
+
+def _until_a_fault(number: int, attempts: Iterable[Attempt]) -> Iterator[Attempt]:
+    try:
+        yield from attempts
+    except Exception:  # noqa: BLE001 a fault of one attempt must not end the others
+        yield Attempt("attempt", "harness", number, -1, "failed", fault=traceback.format_exc())
 
 
 def attempts_noted(scene: Scene) -> list[Attempt]:

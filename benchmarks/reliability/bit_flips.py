@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -45,7 +45,7 @@ class Flip:
     readers: dict[str, Reader]
 
 
-def flip_attempts(scene: Scene, numbers: range, *, seed: int) -> Iterator[Attempt]:
+def flip_attempts(scene: Scene, numbers: Sequence[int], *, seed: int) -> Iterator[Attempt]:
     """One flip for each number, which gives the kind of file in turn, and with the seed the file and the bit."""
     with trial_folder(scene.finished, scene.folder / "trial_flips") as folder:
         places = _KINDS

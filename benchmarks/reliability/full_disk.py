@@ -1,23 +1,23 @@
-"""Full disks: a stage on a file system of 20 sizes between nothing and just enough, then once more with room.
+"""Full disks: each job on a file system of 20 sizes between nothing and just enough, then once more with room.
 
-The file system is a tmpfs, so the system itself says that it is full. On every other one not only the results lie on it but
-also what Snakemake notes of its own.
+The file system is a tmpfs, so the system itself says that it is full. A whole workflow is tried too, with what Snakemake notes
+of its own on the small disk.
 """
 
 import os
-import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.reliability.attempts import Attempt
 from benchmarks.reliability.content import differences, left_over
 from benchmarks.reliability.kills import unlocked
+from benchmarks.reliability.lives import Job, Lives, jobs_of, lives
 from benchmarks.reliability.scene import Scene, snakemake, target_of
 from pipeline.words import WORDS
 
-__all__ = ["SIZES", "can_mount", "disk_attempt"]
+__all__ = ["SIZES", "can_mount", "disk_attempts", "workflow_disk_attempt"]
 
 SIZES = 20
 PAGE = 4096
@@ -29,53 +29,76 @@ SYSTEM = "No space left on device"
 def can_mount(folder: Path) -> bool:
     """Whether this user may mount a tmpfs."""
     try:
-        with _tmpfs(folder / "tried", PLENTY):
+        with _tmpfs(folder / "tried"):
             return True
-    except subprocess.CalledProcessError:
+    except (subprocess.CalledProcessError, FileNotFoundError):
         return False
 
 
-def disk_attempt(scene: Scene, number: int, *, seed: int) -> Iterator[Attempt]:
-    """One stage on one size; its number gives stage, size, and what lies on the small disk. Nothing is drawn."""
+def disk_attempts(scene: Scene, numbers: Sequence[int], *, seed: int) -> Iterator[Attempt]:
+    """One job on one size for each number, which gives both in turn. Nothing is drawn."""
+    jobs = jobs_of(scene)
+    with lives() as server:
+        for number in numbers:
+            step = number // len(jobs) % SIZES
+            yield _attempt(scene, server, jobs[number % len(jobs)], step=step, number=number, seed=seed)
+
+
+def _attempt(scene: Scene, server: Lives, job: Job, *, step: int, number: int, seed: int) -> Attempt:
+    folder, expected = scene.folder / "trial_disk", scene.after(job.stage)
+    with _tmpfs(folder / "results"):
+        _copy(expected, folder)
+        most = _used(folder / "results")
+        job.clear(folder)
+        least = _used(folder / "results")
+        _resize(folder / "results", least + max(PAGE, round((most - least) * step / SIZES)))
+        code, _, said = server.live(job, folder)
+        outcome, problems = _outcome(code, said)
+        _resize(folder / "results", PLENTY)
+        if code:
+            job.clear(folder)
+            code, _, said = server.live(job, folder)
+            problems += [f"with room it failed: {said[-1500:]}"] if code else []
+        problems += differences(folder / "results", expected / "results") + left_over(folder / "results")
+    return Attempt("full disk", job.rule, number, seed, outcome, fault="; ".join(problems)[:3000])
+
+
+def workflow_disk_attempt(scene: Scene, number: int, *, seed: int) -> Iterator[Attempt]:
+    """One stage with Snakemake on one size; its number gives both in turn. Nothing is drawn."""
     stage, step = WORDS[number % len(WORDS)], number // len(WORDS) % SIZES
-    whole = bool(step % 2)
-    folder = scene.folder / "trial_disk"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    small = folder if whole else folder / "results"
-    with _tmpfs(small, PLENTY):
+    folder, expected = scene.folder / "trial_disk_run", scene.after(stage)
+    with _tmpfs(folder):
+        _copy(expected, folder)
+        most = _used(folder)
+        subprocess.run(f"rm -rf {folder}/* {folder}/.snakemake", shell=True, check=True)
         _copy(scene.before(stage), folder)
-        # A file of no bytes and a folder take pages too, so what is there is asked of the file system.
-        least, most = _used(small), _used_after(scene, stage, whole=whole)
-        _resize(small, least + max(PAGE, round((most - least) * step / SIZES)))
-        outcome, problems = _filled(folder, stage)
-        _resize(small, PLENTY)
-        if outcome != "enough":
-            run = snakemake(folder, "-j2", *unlocked(folder, target_of(stage)))
-            problems += [] if run.wait() == 0 else [f"with room it failed: {run.said()[-1500:]}"]
-        problems += differences(folder / "results", scene.after(stage) / "results") + left_over(folder / "results")
-    what = "full disk, results and Snakemake's notes" if whole else "full disk, results"
-    yield Attempt(what, stage, number, seed, outcome, fault="; ".join(problems)[:3000])
+        least = _used(folder)
+        _resize(folder, least + max(PAGE, round((most - least) * step / SIZES)))
+        run = snakemake(folder, "-j2", *target_of(stage))
+        outcome, problems = _outcome(run.wait(), run.said())
+        _resize(folder, PLENTY)
+        run = snakemake(folder, "-j2", *unlocked(folder, target_of(stage)))
+        problems += [f"with room it failed: {run.said()[-1500:]}"] if run.wait() else []
+        problems += differences(folder / "results", expected / "results") + left_over(folder / "results")
+    yield Attempt("full disk, with Snakemake", stage, number, seed, outcome, fault="; ".join(problems)[:3000])
 
 
-def _filled(folder: Path, stage: str) -> tuple[str, list[str]]:
+def _outcome(code: int, said: str) -> tuple[str, list[str]]:
     """Outcome of a run on the small disk, and what it left unsaid."""
-    run = snakemake(folder, "-j2", *target_of(stage))
-    if run.wait() == 0:
+    if code == 0:
         return "enough", []
-    said = run.said()
     if SAID in said and "results" in said.partition(SAID)[2]:
         return "said in plain words", []
     if SYSTEM in said:
-        return "said by Snakemake", []
-    return "not said", [f"nothing said of a full disk: {said[-1500:]}"]
+        return "said by Snakemake alone", []
+    return "not said", [f"exit code {code}, nothing said of a full disk: {said[-1500:]}"]
 
 
 @contextmanager
-def _tmpfs(folder: Path, size: int) -> Iterator[None]:
+def _tmpfs(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True, capture_output=True
+        ["mount", "-t", "tmpfs", "-o", f"size={PLENTY}", "tmpfs", str(folder)], check=True, capture_output=True
     )
     try:
         yield
@@ -92,13 +115,6 @@ def _copy(source: Path, folder: Path) -> None:
 
 
 def _used(folder: Path) -> int:
+    # A file of no bytes and a folder take pages too, so what is there is asked of the file system.
     found = os.statvfs(folder)
     return (found.f_blocks - found.f_bfree) * found.f_frsize
-
-
-def _used_after(scene: Scene, stage: str, *, whole: bool) -> int:
-    folder = scene.folder / "measured"
-    with _tmpfs(folder, PLENTY):
-        source = scene.after(stage)
-        _copy(source if whole else source / "results", folder)
-        return _used(folder)

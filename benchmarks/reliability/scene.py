@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -69,6 +70,7 @@ class Started:
 
     process: subprocess.Popen[bytes]
     log: Path
+    patience_s: float = PATIENCE_S
 
     def kill(self) -> None:
         """SIGKILL to all of the session."""
@@ -78,7 +80,7 @@ class Started:
     def wait(self) -> int:
         """Exit code; what hangs is killed and counts as one."""
         try:
-            return self.process.wait(PATIENCE_S)
+            return self.process.wait(self.patience_s)
         except subprocess.TimeoutExpired:
             self.kill()
             return -1
@@ -144,10 +146,16 @@ class Scene:
         return float((self.folder / f"{stage}.seconds").read_text())
 
 
-def snakemake(folder: Path, *arguments: str, prefix: tuple[str, ...] = ()) -> Started:
+def snakemake(
+    folder: Path,
+    *arguments: str,
+    prefix: tuple[str, ...] = (),
+    surroundings: Mapping[str, str] = MappingProxyType({}),
+    patience_s: float = PATIENCE_S,
+) -> Started:
     """Start of Snakemake in a working folder."""
     command = [sys.executable, "-m", "snakemake", "-s", str(PROJECT / "Snakefile"), "--configfile", "soak.config.yaml"]
-    return start(folder, [*prefix, *command, *arguments])
+    return start(folder, [*prefix, *command, *arguments], surroundings=surroundings, patience_s=patience_s)
 
 
 def predict(folder: Path, picture: Path) -> Started:
@@ -158,15 +166,21 @@ def predict(folder: Path, picture: Path) -> Started:
     return start(folder, [*command, "--out", "results/predictions", *settings])
 
 
-def start(folder: Path, command: list[str]) -> Started:
+def start(
+    folder: Path,
+    command: list[str],
+    *,
+    surroundings: Mapping[str, str] = MappingProxyType({}),
+    patience_s: float = PATIENCE_S,
+) -> Started:
     """Start of a command in a working folder, with its output in a file beside that."""
     log = folder.with_name(f"{folder.name}.{next(_CALLS)}.output")
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "MPLBACKEND": "Agg"}  # noqa: TID251
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "MPLBACKEND": "Agg", **surroundings}  # noqa: TID251
     with log.open("wb") as stream:
         process = subprocess.Popen(
             command, cwd=folder, env=environment, stdout=stream, stderr=stream, start_new_session=True
         )
-    return Started(process, log)
+    return Started(process, log, patience_s)
 
 
 def make_scene(folder: Path, *, cores: int = 2) -> Scene:
@@ -181,7 +195,10 @@ def make_scene(folder: Path, *, cores: int = 2) -> Scene:
     Image.fromarray(histology_phantom(7, size=600, seed=1).image).save(scene.picture)
     for stage in WORDS:
         shutil.copytree(work, scene.before(stage), symlinks=True)
-        _undisturbed(scene, stage, lambda: snakemake(work, f"-j{cores}", *target_of(stage)))  # noqa: B023
+        call = (f"-j{cores}", *target_of(stage), "--skip-script-cleanup")
+        _undisturbed(scene, stage, lambda: snakemake(work, *call))  # noqa: B023
+        shutil.copytree(work / ".snakemake" / "scripts", folder / "scripts" / stage)
+        shutil.rmtree(work / ".snakemake" / "scripts")
     _undisturbed(scene, "predict", lambda: predict(work, scene.picture))
     work.rename(scene.finished)
     return scene
