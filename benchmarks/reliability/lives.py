@@ -125,7 +125,7 @@ def _import_everything() -> None:
 
 def _child(request: dict[str, Any]) -> None:
     os.chdir(request["folder"])
-    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     for stream in (1, 2):
         os.dup2(log, stream)
     if request["cpu"]:
