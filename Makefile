@@ -4,7 +4,7 @@ JOBS ?= 8
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup run test test-slow test-data check format schema bench bench-normalized bench-index bench-probability soak clean
+.PHONY: setup run test test-slow test-data check format schema bench bench-normalized bench-index bench-probability soak reproduce clean
 .DEFAULT_GOAL := setup
 
 setup: $(READY)
@@ -66,6 +66,9 @@ bench-probability: setup   ## sliding-window inference beside the peers: fusion,
 
 soak: setup                ## tries to lose data: kills, power cuts (strace), full disks (root), flipped bits; hours
 	$(BIN)/python -m benchmarks.reliability
+
+reproduce: setup           ## the samples again with other -j, workers, locale, time zone and folder, and other chunks
+	$(BIN)/python -m benchmarks.reliability reproduce
 
 clean:
 	rm -rf results .snakemake

@@ -34,6 +34,8 @@ ROW = 3
 START_S = 2.5
 """Seconds of processor time before which Snakemake starts no job."""
 KINDS = ("workflow", "job", "scheduler alone", "prediction", "Dask worker")
+GO_ON = "its jobs go on"
+"""What a call is told while jobs of a killed one work."""
 JOB = ".snakemake/scripts"
 """What the command of a job holds."""
 
@@ -83,15 +85,8 @@ def _kill_workflow(run: Started) -> bool:
 
 
 def _workflow(scene: Scene, folder: Path, stage: str, random: np.random.Generator) -> tuple[int, list[str]]:
-    begin = lambda: snakemake(folder, "-j2", *unlocked(folder, target_of(stage)))  # noqa: E731
+    begin = lambda: snakemake(folder, "-j2", *target_of(stage))  # noqa: E731
     return _chain(begin, _kill_workflow, _moments(random, scene, stage))
-
-
-def unlocked(folder: Path, target: list[str]) -> list[str]:
-    """Targets, once the lock that a killed workflow left is taken away, as ``snakemake --unlock`` does."""
-    for lock in (folder / ".snakemake" / "locks").glob("*"):
-        lock.unlink()
-    return target
 
 
 def _job(scene: Scene, folder: Path, stage: str, random: np.random.Generator) -> tuple[int, list[str]]:
@@ -103,7 +98,7 @@ def _job(scene: Scene, folder: Path, stage: str, random: np.random.Generator) ->
         run.wait()
         return bool(jobs)
 
-    begin = lambda: snakemake(folder, "-j2", *unlocked(folder, target_of(stage)))  # noqa: E731
+    begin = lambda: snakemake(folder, "-j2", *target_of(stage))  # noqa: E731
     return _chain(begin, kill, _moments(random, scene, stage))
 
 
@@ -121,15 +116,22 @@ def _jobs(run: Started) -> list[int]:
 
 
 def _scheduler_alone(scene: Scene, folder: Path, stage: str, random: np.random.Generator) -> tuple[int, list[str]]:
-    """Kills of Snakemake's main process alone: its jobs go on while the next call begins."""
+    """Kills of Snakemake's main process alone: its jobs go on, and a call meanwhile is refused or waits for nobody."""
+    begin = lambda: snakemake(folder, "-j2", *target_of(stage))  # noqa: E731
+    problems = []
 
     def kill(run: Started) -> bool:
         run.process.kill()
         run.process.wait()
+        meanwhile = begin()
+        if meanwhile.wait() and GO_ON not in meanwhile.said():
+            problems.append(f"a call beside jobs that go on failed: {meanwhile.said()[-1500:]}")
+        while run.processes:
+            time.sleep(0.1)
         return True
 
-    begin = lambda: snakemake(folder, "-j2", *unlocked(folder, target_of(stage)))  # noqa: E731
-    return _chain(begin, kill, _moments(random, scene, stage))
+    kills, failed = _chain(begin, kill, _moments(random, scene, stage))
+    return kills, problems + failed
 
 
 def _prediction(scene: Scene, folder: Path, _: str, random: np.random.Generator) -> tuple[int, list[str]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.reliability.attempts import Attempt, trial_folder
 from benchmarks.reliability.content import differences, left_over
-from benchmarks.reliability.kills import START_S, unlocked
+from benchmarks.reliability.kills import START_S
 from benchmarks.reliability.lives import jobs_of, lives
 from benchmarks.reliability.scene import Scene, Started, snakemake, start, target_of
 from benchmarks.reliability.system_calls import TRACER, lose, unflushed
@@ -69,7 +69,7 @@ def workflow_cut_attempt(scene: Scene, number: int, *, seed: int) -> Iterator[At
         run = snakemake(folder, "-j2", *target_of(stage), prefix=(*TRACER, str(trace)))
         moment = _moment(number, seed, START_S, 1.2 * scene.cpu_seconds(stage))
         lost = _cut(run, folder, trace, moment, how)
-        run = snakemake(folder, "-j2", *unlocked(folder, target_of(stage)))
+        run = snakemake(folder, "-j2", *target_of(stage))
         problems = [f"the next run failed: {run.said()[-1500:]}"] if run.wait() else []
         problems += _compared(folder, expected, lost, moment)
     kind = f"power cut with Snakemake, {how}"

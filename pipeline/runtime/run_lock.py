@@ -18,6 +18,7 @@ from typing import NoReturn
 from pipeline.errors import StoreError
 from pipeline.runtime.processes import ProcessName, children_left
 from pipeline.stores.disk import room_on_disk
+from pipeline.stores.flush import flush
 
 __all__ = ["LOCK", "RunLock"]
 
@@ -124,6 +125,7 @@ class RunLock:
         text = json.dumps(asdict(own)).encode()
         new = self._path.with_name(f"{LOCK}.{own.name.host}.{own.name.process}")
         new.write_bytes(text)
+        flush(new)  # after a power cut a lock that names no run would have to be cleared by hand
         try:
             _appear(new, self._path, text)
         except FileExistsError:

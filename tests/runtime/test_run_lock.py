@@ -165,3 +165,15 @@ def test_a_full_disk_is_said_in_plain_words(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "write_bytes", refuse)
     with pytest.raises(DiskFull, match="no space left"):
         RunLock(tmp_path).take()
+
+
+def test_a_power_cut_leaves_no_lock_that_names_no_run(tmp_path, monkeypatch):
+    done = []
+    fsync, link = os.fsync, os.link
+    monkeypatch.setattr(os, "fsync", lambda file: (done.append(os.readlink(f"/proc/self/fd/{file}")), fsync(file)))
+    monkeypatch.setattr(os, "link", lambda new, path: (done.append("link"), link(new, path)))
+    lock = RunLock(tmp_path / "results")
+    lock.take()
+    lock.give_back()
+    assert Path(done[0]).name.startswith(LOCK)
+    assert done[1] == "link"
