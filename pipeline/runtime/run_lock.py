@@ -8,6 +8,8 @@ import fcntl
 import getpass
 import json
 import os
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -25,6 +27,8 @@ __all__ = ["LOCK", "RunLock"]
 LOCK = ".lock"
 JOBS = "snakemake"
 """A word of the command line of each job."""
+POLL_S = 0.5
+"""Seconds between looks at the jobs of a killed run."""
 
 
 def _user() -> str:
@@ -100,18 +104,23 @@ class RunLock:
     def take(self) -> None:
         """Hold the lock until ``give_back`` or the end of this process. That of a run of this host that ended is cleared.
 
+        Jobs that a killed run left behind are waited for, because they go on writing.
+
         Raises
         ------
         StoreError
-            Another run holds it, or may hold it. A run was killed whose jobs go on.
+            Another run holds it, or may hold it.
         """
-        own = _own()
+        own, waiting = _own(), list[int]()
         with room_on_disk(self._results):
             self._results.mkdir(parents=True, exist_ok=True)
-            with _alone(self._results):
-                if self._path.exists():
-                    self._clear()
-                self._create(own)
+            while jobs := self._try(own):
+                if jobs != waiting:
+                    numbers = " ".join(map(str, jobs))
+                    sys.stderr.write(f"Waiting for jobs of a killed run that go on writing to {self._results}; ")
+                    sys.stderr.write(f"to end them: kill {numbers}\n")
+                waiting = jobs
+                time.sleep(POLL_S)
         self._own = own
         atexit.register(self.give_back)
 
@@ -120,6 +129,14 @@ class RunLock:
         own, self._own = self._own, None
         if own and own.name.process == os.getpid() and self._path.exists() and _read(self._path) == own:
             self._path.unlink(missing_ok=True)
+
+    def _try(self, own: Holder) -> list[int]:
+        """Jobs that are to be waited for; none where the lock is held."""
+        with _alone(self._results):
+            jobs = self._clear() if self._path.exists() else []
+            if not jobs:
+                self._create(own)
+        return jobs
 
     def _create(self, own: Holder) -> None:
         text = json.dumps(asdict(own)).encode()
@@ -133,20 +150,15 @@ class RunLock:
         finally:
             new.unlink()
 
-    def _clear(self) -> None:
+    def _clear(self) -> list[int]:
+        """Jobs of the killed run whose lock it is; without any it is cleared."""
         holder = _read(self._path)
         if holder is None or not holder.name.is_here or not holder.name.has_ended:
             self._refuse(holder)
         jobs = sorted(children_left(group=holder.group, folder=holder.folder, word=JOBS))
-        if jobs:
-            raise StoreError(
-                "A run was killed, but its jobs go on writing to the results folder.",
-                where=self._results,
-                found=f"{holder.said}; its jobs are processes {', '.join(map(str, jobs))}",
-                expected="one run at a time on a results folder",
-                remedy=f"Run again when they have ended, or end them: kill {' '.join(map(str, jobs))}",
-            )
-        self._path.unlink()
+        if not jobs:
+            self._path.unlink()
+        return jobs
 
     def _refuse(self, holder: Holder | None) -> NoReturn:
         here = holder is not None and holder.name.is_here
