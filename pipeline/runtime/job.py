@@ -39,14 +39,15 @@ def job_context(log: str, *, threads: int) -> Iterator[None]:
     keep_freed()
     let_waiting_threads_sleep()
     cv2.setNumThreads(threads)
+    full = False
     try:
         with room_on_disk(Path(log)):
             yield
     except PipelineError as problem:
-        if isinstance(problem, DiskFull):  # the log may have no room for it
-            sys.stderr.write(f"{problem}\n")
-            logging.raiseExceptions = False
+        full = isinstance(problem, DiskFull)  # the log may have no room for it
         root.error("%s", problem)
+        if full:
+            sys.stderr.write(f"{problem}\n")
         raise SystemExit(1) from None
     except Exception:
         root.exception("The job failed in a way that was not foreseen; please report this log.")
@@ -54,14 +55,36 @@ def job_context(log: str, *, threads: int) -> Iterator[None]:
     finally:
         root.info("Memory held at most: %d MiB", peak_bytes() / 2**20)
         root.removeHandler(handler)
-        handler.close()
+        unwritten = _closed(handler, Path(log))
+        if unwritten and not full:
+            sys.stderr.write(f"{unwritten}\n")
+    if unwritten:
+        raise SystemExit(1)
 
 
-def _opened_log(path: Path) -> logging.Handler:
+class _Log(logging.FileHandler):
+    """Log file on a disk that may be full: what finds no room waits in its buffer, and ``close`` tries again."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 a name of the library
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
+def _opened_log(path: Path) -> _Log:
     try:
         with room_on_disk(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            return logging.FileHandler(path, mode="w")
+            return _Log(path, mode="w")
     except DiskFull as problem:
         sys.stderr.write(f"{problem}\n")
         raise SystemExit(1) from None
+
+
+def _closed(handler: _Log, path: Path) -> DiskFull | None:
+    """Close the log; the error where the rest of it finds no room."""
+    try:
+        with room_on_disk(path):
+            handler.close()
+    except DiskFull as problem:
+        return problem
+    return None

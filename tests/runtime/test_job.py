@@ -1,5 +1,6 @@
 """A job writes its log, and an error raised on purpose is its message and exit code 1."""
 
+import errno
 import logging
 import re
 
@@ -32,3 +33,22 @@ def test_messages_of_the_library_reach_the_log_and_no_other(tmp_path):
     assert first == "INFO pipeline.x: done 3"
     assert re.fullmatch(r"INFO root: Memory held at most: [1-9]\d+ MiB", last)
     assert logging.getLogger().handlers == handlers
+
+
+FULL = "There is no space left on the disk."
+
+
+def test_a_log_without_room_is_said_once_in_plain_words_though_the_work_is_done(capfd):
+    with pytest.raises(SystemExit) as end, job_context("/dev/full", threads=1):
+        logging.getLogger("pipeline").info("done")
+    assert end.value.code == 1
+    assert capfd.readouterr().err.count(FULL) == 1
+
+
+def test_a_full_disk_is_said_once_though_the_log_has_no_room_either(capfd):
+    with pytest.raises(SystemExit), job_context("/dev/full", threads=1):
+        raise OSError(errno.ENOSPC, "No space left on device", "a.zarr")
+    said = capfd.readouterr().err
+    assert said.count(FULL) == 1
+    assert "a.zarr" in said
+    assert "Traceback" not in said
