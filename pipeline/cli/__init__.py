@@ -37,9 +37,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code. Errors raised on purpose are one message, not a traceback."""
     arguments = _parser().parse_args(argv)
     try:
-        with room_on_disk(Path.cwd()):
+        with room_on_disk(_written_to(arguments)):
             code: int = arguments.run(arguments)
     except PipelineError as problem:
         print(problem, file=sys.stderr)
         return 1
     return code
+
+
+def _written_to(arguments: argparse.Namespace) -> Path:
+    """Folder that a command writes to: the one that it was given, else the working folder."""
+    given = (getattr(arguments, name, None) for name in ("out", "to"))
+    return next((Path(each) for each in given if each), Path.cwd())
