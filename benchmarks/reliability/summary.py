@@ -18,17 +18,19 @@ BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 
 
 def table(attempts: Iterable[Attempt]) -> str:
-    """Markdown table of outcomes by kind and place."""
-    rows: dict[tuple[str, str], list[Attempt]] = defaultdict(list)
+    """Markdown table of outcomes by kind."""
+    rows: dict[str, list[Attempt]] = defaultdict(list)
     for each in attempts:
-        rows[each.kind, each.where].append(each)
-    lines = ["| what | where | attempts | outcomes | lost or left unsaid |", "|---|---|---|---|---|"]
-    for (kind, where), found in sorted(rows.items()):
+        rows[each.kind].append(each)
+    lines = ["| what | attempts | where | outcomes | lost, or left unsaid |", "|---|---|---|---|---|"]
+    for kind, found in sorted(rows.items()):
         outcomes: Counter[str] = Counter()
         for each in found:
             outcomes[each.outcome] += each.count
         said = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
-        lines.append(f"| {kind} | {where} | {len(found)} | {said} | {sum(bool(each.fault) for each in found)} |")
+        places = ", ".join(f"{where} {count}" for where, count in sorted(Counter(each.where for each in found).items()))
+        numbers = len({(each.number, each.seed) for each in found})
+        lines.append(f"| {kind} | {numbers} | {places} | {said} | {sum(bool(each.fault) for each in found)} |")
     return "\n".join(lines)
 
 
