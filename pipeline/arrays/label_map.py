@@ -1,4 +1,8 @@
-"""Label map: one class a pixel; where classes overlap, the first by the priority of the manifest."""
+"""Label map: one class a pixel; where classes overlap, the first by the priority of the manifest, or the most probable one.
+
+Priority holds for truth, and for classes that may overlap. Of a multiclass prediction a pixel has the most probable class
+in parts of its threshold: else a class that barely reaches its threshold would hide one that far exceeds its own.
+"""
 
 from collections.abc import Sequence
 
@@ -7,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.config.manifest import DatasetRecord
 
-__all__ = ["label_map", "precedence"]
+__all__ = ["label_map", "most_probable", "precedence"]
 
 
 def precedence(record: DatasetRecord) -> tuple[int, ...]:
@@ -38,4 +42,41 @@ def label_map(truth: NDArray[np.uint8], *, winners: Sequence[int]) -> NDArray[np
     labels = np.zeros(truth.shape[1:], np.uint8)
     for plane in reversed(winners):  # the winner is painted last
         labels[truth[plane] > 0] = plane + 1
+    return labels
+
+
+def most_probable(
+    probability: NDArray[np.float16],
+    masks: NDArray[np.uint8],
+    *,
+    thresholds: Sequence[float],
+    winners: Sequence[int],
+) -> NDArray[np.uint8]:
+    """Label map of a prediction: the class of the largest probability in parts of its threshold, of those in the masks.
+
+    Parameters
+    ----------
+    probability
+        ``(class, y, x)``.
+    masks
+        ``(class, y, x)``, 0 or 1: which classes a pixel may have. They reach their threshold there, or fill a hole.
+    thresholds
+        Of each class.
+    winners
+        Planes by priority: the first of equal ones wins.
+
+    Returns
+    -------
+    ndarray
+        ``(y, x)`` uint8: 0 for background, 1 + plane of the class otherwise.
+    """
+    labels = np.zeros(masks.shape[1:], np.uint8)
+    highest = np.full(masks.shape[1:], -1, np.float32)
+    least = float(np.finfo(np.float16).smallest_subnormal)
+    for plane in winners:
+        at = np.nonzero(masks[plane])
+        share = probability[plane][at].astype(np.float32) / np.float32(max(thresholds[plane], least))
+        better = share > highest[at]
+        chosen = tuple(axis[better] for axis in at)
+        labels[chosen], highest[chosen] = plane + 1, share[better]
     return labels

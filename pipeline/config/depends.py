@@ -58,11 +58,13 @@ LIMITS = ("largest_decode",)
 """Keys of ``raw`` that say which images are refused, and change nothing of the others."""
 FOUND = "{image}"
 """Pattern of any file."""
-FITTED = ("fit_thresholds", "threshold")
-"""Keys of ``segmentation`` that thresholds depend on."""
+GIVEN = ("fit_thresholds", "threshold")
+"""Keys of ``segmentation`` that masks depend on by way of the thresholds."""
+FITTED = (*GIVEN, "minimum_area", "minimum_areas", "fill_holes", "largest_hole")
+"""Keys of ``segmentation`` that thresholds depend on: they are fitted to cleaned masks."""
 MISSED = ("minimum_area", "minimum_areas", "hard_negative_margin")
 """Keys of ``segmentation`` that the list of hard negatives depends on, beside the thresholds."""
-UNCLEANED = ("hard_negative_margin", *FITTED)
+UNCLEANED = ("hard_negative_margin", *GIVEN)
 """Keys of ``segmentation`` that masks and outlines do not depend on, beside the thresholds."""
 MEASURED = ("bootstrap",)
 """Keys of ``report`` that measures depend on."""

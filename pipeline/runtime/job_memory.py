@@ -32,6 +32,8 @@ COUNTED = 2**26
 """Largest picture, in pixels, whose masks are held whole to count the regions that are lost when it is made smaller."""
 COUNTING, LABELLING = 2, 6
 """Bytes a pixel of each class meanwhile, and of the components of one."""
+CLEANED_SIDE = 3 * 2048
+"""Side of the tiles in which maps are cleaned for the fit of thresholds."""
 ORIGINAL = 12
 """Bytes a pixel and class of a block on the grid of the original."""
 RESAMPLED = 2 * 3 * 2**23
@@ -163,7 +165,8 @@ def _mebibytes(size: float) -> int:
 def _measured_mb(rule: str, picture: Picture, *, config: StageConfig, classes: int, images: int) -> int:
     height, width = _scaled(config.normalized.rescale, picture)
     strip = min(config.segmentation.storage.shard, height) * width * classes
-    return _mebibytes(JOBS[rule].bytes(strip=strip, images=images))
+    tile = min(height, CLEANED_SIDE) * min(width, CLEANED_SIDE)
+    return _mebibytes(JOBS[rule].bytes(strip=strip, images=images, tile=tile))
 
 
 def job_mb(rule: str, *, config: StageConfig, picture: Picture, classes: int, images: int = 1, model: str = "") -> int:

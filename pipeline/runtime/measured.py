@@ -68,10 +68,12 @@ class Peak:
     """Bytes a pixel and class of a strip: as wide as the image and as high as a shard."""
     image: float = 0
     """MiB for each image of the data set."""
+    tile: float = 0
+    """Bytes a pixel of a tile in which the map of one class is cleaned."""
 
-    def bytes(self, *, strip: int, images: int) -> float:
-        """The peak with its margin, in bytes, for a strip of so many pixels and classes and for so many images."""
-        return MARGIN * (self.strip * strip + (self.fixed + self.image * images) * MEBIBYTE)
+    def bytes(self, *, strip: int, images: int, tile: int = 0) -> float:
+        """The peak with its margin, in bytes, for a strip of so many pixels and classes, so many images, and a tile."""
+        return MARGIN * (self.strip * strip + self.tile * tile + (self.fixed + self.image * images) * MEBIBYTE)
 
 
 JOBS = {
@@ -80,7 +82,7 @@ JOBS = {
     "index_candidates": Peak(310),
     "index_sampling": Peak(465, image=0.5),
     "model_ensemble": Peak(400),
-    "segmentation_thresholds": Peak(235, strip=5.5),
+    "segmentation_thresholds": Peak(235, tile=30),
     # The outlines of 50 000 regions, 4.5 kB each, are in it. Maps that are noise give more: half a million an image.
     "segmentation_image": Peak(475, strip=7.5),
     "segmentation_lesions": Peak(300, image=1),

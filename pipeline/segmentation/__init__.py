@@ -1,6 +1,7 @@
 """Segmentation: thresholds fitted, probability maps cut and cleaned, label images, outlines and a list of lesions.
 
 clean             cleaning of masks: small components removed, holes filled
+clean_map         probability map cleaned for all thresholds at once
 false_positives   false positives in training images, the list of hard negatives
 geojson           GeoJSON of polygons, as QuPath opens it
 labels            OME-Zarr metadata of a label image

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from pipeline.arrays.label_map import label_map, precedence
+from pipeline.arrays.label_map import label_map, most_probable, precedence
 from pipeline.config import SegmentationConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import grid_pixel_um, strips
@@ -84,12 +84,24 @@ def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
     return found
 
 
-def _write(group: zarr.Group, cleaned: list[CleanMask], *, record: DatasetRecord, levels: int, rows: int) -> None:
-    masks = _array(group, "masks")
+def _write(
+    group: zarr.Group,
+    cleaned: list[CleanMask],
+    *,
+    maps: Maps,
+    cuts: list[float],
+    record: DatasetRecord,
+    levels: int,
+    rows: int,
+) -> None:
+    masks, winners = _array(group, "masks"), precedence(record)
     for box in strips(masks.shape[1], masks.shape[2], rows):
         planes = np.stack([each.read(box) for each in cleaned]).astype(np.uint8)
         write_box(masks, planes, y0=box.y0, x0=0)
-        labels = label_map(planes, winners=precedence(record))
+        if record.task == "multiclass":
+            labels = most_probable(maps.array.read(box), planes, thresholds=cuts, winners=winners)
+        else:
+            labels = label_map(planes, winners=winners)
         for level in range(levels):
             labels = halve_labels(labels) if level else labels
             write_box(_array(group, str(level)), labels, y0=box.y0 >> level, x0=0)
@@ -120,8 +132,8 @@ def segment_image(
     job
         Facts of the data set (classes, colours, overlap priority), record of origin.
     store
-        Output: a label multiscale ``(y, x)`` uint8 (0 background, 1 + i the class i, by overlap priority) with
-        ``image-label``; beside it ``masks`` ``(class, y, x)`` uint8, 0 or 1, overlaps kept.
+        Output: a label multiscale ``(y, x)`` uint8 (0 background, 1 + i the class i: of a multiclass task the most probable
+        in parts of its threshold, of others by overlap priority) with ``image-label``; beside it ``masks`` ``(class, y, x)`` uint8, 0 or 1, overlaps kept.
     geojson
         Output: one feature per 8-connected region, coordinates in pixels of the original image.
 
@@ -143,7 +155,7 @@ def segment_image(
         with _cut(maps, work, cuts=list(cuts.values()), config=config) as arrays:
             pairs = zip(record.codes, arrays, strict=True)
             cleaned = [_cleaned(array, code=code, config=config) for code, array in pairs]
-            _write(group, cleaned, record=record, levels=levels, rows=rows)
+            _write(group, cleaned, maps=maps, cuts=list(cuts.values()), record=record, levels=levels, rows=rows)
         found = feature_collection(region_features(maps, _array(group, "masks"), record=record, rows=rows))
         outlines.write_text(json_text(found, indent=None, allow_nan=False), encoding="utf-8")
     logger.info("%s: %d regions", maps.image_id, len(found["features"]))

@@ -24,7 +24,7 @@ class ThresholdFit:
     threshold: float
     """A pixel is predicted where its probability is at least this; exactly a float16 number."""
     dice: float
-    """Dice over the pooled validation pixels at this threshold; NaN where they hold no truth of the class."""
+    """Dice of the cleaned masks over the pooled validation pixels at this threshold; NaN where they hold no truth of the class."""
     positives: int
     """Truth pixels behind the fit."""
     fitted: bool

@@ -1,6 +1,7 @@
 """Threshold fitting: one threshold per class from the validation images alone, written once and read by all."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from numpy.typing import NDArray
 from pipeline.arrays.metrics import HISTOGRAM_BINS, probability_histogram
 from pipeline.config import SegmentationConfig
 from pipeline.errors import StoreError
-from pipeline.geometry import strips
+from pipeline.geometry import Box, aligned_boxes
 from pipeline.model.held_out import held_out
+from pipeline.segmentation.clean_map import clean_map
 from pipeline.segmentation.threshold import ThresholdFit, fit_thresholds
-from pipeline.stores import open_array, read_box, read_table
+from pipeline.stores import open_array, raster_of, read_box, read_table
 from pipeline.stores.documents import read_json, write_json
 from pipeline.stores.image_store import ignored_array
 from pipeline.stores.job import Job
@@ -23,6 +25,25 @@ from pipeline.stores.probability_store import ProbabilityMap, open_probability
 from pipeline.stores.provenance import Provenance
 
 __all__ = ["check_grid", "read_thresholds", "save_thresholds", "write_thresholds"]
+
+
+TILE = 3 * 2048
+"""Side of the tiles in which maps are cleaned for the fit, in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaning:
+    """Cleaning of the masks of one class."""
+
+    area: int
+    """Pixels of the smallest region that is kept."""
+    fill_holes: bool
+    largest_hole: int | None
+
+
+def _cleaning(code: str, config: SegmentationConfig) -> Cleaning:
+    area = config.minimum_areas.get(code, config.minimum_area)
+    return Cleaning(area, config.fill_holes, config.largest_hole)
 
 
 def check_grid(path: Path, maps: ProbabilityMap, *, expected: tuple[int, ...]) -> None:
@@ -37,21 +58,37 @@ def check_grid(path: Path, maps: ProbabilityMap, *, expected: tuple[int, ...]) -
         )
 
 
+def _cleaned(probability: ProbabilityMap, box: Box, *, number: int, cleaning: Cleaning) -> NDArray[np.float16]:
+    """Class of a tile as it will be cleaned; regions that go on in another tile stay as they are."""
+    values = probability.plane(box, number=number)
+    if cleaning.area <= 1 and not cleaning.fill_holes:
+        return values
+    height, width = probability.shape[1:]
+    inner = (box.y0 > 0, box.x0 > 0, box.y1 < height, box.x1 < width)
+    return clean_map(
+        values,
+        minimum_area=cleaning.area,
+        fill_holes=cleaning.fill_holes,
+        largest_hole=cleaning.largest_hole,
+        inner=inner,
+    )
+
+
 def _histogram(
     probability: ProbabilityMap,
     truth: zarr.Array[Any],
     ignored: zarr.Array[Any] | None,
     *,
-    rows: int,
-    annotated: NDArray[np.bool_],
+    cleanings: Sequence[Cleaning | None],
 ) -> NDArray[np.int64]:
     """Histograms ``(class, 2, bins)`` over pixels that are not ignored; zeros for classes that nobody looked for."""
-    total = np.zeros((len(annotated), 2, HISTOGRAM_BINS), dtype=np.int64)
-    for box in strips(probability.shape[1], probability.shape[2], rows):
-        values, inside = probability.read(box), read_box(truth, box) != 0
+    total = np.zeros((len(cleanings), 2, HISTOGRAM_BINS), dtype=np.int64)
+    for box in aligned_boxes(probability.shape[1], probability.shape[2], TILE):
         within = None if ignored is None else read_box(ignored, box) == 0
-        for number in np.flatnonzero(annotated):
-            total[number] += probability_histogram(values[number], inside[number], within)
+        for number, cleaning in enumerate(cleanings):
+            if cleaning is not None:
+                values = _cleaned(probability, box, number=number, cleaning=cleaning)
+                total[number] += probability_histogram(values, raster_of(truth, number).read(box) != 0, within)
     return total
 
 
@@ -61,7 +98,7 @@ def _validation_histograms(
     probability: Sequence[tuple[str, Path]],
     normalized: Mapping[str, Path],
     codes: tuple[str, ...],
-    rows: int,
+    config: SegmentationConfig,
 ) -> dict[str, NDArray[np.int64]]:
     total = np.zeros((len(codes), 2, HISTOGRAM_BINS), dtype=np.int64)
     for row in table.sort_values("image_id").to_dict("records"):
@@ -75,11 +112,11 @@ def _validation_histograms(
                 expected="both, for every image that validates",
                 remedy="Run stage probability again.",
             )
-        annotated = np.array([row[f"pixels_{code}"] >= 0 for code in codes])
-        for path in paths if annotated.any() else ():
+        annotated = [_cleaning(code, config) if row[f"pixels_{code}"] >= 0 else None for code in codes]
+        for path in paths if any(annotated) else ():
             maps, truth = open_probability(path), open_array(normalized[image], "truth")
             check_grid(path, maps, expected=truth.shape)
-            total += _histogram(maps, truth, ignored_array(normalized[image]), rows=rows, annotated=annotated)
+            total += _histogram(maps, truth, ignored_array(normalized[image]), cleanings=annotated)
     return dict(zip(codes, total, strict=True))
 
 
@@ -120,6 +157,9 @@ def write_thresholds(
 
     Notes
     -----
+    The Dice is that of the masks that will be written: small regions removed, holes filled. Maps with a side of more than
+    ``TILE`` pixels are cleaned tile by tile here, and what crosses a border of two tiles stays as it is.
+
     All pixels count, those outside the roi too, as they do in the metrics of the report: a threshold that lets the
     background in would otherwise go unpunished. Ignored pixels do not. An image in which nobody looked for a class says nothing about it.
     """
@@ -131,7 +171,7 @@ def write_thresholds(
             probability=probability,
             normalized=normalized,
             codes=job.record.codes,
-            rows=config.storage.shard,
+            config=config,
         )
         fits = fit_thresholds(histograms, default=config.threshold)
     else:

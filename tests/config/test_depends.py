@@ -110,8 +110,11 @@ CHANGES = [
     ({"probability": {"splits": ["train", "validation", "test"]}}, PAGE, PAGE),
     ({"segmentation": {"threshold": 0.4}}, *[{"segmentation_thresholds"} | PAGE] * 2),
     ({"segmentation": {"fit_thresholds": False}}, *[{"segmentation_thresholds"} | PAGE] * 2),
-    ({"segmentation": {"fill_holes": False}}, *[{"segmentation_image"} | PAGE] * 2),
-    ({"segmentation": {"minimum_area": 3}}, *[{"segmentation_image", "segmentation_hard_negatives"} | PAGE] * 2),
+    ({"segmentation": {"fill_holes": False}}, *[{"segmentation_thresholds", "segmentation_image"} | PAGE] * 2),
+    (
+        {"segmentation": {"minimum_area": 3}},
+        *[{"segmentation_thresholds", "segmentation_image", "segmentation_hard_negatives"} | PAGE] * 2,
+    ),
     ({"segmentation": {"hard_negative_margin": 3}}, *[{"segmentation_hard_negatives"} | PAGE] * 2),
     ({"report": {"bootstrap": 50}}, *[{"report_metrics"} | PAGE] * 2),
     ({"report": {"picture_side": 100}}, PAGE, PAGE),

@@ -21,6 +21,7 @@ from pipeline.runtime import job_memory
 from pipeline.runtime.job_memory import Picture, job_mb, normalized_mb, rules_memory, stage_memory
 from pipeline.runtime.measured import JOBS, SNAKEMAKE, activations_of
 from pipeline.runtime.memory import INTERPRETER, normalized_bytes
+from pipeline.segmentation import threshold_file
 from pipeline.words import WORDS
 
 PROJECT = Path(__file__).parents[2]
@@ -48,7 +49,7 @@ MEASURED = [
     ("index_sampling", TWICE, 464),
     ("model_fit", {}, 7517),
     ("probability_image", {}, 2079),
-    ("segmentation_thresholds", {}, 463),
+    ("segmentation_thresholds", {}, 602),
     ("segmentation_image", {}, 955),
     ("segmentation_image", TWICE, 875),
     ("report_metrics", {}, 263),
@@ -73,6 +74,10 @@ def test_every_rule_of_the_workflow_that_runs_a_script_has_its_memory() -> None:
     # These two belong to no data set, or to no stage, and hold no more than the interpreter.
     assert scripts - 2 == resources
     assert asked == {*job_memory.COMPUTED, *JOBS}
+
+
+def test_the_tile_of_the_fit_of_thresholds_is_that_of_its_memory() -> None:
+    assert job_memory.CLEANED_SIDE == threshold_file.TILE
 
 
 def test_measures_on_the_grid_of_the_originals_add_their_truth_and_a_block() -> None:

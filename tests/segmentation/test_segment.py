@@ -148,6 +148,17 @@ def test_labels_follow_the_overlap_priority_and_masks_keep_the_overlap(tmp_path:
     assert (labels[30:, :20] == 0).all()
 
 
+def test_labels_of_a_multiclass_task_are_the_most_probable_class_in_parts_of_its_threshold(tmp_path: Path) -> None:
+    probability = blobs(70, 50, seed=4)
+    multiclass = record().model_copy(update={"task": "multiclass"})
+    store, _ = segmented(tmp_path, probability, dataset=multiclass, minimum_area=4)
+    masks, shares = read(store, "masks"), probability.astype(np.float64) / np.array([0.5, 0.625])[:, None, None]
+    shares = np.where(masks > 0, shares, -1)
+    expected = np.where(masks.any(axis=0), 2 - (shares[0] > shares[1]), 0)  # OD is first by priority
+    np.testing.assert_array_equal(read(store, "0"), expected)
+    assert (masks.all(axis=0) & (expected == 1)).any()
+
+
 def test_the_store_is_a_valid_label_image_in_the_colours_of_the_classes(tmp_path: Path) -> None:
     store, _ = segmented(tmp_path, blobs(70, 50, seed=1))
     found = ome_zarr_models.v05.ImageLabel.from_zarr(open_group(store))
@@ -254,7 +265,7 @@ def fitted(folder: Path, rows: dict[str, tuple[str, int, int]], planes: dict[str
         table(folder, rows),
         probability=[(name, pair[0]) for name, pair in stores.items()],
         normalized={name: pair[1] for name, pair in stores.items()},
-        config=SegmentationConfig.model_validate({"storage": STORAGE, **config}),
+        config=SegmentationConfig.model_validate({"storage": STORAGE, "fill_holes": False, **config}),
         job=Job(record(), ORIGIN),
         output=folder / "thresholds.json",
     )
@@ -281,6 +292,33 @@ def test_a_threshold_that_separates_the_validation_images_is_found(tmp_path: Pat
     assert (
         read_thresholds(tmp_path / "thresholds.json", codes=("EX", "OD"))["EX"] == found["classes"]["EX"]["threshold"]
     )
+
+
+def test_the_threshold_is_the_best_of_the_masks_that_will_be_written(tmp_path: Path) -> None:
+    """Against the Dice of the eagerly cleaned mask at every probability that occurs; over several images and blocks."""
+    truth, planes = {}, {}
+    for at, name in enumerate("ab"):
+        probability = np.round(blobs(90, 75, seed=at) * np.float16(64)) / np.float16(64)
+        truth[name] = (blobs(90, 75, seed=at + 7) * 0.5 + probability * 0.5 >= 0.62).astype(np.uint8)
+        planes[name] = (probability.astype(np.float16), truth[name])
+    rows = dict.fromkeys(planes, ("validation", 1, 1))
+    cleaned = fitted(tmp_path / "1", rows, planes, minimum_area=12, fill_holes=True)["classes"]
+    raw = fitted(tmp_path / "2", rows, planes)["classes"]
+
+    def dice(number: int, cut: float) -> float:
+        masks = {}
+        for name, (probability, _) in planes.items():
+            labels, count = ndimage.label(probability[number].astype(np.float64) >= cut, EIGHT)
+            sizes = ndimage.sum_labels(labels > 0, labels, range(1, count + 1))
+            masks[name] = ndimage.binary_fill_holes(np.isin(labels, 1 + np.flatnonzero(sizes >= 12)))
+        hits = sum((masks[name] & (truth[name][number] > 0)).sum() for name in masks)
+        return 2 * hits / sum(masks[name].sum() + truth[name][number].sum() for name in masks)
+
+    for number, code in enumerate(("EX", "OD")):
+        best = max(dice(number, cut / 64) for cut in range(1, 65))
+        assert cleaned[code]["dice"] == pytest.approx(best, rel=1e-12)
+        assert dice(number, cleaned[code]["threshold"]) == pytest.approx(best, rel=1e-12)
+        assert raw[code]["dice"] != cleaned[code]["dice"]
 
 
 def test_pixels_that_nobody_is_sure_of_say_nothing_about_a_threshold(tmp_path: Path) -> None:
@@ -322,7 +360,7 @@ def test_each_fold_speaks_for_the_images_that_it_did_not_see(tmp_path: Path) -> 
             probability=[(name, pair[0]) for name, pair in stores.items()],
             normalized={name: pair[1] for name, pair in stores.items()},
             folds=folds,
-            config=SegmentationConfig(storage=STORAGE),
+            config=SegmentationConfig(storage=STORAGE, fill_holes=False),
             job=Job(record(), ORIGIN),
             output=tmp_path / "thresholds.json",
         )

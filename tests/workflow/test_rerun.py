@@ -90,7 +90,7 @@ PARAMETERS = [
         *(each({"segmentation_image", "segmentation_lesions"} | PROBABILITY | PAGE) for each in (set, pink)),
     ),
     ({"segmentation": {"threshold": 0.4}}, SEGMENTATION | REPORT, SEGMENTATION | REPORT),
-    ({"segmentation": {"minimum_area": 3}}, *[{"segmentation_image", "segmentation_lesions"} | REPORT] * 2),
+    ({"segmentation": {"minimum_area": 3}}, SEGMENTATION | REPORT, SEGMENTATION | REPORT),
     ({"segmentation": {"hard_negative_margin": 3}}, PAGE, PAGE),  # the page shows the configuration
     ({"report": {"bootstrap": 50}}, *[REPORT - {"report_borders"}] * 2),
     # How many processes read patches changes no weight.
