@@ -23,7 +23,7 @@ def model_fit(smk: Any) -> None:
     normalized = by_image(smk.input.normalized)
     encoder = {"encoder": Path(smk.params.file)} if smk.params.file else {}
     settings = config["model"] | ({"encoder_weights": smk.params.file} if encoder else {})
-    settings |= {"readers": smk.resources.readers}
+    settings |= {"readers": smk.resources.readers, "reader_start": smk.resources.reader_start}
     settings |= {"precision": resolved_precision(settings["precision"], device=settings["device"])}
     config = config | {"model": config["model"] | {"precision": settings["precision"]}}
     target = {"target": Path(smk.input.target[0])} if smk.input.target else {}

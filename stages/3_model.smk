@@ -27,6 +27,7 @@ rule model_fit:
         network=1,
         # Not a parameter: how many processes read the patches changes nothing in the weights.
         readers=lambda w: model_settings(w).readers,
+        reader_start=lambda w: model_settings(w).reader_start,
     params:
         **recorded(lambda w: depends.model_fit(run_of(w), w.model), script="3_model.py", function="model_fit", slots=80),
         **ENCODER_CONTENTS,

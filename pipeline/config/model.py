@@ -89,6 +89,9 @@ class ModelSettings(Strict):
     )
     threads: Count = Field(2, description="Torch threads on a CPU; they change results, so -j does not set them.")
     readers: Annotated[int, Field(ge=0)] = Field(0, description="Processes that read patches; 0 reads in the loop.")
+    reader_start: Literal["forkserver", "spawn"] = Field(
+        "forkserver", description="How those processes are started; never by fork, which Zarr does not survive."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where it trains.")
     select_by: Literal["dice_miou", "dice", "lesion_aupr"] = Field(
         "dice_miou", description="Validation score of the best epoch."

@@ -15,6 +15,7 @@ order         order of the patches in each epoch, and batches
 patches       data set and data loader: patches read from the normalised stores
 precision     precision of arithmetic: what auto means here
 pretrained    encoder weights from installed packages
+progress      progress: table and curves of every epoch, bar, time left
 recipe        length in steps, learning rate of a step, moving average
 resizing      resizing of patches that are read larger or smaller
 rows          index rows that train and that validate

@@ -21,6 +21,7 @@ from pipeline.errors import ModelError
 from pipeline.model.loss import build_loss
 from pipeline.model.network import ScaledNetwork, Task
 from pipeline.model.operators import prepare_torchvision
+from pipeline.model.progress import Pace, shown_number
 from pipeline.model.recipe import Length, cosine_factor, moving_average
 from pipeline.model.scores import PooledCounts, PooledHistograms, selection_score
 from pipeline.seeds import derived_seed
@@ -57,8 +58,12 @@ class _Mean:
         self.total += value * patches
         self.patches += patches
 
+    @property
+    def value(self) -> float:
+        return self.total / self.patches if self.patches else math.nan
+
     def take(self) -> float:
-        value = self.total / self.patches if self.patches else math.nan
+        value = self.value
         self.total, self.patches = 0.0, 0
         return value
 
@@ -111,6 +116,7 @@ class Training(lightning.LightningModule):
         self.history: list[dict[str, float]] = []
         self.best: Best | None = None
         self._train_loss, self._validation_loss = _Mean(), _Mean()
+        self._pace = Pace(steps=length.steps)
         self._plateau: ReduceLROnPlateau | None = None
         self._plateau_state: dict[str, Any] | None = None
 
@@ -132,6 +138,15 @@ class Training(lightning.LightningModule):
         if self._plateau_state is not None:
             self._plateau.load_state_dict(self._plateau_state)
         return optimizer
+
+    def on_train_start(self) -> None:
+        """Time, counted from here."""
+        self._pace.begin(self.trainer.global_step)
+
+    def shown(self, step: int) -> dict[str, str]:
+        """Numbers beside the bar: mean loss of the epoch so far, Dice of the epoch before, time left of the training."""
+        dice = self.history[-1]["mean_dice"] if self.history else math.nan
+        return {"loss": shown_number(self._train_loss.value), "Dice": shown_number(dice), "left": self._pace.left(step)}
 
     def on_train_epoch_start(self) -> None:
         """Random numbers of dropout and of dropped connections, addressed by the epoch."""
@@ -234,7 +249,7 @@ class Training(lightning.LightningModule):
     def _tell(self, row: Mapping[str, float]) -> None:
         log.info(
             "epoch %d/%d: train loss %.4f, validation loss %.4f, mean Dice %.4f, mIoU %.4f, lesion AUPR %.4f,"
-            " learning rate %.2g",
+            " learning rate %.2g, waited %.1f s for data, left %s",
             row["epoch"],
             self.length.epochs,
             row["train_loss"],
@@ -243,6 +258,8 @@ class Training(lightning.LightningModule):
             row["mean_iou"],
             row["mean_lesion_aupr"],
             row["learning_rate"],
+            self.trainer.train_dataloader.waited(),
+            self._pace.left(self.trainer.global_step),
         )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

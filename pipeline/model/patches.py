@@ -4,11 +4,14 @@ Stores are opened when first read and belong to the process that opened them. Za
 fork, so reading processes start from a fork server, and what they are given holds paths only.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import cv2
+import numba
 import numpy as np
 import pandas as pd
 import torch
@@ -29,7 +32,7 @@ from pipeline.stores import open_array
 from pipeline.stores.image_store import ignored_array
 from pipeline.stores.shards import Shards
 
-__all__ = ["PatchDataset", "Sample", "check_rows", "loader"]
+__all__ = ["PatchDataset", "Sample", "TimedLoader", "check_rows", "loader", "one_thread"]
 
 Sample = tuple[NDArray[np.uint8], NDArray[np.uint8], int]
 """Image ``(3, side, side)``, target ``(side, side)`` or ``(class, side, side)``, epoch."""
@@ -139,22 +142,58 @@ class PatchDataset(Dataset[Sample]):
         return self._open[image]
 
 
+class TimedLoader(DataLoader[Sample]):
+    """Data loader that counts how long its batches were waited for."""
+
+    _waited = 0.0
+
+    def __iter__(self) -> Any:  # noqa: ANN401 as the library has it
+        """Batches of an epoch."""
+        source = super().__iter__()
+        while True:
+            begun = time.perf_counter()
+            batch = next(source, None)
+            self._waited += time.perf_counter() - begun
+            if batch is None:
+                return
+            yield batch
+
+    def waited(self) -> float:
+        """Seconds since this was last asked."""
+        waited, self._waited = self._waited, 0.0
+        return waited
+
+
 def loader(
-    dataset: PatchDataset, *, batches: EpochBatches | InOrder, readers: int, pin: bool = False
-) -> DataLoader[Sample]:
+    dataset: PatchDataset,
+    *,
+    batches: EpochBatches | InOrder,
+    readers: int,
+    start: Literal["forkserver", "spawn"] = "forkserver",
+    pin: bool = False,
+) -> TimedLoader:
     """Data loader of batches; ``readers`` processes read ahead, none reads in the loop.
 
-    Its own generator keeps it from drawing on torch's global one, whose state decides the training step.
+    Its own generator keeps it from drawing on torch's global one, whose state decides the training step. Processes
+    that read are started anew: Zarr's event loop does not survive a fork. Each has one thread of each library.
     """
-    return DataLoader(
+    return TimedLoader(
         dataset,
         batch_sampler=batches,
         num_workers=readers,
         persistent_workers=readers > 0,
-        multiprocessing_context="forkserver" if readers else None,
+        multiprocessing_context=start if readers else None,
+        worker_init_fn=one_thread if readers else None,
         generator=torch.Generator(),
         pin_memory=pin,
     )
+
+
+def one_thread(_: int = 0) -> None:
+    """Limit of a process that reads patches: one thread of each library that would take all cores."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    numba.set_num_threads(1)
 
 
 def check_rows(rows: pd.DataFrame, *, normalized: Mapping[str, Path], record: DatasetRecord, side: int) -> None:

@@ -24,6 +24,7 @@ from pipeline.model.network import CHANNELS, build_network, check_side, output_c
 from pipeline.model.order import EpochBatches, InOrder
 from pipeline.model.patches import PatchDataset, check_rows, loader
 from pipeline.model.precision import depthwise_in_float32, resolved_precision
+from pipeline.model.progress import CURVES, HISTORY_CSV
 from pipeline.model.recipe import Length, training_length
 from pipeline.model.rows import Rows, choose_rows, truth_pixels
 from pipeline.model.scaling import scaling_of_buffers
@@ -113,7 +114,8 @@ def train(inputs: Inputs, *, name: str, settings: ModelSettings, patch: int, job
     job
         Classes, priority and task; record of origin with the seed, to which the model's own is added.
     output
-        The folder: ``weights.pt``, ``card.json``, ``history.parquet``.
+        The folder: ``weights.pt``, ``card.json``, ``history.parquet``, and ``history.csv`` and ``progress.png``, which
+        are there after each epoch.
 
     Raises
     ------
@@ -130,6 +132,7 @@ def train(inputs: Inputs, *, name: str, settings: ModelSettings, patch: int, job
             check_rows(part, normalized=inputs.normalized, record=job.record, side=patch)
     _check_batch(task)
     with folder_in_progress(output, digest=job.provenance.digest) as folder:
+        log.info("model %s: %s and %s of each epoch lie in %s", name, HISTORY_CSV, CURVES, folder)
         if not is_trained(folder):  # the card is written last: with it, only the renaming was missing
             trained = _trained(task, folder)
             _write(folder, task, trained)
@@ -215,7 +218,7 @@ def _training_loader(task: _Task, *, first: int, pin: bool) -> Any:  # noqa: ANN
         name=task.name,
         first=first,
     )
-    return loader(dataset, batches=batches, readers=settings.readers, pin=pin)
+    return loader(dataset, batches=batches, readers=settings.readers, start=settings.reader_start, pin=pin)
 
 
 def _validation_loader(task: _Task, *, pin: bool) -> Any:  # noqa: ANN401 lightning takes anything
@@ -224,7 +227,7 @@ def _validation_loader(task: _Task, *, pin: bool) -> Any:  # noqa: ANN401 lightn
         return None
     dataset = PatchDataset(rows, normalized=task.inputs.normalized, record=task.job.record, side=task.side)
     batches = InOrder(len(rows), size=settings.batch_size)
-    return loader(dataset, batches=batches, readers=settings.readers, pin=pin)
+    return loader(dataset, batches=batches, readers=settings.readers, start=settings.reader_start, pin=pin)
 
 
 def _warnings(task: _Task) -> tuple[str, ...]:
@@ -242,7 +245,7 @@ def _write(folder: Path, task: _Task, trained: Training) -> None:
     torch.save(best.weights, folder / WEIGHTS)
     history = pd.DataFrame(trained.history).astype({"epoch": "int32"})
     write_table(history, folder / HISTORY, provenance=task.job.provenance.as_attributes())
-    files = {name: file_digest(folder / name) for name in (WEIGHTS, HISTORY)}
+    files = {name: file_digest(folder / name) for name in (WEIGHTS, HISTORY, HISTORY_CSV, CURVES)}
     card = _card(task, best, metrics=trained.history[best.epoch - 1]).model_copy(update={"files": files})
     write_whole(folder / CARD, [json_text(card.model_dump(mode="json"), indent=2).encode()])
 

@@ -8,12 +8,13 @@ import torch
 
 from pipeline.config import ModelSettings
 from pipeline.model.operators import prepare_torchvision
+from pipeline.model.progress import TrainingBar, write_progress
 from pipeline.stores.flush import NEW, replace_whole
 from pipeline.stores.provenance import file_digest
 
 prepare_torchvision()  # lightning imports it
 from lightning.pytorch import Callback, Trainer  # noqa: E402
-from lightning.pytorch.callbacks import Checkpoint, RichProgressBar  # noqa: E402
+from lightning.pytorch.callbacks import Checkpoint  # noqa: E402
 from lightning.pytorch.plugins.environments import LightningEnvironment  # noqa: E402
 
 __all__ = ["build_trainer", "delete_states", "last_state"]
@@ -29,8 +30,9 @@ class _SaveEpoch(Checkpoint):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def on_train_epoch_end(self, trainer: Trainer, _: Any) -> None:  # noqa: ANN401 untyped library
+    def on_train_epoch_end(self, trainer: Trainer, module: Any) -> None:  # noqa: ANN401 untyped library
         """Runs after the module has closed the epoch, as lightning calls checkpoints last."""
+        write_progress(self.folder, module.history, codes=module.codes)
         unfinished, before = self.folder / f"state{NEW}", _states(self.folder)
         trainer.save_checkpoint(unfinished, weights_only=False)
         state = self.folder / LAST.format(digest=file_digest(unfinished))
@@ -72,7 +74,7 @@ def build_trainer(settings: ModelSettings, *, epochs: int, folder: Path, device:
         Where the network trains.
     """
     interactive = sys.stderr.isatty()
-    callbacks: list[Callback] = [_SaveEpoch(folder), *([RichProgressBar()] if interactive else [])]
+    callbacks: list[Callback] = [_SaveEpoch(folder), *([TrainingBar()] if interactive else [])]
     return Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,

@@ -4,6 +4,8 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import numba
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +15,7 @@ from pipeline.config import Augmentation
 from pipeline.errors import ModelError
 from pipeline.model.augment import build_augmenter
 from pipeline.model.order import InOrder
-from pipeline.model.patches import PatchDataset, check_rows, loader
+from pipeline.model.patches import PatchDataset, check_rows, loader, one_thread
 
 
 def rows(*boxes: tuple[int, int, int, int], image: str = "a") -> pd.DataFrame:
@@ -92,19 +94,37 @@ def test_a_dataset_travels_without_its_open_stores(image: tuple, record: Callabl
     np.testing.assert_array_equal(copy[0, 0, 0][0], first[0])
 
 
-@pytest.mark.parametrize("readers", [0, 1])
+@pytest.mark.parametrize(
+    ("readers", "start"), [(0, "forkserver"), (1, "forkserver"), pytest.param(1, "spawn", marks=pytest.mark.slow)]
+)
 def test_a_loader_gives_batches_in_order_and_leaves_the_global_generator_alone(
-    image: tuple, record: Callable, readers: int
+    image: tuple, record: Callable, readers: int, start: str
 ) -> None:
     path, pixels, _ = image
     boxes = [(y, 0, 64, 64) for y in (0, 10, 20, 30)]
     dataset = PatchDataset(rows(*boxes), normalized={"a": path}, record=record(), side=64)
     before = torch.get_rng_state()
-    got = list(loader(dataset, batches=InOrder(4, size=2), readers=readers))
+    made = loader(dataset, batches=InOrder(4, size=2), readers=readers, start=start)
+    got = list(made)
+    assert made.waited() > 0
+    assert made.waited() == 0, "it counts anew"
     assert torch.equal(torch.get_rng_state(), before)
     assert [batch[0].dtype for batch in got] == [torch.uint8] * 2
     found = torch.cat([batch[0] for batch in got]).numpy()
     np.testing.assert_array_equal(found, np.stack([pixels[:, y : y + 64, :64] for y, *_ in boxes]))
+
+
+def test_a_process_that_reads_takes_one_thread_of_each_library(image: tuple, record: Callable) -> None:
+    dataset = PatchDataset(rows((0, 0, 64, 64)), normalized={"a": image[0]}, record=record(), side=64)
+    assert loader(dataset, batches=InOrder(1, size=1), readers=1).worker_init_fn is one_thread
+    before = torch.get_num_threads(), cv2.getNumThreads(), numba.get_num_threads()
+    try:
+        one_thread()
+        assert (torch.get_num_threads(), cv2.getNumThreads(), numba.get_num_threads()) == (1, 1, 1)
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
+        numba.set_num_threads(before[2])
 
 
 def test_rows_that_cannot_be_served_are_refused_before_any_work(image: tuple, record: Callable) -> None:

@@ -40,7 +40,9 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def test_training_writes_weights_card_and_history_and_nothing_else(trained: tuple) -> None:
     tiny, folder = trained
-    assert sorted(path.name for path in folder.iterdir()) == ["card.json", "history.parquet", "weights.pt"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *["card.json", "history.csv", "history.parquet", "progress.png", "weights.pt"]
+    ]
     history = pd.read_parquet(folder / "history.parquet")
     assert history["epoch"].tolist() == [1, 2]
     expected = ["epoch", "train_loss", "validation_loss", "learning_rate", "score", "mean_dice", "mean_iou"]
@@ -139,6 +141,9 @@ def test_a_killed_training_ends_with_the_weights_of_an_undisturbed_one(
     killed = tiny.root / "killed" / "tiny" / "model" / "net"
     assert not killed.exists()
     assert len(list(partial_path(killed).glob("last.*.ckpt"))) == 1
+    so_far = pd.read_csv(partial_path(killed) / "history.csv")
+    pd.testing.assert_frame_equal(so_far, pd.read_parquet(undisturbed / "history.parquet").head(2), check_dtype=False)
+    assert (partial_path(killed) / "progress.png").read_bytes().startswith(b"\x89PNG")
     steps: list[int] = []
     original = Training.training_step
     monkeypatch.setattr(
