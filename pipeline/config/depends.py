@@ -91,6 +91,7 @@ def bare_record(run: DatasetRun) -> Values:
     ]
     for layout in layouts:
         layout |= _kinds_of_truth(layout, codes=run.record.codes)
+        del layout["reviewed"]  # a fact of each image by then
         if not layout["ignore"]:
             del layout["ignore"]  # as in records from before there was this key
     return facts | {"priority": list(run.record.order)}
@@ -214,7 +215,7 @@ def weights_file(run: DatasetRun, model: str) -> str | None:
 def model_fit(run: DatasetRun, model: str) -> Values:
     """Dependencies of trained weights: the model without the folder of a weights file and without its readers."""
     settings = run.config.model.models[model]
-    portable = settings.model_dump(mode="json", exclude={"readers"})
+    portable = settings.model_dump(mode="json", exclude={"readers", "reader_start"})
     return {
         "record": bare_record(run),
         "model": portable | {"encoder_weights": Path(settings.encoder_weights).name},

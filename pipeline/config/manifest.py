@@ -109,6 +109,8 @@ class FolderLayout(_Strict):
     """Where polygons of slides count from, read and written: OpenSlide's bounds, as in QuPath, or the corner of level 0."""
     unclassified: str | None = None
     """Code of the class of features without classification; null: they are passed over and counted."""
+    reviewed: Literal["negative"] | None = None
+    """negative: an image without any file of truth was looked at and holds none; null: it is only predicted."""
     test: str | None = None
     """Regular expression over the path of the image, relative to the root: a match belongs to the official test."""
 

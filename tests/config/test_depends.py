@@ -98,7 +98,7 @@ CHANGES = [
     ({"model": {"models": {"unet": {"learning_rate": 0.5}}}}, *[{"model_fit"} | PAGE] * 2),
     ({"model": {"models": {"unet": {"augmentation": [{"name": "scale"}]}}}}, *[{"model_fit"} | PAGE] * 2),
     ({"model": {"models": {"unet": {"class_weights": "index"}}}}, *[{"model_fit"} | PAGE] * 2),
-    ({"model": {"models": {"unet": {"readers": 1}}}}, PAGE, PAGE),
+    ({"model": {"models": {"unet": {"readers": 1, "reader_start": "spawn"}}}}, PAGE, PAGE),
     ({"model": {"models": {"second": {"learning_rate": 0.5}}}}, PAGE, PAGE),
     (
         {"model": {"models": {"unet": {"fold": 1}}}},
@@ -214,6 +214,7 @@ def test_where_files_are_found_changes_nothing_and_how_their_values_are_read_cha
 
     assert after(images="new/{image}.png", label="new/{image}.png", test="^b") == PAGE
     assert after(values={"MA": 2, "OD": 1}) == EVERY_RECORD
+    assert after(reviewed="negative") == PAGE, "each image says whether it is annotated"
 
 
 def test_values_that_nobody_is_sure_of_change_all_that_is_computed(plan):

@@ -110,7 +110,8 @@ def truth_without_image(root: Path, *, layout: FolderLayout) -> list[str]:
 def list_folder(root: Path, *, layout: FolderLayout) -> list[ImageEntry]:
     """Images that match, each with its masks, its label image or its annotations.
 
-    An image without any truth file is not annotated. It goes to ``predict``.
+    An image without any truth file is not annotated and goes to ``predict``, unless ``reviewed`` says that it was
+    looked at.
 
     Raises
     ------
@@ -124,7 +125,7 @@ def list_folder(root: Path, *, layout: FolderLayout) -> list[ImageEntry]:
         own = tuple((code, root / each[name]) for code, each in found.masks.items() if name in each)
         label, polygons = (root / each[name] if name in each else None for each in (found.labels, found.annotations))
         test = layout.test is not None and re.search(layout.test, path) is not None
-        annotated = bool(own or label or polygons)
+        annotated = bool(own or label or polygons) or layout.reviewed == "negative"
         entries.append(
             ImageEntry(
                 ids[name],

@@ -106,4 +106,6 @@ def _fully_known(entry: ImageEntry, *, record: DatasetRecord) -> bool:
         return True
     if entry.label or entry.annotations or entry.image is None:
         return True
+    if not entry.masks and record.layout is not None and record.layout.reviewed == "negative":
+        return True
     return len(entry.masks) == len(record.codes)

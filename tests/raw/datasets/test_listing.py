@@ -17,6 +17,7 @@ from pipeline.raw.datasets.entry import ImageEntry, checked_entries, entry_from_
 from pipeline.raw.datasets.folder import expression, truth_without_image
 from pipeline.raw.datasets.listing import list_images
 from pipeline.raw.datasets.tables import lookup_column
+from pipeline.raw.facts import fact_sheet
 from pipeline.words import safe_id
 
 
@@ -58,6 +59,16 @@ def test_where_a_missing_mask_means_unknown_an_incomplete_image_is_only_predicte
     picture(root / "od" / "eye 1.png")
     entries = list_images(record(missing_mask="unknown"), dataset="mine", root=root)
     assert [entry.annotated for entry in entries] == [True, False, False]
+
+
+@pytest.mark.parametrize("missing", ["negative", "unknown"])
+def test_an_image_without_truth_files_can_be_declared_free_of_lesions(root, missing):
+    layout = record().folder.model_copy(update={"reviewed": "negative"})
+    declared = record(missing_mask=missing).model_copy(update={"folder": layout})
+    entries = list_images(declared, dataset="mine", root=root)
+    assert [entry.annotated for entry in entries] == [missing == "negative"] * 2 + [True]
+    sheet = fact_sheet(entries[2], record=declared, workers=1)
+    assert (sheet["pixels"], sheet["rejected"]) == ({"EX": 0, "OD": 0}, "")
 
 
 def test_a_wide_pattern_of_images_does_not_take_masks_for_images(tmp_path):
