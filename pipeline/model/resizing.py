@@ -21,5 +21,8 @@ def resized_image(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 def resized_masks(planes: NDArray[np.uint8], side: int, *, any_part: bool = False) -> NDArray[np.uint8]:
     """Masks ``(n, y, x)`` of 0 and more, square, with another side: 1 where half of a new pixel is covered or any part."""
     least = 1 if any_part else 128
-    covered = (planes > 0).view(np.uint8) * np.uint8(255)
-    return (resized_image(covered, side) >= least).view(np.uint8)
+    resized = np.zeros((len(planes), side, side), np.uint8)
+    for at in np.flatnonzero(planes.any(axis=(1, 2))):  # most classes are in no given patch
+        covered = (planes[at : at + 1] > 0).view(np.uint8) * np.uint8(255)
+        resized[at] = resized_image(covered, side)[0] >= least
+    return resized
