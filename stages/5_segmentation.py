@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 def segmentation_thresholds(smk: Any) -> None:
     """Write the thresholds of one model and fusion."""
     from pipeline.config import SegmentationConfig
+    from pipeline.model.checkpoint import thresholds_file
     from pipeline.segmentation.threshold_file import write_thresholds
+    from pipeline.stores.flush import write_whole
 
-    config = smk.params.config
+    config, output = smk.params.config, Path(smk.output[0])
     maps = [Path(path) for path in smk.input.probability]
     inputs = {f"{path.parts[-3]}/{path.stem}": path for path in maps}
     write_thresholds(
@@ -25,8 +27,12 @@ def segmentation_thresholds(smk: Any) -> None:
         folds=config["folds"],
         config=SegmentationConfig.model_validate(config["segmentation"]),
         job=job_of("segmentation", config=config, code=smk.params.code, inputs=inputs),
-        output=Path(smk.output[0]),
+        output=output,
     )
+    # No output of this rule: it goes with the folder of the model, whose training it belongs to.
+    model = output.parents[3] / "model" / smk.wildcards.model
+    if model.is_dir():
+        write_whole(thresholds_file(model, fusion=smk.wildcards.fusion), [output.read_bytes()])
 
 
 def segmentation_image(smk: Any) -> None:

@@ -21,7 +21,17 @@ from pipeline.model.state_file import load_state
 from pipeline.stores.documents import read_json
 from pipeline.stores.provenance import file_digest
 
-__all__ = ["CARD", "WEIGHTS", "Card", "InputScaling", "is_trained", "load_model", "read_card", "stain_target"]
+__all__ = [
+    "CARD",
+    "WEIGHTS",
+    "Card",
+    "InputScaling",
+    "is_trained",
+    "load_model",
+    "read_card",
+    "stain_target",
+    "thresholds_file",
+]
 
 CARD = "card.json"
 WEIGHTS = "weights.pt"
@@ -162,6 +172,11 @@ def is_trained(folder: Path) -> bool:
         return bool(files) and all(file_digest(folder / name) == digest for name, digest in files.items())
     except (PipelineError, OSError):
         return False
+
+
+def thresholds_file(folder: Path, *, fusion: str) -> Path:
+    """Copy of a run's ``thresholds.json`` in the folder of its model, so that a copied folder gives masks by itself."""
+    return folder / f"thresholds.{fusion}.json"
 
 
 def stain_target(path: Path | None) -> dict[str, Any] | None:

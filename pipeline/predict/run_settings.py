@@ -13,6 +13,7 @@ from pipeline.config import ProbabilityConfig, SegmentationConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.config.validation import validate
 from pipeline.errors import ConfigurationError
+from pipeline.model.checkpoint import thresholds_file
 from pipeline.model.ensemble import model_files
 from pipeline.stores import input_digest, open_group
 from pipeline.stores.documents import read_json
@@ -52,10 +53,14 @@ class RunBeside:
         return int(config["window"]) if "window" in config else None
 
     def thresholds(self, fusion: str) -> Path | None:
-        """The thresholds that the run fitted, where it did; not those of maps that are no longer there as they were."""
+        """The thresholds that the run fitted, where it did; not those of maps that are no longer there as they were.
+
+        Where no run lies beside the model, those that its folder holds.
+        """
         path = self._folder("segmentation") / fusion / "thresholds.json"
         if not path.is_file():
-            return None
+            own = thresholds_file(self.model, fusion=fusion)
+            return own if own.is_file() else None
         fitted_on = read_json(path).get("provenance", {}).get("inputs", {})
         changed = [name for name, digest in fitted_on.items() if self._is_another(name, fusion, digest=digest)]
         if changed:

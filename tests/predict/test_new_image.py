@@ -15,7 +15,7 @@ from PIL import Image
 
 from pipeline.config import ProbabilityConfig
 from pipeline.errors import ConfigurationError, ImageRejected, MissingDataError, ModelError
-from pipeline.model.checkpoint import read_card
+from pipeline.model.checkpoint import read_card, thresholds_file
 from pipeline.predict import original_grid
 from pipeline.predict.new_image import Found, Wishes, predict_new_image
 from pipeline.predict.run_settings import RunBeside
@@ -184,6 +184,19 @@ def test_a_model_without_its_run_predicts_and_a_threshold_by_hand_outlines(eyes:
     cut = predict_new_image(image, model=alone, out=tmp_path / "b", wishes=Wishes(threshold=0.25, **wish))[0]
     assert np.array_equal(content(cut.segmentation, "masks") > 0, content(cut.probability) >= 0.25) or cut.regions
     assert {each["threshold"] for each in json.loads(cut.thresholds.read_text())["classes"].values()} == {0.25}
+
+
+def test_a_copied_folder_gives_the_masks_of_the_run_by_the_thresholds_it_holds(eyes: TinyRun, tmp_path: Path) -> None:
+    alone = tmp_path / "alone"
+    shutil.copytree(eyes.model(), alone)
+    fitted = eyes.root / "segmentation" / "unet" / "gaussian" / "thresholds.json"
+    shutil.copyfile(fitted, thresholds_file(alone, fusion="gaussian"))
+    kept = read_json(fitted)["classes"]
+    wish = {"probability": {"storage": {"chunk": 32, "shard": 64}, "device": "cpu"}}
+    [found] = predict_new_image(eyes.files / f"{TEST}.png", model=alone, out=tmp_path / "a", wishes=Wishes(**wish))
+    assert read_json(found.thresholds)["classes"] == kept
+    assert found.segmentation is not None
+    assert RunBeside(alone).thresholds("mean") is None
 
 
 def test_names_and_colours_are_those_of_the_run(eyes: TinyRun, tmp_path: Path) -> None:

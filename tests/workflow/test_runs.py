@@ -60,6 +60,7 @@ def test_a_run_leaves_every_promised_result(finished):
         "model/unet/weights.pt",
         "model/unet/card.json",
         "model/unet/history.parquet",
+        "model/unet/thresholds.gaussian.json",
         "probability/unet/gaussian/tiny_04.zarr/0",
         "segmentation/unet/gaussian/thresholds.json",
         "segmentation/unet/gaussian/tiny_04.geojson",
