@@ -25,6 +25,7 @@ def segmentation_thresholds(smk: Any) -> None:
         probability=[(path.stem, path) for path in maps],
         normalized=by_image(smk.input.normalized),
         folds=config["folds"],
+        candidates=by_image(smk.input.candidates),
         config=SegmentationConfig.model_validate(config["segmentation"]),
         job=job_of("segmentation", config=config, code=smk.params.code, inputs=inputs),
         output=output,

@@ -5,6 +5,14 @@ STAGE_RESULTS["segmentation"] = each(
 )
 
 
+# Training images, where the areas of the regions of their truth are asked for.
+area_images = lambda w: (
+    learned_images(images_table(w), folds=run_of(w).config.model.folds(w.model))
+    if run_of(w).config.segmentation.minimum_areas == "percentile"
+    else []
+)
+
+
 rule segmentation_thresholds:
     input:
         images="<results>/{dataset}/raw/images.parquet",
@@ -14,6 +22,7 @@ rule segmentation_thresholds:
         normalized=each(
             "<results>/{dataset}/normalized/{image}.zarr", image=lambda w: sorted({image for _, image in held_out(w)})
         ),
+        candidates=each("<results>/{dataset}/index/candidates/{image}.parquet", image=area_images),
     output:
         "<results>/{dataset}/segmentation/{model}/{fusion}/thresholds.json",
     log:

@@ -16,7 +16,7 @@ from pipeline.config import depends
 from pipeline.config.recorded import parameters
 from pipeline.config.run import plan_run
 from pipeline.errors import PipelineError
-from pipeline.model.held_out import measured_images, threshold_sources
+from pipeline.model.held_out import learned_images, measured_images, threshold_sources
 from pipeline.raw.datasets.left_over import left_over
 from pipeline.raw.datasets.listing import images_of_run
 from pipeline.raw.datasets.pictures import picture_of_job

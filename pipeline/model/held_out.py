@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipeline.words import LEARNED_SPLITS
 
-__all__ = ["held_out", "measured_images", "measured_split", "threshold_sources"]
+__all__ = ["held_out", "learned_images", "measured_images", "measured_split", "threshold_sources"]
 
 
 def held_out(images: pd.DataFrame, *, fold: int) -> tuple[str, ...]:
@@ -27,6 +27,20 @@ def held_out(images: pd.DataFrame, *, fold: int) -> tuple[str, ...]:
     if fold >= 0:
         validates = images["split"].isin(LEARNED_SPLITS) & (images["fold"] == fold)
     return tuple(sorted(images.loc[validates, "image_id"].astype(str)))
+
+
+def learned_images(images: pd.DataFrame, *, folds: Collection[int]) -> tuple[str, ...]:
+    """Images that a model, or any member of an ensemble, learned from, as ids in text order.
+
+    Parameters
+    ----------
+    images
+        ``raw/images.parquet``.
+    folds
+        Fold of the model, or of each member; −1 for the split validation.
+    """
+    may = set(images.loc[images["split"].isin(LEARNED_SPLITS), "image_id"].astype(str))
+    return tuple(sorted(set().union(*(may - set(held_out(images, fold=fold)) for fold in set(folds)))))
 
 
 def measured_split(images: pd.DataFrame, *, folds: Collection[int]) -> "pd.Series[str]":

@@ -6,6 +6,7 @@ false_positives   false positives in training images, the list of hard negatives
 geojson           GeoJSON of polygons, as QuPath opens it
 labels            OME-Zarr metadata of a label image
 lesions           table of the lesions of a data set
+minimum_areas     minimum areas from the truth that was learned from
 polygons          polygons with holes from masks
 regions           connected components of the masks as features, with their probabilities
 segment           segmentation of one image: masks, label image, outlines

@@ -17,6 +17,7 @@ from pipeline.config import SegmentationConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import StoreError
 from pipeline.geometry import Box
+from pipeline.segmentation.minimum_areas import with_areas
 from pipeline.segmentation.regions import Maps
 from pipeline.segmentation.threshold_file import read_thresholds
 from pipeline.stores import open_array, read_box, read_table, write_table
@@ -130,7 +131,7 @@ def _of_class(
     predicted = Raster(image.maps.size, lambda box: reaches(image.values(box, number=number), cut))
     table = component_table(predicted, rows=image.rows)
     alone, largest = _alone(image, table, number=number, cut=cut)
-    kept = alone & (table.area >= max(config.minimum_areas.get(code, config.minimum_area), 1))
+    kept = alone & (table.area >= max(config.area_of(code), 1))
     columns = {
         "image_id": image.maps.image_id,
         "y": table.y0,
@@ -186,7 +187,7 @@ def write_hard_negatives(
     record, table = job.record, read_table(images)
     counts = [f"pixels_{code}" for code in record.codes]
     used = table[(table["split"] == "train") & (table["rejected"] == "") & (table[counts] >= 0).all(axis=1)]
-    cuts = read_thresholds(thresholds, codes=record.codes)
+    cuts, config = read_thresholds(thresholds, codes=record.codes), with_areas(config, thresholds)
     parts = []
     for image in sorted(used["image_id"].astype(str)):
         if image not in probability or image not in normalized:

@@ -22,6 +22,7 @@ from pipeline.normalized.pyramid import halve_labels, store_levels
 from pipeline.segmentation.clean import CleanMask, clean
 from pipeline.segmentation.geojson import feature_collection
 from pipeline.segmentation.labels import label_attributes
+from pipeline.segmentation.minimum_areas import with_areas
 from pipeline.segmentation.regions import Maps, region_features
 from pipeline.segmentation.threshold_file import read_thresholds
 from pipeline.stores import create_group, create_plane, raster_of, write_box
@@ -56,7 +57,7 @@ def _cut(maps: Maps, folder: Path, *, cuts: list[float], config: SegmentationCon
 def _cleaned(array: zarr.Array[Any], *, code: str, config: SegmentationConfig) -> CleanMask:
     return clean(
         raster_of(array),
-        minimum_area=config.minimum_areas.get(code, config.minimum_area),
+        minimum_area=config.area_of(code),
         fill_holes=config.fill_holes,
         largest_hole=config.largest_hole,
         rows=config.storage.shard,
@@ -144,7 +145,7 @@ def segment_image(
     """
     record = job.record
     maps = Maps.open(probability, normalized=normalized, classes=len(record.codes))
-    cuts = read_thresholds(thresholds, codes=record.codes)
+    cuts, config = read_thresholds(thresholds, codes=record.codes), with_areas(config, thresholds)
     notes = {"image_id": maps.image_id, "classes": list(record.codes), "mapping": maps.mapping, "thresholds": cuts}
     attributes = {"provenance": job.provenance.as_attributes(), "lesionmap": notes}
     rows = config.storage.shard

@@ -16,6 +16,7 @@ from pipeline.errors import StoreError
 from pipeline.geometry import Box, aligned_boxes
 from pipeline.model.held_out import held_out
 from pipeline.segmentation.clean_map import clean_map
+from pipeline.segmentation.minimum_areas import percentile_areas
 from pipeline.segmentation.threshold import ThresholdFit, fit_thresholds
 from pipeline.stores import open_array, raster_of, read_box, read_table
 from pipeline.stores.documents import read_json, write_json
@@ -42,8 +43,7 @@ class Cleaning:
 
 
 def _cleaning(code: str, config: SegmentationConfig) -> Cleaning:
-    area = config.minimum_areas.get(code, config.minimum_area)
-    return Cleaning(area, config.fill_holes, config.largest_hole)
+    return Cleaning(config.area_of(code), config.fill_holes, config.largest_hole)
 
 
 def check_grid(path: Path, maps: ProbabilityMap, *, expected: tuple[int, ...]) -> None:
@@ -129,6 +129,7 @@ def write_thresholds(
     job: Job,
     output: Path,
     folds: Sequence[int] = (-1,),
+    candidates: Mapping[str, Path] | None = None,
 ) -> None:
     """Threshold file ``thresholds.json``: for each class the threshold, its Dice, and why it was not fitted if so.
 
@@ -149,6 +150,8 @@ def write_thresholds(
         The file.
     folds
         Fold of the model, or of each member of an ensemble; −1 for the split ``validation``.
+    candidates
+        Image → candidate table, of images that were learned from, where minimum areas are a percentile of theirs.
 
     Raises
     ------
@@ -163,6 +166,15 @@ def write_thresholds(
     All pixels count, those outside the roi too, as they do in the metrics of the report: a threshold that lets the
     background in would otherwise go unpunished. Ignored pixels do not. An image in which nobody looked for a class says nothing about it.
     """
+    areas: dict[str, int] = {}
+    if config.minimum_areas == "percentile":
+        areas = percentile_areas(
+            candidates or {},
+            codes=job.record.codes,
+            percentile=config.minimum_area_percentile,
+            otherwise=config.minimum_area,
+        )
+        config = config.model_copy(update={"minimum_areas": areas})
     if config.fit_thresholds:
         table = read_table(images)
         held = {image for fold in set(folds) for image in held_out(table, fold=fold)}
@@ -177,10 +189,16 @@ def write_thresholds(
     else:
         given = ThresholdFit.given(config.threshold, reason="Fitting is switched off.")
         fits = dict.fromkeys(job.record.codes, given)
-    save_thresholds(fits, output=output, provenance=job.provenance)
+    save_thresholds(fits, output=output, provenance=job.provenance, areas=areas)
 
 
-def save_thresholds(fits: Mapping[str, ThresholdFit], *, output: Path, provenance: Provenance) -> None:
+def save_thresholds(
+    fits: Mapping[str, ThresholdFit],
+    *,
+    output: Path,
+    provenance: Provenance,
+    areas: Mapping[str, int] | None = None,
+) -> None:
     """Threshold file ``thresholds.json``, written.
 
     Parameters
@@ -191,8 +209,12 @@ def save_thresholds(fits: Mapping[str, ThresholdFit], *, output: Path, provenanc
         The file.
     provenance
         Record of origin.
+    areas
+        Class code → minimum area, where it was found in the truth.
     """
-    content = {"classes": {code: fit.as_dict() for code, fit in fits.items()}, "provenance": provenance.as_attributes()}
+    found = {code: {"minimum_area": area} for code, area in (areas or {}).items()}
+    classes = {code: fit.as_dict() | found.get(code, {}) for code, fit in fits.items()}
+    content = {"classes": classes, "provenance": provenance.as_attributes()}
     write_json(content, output)
 
 

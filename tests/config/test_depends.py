@@ -115,6 +115,11 @@ CHANGES = [
         {"segmentation": {"minimum_area": 3}},
         *[{"segmentation_thresholds", "segmentation_image", "segmentation_hard_negatives"} | PAGE] * 2,
     ),
+    ({"segmentation": {"minimum_area_percentile": 9.0}}, *[{"segmentation_thresholds"} | PAGE] * 2),
+    (
+        {"segmentation": {"minimum_areas": "percentile"}},
+        *[{"segmentation_thresholds", "segmentation_image", "segmentation_hard_negatives"} | PAGE] * 2,
+    ),
     ({"segmentation": {"hard_negative_margin": 3}}, *[{"segmentation_hard_negatives"} | PAGE] * 2),
     ({"report": {"bootstrap": 50}}, *[{"report_metrics"} | PAGE] * 2),
     ({"report": {"picture_side": 100}}, PAGE, PAGE),

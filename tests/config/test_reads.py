@@ -21,7 +21,8 @@ def read_of(module: str) -> set[str]:
     """Attributes of whatever is called ``config`` in a module."""
     tree = ast.parse((LIBRARY / module).read_text())
     named = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name))
-    return {node.attr for node in named if node.value.id == "config"}
+    found = {node.attr for node in named if node.value.id == "config"}
+    return found | ({"minimum_area", "minimum_areas"} if "area_of" in found else set())
 
 
 @pytest.mark.parametrize(
