@@ -27,8 +27,8 @@ def truth() -> NDArray[np.uint8]:
     return masks
 
 
-def write_store(path: Path, image: NDArray[np.uint8], masks: NDArray[np.uint8]) -> None:
-    """The store of one normalised image, level 0 and truth."""
+def write_store(path: Path, image: NDArray[np.uint8], masks: NDArray[np.uint8], *, roi: bool = False) -> None:
+    """The store of one normalised image, level 0 and truth; a region of interest of all pixels on request."""
     group = create_pyramid(
         path,
         channels=("r", "g", "b"),
@@ -40,6 +40,13 @@ def write_store(path: Path, image: NDArray[np.uint8], masks: NDArray[np.uint8]) 
     write_box(group["0"], np.ascontiguousarray(np.moveaxis(image, 2, 0)), y0=0, x0=0)
     array = create_plane(group, "truth", shape=masks.shape, dtype=np.uint8, storage=Storage())
     write_box(array, masks, y0=0, x0=0)
+    if roi:
+        write_box(
+            create_plane(group, "roi", shape=masks.shape[1:], dtype=np.uint8, storage=Storage()),
+            np.ones(masks.shape[1:], np.uint8),
+            y0=0,
+            x0=0,
+        )
     seal(path)
 
 
