@@ -14,7 +14,7 @@ from snakemake.exceptions import WorkflowError
 
 from pipeline.config import depends
 from pipeline.config.recorded import parameters
-from pipeline.config.run import plan_run
+from pipeline.config.run import plan_run, with_command_line
 from pipeline.errors import PipelineError
 from pipeline.model.held_out import learned_images, measured_images, threshold_sources
 from pipeline.raw.datasets.left_over import left_over
@@ -31,6 +31,7 @@ TEMPLATES = sorted(map(os.path.relpath, (STAGES.parent / "pipeline" / "report" /
 STAGE_RESULTS = {}
 
 try:
+    config = with_command_line(config, workflow.config_settings.config or {})
     RUN, _runs = plan_run(config, shipped_manifest=Path(workflow.basedir) / "datasets_manifest.yaml")
     DATASETS = {run.entry: run for run in _runs}
     IMAGES = {run.entry: {entry.image_id: entry for entry in images_of_run(run)} for run in _runs}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import yaml
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from pipeline.config import SafeName, Sampling, StageConfig
@@ -14,7 +15,7 @@ from pipeline.config.validation import Tree, check_keys, nearest, validate
 from pipeline.errors import ConfigurationError
 from pipeline.words import BACKGROUND
 
-__all__ = ["DatasetRun", "RunConfig", "merge", "plan_run", "run_schema", "sampling_from"]
+__all__ = ["DatasetRun", "RunConfig", "merge", "plan_run", "run_schema", "sampling_from", "with_command_line"]
 
 ENTRY = re.compile(r"(?P<dataset>[^@]+)(?:@(?P<recipe>[^@]+))?")
 
@@ -67,6 +68,38 @@ def merge(base: Tree, change: Tree) -> dict[str, Any]:
         old = merged.get(key)
         merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     return merged
+
+
+def with_command_line(config: Tree, given: Tree) -> dict[str, Any]:
+    """Configuration with the values of ``--config`` read again: Snakemake hands those inside a mapping or a list over as text.
+
+    Parameters
+    ----------
+    config
+        Configuration as Snakemake merged it.
+    given
+        What Snakemake read from ``--config``.
+
+    Examples
+    --------
+    >>> with_command_line({"seed": 1, "raw": {"folds": "5"}}, {"raw": {"folds": "5"}})
+    {'seed': 1, 'raw': {'folds': 5}}
+    """
+    return merge(
+        config, {key: _scalars(value) if isinstance(value, Mapping | list) else value for key, value in given.items()}
+    )
+
+
+def _scalars(value: Any) -> Any:  # noqa: ANN401 any YAML
+    if isinstance(value, Mapping):
+        return {key: _scalars(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_scalars(each) for each in value]
+    try:
+        read = yaml.safe_load(value) if isinstance(value, str) and value else value
+    except yaml.YAMLError:
+        return value
+    return read if read is None or isinstance(read, bool | int | float) else value
 
 
 def _without_null_names(tree: dict[str, Any]) -> dict[str, Any]:

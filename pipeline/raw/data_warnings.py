@@ -7,6 +7,7 @@ are computed where they are said, from what the stages wrote, so no copy of them
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any, Literal, Self, TypeAlias
 
 from pipeline.errors import printable
@@ -33,6 +34,7 @@ Kind: TypeAlias = Literal[
 ]
 Sheet: TypeAlias = Mapping[str, Any]
 HALF = 0.5
+NEARLY_ALL = 0.9
 PIXEL_SIZE = "pixel size"
 """How remarks on pixel sizes begin; each names its own numbers, so they are of one kind by this."""
 
@@ -131,8 +133,21 @@ def _covering(sheets: Sequence[Sheet]) -> list[DataWarning]:
         for code, count in sheet["pixels"].items():
             if count > 0:
                 shares.setdefault(code, {})[str(sheet["image_id"])] = count / (sheet["height"] * sheet["width"])
-    found = (most_of(code, each, of="the picture") for code, each in shares.items())
+    found = (most_of(code, each, of="the picture") or _unlike_others(code, each) for code, each in shares.items())
     return [each for each in found if each is not None]
+
+
+def _unlike_others(code: str, shares: Mapping[str, float]) -> DataWarning | None:
+    """Warning of a class that covers nearly all of some pictures, and a tenth at most of half of the others."""
+    found = [image for image, share in shares.items() if share > NEARLY_ALL]
+    others = [share for image, share in shares.items() if image not in found]
+    if not found or len(others) < len(found) or median(others) > 1 - NEARLY_ALL:
+        return None
+    said = (
+        f"covers more than {NEARLY_ALL:.0%} of the picture in {len(found)} of {len(shares)} images that have it, and"
+        f" {median(others):.1%} in the median of the others (inverted?)"
+    )
+    return DataWarning.of_images("covering", said, found, code=code)
 
 
 def _turned(sheets: Sequence[Sheet]) -> list[DataWarning]:

@@ -2,10 +2,11 @@ import json
 from pathlib import Path
 
 import pytest
+from snakemake.cli import parse_config
 
 from pipeline.config import NormalizedConfig, StageConfig, Storage
 from pipeline.config.manifest import load_manifest
-from pipeline.config.run import RunConfig, merge, plan_run, run_schema, sampling_from
+from pipeline.config.run import RunConfig, merge, plan_run, run_schema, sampling_from, with_command_line
 from pipeline.config.validation import load_yaml
 from pipeline.errors import ConfigurationError, ManifestError, MissingDataError, PipelineError
 from pipeline.raw.datasets.listing import list_images
@@ -118,6 +119,18 @@ def test_a_shipped_part_that_is_not_used_does_not_stand_in_the_way():
     change = {"datasets": ["idrid"], "normalized": {"rescale": {"fov_diameter": 800}}}
     _, (run,) = plan(change)
     assert run.config.normalized.rescale.fov_diameter == 800
+
+
+def test_nested_values_of_the_command_line_are_what_yaml_reads_and_others_stay():
+    text = ["raw={folds: 5}", "normalized={clahe: {clip_limit: 3.0, apply: false}, rescale: {factor: null}}"]
+    given = parse_config([*text, 'roots={"idrid": "/data/1"}', "results=2026", 'datasets=["idrid"]'])
+    assert given["raw"] == {"folds": "5"}
+    read = with_command_line(merge(DEFAULT, given), given)
+    _, (run,) = plan_run({**read, "results": "r", "roots": {}}, shipped_manifest=MANIFEST)
+    assert (run.config.raw.folds, run.config.normalized.clahe.clip_limit) == (5, 3.0)
+    assert (run.config.normalized.clahe.apply, run.config.normalized.rescale.factor) == (False, None)
+    assert read["roots"] == {"idrid": "/data/1"}
+    assert read["results"] == given["results"]
 
 
 def test_null_takes_a_named_model_away():

@@ -17,7 +17,8 @@ BLOCKS = [(page.name, text) for page in PAGES for text in re.findall(r"```yaml\n
 def test_a_block_is_yaml_and_a_manifest_is_valid(page: str, text: str) -> None:
     tree = yaml.safe_load(text)
     assert isinstance(tree, dict), page
-    if any(isinstance(each, dict) and "adaptor" in each for each in (tree.get("datasets") or {}).values()):
+    datasets = tree.get("datasets") or {}
+    if isinstance(datasets, dict) and any(isinstance(each, dict) and "adaptor" in each for each in datasets.values()):
         ManifestRecord.model_validate(tree)
 
 

@@ -66,6 +66,20 @@ def test_a_class_that_covers_most_of_most_pictures_is_named():
     assert sheet_warnings([sheet("a", EX=51), sheet("b", EX=50)]) == []
 
 
+def test_one_inverted_mask_among_others_is_named():
+    others = [sheet(image, EX=3) for image in "bcd"]
+    (found,) = sheet_warnings([sheet("a", EX=97), *others])
+    assert (found.kind, found.code, found.count, found.names) == ("covering", "EX", 1, ("a",))
+    assert (
+        "more than 90% of the picture in 1 of 4 images that have it, and 3.0% in the median of the others"
+        in found.sentence
+    )
+    assert sheet_warnings([sheet("a", EX=90), *others]) == []
+    # Where lesions are large, one that fills a picture is no surprise; with one other image nobody knows.
+    assert sheet_warnings([sheet("a", EX=97), *(sheet(image, EX=40) for image in "bcd")]) == []
+    assert sheet_warnings([sheet("a", EX=97), sheet("b", EX=97), sheet("c", EX=3)])[0].count == 2
+
+
 def test_turns_that_image_and_truth_share_are_no_warning_and_others_are():
     turns = {"a": {"image": 3, "mask EX": 3}, "b": {"image": 3, "mask EX": 1, "mask SE": 3}, "c": {}}
     (found,) = sheet_warnings([sheet(image) | {"turns": each} for image, each in turns.items()])

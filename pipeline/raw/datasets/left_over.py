@@ -1,19 +1,21 @@
 """Left-over files, rows and images of a data set: what no pattern takes and no row names, counted by kind."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from pipeline.config.manifest import DatasetRecord, Lookup
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.datasets.files import visible_files
 from pipeline.raw.datasets.folder import truth_without_image
-from pipeline.raw.datasets.tables import dropped_zeros, fit_of_table, lookup_column, named_and_counted
+from pipeline.raw.datasets.tables import answers, dropped_zeros, fit_of_table, lookup_column, named_and_counted
 from pipeline.raw.formats.suffixes import SLIDES, TIFF
 
-__all__ = ["left_over"]
+__all__ = ["left_over", "truth_elsewhere"]
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".jp2", ".ppm", ".pgm")
 POLYGONS = (".geojson",)
+WITHOUT = "and their images count as without the class"
 PIECES = (".dcm",)
 """Suffixes of slides that lie in several files, only one of which is named."""
 
@@ -46,6 +48,8 @@ def left_over(
     for fact, lookup in (("group", record.group), ("centre", record.centre)):
         if lookup is not None and lookup.csv is not None:
             said += _rows(lookup, fact=fact, root=root or Path(), entries=entries)
+        elif lookup is not None and root is not None:
+            said += _not_fitted(lookup, fact=fact, entries=entries)
     if splits is not None:
         table = lookup_column(Path(splits), column="split")
         lost, unnamed = fit_of_table(table, entries=entries)
@@ -57,6 +61,14 @@ def _rows(lookup: Lookup, *, fact: str, root: Path, entries: Sequence[ImageEntry
     table = lookup_column(root / (lookup.csv or ""), column=lookup.column or fact)
     lost, unnamed = fit_of_table(table, entries=entries)
     return _kinds(f"{fact} table {lookup.csv}", lost=lost, unnamed=unnamed)
+
+
+def _not_fitted(lookup: Lookup, *, fact: str, entries: Sequence[ImageEntry]) -> list[str]:
+    """Images that a pattern does not fit: nobody else is of their group."""
+    known = answers(lookup, fact=fact, root=None, entries=entries)
+    unnamed = sorted(entry.image_id for entry in entries if not known.get(entry.image_id))
+    alone = ": each is a group of its own" if fact == "group" else ""
+    return [f"{named_and_counted(unnamed)} images do not fit {fact}.pattern {lookup.pattern}{alone}"] if unnamed else []
 
 
 def _kinds(table: str, *, lost: Sequence[str], unnamed: Sequence[str]) -> list[str]:
@@ -78,7 +90,42 @@ def _files(record: DatasetRecord, *, entries: Sequence[ImageEntry], root: Path) 
         if path not in used and path not in lost and _looks_like_data(path, record=record)
     ]
     said = [f"{named_and_counted(lost)} truth files without image"] if lost else []
+    alike = truth_elsewhere([*unused, *_plain_files(entries, root=root)], codes=record.codes, entries=entries)
+    if alike:
+        said.append(
+            f"{named_and_counted(alike)} files are named like masks, but lie where none are looked for, {WITHOUT}"
+        )
     return [*said, f"{named_and_counted(unused)} files look like images or masks and are not used"] if unused else said
+
+
+def _plain_files(entries: Sequence[ImageEntry], *, root: Path) -> list[str]:
+    plain = [entry.image for entry in entries if entry.image and not entry.annotated]
+    return [path.relative_to(root).as_posix() for path in plain]
+
+
+def truth_elsewhere(paths: Sequence[str], *, codes: Sequence[str], entries: Sequence[ImageEntry]) -> list[str]:
+    """Files named like the mask of an image that has none of that class: its id, then the code, among other words.
+
+    Parameters
+    ----------
+    paths
+        Files that are not read as truth, in text order.
+    codes
+        Class codes.
+    entries
+        Images; those whose truth lies in one file for all classes are passed over.
+    """
+    missing = {
+        entry.image_id.lower(): {code.lower() for code in codes} - {code.lower() for code, _ in entry.masks}
+        for entry in entries
+        if not (entry.label or entry.annotations)
+    }
+    return [path for path in paths if _is_mask_of_one(PurePosixPath(path.lower()).stem, missing)]
+
+
+def _is_mask_of_one(stem: str, missing: Mapping[str, set[str]]) -> bool:
+    ends = [at.start() for at in re.finditer(r"[^0-9a-z]+", stem)]
+    return any(missing.get(stem[:end], set()) & set(re.split(r"[^0-9a-z]+", stem[end:])) for end in ends)
 
 
 def _looks_like_data(path: str, *, record: DatasetRecord) -> bool:

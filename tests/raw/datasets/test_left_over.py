@@ -63,6 +63,28 @@ def test_masks_without_image_and_images_without_mask_are_counted(root):
     ]
 
 
+def test_a_mask_in_another_folder_is_said_to_be_one_of_an_image_that_counts_as_without_the_class(root):
+    (root / "ex" / "008_EX.png").rename(root / "008-ex (copy).png")
+    (root / "ex" / "009_EX.png").rename(root / "pics" / "009_EX.jpg")
+    words = "files are named like masks, but lie where none are looked for, and their images count as without the class"
+    with_class_file = {"folder": {"images": "pics/{image}.jpg", "masks": {"EX": "ex/{image}_EX.png"}}}
+    found = said(root, missing_mask="negative", **with_class_file)
+    assert f"2 (008-ex (copy).png, pics/009_EX.jpg) {words}" in found
+
+
+def test_files_beside_a_complete_folder_are_not_taken_for_masks(root):
+    for name in ("008.EX.png", "extra.png", "0081_EX.png"):
+        picture(root / "other" / name)
+    assert len(said(root)) == 1
+
+
+def test_images_that_a_pattern_of_groups_does_not_fit_are_named(root):
+    assert said(root, group={"pattern": "^00[78]"}) == [
+        "1 (009) images do not fit group.pattern ^00[78]: each is a group of its own"
+    ]
+    assert said(root, group={"pattern": "^0"}) == []
+
+
 @pytest.mark.parametrize("fact", ["group", "centre"])
 def test_rows_without_image_and_images_without_row_are_counted(root, fact):
     (root / "t.csv").write_text(f"image_id,{fact}\n008,a\n9,b\n")
