@@ -15,6 +15,9 @@ __all__ = ["ProcessName", "children_left"]
 BOOT, START = Path("/proc/sys/kernel/random/boot_id"), 19
 """Number of this start of the system; and the field of ``/proc/{process}/stat``, after the name, with its start time."""
 
+CLOCK_S = 2
+"""Seconds by which the start of a process and the time of the day may differ."""
+
 
 def _first_line(path: str) -> str:
     with suppress(OSError):
@@ -84,7 +87,7 @@ def _mine() -> set[int]:
     return {own.pid}
 
 
-def children_left(*, group: int, folder: str, word: str) -> Iterator[int]:
+def children_left(*, group: int, folder: str, word: str, since: float) -> Iterator[int]:
     """Processes that a killed process of this host left behind.
 
     Parameters
@@ -95,6 +98,8 @@ def children_left(*, group: int, folder: str, word: str) -> Iterator[int]:
         Its working folder, likewise.
     word
         A word of their command lines. Children of other commands of a script are in the group, too.
+    since
+        When it began, seconds since 1970: what ran before is not its child.
     """
     mine = _mine()
     for process in psutil.process_iter():
@@ -103,6 +108,7 @@ def children_left(*, group: int, folder: str, word: str) -> Iterator[int]:
                 process.pid not in mine
                 and os.getpgid(process.pid) == group
                 and process.status() != psutil.STATUS_ZOMBIE
+                and process.create_time() >= since - CLOCK_S
                 and process.cwd() == folder
                 and word in " ".join(process.cmdline())
             ):

@@ -27,6 +27,7 @@ __all__ = ["LOCK", "RunLock"]
 LOCK = ".lock"
 JOBS = "snakemake"
 """A word of the command line of each job."""
+SINCE = "%Y-%m-%d %H:%M:%S UTC"
 POLL_S = 0.5
 """Seconds between looks at the jobs of a killed run."""
 
@@ -53,13 +54,20 @@ class Holder:
     """When it began, in UTC."""
 
     @property
+    def begun(self) -> float:
+        """Seconds since 1970; 0 where the text says no time."""
+        with suppress(ValueError):
+            return datetime.strptime(self.since, SINCE).replace(tzinfo=UTC).timestamp()
+        return 0.0
+
+    @property
     def said(self) -> str:
         """Name for people."""
         return f"a run of {self.user}, process {self.name.process} on {self.name.host}, since {self.since}, in {self.folder}"
 
 
 def _own() -> Holder:
-    since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    since = datetime.now(UTC).strftime(SINCE)
     return Holder(ProcessName.own(), os.getpgrp(), os.getcwd(), _user(), since)
 
 
@@ -155,7 +163,7 @@ class RunLock:
         holder = _read(self._path)
         if holder is None or not holder.name.is_here or not holder.name.has_ended:
             self._refuse(holder)
-        jobs = sorted(children_left(group=holder.group, folder=holder.folder, word=JOBS))
+        jobs = sorted(children_left(group=holder.group, folder=holder.folder, word=JOBS, since=holder.begun))
         if not jobs:
             self._path.unlink()
         return jobs

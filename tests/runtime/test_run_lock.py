@@ -14,7 +14,17 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import DiskFull, StoreError
+from pipeline.runtime import run_lock
+from pipeline.runtime.processes import children_left
 from pipeline.runtime.run_lock import LOCK, RunLock
+
+WORD = "snakemake of this test"
+
+
+@pytest.fixture(autouse=True)
+def _no_jobs_of_other_tests(monkeypatch):
+    """Other tests run Snakemake in the same group and folder, and would be waited for."""
+    monkeypatch.setattr(run_lock, "JOBS", WORD)
 
 
 @contextmanager
@@ -102,7 +112,7 @@ def test_a_lock_that_says_nothing_stays_too(tmp_path, text):
 
 
 def test_jobs_that_outlive_their_run_are_named_and_waited_for(tmp_path, monkeypatch, capsys):
-    sleeper = [sys.executable, "-c", "import time; time.sleep(60)", "snakemake"]
+    sleeper = [sys.executable, "-c", "import time; time.sleep(60)", WORD]
 
     def work() -> int:
         RunLock(tmp_path).take()
@@ -182,3 +192,17 @@ def test_a_power_cut_leaves_no_lock_that_names_no_run(tmp_path, monkeypatch):
     lock.give_back()
     assert Path(done[0]).name.startswith(LOCK)
     assert done[1] == "link"
+
+
+def test_what_ran_before_the_killed_run_is_not_waited_for():
+    sleeper = [sys.executable, "-c", "import time; time.sleep(60)", WORD]
+    with child(lambda: subprocess.Popen(sleeper).pid, group=True) as (group, said):
+        pass
+    try:
+        left = [
+            list(children_left(group=group, folder=os.getcwd(), word=WORD, since=time.time() + seconds))
+            for seconds in (-60, 60)
+        ]
+    finally:
+        os.kill(int(said), signal.SIGKILL)
+    assert left == [[int(said)], []]
