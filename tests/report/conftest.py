@@ -33,6 +33,14 @@ CLASSES = (
 RECORD = DatasetRecord(
     title="Invented eyes", adaptor="idrid", modality="fundus", task="multiclass", classes=CLASSES, licence="CC0-1.0"
 )
+
+
+@pytest.fixture
+def record() -> DatasetRecord:
+    """Facts of the invented eyes."""
+    return RECORD
+
+
 ALIKE = {"eye_00": "eye_01", "eye_01": "eye_00 eye_04", "eye_04": "eye_01"}
 """Images that show the same picture: two of them train, and one is tested."""
 

@@ -14,7 +14,6 @@ from pipeline.report.measures import image
 from pipeline.report.measures.original_grid import TruthFiles
 from pipeline.report.page.tables.metrics import averages_table, classes_table, comparison_table
 from pipeline.stores.documents import json_text
-from tests.report.conftest import RECORD
 from tests.report.measures.test_evaluate import eager_average_precision, value
 
 CODES = ("MA", "EX", "SE", "OD")
@@ -100,17 +99,17 @@ def test_pooled_rows_name_their_grid_and_the_normalised_ones_stay_what_they_are(
     assert value(original, "test", "ap_pooled", code="OD") != value(own, "test", "ap_pooled", code="OD")
 
 
-def test_the_tables_of_the_page_name_the_grid(made):
+def test_the_tables_of_the_page_name_the_grid(made, record):
     summary, reasons = made[3], dict.fromkeys(CODES, "")
     for grid in ("original", "normalised"):
-        rows = classes_table(summary, RECORD, split="test", reasons=reasons, grid=grid)
+        rows = classes_table(summary, record, split="test", reasons=reasons, grid=grid)
         dice = value(summary[summary["grid"] == grid], "test", "dice_pooled", code="OD")
         assert rows.caption == f"Classes, test images, grid of the {grid} images"
         assert rows.rows[-1][1].text == f"{dice:.3f}"
         assert grid in averages_table(summary, split="test", grid=grid).caption
         assert grid in comparison_table({"unet": summary}, split="test", shown="unet", grid=grid).caption
     alone = summary[summary["grid"] == "normalised"]
-    assert "grid" not in classes_table(alone, RECORD, split="test", reasons=reasons).caption
+    assert "grid" not in classes_table(alone, record, split="test", reasons=reasons).caption
 
 
 def test_an_image_that_was_not_rescaled_has_the_normalised_grid_alone(make, eyes, tmp_path):

@@ -28,7 +28,10 @@ def result(model):
 def summary(*, validation, test, average="mean over lesions"):
     rows = [("validation", validation), ("test", test)]
     return pd.DataFrame(
-        [{"split": split, "average": average, "measure": "dice_pooled", "value": value} for split, value in rows]
+        [
+            {"grid": "normalised", "split": split, "average": average, "measure": "dice_pooled", "value": value}
+            for split, value in rows
+        ]
     )
 
 
