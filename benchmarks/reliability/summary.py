@@ -39,7 +39,7 @@ def write_summary(attempts: list[Attempt]) -> None:
     seeds = ", ".join(map(str, sorted({each.seed for each in attempts})))
     found = ", ".join(f"{name} {version}" for name, version in versions().items())
     head = (
-        f"`make soak`, seed {seeds}; {dt.datetime.now(dt.UTC):%Y-%m-%d}, {os.cpu_count()} cores, {platform.platform()},"
+        f"`make soak`, seed {seeds}; {dt.datetime.now(dt.UTC):%Y-%m-%d}, {os.cpu_count()} cores, {platform.system()},"
         f" Python {platform.python_version()}; {found}."
     )
     text = f"{BEGIN}\n\n{head}\n\n{table(attempts)}\n\n{END}"
