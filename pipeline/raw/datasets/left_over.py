@@ -113,12 +113,12 @@ def truth_elsewhere(paths: Sequence[str], *, codes: Sequence[str], entries: Sequ
     codes
         Class codes.
     entries
-        Images; those whose truth lies in one file for all classes are passed over.
+        Images; those that are only predicted, or whose truth lies in one file for all classes, are passed over.
     """
     missing = {
         entry.image_id.lower(): {code.lower() for code in codes} - {code.lower() for code, _ in entry.masks}
         for entry in entries
-        if not (entry.label or entry.annotations)
+        if entry.annotated and not (entry.label or entry.annotations)
     }
     return [path for path in paths if _is_mask_of_one(PurePosixPath(path.lower()).stem, missing)]
 

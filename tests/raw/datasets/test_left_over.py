@@ -67,9 +67,24 @@ def test_a_mask_in_another_folder_is_said_to_be_one_of_an_image_that_counts_as_w
     (root / "ex" / "008_EX.png").rename(root / "008-ex (copy).png")
     (root / "ex" / "009_EX.png").rename(root / "pics" / "009_EX.jpg")
     words = "files are named like masks, but lie where none are looked for, and their images count as without the class"
-    with_class_file = {"folder": {"images": "pics/{image}.jpg", "masks": {"EX": "ex/{image}_EX.png"}}}
-    found = said(root, missing_mask="negative", **with_class_file)
+    for name in ("008", "009"):
+        picture(root / "he" / f"{name}.png")
+    found = said(
+        root,
+        task="multilabel",
+        missing_mask="negative",
+        classes=[{"code": code, "name": code} for code in ("EX", "HE")],
+        folder={"images": "pics/{image}.jpg", "masks": {"EX": "ex/{image}_EX.png", "HE": "he/{image}.png"}},
+    )
     assert f"2 (008-ex (copy).png, pics/009_EX.jpg) {words}" in found
+
+
+def test_a_mask_elsewhere_of_an_image_that_is_only_predicted_is_not_said_to_make_it_negative(root):
+    (root / "ex" / "008_EX.png").rename(root / "008_EX.png")
+    assert said(root) == [
+        "1 (008_EX.png) files look like images or masks and are not used",
+        "1 (008) images without truth, where others have it: only predicted",
+    ]
 
 
 def test_files_beside_a_complete_folder_are_not_taken_for_masks(root):
