@@ -48,6 +48,7 @@ def model_ensemble(smk: Any) -> None:
     write_ensemble(
         members,
         name=smk.wildcards.model,
+        weights=config.get("weights", {}),
         job=job_of("model", config=config, code=smk.params.code, inputs=inputs, libraries=("torch",)),
         output=Path(smk.output[0]),
     )

@@ -51,7 +51,7 @@ rule model_ensemble:
     resources:
         mem_mb=memory_of("model_ensemble"),
     params:
-        **recorded(lambda w: depends.model_ensemble(run_of(w)), script="3_model.py", function="model_ensemble"),
+        **recorded(lambda w: depends.model_ensemble(run_of(w), w.model), script="3_model.py", function="model_ensemble"),
     message:
         "{wildcards.dataset}: ensemble {wildcards.model}"
     script:

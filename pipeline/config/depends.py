@@ -224,9 +224,10 @@ def model_fit(run: DatasetRun, model: str) -> Values:
     }
 
 
-def model_ensemble(run: DatasetRun) -> Values:
-    """Dependencies of an ensemble beside its members: the record."""
-    return {"record": bare_record(run)}
+def model_ensemble(run: DatasetRun, model: str) -> Values:
+    """Dependencies of an ensemble beside its members: the record, and what the members weigh."""
+    weights = {code: list(each) for code, each in sorted(run.config.model.ensemble_weights(model).items())}
+    return {"record": bare_record(run), **({"weights": weights} if weights else {})}
 
 
 def probability_image(run: DatasetRun, model: str) -> Values:

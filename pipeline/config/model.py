@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pipeline.config.augmentation import AnyAugmentation, Augmentation
 from pipeline.config.values import Count, Positive, SafeName, Share, Strict
 
-__all__ = ["BUILT_IN_WEIGHTS", "LossTerm", "ModelConfig", "ModelSettings"]
+__all__ = ["BUILT_IN_WEIGHTS", "Ensemble", "LossTerm", "ModelConfig", "ModelSettings"]
 
 Network: TypeAlias = Literal["unet", "unetplusplus", "deeplabv3plus", "fpn", "pspnet", "manet", "segformer", "upernet"]
 """Architectures."""
@@ -50,6 +50,9 @@ class ModelSettings(Strict):
     )
     encoder_weights: str = Field(
         "none", description="none, package (installed), imagenet (fetched from a hub), or a state-dict file."
+    )
+    downsample: Literal[1, 2, 4] = Field(
+        1, description="The network sees means of so many pixels a side; its logits are enlarged again. For context."
     )
     sampling: str = Field("", description="Name of the sampling that it learns from; empty for the first that draws.")
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Added to the run's seed: another initialisation.")
@@ -98,17 +101,34 @@ class ModelSettings(Strict):
     )
 
 
+class Ensemble(Strict):
+    """Models whose mean probability counts, with a weight of each member where they are not alike in a class."""
+
+    members: tuple[str, ...] = Field(description="Names of models.")
+    weights: dict[str, tuple[Annotated[float, Field(ge=0)], ...]] = Field(
+        {}, description="Class code → one weight a member, in their order; other classes weigh all alike."
+    )
+
+    @model_validator(mode="after")
+    def _a_weight_each(self) -> Self:
+        for code, weights in self.weights.items():
+            if len(weights) != len(self.members) or not sum(weights):
+                raise ValueError(f"weights.{code} needs a weight for each of {', '.join(self.members)}, not all 0")
+        return self
+
+
 class ModelConfig(Strict):
     """Stage model: named models."""
 
     models: dict[SafeName, ModelSettings] = Field({"unet": ModelSettings()}, description="Name → settings.")
-    ensembles: dict[SafeName, tuple[str, ...]] = Field(
+    ensembles: dict[SafeName, tuple[str, ...] | Ensemble] = Field(
         {}, description="Name → models whose mean probability counts, such as those of all folds. Used like a model."
     )
 
     @model_validator(mode="after")
     def _known_members(self) -> Self:
-        for name, members in self.ensembles.items():
+        for name in self.ensembles:
+            members = self.members(name)
             if name in self.models:
                 raise ValueError(f"ensembles.{name} has the name of a model")
             if unknown := [each for each in members if each not in self.models]:
@@ -125,7 +145,13 @@ class ModelConfig(Strict):
 
     def members(self, name: str) -> tuple[str, ...]:
         """Names of the members of an ensemble; the name itself where it is a model."""
-        return self.ensembles.get(name, (name,))
+        ensemble = self.ensembles.get(name, (name,))
+        return ensemble.members if isinstance(ensemble, Ensemble) else ensemble
+
+    def ensemble_weights(self, name: str) -> dict[str, tuple[float, ...]]:
+        """Class code → weight of each member, for the classes in which an ensemble does not weigh them alike."""
+        ensemble = self.ensembles[name]
+        return ensemble.weights if isinstance(ensemble, Ensemble) else {}
 
     def folds(self, name: str) -> tuple[int, ...]:
         """The fold of a model, or of each member of an ensemble."""

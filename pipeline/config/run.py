@@ -185,6 +185,8 @@ def _codes_named(config: StageConfig) -> Iterator[tuple[str, str]]:
     for name, model in config.model.models.items():
         given = {} if model.class_weights == "index" else model.class_weights
         yield from ((f"model.models.{name}.class_weights", code) for code in given)
+    for name in config.model.ensembles:
+        yield from ((f"model.ensembles.{name}.weights", code) for code in config.model.ensemble_weights(name))
     areas = config.segmentation.minimum_areas
     yield from (("segmentation.minimum_areas", code) for code in ({} if areas == "percentile" else areas))
     for name, sampling in config.index.samplings.items():

@@ -6,7 +6,7 @@ follows an ensemble.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,6 +44,7 @@ class _Ensemble(_Frozen):
     schema_version: Literal[1] = 1
     name: str
     members: tuple[_Member, ...]
+    weights: dict[str, tuple[float, ...]] = {}
     provenance: dict[str, Any]
 
 
@@ -54,20 +55,46 @@ class MeanNetwork(nn.Module):
     -----
     With log-probabilities ``l_i`` of n networks, ``logsumexp(l_i) − log n`` is the logarithm of their mean. Computed
     so, nothing saturates; the softmax of it, or the sigmoid of its difference to that of the complement, is the mean.
+    With shares ``s_i`` of a class, ``log s_i`` is added. Where the shares of a multiclass task differ from class to
+    class, background is what the means of the classes leave, and where they leave nothing they are divided by their sum.
     """
 
-    def __init__(self, networks: Sequence[nn.Module], *, task: Task) -> None:
-        """Take the networks as they are, each uint8 ``(n, 3, h, w)`` in and logits out."""
+    shares: Tensor
+
+    def __init__(self, networks: Sequence[nn.Module], *, task: Task, shares: Sequence[Sequence[float]] = ()) -> None:
+        """Take the networks as they are, each uint8 ``(n, 3, h, w)`` in and logits out.
+
+        Parameters
+        ----------
+        networks
+            The members.
+        task
+            Meaning of their logits.
+        shares
+            For each class the weight of each member, 0 or more; empty where all count alike.
+        """
         super().__init__()
         self.networks = nn.ModuleList(networks)
-        self.task = task
+        self.task, self.weighted = task, bool(shares)
+        by_class = torch.tensor(shares or [[1.0] * len(networks)], dtype=torch.float32)
+        self.register_buffer("shares", (by_class / by_class.sum(1, keepdim=True)).T[:, None, :, None, None])
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits ``(n, output, h, w)`` float32 of the mean probabilities."""
         logits = torch.stack([network(pixels).float() for network in self.networks])
         if self.task == "multiclass":
-            return torch.logsumexp(log_softmax(logits, dim=2), dim=0)
-        return torch.logsumexp(logsigmoid(logits), dim=0) - torch.logsumexp(logsigmoid(-logits), dim=0)
+            return self._of_classes(log_softmax(logits, dim=2))
+        return self._mean(logsigmoid(logits)) - self._mean(logsigmoid(-logits))
+
+    def _mean(self, logarithms: Tensor) -> Tensor:
+        return torch.logsumexp(logarithms + self.shares.log() if self.weighted else logarithms, dim=0)
+
+    def _of_classes(self, logarithms: Tensor) -> Tensor:
+        if not self.weighted:
+            return torch.logsumexp(logarithms, dim=0)
+        classes = self._mean(logarithms[:, :, 1:])
+        left = 1 - classes.exp().sum(dim=1, keepdim=True)
+        return torch.cat([left.clamp(min=torch.finfo(left.dtype).tiny).log(), classes], dim=1)
 
 
 def _agreeing(cards: Sequence[Card], *, names: Sequence[str]) -> None:
@@ -84,7 +111,14 @@ def _agreeing(cards: Sequence[Card], *, names: Sequence[str]) -> None:
                 )
 
 
-def write_ensemble(members: Sequence[Path], *, name: str, job: Job, output: Path) -> None:
+def write_ensemble(
+    members: Sequence[Path],
+    *,
+    name: str,
+    job: Job,
+    output: Path,
+    weights: Mapping[str, Sequence[float]] | None = None,
+) -> None:
     """Record of an ensemble, ``model/{ensemble}/ensemble.json``.
 
     Parameters
@@ -97,6 +131,8 @@ def write_ensemble(members: Sequence[Path], *, name: str, job: Job, output: Path
         Facts of the data set, which all members must know; record of origin.
     output
         The folder.
+    weights
+        Class code → weight of each member, where they do not count alike.
 
     Raises
     ------
@@ -122,7 +158,8 @@ def write_ensemble(members: Sequence[Path], *, name: str, job: Job, output: Path
         )
         for folder, card in zip(members, cards, strict=True)
     )
-    content = _Ensemble(name=name, members=found, provenance=job.provenance.as_attributes())
+    shares = {code: tuple(each) for code, each in (weights or {}).items()}
+    content = _Ensemble(name=name, members=found, weights=shares, provenance=job.provenance.as_attributes())
     with folder_in_progress(output, digest=job.provenance.digest) as folder:
         write_whole(folder / ENSEMBLE, [json_text(content.model_dump(mode="json")).encode()])
 
@@ -192,4 +229,8 @@ def load_networks(
     networks = [
         load_model(each, device=device, codes=codes, channels=channels, task=task)[0] for each in members_of(folder)
     ]
-    return networks[0] if len(networks) == 1 else MeanNetwork(networks, task=task).eval()
+    if len(networks) == 1:
+        return networks[0]
+    weights = _read(folder).weights
+    shares = [weights.get(code, (1.0,) * len(networks)) for code in codes] if weights else ()
+    return MeanNetwork(networks, task=task, shares=shares).to(device).eval()

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, interpolate
 
 from pipeline.config import BUILT_IN_WEIGHTS, ModelSettings
 from pipeline.errors import ModelError
@@ -47,10 +48,11 @@ class ScaledNetwork(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, body: nn.Module, *, outputs: int, scaling: Scaling = (MEAN, STD)) -> None:
+    def __init__(self, body: nn.Module, *, outputs: int, scaling: Scaling = (MEAN, STD), downsample: int = 1) -> None:
         super().__init__()
         self.body = body
         self.outputs = outputs
+        self.downsample = downsample
         for name, constants in zip(("mean", "std"), scaling, strict=True):
             self.register_buffer(name, torch.tensor(constants).reshape(1, -1, 1, 1))
 
@@ -65,7 +67,7 @@ class ScaledNetwork(nn.Module):
         Parameters
         ----------
         pixels
-            ``(n, 3, h, w)``, 0…255, uint8 or float; h and w are multiples of 32.
+            ``(n, 3, h, w)``, 0…255, uint8 or float; h and w are multiples of 32, times what is downsampled by.
 
         Returns
         -------
@@ -77,9 +79,15 @@ class ScaledNetwork(nn.Module):
         ModelError
             For another number of channels, or sides that cannot be halved five times.
         """
-        _check_input(pixels)
+        _check_input(pixels, self.downsample)
         scaled = (pixels.to(self.mean.dtype) / 255 - self.mean) / self.std
-        return cast("Tensor", self.body(scaled.contiguous(memory_format=_memory_format(pixels.device))))
+        if self.downsample == 1:
+            return self._logits(scaled)
+        logits = self._logits(avg_pool2d(scaled, self.downsample))
+        return interpolate(logits, scale_factor=self.downsample, mode="bilinear", align_corners=False)
+
+    def _logits(self, scaled: Tensor) -> Tensor:
+        return cast("Tensor", self.body(scaled.contiguous(memory_format=_memory_format(scaled.device))))
 
 
 def _memory_format(device: torch.device) -> torch.memory_format:
@@ -89,7 +97,7 @@ def _memory_format(device: torch.device) -> torch.memory_format:
     return torch.contiguous_format if slow else torch.channels_last
 
 
-def _check_input(pixels: Tensor) -> None:
+def _check_input(pixels: Tensor, downsample: int) -> None:
     if pixels.ndim != 4 or pixels.shape[1] != CHANNELS:
         raise ModelError(
             "The network cannot take these patches.",
@@ -99,25 +107,26 @@ def _check_input(pixels: Tensor) -> None:
             remedy="Give RGB patches, channels before rows.",
         )
     for side in pixels.shape[-2:]:
-        check_side(side, where="model.network")
+        check_side(side, where="model.network", downsample=downsample)
 
 
-def check_side(side: int, *, where: str) -> None:
-    """Check of the side of a patch or window: the network must be able to halve it five times.
+def check_side(side: int, *, where: str, downsample: int = 1) -> None:
+    """Check of the side of a patch or window: the network must be able to halve it five times, downsampled before.
 
     Raises
     ------
     ModelError
         Names the divisor and the nearest sides that fit.
     """
-    if side < DIVISOR or side % DIVISOR:
-        below = side // DIVISOR * DIVISOR
-        fitting = [str(near) for near in (below, below + DIVISOR) if near]
+    divisor = DIVISOR * downsample
+    if side < divisor or side % divisor:
+        below = side // divisor * divisor
+        fitting = [str(near) for near in (below, below + divisor) if near]
         raise ModelError(
             "The side of a patch does not fit the network.",
             where=where,
             found=f"{side} pixels",
-            expected=f"a multiple of {DIVISOR}",
+            expected=f"a multiple of {divisor}",
             remedy=f"Use {' or '.join(fitting)}.",
         )
 
@@ -183,7 +192,7 @@ def build_network(
         need = size_of_state(body)
         scaling = load_encoder_file(body.encoder, Path(weights), need=need, digest=encoder_digest) or scaling
     _quicken_statistics(body)
-    return ScaledNetwork(body, outputs=outputs, scaling=scaling)
+    return ScaledNetwork(body, outputs=outputs, scaling=scaling, downsample=settings.downsample)
 
 
 def _quicken_statistics(body: nn.Module) -> None:

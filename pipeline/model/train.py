@@ -122,7 +122,7 @@ def train(inputs: Inputs, *, name: str, settings: ModelSettings, patch: int, job
     ModelError
         For sizes, rows, classes, losses, weights or devices that do not fit together, and where training diverges.
     """
-    check_side(patch, where="index.samplings.*.patch")
+    check_side(patch, where="index.samplings.*.patch", downsample=settings.downsample)
     precision = resolved_precision(settings.precision, device=settings.device)
     settings = settings.model_copy(update={"precision": precision})
     rows = choose_rows(read_table(inputs.index), fold=settings.fold)

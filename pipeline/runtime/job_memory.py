@@ -48,6 +48,8 @@ COPIES = 5
 """Weights, their gradients, two moments of AdamW, and those of the best epoch."""
 LOADED = 2
 """Weights of a network and those in the file that it is loaded from."""
+ENLARGED = 256.0
+"""Bytes a pixel of the logits, and of what a loss makes of them, where a network sees a smaller image."""
 COMPUTED = ("raw_image", "normalized_stain", "normalized_image", "model_fit", "probability_image")
 """Rules whose memory is arithmetic."""
 
@@ -146,7 +148,14 @@ def probability_mb(config: StageConfig, model: str, picture: Picture, *, classes
         workers=workers,
         logits=logits,
     )
-    forward = settings.batch_size * window**2 * max(each.predicting for each in networks)
+    forward = (
+        settings.batch_size
+        * window**2
+        * max(
+            each.predicting / member.downsample**2 + ENLARGED * (member.downsample > 1)
+            for each, member in zip(networks, members, strict=True)
+        )
+    )
     return _mebibytes(TORCH + LOADED * sum(each.weights for each in networks) + fused + workers * forward)
 
 
@@ -154,7 +163,8 @@ def training_mb(config: StageConfig, model: str) -> int:
     """Memory of a job that trains a model, its reading processes included, in MiB."""
     settings = config.model.models[model]
     patch, network = config.index.samplings[settings.sampling].patch, activations_of(settings.network, settings.encoder)
-    step = settings.batch_size * patch**2 * network.training
+    pixels = settings.batch_size * patch**2
+    step = pixels * (network.training / settings.downsample**2 + ENLARGED * (settings.downsample > 1))
     return _mebibytes(TORCH + COPIES * network.weights + step + settings.readers * INTERPRETER)
 
 

@@ -50,7 +50,7 @@ RULES = {
     "index_candidates": (),
     "index_sampling": ("guided",),
     "model_fit": ("unet",),
-    "model_ensemble": (),
+    "model_ensemble": ("both",),
     "probability_image": ("unet",),
     "segmentation_thresholds": ("unet",),
     "segmentation_image": (),

@@ -51,6 +51,14 @@ WRONG = [
     ({"model": {"ensembles": {"all": ["unet"]}}}, ["ensembles.all", "at least two"]),
     ({"model": {"models": {"b": {}}, "ensembles": {"b": ["unet", "b"]}}}, ["ensembles.b", "name of a model"]),
     (
+        {"model": {"models": {"b": {}}, "ensembles": {"all": {"members": ["unet", "b"], "weights": {"MA": [1]}}}}},
+        ["weights.MA", "unet, b"],
+    ),
+    (
+        {"model": {"models": {"b": {}}, "ensembles": {"all": {"members": ["unet", "b"], "weights": {"MB": [1, 2]}}}}},
+        ["ensembles.all.weights", "MB", "'MA'"],
+    ),
+    (
         {
             "index": {"samplings": {"small": {"strategy": "grid", "patch": 64}}},
             "model": {"models": {"b": {"sampling": "small"}}, "ensembles": {"all": ["unet", "b"]}},

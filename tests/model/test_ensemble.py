@@ -47,6 +47,44 @@ def test_the_probabilities_are_the_mean_of_the_members(task, outputs, scale):
     np.testing.assert_allclose(mean, np.mean(expected, axis=0), atol=2e-6)
 
 
+@pytest.mark.parametrize(("task", "outputs"), [("multiclass", 4), ("multilabel", 3), ("binary", 1)])
+def test_members_weigh_by_class(task, outputs):
+    random = np.random.Generator(np.random.PCG64(outputs))
+    logits = [(5 * random.standard_normal((2, outputs, 5, 7))).astype(np.float32) for _ in range(3)]
+    classes = outputs - (task == "multiclass")
+    shares = random.integers(0, 4, (classes, 3)) + np.eye(classes, 3)
+    network = MeanNetwork([Fixed(each) for each in logits], task=task, shares=shares.tolist())
+    mean = probabilities(network(torch.zeros(1)), task).numpy()
+    wide = [each.astype(np.float64) for each in logits]
+    single = np.stack([softmax(each, axis=1)[:, 1:] if task == "multiclass" else expit(each) for each in wide])
+    expected = np.einsum("ck,knchw->nchw", shares / shares.sum(axis=1, keepdims=True), single)
+    if task == "multiclass":
+        expected /= np.maximum(expected.sum(axis=1, keepdims=True), 1)
+    np.testing.assert_allclose(mean, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_equal_weights_are_no_weights(task):
+    random = np.random.Generator(np.random.PCG64(0))
+    logits = [random.standard_normal((2, 3, 5, 7)).astype(np.float32) for _ in range(2)]
+    members = [Fixed(each) for each in logits]
+    plain, weighed = (
+        probabilities(MeanNetwork(members, task=task, shares=shares)(torch.zeros(1)), task).numpy()
+        for shares in ((), [[0.5, 0.5]] * (2 if task == "multiclass" else 3))
+    )
+    np.testing.assert_allclose(plain, weighed, atol=1e-6)
+
+
+def test_classes_that_leave_no_background_are_divided_by_their_sum():
+    low, high = -40.0, 40.0
+    first = np.full((1, 3, 1, 1), low, np.float32)
+    second = first.copy()
+    first[:, 1], second[:, 2] = high, high
+    network = MeanNetwork([Fixed(first), Fixed(second)], task="multiclass", shares=[[1, 0], [0, 1]])
+    found = probabilities(network(torch.zeros(1)), "multiclass").numpy()
+    np.testing.assert_allclose(found.ravel(), [0.5, 0.5], atol=1e-6)
+
+
 @pytest.fixture(scope="module")
 def run(finished_run: Callable[[str], TinyRun], tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
     """A finished run with two models and an ensemble of both."""

@@ -6,8 +6,11 @@ from copy import deepcopy
 from pathlib import Path
 from typing import get_args
 
+import cv2
+import numpy as np
 import pytest
 import torch
+from skimage.measure import block_reduce
 
 import pipeline.model
 from pipeline.config import ModelSettings
@@ -100,6 +103,21 @@ def test_probabilities_of_labels_are_independent() -> None:
 def test_a_side_that_is_no_multiple_of_32_names_the_nearest(side: int, advice: str) -> None:
     with pytest.raises(ModelError, match=advice):
         check_side(side, where="here")
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_a_downsampling_network_sees_means_and_gives_logits_of_the_full_size(factor: int) -> None:
+    settings = TINY.model_copy(update={"downsample": factor})
+    torch.manual_seed(0)
+    network = build_network(settings, classes=2, task="multilabel").eval()
+    pixels = torch.randint(0, 256, (1, 3, 64 * factor, 32 * factor), dtype=torch.uint8)
+    means = block_reduce(pixels.numpy().astype(np.float64), (1, 1, factor, factor), np.mean)
+    alone = ScaledNetwork(network.body, outputs=2, scaling=network.scaling).eval()
+    logits = alone(torch.from_numpy(means).float()).detach().numpy()
+    expected = np.stack([[cv2.resize(plane, (32 * factor, 64 * factor)) for plane in each] for each in logits])
+    np.testing.assert_allclose(network(pixels).detach().numpy(), expected, atol=1e-4)
+    with pytest.raises(ModelError, match=f"multiple of {32 * factor}"):
+        network(pixels[..., : 32 * (factor - 1)])
 
 
 def test_grey_patches_are_refused() -> None:
