@@ -7,4 +7,5 @@ optical_density   optical density of stained tissue and its inverse
 padding           padding of images and targets
 raster            images, masks and maps that are read box by box
 resample          images and masks on a grid of another size
+trivial           trivial answers, a class nowhere or everywhere, by counts alone
 """

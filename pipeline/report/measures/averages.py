@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.arrays.metrics import Counts, Histogram, average_precision, threshold_counts, trapezoid_aupr
+from pipeline.arrays.trivial import Region, everywhere, nowhere
 from pipeline.words import BACKGROUND
 
 __all__ = [
@@ -30,7 +31,17 @@ __all__ = [
 
 _COUNTS = ["tp", "fp", "fn", "tn"]
 _AREA = "false_positive_area"
-_AVERAGED = ("dice_pooled", "iou_pooled", "ap_pooled", "aupr11_pooled", "dice_image_mean", "iou_image_mean")
+_REGION = ["roi_pixels", "truth_in_roi", "predicted_in_roi"]
+_TRIVIAL = ("dice_everywhere", "dice_nowhere")
+_AVERAGED = (
+    "dice_pooled",
+    "iou_pooled",
+    "ap_pooled",
+    "aupr11_pooled",
+    "dice_image_mean",
+    "iou_image_mean",
+    *(f"{name}_{how}" for how in ("pooled", "image_mean") for name in _TRIVIAL),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +78,8 @@ def class_table(table: pd.DataFrame, *, histograms: Mapping[str, Histogram] | No
     Parameters
     ----------
     table
-        One row per image and class.
+        One row per image and class; with ``roi_pixels``, ``truth_in_roi``, ``predicted_in_roi``, ``dice_everywhere`` and
+        ``dice_nowhere`` for the Dice of trivial answers, which is NaN otherwise.
     histograms
         Class code → histogram pooled over the same images. Classes without one get NaN for ``ap_pooled`` and
         ``aupr11_pooled``.
@@ -100,6 +112,20 @@ def _class_row(code: str, rows: pd.DataFrame, *, histogram: Histogram | None) ->
         "dice_image_mean": float(rows["dice"].mean()),
         "iou_image_mean": float(rows["iou"].mean()),
         _AREA: int(rows[_AREA].sum()),
+        **_trivial(pooled, rows),
+    }
+
+
+def _trivial(pooled: Counts, rows: pd.DataFrame) -> dict[str, float]:
+    """Dice of the answers that mark the whole roi, or nothing: pooled, and mean over images."""
+    if not {*_REGION, *_TRIVIAL} <= set(rows):
+        return {f"{name}_{how}": math.nan for name in _TRIVIAL for how in ("pooled", "image_mean")}
+    region = Region(*(int(rows[name].sum()) for name in _REGION))
+    means = {f"{name}_image_mean": float(rows[name].mean()) for name in _TRIVIAL}
+    return {
+        "dice_everywhere_pooled": everywhere(pooled, region).dice,
+        "dice_nowhere_pooled": nowhere(pooled).dice,
+        **means,
     }
 
 

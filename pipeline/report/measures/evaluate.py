@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from pipeline import stores
 from pipeline.arrays.metrics import Histogram, average_precision, threshold_counts, trapezoid_aupr
+from pipeline.arrays.trivial import everywhere, nowhere
 from pipeline.config import ReportConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.model.held_out import measured_split
@@ -62,11 +63,16 @@ IMAGE_COLUMNS = {
     "pixels": "int64",
     "truth_pixels": "int64",
     "truth_outside_roi": "int64",
+    "roi_pixels": "int64",
+    "truth_in_roi": "int64",
+    "predicted_in_roi": "int64",
     "tp": "int64",
     "fp": "int64",
     "fn": "int64",
     "tn": "int64",
     "dice": "float64",
+    "dice_everywhere": "float64",
+    "dice_nowhere": "float64",
     "iou": "float64",
     "precision": "float64",
     "recall": "float64",
@@ -76,7 +82,8 @@ IMAGE_COLUMNS = {
 }
 """One row per grid, image and class. Counts are pixels of the grid that are not ignored: `normalised`, and where images were
 rescaled `original` beside it. `false_positive_area` is `fp` where the image does not hold the class, else 0; ratios are NaN
-where undefined; `threshold` is NaN for the background."""
+where undefined; `threshold` is NaN for the background. `dice_everywhere` and `dice_nowhere` are those of the trivial answers
+that mark every pixel of the roi, or none; for the background `*_in_roi` and `roi_pixels` are of the whole image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +155,19 @@ def _image_rows(measured: list[_Measured], thresholds: Mapping[str, float]) -> p
     pairs = [(each, code) for each in measured for code in each.measure.counts]
     found = [each.measure.histograms.get(code) for each, code in pairs]
     truth = rows["tp"] + rows["fn"]
+    regions = [each.measure.regions[code] for each, code in pairs]
+    counts = [each.measure.counts[code] for each, code in pairs]
     return rows.assign(
         split=[each.split for each, _ in pairs],
         threshold=[thresholds.get(code, math.nan) for _, code in pairs],
         pixels=truth + rows["fp"] + rows["tn"],
         truth_pixels=truth,
         truth_outside_roi=[each.measure.truth_outside_roi.get(code, 0) for each, code in pairs],
+        roi_pixels=[each.pixels for each in regions],
+        truth_in_roi=[each.truth for each in regions],
+        predicted_in_roi=[each.predicted for each in regions],
+        dice_everywhere=[everywhere(count, region).dice for count, region in zip(counts, regions, strict=True)],
+        dice_nowhere=[nowhere(count).dice for count in counts],
         ap=[math.nan if each is None else average_precision(each) for each in found],
         aupr11=[math.nan if each is None else trapezoid_aupr(threshold_counts(each)) for each in found],
     )

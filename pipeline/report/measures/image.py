@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipeline import stores
 from pipeline.arrays.metrics import Counts, Histogram, counts, probability_histogram
 from pipeline.arrays.raster import Raster
+from pipeline.arrays.trivial import Region
 from pipeline.errors import StoreError
 from pipeline.geometry import BLOCK, Box, aligned_boxes
 from pipeline.stores.probability_store import ProbabilityMap
@@ -28,6 +29,8 @@ class ImageMeasure:
     """Class code → pixels by probability, without and with truth."""
     truth_outside_roi: Mapping[str, int]
     """Class code → truth pixels that inference does not look at."""
+    regions: Mapping[str, Region]
+    """Class code → its pixels inside the roi; for the background all pixels count as inside."""
 
 
 def measure_image(planes: Mapping[str, Any], *, codes: tuple[str, ...], annotated: tuple[str, ...]) -> ImageMeasure:
@@ -52,20 +55,30 @@ def measure_image(planes: Mapping[str, Any], *, codes: tuple[str, ...], annotate
     total = dict.fromkeys([*annotated, *([BACKGROUND] if annotated == codes else [])], Counts())
     histograms: dict[str, Histogram] = {}
     outside = dict.fromkeys(annotated, 0)
+    regions = dict.fromkeys(total, Region())
     height, width = planes["roi"].shape
     for box in aligned_boxes(height, width, BLOCK):
         block = {name: _block(plane, box) for name, plane in planes.items()}
         truth, masks, roi = (block[name] > 0 for name in ("truth", "masks", "roi"))
         within = block["ignore"] == 0 if "ignore" in block else None
+        inside = roi if within is None else roi & within
         for code in annotated:
             at = codes.index(code)
             total[code] += counts(truth[at], masks[at], within)
             histogram = probability_histogram(block["probability"][at], truth[at], within)
             histograms[code] = histograms[code] + histogram if code in histograms else histogram
             outside[code] += int(np.count_nonzero(truth[at] & ~roi))
+            regions[code] += _region(inside, truth[at], masks[at])
         if BACKGROUND in total:
             total[BACKGROUND] += counts(~np.logical_or.reduce(truth), ~np.logical_or.reduce(masks), within)
-    return ImageMeasure(total, histograms, outside)
+    if BACKGROUND in total:
+        found = total[BACKGROUND]
+        regions[BACKGROUND] = Region(found.truth + found.fp + found.tn, found.truth, found.tp + found.fp)
+    return ImageMeasure(total, histograms, outside, regions)
+
+
+def _region(inside: NDArray[np.bool_], truth: NDArray[np.bool_], mask: NDArray[np.bool_]) -> Region:
+    return Region(*(int(np.count_nonzero(each)) for each in (inside, inside & truth, inside & mask)))
 
 
 def _block(plane: Any, box: Box) -> NDArray[Any]:  # noqa: ANN401 Zarr, NumPy, a raster or a map

@@ -20,6 +20,7 @@ __all__ = [
     "OVER_CLASSES",
     "OVER_LESIONS",
     "SUMMARY_COLUMNS",
+    "TRIVIAL",
     "average_of",
     "average_rows",
     "class_rows",
@@ -62,8 +63,14 @@ MEASURES = {
     "dice_image_mean": "Dice, mean over images that hold the class",
     "iou_image_mean": "IoU, mean over images that hold the class",
     "false_positive_area": "pixels predicted in images that do not hold the class",
+    "dice_everywhere_pooled": "Dice of the trivial answer that marks the whole roi, pixels of all images pooled",
+    "dice_nowhere_pooled": "Dice of the trivial answer that marks nothing, pixels of all images pooled",
+    "dice_everywhere_image_mean": "Dice of the trivial answer that marks the whole roi, mean over images that hold the class",
+    "dice_nowhere_image_mean": "Dice of the trivial answer that marks nothing, mean over images that hold the class",
 }
 """Measure → what it is, as it is written into every label."""
+TRIVIAL = {"dice_pooled": "dice_everywhere_pooled", "dice_image_mean": "dice_everywhere_image_mean"}
+"""Measure → that of the trivial answer that marks the whole roi. The one that marks nothing has 0 wherever there is truth."""
 COMPARED = (
     ("Dice, lesions", "mean over lesions", "dice_pooled"),
     ("AUPR, lesions", "mean over lesions", "ap_pooled"),

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.report.measures.summary import OVER_CLASSES
+from pipeline.report.measures.summary import OVER_CLASSES, TRIVIAL
 from pipeline.report.page.facts import Facts
 from pipeline.report.page.tables.cells import counted, number
+from pipeline.report.page.tables.metrics import trivial_note
 
 __all__ = ["page_header"]
 
@@ -29,7 +30,8 @@ def _keys(facts: Facts) -> list[_Key]:
         (OVER_CLASSES, "iou_pooled", "mIoU without background"),
     )
     for average, measure, text in measures:
-        what = f"{text}, {average}, pooled over {split} images ({name})"
+        trivial = trivial_note(facts.average(average, TRIVIAL[measure])) if measure in TRIVIAL else ""
+        what = f"{text}, {average}, pooled over {split} images ({name})" + (f"; {trivial}" if trivial else "")
         keys.append(_Key(number(facts.average(average, measure)), what))
     return keys
 

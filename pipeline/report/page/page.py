@@ -36,13 +36,15 @@ SUMMARY_FIELDS = {
     "split": "str",
     "images_measured": "int64",
     "dice_lesions": "float64",
+    "dice_everywhere": "float64",
     "ap_lesions": "float64",
     "dice_classes": "float64",
     "miou": "float64",
     "thumbnail": "str",
 }
 """One row: what the index over all data sets shows. `result` is the model and fusion chosen on the validation images,
-`split` the split that the numbers are from; `miou` is over classes without background."""
+`split` the split that the numbers are from; `dice_everywhere` is the Dice over lesions of the answer that marks the whole
+roi; `miou` is over classes without background."""
 
 
 def _link(path: Path, start: Path) -> str:
@@ -73,6 +75,7 @@ def _summary(facts: Facts, *, thumbnail: str) -> pd.DataFrame:
         "split": facts.split,
         "images_measured": int(summary.loc[summary["split"] == facts.split, "images"].max()) if facts.split else 0,
         "dice_lesions": facts.average(lesions, "dice_pooled"),
+        "dice_everywhere": facts.average(lesions, "dice_everywhere_pooled"),
         "ap_lesions": facts.average(lesions, "ap_pooled"),
         "dice_classes": facts.average(OVER_CLASSES, "dice_pooled"),
         "miou": facts.average(OVER_CLASSES, "iou_pooled"),
@@ -158,6 +161,7 @@ def _card(entry: str, row: Mapping[str, Any], *, report: Path, summary: Path, ou
         numbers.append(("Model / fusion", row["result"]))
     if split := row["split"]:
         numbers.append((f"Dice, lesions, {split}", number(row["dice_lesions"])))
+        numbers.append(("All marked / none marked", f"{number(row['dice_everywhere'])} / 0"))
         numbers.append((f"AUPR, lesions, {split}", number(row["ap_lesions"])))
     thumbnail = _link(summary.parent / row["thumbnail"], output.parent) if row["thumbnail"] else ""
     return {
@@ -177,6 +181,7 @@ def _side_by_side(rows: Mapping[str, Mapping[str, Any]]) -> Table:
         text_cell("Model / fusion"),
         text_cell("Measured on"),
         Cell("Dice, lesions", hint="pixels pooled, mean over lesions"),
+        Cell("All marked", hint="Dice, lesions, of the trivial answer that marks the whole roi; none marked gives 0"),
         Cell("AUPR, lesions", hint="pixels pooled, mean over lesions"),
         Cell("Dice, classes", hint="pixels pooled, mean over classes"),
         Cell("mIoU", hint="pixels pooled, mean over classes without background"),
@@ -188,7 +193,10 @@ def _side_by_side(rows: Mapping[str, Mapping[str, Any]]) -> Table:
             Cell(counted(row["rejected"])),
             text_cell(row["result"] or DASH),
             text_cell(f"{row['images_measured']} {row['split']} images" if row["split"] else DASH),
-            *(Cell(number(row[name])) for name in ("dice_lesions", "ap_lesions", "dice_classes", "miou")),
+            *(
+                Cell(number(row[name]))
+                for name in ("dice_lesions", "dice_everywhere", "ap_lesions", "dice_classes", "miou")
+            ),
         )
         for entry, row in rows.items()
     )

@@ -216,3 +216,20 @@ def test_zero_bootstrap_samples_switch_intervals_off(make, make_eye, tmp_path):
         make(tmp_path, many, fusions=("none",), config=ReportConfig(bootstrap=0)).results[0].metrics_classes
     )
     assert summary.low.isna().all()
+
+
+def test_dice_of_trivial_answers_is_that_of_the_whole_roi_and_of_an_empty_mask(world, eyes, tables):
+    images, summary = tables[0].set_index(["image_id", "class_code"]), tables[1]
+    test = [eye for eye in eyes if eye.split == "test"]
+    for at, code in enumerate(world.record.codes):
+        both = [(eye.truth[at] > 0, eye.roi > 0) for eye in test]
+        dice = [2 * (t & r).sum() / (t.sum() + r.sum()) if t.any() else math.nan for t, r in both]
+        np.testing.assert_allclose([images.loc[(eye.image_id, code)].dice_everywhere for eye in test], dice)
+        truth, roi = (np.concatenate([pair[of].ravel() for pair in both]) for of in (0, 1))
+        pooled = 2 * (truth & roi).sum() / (truth.sum() + roi.sum()) if truth.any() else math.nan
+        np.testing.assert_allclose(value(summary, "test", "dice_everywhere_pooled", code=code), pooled)
+        none = value(summary, "test", "dice_nowhere_pooled", code=code)
+        assert none == 0 if truth.any() else math.isnan(none)
+    background = images.loc[(test[0].image_id, BACKGROUND)]
+    lesions = (test[0].truth > 0).any(axis=0)
+    assert background.dice_everywhere == pytest.approx(2 * (~lesions).sum() / (lesions.size + (~lesions).sum()))

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from pipeline.config.manifest import ClassRecord, DatasetRecord
-from pipeline.report.measures.summary import COMPARED, NORMALISED, average_of, grids_of, on_grid
+from pipeline.report.measures.summary import COMPARED, NORMALISED, TRIVIAL, average_of, grids_of, on_grid
 from pipeline.report.page.tables.cells import DASH, Cell, Table, chips, counted, headings, number, text_cell
 
-__all__ = ["averages_table", "classes_table", "comparison_table"]
+__all__ = ["averages_table", "classes_table", "comparison_table", "trivial_note"]
 
 METRICS = (
     ("Dice", "2 TP / (2 TP + FP + FN), pixels of all images pooled", "dice_pooled"),
@@ -44,8 +44,15 @@ def _value(rows: pd.DataFrame, measure: str, *, digits: int = 3, bar: bool = Fal
     value, low, high = float(row["value"]), float(row["low"]), float(row["high"])
     if math.isnan(value):
         return Cell(DASH, hint=f"undefined: {NO_TRUTH}")
-    note = "" if math.isnan(low) else f"{low:.{digits}f} – {high:.{digits}f}"
+    between = "" if math.isnan(low) else f"{low:.{digits}f} – {high:.{digits}f}"
+    trivial = rows.loc[rows["measure"] == TRIVIAL.get(measure, ""), "value"]
+    note = ", ".join(filter(None, (between, trivial_note(float(trivial.iloc[0])) if len(trivial) else "")))
     return Cell(number(value, digits=digits), hint=str(row["label"]), note=note, share=value if bar else None)
+
+
+def trivial_note(value: float) -> str:
+    """Words on the Dice of the trivial answers beside that of a model; empty where it is undefined."""
+    return "" if math.isnan(value) else f"all marked {number(value)}, none 0"
 
 
 def _class_cell(each: ClassRecord, record: DatasetRecord) -> Cell:
@@ -170,6 +177,22 @@ def comparison_table(
         for name, row in values.items()
     )
     head = headings("Model / fusion", *[(text, f"{measure}, {average}") for text, average, measure in COMPARED])
+    notes = _trivial_notes(summaries[shown], split=split, grid=grid) if comparable else ()
     note = "" if comparable else "; each on the images that it did not learn from"
     where = _grid_text(summaries[shown], grid)
-    return Table(f"{split.capitalize()} images{where}: pixels pooled, then the named mean{note}", head, rows)
+    return Table(f"{split.capitalize()} images{where}: pixels pooled, then the named mean{note}", head, rows, notes)
+
+
+def _trivial_notes(summary: pd.DataFrame, *, split: str, grid: str) -> tuple[str, ...]:
+    """Words on what trivial answers reach on the images that all results were measured on."""
+    found = {
+        text: average_of(summary, split=split, average=average, measure=TRIVIAL[measure], grid=grid)
+        for text, average, measure in COMPARED
+        if measure in TRIVIAL
+    }
+    said = ", ".join(f"{text} {number(value)}" for text, value in found.items() if not math.isnan(value))
+    return (
+        (f"Trivial answers: the whole region marked as the class gives {said}; nothing marked gives 0.",)
+        if said
+        else ()
+    )
