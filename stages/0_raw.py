@@ -41,13 +41,21 @@ def raw_images(smk: Any) -> None:
 
 
 def complete(smk: Any) -> None:
-    """Say what the data set leaves over and warns of, and fail with the list of the images left out, if any."""
-    from pipeline.normalized.data_warnings import read_warnings
-    from pipeline.raw.table import refuse_rejections, say_at_the_end
+    """Say what came out, what is left over and warned of, and fail with the list of the images left out, if any."""
+    from pipeline.raw.table import refuse_rejections
+    from pipeline.report.end_of_run import headline, say_at_the_end
+    from pipeline.report.run_warnings import read_run_warnings
 
     dataset, images = smk.wildcards.dataset, Path(smk.input.images)
-    warnings = read_warnings(map(Path, smk.input.sheets), images=images, normalized=by_image(smk.input.normalized))
-    say_at_the_end(smk.params.left_over, warnings, dataset=dataset)
+    warnings = read_run_warnings(
+        map(Path, smk.input.sheets),
+        images=images,
+        normalized=by_image(smk.input.normalized),
+        indexes=by_image(smk.input.indexes),
+        measured=map(Path, smk.input.measured),
+    )
+    lines = [line for path in smk.input.summary for line in headline(Path(path))]
+    say_at_the_end(lines, smk.params.left_over, warnings, dataset=dataset)
     refuse_rejections(images, dataset=dataset)
 
 

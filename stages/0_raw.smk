@@ -58,6 +58,13 @@ rule complete:
         normalized=each(
             "<results>/{dataset}/normalized/{image}.zarr", image=lambda w: [] if w.word == "raw" else annotated(w)
         ),
+        indexes=each("<results>/{dataset}/index/{sampling}.parquet", sampling=drawn_samplings),
+        measured=each(
+            "<results>/{dataset}/report/{model}.{fusion}.images.parquet",
+            model=models,
+            fusion=lambda w: fusions(w) if w.word == "report" else [],
+        ),
+        summary=each("<results>/{dataset}/report/{name}.parquet", name=lambda w: ["summary"] * (w.word == "report")),
         results=lambda w: STAGE_RESULTS[w.word](w),
     output:
         touch("<results>/.complete/{dataset}/{word}"),

@@ -41,6 +41,8 @@ def report_metrics(smk: Any) -> None:
         folds=config["folds"],
         config=ReportConfig.model_validate(config["report"]),
         job=job_of("report", config=config, code=smk.params.code, inputs=segmentation),
+        # No output of this rule: it goes with the folder of the model, whose measures they are.
+        folder=Path(smk.output.classes).parents[1] / "model" / smk.wildcards.model,
     )
 
 

@@ -100,6 +100,13 @@ samplings = lambda w: sorted(run_of(w).config.index.samplings)
 model_settings = lambda w: run_of(w).config.model.models[w.model]
 
 
+def drawn_samplings(wildcards):
+    """Samplings whose indexes are there when a stage is done: all behind ``index`` and the report, else those of models."""
+    trained = sorted({each.sampling for each in run_of(wildcards).config.model.models.values()})
+    known = {"raw": [], "normalized": [], "index": samplings(wildcards), "report": samplings(wildcards)}
+    return known.get(wildcards.word, trained)
+
+
 def measured(wildcards):
     """Images that the scores of a model are measured on."""
     config = run_of(wildcards).config

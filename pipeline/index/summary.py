@@ -1,7 +1,7 @@
 """Summary of a sampling: counts, lesions that no patch touches, spread of the negatives, and notes."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from pipeline.index.sampling.plan import SamplingPlan, first_names
 from pipeline.index.source import Source
 from pipeline.words import BACKGROUND
 
-__all__ = ["summarise"]
+__all__ = ["patches_asked", "summarise"]
 
 
 def summarise(
@@ -75,6 +75,19 @@ def summarise(
         summary |= {"offered": dict(plan.offered)} if plan.offered else {}
         summary["spread"] = _spread(inside, sources=sources, parts=parts, plan=plan)
     return summary
+
+
+def patches_asked(notes: Mapping[str, Any]) -> tuple[int, int]:
+    """Training patches that were drawn and asked for, by the metadata of an index; ``(0, 0)`` for a grid, which draws none.
+
+    Parameters
+    ----------
+    notes
+        ``config`` and ``summary``.
+    """
+    asked = int(notes.get("config", {}).get("total", 0))
+    strategies = notes.get("summary", {}).get("counts", {}).get("train", {}) if asked else {}
+    return sum(count for each in strategies.values() for count in each.values()), asked
 
 
 def _counts(rows: pd.DataFrame) -> dict[str, dict[str, dict[str, int]]]:

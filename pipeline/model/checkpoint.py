@@ -28,6 +28,7 @@ __all__ = [
     "InputScaling",
     "is_trained",
     "load_model",
+    "measures_file",
     "read_card",
     "stain_target",
     "thresholds_file",
@@ -177,6 +178,14 @@ def is_trained(folder: Path) -> bool:
 def thresholds_file(folder: Path, *, fusion: str) -> Path:
     """Copy of a run's ``thresholds.json`` in the folder of its model, so that a copied folder gives masks by itself."""
     return folder / f"thresholds.{fusion}.json"
+
+
+def measures_file(folder: Path, *, fusion: str) -> Path:
+    """Measures of a model in its folder, beside those of trivial answers: written when it was measured, with its warnings.
+
+    The card cannot hold them: it is written before, and its digest is that of the model in every map.
+    """
+    return folder / f"measures.{fusion}.json"
 
 
 def stain_target(path: Path | None) -> dict[str, Any] | None:

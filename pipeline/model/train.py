@@ -17,6 +17,7 @@ import torch
 from pipeline.config import BUILT_IN_WEIGHTS, ModelSettings
 from pipeline.errors import ModelError
 from pipeline.geometry import grid_pixel_um
+from pipeline.index.summary import patches_asked
 from pipeline.model.augment import build_augmenter
 from pipeline.model.checkpoint import CARD, WEIGHTS, Card, CardClass, InputScaling, is_trained, stain_target
 from pipeline.model.module import Best, Training
@@ -32,7 +33,7 @@ from pipeline.model.session import choose_device, session
 from pipeline.model.trainer import build_trainer, delete_states, last_state
 from pipeline.model.weighting import class_weights
 from pipeline.seeds import derived_seed
-from pipeline.stores import input_digest, open_group, read_table, write_table
+from pipeline.stores import input_digest, open_group, read_table, table_metadata, write_table
 from pipeline.stores.atomic import folder_in_progress
 from pipeline.stores.documents import json_text
 from pipeline.stores.flush import write_whole
@@ -231,6 +232,12 @@ def _validation_loader(task: _Task, *, pin: bool) -> Any:  # noqa: ANN401 lightn
 
 
 def _warnings(task: _Task) -> tuple[str, ...]:
+    drawn, asked = patches_asked(table_metadata(task.inputs.index))
+    few = (f"{drawn} of {asked} training patches asked for were drawn",) if 2 * drawn < asked else ()
+    return (*few, *_selection_warnings(task))
+
+
+def _selection_warnings(task: _Task) -> tuple[str, ...]:
     if task.rows.validation.empty:
         return ("there are no validation patches: the last epoch was taken, and nothing says how good it is",)
     if not task.selects:

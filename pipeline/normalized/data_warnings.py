@@ -8,10 +8,12 @@ from pipeline.normalized.stain.record import NO_H_AND_E, RED_INK
 from pipeline.raw.data_warnings import DataWarning, Kind, most_of, read_sheet_warnings
 from pipeline.stores import open_group
 
-__all__ = ["read_warnings", "store_warnings"]
+__all__ = ["outside_warning", "read_warnings", "store_warnings"]
 
 NOTES = "lesionmap"
 REGION = "field of view or tissue"
+MUCH = 0.01
+"""Share of the truth from which on it is serious that it lies outside."""
 
 
 def store_warnings(notes: Mapping[str, Any]) -> list[DataWarning]:
@@ -29,7 +31,7 @@ def store_warnings(notes: Mapping[str, Any]) -> list[DataWarning]:
         for code, count in (each or {}).get("truth", {}).items():
             counts.setdefault(code, {})[image] = count
     found = [_covering(code, images, notes=notes) for code, images in counts.items()]
-    found += [_outside(code, images) for code, images in counts.items()]
+    found += [outside_warning(code, images) for code, images in counts.items()]
     found += [_erased(code, images) for code, images in counts.items()]
     found += [_flagged("no_h_and_e", "the stains are not those of H&E, and are not used", NO_H_AND_E, notes)]
     found += [_flagged("red_ink", "red ink or the like counts as eosin", RED_INK, notes)]
@@ -60,10 +62,23 @@ def _covering(
     return most_of(code, shares, of=REGION)
 
 
-def _outside(code: str, images: Mapping[str, Mapping[str, int]]) -> DataWarning | None:
-    found = [image for image, count in images.items() if 2 * count["in_roi"] < count["pixels"]]
-    said = f"more than half of the truth lies outside {REGION}"
-    return DataWarning.of_images("outside_roi", said, found, code=code) if found else None
+def outside_warning(code: str, images: Mapping[str, Mapping[str, int]]) -> DataWarning | None:
+    """Warning of truth of a class outside the region, which is serious from a hundredth of it on; None where there is none.
+
+    Parameters
+    ----------
+    code
+        Class code.
+    images
+        Image id → ``pixels`` of truth, and how many ``in_roi``.
+    """
+    found = {image: count["pixels"] - count["in_roi"] for image, count in images.items()}
+    beyond, total = sum(found.values()), sum(count["pixels"] for count in images.values())
+    if not beyond:
+        return None
+    said = f"{beyond:,} of {total:,} truth pixels ({beyond / total:.1%}) lie outside {REGION}"
+    named = sorted((image for image, count in found.items() if count), key=lambda image: -found[image])
+    return DataWarning.of_images("outside_roi", said, named, code=code, serious=beyond >= MUCH * total)
 
 
 def _erased(code: str, images: Mapping[str, Mapping[str, int]]) -> DataWarning | None:

@@ -222,6 +222,8 @@ def predict_new_image(
     beside = RunBeside(Path(model).resolve(), wishes.fusions)
     recipe = recipe_of_model(beside.model).with_pixel_size(wishes.pixel_size_um)
     inference, cleaning = beside.probability(wishes.probability), beside.segmentation(wishes.segmentation)
+    for said in dict.fromkeys(said for fusion in wishes.fusions for said in beside.warnings(fusion)):
+        log.warning("%s: %s", beside.model.name, said)
     task = _Prediction(entry.image_id, beside, recipe.record, wishes, Path(out).resolve() / entry.image_id)
     normalized = normalise_by(entry, recipe, folder=task.folder / "normalized", workers=wishes.workers)
     maps = _maps(

@@ -13,7 +13,7 @@ from pipeline.config import ProbabilityConfig, SegmentationConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.config.validation import validate
 from pipeline.errors import ConfigurationError
-from pipeline.model.checkpoint import thresholds_file
+from pipeline.model.checkpoint import measures_file, thresholds_file
 from pipeline.model.ensemble import model_files
 from pipeline.stores import input_digest, open_group
 from pipeline.stores.documents import read_json
@@ -71,6 +71,11 @@ class RunBeside:
                 changed[0],
             )
         return None if changed else path
+
+    def warnings(self, fusion: str) -> tuple[str, ...]:
+        """What its measures say that a reader must know; nothing where it was not measured."""
+        path = measures_file(self.model, fusion=fusion)
+        return tuple(read_json(path)["warnings"]) if path.is_file() else ()
 
     def named(self, record: DatasetRecord) -> DatasetRecord:
         """The record with the names and colours that the run gave its classes.

@@ -1,4 +1,4 @@
-"""Warnings of the data: what fact sheets hold that is seldom meant, counted by kind, with names and one sentence each.
+"""Warnings of the data: what fact sheets hold that is seldom meant, counted by kind, with names, a sentence and a remedy.
 
 Nothing is refused for it. `lesionmap check`, the end of a run and the top of the report say the same sentences. They
 are computed where they are said, from what the stages wrote, so no copy of them can be out of date.
@@ -31,7 +31,30 @@ Kind: TypeAlias = Literal[
     "other_class",  # features of other classes
     "pixel_size",  # pixel sizes that are not used
     "harmless",  # faults of a file that do no harm
+    "left_out",  # images that could not be used
+    "few_patches",  # samplings that drew less than half of what was asked for
+    "not_validated",  # models without validation images
+    "no_model",  # models that are no better than a trivial answer
 ]
+REMEDIES: Mapping[Kind, str] = {
+    "no_pixel": "Compare the codes and values of the manifest with the files, or take the class out.",
+    "not_trained": "Fix the splits (raw: splits_csv) so that training images hold it, or take the class out.",
+    "covering": "Look at the masks, and invert those that mark the background.",
+    "outside_picture": "Compare level and origin of the polygons with the picture (key origin of annotations).",
+    "outside_roi": "Look at the region in the report: change what finds it (normalized), or the truth.",
+    "turned": "Save image and truth with the same orientation.",
+    "erased": "Rescale less (normalized: rescale).",
+    "no_h_and_e": "Set normalized: {stain: {method: none}} for another stain.",
+    "red_ink": "Crop the ink away, or declare its pixels as ignored.",
+    "no_area": "Draw areas where lesions were meant.",
+    "other_class": "Add the classes to the manifest, if they are to be learned.",
+    "pixel_size": "Give pixel_size_um in the manifest.",
+    "left_out": "Mend the files that are named with their reasons; each is read again when it changes.",
+    "few_patches": "Ask for fewer, or make room: a smaller patch or least_roi, negatives: anywhere, more images.",
+    "not_validated": "Give more patients, or raise raw: validation_share.",
+    "no_model": "Look at overlays and truth; train longer, on more patches of the class, or on larger lesions' scale.",
+}
+"""Kind → what to do about it."""
 Sheet: TypeAlias = Mapping[str, Any]
 HALF = 0.5
 NEARLY_ALL = 0.9
@@ -52,14 +75,29 @@ class DataWarning:
     """The first three images."""
     sentence: str
     """What is said."""
+    serious: bool = False
+    """Whether results are not to be trusted before it is dealt with."""
+
+    @property
+    def advice(self) -> str:
+        """Sentence with what to do about it."""
+        remedy = REMEDIES.get(self.kind)
+        return f"{self.sentence}. To do: {remedy}" if remedy else self.sentence
 
     @classmethod
     def of_images(
-        cls, kind: Kind, said: str, images: Sequence[str], *, code: str | None = None, count: int | None = None
+        cls,
+        kind: Kind,
+        said: str,
+        images: Sequence[str],
+        *,
+        code: str | None = None,
+        count: int | None = None,
+        serious: bool = False,
     ) -> Self:
         """Warning about some images, which are counted and named after what is said; ``count`` is theirs by default."""
         sentence = f"{f'{code}: ' if code else ''}{said}; images: {named_and_counted(images)}"
-        return cls(kind, code, len(images) if count is None else count, tuple(images[:SHOWN]), sentence)
+        return cls(kind, code, len(images) if count is None else count, tuple(images[:SHOWN]), sentence, serious)
 
 
 def sheet_warnings(

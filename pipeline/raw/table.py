@@ -1,7 +1,6 @@
 """Table of images ``raw/images.parquet``: one row an image, from its fact sheet, with its split and fold."""
 
 import logging
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import pandas as pd
 from pipeline.config import RawConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ImageRejected
-from pipeline.raw.data_warnings import DataWarning
 from pipeline.raw.facts import read_sheet
 from pipeline.raw.splits.assign import assign_splits, given_splits
 from pipeline.raw.splits.duplicates import near_duplicates
@@ -21,7 +19,7 @@ from pipeline.stores.job import Job
 from pipeline.stores.provenance import file_digest
 from pipeline.words import TRUTH_SPLITS
 
-__all__ = ["images_table", "leaking_pairs", "refuse_rejections", "say_at_the_end", "write_images"]
+__all__ = ["images_table", "leaking_pairs", "refuse_rejections", "write_images"]
 
 log = logging.getLogger(__name__)
 
@@ -163,14 +161,6 @@ def write_images(
         write_table(
             frame, partial, provenance={**job.provenance.as_attributes(), "inputs": dict(sorted(inputs.items()))}
         )
-
-
-def say_at_the_end(left_over: Sequence[str], warnings: Sequence[DataWarning], *, dataset: str) -> None:
-    """Left-over files, rows and images, and warnings of the data, said in the log and on the terminal of the run."""
-    said = [f"left over: {sentence}" for sentence in left_over] + [f"warning: {each.sentence}" for each in warnings]
-    for sentence in said:
-        log.warning("%s", sentence)
-        sys.stderr.write(f"{dataset}: {sentence}\n")
 
 
 def refuse_rejections(images: Path, *, dataset: str) -> None:

@@ -1,8 +1,10 @@
 """Report of a run: metrics per image and class, pictures, plots, and one page that opens from disk.
 
+end_of_run    lines at the end of a run: where the report is, its headline, warnings
 measures      metrics, averages, intervals, window borders: tables
 page          HTML page: its sections and tables
 paths         paths of all results that the report reads
 pictures      overlays, plots, contact sheets, patch maps
+run_warnings  warnings of a run, serious ones first
 store_notes   notes of a stage in a store of results
 """

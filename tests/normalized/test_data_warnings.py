@@ -25,9 +25,15 @@ def test_a_class_that_covers_most_of_the_region_in_most_images_is_named():
     assert store_warnings(found | {"a": notes(EX=count(10, 10))}) == []
 
 
-def test_truth_mostly_outside_of_the_region_is_named():
-    (warning,) = store_warnings({"a": notes(EX=count(9, 4)), "b": notes(EX=count(8, 4)), "c": notes(EX=count(9, 0))})
-    assert (warning.kind, warning.code, warning.names) == ("outside_roi", "EX", ("a", "c"))
+def test_truth_outside_of_the_region_is_counted_and_the_worst_image_named_first():
+    (warning,) = store_warnings({"a": notes(EX=count(9, 4)), "b": notes(EX=count(8, 8)), "c": notes(EX=count(9, 0))})
+    assert (warning.kind, warning.code, warning.names, warning.serious) == ("outside_roi", "EX", ("c", "a"), True)
+    assert "14 of 26 truth pixels (53.8%)" in warning.sentence
+
+
+def test_a_few_truth_pixels_outside_are_said_but_not_serious():
+    *_, warning = store_warnings({"a": notes(EX=count(1000, 991))})
+    assert (warning.kind, warning.serious) == ("outside_roi", False)
 
 
 def test_an_image_without_region_covers_nothing():

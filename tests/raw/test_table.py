@@ -1,6 +1,5 @@
 """The table of images is written from fact sheets, and says in the log which pictures lie in two splits."""
 
-import json
 import logging
 
 import pytest
@@ -8,8 +7,7 @@ import pytest
 from pipeline.config import RawConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ConfigurationError
-from pipeline.raw.data_warnings import read_sheet_warnings
-from pipeline.raw.table import say_at_the_end, write_images
+from pipeline.raw.table import write_images
 from pipeline.stores import read_table
 from pipeline.stores.documents import json_text
 from pipeline.stores.job import Job
@@ -85,13 +83,3 @@ def test_a_csv_that_parts_a_patient_writes_nothing(sheets, tmp_path):
     with pytest.raises(ConfigurationError, match=r"Patient p1 .*\n.*\n.*test: d; train: c"):
         write(sheets, tmp_path, "image_id,split\nc,train\nd,test\n")
     assert not (tmp_path / "results" / "d" / "raw" / "images.parquet").exists()
-
-
-def test_the_end_of_a_run_says_what_is_left_over_and_warned_of(sheets, tmp_path, capsys):
-    write(sheets, tmp_path, "image_id,split\na,train\nb,train\nc,test\nd,test\n")
-    table = tmp_path / "results" / "d" / "raw" / "images.parquet"
-    for path in sheets[:2]:
-        path.write_text(json_text(json.loads(path.read_text()) | {"pixels": {"EX": 0}}))
-    say_at_the_end(["2 files"], read_sheet_warnings(sheets, images=table), dataset="d")
-    said = "EX: no pixel in any of the 2 training images, but in others; images: 2 (c, d)"
-    assert capsys.readouterr().err == f"d: left over: 2 files\nd: warning: {said}\n"

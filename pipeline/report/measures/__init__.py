@@ -5,6 +5,7 @@ borders     seam error at window borders, and lonely false positives, per fusion
 evaluate    metrics of one model with one fusion, per image and per class
 image       measures of one image on one grid
 intervals   bootstrap confidence intervals, and precision-recall curves
+model_folder   measures in the folder of a model, beside its card
 original_grid   grid of the original image: truth, masks and probabilities on it
 steps       steps between neighbouring pixels along every line of a map
 summary     summary rows of a split: one per class or average, and measure

@@ -26,6 +26,7 @@ from pipeline.model.held_out import measured_split
 from pipeline.report.measures.averages import class_table, count_table
 from pipeline.report.measures.image import ImageMeasure, measure_image
 from pipeline.report.measures.intervals import curve, intervals
+from pipeline.report.measures.model_folder import write_model_measures
 from pipeline.report.measures.original_grid import TruthFiles, original_planes
 from pipeline.report.measures.summary import (
     NORMALISED,
@@ -37,6 +38,7 @@ from pipeline.report.measures.summary import (
     class_rows,
 )
 from pipeline.report.paths import Result
+from pipeline.report.run_warnings import left_out, model_warnings, unseen_warnings
 from pipeline.segmentation.threshold_file import read_thresholds
 from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.image_store import ignored_array
@@ -235,6 +237,7 @@ def write_metrics(
     folds: Sequence[int] = (-1,),
     config: ReportConfig,
     job: Job,
+    folder: Path | None = None,
 ) -> None:
     """Metrics of one model with one fusion on the validation and test images, written as two tables.
 
@@ -256,6 +259,8 @@ def write_metrics(
         Number of bootstrap samples.
     job
         Facts of the data set, record of origin with the seed, for the bootstrap.
+    folder
+        Folder of the model, which gets ``measures.{fusion}.json``; None for none.
     """
     record, named = job.record, {"model": result.model, "fusion": result.fusion}
     cuts = read_thresholds(result.thresholds, codes=record.codes)
@@ -270,7 +275,13 @@ def write_metrics(
         curves[grid] = drawn
     summary = pd.concat(summaries) if summaries else pd.DataFrame()
     attributes, extra = job.provenance.as_attributes(), {"curves": curves[NORMALISED]}
+    typed = _typed(pd.concat(rows), IMAGE_COLUMNS)
     with file_in_progress(result.metrics_images) as path:
-        stores.write_table(_typed(pd.concat(rows), IMAGE_COLUMNS), path, provenance=attributes)
+        stores.write_table(typed, path, provenance=attributes)
     with file_in_progress(result.metrics_classes) as path:
         stores.write_table(_typed(summary, SUMMARY_COLUMNS), path, provenance=attributes, extra=extra)
+    if folder is not None:
+        warnings = [*model_warnings(typed), *left_out(table), *unseen_warnings(typed)]
+        write_model_measures(
+            folder, _typed(summary, SUMMARY_COLUMNS), warnings, fusion=result.fusion, provenance=attributes
+        )

@@ -11,12 +11,12 @@ import pandas as pd
 from pipeline import stores
 from pipeline.config import ReportConfig
 from pipeline.config.manifest import DatasetRecord
-from pipeline.normalized.data_warnings import read_warnings
 from pipeline.raw.data_warnings import DataWarning
 from pipeline.report.measures.summary import average_of
 from pipeline.report.page.choice import MEASURED_SPLITS, Choice, choose, summaries_of, validated_alike
 from pipeline.report.page.stains import Stained, Stains, read_stains, stained_images
 from pipeline.report.paths import Inputs, Result
+from pipeline.report.run_warnings import read_run_warnings
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
@@ -47,7 +47,7 @@ class Facts:
     choice: Choice | None
     """The result that is shown in full."""
     warnings: Sequence[DataWarning]
-    """Warnings of the data."""
+    """Warnings of the data and of what was made of them, serious ones first."""
     stained: Sequence[Stained]
     """Stain estimates, by centre and then by id; empty where no stains are normalised."""
     target: Stains | None
@@ -95,7 +95,13 @@ def facts_of(
         summaries=summaries,
         alike=alike,
         choice=choose(results, summaries, alike=alike),
-        warnings=read_warnings(inputs.sheets, images=inputs.images, normalized=inputs.normalized),
+        warnings=read_run_warnings(
+            inputs.sheets,
+            images=inputs.images,
+            normalized=inputs.normalized,
+            indexes=inputs.indexes,
+            measured=[each.metrics_images for each in results],
+        ),
         stained=stained_images(inputs.stains, table, normalized=inputs.normalized),
         target=read_stains(inputs.target) if inputs.target else None,
         folder=folder,

@@ -56,6 +56,7 @@ def page_header(facts: Facts) -> dict[str, Any]:
         "title": record.title,
         "facts": _run_facts(facts),
         "keys": _keys(facts),
-        "warnings": [each.sentence for each in facts.warnings],
+        "serious": [each.advice for each in facts.warnings if each.serious],
+        "warnings": [each.advice for each in facts.warnings if not each.serious],
         "footer": f"Source: {record.source or 'not given'}. Licence of the data: {record.licence}.",
     }

@@ -40,11 +40,12 @@ SUMMARY_FIELDS = {
     "ap_lesions": "float64",
     "dice_classes": "float64",
     "miou": "float64",
+    "serious": "int64",
     "thumbnail": "str",
 }
 """One row: what the index over all data sets shows. `result` is the model and fusion chosen on the validation images,
 `split` the split that the numbers are from; `dice_everywhere` is the Dice over lesions of the answer that marks the whole
-roi; `miou` is over classes without background."""
+roi; `serious` counts warnings; `miou` is over classes without background."""
 
 
 def _link(path: Path, start: Path) -> str:
@@ -79,6 +80,7 @@ def _summary(facts: Facts, *, thumbnail: str) -> pd.DataFrame:
         "ap_lesions": facts.average(lesions, "ap_pooled"),
         "dice_classes": facts.average(OVER_CLASSES, "dice_pooled"),
         "miou": facts.average(OVER_CLASSES, "iou_pooled"),
+        "serious": sum(each.serious for each in facts.warnings),
         "thumbnail": thumbnail,
     }
     return pd.DataFrame([row]).astype(SUMMARY_FIELDS)
@@ -168,6 +170,7 @@ def _card(entry: str, row: Mapping[str, Any], *, report: Path, summary: Path, ou
         "entry": entry,
         "title": row["title"],
         "numbers": numbers,
+        "serious": row["serious"],
         "link": _link(report, output.parent),
         "thumbnail": thumbnail,
     }

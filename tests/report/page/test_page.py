@@ -327,6 +327,20 @@ def test_warnings_of_the_data_stand_above_the_sections(make, make_eye, tmp_path)
     assert first < second < text.index("Rejections: none.")
 
 
+def test_a_model_that_is_none_stands_in_a_box_of_its_own_above_all_else(make, make_eye, tmp_path):
+    blind = [make_eye(n, split, height=40, width=40) for n, split in enumerate(("train", "validation", "test"))]
+    blind = [replace(eye, probability=np.zeros_like(eye.probability)) for eye in blind]
+    made = make(tmp_path / "in", blind, models=("unet",), fusions=("none",))
+    folder = tmp_path / "out" / "report"
+    page = report(made, folder)
+    text = " ".join(page.text)
+    assert "serious" in page.ids
+    assert text.index("EX: unet is no better than a trivial answer (none, test images)") < text.index(
+        "Rejections: none."
+    )
+    assert pd.read_parquet(folder / "summary.parquet").serious.item() >= 4
+
+
 def test_a_name_with_markup_is_shown_as_text(make, make_eye, world, tmp_path):
     record = world.record.model_copy(update={"title": "<script>alert(1)</script>"})
     made = make(tmp_path / "in", [make_eye(0, "train")], record=record, models=(), fusions=())

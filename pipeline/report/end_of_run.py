@@ -1,0 +1,50 @@
+"""Last lines of a run: where the report is, its headline beside that of the trivial answers, what is left over and warned of."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.raw.data_warnings import DataWarning
+from pipeline.report.page.tables.cells import number
+from pipeline.report.page.tables.metrics import trivial_note
+from pipeline.stores import read_table
+
+__all__ = ["headline", "say_at_the_end"]
+
+log = logging.getLogger(__name__)
+
+
+def headline(summary: Path) -> list[str]:
+    """Lines on a finished report: its page, and the Dice that stands on top of it.
+
+    Parameters
+    ----------
+    summary
+        ``report/summary.parquet``, see `page.SUMMARY_FIELDS`.
+    """
+    row = read_table(summary).iloc[0]
+    lines = [f"report: {summary.with_name('index.html')}"]
+    if row["split"]:
+        trivial = trivial_note(float(row["dice_everywhere"]))
+        beside = f" ({trivial})" if trivial else ""
+        said = f"Dice, lesions, {row['images_measured']} {row['split']} images, {row['result']}"
+        lines.append(f"{said}: {number(float(row['dice_lesions']))}{beside}")
+    return lines
+
+
+def say_at_the_end(
+    lines: Sequence[str], left_over: Sequence[str], warnings: Sequence[DataWarning], *, dataset: str
+) -> None:
+    """What came out, what is left over and warned of, said in the log and on the terminal of the run; once.
+
+    Where images were left out the job fails, and its log is shown on the terminal by itself.
+    """
+    said = [*lines, *(f"left over: {sentence}" for sentence in left_over)]
+    failing = any(each.kind == "left_out" for each in warnings)
+    told = (each for each in warnings if each.kind != "left_out")  # the error that follows lists them all
+    said += [f"{'WARNING' if each.serious else 'warning'}: {each.advice}" for each in told]
+    for sentence in said:
+        log.warning("%s: %s", dataset, sentence)
+        if not failing:
+            sys.stderr.write(f"{dataset}: {sentence}\n")

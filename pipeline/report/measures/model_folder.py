@@ -1,0 +1,61 @@
+"""Measures in the folder of a model: its scores beside those of trivial answers, and what a reader must know of them.
+
+They lie beside ``card.json``, which stays as the training wrote it, because maps record its digest.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.model.checkpoint import measures_file
+from pipeline.raw.data_warnings import DataWarning
+from pipeline.report.measures.summary import on_grid
+from pipeline.stores.documents import json_text
+from pipeline.stores.flush import write_whole
+
+__all__ = ["model_measures", "write_model_measures"]
+
+SCORES = (
+    "dice_pooled",
+    "dice_everywhere_pooled",
+    "dice_nowhere_pooled",
+    "iou_pooled",
+    "ap_pooled",
+    "dice_image_mean",
+    "dice_everywhere_image_mean",
+)
+
+
+def model_measures(summary: pd.DataFrame, warnings: Sequence[DataWarning]) -> dict[str, Any]:
+    """Scores of one model and fusion on the grid of the normalised images, as JSON can hold them.
+
+    Parameters
+    ----------
+    summary
+        Rows of `measures.summary.SUMMARY_COLUMNS`.
+    warnings
+        What a reader must know.
+
+    Returns
+    -------
+    dict
+        ``splits``: split → class code or name of an average → measure → value, null where undefined; ``warnings``.
+    """
+    rows = on_grid(summary)
+    splits: dict[str, dict[str, dict[str, float | None]]] = {}
+    for row in rows[rows["measure"].isin(SCORES)].to_dict("records"):
+        place = splits.setdefault(str(row["split"]), {}).setdefault(str(row["class_code"] or row["average"]), {})
+        place[str(row["measure"])] = None if math.isnan(row["value"]) else float(row["value"])
+    return {"splits": splits, "warnings": [each.advice for each in warnings]}
+
+
+def write_model_measures(
+    folder: Path, summary: pd.DataFrame, warnings: Sequence[DataWarning], *, fusion: str, provenance: Mapping[str, Any]
+) -> None:
+    """Measures written as ``measures.{fusion}.json`` into the folder of a model, where there is one."""
+    if folder.is_dir():
+        content = {**model_measures(summary, warnings), "provenance": dict(provenance)}
+        write_whole(measures_file(folder, fusion=fusion), [json_text(content).encode()])

@@ -1,0 +1,135 @@
+"""Warnings of a run: of its data, and of what was made of them, such as a model that is no better than a trivial answer.
+
+They are computed where they are said, from what the stages wrote: at the end of a run, on top of the report, and in
+``measures.{fusion}.json`` beside the card of a model.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.arrays.metrics import Counts
+from pipeline.arrays.trivial import Region, Verdict, trivial_dice, verdict
+from pipeline.index.summary import patches_asked
+from pipeline.normalized.data_warnings import outside_warning, read_warnings
+from pipeline.raw.data_warnings import DataWarning
+from pipeline.report.measures.summary import on_grid
+from pipeline.stores import read_table, table_metadata
+from pipeline.words import BACKGROUND
+
+__all__ = ["left_out", "model_warnings", "read_run_warnings", "sampling_warnings", "unseen_warnings"]
+
+COUNTS, REGION = ["tp", "fp", "fn", "tn"], ["roi_pixels", "truth_in_roi", "predicted_in_roi"]
+OTHERS = 3
+"""Further results that are named behind the first one."""
+SAID: Mapping[Verdict, Callable[[Counts, Region], str]] = {
+    "nowhere": lambda counts, region: f"no pixel is marked, and {counts.truth:,} are truth",  # noqa: ARG005
+    "everywhere": lambda counts, region: (
+        f"{region.predicted / region.pixels:.0%} of the region is marked, and {region.truth / region.pixels:.0%} is truth"
+        f" (Dice {counts.dice:.3f}, all marked {trivial_dice(counts, region):.3f})"
+    ),
+    "not_above": lambda counts, region: (
+        f"Dice {counts.dice:.3f} is not above the {trivial_dice(counts, region):.3f} of marking all of the region"
+    ),
+}
+
+
+def model_warnings(measured: pd.DataFrame) -> list[DataWarning]:
+    """Warnings of models that are none: one for each model and class, and one where a model was validated on nothing.
+
+    Parameters
+    ----------
+    measured
+        Rows of `measures.evaluate.IMAGE_COLUMNS` of any models and fusions.
+    """
+    rows = on_grid(measured)
+    names = ["model", "class_code", "split", "fusion"]
+    sums = rows[rows["class_code"] != BACKGROUND].groupby(names, sort=True, observed=True)[[*COUNTS, *REGION]].sum()
+    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for (model, code, split, fusion), *numbers in sums.itertuples(name=None):
+        counts, region = Counts(*map(int, numbers[:4])), Region(*map(int, numbers[4:]))
+        if said := verdict(counts, region):
+            found.setdefault((model, code), []).append((f"{fusion}, {split} images", SAID[said](counts, region)))
+    return [*(_no_model(*key, found=each) for key, each in found.items()), *_not_validated(rows)]
+
+
+def _no_model(model: str, code: str, *, found: Sequence[tuple[str, str]]) -> DataWarning:
+    (place, said), *others = found
+    more = f"; likewise {'; '.join(where for where, _ in others[:OTHERS])}" if others else ""
+    more += f" and {len(others) - OTHERS} more" if len(others) > OTHERS else ""
+    sentence = f"{code}: {model} is no better than a trivial answer ({place}): {said}{more}"
+    return DataWarning("no_model", code, len(found), (), sentence, serious=True)
+
+
+def _not_validated(rows: pd.DataFrame) -> list[DataWarning]:
+    validated = set(rows.loc[rows["split"] == "validation", "model"].astype(str))
+    missing = sorted(set(rows["model"].astype(str)) - validated)
+    said = "no image validates: the last epoch was taken, thresholds were not fitted, and nothing says how good it is"
+    return [DataWarning("not_validated", None, 1, (), f"{model}: {said}", serious=True) for model in missing]
+
+
+def sampling_warnings(notes: Mapping[str, Mapping[str, Any]]) -> list[DataWarning]:
+    """Warnings of samplings that drew fewer than half of the patches asked for.
+
+    Parameters
+    ----------
+    notes
+        Name of a sampling → metadata of its index.
+    """
+    found = []
+    for name, each in notes.items():
+        drawn, asked = patches_asked(each)
+        if 2 * drawn < asked:
+            why = " ".join(each["summary"]["notes"]).rstrip(".")
+            sentence = f"sampling {name}: {drawn} of {asked} patches asked for were drawn{f'. {why}' if why else ''}"
+            found.append(DataWarning("few_patches", None, drawn, (), sentence, serious=True))
+    return found
+
+
+def left_out(images: pd.DataFrame) -> list[DataWarning]:
+    """Warning of images that were left out, counted and named; none where there are none."""
+    names = sorted(images.loc[images["rejected"] != "", "image_id"].astype(str))
+    said = f"{len(names)} of {len(images)} images were left out"
+    return [DataWarning.of_images("left_out", said, names, serious=True)] if names else []
+
+
+def unseen_warnings(measured: pd.DataFrame) -> list[DataWarning]:
+    """Warnings of truth outside the roi in measured images, rows of `measures.evaluate.IMAGE_COLUMNS`."""
+    rows = on_grid(measured)
+    counts: dict[str, dict[str, dict[str, int]]] = {}
+    for row in rows[rows["class_code"] != BACKGROUND].to_dict("records"):
+        inside = int(row["truth_pixels"] - row["truth_outside_roi"])
+        counts.setdefault(row["class_code"], {})[row["image_id"]] = {"pixels": row["truth_pixels"], "in_roi": inside}
+    found = (outside_warning(code, images) for code, images in counts.items())
+    return [each for each in found if each is not None]
+
+
+def read_run_warnings(
+    sheets: Iterable[Path],
+    *,
+    images: Path,
+    normalized: Mapping[str, Path],
+    indexes: Mapping[str, Path],
+    measured: Iterable[Path],
+) -> list[DataWarning]:
+    """Warnings of a run as far as it went, serious ones first.
+
+    Parameters
+    ----------
+    sheets, images, normalized
+        Fact sheets, their table, and image id → store, as for `read_warnings`.
+    indexes
+        Name of a sampling → patch index.
+    measured
+        Tables of `measures.evaluate.IMAGE_COLUMNS`.
+    """
+    tables = [read_table(path) for path in measured]
+    found = [
+        *(model_warnings(pd.concat(tables)) if tables else ()),
+        *sampling_warnings({name: table_metadata(path) for name, path in indexes.items()}),
+        *left_out(read_table(images)),
+        *read_warnings(sheets, images=images, normalized=normalized),
+    ]
+    return sorted(found, key=lambda each: not each.serious)

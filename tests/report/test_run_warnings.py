@@ -1,0 +1,121 @@
+"""What a run must not be silent about is said at its end, on top of the report and beside the card of the model."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline import stores
+from pipeline.config import ReportConfig
+from pipeline.raw.data_warnings import DataWarning
+from pipeline.report.end_of_run import headline, say_at_the_end
+from pipeline.report.measures.evaluate import write_metrics
+from pipeline.report.page.page import SUMMARY_FIELDS
+from pipeline.report.run_warnings import left_out, model_warnings, sampling_warnings, unseen_warnings
+from pipeline.stores.documents import read_json
+from pipeline.stores.job import Job
+from pipeline.stores.provenance import Provenance
+
+
+def rows(*counted, roi=100, truth=60, predicted=None):
+    """Rows of images of 100 pixels: (fusion, split, tp, fp, fn)."""
+    made = []
+    for fusion, split, tp, fp, fn in counted:
+        inside = tp + fp if predicted is None else predicted
+        made.append(
+            {"model": "unet", "fusion": fusion, "split": split, "grid": "normalised", "class_code": "GL"}
+            | {"image_id": "a", "tp": tp, "fp": fp, "fn": fn, "tn": 100 - tp - fp - fn, "truth_pixels": tp + fn}
+            | {"roi_pixels": roi, "truth_in_roi": truth, "predicted_in_roi": inside, "truth_outside_roi": 0}
+        )
+    return pd.DataFrame(made).astype(dict.fromkeys(["model", "fusion", "split", "grid", "class_code"], "category"))
+
+
+def test_a_class_that_is_marked_everywhere_is_said_though_its_dice_is_above_the_trivial_one():
+    (found,) = model_warnings(rows(("gaussian", "test", 60, 38, 0), ("gaussian", "validation", 55, 5, 5)))
+    assert (found.kind, found.code, found.serious) == ("no_model", "GL", True)
+    assert "98% of the region is marked, and 60% is truth (Dice 0.759, all marked 0.750)" in found.sentence
+    assert "gaussian, test images" in found.sentence
+
+
+def test_one_warning_a_model_and_class_names_the_other_results_too():
+    blind = [(fusion, split, 0, 0, 60) for fusion in ("gaussian", "max") for split in ("test", "validation")]
+    (found,) = model_warnings(rows(*blind))
+    assert found.count == 4
+    assert "no pixel is marked, and 60 are truth; likewise max, test images" in found.sentence
+
+
+def test_a_good_model_warns_of_nothing():
+    assert model_warnings(rows(("gaussian", "test", 50, 5, 10), ("gaussian", "validation", 55, 5, 5))) == []
+
+
+def test_a_model_that_nothing_validated_is_said():
+    (found,) = model_warnings(rows(("gaussian", "test", 50, 5, 10)))
+    assert (found.kind, found.serious) == ("not_validated", True)
+
+
+@pytest.mark.parametrize(("drawn", "said"), [(119, 1), (120, 0)])
+def test_fewer_than_half_of_the_patches_asked_for_are_said_with_the_reason(drawn, said):
+    notes = {"config": {"total": 240}, "summary": {"counts": {"train": {"balanced": {"GL": drawn}}}, "notes": ["Why."]}}
+    found = sampling_warnings({"balanced": notes, "grid": {"config": {}, "summary": {}}})
+    assert [each.kind for each in found] == ["few_patches"] * said
+    assert all(f"{drawn} of 240 patches asked for were drawn. Why" in each.advice for each in found)
+
+
+def test_images_that_were_left_out_are_counted_and_named():
+    table = pd.DataFrame({"image_id": ["a", "b", "c"], "rejected": ["", "torn", ""]})
+    (found,) = left_out(table)
+    assert found.sentence == "1 of 3 images were left out; images: 1 (b)"
+    assert left_out(table[table.rejected == ""]) == []
+
+
+def test_truth_outside_the_region_is_said_of_measured_images():
+    (found,) = unseen_warnings(rows(("gaussian", "test", 50, 5, 10)).assign(truth_outside_roi=6))
+    assert "6 of 60 truth pixels (10.0%)" in found.sentence
+
+
+def test_the_folder_of_the_model_holds_its_measures_and_warnings(make, make_eye, tmp_path):
+    eyes = [make_eye(n, split, height=40, width=40) for n, split in enumerate(("train", "validation", "test"))]
+    blind = [replace(eye, probability=np.zeros_like(eye.probability)) for eye in eyes]
+    world = make(tmp_path / "in", blind, models=("unet",), fusions=("none",))
+    folder = world.inputs.models["unet"]
+    card = (folder / "card.json").read_bytes()
+    write_metrics(
+        world.inputs.images,
+        world.results[0],
+        normalized=world.inputs.normalized,
+        config=ReportConfig(bootstrap=0),
+        job=Job(world.record, Provenance("report", {}, "0")),
+        folder=folder,
+    )
+    found = read_json(folder / "measures.none.json")
+    summary = pd.read_parquet(world.results[0].metrics_classes)
+    wanted = (summary.split == "test") & (summary.class_code == "EX") & (summary.measure == "dice_everywhere_pooled")
+    assert found["splits"]["test"]["EX"]["dice_everywhere_pooled"] == pytest.approx(summary[wanted].value.item())
+    assert any("EX: unet is no better than a trivial answer" in said for said in found["warnings"])
+    assert (folder / "card.json").read_bytes() == card
+    assert json.dumps(found, allow_nan=False)
+
+
+def test_the_end_of_a_run_says_report_headline_what_is_left_over_and_warnings(tmp_path, capsys):
+    row = dict.fromkeys(SUMMARY_FIELDS, 0) | {"dataset": "d", "title": "", "modality": "", "thumbnail": ""}
+    row |= {"result": "unet / gaussian", "split": "test", "images_measured": 3}
+    row |= {"dice_lesions": 0.756, "dice_everywhere": 0.748}
+    path = tmp_path / "summary.parquet"
+    stores.write_table(pd.DataFrame([row]).astype(SUMMARY_FIELDS), path, provenance={})
+    warnings = [DataWarning("no_pixel", "EX", 2, (), "EX: no pixel")]
+    say_at_the_end(headline(path), ["2 files"], warnings, dataset="d")
+    assert capsys.readouterr().err.splitlines() == [
+        f"d: report: {tmp_path / 'index.html'}",
+        "d: Dice, lesions, 3 test images, unet / gaussian: 0.756 (all marked 0.748, none 0)",
+        "d: left over: 2 files",
+        f"d: warning: {warnings[0].advice}",
+    ]
+
+
+def test_where_the_job_fails_its_log_alone_says_it(caplog, capsys):
+    table = pd.DataFrame({"image_id": ["a", "b"], "rejected": ["", "torn"]})
+    say_at_the_end([], ["2 files"], left_out(table), dataset="d")
+    assert capsys.readouterr().err == ""
+    assert [record.getMessage() for record in caplog.records] == ["d: left over: 2 files"]
