@@ -97,7 +97,14 @@ class BalancedSampling(_Drawn):
 
     strategy: Literal["balanced"] = Field("balanced", description="Positives by lesion share, structured negatives.")
     ratio: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = Field(
-        (1, 1), description="Positives to negatives, kept exactly: shortage on one side trims the other."
+        (1, 1),
+        description="Positives to negatives, kept exactly: before shortage on one side trims the other, its distance, then"
+        " its quotas give way, then places are drawn again with another jitter.",
+    )
+    soft: bool = Field(
+        False,
+        description="true: nothing gives way and nothing is trimmed; up to the total, all that can be drawn is kept, and"
+        " training batches have the ratio.",
     )
     positive_share: Share = Field(
         0.0, description="Share of a positive patch that is lesion at least; 0 for any pixel. Anatomy does not count."

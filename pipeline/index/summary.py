@@ -46,7 +46,7 @@ def summarise(
         ``lesions`` (class → training components, how many no training patch touches, by decades of area);
         ``images`` (image → split, size, counts); ``spread`` of the patches without truth; ``notes``, plain sentences on
         what was done otherwise than asked; and for drawn samplings ``requested``, ``short``, ``frequencies`` (guided),
-        ``offered`` (balanced).
+        ``offered`` and ``gave_way`` (balanced).
     """
     inside, added = frame[~frame["coverage"]], frame[frame["coverage"]]
     by_image = dict(list(inside.groupby("image_id", observed=True)))
@@ -73,6 +73,7 @@ def summarise(
         summary |= {"requested": dict(plan.requested), "short": _short(inside, plan=plan)}
         summary |= {"frequencies": dict(plan.frequencies)} if plan.frequencies else {}
         summary |= {"offered": dict(plan.offered)} if plan.offered else {}
+        summary |= {"gave_way": dict(plan.gave_way)} if plan.gave_way else {}
         summary["spread"] = _spread(inside, sources=sources, parts=parts, plan=plan)
     return summary
 

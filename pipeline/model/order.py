@@ -2,11 +2,12 @@
 
 Rows are gone through cycle by cycle, each cycle a permutation of all rows of its own; an epoch is the next piece of
 that sequence. With fewer patches per epoch than rows, successive epochs take what the ones before left, so that all
-rows are used evenly.
+rows are used evenly. Where batches are to have a ratio of two sides that the rows do not have, each side goes its own cycles.
 """
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.seeds import stream
 
-__all__ = ["EpochBatches", "InOrder", "Key", "batches", "epoch_rows"]
+__all__ = ["EpochBatches", "InOrder", "Key", "Sides", "batches", "epoch_rows", "sided_rows"]
 
 Key: TypeAlias = tuple[int, int, int]
 """Epoch, row, and how often the row came before in this epoch."""
@@ -46,6 +47,53 @@ def epoch_rows(epoch: int, *, rows: int, per_epoch: int | None, seed: int, name:
     return np.concatenate(cycles)[start : start + length]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sides:
+    """Two sides of the rows, and the ratio that batches have of them."""
+
+    first: NDArray[np.int64]
+    """Row numbers, at least one."""
+    second: NDArray[np.int64]
+    ratio: tuple[int, int]
+    """Parts of the first side and of the second, at least 1 each."""
+
+
+def sided_rows(epoch: int, *, sides: Sides, length: int, seed: int, name: str) -> NDArray[np.int64]:
+    """Row numbers of an epoch in which any stretch of as many rows as the ratio has parts holds the sides in that ratio.
+
+    Parameters
+    ----------
+    epoch
+        From 0.
+    sides
+        The rows; a side that has too few comes again and again, each cycle a permutation of its own.
+    length
+        Rows of an epoch.
+    seed, name
+        Address of the order.
+
+    Returns
+    -------
+    ndarray
+        ``(length,)``.
+    """
+    part, whole = sides.ratio[0], sum(sides.ratio)
+    number = np.arange(epoch * length, (epoch + 1) * length)
+    before = number * part // whole
+    is_first = (number + 1) * part // whole > before
+    found = np.empty(length, dtype=np.int64)
+    for side, which, at in (
+        (sides.first, is_first, before[is_first]),
+        (sides.second, ~is_first, (number - before)[~is_first]),
+    ):
+        address = (seed, "model", name, "side", int(which is is_first))
+        for cycle in np.unique(at // len(side)):
+            order = stream(*address, int(cycle)).permutation(side)
+            here = np.flatnonzero(which)[at // len(side) == cycle]
+            found[here] = order[at[at // len(side) == cycle] % len(side)]
+    return found
+
+
 def batches(order: NDArray[np.int64], *, size: int) -> list[list[int]]:
     """Batches of an order; a single row left at the end joins the batch before.
 
@@ -69,16 +117,26 @@ class EpochBatches:
     it resumes; the step checks that both agree. The epoch travels with the row, so reading processes need no state.
     """
 
-    def __init__(self, *, rows: int, size: int, per_epoch: int | None, seed: int, name: str, first: int) -> None:
+    def __init__(
+        self,
+        *,
+        rows: int,
+        size: int,
+        per_epoch: int | None,
+        seed: int,
+        name: str,
+        first: int,
+        sides: Sides | None = None,
+    ) -> None:
         self._rows, self._size, self._per_epoch = rows, size, per_epoch
         self._seed, self._name = seed, name
-        self._next = first
+        self._next, self._sides = first, sides
 
     def __iter__(self) -> Iterator[list[Key]]:
         # A generator, so that an iterator that is made and thrown away does not count: a loader with reading processes
         # makes two for its first epoch.
         epoch, self._next = self._next, self._next + 1
-        order = epoch_rows(epoch, rows=self._rows, per_epoch=self._per_epoch, seed=self._seed, name=self._name)
+        order = self._order(epoch)
         before: Counter[int] = Counter()
         for batch in batches(order, size=self._size):
             keys = []
@@ -86,6 +144,12 @@ class EpochBatches:
                 keys.append((epoch, row, before[row]))
                 before[row] += 1
             yield keys
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        if self._sides is not None:
+            length = self._per_epoch or self._rows
+            return sided_rows(epoch, sides=self._sides, length=length, seed=self._seed, name=self._name)
+        return epoch_rows(epoch, rows=self._rows, per_epoch=self._per_epoch, seed=self._seed, name=self._name)
 
     def __len__(self) -> int:
         """Batches of any epoch."""

@@ -7,15 +7,18 @@ With a fold k, the rows of fold k validate, and all other rows of both splits tr
 splits: a guided or balanced sampling has none for the images of ``train``, so it is refused with a fold.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline.errors import ModelError
+from pipeline.model.order import Sides
 from pipeline.words import LEARNED_SPLITS
 
-__all__ = ["Rows", "choose_rows", "truth_pixels"]
+__all__ = ["Rows", "choose_rows", "soft_sides", "truth_pixels"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +95,20 @@ def truth_pixels(rows: pd.DataFrame, *, codes: Iterable[str]) -> int:
     """Truth pixels of some classes in all rows together."""
     columns = [f"pixels_{code}" for code in codes]
     return int(rows[columns].clip(lower=0).to_numpy(dtype="int64").sum())
+
+
+def soft_sides(rows: pd.DataFrame, *, notes: Mapping[str, Any]) -> Sides | None:
+    """Sides whose ratio training batches have, where a balanced sampling is soft; None where its rows have it, or none is asked.
+
+    Parameters
+    ----------
+    rows
+        Training rows.
+    notes
+        Metadata of the index.
+    """
+    config = notes.get("config", {})
+    positive = rows["is_positive"].to_numpy(bool)
+    if not config.get("soft") or not all(config["ratio"]) or positive.all() or not positive.any():
+        return None
+    return Sides(np.flatnonzero(positive), np.flatnonzero(~positive), (config["ratio"][0], config["ratio"][1]))

@@ -27,7 +27,7 @@ from pipeline.model.patches import PatchDataset, check_rows, loader
 from pipeline.model.precision import depthwise_in_float32, resolved_precision
 from pipeline.model.progress import CURVES, HISTORY_CSV
 from pipeline.model.recipe import Length, training_length
-from pipeline.model.rows import Rows, choose_rows, truth_pixels
+from pipeline.model.rows import Rows, choose_rows, soft_sides, truth_pixels
 from pipeline.model.scaling import scaling_of_buffers
 from pipeline.model.session import choose_device, session
 from pipeline.model.trainer import build_trainer, delete_states, last_state
@@ -218,6 +218,7 @@ def _training_loader(task: _Task, *, first: int, pin: bool) -> Any:  # noqa: ANN
         seed=task.seed,
         name=task.name,
         first=first,
+        sides=soft_sides(rows, notes=table_metadata(task.inputs.index)),
     )
     return loader(dataset, batches=batches, readers=settings.readers, start=settings.reader_start, pin=pin)
 

@@ -52,7 +52,7 @@ REMEDIES: Mapping[Kind, str] = {
     "left_out": "Mend the files that are named with their reasons; each is read again when it changes.",
     "few_patches": "Ask for fewer, or make room: a smaller patch or least_roi, negatives: anywhere, more images.",
     "not_validated": "Give more patients, or raise raw: validation_share.",
-    "no_model": "Look at overlays and truth; train longer, on more patches of the class, or on larger lesions' scale.",
+    "no_model": "Look at overlays and truth; train longer, or draw more patches of the class.",
 }
 """Kind → what to do about it."""
 Sheet: TypeAlias = Mapping[str, Any]

@@ -3,10 +3,13 @@
 from collections import Counter
 
 import numpy as np
+import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.model.order import EpochBatches, InOrder, batches, epoch_rows
+from pipeline.model.order import EpochBatches, InOrder, Sides, batches, epoch_rows, sided_rows
+from pipeline.model.rows import soft_sides
 
 SIZES = st.integers(1, 40)
 
@@ -66,3 +69,26 @@ def test_validation_is_in_order_each_time() -> None:
     plain = InOrder(5, size=2)
     assert list(plain) == list(plain) == [[(0, 0, 0), (0, 1, 0)], [(0, 2, 0), (0, 3, 0), (0, 4, 0)]]
     assert len(plain) == 2
+
+
+@pytest.mark.parametrize(("ratio", "size"), [((1, 1), 8), ((1, 3), 8), ((2, 1), 6)])
+def test_batches_of_a_soft_sampling_have_the_ratio_and_use_each_side_evenly(ratio, size):
+    sides = Sides(np.arange(3), np.arange(3, 40), ratio)
+    epochs = [sided_rows(at, sides=sides, length=24, seed=0, name="m") for at in range(5)]
+    for order in epochs:
+        for batch in batches(order, size=size):
+            assert sum(row < 3 for row in batch) * sum(ratio) == len(batch) * ratio[0]
+    counts = np.bincount(np.concatenate(epochs), minlength=40)
+    for side in (counts[:3], counts[3:]):
+        assert side.max() - side.min() <= 1
+    assert epochs[3].tolist() == sided_rows(3, sides=sides, length=24, seed=0, name="m").tolist()
+
+
+def test_only_a_soft_sampling_weights_its_sides():
+    rows = pd.DataFrame({"is_positive": [True, True, False]})
+    soft = {"config": {"soft": True, "ratio": [1, 1]}}
+    found = soft_sides(rows, notes=soft)
+    assert (found.first.tolist(), found.second.tolist(), found.ratio) == ([0, 1], [2], (1, 1))
+    assert soft_sides(rows, notes={"config": {"soft": False, "ratio": [1, 1]}}) is None
+    assert soft_sides(rows, notes={}) is None
+    assert soft_sides(rows[:2], notes=soft) is None

@@ -17,7 +17,7 @@ from pipeline.index.candidates import Candidates
 from pipeline.index.image import NormalizedImage
 from pipeline.index.sampling.candidate_pool import EMPTY, CandidatePool, apart, draw_keys, in_order, joined
 from pipeline.index.sampling.hard_negatives import HardBoxes, hard_pool, touches
-from pipeline.index.sampling.positions import around
+from pipeline.index.sampling.positions import around, jittered
 from pipeline.index.structure import structure
 from pipeline.seeds import stream
 
@@ -38,7 +38,9 @@ class CandidatePools:
     They keep away from ``hard`` too."""
 
 
-def candidate_boxes(candidates: Candidates, *, codes: Sequence[str], seed: int, patch: int, step: int) -> Boxes:
+def candidate_boxes(
+    candidates: Candidates, *, codes: Sequence[str], seed: int, patch: int, step: int, rounds: int = 1
+) -> Boxes:
     """Candidate positions of an image, none twice: a jittered lattice, and one centred on each lesion.
 
     Parameters
@@ -53,28 +55,45 @@ def candidate_boxes(candidates: Candidates, *, codes: Sequence[str], seed: int, 
         Side of a patch; an axis of the image that is shorter gives boxes of its own length.
     step
         Side of the squares of the lattice.
+    rounds
+        How often each square and each lesion gives a position; after the first time with another jitter.
 
     Returns
     -------
     NDArray
-        ``(n, 4)``, first one for each square in raster order, then one for each component.
+        ``(n, 4)``, first one for each square in raster order, then one for each component; then the next round.
     """
-    shape = np.array([candidates.height, candidates.width])
-    size = np.minimum(shape, patch)
-    rows, columns = -(-(shape - size + 1) // step)
-    chance = stream(seed, "index", candidates.image_id, "balanced", "place").random((rows, columns, 2))
-    corner = np.stack(np.meshgrid(np.arange(rows) * step, np.arange(columns) * step, indexing="ij"), axis=-1)
-    room = np.minimum(shape - size + 1 - corner, step)
-    start = (corner + np.floor(chance * room).astype(np.int64)).reshape(-1, 2)
-    found = [np.concatenate([start, start + size], axis=1)]
-    for code in codes:
-        lesions = candidates.lesions[code]
-        middle = np.stack([lesions.y0 + lesions.y1, lesions.x0 + lesions.x1], axis=1) // 2
-        first = np.stack([lesions.first_y, lesions.first_x], axis=1)
-        found.append(around(middle, keep=first, height=candidates.height, width=candidates.width, patch=patch))
+    found = []
+    for at in range(rounds):
+        place: list[str | int] = ["index", candidates.image_id, "balanced", "place", *([at] if at else [])]
+        found.append(_lattice(candidates, patch=patch, step=step, rng=stream(seed, *place)))
+        for code in codes:
+            rng = stream(seed, *place, code) if at else None
+            found.append(_on_lesions(candidates, code, patch=patch, rng=rng))
     boxes = np.concatenate(found)
     places = boxes[:, 0] * (candidates.width + 1) + boxes[:, 1]
     return np.asarray(boxes[np.sort(np.unique(places, return_index=True)[1])])
+
+
+def _lattice(candidates: Candidates, *, patch: int, step: int, rng: np.random.Generator) -> Boxes:
+    shape = np.array([candidates.height, candidates.width])
+    size = np.minimum(shape, patch)
+    rows, columns = -(-(shape - size + 1) // step)
+    chance = rng.random((rows, columns, 2))
+    corner = np.stack(np.meshgrid(np.arange(rows) * step, np.arange(columns) * step, indexing="ij"), axis=-1)
+    room = np.minimum(shape - size + 1 - corner, step)
+    start = (corner + np.floor(chance * room).astype(np.int64)).reshape(-1, 2)
+    return np.concatenate([start, start + size], axis=1)
+
+
+def _on_lesions(candidates: Candidates, code: str, *, patch: int, rng: np.random.Generator | None) -> Boxes:
+    """Boxes around the middle of each lesion, shifted by up to half a patch where there is a stream for it."""
+    lesions = candidates.lesions[code]
+    middle = np.stack([lesions.y0 + lesions.y1, lesions.x0 + lesions.x1], axis=1) // 2
+    first = np.stack([lesions.first_y, lesions.first_x], axis=1)
+    if rng is not None:
+        middle = middle + jittered(rng.random((len(middle), 2)), most=patch // 2)
+    return around(middle, keep=first, height=candidates.height, width=candidates.width, patch=patch)
 
 
 def spacing(sampling: BalancedSampling) -> int:
@@ -105,9 +124,16 @@ class _Counted:
 
 
 def _counted(
-    image: NormalizedImage, candidates: Candidates, *, codes: Sequence[str], seed: int, sampling: BalancedSampling
+    image: NormalizedImage,
+    candidates: Candidates,
+    *,
+    codes: Sequence[str],
+    seed: int,
+    sampling: BalancedSampling,
+    rounds: int,
 ) -> _Counted:
-    boxes = candidate_boxes(candidates, codes=codes, seed=seed, patch=sampling.patch, step=stride(sampling))
+    places: dict[str, Any] = {"patch": sampling.patch, "step": stride(sampling), "rounds": rounds}
+    boxes = candidate_boxes(candidates, codes=codes, seed=seed, **places)
     groups = [[image.classes.index(code) for code in codes], range(len(image.classes))]
     sums = truth_counts(image, boxes, groups=groups)
     order = stream(seed, "index", image.image_id, "balanced", "order")
@@ -157,6 +183,7 @@ def candidate_pools(
     gives: Mapping[str, bool],
     listed: HardBoxes,
     most: int,
+    rounds: int = 1,
 ) -> CandidatePools:
     """Candidate pools of one image: its positions counted, scored and ordered.
 
@@ -178,6 +205,8 @@ def candidate_pools(
         Its boxes in the list of hard negatives.
     most
         Boxes of each pool that can be needed.
+    rounds
+        How often each place is drawn.
     """
     hard = EMPTY
     if gives["hard"] and len(listed):
@@ -186,7 +215,7 @@ def candidate_pools(
     positive = gives["positives"] and any(len(candidates.lesions[code]) for code in codes)
     if not (positive or gives["negatives"]):
         return CandidatePools(EMPTY, hard, EMPTY)
-    counted = _counted(image, candidates, codes=codes, seed=seed, sampling=sampling)
+    counted = _counted(image, candidates, codes=codes, seed=seed, sampling=sampling, rounds=rounds)
     positives = _positives(counted, sampling=sampling, most=most) if positive else EMPTY
     if not gives["negatives"]:
         return CandidatePools(positives, hard, EMPTY)

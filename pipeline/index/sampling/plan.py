@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +71,8 @@ class SamplingPlan:
     """Balanced: what there was to draw from, within the quotas."""
     notes: tuple[str, ...] = ()
     """What was done otherwise than asked, in plain sentences."""
+    gave_way: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Balanced: side → rule that gave way → what was asked for, and what was taken."""
 
 
 def first_boxes(kind: str, pool: CandidatePool, count: int) -> FixedBoxes:

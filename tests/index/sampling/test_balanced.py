@@ -1,5 +1,6 @@
 """Balanced sampling keeps its ratio, its rules and its distances, and says what it could not keep."""
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.config import BalancedSampling, GridSampling
 from pipeline.errors import SamplingError
+from pipeline.raw.phantom.histology import histology_phantom
 
 CODES = ("MA", "HE", "SE")
 
@@ -117,11 +119,19 @@ def test_every_row_of_random_data_sets_holds(make, picture, scatter, seed, ratio
     without, with_truth = negatives(rows), rows[rows["target_class"] != "background"]
     assert len(with_truth) * ratio[1] == len(without) * ratio[0]
     assert 0 < len(rows) <= 20
-    assert nearest(without) >= distance
-    assert nearest(with_truth) >= distance // 2
-    for side in (without, with_truth):
-        for column, cap in (("image_id", caps[0]), ("group_id", caps[1])):
+    gave_way = data.summary().get("gave_way", {})
+    for name, side, apart in (("negatives", without, distance), ("positives", with_truth, distance // 2)):
+        rules = {"distance": apart, "most_per_image": caps[0], "most_per_group": caps[1]}
+        rules |= {rule: after for rule, (_, after) in gave_way.get(name, {}).items()}
+        assert nearest(side) >= rules["distance"]
+        for column, cap in (("image_id", rules["most_per_image"]), ("group_id", rules["most_per_group"])):
             assert cap is None or side[column].value_counts().max() <= cap
+        # The distance gives way before a quota, and a quota before places are drawn again.
+        if rules["most_per_image"] != caps[0] or rules["most_per_group"] != caps[1] or "draws_per_place" in rules:
+            assert rules["distance"] == 0
+        if "draws_per_place" in rules:
+            assert rules["most_per_image"] is None
+            assert rules["most_per_group"] is None
     assert set(rows["split"]) == {"train"}
 
 
@@ -151,13 +161,55 @@ def test_anatomy_makes_no_positive_and_no_negative(make, picture):
     assert (rows.loc[rows["target_class"] == "MA", "x"] > 80).all()
 
 
-def test_shortage_of_negatives_trims_the_positives_and_the_summary_says_so(tissue):
-    frame = tissue.index(balanced(total=400, negatives="lesion_free_images", negative_distance=40))
-    rows, summary = drawn(frame), tissue.summary()
+def test_a_short_side_gives_way_in_distance_no_further_than_needed_and_the_total_is_reached(tissue):
+    sampling = balanced(total=400, negatives="lesion_free_images", negative_distance=40)
+    rows, summary = drawn(tissue.index(sampling)), tissue.summary()
+    check(rows, tissue, sampling)
+    assert (len(rows), len(negatives(rows))) == (400, 200)
+    assert summary["gave_way"] == {"negatives": {"distance": [40, 5]}}
+    assert nearest(negatives(rows)) >= 5
+    tissue.index(sampling.model_copy(update={"negative_distance": 10}))
+    assert tissue.summary()["gave_way"] == {"negatives": {"distance": [10, 5]}}
+    assert summary["notes"] == ["Negatives were short, so this gave way: the minimum distance from 40 to 5 pixels."]
+
+
+def test_where_nothing_is_short_nothing_gives_way(tissue):
+    tissue.index(balanced(total=30, negative_distance=4))
+    assert "gave_way" not in tissue.summary()
+
+
+def test_quotas_give_way_after_the_distance_and_before_places_are_drawn_again(make, picture):
+    truth = np.zeros((3, 60, 60), np.uint8)
+    truth[0, 3:9, 3:9] = 1
+    data = make(i=picture(truth), j=picture(truth))
+    data.index(balanced(total=40, negative_distance=8, most_per_image=4))
+    assert data.summary()["gave_way"]["negatives"] == {"distance": [8, 0], "most_per_image": [4, 16]}
+    data.index(balanced(total=1200, negative_distance=8, most_per_image=4, step=16))
+    eased = data.summary()["gave_way"]["positives"]
+    assert (eased["most_per_image"], eased["draws_per_place"]) == ([4, None], [1, 8])
+
+
+def test_soft_keeps_all_that_can_be_drawn_and_lets_nothing_give_way(tissue):
+    sampling = balanced(total=400, negatives="lesion_free_images", negative_distance=40, soft=True)
+    rows, summary = drawn(tissue.index(sampling)), tissue.summary()
+    assert len(negatives(rows)) == summary["offered"]["negatives"] < 100
+    assert len(rows) == min(400, sum(summary["offered"].values()))
+    assert nearest(negatives(rows)) >= 40
+    assert "gave_way" not in summary
+    assert any("training batches have the ratio 1:1" in note for note in summary["notes"])
+
+
+def test_places_without_a_lesion_that_are_too_few_are_said_with_what_to_do(make, picture):
+    truth = np.zeros((3, 96, 96), np.uint8)
+    truth[0] = 1
+    truth[0, :18, :18] = 0
+    data = make({name: picture(truth) for name in "abc"})
+    rows, summary = drawn(data.index(balanced(total=400))), data.summary()
     assert len(negatives(rows)) == len(rows) / 2 < 100
     assert summary["offered"]["negatives"] == len(negatives(rows)) < summary["offered"]["positives"]
     [note] = [note for note in summary["notes"] if "negatives of 200" in note]
     assert "ratio 1:1 is kept" in note
+    assert "Places without lesions are too few: use a smaller patch or least_roi" in note
     assert {each["class"]: each["drawn"] for each in summary["short"]} == {
         "positive": len(rows) // 2,
         "background": len(rows) // 2,
@@ -292,3 +344,23 @@ def test_an_image_where_a_class_was_not_looked_for_gives_positives_but_no_negati
     assert set(negatives(frame)["image_id"]) == {"i"}
     assert set(frame.loc[frame["is_positive"], "image_id"]) == {"i", "j"}
     assert any("1 training images give no negatives" in note for note in data.summary()["notes"])
+
+
+def glands(number, *, size=128):
+    """A picture of the histology phantom of which 60 % is gland, in patches about as wide as a box."""
+    random = np.random.Generator(np.random.PCG64(number))
+    field = cv2.GaussianBlur(random.normal(size=(size, size)).astype(np.float32), (0, 0), 9)
+    truth = np.zeros((3, size, size), np.uint8)
+    truth[0] = field > np.quantile(field, 0.4)
+    return truth, histology_phantom(number, size=size, seed=1).image.transpose(2, 0, 1)
+
+
+def test_thirteen_pictures_that_are_mostly_gland_give_all_patches_asked_for_at_the_ratio(make, picture):
+    found = {f"colon_{at:02}": glands(at) for at in range(13)}
+    data = make({name: picture(truth, colour=colour) for name, (truth, colour) in found.items()}, modality="histology")
+    sampling = balanced(total=240, negatives="lesion_free_images", patch=24, negative_distance=None)
+    rows = drawn(data.index(sampling))
+    check(rows, data, sampling)
+    assert rows["target_class"].eq("background").value_counts().to_dict() == {True: 120, False: 120}
+    assert data.summary()["gave_way"]["negatives"]["distance"][0] == 12
+    assert any("gave way" in note for note in data.summary()["notes"])
