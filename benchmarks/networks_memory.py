@@ -31,7 +31,9 @@ def measure(network: str, encoder: str, what: str) -> dict[str, float]:
 
     keep_freed()
     torch.set_num_threads(2)
-    built = build_network(ModelSettings(network=network, encoder=encoder), classes=CLASSES, task="multiclass")
+    built = build_network(
+        ModelSettings(network=network, encoder=encoder, encoder_weights="none"), classes=CLASSES, task="multiclass"
+    )
     rng = np.random.Generator(np.random.PCG64(0))
     optimiser = torch.optim.AdamW(built.parameters())
     predictor = NetworkPredictor(built, "multiclass", torch.device("cpu"), "float32")

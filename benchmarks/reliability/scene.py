@@ -53,7 +53,11 @@ SAMPLING = {"patch": 128, "total": 16, "negatives": "anywhere", "negative_distan
 OVERRIDES: dict[str, Any] = {
     "normalized": {"stain": {"target": "median"}, "strip_rows": 256, "strip_columns": 256, "storage": STORAGE},
     "index": {"samplings": {"balanced": SAMPLING}},
-    "model": {"models": {"unet": {"encoder": "mobilenet_v2", "epochs": 1, "batch_size": 8, "threads": 1}}},
+    "model": {
+        "models": {
+            "unet": {"encoder": "mobilenet_v2", "encoder_weights": "none", "epochs": 1, "batch_size": 8, "threads": 1}
+        }
+    },
     "probability": {"fusions": ["gaussian"], "threads": 1, "storage": STORAGE},
     "segmentation": {"storage": STORAGE},
     "report": {"images": 1, "picture_side": 128},

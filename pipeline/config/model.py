@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pipeline.config.augmentation import AnyAugmentation, Augmentation
+from pipeline.config.augmentation import AnyAugmentation, BrightnessContrast, Flips, Tint, Turns
 from pipeline.config.values import Count, Positive, SafeName, Share, Strict
 
 __all__ = ["BUILT_IN_WEIGHTS", "Ensemble", "LossTerm", "ModelConfig", "ModelSettings"]
@@ -46,10 +46,10 @@ class ModelSettings(Strict):
 
     network: Network = Field("unet", description="Architecture of segmentation-models-pytorch.")
     encoder: Annotated[str, AfterValidator(_of_a_library)] = Field(
-        "efficientnet-b0", description="Encoder of segmentation-models-pytorch."
+        "tu-tf_efficientnet_lite0", description="Encoder of segmentation-models-pytorch."
     )
     encoder_weights: str = Field(
-        "none", description="none, package (installed), imagenet (fetched from a hub), or a state-dict file."
+        "package", description="none, package (installed), imagenet (fetched from a hub), or a state-dict file."
     )
     downsample: Literal[1, 2, 4] = Field(
         1, description="The network sees means of so many pixels a side; its logits are enlarged again. For context."
@@ -64,15 +64,16 @@ class ModelSettings(Strict):
         {}, description="Class code or background → weight in the loss; index: from the pixels of the index; {}: equal."
     )
     moving_crops: Annotated[float, Field(ge=0, le=0.5)] = Field(
-        0.0, description="Training patches move anew in each epoch by at most this share of their side; 0: they stay."
+        0.25, description="Training patches move anew in each epoch by at most this share of their side; 0: they stay."
     )
     augmentation: AnyAugmentation = Field(
-        Augmentation(), description="Random changes of training patches: a study's set, or a list of changes."
+        (Turns(), Flips(), BrightnessContrast(), Tint()),
+        description="Random changes of training patches: a study's set, or a list of changes.",
     )
     learning_rate: Positive = Field(1e-3, description="AdamW: initial learning rate.")
     weight_decay: Annotated[float, Field(ge=0)] = Field(1e-2, description="AdamW: weight decay.")
     schedule: Literal["plateau", "cosine"] = Field(
-        "plateau", description="Learning rate: ReduceLROnPlateau on the score, or warm-up and cosine over all steps."
+        "cosine", description="Learning rate: ReduceLROnPlateau on the score, or warm-up and cosine over all steps."
     )
     warmup_share: Share = Field(0.05, description="Cosine: share of the steps in which the learning rate rises.")
     plateau_factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.5, description="ReduceLROnPlateau: factor.")
@@ -85,7 +86,7 @@ class ModelSettings(Strict):
     accumulate: Count = Field(1, description="Batches whose gradients make one step of the optimizer.")
     clip_norm: Positive | None = Field(None, description="Largest norm of the gradient; longer ones are shortened.")
     average_decay: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, description="Decay of a moving average of the weights, which validates and is kept; 0: no average."
+        0.99, description="Decay of a moving average of the weights, which validates and is kept; 0: no average."
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="Autocast precision; auto: bfloat16 where the device has instructions for it."
@@ -97,7 +98,7 @@ class ModelSettings(Strict):
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where it trains.")
     select_by: Literal["dice_miou", "dice", "lesion_aupr"] = Field(
-        "dice_miou", description="Validation score of the best epoch."
+        "lesion_aupr", description="Validation score of the best epoch."
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.config import ModelSettings, Storage
+from pipeline.config import Augmentation, ModelSettings, Storage
 from pipeline.config.manifest import ClassRecord, DatasetRecord, PhantomLayout
 from pipeline.model.train import Inputs, train
 from pipeline.seeds import stream
@@ -19,7 +19,20 @@ from pipeline.stores.record import seal
 
 STORAGE = Storage(chunk=64, shard=128)
 SIDE = 64
-QUICK = ModelSettings(encoder="mobilenet_v2", epochs=2, batch_size=4, threads=1, device="cpu", learning_rate=3e-3)
+QUICK = ModelSettings(
+    encoder="mobilenet_v2",
+    encoder_weights="none",
+    moving_crops=0.0,
+    augmentation=Augmentation(),
+    schedule="plateau",
+    average_decay=0.0,
+    select_by="dice_miou",
+    epochs=2,
+    batch_size=4,
+    threads=1,
+    device="cpu",
+    learning_rate=3e-3,
+)
 
 
 def make_record(

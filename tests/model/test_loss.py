@@ -258,7 +258,9 @@ def test_half_precision_logits_lose_nothing_more() -> None:
 def test_one_batch_can_be_learned_by_heart(task: str) -> None:
     torch.manual_seed(0)
     classes = 1 if task == "binary" else 2
-    network = build_network(ModelSettings(encoder="mobilenet_v2"), classes=classes, task=task).train()
+    network = build_network(
+        ModelSettings(encoder="mobilenet_v2", encoder_weights="none"), classes=classes, task=task
+    ).train()
     pixels = torch.randint(0, 60, (2, 3, 32, 32), dtype=torch.uint8)
     pixels[:, 0, 8:20, 8:20] += 150
     target = (pixels[:, 0] > 100).to(torch.uint8)

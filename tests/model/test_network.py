@@ -20,7 +20,7 @@ from pipeline.model.network import ScaledNetwork, build_network, check_side, out
 from pipeline.model.precision import depthwise_in_float32
 from pipeline.model.scaling import MEAN, STD
 
-TINY = ModelSettings(encoder="resnet18")
+TINY = ModelSettings(encoder="resnet18", encoder_weights="none")
 MODULES = sorted(path.stem for path in Path(pipeline.model.__file__).parent.glob("[a-z]*.py"))
 
 
@@ -126,14 +126,14 @@ def test_grey_patches_are_refused() -> None:
 
 
 def test_a_network_that_cannot_be_built_on_an_encoder_says_which_ones_can() -> None:
-    unfit = ModelSettings(network="unetplusplus", encoder="mit_b0")
+    unfit = ModelSettings(network="unetplusplus", encoder="mit_b0", encoder_weights="none")
     with pytest.raises(ModelError, match=r"(?s)cannot be built.*unetplusplus on mit_b0.*tu-tf_efficientnet_lite0"):
         build_network(unfit, classes=1, task="binary")
 
 
 def test_an_unknown_encoder_names_its_nearest_relative() -> None:
     with pytest.raises(ModelError, match="such as efficientnet-b"):
-        build_network(ModelSettings(encoder="efficientnet-bo"), classes=1, task="binary")
+        build_network(ModelSettings(encoder="efficientnet-bo", encoder_weights="none"), classes=1, task="binary")
 
 
 def test_pretrained_weights_out_of_reach_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,7 +112,20 @@ def interrupt_after(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:
 
 
 LONG = ModelSettings(
-    epochs=4, batch_size=3, patches_per_epoch=5, threads=1, device="cpu", plateau_patience=0, plateau_factor=0.1
+    encoder="efficientnet-b0",
+    encoder_weights="none",
+    moving_crops=0.0,
+    augmentation=Augmentation(),
+    schedule="plateau",
+    average_decay=0.0,
+    select_by="dice_miou",
+    epochs=4,
+    batch_size=3,
+    patches_per_epoch=5,
+    threads=1,
+    device="cpu",
+    plateau_patience=0,
+    plateau_factor=0.1,
 )
 
 

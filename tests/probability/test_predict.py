@@ -276,7 +276,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from pipeline.model.network import build_network
 
     folder = tmp_path_factory.mktemp("model")
-    chosen = ModelSettings(encoder="resnet18")
+    chosen = ModelSettings(encoder="resnet18", encoder_weights="none")
     torch.manual_seed(0)
     network = build_network(chosen, classes=2, task="multilabel")
     card = Card.model_validate(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from pipeline.config import ModelSettings, NormalizedConfig, ProbabilityConfig, SegmentationConfig
+from pipeline.config import Augmentation, ModelSettings, NormalizedConfig, ProbabilityConfig, SegmentationConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import starts_1d
 from pipeline.model.ensemble import model_files
@@ -29,7 +29,20 @@ from pipeline.stores.provenance import Provenance
 
 STORAGE = {"chunk": 32, "shard": 64}
 PATCH = 64
-QUICK = ModelSettings(encoder="mobilenet_v2", epochs=1, batch_size=4, threads=1, device="cpu", learning_rate=3e-3)
+QUICK = ModelSettings(
+    encoder="mobilenet_v2",
+    encoder_weights="none",
+    moving_crops=0.0,
+    augmentation=Augmentation(),
+    schedule="plateau",
+    average_decay=0.0,
+    select_by="dice_miou",
+    epochs=1,
+    batch_size=4,
+    threads=1,
+    device="cpu",
+    learning_rate=3e-3,
+)
 BLOCKS = {"strip_rows": 64, "strip_columns": 128, "storage": STORAGE}
 FUNDUS = {"chain": "fundus", "rescale": {"factor": 0.6}, "gaussian": {"sigma": 3.0}, **BLOCKS}
 HISTOLOGY = {

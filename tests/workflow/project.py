@@ -50,12 +50,20 @@ MANIFEST = {
 }
 
 STORAGE = {"chunk": 32, "shard": 64}
+PLAIN = {
+    "encoder_weights": "none",
+    "moving_crops": 0.0,
+    "augmentation": {"kind": "fundus"},
+    "schedule": "plateau",
+    "average_decay": 0.0,
+    "select_by": "dice_miou",
+}
 FUNDUS = {
     "manifest": "tiny.yaml",
     "datasets": ["tiny"],
     "normalized": {"gaussian": {"sigma": 2.0}, "strip_rows": 64, "strip_columns": 64, "storage": STORAGE},
     "index": {"samplings": {"guided": {"patch": 64, "total": 22, "jitter": 16, "background_share": 0.0}}},
-    "model": {"models": {"unet": {"encoder": "resnet18", "epochs": 1, "batch_size": 4, "threads": 1}}},
+    "model": {"models": {"unet": {**PLAIN, "encoder": "resnet18", "epochs": 1, "batch_size": 4, "threads": 1}}},
     "probability": {"fusions": ["none", "gaussian"], "threads": 1, "storage": STORAGE},
     "segmentation": {"storage": STORAGE},
     "report": {"images": 1, "picture_side": 128},
