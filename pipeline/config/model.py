@@ -7,12 +7,14 @@ from pydantic import AfterValidator, Field, model_validator
 from pipeline.config.augmentation import AnyAugmentation, BrightnessContrast, Flips, Tint, Turns
 from pipeline.config.values import Count, Positive, SafeName, Share, Strict
 
-__all__ = ["BUILT_IN_WEIGHTS", "Ensemble", "LossTerm", "ModelConfig", "ModelSettings"]
+__all__ = ["BUILT_IN_WEIGHTS", "PACKAGED_ENCODERS", "Ensemble", "LossTerm", "ModelConfig", "ModelSettings"]
 
 Network: TypeAlias = Literal["unet", "unetplusplus", "deeplabv3plus", "fpn", "pspnet", "manet", "segformer", "upernet"]
 """Architectures."""
 BUILT_IN_WEIGHTS = ("none", "package", "imagenet")
 """Values of `encoder_weights` that are no file."""
+PACKAGED_ENCODERS = ("tu-tf_efficientnet_lite0", "tu-tf_efficientnet_lite1", "tu-tf_efficientnet_lite2")
+"""Encoders whose weights `package` takes from installed packages."""
 ELSEWHERE = frozenset(":/\\")
 """What a name of a library never holds, and a place always."""
 
@@ -100,6 +102,15 @@ class ModelSettings(Strict):
     select_by: Literal["dice_miou", "dice", "lesion_aupr"] = Field(
         "lesion_aupr", description="Validation score of the best epoch."
     )
+
+    @model_validator(mode="after")
+    def _packaged(self) -> Self:
+        if self.encoder_weights == "package" and self.encoder not in PACKAGED_ENCODERS:
+            raise ValueError(
+                f"encoder_weights: package has none for {self.encoder}, only for {', '.join(PACKAGED_ENCODERS)}. "
+                "Give encoder_weights none, imagenet (fetched from a hub) or a file"
+            )
+        return self
 
 
 class Ensemble(Strict):

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from pipeline.errors import ModelError
 
-__all__ = ["PACKAGED_SCALING", "packaged_encoder_state", "packaged_names"]
+__all__ = ["PACKAGED_SCALING", "packaged_encoder_state"]
 
 PACKAGED_SCALING = ((127 / 255,) * 3, (128 / 255,) * 3)
 """Mean and standard deviation that the packaged weights were trained with, of the range 0…1: ``(x − 127) / 128``."""
@@ -73,18 +73,13 @@ _BLOCK = {
 }
 
 
-def packaged_names() -> tuple[str, ...]:
-    """Encoders that have packaged weights, in text order."""
-    return tuple(sorted(_PACKAGED))
-
-
 def packaged_encoder_state(encoder: str) -> dict[str, Tensor]:
     """State dict of an encoder of segmentation_models_pytorch, from an installed package.
 
     Parameters
     ----------
     encoder
-        One of `packaged_names`.
+        One of `pipeline.config.model.PACKAGED_ENCODERS`.
 
     Raises
     ------
@@ -96,7 +91,7 @@ def packaged_encoder_state(encoder: str) -> dict[str, Tensor]:
             "No installed package has weights for this encoder.",
             where="model.models.*.encoder_weights",
             found=f"package for {encoder}",
-            expected=", ".join(packaged_names()),
+            expected=", ".join(_PACKAGED),
             remedy="Choose one of these encoders (others of a similar name compute other features), or set "
             "encoder_weights to none, imagenet, or a state-dict file.",
         )

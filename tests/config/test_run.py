@@ -46,6 +46,7 @@ WRONG = [
     ({"probability": {"fusions": ["gausian"]}}, ["fusions", "gausian", "gaussian"]),
     ({"model": {"models": {"unet": {"sampling": "x"}}}}, ["unet.sampling", "'x'", "guided"]),
     ({"model": {"models": {"unet": {"fold": 2}}}}, ["fold 2", "raw.folds"]),
+    ({"model": {"models": {"unet": {"encoder": "resnet34"}}}}, ["models.unet", "resnet34", "imagenet"]),
     ({"model": {"models": {"model": {}}}}, ["model", "none of raw"]),
     ({"model": {"ensembles": {"all": ["unet", "unett"]}}}, ["ensembles.all", "unett", "unet"]),
     ({"model": {"ensembles": {"all": ["unet"]}}}, ["ensembles.all", "at least two"]),

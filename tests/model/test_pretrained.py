@@ -8,10 +8,11 @@ import torch
 
 import pipeline.model.pretrained as pretrained
 from pipeline.config import ModelSettings
+from pipeline.config.model import PACKAGED_ENCODERS
 from pipeline.errors import ModelError
 from pipeline.model.network import build_network
 from pipeline.model.operators import prepare_torchvision
-from pipeline.model.pretrained import PACKAGED_SCALING, packaged_encoder_state, packaged_names
+from pipeline.model.pretrained import PACKAGED_SCALING, packaged_encoder_state
 from pipeline.model.scaling import published_scaling, scaling_of_buffers
 
 LITE0 = ModelSettings(encoder="tu-tf_efficientnet_lite0", encoder_weights="package")
@@ -37,7 +38,7 @@ def _pictures() -> torch.Tensor:
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
-@pytest.mark.parametrize("encoder", packaged_names())
+@pytest.mark.parametrize("encoder", PACKAGED_ENCODERS)
 def test_stages_equal_those_of_the_packages_own_network(encoder: str) -> None:
     own = _own_network(encoder)
     network = build_network(LITE0.model_copy(update={"encoder": encoder}), classes=1, task="binary").eval()
@@ -56,7 +57,7 @@ def test_stages_equal_those_of_the_packages_own_network(encoder: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
-@pytest.mark.parametrize("encoder", packaged_names())
+@pytest.mark.parametrize("encoder", PACKAGED_ENCODERS)
 def test_logits_equal_those_of_the_packages_own_network(encoder: str) -> None:
     prepare_torchvision()
     import timm

@@ -136,7 +136,7 @@ def test_a_field_of_view_is_taken_to_be_as_wide_as_the_shorter_side() -> None:
 
 
 def test_each_member_of_an_ensemble_adds_its_weights_and_not_its_activations() -> None:
-    models = {"a": {"encoder": "resnet50"}, "b": {"encoder": "resnet50"}}
+    models = {name: {"encoder": "resnet50", "encoder_weights": "none"} for name in "ab"}
     tree = config({"model": {"models": models, "ensembles": {"both": ["a", "b"]}}})
     one, both = (
         job_mb("probability_image", config=tree, picture=IDRID, classes=5, model=model) for model in ("a", "both")
