@@ -137,6 +137,10 @@ class ModelConfig(Strict):
         {}, description="Name → models whose mean probability counts, such as those of all folds. Used like a model."
     )
 
+    predict: tuple[str, ...] | None = Field(
+        None, min_length=1, description="Models and ensembles that get maps and a place in the report; null: all."
+    )
+
     @model_validator(mode="after")
     def _known_members(self) -> Self:
         for name in self.ensembles:
@@ -148,12 +152,15 @@ class ModelConfig(Strict):
                 raise ValueError(f"ensembles.{name}: {', '.join(unknown)} is not in model.models ({known})")
             if len(set(members)) < max(2, len(members)):
                 raise ValueError(f"ensembles.{name} needs at least two members, each once; found {', '.join(members)}")
+        if unknown := [each for each in self.predict or () if each not in self.models and each not in self.ensembles]:
+            known = ", ".join(sorted([*self.models, *self.ensembles]))
+            raise ValueError(f"predict: {', '.join(unknown)} is neither a model nor an ensemble ({known})")
         return self
 
     @property
     def predictors(self) -> tuple[str, ...]:
-        """Names of all models and ensembles, in text order."""
-        return tuple(sorted([*self.models, *self.ensembles]))
+        """Names of the models and ensembles that get maps, in text order."""
+        return tuple(sorted(set(self.predict or [*self.models, *self.ensembles])))
 
     def members(self, name: str) -> tuple[str, ...]:
         """Names of the members of an ensemble; the name itself where it is a model."""

@@ -6,6 +6,7 @@ from snakemake.cli import parse_config
 
 from pipeline.config import NormalizedConfig, StageConfig, Storage
 from pipeline.config.manifest import load_manifest
+from pipeline.config.model import ModelConfig, ModelSettings
 from pipeline.config.run import RunConfig, merge, plan_run, run_schema, sampling_from, with_command_line
 from pipeline.config.validation import load_yaml
 from pipeline.errors import ConfigurationError, ManifestError, MissingDataError, PipelineError
@@ -50,6 +51,7 @@ WRONG = [
     ({"model": {"models": {"model": {}}}}, ["model", "none of raw"]),
     ({"model": {"ensembles": {"all": ["unet", "unett"]}}}, ["ensembles.all", "unett", "unet"]),
     ({"model": {"ensembles": {"all": ["unet"]}}}, ["ensembles.all", "at least two"]),
+    ({"model": {"predict": ["all"]}}, ["predict", "all", "unet"]),
     ({"model": {"models": {"b": {}}, "ensembles": {"b": ["unet", "b"]}}}, ["ensembles.b", "name of a model"]),
     (
         {"model": {"models": {"b": {}}, "ensembles": {"all": {"members": ["unet", "b"], "weights": {"MA": [1]}}}}},
@@ -245,3 +247,10 @@ def test_blocks_that_are_not_given_follow_the_shards_and_those_that_are_must():
         assert NormalizedConfig.model_validate(config.of_the_values()) == config
     with pytest.raises(ValueError, match=r"strip_rows 2048 must be a multiple of storage.shard 4096"):
         NormalizedConfig(strip_rows=2048, storage=Storage(chunk=512, shard=4096))
+
+
+def test_what_predicts_can_be_an_ensemble_alone():
+    models = {name: ModelSettings() for name in "ab"}
+    all_of_them = ModelConfig(models=models, ensembles={"both": ("a", "b")})
+    assert all_of_them.predictors == ("a", "b", "both")
+    assert ModelConfig(models=models, ensembles={"both": ("a", "b")}, predict=("both",)).predictors == ("both",)
