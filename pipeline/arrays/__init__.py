@@ -1,6 +1,7 @@
 """Arrays: pure functions over them that several stages need.
 
 components        connected components of a mask of any height, strip by strip
+distance          signed distance to the border of a mask
 label_map         one class a pixel where classes overlap, or the most probable one
 metrics           counts, Dice, IoU, average precision
 optical_density   optical density of stained tissue and its inverse

@@ -66,7 +66,9 @@ def _describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry]) 
     others = [name for name in ("label", "annotations") if any(getattr(entry, name) for entry in entries)]
     for code in run.record.codes if run.root else ():
         count = sum(code in dict(entry.masks) for entry in entries)
-        table.add_row(f"masks {code}", f"in files of {others[0]}" if others else str(count))
+        unknown = sum(code in entry.unknown for entry in entries)
+        plain = f"{count}; unknown in {unknown} annotated images" if unknown else str(count)
+        table.add_row(f"masks {code}", f"in files of {others[0]}" if others else plain)
     for sentence in left_over(run.record, entries=entries, root=run.root, splits=run.config.raw.splits_csv):
         table.add_row("[red]left over[/red]", escape(sentence))
     table.add_row("samplings", ", ".join(run.config.index.samplings))

@@ -191,7 +191,10 @@ class DatasetRecord(_Strict):
     significant_bits: Annotated[int, Field(ge=9, le=16)] | None = None
     """Bits that 16-bit samples of the images use, as of a camera of 10, 12 or 14; 16 for dark pictures that use all."""
     missing_mask: Literal["negative", "unknown"] = "negative"
-    """What an annotated image without a mask file of a class means: none of it, or nobody looked."""
+    """What an annotated image without a mask file of a class means: none of it, or nobody looked.
+
+    An image with masks of some classes then trains and is measured with these; the others are unknown in it.
+    """
     group: Lookup | None = None
     """How the patient is found; each image is its own group without it."""
     centre: Lookup | None = None

@@ -94,7 +94,8 @@ def write_candidates(normalized: Path, *, output: Path, provenance: Provenance) 
     normalized
         Folder of the store; it must hold ``truth`` and ``roi``.
     output
-        The Parquet file. Its metadata note ``image`` holds image_id, height, width, roi_pixels and class_pixels.
+        The Parquet file. Its metadata note ``image`` holds image_id, height, width, roi_pixels and class_pixels, −1 for
+        a class that nobody looked for.
     provenance
         Record of origin.
 
@@ -112,7 +113,7 @@ def write_candidates(normalized: Path, *, output: Path, provenance: Provenance) 
         "height": image.height,
         "width": image.width,
         "roi_pixels": sum(int(np.count_nonzero(image.roi_mask.read(box))) for box in boxes),
-        "class_pixels": {code: int(area[code]) for code in image.classes},
+        "class_pixels": {code: -1 if code in image.unknown else int(area[code]) for code in image.classes},
     }
     with file_in_progress(output) as partial:
         write_table(frame, partial, provenance=provenance.as_attributes(), extra={"image": note})

@@ -39,7 +39,6 @@ __all__ = ["FORMATS", "Layout", "export_patches", "patch_names"]
 Layout: TypeAlias = Literal["files", "nnunet"]
 FORMATS: tuple[Layout, ...] = ("files", "nnunet")
 NNUNET_NAME = r"Dataset\d{3}_[A-Za-z0-9][A-Za-z0-9_-]*"
-CHANNELS = ("R", "G", "B")
 WHITE = IGNORED = 255
 PLACE = ("name", "split", "y", "x", "height", "width")
 BATCH = 64
@@ -54,9 +53,14 @@ class _Patch:
     pixels: NDArray[np.uint8]
     """``(3, y, x)``, RGB."""
     truth: NDArray[np.uint8]
-    """``(class, y, x)``, 0 or 1."""
     ignored: NDArray[np.bool_]
-    """``(y, x)``: where the truth says "not sure"."""
+    """``(class, y, x)``, 0 or 1, and ``(y, x)``: where the truth says "not sure"."""
+    unknown: tuple[str, ...]
+    """Classes that nobody looked for."""
+
+    def not_sure(self, labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Pixels ``(y, x)`` whose label nobody knows: ignored, or background where a class is unknown."""
+        return self.ignored | (labels == 0) if self.unknown else self.ignored
 
 
 Writer: TypeAlias = Callable[[_Patch, NDArray[np.uint8]], None]
@@ -111,7 +115,8 @@ def export_patches(
         255), and ``{split}/ignore/{name}.png`` where the data set declares ``ignore``; ``patches.csv`` with the rows.
         ``nnunet``: training and validation patches in ``imagesTr`` (a file a channel) and ``labelsTr``,
         test patches in ``imagesTs`` and ``labelsTs``, ``dataset.json``, and ``splits_final.json`` with our splits;
-        ignored pixels have nnU-Net's label ``ignore``, the last one.
+        ignored pixels have nnU-Net's label ``ignore``, the last one. Where nobody looked for a class, the background is
+        ignored too, and ``masks`` has no file of the class.
     origin
         What the patches come from, kept in ``dataset.json``; plain values.
     workers
@@ -135,7 +140,7 @@ def export_patches(
             wanted = list(part[list(PLACE)].itertuples(index=False, name=None))
             for start in range(0, len(wanted), BATCH):
                 yield from each(save, wanted[start : start + BATCH], workers=workers)
-        facts = _files_facts(record) if layout == "files" else _nnunet_facts(rows, record, name=folder.name)
+        facts = _files_facts(rows, record) if layout == "files" else _nnunet_facts(rows, record, name=folder.name)
         _write_json(partial / "dataset.json", {**facts, "lesionmap": dict(origin)})
         if layout == "files":
             rows.rename(columns={"name": "file"}).to_csv(partial / "patches.csv", index=False)
@@ -197,15 +202,12 @@ def _saver(store: Path, *, record: DatasetRecord, write: Writer) -> Callable[[tu
         name, split, y, x, height, width = place
         box = Box(int(y), int(x), int(y) + int(height), int(x) + int(width))
         unsure = np.zeros((box.height, box.width), np.bool_) if ignored is None else ignored.read(box)[0] != 0
-        patch = _Patch(str(name), str(split), pixels.read(box), (truth.read(box) != 0).astype(np.uint8), unsure)
-        write(patch, _labels(patch, record))
-        return patch.name
+        planes = (truth.read(box) != 0).astype(np.uint8)
+        patch = _Patch(str(name), str(split), pixels.read(box), planes, unsure, image.unknown)
+        write(patch, label_map(planes, winners=precedence(record)))
+        return str(name)
 
     return save
-
-
-def _labels(patch: _Patch, record: DatasetRecord) -> NDArray[np.uint8]:
-    return label_map(patch.truth, winners=precedence(record))
 
 
 def _write_png(path: Path, picture: NDArray[np.uint8]) -> None:
@@ -230,24 +232,31 @@ def _files_writer(partial: Path, rows: pd.DataFrame, record: DatasetRecord) -> W
         base, file = partial / patch.split, f"{patch.name}.png"
         _write_png(base / "images" / file, np.moveaxis(patch.pixels[::-1], 0, 2))
         if record.task == "multiclass":
-            _write_png(base / "labels" / file, np.where(patch.ignored, np.uint8(IGNORED), labels))
+            _write_png(base / "labels" / file, np.where(patch.not_sure(labels), np.uint8(IGNORED), labels))
             return
         for code, plane in zip(record.codes, patch.truth, strict=True):
-            _write_png(base / "masks" / code / file, plane * np.uint8(WHITE))
+            if code not in patch.unknown:
+                _write_png(base / "masks" / code / file, plane * np.uint8(WHITE))
         if record.ignore:
             _write_png(base / "ignore" / file, patch.ignored * np.uint8(WHITE))
 
     return write
 
 
-def _files_facts(record: DatasetRecord) -> dict[str, Any]:
+def _ignores(rows: pd.DataFrame, record: DatasetRecord) -> bool:
+    """Whether a label map may have ignored pixels: declared ones, or the background where a class is unknown."""
+    return bool(record.ignore) or bool((rows[[f"pixels_{code}" for code in record.codes]] < 0).any(axis=None))
+
+
+def _files_facts(rows: pd.DataFrame, record: DatasetRecord) -> dict[str, Any]:
     classes = [
         {"code": known.code, "name": known.name, "kind": known.kind, "label": at, "rgb": list(known.rgb)}
         for at, known in enumerate(record.classes, start=1)
     ]
     facts = {"task": record.task, "classes": classes, "priority": list(record.order)}
-    ignored = {"label": IGNORED} if record.task == "multiclass" else {"folder": "ignore"}
-    return facts | ({"ignored": ignored} if record.ignore else {})
+    if record.task == "multiclass":
+        return facts | ({"ignored": {"label": IGNORED}} if _ignores(rows, record) else {})
+    return facts | ({"ignored": {"folder": "ignore"}} if record.ignore else {})
 
 
 def _nnunet_writer(partial: Path, rows: pd.DataFrame, record: DatasetRecord) -> Writer:
@@ -261,8 +270,8 @@ def _nnunet_writer(partial: Path, rows: pd.DataFrame, record: DatasetRecord) -> 
         end = "Ts" if patch.split == "test" else "Tr"
         for number, channel in enumerate(patch.pixels):
             _write_png(partial / f"images{end}" / f"{patch.name}_{number:04}.png", channel)
-        last = np.uint8(len(record.codes) + 1)
-        _write_png(partial / f"labels{end}" / f"{patch.name}.png", np.where(patch.ignored, last, labels))
+        known = np.where(patch.not_sure(labels), np.uint8(len(record.codes) + 1), labels)
+        _write_png(partial / f"labels{end}" / f"{patch.name}.png", known)
 
     return write
 
@@ -270,8 +279,8 @@ def _nnunet_writer(partial: Path, rows: pd.DataFrame, record: DatasetRecord) -> 
 def _nnunet_facts(rows: pd.DataFrame, record: DatasetRecord, *, name: str) -> dict[str, Any]:
     labels = {code: at for at, code in enumerate((BACKGROUND, *record.codes))}
     return {
-        "channel_names": {str(number): channel for number, channel in enumerate(CHANNELS)},
-        "labels": labels | ({"ignore": len(labels)} if record.ignore else {}),
+        "channel_names": {str(number): channel for number, channel in enumerate("RGB")},
+        "labels": labels | ({"ignore": len(labels)} if _ignores(rows, record) else {}),
         "numTraining": int((rows["split"] != "test").sum()),
         "file_ending": ".png",
         "overwrite_image_reader_writer": "NaturalImage2DIO",

@@ -15,6 +15,7 @@ from pipeline.arrays.raster import Raster
 from pipeline.errors import StoreError
 from pipeline.geometry import Box
 from pipeline.stores import member, open_group, raster_of
+from pipeline.stores.image_store import unknown_classes
 from pipeline.stores.shards import Shards
 
 __all__ = ["NormalizedImage", "Pieces", "open_image", "tiled"]
@@ -48,6 +49,8 @@ class NormalizedImage:
     """Pixels of the full size along one pixel of ``coarse``."""
     ignore: zarr.Array[Any] | None = None
     """``(y, x)`` uint8, 0 or 1: where the truth says "not sure"; None where the data set declares no such value."""
+    unknown: tuple[str, ...] = ()
+    """Codes of the classes that nobody looked for: their planes of ``truth`` are empty and say nothing."""
     truth_pieces: Pieces = field(init=False)
     roi_pieces: Pieces = field(init=False)
     ignore_pieces: Pieces | None = field(init=False)
@@ -191,7 +194,8 @@ def open_image(path: Path, *, codes: tuple[str, ...] | None = None) -> Normalize
     level = min(QUARTER, levels - 1)
     coarse = member(group, str(level), where=path)
     ignore = member(group, "ignore", where=path) if "ignore" in group else None
-    return NormalizedImage(str(notes["image_id"]), classes, truth, roi, coarse, 2**level, ignore)
+    name, unknown = str(notes["image_id"]), unknown_classes(notes)
+    return NormalizedImage(name, classes, truth, roi, coarse, 2**level, ignore, unknown)
 
 
 def _foreign(path: Path, *, found: str, expected: str) -> StoreError:

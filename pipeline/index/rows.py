@@ -133,6 +133,7 @@ def _counted(image: NormalizedImage, frame: pd.DataFrame, *, modality: str) -> p
     places = range(len(image.classes))
     *pixels, any_truth, roi = truth_counts(image, boxes, groups=[*([at] for at in places), places]).T
     counted = {f"pixels_{code}": count for code, count in zip(image.classes, pixels, strict=True)}
+    counted |= {f"pixels_{code}": np.full(len(frame), -1) for code in image.unknown}
     shares = {"is_positive": any_truth > 0, "truth_fraction": any_truth / area, "roi_fraction": roi / area}
     return frame.assign(**counted, **shares, structure=structure(image, boxes, modality=modality))
 

@@ -62,8 +62,8 @@ _BEFORE = (
     Column("jitter_y", "int32", "y + height // 2 - anchor_y; 0 where there is no anchor."),
     Column("jitter_x", "int32", "x + width // 2 - anchor_x; 0 where there is no anchor."),
     Column("target_class", "category", "Class code that the patch was drawn for, or background; null for grid."),
-    Column("is_positive", "bool", "Whether any pixel inside has truth of any class."),
-    Column("truth_fraction", "float32", "Share of the pixels inside that have truth of any class."),
+    Column("is_positive", "bool", "Whether any pixel inside has truth of any class that was looked for."),
+    Column("truth_fraction", "float32", "Share of the pixels inside that have truth of any class that was looked for."),
     Column("roi_fraction", "float32", "Share of the pixels inside that are field of view or tissue and not ignored."),
 )
 _AFTER = (
@@ -79,7 +79,8 @@ _AFTER = (
 
 def columns(codes: Sequence[str]) -> tuple[Column, ...]:
     """Columns in the order of the file, for the classes of a data set."""
-    pixels = (Column(f"{PIXELS}{code}", "int32", f"Pixels inside that have truth of class {code}.") for code in codes)
+    said = "Pixels inside that have truth of class {}; -1 where nobody looked for it."
+    pixels = (Column(f"{PIXELS}{code}", "int32", said.format(code)) for code in codes)
     return (*_BEFORE, *pixels, *_AFTER)
 
 
@@ -187,7 +188,8 @@ def _truth_rules(frame: pd.DataFrame) -> dict[str, pd.Series]:
         "strategy unknown": ~frame["strategy"].isin(STRATEGIES),
         "drawn outside train": drawn & (frame["split"] != "train"),
         "target_class wrong": drawn != frame["target_class"].isin([*class_codes(frame), BACKGROUND]),
-        "pixels beyond the box": (pixels < 0).any(axis=1) | pixels.gt(area, axis=0).any(axis=1),
+        "pixels beyond the box": (pixels < -1).any(axis=1) | pixels.gt(area, axis=0).any(axis=1),
+        "background where a class is unknown": (frame["target_class"] == BACKGROUND) & (pixels < 0).any(axis=1),
         "is_positive wrong": (frame["is_positive"] != (pixels > 0).any(axis=1))
         | (frame["is_positive"] != (frame["truth_fraction"] > 0)),
         "share outside 0 to 1": (shares < 0).any(axis=1) | (shares > 1).any(axis=1),

@@ -8,6 +8,7 @@ encoder_file  encoder weights from a state-dict file
 ensemble      ensemble: mean probability of several models
 held_out      held-out images: those that a model did not learn from
 loss          losses by name, and their weighted sum
+marginal      background and unknown classes as one outcome
 module        training step, validation step and end of an epoch
 network       architectures, encoders, scaling of the input, probabilities
 operators     import of torchvision beside a torch that it was not built for

@@ -10,24 +10,27 @@ cross-entropy) beside them.
 Class weights make every mean over classes or pixels a weighted one; a pixel weighs as its class, or as its plane. So
 their scale does not matter. Only the softmax form of Lovász takes none.
 
+A class that nobody looked for in an image leaves the loss of its patches. Its plane is ignored; of labels it and the
+background are one outcome, whose probability is the sum of theirs (marginal loss).
+
 References
 ----------
 Milletari et al., V-Net, 3DV 2016 (Dice); Salehi et al., MLMI 2017 (Tversky); Lin et al., ICCV 2017 (focal); Abraham and
-Khan, ISBI 2019 (focal Tversky); Berman et al., CVPR 2018 (Lovász); Kervadec et al., MIDL 2019 (boundary).
+Khan, ISBI 2019 (focal Tversky); Berman et al., CVPR 2018 (Lovász); Kervadec et al., MIDL 2019 (boundary); Fang and Yan,
+IEEE TMI 2020, and Shi et al., Medical Image Analysis 2021 (marginal loss).
 """
 
 from collections.abc import Callable, Sequence
 from typing import TypeAlias, cast
 
-import cv2
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 its usual name
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from pipeline.arrays.distance import signed_distances
 from pipeline.config import LossTerm
 from pipeline.errors import ModelError
+from pipeline.model.marginal import marginal_logits
 from pipeline.model.network import Task
 from pipeline.model.operators import prepare_torchvision
 from pipeline.model.targets import IGNORE
@@ -43,7 +46,7 @@ class WeightedLoss(nn.Module):
         self.terms = nn.ModuleList(terms)
         self.weights = tuple(weights)
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+    def forward(self, logits: Tensor, target: Tensor, unknown: Tensor | None = None) -> Tensor:
         """Loss of a batch.
 
         Parameters
@@ -51,7 +54,10 @@ class WeightedLoss(nn.Module):
         logits
             ``(n, outputs, h, w)``, float.
         target
-            uint8 with 255 for pixels to ignore: ``(n, h, w)`` labels for multiclass, ``(n, classes, h, w)`` otherwise.
+            uint8 with 255 for pixels to ignore: ``(n, h, w)`` labels for multiclass, ``(n, classes, h, w)`` otherwise,
+            where the planes of unknown classes are 255.
+        unknown
+            ``(n, classes)`` bool: classes that nobody looked for in the image of a patch; None where there is none.
 
         Returns
         -------
@@ -60,6 +66,8 @@ class WeightedLoss(nn.Module):
         """
         with torch.autocast(device_type=logits.device.type, enabled=False):
             exact = logits.float()
+            if target.ndim == 3 and unknown is not None and bool(unknown.any()):
+                exact = marginal_logits(exact, unknown)
             wanted = target.long() if target.ndim == 3 else target.float()
             values = [weight * term(exact, wanted) for weight, term in zip(self.weights, self.terms, strict=True)]
         return cast("Tensor", sum(values))
@@ -122,34 +130,6 @@ class Boundary(nn.Module):
         distances = signed_distances(planes.cpu().numpy(), exists.cpu().numpy())
         values = chances * torch.from_numpy(distances).to(chances.device) * exists
         return _pixel_mean(values, torch.where(exists, 1, IGNORE), self.weights)
-
-
-def signed_distances(planes: NDArray[np.bool_], exists: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Signed distance to the border of the truth in each plane, pixels, float32.
-
-    Parameters
-    ----------
-    planes
-        ``(n, classes, h, w)``, the truth.
-    exists
-        The same shape: pixels that exist. Others are neither truth nor background, so padding makes no border.
-
-    Returns
-    -------
-    NDArray
-        Outside the distance to the nearest pixel of the truth, inside one minus that to the nearest pixel of the
-        background; 0 in a plane that lacks one of them.
-    """
-    result = np.zeros(planes.shape, np.float32)
-    for at in np.ndindex(*planes.shape[:2]):
-        background = exists[at] & ~planes[at]
-        if planes[at].any() and background.any():
-            outer, inner = (
-                cv2.distanceTransform(np.uint8(1) - mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-                for mask in (planes[at], background)
-            )
-            result[at] = np.where(planes[at], 1 - inner, outer)
-    return result
 
 
 class Bce(nn.Module):
@@ -225,8 +205,12 @@ class Lovasz(nn.Module):
             return logits.sum() * 0
         if target.ndim == 3:
             return cast("Tensor", self.form(logits, target))
-        planes = torch.stack([self.form(logits[:, at], target[:, at]) for at in range(target.shape[1])])
-        return planes.mean() if self.weights is None else (planes * self.weights.to(planes)).sum() / self.weights.sum()
+        known = [at for at in range(target.shape[1]) if bool((target[:, at] != IGNORE).any())]
+        planes = torch.stack([self.form(logits[:, at], target[:, at]) for at in known])
+        if self.weights is None:
+            return planes.mean()
+        weights = self.weights[known].to(planes)
+        return (planes * weights).sum() / weights.sum()
 
 
 def _mode(task: Task) -> str:

@@ -33,7 +33,8 @@ __all__ = ["Best", "Training"]
 
 log = logging.getLogger(__name__)
 
-Batch = tuple[Tensor, Tensor, Tensor]
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Images, targets, epochs and unknown classes; see `pipeline.model.patches.Sample`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +156,9 @@ class Training(lightning.LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Loss of a batch."""
-        pixels, target, epochs = batch
+        pixels, target, epochs, unknown = batch
         assert bool((epochs == self.current_epoch).all()), "the loader is at another epoch than the loop"
-        loss: Tensor = self.loss(self.network(pixels), target)
+        loss: Tensor = self.loss(self.network(pixels), target, unknown)
         value = float(loss.detach())
         if not math.isfinite(value):
             self._diverged(value)
@@ -186,11 +187,11 @@ class Training(lightning.LightningModule):
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Loss and counts of a batch."""
-        pixels, target, _epochs = batch
+        pixels, target, _epochs, unknown = batch
         logits = self.judged(pixels)
-        self._validation_loss.add(float(self.loss(logits, target)), len(pixels))
-        self.counts.update(logits, target)
-        self.histograms.update(logits, target)
+        self._validation_loss.add(float(self.loss(logits, target, unknown)), len(pixels))
+        self.counts.update(logits, target, unknown)
+        self.histograms.update(logits, target, unknown)
 
     def on_train_epoch_end(self) -> None:
         """End of an epoch: a row of history, the best weights, the learning rate (validation has run before)."""

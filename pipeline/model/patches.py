@@ -34,8 +34,8 @@ from pipeline.stores.shards import Shards
 
 __all__ = ["PatchDataset", "Sample", "TimedLoader", "check_rows", "loader", "one_thread"]
 
-Sample = tuple[NDArray[np.uint8], NDArray[np.uint8], int]
-"""Image ``(3, side, side)``, target ``(side, side)`` or ``(class, side, side)``, epoch."""
+Sample = tuple[NDArray[np.uint8], NDArray[np.uint8], int, NDArray[np.bool_]]
+"""Image ``(3, side, side)``, target ``(side, side)`` or ``(class, side, side)``, epoch, unknown classes ``(class,)``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class PatchDataset(Dataset[Sample]):
         Parameters
         ----------
         rows
-            Rows of the index.
+            Rows of the index; a class with −1 pixels is unknown in the patch.
         normalized
             Image id → store.
         record
@@ -84,6 +84,7 @@ class PatchDataset(Dataset[Sample]):
         self._images = rows["image_id"].astype(str).tolist()
         self._ids = rows["patch_id"].astype(str).tolist()
         self._boxes = rows[["y", "x", "height", "width"]].to_numpy(dtype=np.int64)
+        self._unknown = rows[[f"pixels_{code}" for code in record.codes]].to_numpy() < 0
         moves = moving > 0 or (augmenter is not None and augmenter.scales)
         self._crops = MovingCrops.of(rows, share=moving, address=address) if moves else None
         self._paths = {image: normalized[image] for image in sorted(set(self._images))}
@@ -102,10 +103,10 @@ class PatchDataset(Dataset[Sample]):
     def __getitem__(self, key: Key) -> Sample:
         epoch, row, before = key
         if self._augmenter is None:
-            return *self._patch(key), epoch
+            return *self._patch(key), epoch, self._unknown[row]
         random = patch_stream(self._address, epoch=epoch, patch_id=self._ids[row], before=before)
         patch = self._patch(key, scale=self._augmenter.scale(random))
-        return *self._augmenter.change(*patch, random), epoch
+        return *self._augmenter.change(*patch, random), epoch, self._unknown[row]
 
     def _patch(self, key: Key, *, scale: float = 1.0) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         arrays = self._arrays(self._images[key[1]])
@@ -114,7 +115,7 @@ class PatchDataset(Dataset[Sample]):
         ignored = None if arrays.unsure is None else arrays.unsure.read(box)
         if scale != 1:
             pixels, truth, ignored = self._resized(pixels, truth, ignored, side=max(round(self._side * scale), 1))
-        target = build_target(truth, record=self._record, ignored=ignored)
+        target = build_target(truth, record=self._record, ignored=ignored, unknown=self._unknown[key[1]])
         return pad_image(pixels, self._side), pad_constant(target, self._side, value=IGNORE)
 
     def _resized(

@@ -5,7 +5,8 @@ target that is learned, so overlapping classes count by priority for multiclass.
 ignored count nothing. Neighbouring patches of the grid overlap, and a pixel in two patches counts twice. That weights pixels
 slightly, changes no class against another, and the report measures whole images anyway.
 
-A class without truth in the validation patches has no score, whatever was predicted of it.
+A class without truth in the validation patches has no score, whatever was predicted of it. A patch in which nobody
+looked for a class counts nothing for that class.
 """
 
 import math
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from pipeline.arrays.metrics import HISTOGRAM_BINS, Counts, average_precision
+from pipeline.model.marginal import known_labels
 from pipeline.model.network import Task, probabilities
 from pipeline.model.operators import prepare_torchvision
 from pipeline.model.targets import IGNORE
@@ -29,7 +31,7 @@ Score: TypeAlias = Literal["dice_miou", "dice", "lesion_aupr"]
 """Validation scores by which an epoch can be chosen."""
 
 
-def class_counts(logits: Tensor, target: Tensor, *, task: Task) -> Tensor:
+def class_counts(logits: Tensor, target: Tensor, unknown: Tensor | None = None, *, task: Task) -> Tensor:
     """Counts of a batch per class: true positives, false positives, false negatives.
 
     Parameters
@@ -38,6 +40,8 @@ def class_counts(logits: Tensor, target: Tensor, *, task: Task) -> Tensor:
         ``(n, outputs, h, w)``.
     target
         uint8 with 255 to ignore: ``(n, h, w)`` labels for multiclass, ``(n, classes, h, w)`` otherwise.
+    unknown
+        ``(n, classes)`` bool: classes that nobody looked for in the image of a patch; None where there is none.
     task
         Decides what the logits mean.
 
@@ -47,7 +51,7 @@ def class_counts(logits: Tensor, target: Tensor, *, task: Task) -> Tensor:
         ``(classes, 3)`` int64: true positives, false positives, false negatives.
     """
     if task == "multiclass":
-        return _label_counts(logits.argmax(dim=1), target, labels=logits.shape[1])
+        return _label_counts(known_labels(logits.argmax(dim=1), unknown), target, labels=logits.shape[1])
     predicted, exists = logits >= 0, target != IGNORE
     truth = target == 1
     parts = (predicted & truth, predicted & ~truth & exists, ~predicted & truth)
@@ -73,9 +77,9 @@ class PooledCounts(Metric):
         self.task = task
         self.add_state("total", default=torch.zeros(classes, 3, dtype=torch.int64), dist_reduce_fx="sum")
 
-    def update(self, logits: Tensor, target: Tensor) -> None:
+    def update(self, logits: Tensor, target: Tensor, unknown: Tensor | None = None) -> None:
         """Counts of a batch, added."""
-        self.total += class_counts(logits, target, task=self.task)
+        self.total += class_counts(logits, target, unknown, task=self.task)
 
     def compute(self) -> Tensor:
         """``(classes, 3)`` int64: true positives, false positives, false negatives of all batches."""
@@ -86,7 +90,7 @@ class PooledCounts(Metric):
         return [Counts(tp=tp, fp=fp, fn=fn) for tp, fp, fn in self.compute().tolist()]
 
 
-def class_histograms(logits: Tensor, target: Tensor, *, task: Task) -> Tensor:
+def class_histograms(logits: Tensor, target: Tensor, unknown: Tensor | None = None, *, task: Task) -> Tensor:
     """Histograms of the probabilities of a batch per class, of the pixels without and with truth.
 
     Parameters are those of `class_counts`.
@@ -98,6 +102,8 @@ def class_histograms(logits: Tensor, target: Tensor, *, task: Task) -> Tensor:
     """
     chances = probabilities(logits, task).half().nan_to_num(0.0)
     exists = (target != IGNORE).reshape(len(target), -1, *target.shape[-2:]).expand_as(chances)
+    if unknown is not None:
+        exists = exists & ~unknown[:, :, None, None]
     if task == "multiclass":
         labels = torch.arange(1, chances.shape[1] + 1, device=target.device)[None, :, None, None]
         truth = target[:, None] == labels
@@ -121,9 +127,9 @@ class PooledHistograms(Metric):
         empty = torch.zeros(classes, 2, HISTOGRAM_BINS, dtype=torch.int64)
         self.add_state("total", default=empty, dist_reduce_fx="sum")
 
-    def update(self, logits: Tensor, target: Tensor) -> None:
+    def update(self, logits: Tensor, target: Tensor, unknown: Tensor | None = None) -> None:
         """Histograms of a batch, added."""
-        self.total += class_histograms(logits, target, task=self.task)
+        self.total += class_histograms(logits, target, unknown, task=self.task)
 
     def compute(self) -> Tensor:
         """``(classes, 2, 15361)`` int64 of all batches."""

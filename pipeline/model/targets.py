@@ -13,7 +13,11 @@ IGNORE = 255
 
 
 def build_target(
-    truth: NDArray[np.uint8], *, record: DatasetRecord, ignored: NDArray[np.uint8] | None = None
+    truth: NDArray[np.uint8],
+    *,
+    record: DatasetRecord,
+    ignored: NDArray[np.uint8] | None = None,
+    unknown: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.uint8]:
     """Training target of a data set's task.
 
@@ -25,14 +29,21 @@ def build_target(
         Task, classes and priority.
     ignored
         ``(y, x)``, not 0 where nobody is sure; None where that is nowhere.
+    unknown
+        ``(class,)``, classes that nobody looked for, whose truth counts as empty; None where there is none.
 
     Returns
     -------
     ndarray
-        uint8: a label map ``(y, x)`` for multiclass, ``(class, y, x)`` of 0 and 1 otherwise; 255 where ignored.
+        uint8: a label map ``(y, x)`` for multiclass, ``(class, y, x)`` of 0 and 1 otherwise; 255 where ignored, and in
+        the plane of an unknown class. In a label map 0 is then background or an unknown class, which one nobody knows.
     """
+    if unknown is not None and unknown.any():
+        truth = truth * ~unknown[:, None, None]
     multiclass = record.task == "multiclass"
     target = label_map(truth, winners=precedence(record)) if multiclass else (truth > 0).astype(np.uint8)
     if ignored is not None:
         target[..., ignored > 0] = IGNORE
+    if unknown is not None and not multiclass:
+        target[unknown] = IGNORE
     return target

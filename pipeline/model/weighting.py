@@ -45,10 +45,20 @@ def class_weights(settings: ModelSettings, *, rows: pd.DataFrame, record: Datase
 def index_weights(rows: pd.DataFrame, *, codes: tuple[str, ...]) -> dict[str, float]:
     """Weights ``1 / ln(1.02 + p)`` of background and classes, p the share of the pixels of all patches.
 
-    Background is what no class covers; pixels of two classes count for both.
+    Background is what no class covers; pixels of two classes count for both. Of each class those patches count in which
+    it was looked for, of background those in which every class was; where there is none, it is what the shares of the
+    classes leave.
     """
-    whole = float((rows["height"].astype("int64") * rows["width"].astype("int64")).sum())
-    pixels = {code: float(rows[f"pixels_{code}"].clip(lower=0).astype("int64").sum()) for code in codes}
-    shares = {BACKGROUND: max(1 - sum(pixels.values()) / whole, 0.0)}
-    shares |= {code: count / whole for code, count in pixels.items()}
+    pixels = rows[[f"pixels_{code}" for code in codes]].astype("int64")
+    area = rows["height"].astype("int64") * rows["width"].astype("int64")
+    known = pixels >= 0
+    classes = {code: _share(pixels[f"pixels_{code}"], area, known[f"pixels_{code}"]) for code in codes}
+    whole = known.all(axis=1)
+    covered = _share(pixels.sum(axis=1), area, whole) if whole.any() else sum(classes.values())
+    shares = {BACKGROUND: max(1 - covered, 0.0), **classes}
     return {name: 1 / math.log(OFFSET + share) for name, share in shares.items()}
+
+
+def _share(pixels: "pd.Series[int]", area: "pd.Series[int]", known: "pd.Series[bool]") -> float:
+    whole = float(area[known].sum())
+    return float(pixels[known].sum()) / whole if whole else 0.0

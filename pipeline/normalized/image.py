@@ -203,7 +203,8 @@ def write_image(
 ) -> None:
     """Image store ``normalized/{image}.zarr``, written: the pyramid, ``roi``, and ``truth`` of an annotated image.
 
-    Where the data set declares values of "not sure" it also holds their pixels, ``ignore`` ``(y, x)``.
+    Where the data set declares values of "not sure" it also holds their pixels, ``ignore`` ``(y, x)``. Classes that
+    nobody looked for are empty in ``truth`` and named in the notes, ``unknown``.
 
     A run that was killed goes on with the blocks that were not finished.
 
@@ -239,6 +240,7 @@ def write_image(
         attributes: dict[str, Any] = {
             "image_id": entry.image_id,
             "classes": list(record.codes),
+            **({"unknown": list(entry.unknown)} if entry.unknown else {}),
             "mapping": _mapping(opened, origin),
             "roi_share": content.region.pixels / (opened.height * opened.width),
             "flags": [*content.flags, *flags_of(vanished)],
@@ -261,5 +263,6 @@ def write_image(
             each(finished.once(block.write), boxes, workers=workers)
         if truth is not None:
             counts = count_truth(group, codes=record.codes, boxes=boxes, vanished=vanished or {})
-            group.attrs.update({"lesionmap": {**attributes, "truth": counts}})
+            known = {code: count for code, count in counts.items() if code not in entry.unknown}
+            group.attrs.update({"lesionmap": {**attributes, "truth": known}})
         job.files.check()

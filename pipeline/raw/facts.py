@@ -143,7 +143,8 @@ def _read_through(
     refuse_few_bits(largest, entry=entry, record=record)
     found: dict[str, Any] = {"perceptual_hash": perceptual_hash(small.picture)}
     if masks is not None:
-        found["pixels"] = {code: int(count) for code, count in zip(record.codes, sums, strict=True)}
+        counted = zip(record.codes, sums.tolist(), strict=True)
+        found["pixels"] = {code: -1 if code in entry.unknown else count for code, count in counted}
         found["truth_values"] = {code: counts.record() for code, counts in masks.values.items()}
         found["truth_cuts"] = masks.cuts
     if ignored is not None:

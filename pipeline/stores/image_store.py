@@ -12,7 +12,7 @@ from pipeline.arrays.raster import Raster
 from pipeline.errors import StoreError
 from pipeline.stores import open_array, open_group, raster_of
 
-__all__ = ["NormalizedStore", "ignored_array", "image_notes", "open_normalized", "whole_image"]
+__all__ = ["NormalizedStore", "ignored_array", "image_notes", "open_normalized", "unknown_classes", "whole_image"]
 
 NOTES = "lesionmap"
 NEEDED = ("image_id", "mapping")
@@ -84,6 +84,11 @@ def ignored_array(path: Path) -> zarr.Array[Any] | None:
     return _array(path, "ignore") if "ignore" in open_group(path) else None
 
 
+def unknown_classes(notes: Mapping[str, Any]) -> tuple[str, ...]:
+    """Codes of the classes that nobody looked for in an annotated image, of the notes of its store."""
+    return tuple(str(code) for code in notes.get("unknown", ()))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class NormalizedStore:
     """Rasters of one normalised image, opened and not read."""
@@ -97,9 +102,11 @@ class NormalizedStore:
     roi: Raster[np.uint8]
     """``(y, x)`` uint8, 0 or 1: field of view or tissue."""
     truth: Raster[np.uint8] | None
-    """``(class, y, x)`` uint8, 0 or 1; None where nobody annotated."""
+    """``(class, y, x)`` uint8, 0 or 1; None where nobody annotated. Empty for a class of ``unknown``, which says nothing."""
     ignore: Raster[np.uint8] | None = None
     """``(y, x)`` uint8, 0 or 1: where the truth says "not sure"; None where the data set declares no such value."""
+    unknown: tuple[str, ...] = ()
+    """Codes of the classes that nobody looked for."""
 
 
 def open_normalized(path: Path | str) -> NormalizedStore:
@@ -118,5 +125,6 @@ def open_normalized(path: Path | str) -> NormalizedStore:
         tuple(notes.get("classes", ())),
         image=raster_of(_array(path, "0")),
         roi=raster_of(_array(path, "roi")),
+        unknown=unknown_classes(notes),
         **planes,
     )

@@ -51,6 +51,19 @@ def test_check_says_what_is_there_and_what_it_needs(folder, capsys):
     assert all(word in text for word in ["3 to train and validate", "60×40", "unet", "gaussian", "GB", "fit."])
 
 
+def test_check_says_in_how_many_annotated_images_a_class_is_unknown(folder, capsys):
+    tree = yaml.safe_load((folder / "mine.yaml").read_text())
+    tree["datasets"]["mine"] |= {"task": "multilabel", "missing_mask": "unknown"}
+    tree["datasets"]["mine"]["classes"].append({"code": "OD", "name": "Disc"})
+    tree["datasets"]["mine"]["folder"]["masks"]["OD"] = "{image}_OD.png"
+    (folder / "mine.yaml").write_text(yaml.safe_dump(tree))
+    Image.fromarray(np.zeros((40, 60), np.uint8)).save(folder / "a_OD.png")
+    assert check() == 0
+    text = capsys.readouterr().out
+    assert "3 to train and validate" in text
+    assert "1; unknown in 2 annotated images" in text
+
+
 def test_check_finds_masks_of_another_size_without_decoding(folder, capsys):
     Image.fromarray(np.zeros((4, 6), np.uint8)).save(folder / "b_EX.png")
     assert check() == 1

@@ -213,3 +213,25 @@ def test_names_of_files_are_safe_and_unique(frame):
     clash = pd.DataFrame({"patch_id": ["a/b/c", "A__b/c"]})
     with pytest.raises(StoreError, match="one file name"):
         patch_names(clash)
+
+
+@pytest.mark.parametrize("task", ["multilabel", "multiclass"])
+@pytest.mark.parametrize("layout", ["files", "nnunet"])
+def test_where_nobody_looked_for_a_class_no_background_is_exported(make, picture, scatter, tmp_path, layout, task):
+    truths = {name: scatter(at, height=40, width=64, count=9) for at, name in enumerate(("i", "j"), 3)}
+    data = make(i=picture(truths["i"]), j=picture(truths["j"], unknown=("HE",)))
+    frame, folder = data.index(GUIDED), tmp_path / "Dataset501_x"
+    export(frame, data, folder, layout, task=task)
+    facts = json.loads((folder / "dataset.json").read_text())
+    planes = layout == "files" and task == "multilabel"
+    for (file, split, truth), image in zip(boxes(frame, data, "truth"), frame["image_id"], strict=True):
+        if planes:
+            assert [(folder / split / "masks" / code / f"{file}.png").exists() for code in data.codes] == [
+                image == "i" or code != "HE" for code in data.codes
+            ]
+            continue
+        labels = grey(folder / ("labelsTr" if layout == "nnunet" else f"{split}/labels") / f"{file}.png")
+        ignore = facts["labels"]["ignore"] if layout == "nnunet" else facts["ignored"]["label"]
+        assert np.array_equal(labels == 0, ~truth.any(axis=0) & (image == "i"))
+        assert np.array_equal(labels == ignore, ~truth.any(axis=0) & (image == "j"))
+    assert ("ignored" in facts) == (layout == "files" and task == "multiclass")

@@ -205,7 +205,7 @@ def test_a_patch_is_read_larger_or_smaller_and_resized_like_pillow_does(
     stores, pixels, truth = stored
     changes = build_augmenter((Scale(range=(factor, factor)),))
     dataset = PatchDataset(row(), normalized=stores, record=record("multilabel"), side=SIDE, augmenter=changes)
-    image, target, _ = dataset[0, 0, 0]
+    image, target, *_ = dataset[0, 0, 0]
     side = round(SIDE * factor)
     box = np.s_[100 - side // 2 : 100 + side // 2, 100 - side // 2 : 100 + side // 2]
     how = Image.Resampling.BOX if factor > 1 else Image.Resampling.BILINEAR
@@ -237,7 +237,7 @@ def test_boxes_of_any_size_hold_the_anchor_can_be_computed_again_and_negatives_s
         sides.add(int(side))
         y, x, height, width = boxes.loc["p1"]
         assert not truth[:, y : y + height, x : x + width].any()
-        _, target, _ = dataset[epoch, 0, 0]
+        _, target, *_ = dataset[epoch, 0, 0]
         assert target.shape == (2, SIDE, SIDE)
         assert ((target[0] == 1).any()) == bool(truth[0][_box(boxes.loc["p0"])].any())
     assert len(sides) > 15
@@ -256,7 +256,7 @@ def test_an_image_smaller_than_the_patch_is_padded_before_it_is_resized(
     table = row(y=0, x=0, height=40, width=50, anchor_y=10, anchor_x=10)
     changes = build_augmenter((Scale(range=(1.5, 1.5)),))
     dataset = PatchDataset(table, normalized=stores, record=record("multilabel"), side=SIDE, augmenter=changes)
-    image, target, _ = dataset[0, 0, 0]
+    image, target, *_ = dataset[0, 0, 0]
     assert image.shape == (3, SIDE, SIDE)
     assert (target[0] == 255).mean() == pytest.approx(1 - 40 * 50 / (1.5 * SIDE) ** 2, abs=0.05)
     assert (target[0] == 1).sum() == pytest.approx(20 * 50 / 1.5**2, rel=0.1)

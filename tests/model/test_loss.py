@@ -179,6 +179,113 @@ def test_a_batch_of_nothing_but_ignored_pixels_has_no_loss_and_no_slope(task: st
     assert (logits.grad == 0).all()
 
 
+def partly(task: str, side: int = 12) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Three patches of three classes: all known, the second unknown, the first and third unknown."""
+    random = torch.Generator().manual_seed(4)
+    unknown = torch.tensor([[False, False, False], [False, True, False], [True, False, True]])
+    logits = torch.randn(3, 4 if task == "multiclass" else 3, side, side, generator=random)
+    if task == "multiclass":
+        target = torch.randint(0, 4, (3, side, side), generator=random, dtype=torch.uint8)
+        for patch, classes in enumerate(unknown):
+            for label in classes.nonzero() + 1:
+                target[patch][target[patch] == label] = 0
+    else:
+        target = torch.randint(0, 2, (3, 3, side, side), generator=random, dtype=torch.uint8)
+        target[unknown] = 255
+    target[..., -2:] = 255
+    return logits, target, unknown
+
+
+def marginal_by_hand(logits: torch.Tensor, unknown: torch.Tensor) -> np.ndarray:
+    """Chances in which background has what the unknown classes have, and they have nothing; double precision."""
+    chances = logits.double().softmax(1).numpy().copy()
+    for patch, classes in enumerate(unknown.numpy()):
+        for label in np.flatnonzero(classes) + 1:
+            chances[patch, 0] += chances[patch, label]
+            chances[patch, label] = 0
+    return chances
+
+
+@pytest.mark.parametrize("name", [name for name in FITTING["multiclass"] if name != "boundary"])
+def test_background_and_unknown_classes_are_one_outcome(name: str) -> None:
+    logits, target, unknown = partly("multiclass")
+    loss = build_loss([LossTerm(name=name, gamma=2, alpha=0.3, beta=0.7)], task="multiclass")
+    kept = (target != 255).numpy()
+    chances = np.moveaxis(marginal_by_hand(logits, unknown), 1, 3)[kept]
+    expected = by_hand(name, chances, np.eye(4)[target.numpy()[kept]])
+    assert float(loss(logits, target, unknown)) == pytest.approx(expected, abs=1e-6)
+    assert float(loss(logits, target)) != pytest.approx(expected, abs=1e-4)
+
+
+def test_boundary_loss_leaves_unknown_classes_out() -> None:
+    logits, target, unknown = partly("multiclass")
+    loss = build_loss([LossTerm(name="boundary")], task="multiclass")
+    changed = logits.clone()
+    changed[1, 0], changed[1, 2] = logits[1, 2], logits[1, 0]  # background and an unknown class change places
+    torch.testing.assert_close(loss(changed, target, unknown), loss(logits, target, unknown))
+    chances = marginal_by_hand(logits, unknown)[:, 1:]
+    total = 0.0
+    for patch, label in itertools.product(range(3), range(3)):
+        exists = (target[patch] != 255).numpy()
+        truth = (target[patch] == label + 1).numpy()
+        if truth.any():
+            distance = np.where(
+                truth,
+                1 - ndimage.distance_transform_edt(~(exists & ~truth)),
+                ndimage.distance_transform_edt(~truth),
+            )
+            total += (chances[patch, label] * distance)[exists].sum()
+    expected = total / ((target != 255).sum().item() * 3)
+    assert float(loss(logits, target, unknown)) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", FITTING["multiclass"])
+def test_an_unknown_class_is_pulled_like_background_never_away_from_it(name: str) -> None:
+    """Of what is one outcome only the sum has a slope: logits share it as they share the sum."""
+    logits, target, unknown = partly("multiclass")
+    logits.requires_grad_()
+    build_loss([LossTerm(name=name)], task="multiclass")(logits, target, unknown).backward()
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
+    members = logits.detach()[1][[0, 2]]
+    slope = logits.grad[1][[0, 2]]
+    torch.testing.assert_close(slope, members.softmax(dim=0) * slope.sum(dim=0), atol=1e-6, rtol=1e-4)
+    assert (logits.grad[1][1] != 0).any()
+
+
+@pytest.mark.parametrize("name", FITTING["multilabel"])
+def test_the_plane_of_an_unknown_class_has_no_loss_and_no_slope(name: str) -> None:
+    logits, target, unknown = partly("multilabel")
+    loss = build_loss([LossTerm(name=name, gamma=2, alpha=0.3, beta=0.7)], task="multilabel")
+    logits.requires_grad_()
+    value = loss(logits, target, unknown)
+    value.backward()
+    assert logits.grad is not None
+    assert (logits.grad[unknown] == 0).all()
+    assert all((logits.grad[~unknown][at] != 0).any() for at in range(int((~unknown).sum())))
+    changed = torch.where(unknown[:, :, None, None], 30.0, logits.detach())
+    torch.testing.assert_close(loss(changed, target, unknown), value.detach())
+
+
+def test_a_class_unknown_in_every_patch_leaves_the_mean_of_the_hinge_forms() -> None:
+    logits, target, _ = partly("multilabel")
+    target[:, 1] = 255
+    found = build_loss([LossTerm(name="lovasz")], task="multilabel")(logits, target)
+    others = build_loss([LossTerm(name="lovasz")], task="multilabel")(logits[:, [0, 2]], target[:, [0, 2]])
+    torch.testing.assert_close(found, others)
+    weighted = build_loss([LossTerm(name="lovasz")], task="multilabel", weights=[1.0, 5.0, 3.0])(logits, target)
+    both = build_loss([LossTerm(name="lovasz")], task="multilabel", weights=[1.0, 3.0])
+    torch.testing.assert_close(weighted, both(logits[:, [0, 2]], target[:, [0, 2]]))
+
+
+@pytest.mark.parametrize(("task", "name"), PAIRS)
+def test_where_every_class_is_known_the_loss_is_the_same_number(task: str, name: str) -> None:
+    logits, target = example(task)
+    loss = build_loss([LossTerm(name=name)], task=task)
+    none = torch.zeros(2, 2 if task != "binary" else 1, dtype=torch.bool)
+    assert float(loss(logits, target, none)) == float(loss(logits, target))
+
+
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
 def test_focal_loss_is_that_of_its_definition(gamma: float) -> None:
     logits, target = example("multiclass")

@@ -38,16 +38,32 @@ def test_a_patch_is_the_box_of_its_row(image: tuple, record: Callable) -> None:
         rows((0, 0, 64, 64), (86, 106, 64, 64)), normalized={"a": path}, record=record("multilabel"), side=64
     )
     assert len(dataset) == 2
-    found, target, epoch = dataset[5, 1, 0]
+    found, target, epoch, unknown = dataset[5, 1, 0]
     np.testing.assert_array_equal(found, pixels[:, 86:150, 106:170])
     np.testing.assert_array_equal(target, truth[:, 86:150, 106:170])
     assert epoch == 5
+    assert unknown.tolist() == [False, False]
+
+
+@pytest.mark.parametrize("task", ["multilabel", "multiclass"])
+def test_a_class_that_nobody_looked_for_is_ignored_in_its_plane_and_named_for_labels(
+    image: tuple, record: Callable, task: str
+) -> None:
+    path, _, truth = image
+    table = rows((0, 0, 64, 64), (10, 10, 64, 64)).assign(pixels_OD=[-1, 9])
+    dataset = PatchDataset(table, normalized={"a": path}, record=record(task), side=64)
+    samples = [dataset[0, at, 0] for at in (0, 1)]
+    assert [each[3].tolist() for each in samples] == [[False, True], [False, False]]
+    if task == "multilabel":
+        assert (samples[0][1][1] == 255).all()
+        np.testing.assert_array_equal(samples[0][1][0], truth[0, :64, :64])
+    assert all((each[1] != 255).all() for each in (samples if task == "multiclass" else samples[1:]))
 
 
 def test_a_small_box_is_padded_and_its_padding_ignored(image: tuple, record: Callable) -> None:
     path, pixels, _ = image
     dataset = PatchDataset(rows((100, 120, 50, 40)), normalized={"a": path}, record=record(), side=64)
-    found, target, _ = dataset[0, 0, 0]
+    found, target, *_ = dataset[0, 0, 0]
     assert found.shape == (3, 64, 64)
     np.testing.assert_array_equal(found[:, :50, :40], pixels[:, 100:150, 120:160])
     assert (target[:50, :40] <= 2).all()

@@ -39,6 +39,34 @@ def test_plane_counts_equal_a_loop_over_pixels_at_one_half(task: str) -> None:
     assert class_counts(logits, target, task=task).tolist() == expected
 
 
+@pytest.mark.parametrize("task", ["multilabel", "multiclass"])
+def test_a_patch_in_which_nobody_looked_for_a_class_counts_nothing_for_it(task: str) -> None:
+    random = torch.Generator().manual_seed(3)
+    unknown = torch.tensor([[False, True, False], [False, False, False]])
+    logits = torch.randn(2, 4 if task == "multiclass" else 3, 6, 7, generator=random)
+    if task == "multiclass":
+        target = torch.randint(0, 4, (2, 6, 7), generator=random, dtype=torch.uint8)
+        target[0][target[0] == 2] = 0
+        predicted = [logits.argmax(dim=1).numpy() == at for at in (1, 2, 3)]
+        truth = [target.numpy() == at for at in (1, 2, 3)]
+    else:
+        target = torch.randint(0, 2, (2, 3, 6, 7), generator=random, dtype=torch.uint8)
+        target[unknown] = 255
+        predicted, truth = list((logits.numpy() >= 0).swapaxes(0, 1)), list((target.numpy() == 1).swapaxes(0, 1))
+    known = ~unknown.numpy()
+    expected = [
+        loop(predicted[at][known[:, at]], truth[at][known[:, at]], np.ones((known[:, at].sum(), 6, 7), bool))
+        for at in range(3)
+    ]
+    assert class_counts(logits, target, unknown, task=task).tolist() == expected
+    pooled = PooledHistograms(3, task=task)
+    pooled.update(logits, target, unknown)
+    chances = probabilities(logits, task).half().numpy()
+    for at, found in enumerate(pooled.compute().numpy()):
+        own = known[:, at]
+        np.testing.assert_array_equal(found, probability_histogram(chances[own, at], truth[at][own]))
+
+
 def test_counts_add_up_over_batches_and_start_again() -> None:
     pooled = PooledCounts(1, task="binary")
     logits = torch.tensor([[[[5.0, 5.0, -5.0, -5.0]]]])

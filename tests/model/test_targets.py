@@ -41,3 +41,16 @@ def test_labels_of_other_tasks_keep_their_overlap(record: Callable[..., DatasetR
     truth = TRUTH if task == "multilabel" else TRUTH[:1]
     codes = ("MA", "OD") if task == "multilabel" else ("MA",)
     np.testing.assert_array_equal(build_target(truth, record=record(task, codes)), truth)
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_the_truth_of_an_unknown_class_is_never_a_target(record: Callable, task: str) -> None:
+    unknown = np.array([False, True])
+    target = build_target(TRUTH, record=record(task), unknown=unknown)
+    alone = build_target(TRUTH * np.array([1, 0], np.uint8)[:, None, None], record=record(task))
+    np.testing.assert_array_equal(
+        target if task == "multiclass" else target[0], alone if task == "multiclass" else alone[0]
+    )
+    assert task == "multiclass" or (target[1] == 255).all()
+    plain = build_target(TRUTH, record=record(task))
+    np.testing.assert_array_equal(build_target(TRUTH, record=record(task), unknown=~unknown & unknown), plain)

@@ -16,10 +16,12 @@ from pipeline.arrays.metrics import Counts
 from pipeline.config import Augmentation, LossTerm, ModelSettings
 from pipeline.errors import ModelError, PipelineError
 from pipeline.model.checkpoint import load_model, read_card
+from pipeline.model.loss import WeightedLoss
 from pipeline.model.module import Training
 from pipeline.model.network import build_network, probabilities
 from pipeline.normalized.stain.record import REFERENCE, Estimate
 from pipeline.seeds import derived_seed
+from pipeline.stores import write_table
 from pipeline.stores.documents import json_text
 from pipeline.stores.provenance import file_digest
 from pipeline.words import partial_path
@@ -239,11 +241,29 @@ def test_the_epoch_of_the_best_lesion_aupr_can_be_kept_and_the_disc_does_not_cou
     assert card.selected_by.startswith("mean average precision over the lesion classes")
 
 
+@pytest.mark.parametrize("task", ["multilabel", "multiclass"])
+def test_a_class_that_nobody_looked_for_in_an_image_has_no_part_in_its_loss_nor_scores(
+    bench: Callable, quick: ModelSettings, task: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny, seen = bench(task), []
+    partly = tiny.frame["image_id"].isin(["image_1", "image_2"])
+    table = tiny.frame.assign(pixels_OD=tiny.frame["pixels_OD"].mask(partly, -1))
+    write_table(table, tiny.index, provenance={})
+    plain = WeightedLoss.forward
+    monkeypatch.setattr(WeightedLoss, "forward", lambda *given: seen.append(given[3]) or plain(*given))
+    history = pd.read_parquet(tiny.train("out", settings=quick.model_copy(update={"epochs": 1})) / "history.parquet")
+    assert history[["dice_OD", "aupr_OD"]].isna().all(axis=None)
+    assert history[["dice_MA", "aupr_MA", "train_loss"]].notna().all(axis=None)
+    unknown = torch.cat(seen)
+    assert not unknown[:, 0].any()
+    assert unknown[:, 1].sum() == partly.sum()
+
+
 def test_a_loss_that_is_not_finite_names_the_epoch_and_the_remedy(
     bench: Callable, quick: ModelSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny = bench()
-    monkeypatch.setattr("pipeline.model.loss.WeightedLoss.forward", lambda self, logits, target: logits.sum() * np.nan)
+    monkeypatch.setattr("pipeline.model.loss.WeightedLoss.forward", lambda self, logits, *_: logits.sum() * np.nan)
     with pytest.raises(ModelError, match=r"(?s)diverged.*epoch 1.*learning_rate"):
         tiny.train("out", settings=quick)
 

@@ -14,6 +14,7 @@ from pipeline.normalized.view import rescaling_of
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.phantom.fundus import fundus_phantom
 from pipeline.stores import open_group
+from pipeline.stores.image_store import open_normalized
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
@@ -35,12 +36,12 @@ def settings(**changes):
     return NormalizedConfig(strip_rows=64, strip_columns=128, storage=Storage(chunk=32, shard=64), **changes)
 
 
-def normalised(tmp_path, image, masks, config, *, annotated=True, name="eye"):
+def normalised(tmp_path, image, masks, config, *, annotated=True, name="eye", unknown=()):
     Image.fromarray(image).save(tmp_path / "eye.png")
     for code, mask in masks.items():
         Image.fromarray(mask).save(tmp_path / f"eye_{code}.png")
     paths = tuple((code, tmp_path / f"eye_{code}.png") for code in masks)
-    entry = ImageEntry("eye", tmp_path / "eye.png", paths, annotated=annotated)
+    entry = ImageEntry("eye", tmp_path / "eye.png", paths, annotated=annotated, unknown=unknown)
     output = tmp_path / "results" / "d" / "normalized" / f"{name}.zarr"
     normalise_fundus(entry, config=config, job=Job(RECORD, Provenance("normalized", {}, "c")), output=output)
     return open_group(output)
@@ -116,6 +117,18 @@ def test_tiny_and_thin_images_go_through(tmp_path, shape):
 def test_an_image_nobody_annotated_has_no_truth(tmp_path):
     group = normalised(tmp_path, PHANTOM.image, {}, settings(), annotated=False)
     assert "truth" not in group
+
+
+def test_a_class_that_nobody_looked_for_is_named_and_not_counted(tmp_path):
+    masks = {code: PHANTOM.masks[code] for code in CODES if code != "EX"}
+    partly = normalised(tmp_path, PHANTOM.image, masks, settings(rescale=Rescale(factor=0.5)), unknown=("EX",))
+    notes = dict(partly.attrs)["lesionmap"]
+    assert notes["unknown"] == ["EX"]
+    assert set(notes["truth"]) == {*CODES} - {"EX"}
+    assert not partly["truth"][CODES.index("EX")].any()
+    assert open_normalized(tmp_path / "results" / "d" / "normalized" / "eye.zarr").unknown == ("EX",)
+    whole = normalised(tmp_path, PHANTOM.image, masks, settings(), name="whole")
+    assert "unknown" not in dict(whole.attrs)["lesionmap"]
 
 
 def test_the_store_counts_truth_in_the_region_and_lesions_that_rescaling_erased(tmp_path):

@@ -124,7 +124,10 @@ class Dataset:
 def write_store(path: Path, image_id: str, picture: Picture, *, codes: tuple[str, ...]) -> None:
     """A store of stage normalized."""
     height, width = picture.shape
-    notes = {"lesionmap": {"image_id": image_id, "classes": list(codes), "mapping": {}}}
+    notes = {
+        "lesionmap": {"image_id": image_id, "classes": list(codes), "mapping": {}, "unknown": list(picture.unknown)}
+    }
+    known = np.array([code not in picture.unknown for code in codes], np.uint8)[:, None, None]
     shapes = level_shapes(height, width, smallest=8, most=3)
     level = np.zeros((3, height, width), np.uint8) if picture.colour is None else picture.colour
     group = create_pyramid(
@@ -139,7 +142,7 @@ def write_store(path: Path, image_id: str, picture: Picture, *, codes: tuple[str
     for number in range(len(shapes)):
         write_box(group[str(number)], level, y0=0, x0=0)
         level = np.stack([halve(channel) for channel in level])
-    planes = {"truth": picture.truth, "roi": picture.field_of_view}
+    planes = {"truth": picture.truth * known, "roi": picture.field_of_view}
     planes |= {} if picture.ignore is None else {"ignore": picture.ignore}
     for name, values in planes.items():
         write_box(create_plane(group, name, shape=values.shape, dtype="uint8", storage=STORAGE), values, y0=0, x0=0)

@@ -36,6 +36,8 @@ class ImageEntry:
     """Whether the data set itself keeps this image for the test."""
     annotated: bool = True
     """Whether somebody looked for lesions; an image that nobody annotated is for prediction only."""
+    unknown: tuple[str, ...] = ()
+    """Codes of the classes that nobody looked for in an annotated image, in manifest order."""
     group: str = ""
     """The patient; the image itself where nothing is known."""
     centre: str = ""
@@ -63,7 +65,8 @@ class ImageEntry:
         *others
             Further fields, where a result depends on them: ``official_test``, ``group``, ``centre``.
         """
-        own = {"image_id": self.image_id, "annotated": self.annotated, "number": self.number}
+        own: dict[str, Any] = {"image_id": self.image_id, "annotated": self.annotated, "number": self.number}
+        own |= {"unknown": list(self.unknown)} if self.unknown else {}
         return own | {"codes": [code for code, _ in self.masks]} | {name: getattr(self, name) for name in others}
 
     def file_lists(self) -> dict[str, list[str]]:
@@ -87,8 +90,8 @@ def entry_from_files(
     Parameters
     ----------
     facts
-        ``image_id``, ``annotated``, ``number``, and ``codes`` of the masks in their order. Where they matter also
-        ``official_test``, ``group`` and ``centre``.
+        ``image_id``, ``annotated``, ``number``, and ``codes`` of the masks in their order; ``unknown`` where a class
+        is. Where they matter also ``official_test``, ``group`` and ``centre``.
     image, masks, label, annotations
         Paths; empty where there are none.
     largest_decode
@@ -98,7 +101,7 @@ def entry_from_files(
     others = {key: facts[key] for key in ("official_test", "group", "centre") if key in facts}
     picture, values, polygons = (Path(each[0]) if each else None for each in (image, label, annotations))
     name, annotated, number = facts["image_id"], facts["annotated"], facts["number"]
-    others |= {"annotations": polygons, "largest_decode": largest_decode}
+    others |= {"annotations": polygons, "largest_decode": largest_decode, "unknown": tuple(facts.get("unknown", ()))}
     return ImageEntry(name, picture, paths, values, annotated=annotated, number=number, **others)
 
 

@@ -15,7 +15,7 @@ __all__ = ["left_over", "truth_elsewhere"]
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".jp2", ".ppm", ".pgm")
 POLYGONS = (".geojson",)
-WITHOUT = "and their images count as without the class"
+WITHOUT = {"negative": "and their images count as without the class", "unknown": "and the class is unknown there"}
 PIECES = (".dcm",)
 """Suffixes of slides that lie in several files, only one of which is named."""
 
@@ -93,7 +93,8 @@ def _files(record: DatasetRecord, *, entries: Sequence[ImageEntry], root: Path) 
     alike = truth_elsewhere([*unused, *_plain_files(entries, root=root)], codes=record.codes, entries=entries)
     if alike:
         said.append(
-            f"{named_and_counted(alike)} files are named like masks, but lie where none are looked for, {WITHOUT}"
+            f"{named_and_counted(alike)} files are named like masks, but lie where none are looked for,"
+            f" {WITHOUT[record.missing_mask]}"
         )
     return [*said, f"{named_and_counted(unused)} files look like images or masks and are not used"] if unused else said
 

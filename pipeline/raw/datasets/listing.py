@@ -75,7 +75,7 @@ def list_images(record: DatasetRecord, *, dataset: str, root: Path | None) -> tu
     entries, where = _listed(record, root=root, dataset=dataset)
     codes = record.codes if _needs_truth(record, entries) else ()
     entries = list(checked_entries(entries, dataset=dataset, codes=codes, where=where))
-    entries = [replace(each, annotated=each.annotated and _fully_known(each, record=record)) for each in entries]
+    entries = [_with_unknown(each, record=record) for each in entries]
     groups = answers(record.group, fact="group", root=root, entries=entries)
     centres = answers(record.centre, fact="centre", root=root, entries=entries)
     check_groups(record.group, groups=groups, root=root, entries=entries)
@@ -99,13 +99,21 @@ def _needs_truth(record: DatasetRecord, entries: list[ImageEntry]) -> bool:
     return any(entry.annotated for entry in entries) or (declared and record.adaptor != "slide")
 
 
-def _fully_known(entry: ImageEntry, *, record: DatasetRecord) -> bool:
-    # Where an absent file means that nobody looked, an image that lacks one has no complete truth. It is only
-    # predicted. DigestPath's negative folder says on its own that there is nothing.
+def _with_unknown(entry: ImageEntry, *, record: DatasetRecord) -> ImageEntry:
+    """Image entry with the classes that nobody looked for; where that is every class, nobody annotated it."""
+    if not entry.annotated or not _files_tell(entry, record=record):
+        return entry
+    known = {code for code, _ in entry.masks}
+    return replace(
+        entry, annotated=bool(known), unknown=tuple(c for c in record.codes if c not in known) if known else ()
+    )
+
+
+def _files_tell(entry: ImageEntry, *, record: DatasetRecord) -> bool:
+    """Whether an absent mask file means that nobody looked for its class in this image."""
+    # DigestPath's negative folder says on its own that there is nothing.
     if record.missing_mask == "negative" or record.adaptor == "digestpath":
-        return True
+        return False
     if entry.label or entry.annotations or entry.image is None:
-        return True
-    if not entry.masks and record.layout is not None and record.layout.reviewed == "negative":
-        return True
-    return len(entry.masks) == len(record.codes)
+        return False
+    return bool(entry.masks) or record.layout is None or record.layout.reviewed != "negative"

@@ -55,10 +55,16 @@ def test_a_folder_gives_images_with_their_masks_in_text_order(root):
     assert [entry.group for entry in entries] == ["eye_1", "eye_2", "eye_3"]
 
 
-def test_where_a_missing_mask_means_unknown_an_incomplete_image_is_only_predicted(root):
+def test_where_a_missing_mask_means_unknown_a_class_without_a_file_is_unknown_in_that_image(root):
     picture(root / "od" / "eye 1.png")
     entries = list_images(record(missing_mask="unknown"), dataset="mine", root=root)
-    assert [entry.annotated for entry in entries] == [True, False, False]
+    assert [(entry.annotated, entry.unknown) for entry in entries] == [(True, ()), (True, ("EX",)), (False, ())]
+    assert all(entry_from_files(each.facts(), **each.file_lists()).unknown == each.unknown for each in entries)
+    # What stages record of an image of which every class is known stays as it was.
+    assert ["unknown" in entry.facts() for entry in entries] == [False, True, False]
+    sheets = [fact_sheet(entry, record=record(missing_mask="unknown")) for entry in entries]
+    assert [list(sheet["pixels"].values()).count(-1) for sheet in sheets] == [0, 1, 2]
+    assert sheets[1]["pixels"]["EX"] == -1
 
 
 @pytest.mark.parametrize("missing", ["negative", "unknown"])
@@ -66,7 +72,8 @@ def test_an_image_without_truth_files_can_be_declared_free_of_lesions(root, miss
     layout = record().folder.model_copy(update={"reviewed": "negative"})
     declared = record(missing_mask=missing).model_copy(update={"folder": layout})
     entries = list_images(declared, dataset="mine", root=root)
-    assert [entry.annotated for entry in entries] == [missing == "negative"] * 2 + [True]
+    unknown = [(), ()] if missing == "negative" else [("OD",), ("EX",)]
+    assert [(entry.annotated, entry.unknown) for entry in entries] == [(True, each) for each in [*unknown, ()]]
     sheet = fact_sheet(entries[2], record=declared, workers=1)
     assert (sheet["pixels"], sheet["rejected"]) == ({"EX": 0, "OD": 0}, "")
 

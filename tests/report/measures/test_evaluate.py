@@ -167,6 +167,23 @@ def test_a_class_that_nobody_annotated_in_an_image_has_no_row_there_and_no_backg
     assert set(images[images.image_id == "eye_04"].class_code) == {"MA", "EX", "SE", "OD", BACKGROUND}
 
 
+def test_pooled_measures_of_a_class_are_those_of_the_images_in_which_it_was_looked_for(make, eyes, tmp_path):
+    partly = [replace(eye, annotated=(True, False, True, True)) if eye.image_id == "eye_04" else eye for eye in eyes]
+    made = make(tmp_path, partly, fusions=("none",))
+    summary = pd.read_parquet(made.results[0].metrics_classes)
+    for at, code in enumerate(made.record.codes):
+        known = [eye for eye in partly if eye.split == "test" and (code != "EX" or eye.image_id != "eye_04")]
+        truth = np.concatenate([eye.truth[at].ravel() > 0 for eye in known])
+        score = np.concatenate([eye.probability[at].ravel() for eye in known]).astype(np.float64)
+        if truth.any():
+            found = {name: value(summary, "test", f"{name}_pooled", code=code) for name in ("ap", "dice", "iou")}
+            both, either = (truth & (score >= 0.5)).sum(), (truth | (score >= 0.5)).sum()
+            assert found["ap"] == pytest.approx(eager_average_precision(score, truth))
+            assert found["dice"] == pytest.approx(2 * both / (both + either))
+            assert found["iou"] == pytest.approx(both / either)
+    assert sum(eye.split == "test" for eye in partly) == 2
+
+
 def test_intervals_appear_from_ten_groups_on_and_hold_the_value(make, make_eye, tmp_path):
     many = [make_eye(number, "test", height=40, width=40) for number in range(11)]
     made = make(tmp_path, many, fusions=("none",))

@@ -28,6 +28,20 @@ def test_totals_per_split_count_holding_and_annotated_images(world):
     assert rows["all usable"]["Images"] == "6"
 
 
+def test_totals_say_in_how_many_annotated_images_a_class_is_unknown(world):
+    images = read_table(world.inputs.images)
+    images.loc[images["image_id"] == "eye_04", "pixels_EX"] = -1
+    table = splits_table(images, world.record)
+    column = [cell.text for cell in table.head].index("EX")
+    cells = {row[0].text: row[column] for row in table.rows}
+    assert (cells["test"].text[-1], cells["test"].note, cells["all usable"].note) == (
+        "1",
+        "unknown in 1",
+        "unknown in 1",
+    )
+    assert cells["train"].note == cells["predict"].note == ""
+
+
 def test_the_table_of_images_tells_not_annotated_from_none(world):
     rows = {row[0].text: row for row in images_table(read_table(world.inputs.images), world.record).rows}
     assert rows["eye_05"][-1].text == "not annotated"

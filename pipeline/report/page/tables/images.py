@@ -1,5 +1,7 @@
 """Tables of the images: one row per image, and one per split."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from pipeline.config.manifest import DatasetRecord
@@ -44,11 +46,14 @@ def images_table(table: pd.DataFrame, record: DatasetRecord) -> Table:
     return Table(f"All {counted(len(rows))} images", tuple(head), tuple(rows))
 
 
-def _held(part: pd.DataFrame, code: str) -> Cell:
-    known = part[part[f"pixels_{code}"] >= 0]
+def _held(part: pd.DataFrame, code: str, *, codes: Sequence[str]) -> Cell:
+    looked = part[[f"pixels_{each}" for each in codes]].ge(0)
+    known = part[looked[f"pixels_{code}"]]
     held = int((known[f"pixels_{code}"] > 0).sum())
     hint = f"{held} of {len(known)} annotated images hold {code}"
-    return Cell(f"{held} / {len(known)}" if len(known) else DASH, hint=hint)
+    unknown = int((looked.any(axis=1) & ~looked[f"pixels_{code}"]).sum())
+    note = f"unknown in {unknown}" if unknown else ""
+    return Cell(f"{held} / {len(known)}" if len(known) else DASH, hint=hint, note=note)
 
 
 def splits_table(table: pd.DataFrame, record: DatasetRecord) -> Table:
@@ -63,7 +68,7 @@ def splits_table(table: pd.DataFrame, record: DatasetRecord) -> Table:
             Cell(counted(part["group_id"].nunique())),
             Cell(counted(part["centre"].nunique())),
         ]
-        held = [Cell(DASH) if name == "rejected" else _held(part, code) for code in record.codes]
+        held = [Cell(DASH) if name == "rejected" else _held(part, code, codes=record.codes) for code in record.codes]
         rows.append((text_cell(name, strong=True), *plain, Cell(f"{megapixels:,.1f}"), *held))
     classes = [(each.code, f"images that hold {each.name} / images annotated for it") for each in record.classes]
     head = headings("Split", "Images", ("Groups", "patients"), "Centres", ("Mpx", "original megapixels"), *classes)
