@@ -7,7 +7,7 @@ STAGE_RESULTS["segmentation"] = each(
 
 # Training images, where the areas of the regions of their truth are asked for.
 area_images = lambda w: (
-    learned_images(images_table(w), folds=run_of(w).config.model.folds(w.model))
+    learned_images(images_table(w), folds=run_of(w).config.model.folds_of(w.model))
     if run_of(w).config.segmentation.minimum_areas == "percentile"
     else []
 )

@@ -110,7 +110,7 @@ def drawn_samplings(wildcards):
 def measured(wildcards):
     """Images that the scores of a model are measured on."""
     config = run_of(wildcards).config
-    folds = config.model.folds(wildcards.model)
+    folds = config.model.folds_of(wildcards.model)
     return measured_images(images_table(wildcards), folds=folds, splits=config.probability.splits)
 
 

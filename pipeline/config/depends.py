@@ -240,7 +240,7 @@ def probability_image(run: DatasetRun, model: str) -> Values:
 def segmentation_thresholds(run: DatasetRun, model: str) -> Values:
     """Dependencies of thresholds: how they are fitted, and on which folds."""
     fitted = _part(_block(run, "segmentation"), FITTED)
-    return {"record": bare_record(run), "folds": list(run.config.model.folds(model)), "segmentation": fitted}
+    return {"record": bare_record(run), "folds": list(run.config.model.folds_of(model)), "segmentation": fitted}
 
 
 def segmentation_image(run: DatasetRun) -> Values:
@@ -263,7 +263,7 @@ def report_metrics(run: DatasetRun, model: str) -> Values:
     """Dependencies of measures: the number of resamples, and the folds."""
     return {
         "record": bare_record(run),
-        "folds": list(run.config.model.folds(model)),
+        "folds": list(run.config.model.folds_of(model)),
         "report": _part(_block(run, "report"), MEASURED),
         "seed": run.config.seed,
     }
@@ -271,7 +271,7 @@ def report_metrics(run: DatasetRun, model: str) -> Values:
 
 def report_borders(run: DatasetRun, model: str) -> Values:
     """Dependencies of what borders of windows do: the folds."""
-    return {"record": bare_record(run), "folds": list(run.config.model.folds(model))}
+    return {"record": bare_record(run), "folds": list(run.config.model.folds_of(model))}
 
 
 def report_page(run: DatasetRun, images: Mapping[str, int]) -> Values:

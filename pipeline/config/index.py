@@ -48,6 +48,10 @@ class _Drawn(_Patches):
         None, description="Patches of one class, or of background, that one image gives at most; null for no limit."
     )
     most_per_group: Count | None = Field(None, description="The same for one group (patient).")
+    fold: Annotated[int, Field(ge=-1)] = Field(
+        -1,
+        description="Fold that validates: nothing is drawn from it. -1: the split validation. Models of folds set it.",
+    )
     hard_negatives: HardNegatives = Field(HardNegatives(), description="False positives of an earlier model.")
 
 

@@ -7,7 +7,15 @@ from pydantic import AfterValidator, Field, model_validator
 from pipeline.config.augmentation import AnyAugmentation, BrightnessContrast, Flips, Tint, Turns
 from pipeline.config.values import Count, Positive, SafeName, Share, Strict
 
-__all__ = ["BUILT_IN_WEIGHTS", "PACKAGED_ENCODERS", "Ensemble", "LossTerm", "ModelConfig", "ModelSettings"]
+__all__ = [
+    "BUILT_IN_WEIGHTS",
+    "PACKAGED_ENCODERS",
+    "Ensemble",
+    "LossTerm",
+    "ModelConfig",
+    "ModelSettings",
+    "model_by_folds",
+]
 
 Network: TypeAlias = Literal["unet", "unetplusplus", "deeplabv3plus", "fpn", "pspnet", "manet", "segformer", "upernet"]
 """Architectures."""
@@ -137,6 +145,9 @@ class ModelConfig(Strict):
         {}, description="Name → models whose mean probability counts, such as those of all folds. Used like a model."
     )
 
+    folds: Annotated[int, Field(ge=0, le=100)] = Field(
+        0, description="Cross-validation: each model is trained once a fold, and is the ensemble of these; 0: no folds."
+    )
     predict: tuple[str, ...] | None = Field(
         None, min_length=1, description="Models and ensembles that get maps and a place in the report; null: all."
     )
@@ -172,10 +183,33 @@ class ModelConfig(Strict):
         ensemble = self.ensembles[name]
         return ensemble.weights if isinstance(ensemble, Ensemble) else {}
 
-    def folds(self, name: str) -> tuple[int, ...]:
+    def folds_of(self, name: str) -> tuple[int, ...]:
         """The fold of a model, or of each member of an ensemble."""
         return tuple(self.member_folds(name).values())
 
     def member_folds(self, name: str) -> dict[str, int]:
         """Member of an ensemble, or the model itself → its fold."""
         return {each: self.models[each].fold for each in self.members(name)}
+
+
+def model_by_folds(config: ModelConfig) -> ModelConfig:
+    """Models of cross-validation: each model of no fold becomes ``{model}.fold0`` … and their ensemble ``{model}``.
+
+    Raises
+    ------
+    ValueError
+        For ensembles of such models: each is an ensemble already.
+    """
+    single = {name for name, each in config.models.items() if each.fold == -1}
+    for name in config.ensembles:
+        if mixed := single & set(config.members(name)):
+            raise ValueError(
+                f"ensembles.{name} cannot hold {', '.join(sorted(mixed))}: with folds each is an ensemble itself"
+            )
+    models = {name: each for name, each in config.models.items() if name not in single}
+    ensembles = dict(config.ensembles)
+    for name in sorted(single):
+        members = {f"{name}.fold{fold}": fold for fold in range(config.folds)}
+        models |= {each: config.models[name].model_copy(update={"fold": fold}) for each, fold in members.items()}
+        ensembles[name] = tuple(members)
+    return config.model_copy(update={"models": models, "ensembles": ensembles})

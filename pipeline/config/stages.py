@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from pipeline.config.index import IndexConfig
-from pipeline.config.model import ModelConfig
+from pipeline.config.model import ModelConfig, model_by_folds
 from pipeline.config.normalized import NormalizedConfig
 from pipeline.config.probability import ProbabilityConfig
 from pipeline.config.raw import RawConfig
@@ -42,6 +42,19 @@ class StageConfig(Strict):
         return self
 
     @model_validator(mode="after")
+    def _folds(self) -> Self:
+        if not self.model.folds:
+            return self
+        if self.model.folds == 1 or self.raw.folds not in (0, self.model.folds):
+            raise ValueError(
+                f"model.folds {self.model.folds} needs at least 2, and raw.folds {self.model.folds} or 0, "
+                f"not {self.raw.folds}"
+            )
+        object.__setattr__(self, "raw", self.raw.model_copy(update={"folds": self.model.folds}))
+        object.__setattr__(self, "model", model_by_folds(self.model))
+        return self
+
+    @model_validator(mode="after")
     def _known_samplings(self) -> Self:
         for name, model in self.model.models.items():
             if model.sampling not in self.index.samplings:
@@ -49,6 +62,20 @@ class StageConfig(Strict):
                 raise ValueError(f"model.models.{name}.sampling {model.sampling!r} is not in index.samplings ({known})")
             if model.fold >= max(self.raw.folds, 0) and model.fold != -1:
                 raise ValueError(f"model.models.{name}.fold {model.fold} needs raw.folds > {model.fold}")
+        return self
+
+    @model_validator(mode="after")
+    def _samplings_of_folds(self) -> Self:
+        models, samplings = dict(self.model.models), dict(self.index.samplings)
+        for name, model in models.items():
+            base = samplings[model.sampling]
+            if model.fold == -1 or base.strategy == "grid" or base.fold == model.fold:
+                continue
+            drawn = f"{model.sampling}.fold{model.fold}"
+            samplings[drawn] = base.model_copy(update={"fold": model.fold})
+            models[name] = model.model_copy(update={"sampling": drawn})
+        object.__setattr__(self, "model", self.model.model_copy(update={"models": models}))
+        object.__setattr__(self, "index", self.index.model_copy(update={"samplings": samplings}))
         return self
 
     @model_validator(mode="after")

@@ -27,7 +27,7 @@ from pipeline.runtime.threads import each
 from pipeline.stores import read_noted, read_table, write_table
 from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.job import Job
-from pipeline.words import BACKGROUND
+from pipeline.words import BACKGROUND, LEARNED_SPLITS
 
 __all__ = ["Inputs", "read_index", "write_index"]
 
@@ -77,7 +77,8 @@ def write_index(inputs: Inputs, *, dataset: str, sampling: Sampling, job: Job, o
     StoreError
         Where an input is missing or does not fit.
     """
-    sources = _sources(inputs, record=job.record)
+    fold = -1 if isinstance(sampling, GridSampling) else sampling.fold
+    sources = _sources(inputs, record=job.record, fold=fold)
     _refuse_too_many(sources, sampling, where=inputs.images)
     plan = _plan(sources, sampling=sampling, listed=inputs.hard_negatives, job=job)
 
@@ -120,8 +121,17 @@ def _refuse_too_many(sources: Sequence[Source], sampling: Sampling, *, where: Pa
         )
 
 
-def _sources(inputs: Inputs, *, record: DatasetRecord) -> list[Source]:
-    frame = read_table(inputs.images)
+def _by_fold(images: pd.DataFrame, fold: int) -> pd.DataFrame:
+    """The table with the splits of a fold: its images validate, the others that may be learned from train."""
+    if fold < 0:
+        return images
+    split = images["split"].astype(str)
+    learned = split.where(images["fold"] == fold, "train").where(images["fold"] != fold, "validation")
+    return images.assign(split=split.where(~split.isin(LEARNED_SPLITS), learned))
+
+
+def _sources(inputs: Inputs, *, record: DatasetRecord, fold: int) -> list[Source]:
+    frame = _by_fold(read_table(inputs.images), fold)
     used = frame[(frame["rejected"] == "") & frame["split"].isin(SPLITS)].sort_values("image_id")
     for name, paths in (("candidates", inputs.candidates), ("normalized", inputs.normalized)):
         if missing := sorted(set(used["image_id"]) - paths.keys()):

@@ -3,8 +3,8 @@
 Training takes the rows that were drawn for the split ``train``, validation the grid of the split ``validation``; rows
 of a grid without field of view or tissue are left out, as inference leaves them out.
 
-With a fold k, the rows of fold k validate, and all other rows of both splits train. That needs grid rows in both
-splits: a guided or balanced sampling has none for the images of ``train``, so it is refused with a fold.
+With a fold k, the rows of fold k validate, and all other rows of both splits train. A guided or balanced sampling has an
+index for each fold, whose split ``validation`` is that fold; one that was drawn for the splits is refused with a fold.
 """
 
 from collections.abc import Iterable, Mapping
@@ -70,6 +70,8 @@ def _by_split(rows: pd.DataFrame) -> Rows:
 
 def _by_fold(rows: pd.DataFrame, fold: int) -> Rows:
     mine = rows[rows["split"].isin(LEARNED_SPLITS)]
+    if (validates := mine["split"] == "validation").any() and (validates == (mine["fold"] == fold)).all():
+        return _by_split(rows)  # the sampling was drawn for this fold
     drawn = mine[mine["strategy"] != "grid"]
     if len(drawn):
         raise ModelError(
@@ -77,7 +79,7 @@ def _by_fold(rows: pd.DataFrame, fold: int) -> Rows:
             where="model.models.*.fold",
             found=f"fold {fold}, and {len(drawn)} rows of strategy {drawn['strategy'].iloc[0]}",
             expected="grid rows only, which can train as well as validate",
-            remedy="Use a sampling of strategy grid for this model, or fold -1.",
+            remedy="Draw the sampling for this fold (index.samplings.*.fold), or use fold -1.",
         )
     held = mine["fold"] == fold
     if not held.any():

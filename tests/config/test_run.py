@@ -254,3 +254,33 @@ def test_what_predicts_can_be_an_ensemble_alone():
     all_of_them = ModelConfig(models=models, ensembles={"both": ("a", "b")})
     assert all_of_them.predictors == ("a", "b", "both")
     assert ModelConfig(models=models, ensembles={"both": ("a", "b")}, predict=("both",)).predictors == ("both",)
+
+
+def test_folds_train_each_model_once_a_fold_with_an_index_of_its_own():
+    tree = {
+        "model": {"folds": 3, "models": {"unet": {}, "plain": {"sampling": "grid"}}},
+        "index": {"samplings": {"guided": {"strategy": "guided"}, "grid": {"strategy": "grid"}}},
+    }
+    config = StageConfig.model_validate(tree)
+    assert config.raw.folds == 3
+    assert config.model.folds_of("unet") == config.model.folds_of("plain") == (0, 1, 2)
+    assert config.model.members("unet") == ("unet.fold0", "unet.fold1", "unet.fold2")
+    assert [config.model.models[f"unet.fold{at}"].sampling for at in range(3)] == [
+        f"guided.fold{at}" for at in range(3)
+    ]
+    assert [config.index.samplings[f"guided.fold{at}"].fold for at in range(3)] == [0, 1, 2]
+    assert {config.model.models[f"plain.fold{at}"].sampling for at in range(3)} == {"grid"}
+    assert config.model.predictors == tuple(sorted({"unet", "plain", *config.model.models}))
+
+
+@pytest.mark.parametrize(
+    ("tree", "words"),
+    [
+        ({"model": {"folds": 3}, "raw": {"folds": 4}}, r"model\.folds 3.*raw\.folds 3 or 0, not 4"),
+        ({"model": {"folds": 1}}, "at least 2"),
+        ({"model": {"folds": 2, "models": {"a": {}, "b": {}}, "ensembles": {"c": ["a", "b"]}}}, "ensembles.c.*a, b"),
+    ],
+)
+def test_folds_that_cannot_be_are_refused(tree, words):
+    with pytest.raises(ValueError, match=words):
+        StageConfig.model_validate(merge({"index": {"samplings": {"guided": {"strategy": "guided"}}}}, tree))

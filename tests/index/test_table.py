@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from pipeline.config import GridSampling, GuidedSampling
+from pipeline.config import BalancedSampling, GridSampling, GuidedSampling
 from pipeline.errors import SamplingError, StoreError
 from pipeline.index import table
 from pipeline.index.sampling.quota import apportion
 from pipeline.index.schema import columns, problems, row_groups
+from pipeline.model.rows import choose_rows
 from pipeline.stores import read_rows, table_metadata, write_table
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
@@ -219,6 +220,32 @@ def test_rejected_and_predicted_images_give_no_rows(make, picture):
     assert set(data.index(guided())["image_id"]) == {"i"}
     with pytest.raises(SamplingError, match="no image to cut patches from"):
         data.index(guided(), ids=("r", "p"))
+
+
+@pytest.mark.parametrize("strategy", ["guided", "balanced"])
+@pytest.mark.parametrize("fold", [0, 1, 2])
+def test_the_index_of_a_fold_draws_from_all_others_and_not_from_it(make, picture, scatter, strategy, fold):
+    splits = ("train", "validation", "train", "train", "validation", "train", "test")
+    pictures = {
+        f"i{at}": picture(
+            scatter(at, height=60, width=70, count=9), split=split, fold=-1 if split == "test" else at % 3
+        )
+        for at, split in enumerate(splits)
+    }
+    chosen = (
+        GuidedSampling(patch=16, total=90, jitter=4, fold=fold)
+        if strategy == "guided"
+        else BalancedSampling(patch=16, total=40, negatives="anywhere", least_roi=0.0, fold=fold)
+    )
+    found = make(pictures).index(chosen)
+    inside = {name for name, each in pictures.items() if each.fold == fold}
+    others = {name for name, each in pictures.items() if each.fold not in (fold, -1)}
+    by_split = {split: set(rows["image_id"].astype(str)) for split, rows in found.groupby("split", observed=True)}
+    assert by_split == {"train": others, "validation": inside, "test": {"i6"}}
+    assert set(found.loc[found["split"] == "train", "strategy"]) == {strategy}
+    assert set(found.loc[found["split"] != "train", "strategy"]) == {"grid"}
+    rows = choose_rows(found, fold=fold)
+    assert not set(rows.training["group_id"]) & set(rows.validation["group_id"])
 
 
 def test_a_missing_input_is_named(several):

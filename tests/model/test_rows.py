@@ -48,8 +48,22 @@ def test_no_test_row_is_ever_seen(fold: int) -> None:
 
 
 def test_a_fold_of_a_guided_sampling_is_refused_with_the_way_out() -> None:
-    with pytest.raises(ModelError, match=r"(?s)guided.*strategy grid"):
+    with pytest.raises(ModelError, match=r"(?s)guided.*samplings\.\*\.fold"):
         choose_rows(DRAWN, fold=0)
+
+
+def test_a_sampling_that_was_drawn_for_the_fold_has_its_splits() -> None:
+    drawn = table(
+        ("train", "guided", 1, 0.0),
+        ("train", "balanced", 2, 0.9),
+        ("validation", "grid", 0, 1.0),
+        ("test", "grid", -1, 1.0),
+    )
+    chosen = choose_rows(drawn, fold=0)
+    assert chosen.training.index.tolist() == [0, 1]
+    assert chosen.validation.index.tolist() == [2]
+    with pytest.raises(ModelError, match=r"samplings\.\*\.fold"):
+        choose_rows(drawn, fold=1)
 
 
 def test_a_fold_that_nobody_has_names_those_that_exist() -> None:

@@ -35,6 +35,7 @@ class Picture:
     rejected: str = ""
     group: str | None = None
     ignore: NDArray[np.uint8] | None = None
+    fold: int = -1
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -89,7 +90,7 @@ class Dataset:
             "group_id": picture.group or f"g{image_id}",
             "split": picture.split,
         }
-        return {**facts, "fold": np.int8(-1), "rejected": picture.rejected, **pixels}
+        return {**facts, "fold": np.int8(picture.fold), "rejected": picture.rejected, **pixels}
 
     def write(
         self,

@@ -9,16 +9,10 @@ import pytest
 from pipeline.config.run import merge
 from tests.workflow.project import FUNDUS, Project, copy_of_project
 
-UNET = {**FUNDUS["model"]["models"]["unet"], "sampling": "grid"}
 FOLDS = merge(
     FUNDUS,
     {
-        "raw": {"folds": 2},
-        "index": {"samplings": {"guided": None, "grid": {"strategy": "grid", "patch": 64}}},
-        "model": {
-            "models": {"unet": None, "first": {**UNET, "fold": 0}, "second": {**UNET, "fold": 1}},
-            "ensembles": {"folds": ["first", "second"]},
-        },
+        "model": {"folds": 2},
         "probability": {"fusions": ["gaussian"], "splits": ["validation", "test"]},
     },
 )
@@ -51,24 +45,35 @@ def test_thresholds_and_scores_are_of_images_that_a_model_has_not_seen(folds):
         table = pd.read_parquet(root / "report" / f"{model}.gaussian.images.parquet").astype(str)
         return set(table.loc[table["split"] == split, "image_id"])
 
-    first, second = ({f"{name}/{image}" for image in fold[at]} for at, name in enumerate(("first", "second")))
-    assert (used("first"), used("second"), used("folds")) == (first, second, first | second)
-    assert (measured("first", "validation"), measured("second", "validation")) == (fold[0], fold[1])
-    assert measured("folds", "validation") == set()
+    members = ("unet.fold0", "unet.fold1")
+    first, second = ({f"{name}/{image}" for image in fold[at]} for at, name in enumerate(members))
+    assert (*map(used, members), used("unet")) == (first, second, first | second)
+    assert tuple(measured(name, "validation") for name in members) == (fold[0], fold[1])
+    assert measured("unet", "validation") == set()
+    for at in (0, 1):
+        index = pd.read_parquet(root / "index" / f"guided.fold{at}.parquet").astype({"split": str, "image_id": str})
+        by_split = index.groupby("split")["image_id"].unique().map(set)
+        assert (by_split["train"], by_split["validation"]) == (fold[1 - at], fold[at])
     test = set(images.loc[images["split"] == "test", "image_id"])
-    assert all(measured(model, "test") == test for model in ("first", "second", "folds"))
+    assert all(measured(model, "test") == test for model in (*members, "unet"))
 
 
 def test_the_page_names_the_ensemble_and_its_members(folds):
     page = (folds.folder / "results" / "tiny" / "report" / "index.html").read_text()
-    assert "mean of the probabilities of first, second" in page
-    assert "folds / gaussian" in page
+    assert "mean of the probabilities of unet.fold0, unet.fold1" in page
+    assert "unet / gaussian" in page
     assert re.search(r"thresholds were fitted on the maps of the members that had not seen an image", page)
 
 
 def test_a_member_that_changes_remakes_the_ensemble_and_not_the_other_member(folds):
-    folds.configure(merge(FOLDS, {"model": {"models": {"first": {"learning_rate": 2.0e-3}}}}))
+    # One member alone can be changed where the folds are written out.
+    unet = FOLDS["model"]["models"]["unet"]
+    written_out = {f"unet.fold{at}": {**unet, "sampling": "guided", "fold": at} for at in (0, 1)}
+    written_out["unet.fold0"]["learning_rate"] = 2.0e-3
+    ensembles = {"unet": ["unet.fold0", "unet.fold1"]}
+    model = {"folds": 0, "models": {"unet": None, **written_out}, "ensembles": ensembles}
+    folds.configure(merge(FOLDS, {"raw": {"folds": 2}, "model": model}))
     done = folds.snakemake("-n", "all")
     text = done.stdout + done.stderr
-    assert {"first", "folds"} == set(re.findall(r"(?:training|ensemble) (\w+)$", text, re.MULTILINE))
-    assert set(re.findall(r"probability maps of \w+ by (\w+)", text)) == {"first", "folds"}
+    assert {"unet.fold0", "unet"} == set(re.findall(r"(?:training|ensemble) ([\w.]+)$", text, re.MULTILINE))
+    assert set(re.findall(r"probability maps of \w+ by ([\w.]+)", text)) == {"unet.fold0", "unet"}
