@@ -148,7 +148,9 @@ def create_pyramid(
     extra
         Further attributes of the group.
     """
-    attributes = {"ome": multiscales(path.stem, shapes, channels, pixel_size_um), "provenance": dict(provenance)}
+    largest = np.iinfo(dtype).max if np.issubdtype(dtype, np.integer) else 1
+    ome = multiscales(path.stem, shapes, channels, pixel_size_um, largest=largest)
+    attributes = {"ome": ome, "provenance": dict(provenance)}
     group = create_group(path, attributes={**attributes, **(extra or {})})
     for level, (height, width) in enumerate(shapes):
         shard = max(storage.shard >> level, 1)

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ome_zarr_models.v05.image import Image as OmeImage
+from scipy.ndimage import center_of_mass
+from skimage.measure import block_reduce
 
 from pipeline.config import Storage
 from pipeline.errors import StoreError, UnalignedWrite
@@ -28,6 +30,7 @@ from pipeline.stores import (
     write_box,
     write_table,
 )
+from pipeline.stores.multiscales import multiscales
 from pipeline.stores.record import seal
 
 STORAGE = Storage(chunk=16, shard=32)
@@ -59,6 +62,32 @@ def test_a_pyramid_is_a_valid_ome_zarr_image(store):
     group = open_group(path)
     image = OmeImage.from_zarr(group)
     assert [level.path for level in image.ome_attributes.multiscales[0].datasets] == ["0", "1", "2"]
+
+
+def test_viewers_are_told_the_colours_names_and_windows_of_the_channels():
+    shown = multiscales("a", [(4, 4)], ("red", "green", "blue"), None)["omero"]["channels"]
+    assert [(each["label"], each["color"]) for each in shown] == [
+        ("red", "FF0000"),
+        ("green", "00FF00"),
+        ("blue", "0000FF"),
+    ]
+    assert {(each["window"]["start"], each["window"]["end"]) for each in shown} == {(0, 255)}
+    maps = multiscales("a", [(4, 4)], ("MA", "HE"), None, largest=1)["omero"]["channels"]
+    assert [(each["label"], each["window"]["end"]) for each in maps] == [("MA", 1), ("HE", 1)]
+
+
+@pytest.mark.parametrize("size", [1.0, 0.25])
+def test_levels_of_means_lie_where_their_pixels_lay(size):
+    """The centre of mass of a spot is the same in micrometres whatever the level it is measured in."""
+    spot = np.zeros((64, 64))
+    spot[24:40, 16:48] = 1.0
+    levels = multiscales("a", [(64, 64), (32, 32), (16, 16)], ("c",), size)["multiscales"][0]["datasets"]
+    centres = []
+    for at, level in enumerate(levels):
+        scale, *shift = level["coordinateTransformations"]
+        found = np.array(center_of_mass(block_reduce(spot, (2**at, 2**at), np.mean)))
+        centres.append(found * scale["scale"][1:] + (shift[0]["translation"][1:] if shift else 0.0))
+    np.testing.assert_allclose(centres, [centres[0]] * 3)
 
 
 def test_a_known_pixel_size_is_the_scale(tmp_path):
