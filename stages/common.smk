@@ -15,6 +15,7 @@ from snakemake.exceptions import WorkflowError
 from pipeline.config import depends
 from pipeline.config.recorded import parameters
 from pipeline.config.run import plan_run, with_command_line
+from pipeline.config.yaml_file import load_yaml
 from pipeline.errors import PipelineError
 from pipeline.model.held_out import learned_images, measured_images, threshold_sources
 from pipeline.raw.datasets.left_over import left_over
@@ -31,6 +32,10 @@ TEMPLATES = sorted(map(os.path.relpath, (STAGES.parent / "pipeline" / "report" /
 STAGE_RESULTS = {}
 
 try:
+    # Snakemake reads them by itself, and keeps the last of two equal keys.
+    for path in map(Path, workflow.configfiles):
+        if path.suffix != ".json":
+            load_yaml(path)
     config = with_command_line(config, workflow.config_settings.config or {})
     RUN, _runs = plan_run(config, shipped_manifest=Path(workflow.basedir) / "datasets_manifest.yaml")
     DATASETS = {run.entry: run for run in _runs}

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from pipeline.config.yaml_file import read_scalar, read_value
 from pipeline.errors import ConfigurationError
 
 __all__ = ["PROJECT", "key_values", "positive"]
@@ -39,8 +40,22 @@ def key_values(pairs: Sequence[str], *, option: str) -> dict[str, Any]:
                 expected="key=value",
                 remedy="Write it without spaces around the equals sign.",
             )
-        found[key] = yaml.safe_load(value)
+        found[key] = _value(value, option=f"{option} {key}")
     return found
+
+
+def _value(text: str, *, option: str) -> Any:  # noqa: ANN401 any YAML
+    """Value as Snakemake reads it: scalars stay texts inside of YAML, and are then taken for what they are."""
+    try:
+        return read_value(yaml.load(text, Loader=yaml.BaseLoader)) if text[:1] in "[{" else read_scalar(text)  # noqa: S506
+    except (yaml.YAMLError, RecursionError) as problem:
+        raise ConfigurationError(
+            "A value is no YAML.",
+            where=option,
+            found=str(problem)[:500],
+            expected="a number, a text, [a, list] or {a: mapping}",
+            remedy="Put quotes around the whole argument, and a space behind each colon.",
+        ) from None
 
 
 def positive(text: str) -> int:

@@ -12,7 +12,7 @@ from rich.table import Table
 from pipeline.cli.arguments import PROJECT, key_values
 from pipeline.cli.check_files import check_contents
 from pipeline.config.run import DatasetRun, merge, plan_run
-from pipeline.config.validation import load_yaml
+from pipeline.config.yaml_file import load_yaml
 from pipeline.raw.data_warnings import sheet_warnings
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.datasets.headers import check_headers, picture_of, sample_sheet, sample_to_look_at

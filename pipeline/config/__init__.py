@@ -18,6 +18,7 @@ run            plan of a run: merged parameters of each data set
 segmentation   thresholds and regions of stage segmentation
 stages         parameters of one data set for all stages
 validation     validation of plain values, and messages about them
+yaml_file      YAML file read strictly, and values of a command line
 values         kinds of numbers and names, storage of arrays
 """
 

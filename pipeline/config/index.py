@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.config.values import Count, SafeName, Share, Strict
+from pipeline.config.values import Count, SafeName, Share, Side, Strict
 
 __all__ = [
     "BalancedSampling",
@@ -18,8 +18,8 @@ __all__ = [
 
 
 class _Patches(Strict):
-    patch: Count = Field(512, description="Side of a patch in pixels of the normalised image.")
-    overlap: Annotated[float, Field(ge=0, lt=1)] = Field(0.25, description="Overlap of neighbouring grid patches.")
+    patch: Side = Field(512, description="Side of a patch in pixels of the normalised image.")
+    overlap: Annotated[float, Field(ge=0, le=0.99)] = Field(0.25, description="Overlap of neighbouring grid patches.")
 
 
 class GridSampling(_Patches):
@@ -43,7 +43,9 @@ class HardNegatives(Strict):
 
 
 class _Drawn(_Patches):
-    total: Count = Field(1000, description="Training patches drawn, background included, coverage rows not.")
+    total: Annotated[int, Field(ge=1, le=10**8)] = Field(
+        1000, description="Training patches drawn, background included, coverage rows not."
+    )
     most_per_image: Count | None = Field(
         None, description="Patches of one class, or of background, that one image gives at most; null for no limit."
     )

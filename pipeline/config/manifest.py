@@ -7,8 +7,9 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.config.colours import COLOURS, rgb
-from pipeline.config.validation import load_yaml, validate
+from pipeline.config.validation import validate
 from pipeline.config.values import SafeName
+from pipeline.config.yaml_file import load_yaml
 from pipeline.errors import ManifestError
 from pipeline.words import BACKGROUND, by_priority, lesions
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.config.augmentation import AnyAugmentation, BrightnessContrast, Flips, Tint, Turns
-from pipeline.config.values import Count, Positive, SafeName, Share, Strict
+from pipeline.config.values import Count, Positive, SafeName, Share, Strict, Workers
 
 __all__ = [
     "BUILT_IN_WEIGHTS",
@@ -88,11 +88,11 @@ class ModelSettings(Strict):
     warmup_share: Share = Field(0.05, description="Cosine: share of the steps in which the learning rate rises.")
     plateau_factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.5, description="ReduceLROnPlateau: factor.")
     plateau_patience: Annotated[int, Field(ge=0)] = Field(3, description="ReduceLROnPlateau: epochs to wait.")
-    epochs: Count = Field(30, description="Passes over the training patches.")
+    epochs: Annotated[int, Field(ge=1, le=10**6)] = Field(30, description="Passes over the training patches.")
     steps: Count | None = Field(None, description="Steps of the optimizer instead of epochs, in equal epochs.")
     patience: Count | None = Field(None, description="Stop after so many epochs without a better score; null: never.")
     patches_per_epoch: Count | None = Field(None, description="Training patches of one epoch; null for all.")
-    batch_size: Count = Field(8, description="Patches per step.")
+    batch_size: Annotated[int, Field(ge=1, le=65536)] = Field(8, description="Patches per step.")
     accumulate: Count = Field(1, description="Batches whose gradients make one step of the optimizer.")
     clip_norm: Positive | None = Field(None, description="Largest norm of the gradient; longer ones are shortened.")
     average_decay: Annotated[float, Field(ge=0, lt=1)] = Field(
@@ -101,8 +101,10 @@ class ModelSettings(Strict):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="Autocast precision; auto: bfloat16 where the device has instructions for it."
     )
-    threads: Count = Field(2, description="Torch threads on a CPU; they change results, so -j does not set them.")
-    readers: Annotated[int, Field(ge=0)] = Field(0, description="Processes that read patches; 0 reads in the loop.")
+    threads: Workers = Field(2, description="Torch threads on a CPU; they change results, so -j does not set them.")
+    readers: Annotated[int, Field(ge=0, le=1024)] = Field(
+        0, description="Processes that read patches; 0 reads in the loop."
+    )
     reader_start: Literal["forkserver", "spawn"] = Field(
         "forkserver", description="How those processes are started; never by fork, which Zarr does not survive."
     )

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.config.values import Count, Positive, Storage, Strict
+from pipeline.config.values import Count, Positive, Storage, Strict, Workers
 
 __all__ = ["Clahe", "Difference", "FieldShare", "Gaussian", "NormalizedConfig", "Rescale", "Stain"]
 
@@ -12,8 +12,10 @@ __all__ = ["Clahe", "Difference", "FieldShare", "Gaussian", "NormalizedConfig", 
 class Rescale(Strict):
     """Resampling before everything else; null for all keeps the original pixels."""
 
-    factor: Positive | None = Field(None, description="Factor on both sides, such as 0.25.")
-    fov_diameter: Count | None = Field(None, description="Wanted diameter of the field of view in pixels (fundus).")
+    factor: Annotated[float, Field(gt=0, le=16)] | None = Field(None, description="Factor on both sides, such as 0.25.")
+    fov_diameter: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        None, description="Wanted diameter of the field of view in pixels (fundus)."
+    )
     level: Annotated[int, Field(ge=0)] | None = Field(None, description="Level of the slide's own pyramid, 0 finest.")
     um_per_pixel: Positive | None = Field(None, description="Wanted side of a pixel in micrometres (slides).")
 
@@ -25,13 +27,18 @@ class Rescale(Strict):
         return self
 
 
+Tiles = Annotated[int, Field(ge=1, le=1024)]
+
+
 class Clahe(Strict):
     """Contrast-limited adaptive histogram equalisation (Zuiderveld 1994)."""
 
     apply: bool = Field(True, description="Whether this step runs.")
     space: Literal["lab", "green", "rgb"] = Field("lab", description="Lightness of Lab, the green channel, or each.")
-    clip_limit: Positive = Field(2.0, description="Clip limit in OpenCV's units (multiples of a flat histogram).")
-    tiles: tuple[Count, Count] = Field((8, 8), description="Tiles along y and x.")
+    clip_limit: Annotated[float, Field(gt=0, le=1e6)] = Field(
+        2.0, description="Clip limit in OpenCV's units (multiples of a flat histogram)."
+    )
+    tiles: tuple[Tiles, Tiles] = Field((8, 8), description="Tiles along y and x.")
     statistics: Literal["image", "roi"] = Field(
         "image", description="Pixels that fill the histograms: all (as OpenCV), or the field of view only."
     )
@@ -47,7 +54,7 @@ class Gaussian(Strict):
     """Gaussian blur G(I) inside the field of view; alone it is the result, with the difference it is subtracted."""
 
     apply: bool = Field(True, description="Whether this step runs.")
-    sigma: Positive | FieldShare = Field(
+    sigma: Annotated[float, Field(gt=0, le=10_000)] | FieldShare = Field(
         FieldShare(fov_share=0.0167),
         description="Standard deviation: pixels of the normalised image, or a share of the field of view's diameter.",
     )
@@ -80,8 +87,12 @@ class Stain(Strict):
     outside: Literal["normalise", "keep"] = Field(
         "normalise", description="Pixels outside tissue: mapped like all, or kept byte for byte."
     )
-    sample: Count = Field(100_000, description="Tissue pixels that the dictionary is learned from.")
-    iterations: Count = Field(200, description="Mini-batches of 512 pixels of dictionary learning.")
+    sample: Annotated[int, Field(ge=1, le=10**8)] = Field(
+        100_000, description="Tissue pixels that the dictionary is learned from."
+    )
+    iterations: Annotated[int, Field(ge=1, le=10**6)] = Field(
+        200, description="Mini-batches of 512 pixels of dictionary learning."
+    )
     dictionary_sparsity: Annotated[float, Field(ge=0)] = Field(
         0.02, description="Vahadane: lambda of the dictionary; a larger one draws the two vectors towards each other."
     )
@@ -136,7 +147,7 @@ class NormalizedConfig(Strict):
     )
     strip_rows: Count = Field(2048, description="Rows of a block held in memory; a multiple of the shard.")
     strip_columns: Count = Field(6144, description="Columns of a block at most; a multiple of the shard.")
-    workers: Count = Field(1, description="Blocks of one image at a time (threads of its job); changes no result.")
+    workers: Workers = Field(1, description="Blocks of one image at a time (threads of its job); changes no result.")
     storage: Storage = Field(Storage(), description="Chunks, shards, compression.")
 
     @property

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from pipeline.config.values import Count, Fusion, Split, Storage, Strict
+from pipeline.config.values import Fusion, Side, Split, Storage, Strict, Workers
 
 __all__ = ["DaskConfig", "ProbabilityConfig"]
 
@@ -22,11 +22,11 @@ class DaskConfig(Strict):
 class ProbabilityConfig(Strict):
     """Stage probability: sliding-window inference."""
 
-    window: Count | None = Field(None, description="Side of the window; null for the patch of the model's sampling.")
+    window: Side | None = Field(None, description="Side of the window; null for the patch of the model's sampling.")
     small_images: Literal["reflect", "refuse"] = Field(
         "reflect", description="An image smaller than the window: continued by reflection as in training, or an error."
     )
-    overlap: Annotated[float, Field(gt=0, lt=1)] = Field(0.25, description="Overlap for max, mean and gaussian.")
+    overlap: Annotated[float, Field(gt=0, le=0.99)] = Field(0.25, description="Overlap for max, mean and gaussian.")
     fusions: tuple[Fusion, ...] = Field(("none", "max", "mean", "gaussian"), min_length=1, description="Maps to write.")
     splits: tuple[Split, ...] = Field(
         ("validation", "test", "predict"),
@@ -43,12 +43,14 @@ class ProbabilityConfig(Strict):
     stored: Literal["float16", "uint8"] = Field(
         "float16", description="How probabilities are stored; uint8 in steps of 1/255, half the size."
     )
-    batch_size: Count = Field(4, description="Windows per forward pass; halved where the memory of a GPU is too small.")
+    batch_size: Annotated[int, Field(ge=1, le=65536)] = Field(
+        4, description="Windows per forward pass; halved where the memory of a GPU is too small."
+    )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="Autocast precision; auto: bfloat16 where the device has instructions for it."
     )
-    threads: Count = Field(2, description="Torch threads on a CPU.")
-    workers: Count = Field(1, description="Threads of one job, and blocks in its memory at a time.")
+    threads: Workers = Field(2, description="Torch threads on a CPU.")
+    workers: Workers = Field(1, description="Threads of one job, and blocks in its memory at a time.")
     dask: DaskConfig = Field(DaskConfig(), description="Who runs the blocks.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the network runs; cuda: on all GPUs.")
     skip_outside_roi: bool = Field(True, description="Do not evaluate windows without any roi pixel.")

@@ -13,5 +13,9 @@ class ReportConfig(Strict):
     """Stage report: the page to look at."""
 
     images: Count = Field(6, description="Images shown as overlays, test images first, and as maps of their patches.")
-    picture_side: Count = Field(900, description="Longest side of a picture in the page, pixels.")
-    bootstrap: Annotated[int, Field(ge=0)] = Field(1000, description="Bootstrap samples over groups; 0 for none.")
+    picture_side: Annotated[int, Field(ge=1, le=20_000)] = Field(
+        900, description="Longest side of a picture in the page, pixels."
+    )
+    bootstrap: Annotated[int, Field(ge=0, le=10**6)] = Field(
+        1000, description="Bootstrap samples over groups; 0 for none."
+    )

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from pipeline.config import SafeName, Sampling, StageConfig
 from pipeline.config.manifest import DatasetRecord, load_manifest, resolved_root
 from pipeline.config.validation import Tree, check_keys, nearest, validate
+from pipeline.config.yaml_file import read_value
 from pipeline.errors import ConfigurationError
 from pipeline.words import BACKGROUND
 
@@ -71,7 +71,7 @@ def merge(base: Tree, change: Tree) -> dict[str, Any]:
 
 
 def with_command_line(config: Tree, given: Tree) -> dict[str, Any]:
-    """Configuration with the values of ``--config`` read again: Snakemake hands those inside a mapping or a list over as text.
+    """Configuration with the values of ``--config`` read again: Snakemake hands most over as text.
 
     Parameters
     ----------
@@ -85,21 +85,7 @@ def with_command_line(config: Tree, given: Tree) -> dict[str, Any]:
     >>> with_command_line({"seed": 1, "raw": {"folds": "5"}}, {"raw": {"folds": "5"}})
     {'seed': 1, 'raw': {'folds': 5}}
     """
-    return merge(
-        config, {key: _scalars(value) if isinstance(value, Mapping | list) else value for key, value in given.items()}
-    )
-
-
-def _scalars(value: Any) -> Any:  # noqa: ANN401 any YAML
-    if isinstance(value, Mapping):
-        return {key: _scalars(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_scalars(each) for each in value]
-    try:
-        read = yaml.safe_load(value) if isinstance(value, str) and value else value
-    except yaml.YAMLError:
-        return value
-    return read if read is None or isinstance(read, bool | int | float) else value
+    return merge(config, {key: read_value(value) for key, value in given.items()})
 
 
 def _without_null_names(tree: dict[str, Any]) -> dict[str, Any]:

@@ -2,51 +2,22 @@
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import ConfigurationError, PipelineError
 
-__all__ = ["Tree", "check_keys", "load_yaml", "nearest", "validate"]
+__all__ = ["Tree", "check_keys", "nearest", "validate"]
 
 Tree = Mapping[str, Any]
+MOST_SAID = 5
+"""Problems that are named."""
+LONGEST = 200
+"""Characters of a value that is shown."""
 REMEDY = "Correct the value; stages/config.yaml and datasets_manifest.yaml explain each key."
 Model = TypeVar("Model", bound=BaseModel)
-
-
-def load_yaml(path: Path, *, error: type[PipelineError] = ConfigurationError) -> dict[str, Any]:
-    """Read a YAML mapping, or say what is wrong with the file."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise error(
-            "The file does not exist.",
-            where=path,
-            found="nothing",
-            expected="a YAML file",
-            remedy="Check the path; it is relative to the working folder.",
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        raise error(
-            "The file is no YAML.",
-            where=path,
-            found=str(problem),
-            expected="a YAML mapping in UTF-8",
-            remedy="Mend the line that is named.",
-        ) from problem
-    if not isinstance(content, dict):
-        raise error(
-            "The file holds no keys.",
-            where=path,
-            found=type(content).__name__,
-            expected="a YAML mapping",
-            remedy="Write `key: value` lines.",
-        )
-    return content
 
 
 def _models_in(annotation: object) -> list[type[BaseModel]]:
@@ -65,10 +36,16 @@ def _keys_at(model: type[BaseModel], place: Iterable[int | str]) -> list[str]:
 
 
 def _where(place: tuple[int | str, ...], source: str) -> str:
-    return f"{source}: {'.'.join(str(part) for part in place) or 'the whole'}"
+    return _short(f"{source}: {'.'.join(str(part) for part in place) or 'the whole'}")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _reason(problem: Mapping[str, Any]) -> str:
+    if problem["type"] == "missing":
+        return "a value for this key, which has no default"
     return str(problem["msg"]).removeprefix("Value error, ")
 
 
@@ -93,17 +70,16 @@ def _message(problem: Mapping[str, Any], *, model: type[BaseModel], source: str)
     where = _where(place, source)
     if problem["type"] == "extra_forbidden":
         allowed = _keys_at(model, place[:-1])
-        near = difflib.get_close_matches(str(place[-1]), allowed, n=1, cutoff=0.0)
+        near = difflib.get_close_matches(str(place[-1])[:LONGEST], allowed, n=1, cutoff=0.0)
         return PipelineError(
             "Unknown key.",
             where=where,
-            found=place[-1],
+            found=_short(str(place[-1])),
             expected=f"one of {', '.join(allowed)}",
             remedy=f"Did you mean {near[0]!r}? Rename the key or take it away." if near else "Take it away.",
         )
     found = "nothing" if problem["type"] == "missing" else f"{problem['input']!r} ({type(problem['input']).__name__})"
-    if len(found) > 200:
-        found = f"{found[:200]}…"
+    found = _short(found)
     return PipelineError(
         "This value is not allowed.", where=where, found=found, expected=_reason(problem), remedy=REMEDY
     )
@@ -114,20 +90,28 @@ def validate(model: type[Model], tree: Tree, *, source: str, error: type[Pipelin
     try:
         return _strict(model, tree, source=source, error=error)
     except ValidationError as problem:
-        messages = [str(_message(each, model=model, source=source)) for each in problem.errors()]
-        raise error("\n".join(messages)) from None
+        raise error(_messages(problem.errors(include_url=False), model=model, source=source)) from None
+
+
+def _messages(problems: Sequence[Any], *, model: type[BaseModel], source: str) -> str:
+    """Messages of the first problems, and the number of the others."""
+    said = [str(_message(each, model=model, source=source)) for each in problems[:MOST_SAID]]
+    more = len(problems) - MOST_SAID
+    return "\n".join([*said, *([f"and {more:,} more such problem{'s' if more > 1 else ''}"] if more > 0 else [])])
 
 
 def _strict(model: type[Model], tree: Tree, *, source: str, error: type[PipelineError]) -> Model:
     try:
         # JSON mode: strict about types (no "3" for 3), yet a list may stand for a tuple.
         return model.model_validate_json(json.dumps(tree), strict=True)
-    except TypeError as problem:
+    except ValidationError:
+        raise
+    except (TypeError, ValueError, RecursionError) as problem:
         raise error(
             "A value has no plain type.",
             where=source,
-            found=problem,
-            expected="text, numbers, lists",
+            found=str(problem)[:LONGEST],
+            expected="text, numbers of at most 4300 digits, lists",
             remedy="Quote dates and other special values.",
         ) from problem
 
@@ -145,8 +129,7 @@ def check_keys(model: type[BaseModel], tree: Tree, *, source: str) -> None:
     except ValidationError as problem:
         unknown = [each for each in problem.errors() if each["type"] == "extra_forbidden"]
         if unknown:
-            messages = [str(_message(each, model=model, source=source)) for each in unknown]
-            raise ConfigurationError("\n".join(messages)) from None
+            raise ConfigurationError(_messages(unknown, model=model, source=source)) from None
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from pipeline.words import Split, safe_name
 
-__all__ = ["Count", "Fusion", "Positive", "SafeName", "Share", "Split", "Storage", "Strict"]
+__all__ = ["Count", "Fusion", "Positive", "SafeName", "Share", "Side", "Split", "Storage", "Strict", "Workers"]
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -15,7 +15,15 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10**12)]
+
+
+Workers = Annotated[int, Field(ge=1, le=1024)]
+"""Threads or processes of one job."""
+
+
+Side = Annotated[int, Field(ge=1, le=2**16)]
+"""Side of a patch or window in pixels."""
 
 
 SafeName = Annotated[str, AfterValidator(safe_name)]
@@ -33,10 +41,10 @@ class Strict(BaseModel):
 class Storage(Strict):
     """Storage of arrays on disk."""
 
-    chunk: Annotated[int, Field(ge=2)] = Field(
+    chunk: Annotated[int, Field(ge=2, le=2**16)] = Field(
         512, description="Side of a chunk in pixels: the smallest piece that is read."
     )
-    shard: Count = Field(2048, description="Side of a shard (one file) in pixels: a multiple of the chunk.")
+    shard: Side = Field(2048, description="Side of a shard (one file) in pixels: a multiple of the chunk.")
     codec: Literal["lz4", "zstd"] = Field("lz4", description="Blosc codec, always with bitshuffle.")
     level: Annotated[int, Field(ge=1, le=9)] = Field(5, description="Compression level of the codec.")
 

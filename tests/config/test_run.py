@@ -8,7 +8,7 @@ from pipeline.config import NormalizedConfig, StageConfig, Storage
 from pipeline.config.manifest import load_manifest
 from pipeline.config.model import ModelConfig, ModelSettings
 from pipeline.config.run import RunConfig, merge, plan_run, run_schema, sampling_from, with_command_line
-from pipeline.config.validation import load_yaml
+from pipeline.config.yaml_file import load_yaml
 from pipeline.errors import ConfigurationError, ManifestError, MissingDataError, PipelineError
 from pipeline.raw.datasets.listing import list_images
 

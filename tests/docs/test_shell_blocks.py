@@ -12,7 +12,7 @@ import yaml
 from pipeline.cli import _parser
 from pipeline.cli.arguments import key_values
 from pipeline.config.run import RunConfig, merge
-from pipeline.config.validation import load_yaml
+from pipeline.config.yaml_file import load_yaml
 
 PROJECT = Path(__file__).parents[2]
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").glob("*.md"))]

@@ -14,7 +14,7 @@ from PIL import Image
 from pipeline.config import Gaussian, NormalizedConfig, Rescale, StageConfig
 from pipeline.config.normalized import FieldShare
 from pipeline.config.run import merge
-from pipeline.config.validation import load_yaml
+from pipeline.config.yaml_file import load_yaml
 from pipeline.normalized.fundus.blur import gaussian_halo
 from pipeline.normalized.truth_counts import COUNTED
 from pipeline.runtime import job_memory

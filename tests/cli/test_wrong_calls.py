@@ -1,0 +1,219 @@
+"""Wrong calls: `check` and the configuration door of Snakemake say the same, in one message, without a traceback."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from snakemake.cli import parse_config
+
+from pipeline.cli import main
+from pipeline.config.run import merge, plan_run, with_command_line
+from pipeline.config.yaml_file import load_yaml
+from pipeline.errors import PipelineError
+from pipeline.raw.datasets.listing import images_of_run
+
+PROJECT = Path(__file__).parents[2]
+RECORD = {
+    "title": "Mine",
+    "adaptor": "folder",
+    "root": ".",
+    "modality": "fundus",
+    "task": "binary",
+    "classes": [{"code": "EX", "name": "Exudates"}],
+    "folder": {"images": "{image}.png", "masks": {"EX": "masks/{image}.png"}},
+}
+DEEP = "{a: " * 400 + "1" + "}" * 400
+LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{chr(98 + at)}: &{chr(98 + at)} [{', '.join(['*' + chr(97 + at)] * 10)}]\n" for at in range(9)
+)
+DIGITS = "9" * 5000
+
+VALUES = [
+    ("seed=-1", "seed"),
+    ("seed=x", "seed"),
+    ("seed=1.5", "seed"),
+    ("seed=[1]", "seed"),
+    (f"seed={DIGITS}", "seed"),
+    ("sede=1", "'seed'"),
+    ("datasets=mine", "datasets"),
+    ("datasets=[]", "datasets"),
+    ("datasets=[other]", "Unknown data set"),
+    ("datasets=[mine@no]", "Unknown recipe"),
+    ("datasets=[mine@a@b]", "Unknown data set"),
+    ("roots={other: x}", "Unknown data set"),
+    ("roots={mine: nowhere}", "nowhere"),
+    ("manifest=nowhere.yaml", "does not exist"),
+    ("manifest=.", "folder"),
+    ("manifest=5", "manifest"),
+    ("results=[a]", "results"),
+    ("raw={folds: x}", "raw.folds"),
+    ("raw={folds: 1000}", "100"),
+    ("raw={folds: 2.5}", "raw.folds"),
+    ("raw={validation_share: 1}", "less than 1"),
+    ("raw={validation_share: yes}", "raw.validation_share"),
+    ("raw={fold: 5}", "'folds'"),
+    ("raw=5", "raw"),
+    ("raw=[1]", "raw"),
+    ("normalized={rescale: {factor: 1000}}", "16"),
+    ("normalized={rescale: {factor: 0}}", "greater"),
+    ("normalized={rescale: {factor: nan}}", "finite"),
+    ("normalized={rescale: {factor: 0.5, level: 1}}", "factor, level"),
+    ("normalized={gaussian: {sigma: 1000000000}}", "10000"),
+    ("normalized={gaussian: {apply: false}}", "difference.apply"),
+    ("normalized={clahe: {tiles: [100000, 8]}}", "1024"),
+    ("normalized={clahe: {tiles: [8]}}", "tiles"),
+    ("normalized={chain: slides}", "histology"),
+    ("normalized={workers: 1000000}", "1024"),
+    ("normalized={storage: {shard: 1000}}", "power of two"),
+    ("probability={overlap: 0.9999999}", "0.99"),
+    ("probability={overlap: 0}", "greater"),
+    ("probability={threads: 1000000}", "1024"),
+    ("probability={fusions: []}", "fusions"),
+    ("probability={fusions: [median]}", "median"),
+    ("probability={dask: {scheduler: localhost}}", "scheduler"),
+    ("probability={window: 10000000}", "65536"),
+    ("index={samplings: {guided: {total: 100000000000}}}", "100000000"),
+    ("index={samplings: {guided: {patch: 1000000}}}", "65536"),
+    ("index={samplings: {guided: {strategy: gided}}}", "gided"),
+    ("index={samplings: {guided: {shares: {MA: 1}}}}", "Unknown class"),
+    ('index={samplings: {"a b": {strategy: grid}}}', "a b"),
+    ("index={sampling: {}}", "'samplings'"),
+    ("model={models: {unet: {fold: 3}}}", "raw.folds"),
+    ("model={models: {unet: {epochs: 100000000}}}", "1000000"),
+    ("model={models: {unet: {sampling: none_such}}}", "none_such"),
+    ("model={models: {raw: {}}}", "raw"),
+    ("model={ensembles: {all: [unet]}}", "at least two"),
+    ("segmentation={threshold: 2}", "less than or equal to 1"),
+    ("segmentation={minimum_areas: {MA: 5}}", "Unknown class"),
+    ("report={bootstrap: 100000000}", "1000000"),
+    ("overrides={other: {}}", "Unknown data set"),
+    ("recipes={x: {modl: {}}}", "modl"),
+]
+FILES = [
+    ("a: 1\na: 2", "twice"),
+    ("raw: {folds: 1, folds: 2}", "twice"),
+    (LAUGHS, "aliases"),
+    (f"raw: {DEEP}", "levels of nesting"),
+    ("raw: &a {folds: *a}", "refers to itself"),
+    ("raw: !!python/object:os.system {}", "python/object"),
+    ("raw: !mine 3", "!mine"),
+    ("- 1", "no keys"),
+    ("", "no keys"),
+    ("a: [", "no YAML"),
+    (f"seed: {DIGITS}", "digits"),
+    ("seed: 2024-01-01", "plain type"),
+    ("\n".join(f"k{at}: 1" for at in range(10_000)), "more such problems"),
+    (b"seed: \xff\xfe", "utf-8"),
+]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "masks").mkdir()
+    for name in ("a", "b", "c"):
+        Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(tmp_path / f"{name}.png")
+        Image.fromarray(np.zeros((40, 60), np.uint8)).save(tmp_path / "masks" / f"{name}.png")
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"datasets": {"mine": RECORD}}))
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump({"manifest": "mine.yaml", "datasets": ["mine"]}))
+    return tmp_path
+
+
+def checked(capsys, *arguments):
+    """What the command says where it refuses."""
+    code = main(["check", "--configfile", "run.yaml", *arguments])
+    said = capsys.readouterr().err
+    assert code == 1, said
+    return said.rstrip("\n")
+
+
+def planned(*given, files=("run.yaml",)):
+    """What the door of the workflow says: files as Snakemake merges them, and its own reading of ``--config``."""
+    try:
+        tree = load_yaml(PROJECT / "stages" / "config.yaml")
+        for path in files:
+            tree = merge(tree, load_yaml(Path(path)))
+        arguments = parse_config(list(given))
+        _, runs = plan_run(
+            with_command_line(merge(tree, arguments), arguments), shipped_manifest=PROJECT / "datasets_manifest.yaml"
+        )
+        for run in runs:
+            images_of_run(run)
+    except PipelineError as problem:
+        return str(problem)
+    return ""
+
+
+def is_one_message(said, word):
+    assert word in said, said
+    assert "Traceback" not in said
+    assert len(said) < 3000
+    assert said.count("to do:") <= 5
+
+
+@pytest.mark.parametrize(("given", "word"), VALUES, ids=[given[:50] for given, _ in VALUES])
+def test_a_wrong_value_is_refused_alike_by_check_and_by_the_workflow(folder, capsys, given, word):
+    said = checked(capsys, "--config", given)
+    is_one_message(said, word)
+    assert planned(given) == said
+
+
+@pytest.mark.parametrize(("text", "word"), FILES, ids=range(len(FILES)))
+@pytest.mark.parametrize("kind", ["configuration", "manifest"])
+def test_a_wrong_file_is_refused_alike(folder, capsys, kind, text, word):
+    (folder / "wrong.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    if kind == "manifest":
+        is_one_message(said := checked(capsys, "--config", "manifest=wrong.yaml"), word)
+        assert planned("manifest=wrong.yaml") == said
+    else:
+        is_one_message(said := checked(capsys, "--configfile", "run.yaml", "wrong.yaml"), word)
+        assert planned(files=("run.yaml", "wrong.yaml")) == said
+
+
+def test_a_folder_a_loop_of_links_and_a_pipe_are_no_files(folder, capsys):
+    (folder / "round.yaml").symlink_to(folder / "round.yaml")
+    os.mkfifo(folder / "pipe.yaml")
+    for name, word in (("masks", "a folder"), ("round.yaml", "where"), ("pipe.yaml", "no regular file")):
+        is_one_message(checked(capsys, "--config", f"manifest={name}"), word)
+        assert planned(f"manifest={name}")
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [
+        ("raw={folds: 5, splits_csv: null}", 5),
+        ('raw={"folds": "5"}', 5),
+        ("raw={folds: 5, validation_share: 0.25}", 5),
+    ],
+)
+def test_numbers_truth_values_and_null_are_taken_for_what_they_are_by_both(folder, capsys, given, value):
+    assert main(["check", "--configfile", "run.yaml", "--config", given, "report={images: 2}"]) == 0
+    assert planned(given, "report={images: 2}") == ""
+    arguments = parse_config([given])
+    assert with_command_line({}, arguments)["raw"]["folds"] == value
+
+
+def test_markup_in_a_title_is_text(folder, capsys):
+    record = RECORD | {"title": "[/red] [bold]Mine[/bold] [link=x]\\"}
+    (folder / "mine.yaml").write_text(yaml.safe_dump({"datasets": {"mine": record}}))
+    assert main(["check", "--configfile", "run.yaml"]) == 0
+    assert "[bold]Mine[/bold]" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("given", ["raw={folds: x}", "probability={overlap: 0.9999999}", "manifest=nowhere.yaml"])
+def test_the_commands_themselves_say_the_same(folder, given):
+    common = ["--configfile", "run.yaml", "--config", given]
+    env = {**os.environ, "PYTHONPATH": str(PROJECT)}  # noqa: TID251
+    options = {"cwd": folder, "env": env, "capture_output": True, "text": True, "check": False}
+    check = subprocess.run([sys.executable, "-m", "pipeline.cli", "check", *common], **options)
+    snakefile = ["-n", "-s", str(PROJECT / "Snakefile")]
+    workflow = subprocess.run([sys.executable, "-m", "snakemake", *snakefile, *common], **options)
+    assert (check.returncode, workflow.returncode) == (1, 1)
+    assert check.stderr.strip() in workflow.stderr
+    assert "Traceback" not in check.stderr + workflow.stderr
