@@ -206,7 +206,7 @@ def test_markup_in_a_title_is_text(folder, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("given", ["raw={folds: x}", "probability={overlap: 0.9999999}", "manifest=nowhere.yaml"])
+@pytest.mark.parametrize("given", ["raw={folds: x}", "manifest=nowhere.yaml"])
 def test_the_commands_themselves_say_the_same(folder, given):
     common = ["--configfile", "run.yaml", "--config", given]
     env = {**os.environ, "PYTHONPATH": str(PROJECT)}  # noqa: TID251
@@ -215,5 +215,6 @@ def test_the_commands_themselves_say_the_same(folder, given):
     snakefile = ["-n", "-s", str(PROJECT / "Snakefile")]
     workflow = subprocess.run([sys.executable, "-m", "snakemake", *snakefile, *common], **options)
     assert (check.returncode, workflow.returncode) == (1, 1)
-    assert check.stderr.strip() in workflow.stderr
-    assert "Traceback" not in check.stderr + workflow.stderr
+    said = workflow.stdout + workflow.stderr
+    assert all(line.strip() in said for line in check.stderr.splitlines())
+    assert "Traceback" not in check.stderr + said
