@@ -7,6 +7,7 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.formats.light import Showing
 from pipeline.raw.formats.reader import open_picture
+from pipeline.raw.formats.reading import Reading
 from pipeline.raw.formats.source import ArraySource, ImageSource
 from pipeline.raw.phantom.make import phantom
 
@@ -33,8 +34,8 @@ def open_image(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) ->
     """
     if entry.image is not None:
         showing = Showing(bits=record.significant_bits, glass=record.modality == "histology")
-        checked, largest = entry.checked is not None, entry.largest_decode
-        with open_picture(entry.image, workers=workers, showing=showing, checked=checked, largest=largest) as source:
+        reading = Reading(workers, checked=entry.checked is not None, largest=entry.largest_decode)
+        with open_picture(entry.image, showing=showing, reading=reading) as source:
             yield source
     elif record.phantom is not None:
         pixels = phantom(record.phantom, number=entry.number).image

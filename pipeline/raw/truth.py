@@ -16,6 +16,7 @@ from pipeline.geometry import Box
 from pipeline.raw.annotations import read_annotations
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.formats.reader import ValueSource, open_values
+from pipeline.raw.formats.reading import Reading
 from pipeline.raw.formats.source import checked_box, unusable
 from pipeline.raw.phantom.make import phantom
 from pipeline.raw.truth_values import ValueCounts, check_labels, count_values, mask_cut
@@ -133,11 +134,10 @@ def _opened(
     entry: ImageEntry, *, labels: bool, workers: int, stack: ExitStack
 ) -> Iterator[tuple[str, Path, ValueSource]]:
     files = {"label": entry.label} if entry.label else dict(entry.masks)
-    share, checked = MASK_BYTES // max(len(files), 1), entry.checked is not None
+    share = MASK_BYTES // max(len(files), 1)
+    reading = Reading(workers, share, checked=entry.checked is not None, largest=entry.largest_decode)
     for code, path in files.items():
-        largest = entry.largest_decode
-        opening = open_values(path, workers=workers, cache_bytes=share, labels=labels, checked=checked, largest=largest)
-        source = stack.enter_context(opening)
+        source = stack.enter_context(open_values(path, labels=labels, reading=reading))
         if labels and source.lossy:
             expected = "a lossless label image: JPEG changes values"
             raise unusable(path, "a JPEG file", expected=expected, remedy="Export it as PNG or TIFF.")

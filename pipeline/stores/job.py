@@ -68,8 +68,14 @@ def origin(
         Side of a pixel of the original, where known.
     libraries
         Distributions whose versions are recorded.
+
+    Raises
+    ------
+    ImageRejected
+        An input was taken away or changed meanwhile.
     """
-    digests = {name: input_digest(path) for name, path in (inputs or {}).items()}
+    with InputFiles.of((inputs or {}).values()).steady():  # one that is taken away has no digest
+        digests = {name: input_digest(path) for name, path in (inputs or {}).items()}
     seed = int(config.get("seed", 0))
     return Provenance(stage, dict(config), code, digests, seed, pixel_size_um, libraries)
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipeline.errors import ImageRejected
 from pipeline.stores.job import Job, job_of, origin
 from pipeline.stores.provenance import Provenance, file_digest
 
@@ -33,6 +34,13 @@ def test_a_job_is_made_of_what_its_result_depends_on(tmp_path, stage):
     size = 0.5 if stage == "normalized" else None
     expected = Provenance(stage, config, "c", {"x": file_digest(tmp_path / "x")}, 7, size, ("numpy",))
     assert job.provenance == expected
+
+
+def test_an_input_that_was_taken_away_is_said_as_that(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"picture")
+    inputs = {"image": tmp_path / "a.png", "mask EX": tmp_path / "gone.png"}
+    with pytest.raises(ImageRejected, match=r"gone\.png[\s\S]*no file any more"):
+        origin("normalized", config={}, code="0", inputs=inputs)
 
 
 def test_how_many_work_is_not_in_the_record_of_origin():

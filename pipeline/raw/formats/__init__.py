@@ -11,7 +11,9 @@ openslide         slide reader on OpenSlide, for formats that are no plain TIFF
 piece_cache       cache of decoded tiles and strips
 pixel_size        pixel size of a file, where it can be
 reader            image and mask reader that fits a file
+reading           reading options of a file
 source            image source: any box of a picture at any pyramid level
+stream_headers    sizes in the headers of JPEG XL, JPEG XR and LERC
 suffixes          suffixes of files that are read piece by piece
 tiff              TIFF reader: pyramids, masks and label images, pixel size
 tiff_page         tiles and strips of one TIFF page, decoded on demand

@@ -7,8 +7,9 @@ from PIL import Image
 
 from pipeline.errors import ImageRejected
 from pipeline.raw.formats.jpeg_scan import segments
+from pipeline.raw.formats.stream_headers import jpeg_xl_size, jpeg_xr_size, lerc_size
 
-__all__ = ["Unit", "check_unit", "picture_unit", "stream_unit"]
+__all__ = ["Unit", "check_stream", "check_unit", "picture_unit", "stream_unit"]
 
 GIBIBYTE = 2**30
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -80,7 +81,7 @@ def picture_unit(picture: Image.Image, *, itemsize: int = 1) -> Unit:
 
 
 def stream_unit(data: bytes, *, name: str) -> Unit | None:
-    """Unit that the header of an image stream declares: JPEG, JPEG 2000, PNG or WebP; None for any other.
+    """Unit that the header of an image stream declares: JPEG, 2000, XL or XR, PNG, WebP, LERC; None for any other.
 
     Parameters
     ----------
@@ -96,8 +97,45 @@ def stream_unit(data: bytes, *, name: str) -> Unit | None:
         return Unit(name, _big(data[20:24]), _big(data[16:20]), samples, itemsize)
     if data.startswith(RIFF):
         return _of_webp(data, name)
+    if (size := jpeg_xl_size(data) or jpeg_xr_size(data) or lerc_size(data)) is not None:
+        return Unit(name, *size)
     start = data[:HEAD_OF_JPEG_2000].find(JPEG_2000)
     return None if start < 0 or len(data) < start + 43 else _of_jpeg_2000(data[start:], name)
+
+
+def check_stream(data: bytes, *, name: str, path: Path, largest: int, piece: tuple[int, int]) -> None:
+    """Check of the image stream of a tile or strip before it is decoded.
+
+    Parameters
+    ----------
+    data
+        The stream.
+    name
+        What it is in its file.
+    path
+        The file.
+    largest
+        Bytes that it may have decoded.
+    piece
+        Rows and columns of the tile or strip. JPEG XL, JPEG XR and LERC, whose decoders give whatever size their data
+        declare, may have no more; of others the part that is wanted is taken.
+
+    Raises
+    ------
+    ImageRejected
+        It declares more.
+    """
+    unit = stream_unit(data, name=name)
+    check_unit(unit, path, largest=largest)
+    own = jpeg_xl_size(data) or jpeg_xr_size(data) or lerc_size(data)
+    if own and (own[0] > piece[0] or own[1] > piece[1]):
+        raise ImageRejected(
+            "A piece of a TIFF declares another size than its page.",
+            where=path,
+            found=f"{name} of {own[1]}×{own[0]} pixels (width × height)",
+            expected=f"at most {piece[1]}×{piece[0]}",
+            remedy="Save the picture anew.",
+        )
 
 
 def _big(data: bytes) -> int:

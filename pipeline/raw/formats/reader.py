@@ -18,7 +18,7 @@ from pipeline.raw.formats.jpeg_file import jpeg_remarks
 from pipeline.raw.formats.jpeg_png import decode_picture, decode_values, picture_size
 from pipeline.raw.formats.light import AS_STORED, Light, Showing
 from pipeline.raw.formats.openslide import is_slide, open_slide, slide_size
-from pipeline.raw.formats.piece_cache import CACHE_BYTES
+from pipeline.raw.formats.reading import READING, Reading
 from pipeline.raw.formats.source import ArraySource, ImageSource
 from pipeline.raw.formats.suffixes import SLIDES, TIFF
 from pipeline.raw.formats.tiff import open_tiff, open_tiff_values
@@ -61,10 +61,8 @@ class _Held:
 def open_picture(
     path: Path | str,
     *,
-    workers: int = 1,
     showing: Showing = AS_STORED,
-    checked: bool = False,
-    largest: int = LARGEST_DECODE,
+    reading: Reading = READING,
 ) -> Iterator[ImageSource]:
     """Picture in a file, open for reading. Nothing of a tiled or striped file is decoded yet.
 
@@ -72,14 +70,10 @@ def open_picture(
     ----------
     path
         JPEG, PNG, TIFF or a slide.
-    workers
-        Threads that decode pieces.
     showing
         Significant bits of 16-bit samples, and whether transparent pixels are glass.
-    checked
-        Whether the JPEG scans of these contents were looked through before and are whole.
-    largest
-        Bytes of the largest picture, page, tile or strip that is decoded at once.
+    reading
+        Threads, cache and limits.
 
     Raises
     ------
@@ -89,16 +83,16 @@ def open_picture(
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix in TIFF:
-        with open_tiff(path, workers=workers, showing=showing, checked=checked, largest=largest) as source:
+        with open_tiff(path, showing=showing, reading=reading) as source:
             if source is not None:
                 yield source
                 return
     if suffix in SLIDES or (suffix in TIFF and is_slide(path)):
-        with open_slide(path, workers=workers, largest=largest) as slide:
+        with open_slide(path, workers=reading.workers, largest=reading.largest) as slide:
             yield slide
         return
-    remarks = {} if checked else jpeg_remarks(path)
-    pixels, stored, alpha = decode_picture(path, transparency=showing.glass, largest=largest)
+    remarks = {} if reading.checked else jpeg_remarks(path)
+    pixels, stored, alpha = decode_picture(path, transparency=showing.glass, largest=reading.largest)
     yield ArraySource(pixels, stored=stored, light=Light(path, showing, alpha), remarks=remarks)
 
 
@@ -106,11 +100,8 @@ def open_picture(
 def open_values(
     path: Path,
     *,
-    workers: int = 1,
-    cache_bytes: int = CACHE_BYTES,
     labels: bool = False,
-    checked: bool = False,
-    largest: int = LARGEST_DECODE,
+    reading: Reading = READING,
 ) -> Iterator[ValueSource]:
     """Mask or label image, open for reading: the light of a mask, the stored values of a label image.
 
@@ -118,16 +109,10 @@ def open_values(
     ----------
     path
         TIFF, which is read piece by piece, or JPEG or PNG.
-    workers
-        Threads that decode pieces.
-    cache_bytes
-        Decoded pieces that are held.
     labels
         Whether it is a label image.
-    checked
-        Whether the JPEG scans of these contents were looked through before and are whole.
-    largest
-        Bytes of the largest picture, page, tile or strip that is decoded at once.
+    reading
+        Threads, cache and limits.
 
     Raises
     ------
@@ -135,12 +120,10 @@ def open_values(
         The file is damaged, too large to be decoded, or no mask or label image can be told from it.
     """
     if path.suffix.lower() in TIFF:
-        with open_tiff_values(
-            path, workers=workers, cache_bytes=cache_bytes, labels=labels, checked=checked, largest=largest
-        ) as source:
+        with open_tiff_values(path, labels=labels, reading=reading) as source:
             yield source
     else:
-        values, lossy = decode_values(path, labels=labels, checked=checked, largest=largest)
+        values, lossy = decode_values(path, labels=labels, checked=reading.checked, largest=reading.largest)
         yield _Held(values, lossy=lossy)
 
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,15 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from pipeline.config.raw import LARGEST_DECODE
 from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
 from pipeline.raw.formats.decoded_size import check_unit
 from pipeline.raw.formats.jpeg_png import one_value
 from pipeline.raw.formats.jpeg_scan import extra_remarks
 from pipeline.raw.formats.light import AS_STORED, EXTRA_SAMPLES, Alpha, Light, Showing
-from pipeline.raw.formats.piece_cache import CACHE_BYTES, PieceCache
+from pipeline.raw.formats.piece_cache import PieceCache
 from pipeline.raw.formats.pixel_size import PixelSize, tiff_pixel_size
+from pipeline.raw.formats.reading import READING, Reading
 from pipeline.raw.formats.source import (
     ArraySource,
     ImageSource,
@@ -150,15 +151,13 @@ def _stored(page: tifffile.TiffPage, read: Page) -> str:
 class _Opener:
     """Makes readers of the pages of one file that share a stream, a cache and threads."""
 
-    def __init__(
-        self, path: Path, *, workers: int, stack: ExitStack, cache_bytes: int, checked: bool, largest: int
-    ) -> None:
-        self.path, self._checked, self.largest = path, checked, largest
+    def __init__(self, path: Path, *, reading: Reading, stack: ExitStack) -> None:
+        self.path, self.reading = path, reading
         self._stream = stack.enter_context(path.open("rb"))
-        self._lock, self._cache = threading.Lock(), PieceCache(cache_bytes)
+        self._lock, self._cache = threading.Lock(), PieceCache(reading.cache_bytes)
         self._each: Callable[[Callable[[int], None], Iterable[int]], Iterable[None]] = map
-        if workers > 1:
-            self._each = stack.enter_context(ThreadPoolExecutor(workers)).map
+        if reading.workers > 1:
+            self._each = stack.enter_context(ThreadPoolExecutor(reading.workers)).map
 
     def page(self, page: tifffile.TiffPage, *, number: int = 0, fill: int = 0) -> Page:
         try:
@@ -172,8 +171,7 @@ class _Opener:
                 each=self._each,
                 fill=fill,
                 # Stage raw has read through the finest level alone.
-                checked=self._checked and number == 0,
-                largest=self.largest,
+                reading=replace(self.reading, checked=self.reading.checked and number == 0),
             )
         except ImageRejected:
             raise
@@ -184,7 +182,7 @@ class _Opener:
 def _picture(file: tifffile.TiffFile, opener: _Opener, showing: Showing) -> ImageSource:
     found = picture_pages(file, opener.path)
     _check_picture(found[0], opener.path)
-    check_unit(decoded_unit(found[0]), opener.path, largest=opener.largest)
+    check_unit(decoded_unit(found[0]), opener.path, largest=opener.reading.largest)
     light = Light(opener.path, showing, _alpha(found[0]), int(found[0].photometric) == INVERTED)
     # What a scanner left out is glass.
     fill = min(light.white, 1 if found[0].dtype == np.bool_ else int(np.iinfo(found[0].dtype).max))
@@ -200,11 +198,8 @@ def _picture(file: tifffile.TiffFile, opener: _Opener, showing: Showing) -> Imag
 def open_tiff(
     path: Path,
     *,
-    workers: int = 1,
-    cache_bytes: int = CACHE_BYTES,
     showing: Showing = AS_STORED,
-    checked: bool = False,
-    largest: int = LARGEST_DECODE,
+    reading: Reading = READING,
 ) -> Iterator[ImageSource | None]:
     """TIFF picture, open for reading; None where another reader has to be tried.
 
@@ -212,16 +207,10 @@ def open_tiff(
     ----------
     path
         The file.
-    workers
-        Threads that decode.
-    cache_bytes
-        Decoded pieces that are held.
     showing
         Significant bits, and whether transparent pixels are glass.
-    checked
-        Whether the JPEG scans of the finest level were looked through before and are whole.
-    largest
-        Bytes of the largest page, tile or strip that is decoded at once.
+    reading
+        Threads, cache and limits; of JPEG scans stage raw has looked through the finest level alone.
 
     Raises
     ------
@@ -231,9 +220,7 @@ def open_tiff(
     with ExitStack() as stack:
         file = stack.enter_context(opened_tiff(path))
         try:
-            opener = _Opener(
-                path, workers=workers, stack=stack, cache_bytes=cache_bytes, checked=checked, largest=largest
-            )
+            opener = _Opener(path, reading=reading, stack=stack)
             source: ImageSource | None = _picture(file, opener, showing)
         except _Unread:
             source = None
@@ -244,11 +231,8 @@ def open_tiff(
 def open_tiff_values(
     path: Path,
     *,
-    workers: int = 1,
-    cache_bytes: int = CACHE_BYTES,
     labels: bool = False,
-    checked: bool = False,
-    largest: int = LARGEST_DECODE,
+    reading: Reading = READING,
 ) -> Iterator[TiffValues]:
     """Mask or label image in TIFF, open for reading. What the file leaves out is black, or label 0.
 
@@ -256,16 +240,10 @@ def open_tiff_values(
     ----------
     path
         The file.
-    workers
-        Threads that decode.
-    cache_bytes
-        Decoded pieces that are held.
     labels
         Whether it is a label image, whose stored values count.
-    checked
-        Whether JPEG scans were looked through before and are whole.
-    largest
-        Bytes of the largest page, tile or strip that is decoded at once.
+    reading
+        Threads, cache and limits.
 
     Raises
     ------
@@ -274,10 +252,10 @@ def open_tiff_values(
     """
     with ExitStack() as stack:
         page = picture_pages(stack.enter_context(opened_tiff(path)), path)[0]
-        opener = _Opener(path, workers=workers, stack=stack, cache_bytes=cache_bytes, checked=checked, largest=largest)
+        opener = _Opener(path, reading=reading, stack=stack)
         inverted = int(page.photometric) == INVERTED and not labels
         check_values(page.dtype, whole_range=inverted or _alpha(page) != "none", path=path)
-        check_unit(decoded_unit(page), path, largest=largest)
+        check_unit(decoded_unit(page), path, largest=reading.largest)
         fill = 0 if not inverted else 1 if page.dtype == np.bool_ else np.iinfo(page.dtype).max
         value = _value(page, inverted=inverted, labels=labels, lossy=is_jpeg(page), path=path)
         yield TiffValues(opener.page(page, fill=fill), value=value, lossy=is_jpeg(page))

@@ -12,12 +12,12 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from pipeline.config.raw import LARGEST_DECODE
 from pipeline.geometry import Box
-from pipeline.raw.formats.decoded_size import Unit, check_unit, stream_unit
+from pipeline.raw.formats.decoded_size import Unit, check_stream
 from pipeline.raw.formats.jpeg_png import ends
 from pipeline.raw.formats.jpeg_scan import ScanCheck, check_scans
 from pipeline.raw.formats.piece_cache import PieceCache, Values
+from pipeline.raw.formats.reading import READING, Reading
 from pipeline.raw.formats.source import unusable
 
 __all__ = ["DAMAGE", "LARGEST_PIECE", "Page", "decoded_unit", "is_jpeg"]
@@ -30,8 +30,8 @@ JPEG = (7, 33007, 34892)
 YCBCR_JPEG_2000 = 33003
 """Compression of Aperio slides whose codestreams hold YCbCr without saying so."""
 JPEG_2000 = (33003, 33004, 33005, 34712)
-PICTURES = (*JPEG, *JPEG_2000, 34933, 50001)
-"""Compressions whose data declare a size of their own, PNG and WebP among them."""
+PICTURES = (*JPEG, *JPEG_2000, 22610, 34887, 34933, 34934, 50001, 50002, 52546)
+"""Compressions whose data declare a size of their own: also LERC, PNG, JPEG XR, WebP and JPEG XL."""
 CODESTREAM = b"\xff\x4f"
 """How a bare JPEG 2000 stream begins. It ends like a JPEG."""
 DAMAGE = (
@@ -90,10 +90,8 @@ class Page:
         A map over pieces, of one thread or several.
     fill
         Value of pieces that the file leaves out.
-    checked
-        Whether its JPEG scans were looked through before and are whole.
-    largest
-        Bytes of the largest piece that is decoded, whatever its data declare.
+    reading
+        Whether its JPEG scans were looked through, and the largest piece that is decoded, whatever its data declare.
 
     Raises
     ------
@@ -112,14 +110,13 @@ class Page:
         number: int,
         each: Callable[[Callable[[int], None], Iterable[int]], Iterable[None]],
         fill: int = 0,
-        checked: bool = False,
-        largest: int = LARGEST_DECODE,
+        reading: Reading = READING,
     ) -> None:
         self._page, self._stream, self._lock, self._path = page, stream, lock, path
         self.extra: set[int] = set()
         """Pieces that have bytes between the end of a JPEG scan and the next marker: they do no harm."""
         self._cache, self._number, self._each, self._fill = cache, number, each, fill
-        self._checked, self._largest = checked, largest
+        self._reading = reading
         self.height, self.width = int(page.imagelength), int(page.imagewidth)
         self.samples = int(page.samplesperpixel)
         self.dtype = np.dtype(page.dtype)
@@ -256,8 +253,9 @@ class Page:
             stored = np.frombuffer(data, order).astype(self.dtype, copy=False)
             return stored.reshape(-1, self.width, 1 if self._apart else self.samples)
         kind = f"data of {'tile' if self._page.is_tiled else 'strip'} {index}"
-        check_unit(stream_unit(data, name=kind) if self._is_picture else None, self._path, largest=self._largest)
-        if not self._checked:
+        if self._is_picture:
+            check_stream(data, name=kind, path=self._path, largest=self._reading.largest, piece=self.tile)
+        if not self._reading.checked:
             self._check_scans(data, index)
         try:
             decoded, _, _ = self._decoder(data, index, jpegtables=self._tables, jpegheader=self._header)

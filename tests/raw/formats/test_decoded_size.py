@@ -1,5 +1,6 @@
 """What would take more memory than is allowed is refused from its header, before a decoder is asked."""
 
+import itertools
 import struct
 import tracemalloc
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from pipeline.raw.formats import jpeg_png
 from pipeline.raw.formats.decoded_size import Unit, stream_unit
 from pipeline.raw.formats.openslide import open_slide
 from pipeline.raw.formats.reader import file_size, open_picture, open_values
+from pipeline.raw.formats.reading import Reading
+from pipeline.raw.formats.stream_headers import jpeg_xl_size, jpeg_xr_size, lerc_size
 from pipeline.seeds import stream
 
 HIGH, WIDE = 96, 160
@@ -51,12 +54,12 @@ PIECES = {
 
 
 def look(path: Path, **how) -> None:
-    with open_picture(path, **how) as source:
+    with open_picture(path, reading=Reading(**how)) as source:
         source.read(Box.of_shape(*source.levels[0]))
 
 
 def look_at_values(path: Path, **how) -> None:
-    with open_values(path, **how) as source:
+    with open_values(path, reading=Reading(**how)) as source:
         source.read(Box.of_shape(*source.shape))
 
 
@@ -122,6 +125,45 @@ def test_a_page_of_one_strip_of_billions_of_pixels_asks_for_no_memory(tmp_path):
     for read in (look, look_at_values, file_size):
         peak = peak_of(lambda read=read: refused(lambda: read(tmp_path / "a.tif"), "60000×60000", "page"))
         assert peak < 2**24
+
+
+SIDES = ((1, 1), (8, 16), (64, 64), (77, 205), (90, 160), (120, 100), (300, 280))
+READERS = {"jpegxl": jpeg_xl_size, "jpegxr": jpeg_xr_size, "lerc": lerc_size}
+CODECS = pytest.mark.parametrize("codec", READERS)
+
+
+@CODECS
+@pytest.mark.parametrize("kind", ["u1", "u2", "f4"])
+def test_the_size_in_the_header_of_a_stream_is_that_of_its_pixels(codec, kind):
+    import imagecodecs
+
+    encode, random = getattr(imagecodecs, f"{codec}_encode"), stream(3, "streams")
+    for (height, width), channels in itertools.product(SIDES, ((), (3,))):
+        if codec == "jpegxr" and kind == "f4":
+            continue
+        pixels = (random.random((height, width, *channels)) * (1 if kind == "f4" else 250)).astype(kind)
+        found = READERS[codec](encode(pixels))
+        assert found[:2] == (height, width)
+        assert found[2] * found[3] * height * width >= pixels.nbytes
+        assert [read(encode(pixels)) for name, read in READERS.items() if name != codec] == [None, None]
+    assert all(READERS[codec](data) is None for data in (b"", b"\xff\xd8\xff", b"II*\0", b"\0" * 64))
+
+
+@CODECS
+def test_a_tile_whose_stream_declares_more_than_its_tile_is_refused_before_it_is_decoded(tmp_path, codec, monkeypatch):
+    import imagecodecs
+
+    path, tile = tmp_path / "a.tif", GREY[:64, :64]
+    tifffile.imwrite(path, tile, tile=(64, 64), compression=codec, photometric="minisblack")
+    look(path)
+    for side in (80, 4000):
+        data = getattr(imagecodecs, f"{codec}_encode")(np.zeros((side, side), np.uint8))
+        at = path.stat().st_size
+        path.write_bytes(path.read_bytes() + data)
+        patched(path, TileOffsets=at, TileByteCounts=len(data))
+        with pytest.raises(ImageRejected, match=rf"(?s)declares another size.*{side}×{side}.*64×64"):
+            look(path)
+    refused(lambda: look(path, largest=4000 * 4000 - 1), "data of tile 0", "4000×4000")
 
 
 def grown(data: bytes) -> bytes:

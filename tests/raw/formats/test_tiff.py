@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter
 
 from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
+from pipeline.raw.formats.reading import Reading
 from pipeline.raw.formats.tiff import open_tiff, open_tiff_values
 from pipeline.seeds import stream
 
@@ -147,7 +148,7 @@ def test_each_level_of_a_pyramid_is_read_on_its_own(tmp_path, write):
 
 def test_many_threads_read_what_one_reads(written):
     picked = [Box(y, x, y + 61, x + 90) for y in range(0, 142, 20) for x in range(0, 220, 30)]
-    with open_tiff(written["tiles, JPEG"], workers=3) as source, ThreadPoolExecutor(4) as pool:
+    with open_tiff(written["tiles, JPEG"], reading=Reading(workers=3)) as source, ThreadPoolExecutor(4) as pool:
         found = list(pool.map(source.read, picked * 3))
     whole = tifffile.imread(written["tiles, JPEG"])
     assert all(np.array_equal(each, whole[box.slices]) for each, box in zip(found, picked * 3, strict=True))
@@ -325,7 +326,7 @@ def test_a_table_of_pieces_that_is_too_short_is_rejected(written, tmp_path):
 def test_the_real_slide_has_the_pixels_that_openslide_gives(real_data):
     openslide = pytest.importorskip("openslide")
     path = real_data / "wsi" / "CMU-1-Small-Region.svs"
-    with open_tiff(path, workers=2) as source, openslide.OpenSlide(str(path)) as slide:
+    with open_tiff(path, reading=Reading(workers=2)) as source, openslide.OpenSlide(str(path)) as slide:
         assert source.levels == tuple((h, w) for w, h in slide.level_dimensions)
         assert source.pixel_size_um == pytest.approx(float(slide.properties["openslide.mpp-x"]))
         whole = np.asarray(slide.read_region((0, 0), 0, slide.dimensions))[:, :, :3]

@@ -7,6 +7,7 @@ import numpy as np
 import tifffile
 
 from pipeline.geometry import Box
+from pipeline.raw.formats.reading import Reading
 from pipeline.raw.formats.source import blocks
 from pipeline.raw.formats.tiff import open_tiff
 from pipeline.raw.formats.tiff_page import Page
@@ -57,7 +58,7 @@ def test_a_large_file_is_read_in_blocks_within_bounded_memory(tmp_path):
         compression="zlib",
     )
     expected, total, most, held = int(tile.sum()) * (side // 512) ** 2, 0, 2**21, 2**24
-    with open_tiff(path, workers=2, cache_bytes=held) as source:
+    with open_tiff(path, reading=Reading(workers=2, cache_bytes=held)) as source:
         tracemalloc.start()
         for box in blocks(source, most=most):
             total += int(source.read(box).sum())
