@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["LONGEST", "parameters", "recorded_lines"]
+__all__ = ["LONGEST", "named_values", "parameters", "recorded_lines"]
 
 LONGEST = 35
 """Characters of a line: two of them, the words of Snakemake around them included, stay below 200."""
@@ -22,14 +22,15 @@ KEPT = LONGEST - DIGEST - 2
 ONE_ARGUMENT = inspect.signature(lambda wildcards: wildcards)
 
 
-def _leaves(value: object, name: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
+def named_values(value: object, name: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Values of a tree as pairs of a name, ``block.key``, and JSON; any list without mappings is one value."""
     named = value
     if isinstance(value, list) and any(isinstance(each, Mapping | list) for each in value):
         named = dict(enumerate(value))
     # A record changes rarely: its blocks are lines enough.
     if isinstance(named, Mapping) and named and not (depth > 1 and name.startswith("record.")):
         for key, each in named.items():
-            yield from _leaves(each, f"{name}.{key}" if name else str(key), depth + 1)
+            yield from named_values(each, f"{name}.{key}" if name else str(key), depth + 1)
     else:
         yield name, json.dumps(value, ensure_ascii=False)
 
@@ -69,7 +70,7 @@ def recorded_lines(values: Mapping[str, Any], *, slots: int) -> tuple[str, ...]:
     >>> recorded_lines({"gaussian": {"sigma": 2.0, "apply": True}, "splits": ["test"]}, slots=4)
     ('gaussian.sigma: 2.0', 'gaussian.apply: true', 'splits: ["test"]', 'splits: ["test"]')
     """
-    lines = [_short(name, text) for name, text in _leaves(values)] or ["no value"]
+    lines = [_short(name, text) for name, text in named_values(values)] or ["no value"]
     if len(lines) > slots:
         rest = hashlib.sha256("\n".join(lines[slots - 1 :]).encode()).hexdigest()[:8]
         lines = [*lines[: slots - 1], f"and {len(lines) - slots + 1} more values: {rest}"]

@@ -2,9 +2,10 @@
 
 end_of_run    lines at the end of a run: where the report is, its headline, warnings
 measures      metrics, averages, intervals, window borders: tables
+origins       what results were made with, and what differs between two
 page          HTML page: its sections and tables
 paths         paths of all results that the report reads
 pictures      overlays, plots, contact sheets, patch maps
 run_warnings  warnings of a run, serious ones first
-store_notes   notes of a stage in a store of results
+store_notes   notes of a stage in a store of results, and its record of origin
 """

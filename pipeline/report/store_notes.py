@@ -1,4 +1,4 @@
-"""Notes of a stage in a store of results: windows of a map, flags of an image."""
+"""Notes of a stage in a store of results, windows of a map and flags of an image; and where the store came from."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,10 +6,16 @@ from typing import Any
 
 from pipeline.stores import open_group
 
-__all__ = ["store_notes"]
+__all__ = ["store_notes", "store_provenance"]
 
 
 def store_notes(path: Path) -> Mapping[str, Any]:
     """Notes of the stage that wrote a store, its attribute ``lesionmap``; empty where it left none."""
     notes: Any = open_group(path).attrs.asdict().get("lesionmap", {})
     return dict(notes)
+
+
+def store_provenance(path: Path) -> Mapping[str, Any]:
+    """Record of origin of a store: configuration, code, inputs, versions, seed."""
+    origin: Any = open_group(path).attrs.asdict()["provenance"]
+    return dict(origin)

@@ -7,6 +7,7 @@ image       measures of one image on one grid
 intervals   bootstrap confidence intervals, and precision-recall curves
 model_folder   measures in the folder of a model, beside its card
 original_grid   grid of the original image: truth, masks and probabilities on it
+paired      paired differences of two results, image by image
 steps       steps between neighbouring pixels along every line of a map
 summary     summary rows of a split: one per class or average, and measure
 times       seconds and memory of the jobs

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -25,8 +25,8 @@ _LEAST_GROUPS = 10
 
 
 def bootstrap_interval(
-    groups: NDArray[np.int64],
-    statistic: Callable[[NDArray[np.int64]], float],
+    groups: NDArray[Any],
+    statistic: Callable[[NDArray[Any]], float],
     *,
     rng: np.random.Generator,
     n: int = 1000,
@@ -37,7 +37,7 @@ def bootstrap_interval(
     Parameters
     ----------
     groups
-        One entry per group along the first axis, in a fixed order: counts ``(groups, 4)`` for ``pooled_dice``, or
+        One entry per group along the first axis, in a fixed order: sums of differences, or counts ``(groups, 4)`` for ``pooled_dice``, or
         histograms ``(groups, 2, 15361)`` for ``metrics.average_precision``.
     statistic
         Of the sum over groups.

@@ -1,0 +1,132 @@
+"""Command ``compare``: two results of a data set held against each other, in what made them and in their figures."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.errors import MissingDataError
+from pipeline.report.measures.paired import PairedDifference, paired_differences
+from pipeline.report.origins import Change, ImagesCompared, changes, compared_images, origins
+from pipeline.stores.tables import read_table
+
+__all__ = ["add_compare"]
+
+LONGEST = 60
+"""Characters of a value that are shown."""
+NARROWEST = 110
+"""Columns of the tables, also where a terminal has fewer, so that no number is cut."""
+NAMED = 5
+"""Images that are named."""
+STYLE: dict[str, Any] = {
+    "box": box.SIMPLE_HEAD,
+    "title_justify": "left",
+    "title_style": "bold",
+    "padding": (0, 1),
+    "pad_edge": False,
+}
+EXAMPLES = """examples:
+  lesionmap compare results/idrid other/idrid
+  lesionmap compare results/idrid results/idrid@clahe_only --model unet
+  lesionmap compare results/idrid results/idrid --model unet deeplab
+"""
+
+
+def _results_of(folder: Path, *, model: str | None, fusion: str | None) -> tuple[str, str]:
+    """Model and fusion that were asked for, or the only ones that were measured."""
+    there = [path.name.split(".images.parquet")[0] for path in sorted((folder / "report").glob("*.images.parquet"))]
+    named = [tuple(each.rsplit(".", 1)) for each in there]
+    fitting = [each for each in named if each[0] == (model or each[0]) and each[1] == (fusion or each[1])]
+    preferred = [each for each in fitting if each[1] == "gaussian"] if fusion is None else fitting
+    chosen = preferred or fitting
+    if len(chosen) != 1:
+        raise MissingDataError(
+            "The results to compare cannot be told.",
+            where=folder,
+            found=", ".join(there) or "no figures: the report was not made",
+            expected="one model and fusion",
+            remedy="Name them: --model unet --fusion gaussian.",
+        )
+    return chosen[0][0], chosen[0][1]
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    folders: tuple[Path, Path] = (arguments.first, arguments.second)
+    named: list[str | None] = arguments.model or [None]
+    models = (named[0], named[-1])
+    chosen = [
+        _results_of(folder, model=model, fusion=arguments.fusion) for folder, model in zip(folders, models, strict=True)
+    ]
+    console = Console(width=max(Console().width, NARROWEST))
+    for letter, folder, (model, fusion) in zip("AB", folders, chosen, strict=True):
+        console.print(f"{letter}: {folder}, {model} / {fusion}", highlight=False, markup=False)
+    found = [
+        origins(folder, model=model, fusion=fusion) for folder, (model, fusion) in zip(folders, chosen, strict=True)
+    ]
+    _print_changes(console, changes(*found), compared_images(*folders))
+    tables = [
+        read_table(folder / "report" / f"{model}.{fusion}.images.parquet")
+        for folder, (model, fusion) in zip(folders, chosen, strict=True)
+    ]
+    _print_figures(console, paired_differences(tables[0], tables[1]))
+    return 0
+
+
+def _print_changes(console: Console, found: Sequence[Change], images: ImagesCompared) -> None:
+    table = Table("stage", "what", "A", "B", title="What differs", **STYLE)
+    for each in found:
+        table.add_row(each.stage, each.what, *(value[:LONGEST] for value in (each.first, each.second)))
+    console.print(table if found else "Configuration, code and versions are the same.")
+    console.print(f"{images.same} images are the same.", highlight=False)
+    for what, names in (
+        ("only in A", images.only_first),
+        ("only in B", images.only_second),
+        ("other content", images.other_content),
+        ("other split", images.other_split),
+    ):
+        if names:
+            shown = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+            console.print(f"{what}: {shown}", highlight=False, markup=False)
+
+
+def _print_figures(console: Console, found: Sequence[PairedDifference]) -> None:
+    if not found:
+        console.print("No image was measured in both.")
+        return
+    with_interval = any(each.low is not None for each in found)
+    table = Table(title="Figures, B less A, means over the images that both measured", **STYLE)
+    for name in ("split", "class", "measure"):
+        table.add_column(name, no_wrap=True)
+    for name in ("images", "A", "B", "B - A", *(["95 % interval"] if with_interval else []), "better", "worse"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for each in found:
+        numbers = (f"{each.first:.3f}", f"{each.second:.3f}", f"{each.difference:+.3f}")
+        interval = [_interval(each)] if with_interval else []
+        counts = (str(each.better), str(each.worse))
+        table.add_row(each.split, each.class_code, each.measure, str(each.images), *numbers, *interval, *counts)
+    console.print(table)
+    if not with_interval:
+        console.print("Intervals are given from 10 groups (patients) on.")
+
+
+def _interval(each: PairedDifference) -> str:
+    return "" if each.low is None or each.high is None else f"{each.low:+.3f} … {each.high:+.3f}"
+
+
+def add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to those of the parser."""
+    compare = commands.add_parser(
+        "compare",
+        help="hold two results of a data set against each other",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    compare.add_argument("first", type=Path, metavar="A", help="folder of a data set, such as results/idrid")
+    compare.add_argument("second", type=Path, metavar="B", help="the other one")
+    compare.add_argument("--model", nargs="+", metavar="NAME", help="of both, or of A and of B; else the only one")
+    compare.add_argument("--fusion", choices=("none", "max", "mean", "gaussian"), help="gaussian where it is there")
+    compare.set_defaults(run=_compare)

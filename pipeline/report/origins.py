@@ -1,0 +1,137 @@
+"""Origins of the results of a model: configuration, code, versions and images that they were made with, and what differs.
+
+Each result carries them (``provenance``). Two folders are held against each other stage by stage.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.config.recorded import named_values
+from pipeline.errors import MissingDataError
+from pipeline.model.checkpoint import read_card
+from pipeline.model.ensemble import members_of
+from pipeline.report.store_notes import store_provenance
+from pipeline.stores.documents import read_json
+from pipeline.stores.tables import read_table, table_metadata
+
+__all__ = ["Change", "ImagesCompared", "changes", "compared_images", "origins"]
+
+NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that differs between the origins of two results."""
+
+    stage: str
+    what: str
+    first: str
+    second: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesCompared:
+    """Images of two results, by their id and the digest of their file."""
+
+    same: int
+    only_first: tuple[str, ...]
+    only_second: tuple[str, ...]
+    other_content: tuple[str, ...]
+    other_split: tuple[str, ...]
+
+
+def origins(results: Path, *, model: str, fusion: str) -> dict[str, Mapping[str, Any]]:
+    """Origin of each stage behind the figures of a model, by the name of the stage.
+
+    Parameters
+    ----------
+    results
+        Folder of one data set, such as ``results/idrid``.
+    model, fusion
+        Whose results.
+
+    Raises
+    ------
+    MissingDataError
+        Where there are no results of that model and fusion.
+    """
+    measured = results / "report" / f"{model}.{fusion}.images.parquet"
+    if not measured.is_file():
+        there = sorted(path.name.removesuffix(".images.parquet") for path in measured.parent.glob("*.images.parquet"))
+        raise MissingDataError(
+            "There are no figures of this model and fusion.",
+            where=measured,
+            found=", ".join(there) or NOTHING,
+            expected=f"{model}.{fusion}",
+            remedy="Name a model and a fusion that are there, or run the report first.",
+        )
+    found: dict[str, Mapping[str, Any]] = {"raw": table_metadata(results / "raw" / "images.parquet")["provenance"]}
+    for place in ("normalized", f"probability/{model}/{fusion}"):
+        stores = sorted((results / place).glob("*.zarr"))
+        found |= {place.partition("/")[0]: store_provenance(stores[0])} if stores else {}
+    for member in members_of(results / "model" / model):
+        card = read_card(member)
+        index = results / "index" / f"{card.settings.sampling}.parquet"
+        found |= {f"index {card.settings.sampling}": table_metadata(index)["provenance"]} if index.is_file() else {}
+        found[f"model {member.name}"] = card.provenance
+    thresholds = results / "segmentation" / model / fusion / "thresholds.json"
+    found |= {"segmentation": read_json(thresholds)["provenance"]} if thresholds.is_file() else {}
+    return found
+
+
+def changes(first: Mapping[str, Mapping[str, Any]], second: Mapping[str, Mapping[str, Any]]) -> tuple[Change, ...]:
+    """What differs between the origins of two results: values of the configuration, seed, code, versions.
+
+    A model of another name stands for the one of the other folder where each has one.
+    """
+    renamed = _renamed(second, like=first)
+    return tuple(change for stage in dict.fromkeys([*first, *renamed]) for change in _of_stage(stage, first, renamed))
+
+
+def _renamed(origin: Mapping[str, Mapping[str, Any]], *, like: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    names: dict[str, str] = {}
+    for kind in ("index ", "model "):
+        mine, theirs = ([key for key in each if key.startswith(kind)] for each in (origin, like))
+        names |= dict(zip(mine, theirs, strict=True)) if len(mine) == len(theirs) else {}
+    return {names.get(key, key): value for key, value in origin.items()}
+
+
+def _of_stage(stage: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Change]:
+    if stage not in first or stage not in second:
+        yield Change(stage, "stage", *("there" if stage in each else NOTHING for each in (first, second)))
+        return
+    one, other = ({**dict(named_values(_settings(each[stage])))} for each in (first, second))
+    for name in dict.fromkeys([*one, *other]):
+        if one.get(name) != other.get(name):
+            yield Change(stage, name, one.get(name, NOTHING), other.get(name, NOTHING))
+    codes = [str(each[stage]["code"]) for each in (first, second)]
+    if codes[0] != codes[1]:
+        yield Change(stage, "code", *codes)
+
+
+def _settings(origin: Mapping[str, Any]) -> dict[str, Any]:
+    return {**origin["config"], "seed": origin["seed"], "versions": origin["versions"]}
+
+
+def compared_images(first: Path, second: Path) -> ImagesCompared:
+    """Images of two results folders of a data set: which both have, and what became of the others."""
+    tables = [read_table(folder / "raw" / "images.parquet").astype({"image_id": str}) for folder in (first, second)]
+    one, other = (table.set_index("image_id") for table in tables)
+    both = one.index.intersection(other.index)
+    content = _differing(one.loc[both, "sha256"], other.loc[both, "sha256"])
+    split = _differing(one.loc[both, "split"], other.loc[both, "split"])
+    return ImagesCompared(
+        same=len(both) - len(content),
+        only_first=tuple(sorted(one.index.difference(other.index))),
+        only_second=tuple(sorted(other.index.difference(one.index))),
+        other_content=content,
+        other_split=split,
+    )
+
+
+def _differing(one: "pd.Series[Any]", other: "pd.Series[Any]") -> tuple[str, ...]:
+    return tuple(sorted(one.index[(one.astype(str) != other.astype(str)).to_numpy()]))

@@ -1,0 +1,72 @@
+"""Paired differences: image by image, against pandas and the bootstrap of SciPy."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import bootstrap
+
+from pipeline.report.measures.paired import paired_differences
+from pipeline.seeds import stream
+
+
+def table(values: dict[str, float], *, code: str = "MA", split: str = "test", groups: int = 1000) -> pd.DataFrame:
+    rows = [
+        {
+            "split": split,
+            "image_id": image,
+            "group_id": f"g{int(image[1:]) % groups}",
+            "class_code": code,
+            "dice": value,
+        }
+        for image, value in values.items()
+    ]
+    return pd.DataFrame(rows, columns=["split", "image_id", "group_id", "class_code", "dice"]).assign(ap=math.nan)
+
+
+VALUES = st.dictionaries(st.integers(0, 20), st.floats(0, 1) | st.just(math.nan), max_size=9)
+
+
+@given(VALUES, VALUES)
+def test_only_images_with_both_values_count(first, second):
+    one, other = ({f"i{key}": value for key, value in each.items()} for each in (first, second))
+    both = sorted(key for key in one.keys() & other.keys() if not math.isnan(one[key] + other[key]))
+    found = paired_differences(table(one), table(other))
+    assert len(found) == bool(both)
+    for each in found:
+        change = np.array([other[key] - one[key] for key in both])
+        assert (each.measure, each.images) == ("dice", len(both))
+        assert each.difference == pytest.approx(change.mean(), abs=1e-12)
+        assert each.second - each.first == pytest.approx(each.difference, abs=1e-12)
+        assert (each.better, each.worse) == ((change > 0).sum(), (change < 0).sum())
+        assert each.low is None
+
+
+def test_splits_and_classes_stay_apart():
+    first = pd.concat([table({"i1": 0.5}, code=code, split=split) for code in "AB" for split in ("test", "validation")])
+    second = first.assign(dice=[0.6, 0.7, 0.8, 0.9])
+    found = {(each.split, each.class_code): each.difference for each in paired_differences(first, second)}
+    expected = {("test", "A"): 0.1, ("validation", "A"): 0.2, ("test", "B"): 0.3, ("validation", "B"): 0.4}
+    assert found == pytest.approx(expected)
+
+
+def test_the_interval_from_ten_groups_on_is_that_of_scipy():
+    random = stream(0, "test", "paired")
+    one, other = ({f"i{at}": value for at, value in enumerate(random.random(40))} for _ in range(2))
+    (found,) = paired_differences(table(one), table(other), draws=4000)
+    change = np.array([other[key] - one[key] for key in one])
+    expected = bootstrap((change,), np.mean, n_resamples=4000, method="percentile", rng=1).confidence_interval
+    assert (found.low, found.high) == pytest.approx(tuple(expected), abs=0.02)
+    assert (found.images, found.groups) == (40, 40)
+
+
+def test_images_of_a_patient_are_drawn_together():
+    one = {f"i{at}": 0.0 for at in range(100)}
+    other = {f"i{at}": float(at % 10 < 5) for at in range(100)}
+    (apart,), (together,) = (paired_differences(table(one, groups=g), table(other, groups=g)) for g in (100, 10))
+    assert (together.groups, together.difference) == (10, apart.difference)
+    assert together.high - together.low > 2 * (apart.high - apart.low)
+    assert paired_differences(table(one, groups=9), table(other, groups=9))[0].low is None

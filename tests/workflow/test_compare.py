@@ -1,0 +1,79 @@
+"""``lesionmap compare``: what made two results, and their figures side by side."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+from pipeline.cli import main
+from pipeline.report.origins import changes, compared_images, origins
+from pipeline.stores.tables import read_noted, write_table
+
+ORIGIN = {"config": {"sigma": 2.0, "storage": {"chunk": 32}}, "seed": 0, "versions": {"numpy": "2"}, "code": "a"}
+
+
+def test_what_differs_is_named_stage_by_stage():
+    other = ORIGIN | {"config": {"sigma": 3.0, "storage": {"chunk": 32}}, "code": "b", "versions": {"numpy": "3"}}
+    found = changes({"raw": ORIGIN, "normalized": ORIGIN, "report": ORIGIN}, {"raw": ORIGIN, "normalized": other})
+    assert [(each.stage, each.what, each.first, each.second) for each in found] == [
+        ("normalized", "sigma", "2.0", "3.0"),
+        ("normalized", "versions.numpy", '"2"', '"3"'),
+        ("normalized", "code", "a", "b"),
+        ("report", "stage", "there", "nothing"),
+    ]
+
+
+def test_models_of_other_names_are_held_against_each_other():
+    one = {"index guided": ORIGIN, "model unet": ORIGIN}
+    other = {"index grid": ORIGIN | {"config": {"sigma": 1.0}}, "model deeplab": ORIGIN | {"seed": 7}}
+    found = {(each.stage, each.what) for each in changes(one, other)}
+    assert found == {("index guided", "sigma"), ("index guided", "storage.chunk"), ("model unet", "seed")}
+
+
+@pytest.fixture(scope="module")
+def two(finished, tmp_path_factory):
+    """The shared finished run, and a copy in which one image has another split and another Dice."""
+    first = finished.folder / "results" / "tiny"
+    second = tmp_path_factory.mktemp("compare") / "tiny"
+    shutil.copytree(first, second)
+    for name, change in (("raw/images", "split"), ("report/unet.gaussian.images", "dice")):
+        path = second / f"{name}.parquet"
+        frame, notes = read_noted(path)
+        if change == "dice":
+            frame = frame.assign(dice=(frame["dice"] + 0.25).clip(upper=1.0))
+        else:
+            frame = frame.astype({"split": str})
+            frame.loc[frame.index[0], "split"] = "predict"
+        provenance = notes.pop("provenance")
+        path.unlink()
+        write_table(frame, path, provenance=provenance, extra=notes)
+    return first, second
+
+
+def test_a_run_against_itself_differs_in_nothing(two, capsys):
+    assert main(["compare", str(two[0]), str(two[0]), "--fusion", "gaussian"]) == 0
+    told = capsys.readouterr().out
+    assert "Configuration, code and versions are the same." in told
+    images = len(pd.read_parquet(two[0] / "raw" / "images.parquet"))
+    assert f"{images} images are the same." in told
+    assert "+0.000" in told
+    assert "10 groups" in told
+
+
+def test_figures_and_images_that_differ_are_named(two, capsys):
+    assert main(["compare", *map(str, two)]) == 0
+    told = capsys.readouterr().out
+    assert "other split: " in told
+    assert "+0.250" in told
+    assert compared_images(*two).other_split
+    found = origins(two[0], model="unet", fusion="gaussian")
+    assert {"raw", "normalized", "index guided", "model unet", "probability", "segmentation"} == set(found)
+    assert json.dumps(found["model unet"]["config"]["model"])
+
+
+def test_a_model_that_is_not_there_names_those_that_are(two, capsys):
+    assert main(["compare", *map(str, two), "--model", "deeplab"]) == 1
+    told = capsys.readouterr().err
+    assert "unet.gaussian" in told
+    assert "--model" in told
