@@ -51,6 +51,7 @@ def normalized_target(smk: Any) -> None:
         estimates=estimates,
         output=Path(smk.output[0]),
         provenance=origin("normalized", config=config, code=smk.params.code, inputs=inputs),
+        largest=smk.params.largest_decode,
     )
 
 

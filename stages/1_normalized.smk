@@ -56,6 +56,7 @@ rule normalized_target:
             lambda w: depends.normalized_target(run_of(w)), script="1_normalized.py", function="normalized_target"
         ),
         **TARGET_CONTENTS,
+        largest_decode=largest_decode_of,
     message:
         "{wildcards.dataset}: target of stain normalisation"
     script:

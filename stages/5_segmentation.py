@@ -15,7 +15,6 @@ def segmentation_thresholds(smk: Any) -> None:
     from pipeline.config import SegmentationConfig
     from pipeline.model.checkpoint import thresholds_file
     from pipeline.segmentation.threshold_file import write_thresholds
-    from pipeline.stores.flush import write_whole
 
     config, output = smk.params.config, Path(smk.output[0])
     maps = [Path(path) for path in smk.input.probability]
@@ -29,11 +28,9 @@ def segmentation_thresholds(smk: Any) -> None:
         config=SegmentationConfig.model_validate(config["segmentation"]),
         job=job_of("segmentation", config=config, code=smk.params.code, inputs=inputs),
         output=output,
+        # No output of this rule: it goes with the folder of the model, whose training it belongs to.
+        copy=thresholds_file(output.parents[3] / "model" / smk.wildcards.model, fusion=smk.wildcards.fusion),
     )
-    # No output of this rule: it goes with the folder of the model, whose training it belongs to.
-    model = output.parents[3] / "model" / smk.wildcards.model
-    if model.is_dir():
-        write_whole(thresholds_file(model, fusion=smk.wildcards.fusion), [output.read_bytes()])
 
 
 def segmentation_image(smk: Any) -> None:

@@ -166,6 +166,9 @@ def normalise_new_image(
             remedy="Give model=… to treat the image as a model's own, or settings=… for a chain.",
         )
     entry = image_entry(Path(image), largest_decode=largest_decode)
-    recipe = recipe_of_model(Path(model).resolve()) if model is not None else recipe_of_settings(settings or {})
+    if model is not None:
+        recipe = recipe_of_model(Path(model).resolve())
+    else:
+        recipe = recipe_of_settings(settings or {}, largest_decode=largest_decode)
     folder = Path(out).resolve() / entry.image_id / "normalized"
     return normalise_by(entry, recipe.with_pixel_size(pixel_size_um), folder=folder, workers=workers)

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.config import NormalizedConfig
 from pipeline.config.manifest import ClassRecord, DatasetRecord, FolderLayout
+from pipeline.config.raw import LARGEST_DECODE
 from pipeline.config.validation import validate
 from pipeline.errors import ConfigurationError, ModelError
 from pipeline.model.checkpoint import CARD, read_card
@@ -69,7 +70,7 @@ def recipe_of_model(model: Path) -> Recipe:
     return Recipe(card.record, card.normalisation, card.stain_target)
 
 
-def recipe_of_settings(settings: Mapping[str, Any]) -> Recipe:
+def recipe_of_settings(settings: Mapping[str, Any], *, largest_decode: int = LARGEST_DECODE) -> Recipe:
     """Recipe of parameters, for an image that belongs to no data set.
 
     Parameters
@@ -77,6 +78,8 @@ def recipe_of_settings(settings: Mapping[str, Any]) -> Recipe:
     settings
         Keys of the block ``normalized`` of ``stages/config.yaml``, such as ``{"chain": "histology"}``. The stain target
         is the shipped reference, a ``stain.json`` or an image.
+    largest_decode
+        Bytes of the largest unit of that image that is decoded at once.
 
     Raises
     ------
@@ -96,5 +99,5 @@ def recipe_of_settings(settings: Mapping[str, Any]) -> Recipe:
     if config.chain == "histology" and config.stain.method != "none":
         named = config.stain.target
         file = None if named in ("reference", "median") else Path(named)
-        target = target_content(config, target=named, file=file, estimates=())
+        target = target_content(config, target=named, file=file, estimates=(), largest=largest_decode)
     return Recipe(record, json.loads(config.model_dump_json(exclude={"workers"})), target)

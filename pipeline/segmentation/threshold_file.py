@@ -20,6 +20,7 @@ from pipeline.segmentation.minimum_areas import percentile_areas
 from pipeline.segmentation.threshold import ThresholdFit, fit_thresholds
 from pipeline.stores import open_array, raster_of, read_box, read_table
 from pipeline.stores.documents import read_json, write_json
+from pipeline.stores.flush import write_whole
 from pipeline.stores.image_store import ignored_array
 from pipeline.stores.job import Job
 from pipeline.stores.probability_store import ProbabilityMap, open_probability
@@ -128,6 +129,7 @@ def write_thresholds(
     config: SegmentationConfig,
     job: Job,
     output: Path,
+    copy: Path | None = None,
     folds: Sequence[int] = (-1,),
     candidates: Mapping[str, Path] | None = None,
 ) -> None:
@@ -148,6 +150,8 @@ def write_thresholds(
         Facts of the data set, record of origin.
     output
         The file.
+    copy
+        A second place, such as the folder of the model; nothing is written where that folder is not there.
     folds
         Fold of the model, or of each member of an ensemble; −1 for the split ``validation``.
     candidates
@@ -190,6 +194,8 @@ def write_thresholds(
         given = ThresholdFit.given(config.threshold, reason="Fitting is switched off.")
         fits = dict.fromkeys(job.record.codes, given)
     save_thresholds(fits, output=output, provenance=job.provenance, areas=areas)
+    if copy is not None and copy.parent.is_dir():
+        write_whole(copy, [output.read_bytes()])
 
 
 def save_thresholds(

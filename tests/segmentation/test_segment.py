@@ -376,6 +376,25 @@ def test_each_fold_speaks_for_the_images_that_it_did_not_see(tmp_path: Path) -> 
     assert found(0, 1) != found(1)
 
 
+def test_a_copy_of_the_thresholds_goes_with_the_model_where_it_has_a_folder(tmp_path: Path) -> None:
+    def write(copy: Path) -> bytes:
+        write_thresholds(
+            table(tmp_path, {"a": ("validation", 1, 1)}),
+            probability=[],
+            normalized={},
+            config=SegmentationConfig(fit_thresholds=False),
+            job=Job(record(), ORIGIN),
+            output=tmp_path / "thresholds.json",
+            copy=copy,
+        )
+        return (tmp_path / "thresholds.json").read_bytes()
+
+    (tmp_path / "model").mkdir()
+    assert write(tmp_path / "model" / "thresholds.mean.json") == (tmp_path / "model/thresholds.mean.json").read_bytes()
+    write(tmp_path / "ensemble" / "thresholds.mean.json")
+    assert not (tmp_path / "ensemble").exists()
+
+
 def test_an_image_in_which_nobody_looked_for_a_class_says_nothing_about_it(tmp_path: Path) -> None:
     planes = {"a": separable(cut=0.375, seed=0), "b": separable(cut=0.75, seed=1)}
     alone = fitted(tmp_path / "1", {"a": ("validation", 1, 1)}, {"a": planes["a"]})

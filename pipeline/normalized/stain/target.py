@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import NormalizedConfig
+from pipeline.config.raw import LARGEST_DECODE
 from pipeline.errors import ConfigurationError
 from pipeline.normalized.image import Opened
 from pipeline.normalized.region import read_thumbnail
@@ -15,15 +16,18 @@ from pipeline.normalized.stain.record import REFERENCE, Estimate, read_estimate
 from pipeline.normalized.view import View
 from pipeline.raw.formats.light import Showing
 from pipeline.raw.formats.reader import open_picture
+from pipeline.raw.formats.reading import Reading
 from pipeline.stores.documents import write_json
+from pipeline.stores.input_files import InputFiles
 from pipeline.stores.provenance import Provenance
 
 __all__ = ["target_content", "write_target"]
 
 
-def _of_image(path: Path, *, config: NormalizedConfig) -> Estimate:
+def _of_image(path: Path, *, config: NormalizedConfig, largest: int) -> Estimate:
     # The image may be of any data set, so its own pixels count, whatever size these images are brought to.
-    with open_picture(path, showing=Showing(glass=True)) as source:
+    reading = Reading(largest=largest)
+    with InputFiles.of([path]).steady(), open_picture(path, showing=Showing(glass=True), reading=reading) as source:
         view = View(source, Rescaling.identity(*source.levels[0]))
         opened = Opened(view, lambda: read_thumbnail(source), source.pixel_size_um)
         return estimate_image(opened, tissue_of(opened), config=config, workers=1)
@@ -44,12 +48,12 @@ def _checked(found: Estimate, *, source: str, config: NormalizedConfig) -> Estim
 
 
 def _chosen(
-    config: NormalizedConfig, *, target: str, file: Path | None, estimates: Sequence[Path]
+    config: NormalizedConfig, *, target: str, file: Path | None, estimates: Sequence[Path], largest: int
 ) -> tuple[Estimate, str]:
     if file is not None and file.suffix.lower() == ".json":
         return read_estimate(file), f"saved estimate {file.name}"
     if file is not None:
-        return _of_image(file, config=config), f"image {file.name}"
+        return _of_image(file, config=config, largest=largest), f"image {file.name}"
     if target == "median":
         every = [read_estimate(path) for path in estimates]
         trusted = [each for each in every if not each.flags]
@@ -60,7 +64,12 @@ def _chosen(
 
 
 def target_content(
-    config: NormalizedConfig, *, target: str, file: Path | None, estimates: Sequence[Path]
+    config: NormalizedConfig,
+    *,
+    target: str,
+    file: Path | None,
+    estimates: Sequence[Path],
+    largest: int = LARGEST_DECODE,
 ) -> dict[str, Any]:
     """Stain target as plain values, with where it comes from.
 
@@ -74,13 +83,17 @@ def target_content(
         The stain.json or image that the target names, if it names one.
     estimates
         ``stain.json`` of the training images, for the median; of no others, so nothing leaks.
+    largest
+        Bytes of the largest picture, page, tile or strip of an image that is decoded at once.
 
     Raises
     ------
     ConfigurationError
         An image without usable stains, or an estimate by another method.
+    ImageRejected
+        An image that cannot be read, or is too large to be decoded.
     """
-    found, source = _chosen(config, target=target, file=file, estimates=estimates)
+    found, source = _chosen(config, target=target, file=file, estimates=estimates, largest=largest)
     return {**_checked(found, source=source, config=config).to_json(), "from": source}
 
 
@@ -92,12 +105,13 @@ def write_target(
     estimates: Sequence[Path],
     output: Path,
     provenance: Provenance,
+    largest: int = LARGEST_DECODE,
 ) -> None:
     """Stain target ``normalized/target.json`` that every image of the data set is brought to, written.
 
     Parameters
     ----------
-    config, target, file, estimates
+    config, target, file, estimates, largest
         What it is chosen from, see `target_content`.
     output
         The file.
@@ -109,5 +123,5 @@ def write_target(
     ConfigurationError
         An image without usable stains, or an estimate by another method.
     """
-    content = target_content(config, target=target, file=file, estimates=estimates)
+    content = target_content(config, target=target, file=file, estimates=estimates, largest=largest)
     write_json({**content, "provenance": provenance.as_attributes()}, output)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pipeline.config import NormalizedConfig, Stain, Storage
 from pipeline.config.manifest import DatasetRecord
-from pipeline.errors import ConfigurationError, StoreError
+from pipeline.errors import ConfigurationError, ImageRejected, StoreError
 from pipeline.normalized.stain import image as histology
 from pipeline.normalized.stain.image import normalise_histology, write_estimate
 from pipeline.normalized.stain.method import normalise
@@ -284,6 +284,14 @@ def test_a_target_of_another_method_is_refused(tmp_path, method, own):
             output=tmp_path / "t.json",
             provenance=ORIGIN,
         )
+
+
+def test_an_image_beyond_the_largest_that_is_decoded_is_no_target(tmp_path):
+    entry = saved(tmp_path, PHANTOM)
+    given = {"target": "a.png", "file": entry.image, "estimates": [], "output": tmp_path / "t.json"}
+    write_target(config(), **given, provenance=ORIGIN, largest=PHANTOM.nbytes)
+    with pytest.raises(ImageRejected, match="too large to be decoded"):
+        write_target(config(), **given, provenance=ORIGIN, largest=PHANTOM.nbytes - 1)
 
 
 def test_a_blank_image_is_no_target(tmp_path):
