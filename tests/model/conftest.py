@@ -109,6 +109,7 @@ def index_rows(
                         "height": tile.shape[1],
                         "width": tile.shape[2],
                         "roi_fraction": 1.0,
+                        "is_positive": any(pixels.values()),
                         **pixels,
                     }
                 )
