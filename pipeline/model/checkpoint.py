@@ -17,7 +17,7 @@ from pipeline.config import ModelSettings
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ModelError, PipelineError, StoreError
 from pipeline.model.network import ScaledNetwork, Task, build_network
-from pipeline.model.state_file import load_state
+from pipeline.model.state_file import MOST, load_state, size_of_state
 from pipeline.stores.documents import read_json
 from pipeline.stores.provenance import file_digest
 
@@ -36,6 +36,8 @@ __all__ = [
 
 CARD = "card.json"
 WEIGHTS = "weights.pt"
+HARMLESS = 2**30
+"""Bytes of a network that is built whatever the size of its weights; they then say what is wrong with them."""
 
 
 class _Frozen(BaseModel):
@@ -233,6 +235,7 @@ def load_model(
     _expect(folder, "classes", found=card.codes, expected=None if codes is None else tuple(codes))
     _expect(folder, "channels", found=card.channels, expected=channels)
     _expect(folder, "tasks", found=card.task, expected=task)
+    _refuse_larger(folder, card)
     network = build_network(card.network_settings, classes=len(card.classes), task=card.task)
     digest = card.files.get(WEIGHTS, "unknown")
     load_state(
@@ -243,6 +246,24 @@ def load_model(
         remedy=f"Delete {folder} and run again: it is made anew. A copied folder is to be copied again.",
     )
     return network.to(device).eval(), card
+
+
+def _refuse_larger(folder: Path, card: Card) -> None:
+    """Refusal of a network of far more bytes than its weights have, before memory is asked for it."""
+    try:
+        with torch.device("meta"):
+            need = size_of_state(build_network(card.network_settings, classes=len(card.classes), task=card.task))
+        size = (folder / WEIGHTS).stat().st_size
+    except (ModelError, OSError):  # said where it is built, or where the weights are read
+        return
+    if need > max(MOST * size, HARMLESS):
+        raise ModelError(
+            "The card of the model names a far larger network than its weights.",
+            where=folder / CARD,
+            found=f"{card.settings.network} on {card.settings.encoder}: {need} bytes; {WEIGHTS} has {size}",
+            expected=f"the network that {WEIGHTS} belongs to",
+            remedy=f"Delete {folder} and run again: it is made anew. A copied folder is to be copied again.",
+        )
 
 
 def _expect(folder: Path, what: str, *, found: object, expected: object) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from pipeline.errors import ModelError
 
-__all__ = ["load_state", "read_state", "size_of_state"]
+__all__ = ["MOST", "load_state", "read_state", "size_of_state"]
 
 MOST = 2
 """Bytes of a file for each byte that its network needs: weights of float64, or a whole network of which a part is used."""

@@ -357,6 +357,30 @@ def test_malformed_weights_of_a_model_are_one_message_even_where_the_card_knows_
     assert not (tmp_path / "executed").exists()
 
 
+def test_a_card_of_a_network_far_larger_than_its_weights_is_refused_before_it_is_built(
+    trained: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, places = tmp_path / "net", list[str]()
+    shutil.copytree(trained[1], folder)
+    card = json.loads((folder / "card.json").read_text())
+    card["settings"]["encoder"] = "resnet50"
+    (folder / "card.json").write_text(json_text(card))
+    monkeypatch.setattr("pipeline.model.checkpoint.HARMLESS", 0)
+    plain = build_network
+
+    def watched(*given: object, **named: object) -> object:
+        places.append(torch.empty(0).device.type)
+        return plain(*given, **named)
+
+    monkeypatch.setattr("pipeline.model.checkpoint.build_network", watched)
+    with pytest.raises(ModelError, match=r"far larger network[\s\S]*resnet50"):
+        load_model(folder, device="cpu")
+    assert places == ["meta"]
+    places.clear()
+    load_model(trained[1], device="cpu")
+    assert places == ["meta", "cpu"]
+
+
 @pytest.mark.parametrize("content", [b"", b"text", b"[]", b"\x80\x04K\x03.", b'{"a": 1}', b"\xff\xfe"])
 def test_a_malformed_card_is_one_message(trained: tuple, tmp_path: Path, content: bytes) -> None:
     folder = tmp_path / "net"
