@@ -1,7 +1,8 @@
 """Command ``check``: what a run will do, what it needs, and what would be left out; of pixels, only a few truth files are read."""
 
 import argparse
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from pipeline.cli.arguments import PROJECT, key_values
 from pipeline.cli.check_files import check_contents
 from pipeline.config.run import DatasetRun, merge, plan_run
 from pipeline.config.yaml_file import load_yaml
-from pipeline.raw.data_warnings import sheet_warnings
+from pipeline.raw.data_warnings import sheet_warnings, split_warnings
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.datasets.headers import check_headers, picture_of, sample_sheet, sample_to_look_at
 from pipeline.raw.datasets.left_over import left_over
@@ -21,6 +22,7 @@ from pipeline.raw.datasets.listing import images_of_run
 from pipeline.raw.splits.assign import check_splits
 from pipeline.runtime.disk import projected_disk
 from pipeline.runtime.job_memory import stage_memory
+from pipeline.words import SPLITS
 
 __all__ = ["add_check"]
 
@@ -40,23 +42,29 @@ def _roles(entries: Sequence[ImageEntry]) -> str:
     return f"{len(entries) - test - predict} to train and validate, {test} official test, {predict} to predict"
 
 
-def _predicted_share(run: DatasetRun, entries: Sequence[ImageEntry]) -> float:
-    """Share of the images that get maps; without a look at patients, so it is near the truth and not it."""
+def _predicted_share(run: DatasetRun, entries: Sequence[ImageEntry], splits: Mapping[str, str]) -> float:
+    """Share of the images that get maps; of phantoms, whose patients are not known before, near the truth and not it."""
+    wanted = set(run.config.probability.splits)
+    if splits:
+        return sum(split in wanted for split in splits.values()) / len(splits)
     test = sum(entry.official_test and entry.annotated for entry in entries) / len(entries)
     predict = sum(not entry.annotated for entry in entries) / len(entries)
     rest, validation = 1 - test - predict, run.config.raw.validation_share
     shares = {"train": rest * (1 - validation), "validation": rest * validation, "test": test, "predict": predict}
-    return sum(shares[split] for split in set(run.config.probability.splits))
+    return sum(shares[split] for split in wanted)
 
 
-def _describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry]) -> float:
+def _describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], splits: Mapping[str, str]) -> float:
     pictures = [found for entry in entries if (found := picture_of(entry, record=run.record))]
     sizes, classes = [(each.height, each.width) for each in pictures], len(run.record.codes)
-    share = _predicted_share(run, entries)
+    share = _predicted_share(run, entries, splits)
     disk = projected_disk(sizes, classes=classes, evaluated_share=share, config=run.config)
     memory = stage_memory(run.config, pictures, classes=classes)
     table = Table(title=escape(f"{run.entry}: {run.record.title}"), title_justify="left", show_header=False)
     table.add_row("images", f"{len(entries)}: {_roles(entries)}")
+    if splits:
+        counts = Counter(splits.values())
+        table.add_row("splits", ", ".join(f"{counts[split]} {split}" for split in SPLITS if counts[split]))
     if sizes:
         high, wide = ("–".join(map(str, sorted({min(each), max(each)}))) for each in zip(*sizes, strict=True))
         table.add_row("size", f"{wide}×{high} pixels, width × height")
@@ -83,7 +91,9 @@ def _describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry]) 
     return sum(disk.values())
 
 
-def _values(console: Console, run: DatasetRun, entries: Sequence[ImageEntry]) -> tuple[list[str], int]:
+def _values(
+    console: Console, run: DatasetRun, entries: Sequence[ImageEntry], splits: Mapping[str, str]
+) -> tuple[list[str], int]:
     """Problems with truth and 16-bit pictures of a few images, which are named; the number of warnings, which are said."""
     sample, annotated = sample_to_look_at(entries), sum(entry.annotated for entry in entries)
     if sample:
@@ -93,8 +103,9 @@ def _values(console: Console, run: DatasetRun, entries: Sequence[ImageEntry]) ->
     warnings = sheet_warnings(
         sheets, sampled=annotated if sum(entry.annotated for entry in sample) < annotated else None
     )
+    warnings += [each for each in split_warnings(splits.values()) if each.serious]
     for each in warnings:
-        console.print(f"{run.entry}: warning: {escape(each.sentence)}", style="yellow")
+        console.print(f"{run.entry}: warning: {escape(each.advice)}", style="red" if each.serious else "yellow")
     return [f"{sheet['image_id']}: {sheet['rejected']}" for sheet in sheets if sheet["rejected"]], len(warnings)
 
 
@@ -104,12 +115,12 @@ def _check(arguments: argparse.Namespace) -> int:
     problems, total, warned, unseen = [], 0.0, 0, 0
     for each in datasets:
         entries = images_of_run(each)
-        total += _describe(console, each, entries)
+        splits = check_splits(entries, codes=each.record.codes, config=each.config.raw, seed=each.config.seed)
+        total += _describe(console, each, entries, splits)
         slides = each.record.adaptor == "slide"
         found = [problem for entry in entries for problem in check_headers(entry, any_level=slides)]
-        wrong, warnings = _values(console, each, entries)
+        wrong, warnings = _values(console, each, entries, splits)
         found, warned = found + wrong, warned + warnings
-        check_splits(entries, codes=each.record.codes, config=each.config.raw, seed=each.config.seed)
         problems += [f"{each.entry}/{problem}" for problem in found]
         if arguments.deep:
             unseen += check_contents(console, entries, results=Path(run.results), dataset=each.entry)
@@ -119,10 +130,13 @@ def _check(arguments: argparse.Namespace) -> int:
     for problem in problems:
         console.print(escape(f"would be left out: {problem}"), style="red")
     if warned:
-        console.print(f"{warned} warnings: what is used as it stands, but seldom meant so.", style="yellow")
+        console.print(
+            f"{warned} warning{'s' * (warned > 1)}: what is used as it stands, but seldom meant so.", style="yellow"
+        )
     if problems or not unseen:
         fit = "Manifest, configuration and data fit."
-        console.print(f"{len(problems)} images would be left out." if problems else fit)
+        plural = "s" * (len(problems) > 1)
+        console.print(f"{len(problems)} image{plural} would be left out." if problems else fit)
     return 1 if problems or unseen else 0
 
 

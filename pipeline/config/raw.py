@@ -16,7 +16,12 @@ class RawConfig(Strict):
     """Stage raw: fact sheets and splits."""
 
     validation_share: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.2, description="Share of the groups (patients) outside the official test set that validate."
+        0.2, description="Share of the groups (patients) outside the test that validate, as near as whole groups allow."
+    )
+    test_share: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        None,
+        description="Share of the groups (patients) that test where nothing else says who tests; null: 0.2 from 10 groups"
+        " on, where there is no official test, held-out centre or table of splits, else none.",
     )
     folds: Annotated[int, Field(ge=0, le=100)] = Field(
         0, description="Number of folds for cross-validation; 0 for none. Fills the column `fold`."

@@ -15,7 +15,7 @@ from pipeline.raw.datasets.tables import SHOWN, named_and_counted
 from pipeline.raw.facts import read_sheet
 from pipeline.stores import read_table
 
-__all__ = ["DataWarning", "Kind", "most_of", "read_sheet_warnings", "sheet_warnings"]
+__all__ = ["DataWarning", "Kind", "most_of", "read_sheet_warnings", "sheet_warnings", "split_warnings"]
 
 Kind: TypeAlias = Literal[
     "no_pixel",  # a class without a pixel
@@ -34,6 +34,7 @@ Kind: TypeAlias = Literal[
     "left_out",  # images that could not be used
     "few_patches",  # samplings that drew less than half of what was asked for
     "not_validated",  # models without validation images
+    "not_tested",  # no image that tests
     "no_model",  # models that are no better than a trivial answer
 ]
 REMEDIES: Mapping[Kind, str] = {
@@ -51,6 +52,7 @@ REMEDIES: Mapping[Kind, str] = {
     "pixel_size": "Give pixel_size_um in the manifest.",
     "left_out": "Mend the files that are named with their reasons; each is read again when it changes.",
     "few_patches": "Ask for fewer, or make room: a smaller patch or least_roi, negatives: anywhere, more images.",
+    "not_tested": "Give patients that are tested: an official test, raw: test_share, holdout_centre or splits_csv.",
     "not_validated": "Give more patients, or raise raw: validation_share.",
     "no_model": "Look at overlays and truth; train longer, or draw more patches of the class.",
 }
@@ -136,6 +138,21 @@ def most_of(code: str, shares: Mapping[str, float], *, of: str) -> DataWarning |
         return None
     said = f"covers more than half of {of} in {len(found)} of {len(shares)} images that have it (inverted?)"
     return DataWarning.of_images("covering", said, found, code=code)
+
+
+def split_warnings(splits: Iterable[str]) -> list[DataWarning]:
+    """Warnings of the splits of the images of a data set: that none tests, and that none validates."""
+    found = set(splits)
+    if "train" not in found:
+        return []
+    untested = (
+        "no image tests: all figures are of images on which weights and thresholds were chosen, so none is independent"
+    )
+    unvalidated = "no image validates: the last epoch is taken, and thresholds are not fitted"
+    return [
+        *([] if "test" in found else [DataWarning("not_tested", None, 1, (), untested)]),
+        *([] if "validation" in found else [DataWarning("not_validated", None, 1, (), unvalidated, serious=True)]),
+    ]
 
 
 def read_sheet_warnings(sheets: Iterable[Path], *, images: Path) -> list[DataWarning]:

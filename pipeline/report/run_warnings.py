@@ -14,7 +14,7 @@ from pipeline.arrays.metrics import Counts
 from pipeline.arrays.trivial import Region, Verdict, trivial_dice, verdict
 from pipeline.index.summary import patches_asked
 from pipeline.normalized.data_warnings import outside_warning, read_warnings
-from pipeline.raw.data_warnings import DataWarning
+from pipeline.raw.data_warnings import DataWarning, split_warnings
 from pipeline.report.measures.summary import on_grid
 from pipeline.stores import read_table, table_metadata
 from pipeline.words import BACKGROUND
@@ -125,11 +125,12 @@ def read_run_warnings(
     measured
         Tables of `measures.evaluate.IMAGE_COLUMNS`.
     """
-    tables = [read_table(path) for path in measured]
+    tables, table = [read_table(path) for path in measured], read_table(images)
     found = [
         *(model_warnings(pd.concat(tables)) if tables else ()),
         *sampling_warnings({name: table_metadata(path) for name, path in indexes.items()}),
-        *left_out(read_table(images)),
+        *left_out(table),
+        *split_warnings(table["split"].astype(str)),
         *read_warnings(sheets, images=images, normalized=normalized),
     ]
     return sorted(found, key=lambda each: not each.serious)

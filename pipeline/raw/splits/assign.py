@@ -1,7 +1,7 @@
 """Patient split: train, validation and test by group. A table, a held-out centre and the official test come first.
 
 What is demanded of an image comes from the table of the user, then from the centre that is held out, then from the
-official test. The rest is drawn. A group whose images are demanded in two splits is refused. Where only a table names
+official test. Where none of them says who tests, the test is drawn, and so is the rest. A group whose images are demanded in two splits is refused. Where only a table names
 some of its images, the others follow.
 """
 
@@ -18,12 +18,14 @@ from pipeline.errors import ConfigurationError, ManifestError, PipelineError
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.datasets.tables import dropped_zeros, lookup_column
 from pipeline.raw.splits.folds import assign_folds
-from pipeline.raw.splits.validation import GroupFacts, validating_groups
+from pipeline.raw.splits.validation import GroupFacts, groups_to_test, validating_groups
 from pipeline.words import LEARNED_SPLITS, SPLITS, TRUTH_SPLITS
 
 __all__ = ["assign_splits", "check_splits", "given_splits"]
 
 TABLE, CENTRE, OFFICIAL = "raw.splits_csv", "raw.holdout_centre", "the official test of the manifest"
+TEST_SHARE, LEAST_TESTED = 0.2, 10
+"""Share of the groups that test where nothing else is said, and from how many groups on: below it no interval is given."""
 SHOWN = 10
 """Images that a message names."""
 
@@ -40,7 +42,7 @@ def assign_splits(
     codes
         Class codes.
     config
-        Validation share, folds, and the centre that is held out.
+        Validation and test shares, folds, and the centre that is held out.
     seed
         Seed of the run.
     given
@@ -65,6 +67,7 @@ def assign_splits(
         str(group): _side_of_group(str(group), part, table=config.splits_csv)
         for group, part in used.groupby("group_id")
     }
+    sides |= dict.fromkeys(_testing(used, sides, codes=codes, config=config, seed=seed), "test")
     drawn = used[used["group_id"].map(sides) != "test"]
     facts = _facts(drawn, sides, codes=codes)
     validating = validating_groups(facts, share=config.validation_share, seed=seed)
@@ -81,13 +84,27 @@ def assign_splits(
     return images.assign(split=splits, fold=pd.array(numbers, dtype="int8"))
 
 
+def _testing(
+    used: pd.DataFrame, sides: Mapping[str, str], *, codes: Sequence[str], config: RawConfig, seed: int
+) -> frozenset[str]:
+    """Groups that are drawn to test; none where others test already."""
+    share = config.test_share
+    if share is None:
+        share = TEST_SHARE if len(sides) >= LEAST_TESTED and config.splits_csv is None else 0.0
+    if "test" in sides.values() or not share:
+        return frozenset()
+    return groups_to_test(_facts(used, sides, codes=codes), share=share, seed=seed)
+
+
 def given_splits(config: RawConfig) -> dict[str, str]:
     """Splits that the table of the user fixes, image id → split; empty where there is no table."""
     return lookup_column(Path(config.splits_csv), column="split") if config.splits_csv else {}
 
 
-def check_splits(entries: Sequence[ImageEntry], *, codes: Sequence[str], config: RawConfig, seed: int) -> None:
-    """Check of splits before any image is read: what the table, the held-out centre and the official test demand.
+def check_splits(
+    entries: Sequence[ImageEntry], *, codes: Sequence[str], config: RawConfig, seed: int
+) -> dict[str, str]:
+    """Splits before any image is read: what the table, the held-out centre and the official test demand, and what is drawn.
 
     Parameters
     ----------
@@ -95,6 +112,11 @@ def check_splits(entries: Sequence[ImageEntry], *, codes: Sequence[str], config:
         All images. Those without a file are passed over: the groups and centres of phantoms come with their pixels.
     codes, config, seed
         As for ``assign_splits``.
+
+    Returns
+    -------
+    dict
+        Image id → split, as if every image held every class: a run may let other groups validate or test.
 
     Raises
     ------
@@ -105,10 +127,12 @@ def check_splits(entries: Sequence[ImageEntry], *, codes: Sequence[str], config:
     rows = [
         {**{name: getattr(entry, name) for name in facts}, "group_id": entry.group} for entry in entries if entry.image
     ]
-    if rows:
-        # Nothing is refused by what images hold, so each is given everything.
-        frame = pd.DataFrame(rows).assign(rejected="", **{f"pixels_{code}": 1 for code in codes})
-        assign_splits(frame, codes=codes, config=config, seed=seed, given=given_splits(config))
+    if not rows:
+        return {}
+    # Nothing is refused by what images hold, so each is given everything.
+    frame = pd.DataFrame(rows).assign(rejected="", **{f"pixels_{code}": 1 for code in codes})
+    found = assign_splits(frame, codes=codes, config=config, seed=seed, given=given_splits(config))
+    return dict(zip(found["image_id"].astype(str), found["split"].astype(str), strict=True))
 
 
 def _demand(row: Mapping[Any, Any], *, given: Mapping[str, str], centre: str | None) -> tuple[str, str]:

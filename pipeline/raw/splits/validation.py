@@ -1,14 +1,14 @@
-"""Validation groups of the patient split: drawn for each group on its own, then corrected by class.
+"""Validation and test groups of the patient split: drawn for each group on its own, then corrected by class.
 
-A group validates where a number drawn for it alone is below the validation share, so adding images moves no other
-group. Two corrections serve small data sets, and only they can move a group when images are added. The number of
-validating groups is kept between half and one and a half times the share. And groups change sides until each class
-trains, and validates too where two groups hold it.
+The groups with the lowest numbers, drawn for each alone, validate: as many as come nearest to the share asked for. So
+adding images to known groups moves nobody, and a new group moves one other at most. Then groups change sides until each
+class trains, and validates too where two groups hold it, with as many groups as before or as near to that as possible.
 """
 
 import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, product
 
 import numpy as np
@@ -16,14 +16,18 @@ from numpy.typing import NDArray
 
 from pipeline.seeds import stream
 
-__all__ = ["GroupFacts", "drawn_number", "validating_groups"]
+__all__ = ["GroupFacts", "drawn_number", "groups_to_test", "nearest_count", "validating_groups"]
 
 SIDES = 1000
 """What an empty side weighs against a class that is missing on one."""
+SIDED = 3
+"""Groups that hold a class which is to train, validate and test."""
 FEW = 12
 """Groups of which every choice is tried."""
 MOST_TRIED, MOST_PAIRED = 2000, 100
 """Groups, nearest to the share first, that may change sides alone, and two at a time."""
+LACK = 1 << 16
+"""What a missing class weighs against a group too many or too few."""
 MOST_FLAGS = 1 << 22
 """Sides of groups that are held at a time while moves are compared."""
 
@@ -40,9 +44,50 @@ class GroupFacts:
     """``train`` or ``validation`` where a table fixed it; empty where it is to be drawn."""
 
 
-def drawn_number(group: str, *, seed: int) -> float:
-    """Random number in [0, 1) that belongs to a group."""
-    return float(stream(seed, "raw", "split", group).random())
+def drawn_number(group: str, *, seed: int, part: str = "split") -> float:
+    """Random number in [0, 1) that belongs to a group, another one for each part that is drawn."""
+    return float(stream(seed, "raw", part, group).random())
+
+
+def nearest_count(share: float, total: int) -> int:
+    """Number of groups nearest to a share, at least one on each side; halves are rounded up.
+
+    Examples
+    --------
+    >>> [nearest_count(0.2, total) for total in (2, 6, 8, 12)]
+    [1, 1, 2, 2]
+    """
+    return min(max(math.floor(share * total + 0.5), 1), total - 1)
+
+
+def groups_to_test(groups: Sequence[GroupFacts], *, share: float, seed: int) -> frozenset[str]:
+    """Test groups of the patient split, where nothing else says who tests.
+
+    A class is sought on the side of the test where three groups hold it: others shall train and validate first.
+
+    Parameters
+    ----------
+    groups
+        Groups with truth; those that a table fixed do not test.
+    share
+        Share of the groups that tests, 0 for none.
+    seed
+        Seed of the run.
+    """
+    counts = Counter(code for each in groups for code in each.classes)
+    common = frozenset(code for code, count in counts.items() if count >= SIDED)
+    asked = [replace(each, classes=each.classes & common, side="train" if each.side else "") for each in groups]
+    return validating_groups(asked, share=share, seed=seed, part="test", left=2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Aim:
+    """What a choice of groups is measured by."""
+
+    wanted: int
+    """Groups that validate."""
+    left: int
+    """Groups of each class that stay on the other side at least."""
 
 
 def _held(groups: Sequence[GroupFacts]) -> NDArray[np.int64]:
@@ -51,19 +96,21 @@ def _held(groups: Sequence[GroupFacts]) -> NDArray[np.int64]:
     return np.array([[*(code in each.classes for code in codes), True] for each in groups], dtype=np.int64)
 
 
-def _missing(held: NDArray[np.int64], chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _missing(held: NDArray[np.int64], chosen: NDArray[np.bool_], *, left: int) -> NDArray[np.int64]:
     """Score of each choice ``(choice, group)``, 0 is best.
 
-    It counts classes that do not train, and classes that two groups hold and that do not validate. A side without any
+    It counts classes of which fewer groups than ``left`` train, and classes that two groups hold and that do not validate. A side without any
     group counts as much as very many classes.
     """
     total, validate = held.sum(axis=0), chosen.astype(np.int64) @ held
     weight = np.array([1] * (held.shape[1] - 1) + [SIDES])
-    lacks = (validate == total).astype(np.int64) + ((validate == 0) & (total > 1))
+    lacks = (total - validate < np.minimum(total, left)).astype(np.int64) + ((validate == 0) & (total > 1))
     return np.asarray(lacks @ weight, dtype=np.int64)
 
 
-def validating_groups(groups: Sequence[GroupFacts], *, share: float, seed: int) -> frozenset[str]:
+def validating_groups(
+    groups: Sequence[GroupFacts], *, share: float, seed: int, part: str = "split", left: int = 1
+) -> frozenset[str]:
     """Validation groups of the patient split.
 
     Parameters
@@ -71,9 +118,13 @@ def validating_groups(groups: Sequence[GroupFacts], *, share: float, seed: int) 
     groups
         Groups outside the test, in any order.
     share
-        Expected share of validating groups, 0 for none but those that a table fixed.
+        Share of validating groups, 0 for none but those that a table fixed.
     seed
         Seed of the run.
+    part
+        Address of the numbers.
+    left
+        Groups of each class that do not validate at least, where it has as many.
 
     Returns
     -------
@@ -84,50 +135,60 @@ def validating_groups(groups: Sequence[GroupFacts], *, share: float, seed: int) 
     fixed = frozenset(each.group for each in groups if each.side == "validation")
     if share == 0 or len(groups) < 2:
         return fixed
-    number = {each.group: drawn_number(each.group, seed=seed) for each in groups}
+    number = {each.group: drawn_number(each.group, seed=seed, part=part) for each in groups}
     ordered = sorted(groups, key=lambda each: (number[each.group], each.group))
     free = [each.group for each in ordered if not each.side]
-    least = max(math.floor(share * len(groups) / 2), 1)
-    most = min(max(math.ceil(share * len(groups) * 1.5), 1), len(groups) - 1)
-    below = len(fixed) + sum(number[group] < share for group in free)
-    chosen = {*fixed, *free[: max(min(max(below, least), most) - len(fixed), 0)]}
+    wanted = nearest_count(share, len(groups))
+    chosen = {*fixed, *free[: max(wanted - len(fixed), 0)]}
     places = [at for at, each in enumerate(ordered) if not each.side]
     # Those nearest to the share first: they are the ones that a slightly other share would have moved.
     places.sort(key=lambda at: (abs(number[ordered[at].group] - share), at))
     start = np.array([each.group in chosen for each in ordered])
-    corrected = _corrected(_held(ordered), start, places=places, bounds=(least, most))
+    corrected = _corrected(_held(ordered), start, places=places, aim=_Aim(wanted, left))
     return frozenset(each.group for each, validates in zip(ordered, corrected, strict=True) if validates)
 
 
 def _corrected(
-    held: NDArray[np.int64], chosen: NDArray[np.bool_], *, places: Sequence[int], bounds: tuple[int, int]
+    held: NDArray[np.int64], chosen: NDArray[np.bool_], *, places: Sequence[int], aim: _Aim
 ) -> NDArray[np.bool_]:
-    """Let groups change sides as long as that leaves less missing.
+    """Let groups change sides as long as that leaves less missing, then as long as it brings their number nearer.
 
-    Of few groups those fewest that leave least; else one at a time, or two where one would leave the bounds of the
-    number of groups.
+    Of few groups those fewest that leave least; else one at a time, or two where one would leave another number of
+    groups than is wanted.
     """
-    score = int(_score(held, chosen[None], bounds=bounds)[0])
-    while score > 1:
+    score = int(_score(held, chosen[None], aim=aim)[0])
+    while score >= LACK:
         best, after = score, chosen
         ways = (_every,) if len(places) <= FEW else (_single, _pairs)
         for way in ways:
-            found, changed = _best(held, chosen, moves=way(held, chosen, places), bounds=bounds)
+            found, changed = _best(held, chosen, moves=way(held, chosen, places, aim), aim=aim)
             if found < best:
                 best, after = found, changed
-            if best % 2 == 0 and best < score:
+            if best % LACK == 0 and best < score:
                 break
         if best == score:
+            break
+        score, chosen = best, after
+    return _recounted(held, chosen, places=places, aim=aim)
+
+
+def _recounted(
+    held: NDArray[np.int64], chosen: NDArray[np.bool_], *, places: Sequence[int], aim: _Aim
+) -> NDArray[np.bool_]:
+    score = int(_score(held, chosen[None], aim=aim)[0])
+    while score % LACK:
+        moves = _flags([(place,) for place in places[:MOST_TRIED]], len(chosen))
+        best, after = _best(held, chosen, moves=moves, aim=aim)
+        if best >= score:
             break
         score, chosen = best, after
     return chosen
 
 
-def _score(held: NDArray[np.int64], chosen: NDArray[np.bool_], *, bounds: tuple[int, int]) -> NDArray[np.int64]:
-    """Score of each choice ``(choice, group)``: what it lacks; odd where the number of groups is outside the bounds."""
-    count = chosen.sum(axis=1)
-    outside = (count < bounds[0]) | (count > bounds[1])
-    return np.asarray(2 * _missing(held, chosen) + outside, dtype=np.int64)
+def _score(held: NDArray[np.int64], chosen: NDArray[np.bool_], *, aim: _Aim) -> NDArray[np.int64]:
+    """Score of each choice ``(choice, group)``: what it lacks, then how far the number of groups is from the wanted one."""
+    away = np.minimum(np.abs(chosen.sum(axis=1) - aim.wanted), LACK - 1)
+    return np.asarray(LACK * _missing(held, chosen, left=aim.left) + away, dtype=np.int64)
 
 
 def _flags(moves: Sequence[Sequence[int]], count: int) -> NDArray[np.bool_]:
@@ -138,37 +199,37 @@ def _flags(moves: Sequence[Sequence[int]], count: int) -> NDArray[np.bool_]:
     return found
 
 
-def _every(held: NDArray[np.int64], chosen: NDArray[np.bool_], places: Sequence[int]) -> NDArray[np.bool_]:
-    del held
+def _every(held: NDArray[np.int64], chosen: NDArray[np.bool_], places: Sequence[int], aim: _Aim) -> NDArray[np.bool_]:
+    del held, aim
     sizes = range(1, len(places) + 1)
     return _flags([move for size in sizes for move in combinations(places, size)], len(chosen))
 
 
-def _useful(held: NDArray[np.int64], chosen: NDArray[np.bool_], places: Sequence[int]) -> list[int]:
+def _useful(held: NDArray[np.int64], chosen: NDArray[np.bool_], places: Sequence[int], aim: _Aim) -> list[int]:
     """Places that hold what is missing; of one move, or of two together, one must be among them."""
     total, validate = held.sum(axis=0), chosen.astype(np.int64) @ held
-    wanted = (validate == total) | ((validate == 0) & (total > 1))
+    wanted = (total - validate < np.minimum(total, aim.left)) | ((validate == 0) & (total > 1))
     return [at for at in places if held[at][wanted].any()]
 
 
-def _single(held: NDArray[np.int64], chosen: NDArray[np.bool_], places: Sequence[int]) -> NDArray[np.bool_]:
-    return _flags([(place,) for place in _useful(held, chosen, places)[:MOST_TRIED]], len(chosen))
+def _single(held: NDArray[np.int64], chosen: NDArray[np.bool_], places: Sequence[int], aim: _Aim) -> NDArray[np.bool_]:
+    return _flags([(place,) for place in _useful(held, chosen, places, aim)[:MOST_TRIED]], len(chosen))
 
 
-def _pairs(held: NDArray[np.int64], chosen: NDArray[np.bool_], places: Sequence[int]) -> NDArray[np.bool_]:
-    first, second = _useful(held, chosen, places)[:MOST_PAIRED], places[:MOST_PAIRED]
+def _pairs(held: NDArray[np.int64], chosen: NDArray[np.bool_], places: Sequence[int], aim: _Aim) -> NDArray[np.bool_]:
+    first, second = _useful(held, chosen, places, aim)[:MOST_PAIRED], places[:MOST_PAIRED]
     return _flags([pair for pair in product(first, second) if pair[0] != pair[1]], len(chosen))
 
 
 def _best(
-    held: NDArray[np.int64], chosen: NDArray[np.bool_], *, moves: NDArray[np.bool_], bounds: tuple[int, int]
+    held: NDArray[np.int64], chosen: NDArray[np.bool_], *, moves: NDArray[np.bool_], aim: _Aim
 ) -> tuple[int, NDArray[np.bool_]]:
     """The first of the moves ``(move, group)`` after which the score is lowest: that score, and the choice."""
-    best, choice = SIDES**2, chosen
+    best, choice = LACK * SIDES**2, chosen
     size = max(1, MOST_FLAGS // len(chosen))
     for start in range(0, len(moves), size):
         after = moves[start : start + size] ^ chosen
-        score = _score(held, after, bounds=bounds)
+        score = _score(held, after, aim=aim)
         at = int(score.argmin())
         if score[at] < best:
             best, choice = int(score[at]), after[at]

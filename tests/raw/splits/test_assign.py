@@ -259,3 +259,30 @@ def real_sheets(real_data):
     record = load_manifest(Path(__file__).parents[3] / "datasets_manifest.yaml").datasets["idrid"]
     entries = list_images(record, dataset="idrid", root=real_data / "idrid")
     return record, [fact_sheet(entry, record=record) for entry in entries]
+
+
+def test_ten_patients_without_a_test_set_get_one_that_is_never_learned_from():
+    frame = table([sheet(f"i{at}", group=f"p{at // 2}") for at in range(20)], folds=3)
+    assert frame["split"].value_counts().to_dict() == {"train": 12, "validation": 4, "test": 4}
+    assert (frame.loc[frame["split"] == "test", "fold"] == -1).all()
+    assert frame.groupby("group_id")["split"].nunique().max() == 1
+
+
+@pytest.mark.parametrize(
+    ("count", "official", "settings", "given_splits"),
+    [
+        (9, 0, {}, {}),
+        (10, 0, {"test_share": 0.0}, {}),
+        (12, 1, {}, {}),
+        (12, 0, {"splits_csv": "mine.csv"}, {"i0": "train"}),
+    ],
+)
+def test_nothing_is_drawn_to_test_where_few_are_or_others_say_who_tests(count, official, settings, given_splits):
+    sheets = [sheet(f"i{at}", test=at < official) for at in range(count)]
+    frame = table(sheets, given=given_splits, **settings)
+    assert (frame["split"] == "test").sum() == official
+
+
+def test_a_test_share_that_is_given_holds_for_few_patients_too():
+    frame = table([sheet(f"i{at}") for at in range(5)], test_share=0.4)
+    assert (frame["split"] == "test").sum() == 2
