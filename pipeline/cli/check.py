@@ -24,12 +24,13 @@ from pipeline.runtime.disk import projected_disk
 from pipeline.runtime.job_memory import stage_memory
 from pipeline.words import SPLITS
 
-__all__ = ["add_check"]
+__all__ = ["add_check", "configuration"]
 
 GIGABYTE, MEBIBYTE = 1e9, 2**20
 
 
-def _configuration(arguments: argparse.Namespace) -> dict[str, Any]:
+def configuration(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Configuration of a call as plain values: the shipped one, then ``--configfile``, then ``--config``."""
     tree = load_yaml(PROJECT / "stages" / "config.yaml")
     for path in arguments.configfile:
         tree = merge(tree, load_yaml(Path(path)))
@@ -111,7 +112,7 @@ def _values(
 
 def _check(arguments: argparse.Namespace) -> int:
     console = Console(soft_wrap=True)
-    run, datasets = plan_run(_configuration(arguments), shipped_manifest=PROJECT / "datasets_manifest.yaml")
+    run, datasets = plan_run(configuration(arguments), shipped_manifest=PROJECT / "datasets_manifest.yaml")
     problems, total, warned, unseen = [], 0.0, 0, 0
     for each in datasets:
         entries = images_of_run(each)

@@ -35,6 +35,7 @@ Kind: TypeAlias = Literal[
     "few_patches",  # samplings that drew less than half of what was asked for
     "not_validated",  # models without validation images
     "not_tested",  # no image that tests
+    "old_results",  # results that the configuration does not name
     "no_model",  # models that are no better than a trivial answer
 ]
 REMEDIES: Mapping[Kind, str] = {
@@ -54,6 +55,7 @@ REMEDIES: Mapping[Kind, str] = {
     "few_patches": "Ask for fewer, or make room: a smaller patch or least_roi, negatives: anywhere, more images.",
     "not_tested": "Give patients that are tested: an official test, raw: test_share, holdout_centre or splits_csv.",
     "not_validated": "Give more patients, or raise raw: validation_share.",
+    "old_results": "Look no longer at them: lesionmap clean --dry-run lists them, lesionmap clean removes them.",
     "no_model": "Look at overlays and truth; train longer, or draw more patches of the class.",
 }
 """Kind → what to do about it."""

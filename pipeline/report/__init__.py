@@ -2,6 +2,7 @@
 
 end_of_run    lines at the end of a run: where the report is, its headline, warnings
 measures      metrics, averages, intervals, window borders: tables
+old_results   results of models, fusions and samplings that are no longer named
 origins       what results were made with, and what differs between two
 page          HTML page: its sections and tables
 paths         paths of all results that the report reads

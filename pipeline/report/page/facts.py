@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 
 from pipeline import stores
-from pipeline.config import ReportConfig
+from pipeline.config import ReportConfig, StageConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.raw.data_warnings import DataWarning
 from pipeline.report.measures.summary import average_of
+from pipeline.report.old_results import Named, old_warnings
 from pipeline.report.page.choice import MEASURED_SPLITS, Choice, choose, summaries_of, validated_alike
 from pipeline.report.page.stains import Stained, Stains, read_stains, stained_images
 from pipeline.report.paths import Inputs, Result
@@ -95,13 +96,16 @@ def facts_of(
         summaries=summaries,
         alike=alike,
         choice=choose(results, summaries, alike=alike),
-        warnings=read_run_warnings(
-            inputs.sheets,
-            images=inputs.images,
-            normalized=inputs.normalized,
-            indexes=inputs.indexes,
-            measured=[each.metrics_images for each in results],
-        ),
+        warnings=[
+            *read_run_warnings(
+                inputs.sheets,
+                images=inputs.images,
+                normalized=inputs.normalized,
+                indexes=inputs.indexes,
+                measured=[each.metrics_images for each in results],
+            ),
+            *old_warnings(inputs.images.parents[1], Named.by(StageConfig.model_validate(stage_config))),
+        ],
         stained=stained_images(inputs.stains, table, normalized=inputs.normalized),
         target=read_stains(inputs.target) if inputs.target else None,
         folder=folder,

@@ -41,11 +41,12 @@ SUMMARY_FIELDS = {
     "dice_classes": "float64",
     "miou": "float64",
     "serious": "int64",
+    "old": "int64",
     "thumbnail": "str",
 }
 """One row: what the index over all data sets shows. `result` is the model and fusion chosen on the validation images,
 `split` the split that the numbers are from; `dice_everywhere` is the Dice over lesions of the answer that marks the whole
-roi; `serious` counts warnings; `miou` is over classes without background."""
+roi; `serious` counts warnings, `old` results that are not of the run; `miou` is over classes without background."""
 
 
 def _link(path: Path, start: Path) -> str:
@@ -81,6 +82,7 @@ def _summary(facts: Facts, *, thumbnail: str) -> pd.DataFrame:
         "dice_classes": facts.average(OVER_CLASSES, "dice_pooled"),
         "miou": facts.average(OVER_CLASSES, "iou_pooled"),
         "serious": sum(each.serious for each in facts.warnings),
+        "old": sum(each.count for each in facts.warnings if each.kind == "old_results"),
         "thumbnail": thumbnail,
     }
     return pd.DataFrame([row]).astype(SUMMARY_FIELDS)
@@ -165,6 +167,8 @@ def _card(entry: str, row: Mapping[str, Any], *, report: Path, summary: Path, ou
         numbers.append((f"Dice, lesions, {split}", number(row["dice_lesions"])))
         numbers.append(("All marked / none marked", f"{number(row['dice_everywhere'])} / 0"))
         numbers.append((f"AUPR, lesions, {split}", number(row["ap_lesions"])))
+    if row["old"]:
+        numbers.append(("Results not of this run", counted(row["old"])))
     thumbnail = _link(summary.parent / row["thumbnail"], output.parent) if row["thumbnail"] else ""
     return {
         "entry": entry,

@@ -1,0 +1,45 @@
+"""Command ``clean``: results of models, fusions and samplings that the configuration no longer names."""
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from pipeline.cli.arguments import PROJECT
+from pipeline.cli.check import configuration
+from pipeline.config.run import plan_run
+from pipeline.report.old_results import Named, old_results, remove
+from pipeline.runtime.run_lock import RunLock
+
+__all__ = ["add_clean"]
+
+
+def _clean(arguments: argparse.Namespace) -> int:
+    console = Console(soft_wrap=True)
+    run, datasets = plan_run(configuration(arguments), shipped_manifest=PROJECT / "datasets_manifest.yaml")
+    results = Path(run.results)
+    found = [path for each in datasets for path in old_results(results / each.entry, Named.by(each.config))]
+    lock = RunLock(results) if found and not arguments.dry_run else None
+    if lock is not None:
+        lock.take()
+    for path in found:
+        if lock is not None:
+            remove(path)
+        console.print(escape(f"{'removed' if lock else 'would remove'}: {path}"), highlight=False)
+    if lock is not None:
+        lock.give_back()
+    what = "result" if len(found) == 1 else "results"
+    console.print(f"{len(found)} {what} that the configuration does not name{' were removed' if lock else ''}.")
+    return 0
+
+
+def add_clean(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to those of the parser."""
+    clean = commands.add_parser(
+        "clean", help="remove results of models, fusions and samplings that the configuration no longer names"
+    )
+    clean.add_argument("--dry-run", action="store_true", help="list them, and remove nothing")
+    clean.add_argument("--configfile", nargs="+", default=[], metavar="FILE", help="as for snakemake")
+    clean.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
+    clean.set_defaults(run=_clean)

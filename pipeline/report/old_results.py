@@ -1,0 +1,86 @@
+"""Old results of a data set: those of models, fusions and samplings that the configuration no longer names."""
+
+import shutil
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.config import StageConfig
+from pipeline.raw.data_warnings import DataWarning
+
+__all__ = ["Named", "old_results", "old_warnings", "remove"]
+
+BY_MODEL = ("model", "probability", "segmentation")
+BY_FUSION = ("probability", "segmentation")
+TABLES = ("*.images.parquet", "*.classes.parquet", "*.borders.parquet")
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Names that a configuration gives."""
+
+    models: frozenset[str]
+    """Models and ensembles."""
+    fusions: frozenset[str]
+    samplings: frozenset[str]
+
+    @classmethod
+    def by(cls, config: StageConfig) -> "Named":
+        """Names of a configuration."""
+        models = frozenset(config.model.models) | frozenset(config.model.ensembles)
+        return cls(models, frozenset(config.probability.fusions), frozenset(config.index.samplings))
+
+
+def old_results(folder: Path, named: Named) -> list[Path]:
+    """Results of a data set that are not of its configuration, in text order.
+
+    Parameters
+    ----------
+    folder
+        ``results/{dataset}``; what else lies there is passed over.
+    named
+        Names that the configuration gives.
+    """
+    found = [
+        *(path for stage in BY_MODEL for path in _others(folder / stage, named.models)),
+        *(
+            path
+            for stage in BY_FUSION
+            for model in named.models
+            for path in _others(folder / stage / model, named.fusions)
+        ),
+        *(path for path in (folder / "index").glob("*.parquet") if path.stem not in named.samplings),
+        *_tables(folder / "report", named),
+    ]
+    return sorted(found)
+
+
+def _others(folder: Path, names: Collection[str]) -> Iterator[Path]:
+    if folder.is_dir() and not folder.is_symlink():
+        yield from (path for path in folder.iterdir() if path.name not in names and not path.name.startswith("."))
+
+
+def _tables(folder: Path, named: Named) -> Iterator[Path]:
+    known = {f"{model}.borders.parquet" for model in named.models}
+    for kind in ("images", "classes"):
+        known |= {f"{model}.{fusion}.{kind}.parquet" for model in named.models for fusion in named.fusions}
+    yield from (path for pattern in TABLES for path in folder.glob(pattern) if path.name not in known)
+
+
+def old_warnings(folder: Path, named: Named) -> list[DataWarning]:
+    """Warning of old results beside those of a run, counted and named; none where there are none."""
+    names = [path.relative_to(folder).as_posix() for path in old_results(folder, named)]
+    if not names:
+        return []
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    said = f"{len(names)} results are not of this run's models, fusions and samplings: {', '.join(names[:SHOWN])}{more}"
+    return [DataWarning("old_results", None, len(names), (), said)]
+
+
+def remove(path: Path) -> None:
+    """A result taken away: a folder with all that is in it, a file, or a link but not what it leads to."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()

@@ -1,0 +1,74 @@
+"""Results that the configuration no longer names are found, named and taken away; all others stay."""
+
+import pytest
+
+from pipeline.cli import main
+from pipeline.config import StageConfig
+from pipeline.report.old_results import Named, old_results, old_warnings, remove
+
+KEPT = [
+    "model/unet/card.json",
+    "probability/unet/gaussian/a.zarr/zarr.json",
+    "segmentation/unet/gaussian/lesions.parquet",
+    "index/guided.parquet",
+    "index/candidates/a.parquet",
+    "report/unet.gaussian.images.parquet",
+    "report/unet.borders.parquet",
+    "report/summary.parquet",
+    "raw/images.parquet",
+]
+OLD = [
+    "index/other.parquet",
+    "model/older",
+    "probability/older",
+    "probability/unet/max",
+    "report/older.borders.parquet",
+    "report/unet.max.classes.parquet",
+    "segmentation/unet/max",
+]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in [*KEPT, *(name if name.endswith(".parquet") else f"{name}/a.zarr/zarr.json" for name in OLD)]:
+        path = tmp_path / "fundus_sample" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    return tmp_path / "fundus_sample"
+
+
+def named():
+    config = StageConfig.model_validate({"model": {"models": {"unet": {}}}, "probability": {"fusions": ["gaussian"]}})
+    return Named.by(config)
+
+
+def test_what_is_not_named_is_found_and_nothing_else(folder):
+    assert [path.relative_to(folder).as_posix() for path in old_results(folder, named())] == OLD
+    (warning,) = old_warnings(folder, named())
+    assert warning.sentence.startswith(f"{len(OLD)} results are not of this run")
+    assert "lesionmap clean" in warning.advice
+
+
+def test_a_folder_without_results_has_no_old_ones(tmp_path):
+    assert old_results(tmp_path / "none", named()) == []
+    assert old_warnings(tmp_path, named()) == []
+
+
+def test_a_link_is_taken_away_and_not_what_it_leads_to(tmp_path):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    remove(tmp_path / "link")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_the_command_lists_first_and_removes_only_when_it_is_told(folder, capsys):
+    given = ["--config", f"results={folder.parent}", "datasets=[fundus_sample]", "probability={fusions: [gaussian]}"]
+    assert main(["clean", "--dry-run", *given]) == 0
+    said = capsys.readouterr().out
+    assert all(f"would remove: {folder / name}" in said for name in OLD)
+    assert (folder / OLD[1]).exists()
+    assert main(["clean", *given]) == 0
+    assert not any((folder / name).exists() for name in OLD)
+    assert all((folder / name).exists() for name in KEPT)
+    assert main(["clean", *given]) == 0
+    assert "0 results" in capsys.readouterr().out
