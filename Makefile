@@ -4,10 +4,13 @@ JOBS ?= 8
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup run test test-slow test-data check format schema bench bench-normalized bench-index bench-probability soak reproduce clean
+.PHONY: setup run test test-slow test-data check format schema bench bench-normalized bench-index bench-probability soak reproduce clean help
 .DEFAULT_GOAL := setup
 
-setup: $(READY)
+help:                      ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | awk -F '\t' '{printf "make %-18s %s\n", $$1, $$2}'
+
+setup: $(READY)            ## the virtual environment .venv
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -1,8 +1,10 @@
 """Command ``check``: what a run will do, what it needs, and what would be left out; of pixels, only a few truth files are read."""
 
 import argparse
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,12 @@ from rich.table import Table
 
 from pipeline.cli.arguments import PROJECT, key_values
 from pipeline.cli.check_files import check_contents
+from pipeline.config import depends
 from pipeline.config.run import DatasetRun, merge, plan_run
 from pipeline.config.yaml_file import load_yaml
+from pipeline.errors import PipelineError
 from pipeline.raw.data_warnings import sheet_warnings, split_warnings
+from pipeline.raw.datasets.changed_files import NamedFile
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.datasets.headers import check_headers, picture_of, sample_sheet, sample_to_look_at
 from pipeline.raw.datasets.left_over import left_over
@@ -110,40 +115,91 @@ def _values(
     return [f"{sheet['image_id']}: {sheet['rejected']}" for sheet in sheets if sheet["rejected"]], len(warnings)
 
 
+@dataclass
+class _Found:
+    """What the check of all data sets adds up to."""
+
+    problems: list[str] = field(default_factory=list)
+    """Images that would be left out, each with its reason."""
+    refused: list[PipelineError] = field(default_factory=list)
+    """What a run would stop at."""
+    total: float = 0.0
+    """Bytes of arrays."""
+    warned: int = 0
+    unseen: int = 0
+    """Files that changed behind their size and date."""
+
+
+def _named_files(run: DatasetRun, *, results: Path) -> None:
+    """Files that the configuration names and a job would miss."""
+    index, models = run.config.index.samplings, run.config.model.models
+    named = {
+        "raw.splits_csv": run.config.raw.splits_csv,
+        "normalized.stain.target": depends.target_file(run) if depends.is_stained(run) else None,
+        **{f"index.samplings.{name}.hard_negatives.table": depends.hard_negatives_file(run, name) for name in index},
+        **{f"model.models.{name}.encoder_weights": depends.weights_file(run, name) for name in models},
+    }
+    for key, path in named.items():
+        NamedFile(path, key=key, results=results, dataset=run.entry).check()
+
+
+def _check_dataset(console: Console, run: DatasetRun, found: _Found, *, results: Path, deep: bool) -> None:
+    _named_files(run, results=results)
+    entries = images_of_run(run)
+    splits = check_splits(entries, codes=run.record.codes, config=run.config.raw, seed=run.config.seed)
+    found.total += _describe(console, run, entries, splits)
+    slides = run.record.adaptor == "slide"
+    problems = [problem for entry in entries for problem in check_headers(entry, any_level=slides)]
+    wrong, warnings = _values(console, run, entries, splits)
+    found.warned += warnings
+    found.problems += [f"{run.entry}/{problem}" for problem in problems + wrong]
+    if deep:
+        found.unseen += check_contents(console, entries, results=results, dataset=run.entry)
+
+
 def _check(arguments: argparse.Namespace) -> int:
-    console = Console(soft_wrap=True)
+    console, found = Console(soft_wrap=True), _Found()
     run, datasets = plan_run(configuration(arguments), shipped_manifest=PROJECT / "datasets_manifest.yaml")
-    problems, total, warned, unseen = [], 0.0, 0, 0
     for each in datasets:
-        entries = images_of_run(each)
-        splits = check_splits(entries, codes=each.record.codes, config=each.config.raw, seed=each.config.seed)
-        total += _describe(console, each, entries, splits)
-        slides = each.record.adaptor == "slide"
-        found = [problem for entry in entries for problem in check_headers(entry, any_level=slides)]
-        wrong, warnings = _values(console, each, entries, splits)
-        found, warned = found + wrong, warned + warnings
-        problems += [f"{each.entry}/{problem}" for problem in found]
-        if arguments.deep:
-            unseen += check_contents(console, entries, results=Path(run.results), dataset=each.entry)
+        try:
+            _check_dataset(console, each, found, results=Path(run.results), deep=arguments.deep)
+        except PipelineError as problem:  # the other data sets are looked at all the same
+            found.refused.append(problem)
+    _say(console, found, results=run.results)
+    for refused in found.refused:
+        sys.stderr.write(f"{refused}\n")
+    return 1 if found.problems or found.refused or found.unseen else 0
+
+
+def _say(console: Console, found: _Found, *, results: str) -> None:
     console.print(
-        f"Results go to {escape(run.results)}; at most {total / GIGABYTE:.2f} GB of arrays before compression."
+        f"Results go to {escape(results)}; at most {found.total / GIGABYTE:.2f} GB of arrays before compression."
     )
-    for problem in problems:
+    for problem in found.problems:
         console.print(escape(f"would be left out: {problem}"), style="red")
-    if warned:
-        console.print(
-            f"{warned} warning{'s' * (warned > 1)}: what is used as it stands, but seldom meant so.", style="yellow"
-        )
-    if problems or not unseen:
-        fit = "Manifest, configuration and data fit."
-        plural = "s" * (len(problems) > 1)
-        console.print(f"{len(problems)} image{plural} would be left out." if problems else fit)
-    return 1 if problems or unseen else 0
+    if found.warned:
+        what = f"{found.warned} warning{'s' * (found.warned > 1)}"
+        console.print(f"{what}: what is used as it stands, but seldom meant so.", style="yellow")
+    if count := len(found.problems):
+        console.print(f"{count} image{'s' * (count > 1)} would be left out.")
+    elif not found.refused and not found.unseen:
+        console.print("Manifest, configuration and data fit.")
+
+
+EXAMPLES = """examples:
+  lesionmap check --config datasets='["idrid"]' roots='{"idrid": "/data/IDRiD"}'
+  lesionmap check --configfile mine.yaml --config manifest=my_manifest.yaml
+  lesionmap check --deep     every input file is hashed and compared with what results were made of"""
 
 
 def add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to those of the parser."""
-    check = commands.add_parser("check", help="validate manifest, configuration and data; say what a run will do")
+    check = commands.add_parser(
+        "check",
+        help="validate manifest, configuration and data; say what a run will do",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     check.add_argument("--configfile", nargs="+", default=[], metavar="FILE", help="as for snakemake")
     check.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
     check.add_argument("--deep", action="store_true", help="hash all input files of images and compare with the record")

@@ -34,10 +34,18 @@ def _clean(arguments: argparse.Namespace) -> int:
     return 0
 
 
+EXAMPLES = """examples:
+  lesionmap clean --dry-run                      lists what would go
+  lesionmap clean --configfile mine.yaml --config datasets='["idrid"]'"""
+
+
 def add_clean(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to those of the parser."""
     clean = commands.add_parser(
-        "clean", help="remove results of models, fusions and samplings that the configuration no longer names"
+        "clean",
+        help="remove results of models, fusions and samplings that the configuration no longer names",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     clean.add_argument("--dry-run", action="store_true", help="list them, and remove nothing")
     clean.add_argument("--configfile", nargs="+", default=[], metavar="FILE", help="as for snakemake")

@@ -49,9 +49,20 @@ def _predict(arguments: argparse.Namespace) -> int:
     return 0
 
 
+EXAMPLES = """examples:
+  lesionmap predict eye.jpg --model results/idrid/model/unet
+  lesionmap predict slide.svs --model results/my_slides/model/unet --fusion gaussian mean --original-grid
+  lesionmap predict eye.jpg --model copied/unet --threshold 0.5 --probability device=cpu overlap=0.5"""
+
+
 def add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to those of the parser."""
-    predict = commands.add_parser("predict", help="a trained model on one new image: maps, masks, outlines")
+    predict = commands.add_parser(
+        "predict",
+        help="a trained model on one new image: maps, masks, outlines",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     predict.add_argument("image", type=Path, metavar="IMAGE", help="JPEG, PNG, TIFF or a slide")
     predict.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="such as results/idrid/model/unet")
     predict.add_argument(

@@ -265,3 +265,36 @@ def test_a_deep_check_finds_what_size_and_date_do_not_show_and_names_it(folder, 
     image.touch()
     assert check("--deep") == 0
     assert "2 files hold something else" in capsys.readouterr().out
+
+
+def test_an_error_in_one_data_set_does_not_end_the_check_of_the_others(folder, capsys):
+    tree = yaml.safe_load((folder / "mine.yaml").read_text())
+    tree["datasets"] = {"gone": tree["datasets"]["mine"] | {"root": "nowhere"}, **tree["datasets"]}
+    (folder / "mine.yaml").write_text(yaml.safe_dump(tree))
+    assert check("--config", "datasets=[gone, mine]") == 1
+    said = capsys.readouterr()
+    assert "3 to train and validate" in said.out
+    assert "nowhere" in said.err
+    assert "fit." not in said.out
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "raw={splits_csv: none.csv}",
+        "model={models: {unet: {encoder_weights: none.pth}}}",
+        "index={samplings: {guided: {hard_negatives: {table: none.parquet}}}}",
+    ],
+)
+def test_a_file_that_the_configuration_names_and_that_is_missing_is_refused(folder, capsys, given):
+    assert check("--config", given) == 1
+    assert "A file that the configuration names is missing." in capsys.readouterr().err
+
+
+def test_one_patient_alone_is_said_to_leave_nothing_to_validate(folder, capsys):
+    tree = yaml.safe_load((folder / "mine.yaml").read_text())
+    tree["datasets"]["mine"]["group"] = {"csv": "patients.csv"}
+    (folder / "patients.csv").write_text("image_id,group\na,p\nb,p\nc,p\n")
+    (folder / "mine.yaml").write_text(yaml.safe_dump(tree))
+    assert check() == 0
+    assert "no image validates" in capsys.readouterr().out

@@ -114,9 +114,20 @@ class NamedFile:
         MissingDataError
             It is not there.
         """
+        self.check()
         if self._path is None or self.result:
             return f"{self._key}: no file of a user"
-        if not Path(self._path).is_file():
+        return content_of(current_states({"file": Path(self._path)}, self._record))
+
+    def check(self) -> None:
+        """Check that it is there, where it is a file of the user; its content is not read.
+
+        Raises
+        ------
+        MissingDataError
+            It is not there.
+        """
+        if self._path is not None and not self.result and not Path(self._path).is_file():
             raise MissingDataError(
                 "A file that the configuration names is missing.",
                 where=self._key,
@@ -124,4 +135,3 @@ class NamedFile:
                 expected="a file that can be read",
                 remedy="Check the path; it is relative to the working folder.",
             )
-        return content_of(current_states({"file": Path(self._path)}, self._record))
