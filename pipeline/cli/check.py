@@ -117,7 +117,7 @@ def _values(
 
 @dataclass
 class _Found:
-    """What the check of all data sets adds up to."""
+    """Sums of the check of all data sets."""
 
     problems: list[str] = field(default_factory=list)
     """Images that would be left out, each with its reason."""

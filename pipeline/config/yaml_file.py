@@ -19,7 +19,7 @@ DEEPEST = 50
 
 
 class _Refused(Exception):
-    """What is wrong, what is expected."""
+    """Refusal of a value: what is wrong, what is expected."""
 
 
 def load_yaml(path: Path, *, error: type[PipelineError] = ConfigurationError) -> dict[str, Any]:

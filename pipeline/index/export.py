@@ -244,7 +244,7 @@ def _files_writer(partial: Path, rows: pd.DataFrame, record: DatasetRecord) -> W
 
 
 def _ignores(rows: pd.DataFrame, record: DatasetRecord) -> bool:
-    """Whether a label map may have ignored pixels: declared ones, or the background where a class is unknown."""
+    """Ignored pixels of label maps: whether there may be any, declared ones, or the background where a class is unknown."""
     return bool(record.ignore) or bool((rows[[f"pixels_{code}" for code in record.codes]] < 0).any(axis=None))
 
 

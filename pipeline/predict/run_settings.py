@@ -73,7 +73,7 @@ class RunBeside:
         return None if changed else path
 
     def warnings(self, fusion: str) -> tuple[str, ...]:
-        """What its measures say that a reader must know; nothing where it was not measured."""
+        """Warnings of its measures that a reader must know; nothing where it was not measured."""
         path = measures_file(self.model, fusion=fusion)
         return tuple(read_json(path)["warnings"]) if path.is_file() else ()
 

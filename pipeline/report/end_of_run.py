@@ -36,7 +36,7 @@ def headline(summary: Path) -> list[str]:
 def say_at_the_end(
     lines: Sequence[str], left_over: Sequence[str], warnings: Sequence[DataWarning], *, dataset: str
 ) -> None:
-    """What came out, what is left over and warned of, said in the log and on the terminal of the run; once.
+    """End of a run: what came out, what is left over and warned of, said in the log and on the terminal of the run; once.
 
     Where images were left out the job fails, and its log is shown on the terminal by itself.
     """

@@ -84,7 +84,7 @@ def origins(results: Path, *, model: str, fusion: str) -> dict[str, Mapping[str,
 
 
 def changes(first: Mapping[str, Mapping[str, Any]], second: Mapping[str, Mapping[str, Any]]) -> tuple[Change, ...]:
-    """What differs between the origins of two results: values of the configuration, seed, code, versions.
+    """Differences between the origins of two results: values of the configuration, seed, code, versions.
 
     A model of another name stands for the one of the other folder where each has one.
     """

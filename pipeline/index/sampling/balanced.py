@@ -70,7 +70,7 @@ def draw_balanced(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Offer:
-    """What one side offers by some rules."""
+    """Offer of one side by some rules."""
 
     rules: Eased
     pools: Mapping[str, CandidatePools]
@@ -253,7 +253,7 @@ def _side_notes(
 
 
 def _advice(wanted: tuple[int, int], *, offered: Mapping[str, int], sampling: BalancedSampling) -> str:
-    """What to do where there are too few places to draw from."""
+    """Advice where there are too few places to draw from."""
     if offered["negatives"] >= wanted[1]:
         return "Places with lesions are too few: lower positive_share, add images, or set soft: true."
     anywhere = "set negatives: anywhere, " if sampling.negatives != "anywhere" else ""

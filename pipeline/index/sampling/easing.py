@@ -83,7 +83,7 @@ def eased_until(wanted: int, *, first: Eased, most: int, offered: Callable[[Ease
 
 
 def gave_way(side: str, *, first: Eased, last: Eased) -> tuple[dict[str, Any], list[str]]:
-    """What gave way on one side: values asked for and taken, and the same in words; both empty where nothing did."""
+    """Rules that gave way on one side: values asked for and taken, and the same in words; both empty where nothing did."""
     changes: Mapping[str, tuple[int | None, int | None, str]] = {
         "distance": (first.distance, last.distance, "the minimum distance from {} to {} pixels"),
         "most_per_image": (first.caps.image, last.caps.image, "the quota per image from {} to {}"),

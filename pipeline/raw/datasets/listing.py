@@ -110,7 +110,7 @@ def _with_unknown(entry: ImageEntry, *, record: DatasetRecord) -> ImageEntry:
 
 
 def _files_tell(entry: ImageEntry, *, record: DatasetRecord) -> bool:
-    """Whether an absent mask file means that nobody looked for its class in this image."""
+    """Meaning of an absent mask file: whether it says that nobody looked for its class in this image."""
     # DigestPath's negative folder says on its own that there is nothing.
     if record.missing_mask == "negative" or record.adaptor == "digestpath":
         return False

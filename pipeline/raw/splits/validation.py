@@ -82,7 +82,7 @@ def groups_to_test(groups: Sequence[GroupFacts], *, share: float, seed: int) -> 
 
 @dataclass(frozen=True, slots=True)
 class _Aim:
-    """What a choice of groups is measured by."""
+    """Aim that a choice of groups is measured by."""
 
     wanted: int
     """Groups that validate."""
