@@ -54,6 +54,9 @@ class ProbabilityConfig(Strict):
     dask: DaskConfig = Field(DaskConfig(), description="Who runs the blocks.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the network runs; cuda: on all GPUs.")
     skip_outside_roi: bool = Field(True, description="Do not evaluate windows without any roi pixel.")
+    outside_roi: Literal["keep", "zero"] = Field(
+        "keep", description="Probabilities outside field of view or tissue: kept, or 0. The recipe of fundus says 0."
+    )
     storage: Storage = Field(Storage(), description="Chunks, shards, compression.")
 
     def of_the_values(self) -> dict[str, Any]:

@@ -221,7 +221,10 @@ def predict_new_image(
     entry = image_entry(Path(image), largest_decode=wishes.largest_decode)
     beside = RunBeside(Path(model).resolve(), wishes.fusions)
     recipe = recipe_of_model(beside.model).with_pixel_size(wishes.pixel_size_um)
-    inference, cleaning = beside.probability(wishes.probability), beside.segmentation(wishes.segmentation)
+    # Without a run beside the model, the maps of a photograph are 0 outside its field of view, as the recipe says.
+    usual = {"outside_roi": "zero"} if beside.window is None and recipe.record.modality == "fundus" else {}
+    inference = beside.probability({**usual, **wishes.probability})
+    cleaning = beside.segmentation(wishes.segmentation)
     for said in dict.fromkeys(said for fusion in wishes.fusions for said in beside.warnings(fusion)):
         log.warning("%s: %s", beside.model.name, said)
     task = _Prediction(entry.image_id, beside, recipe.record, wishes, Path(out).resolve() / entry.image_id)

@@ -49,6 +49,7 @@ def map_notes(normalized: Path, work: PassSpec) -> dict[str, Any]:
         "stride": plan.stride,
         "fused": config.fuse,
         "views": config.views,
+        "outside_roi": config.outside_roi,
         "scale": SCALE[config.stored],
         "windows": int(work.evaluated.size),
         "windows_evaluated": int(work.evaluated.sum()),

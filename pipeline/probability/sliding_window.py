@@ -76,6 +76,8 @@ class SlidingWindow:
     """Is told of every batch how many windows were evaluated."""
     check_ours: Callable[[], None] = check_nothing
     """Called before anything is written: raises where another job has taken over the stores and journals."""
+    inside: Raster[np.uint8] | None = None
+    """Field of view or tissue ``(y, x)`` outside of which the maps are 0; None where they are kept there."""
     pool: MemoryPool = field(default_factory=MemoryPool)
     """Memory that goes from block to block."""
 
@@ -131,6 +133,8 @@ class SlidingWindow:
             for side, source in sources:
                 add_halo(fusion, total, journal.read_halo(source, side))
             done = fused(fusion, total, plan=self.plan, evaluated=self.evaluated, box=core, activation=self.activation)
+            if self.inside is not None:
+                done = done.inside(self.inside.read(core) != 0)
             shards[fusion] = self.write(fusion, done, core)
             self.pool.give(total)
         return shards

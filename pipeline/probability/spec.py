@@ -112,4 +112,5 @@ class PassSpec:
             tuple(map(_accumulator, predictors)),
             count or count_nothing,
             self.check_ours,
+            source.roi if self.config.outside_roi == "zero" else None,
         )

@@ -156,6 +156,24 @@ def test_windows_outside_the_roi_are_not_evaluated_and_that_is_on_record(
     assert (found[:, :56, :56] > 0).any()
 
 
+@pytest.mark.parametrize("fuse", ["probabilities", "logits"])
+def test_maps_are_zero_outside_the_roi_on_request_and_unchanged_inside(
+    tmp_path: Path, network: CountingNetwork, fuse: str
+) -> None:
+    roi = np.zeros((150, 101), np.uint8)
+    roi[20:130, 15:90] = np.indices((110, 75)).sum(axis=0) % 7 > 0
+    path = normalized(tmp_path, roi=roi)
+    kept, cut = (outputs(tmp_path / name) for name in ("kept", "cut"))
+    go(path, kept, fuse=fuse)
+    go(path, cut, fuse=fuse, outside_roi="zero")
+    for fusion in FUSIONS:
+        before = read(kept[fusion])
+        assert (before[:, roi == 0] > 0).any()
+        assert np.array_equal(read(cut[fusion]), before * roi.astype(np.float16))
+        np.testing.assert_allclose(read(cut[fusion], "1"), half_map(read(cut[fusion]).astype(np.float32)), atol=1e-3)
+        assert dict(open_group(cut[fusion]).attrs)["lesionmap"]["outside_roi"] == "zero"
+
+
 def test_an_image_without_roi_gives_zero_maps(tmp_path: Path, network: CountingNetwork) -> None:
     stores = outputs(tmp_path)
     go(normalized(tmp_path, roi=np.zeros((150, 101), np.uint8)), stores)

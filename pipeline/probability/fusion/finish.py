@@ -104,6 +104,15 @@ class Fused:
         height, width = self.size or self.sums.shape[1:]
         return self.sums.shape[0], height, width
 
+    def inside(self, roi: NDArray[np.bool_]) -> "Fused":
+        """The map, 0 outside a region ``(y, x)``. Sums or factors are changed in place."""
+        _, height, width = self.shape
+        if self.factors is None:
+            self.sums[:, :height, :width] *= roi
+        else:
+            self.factors[:height, :width] *= roi
+        return self
+
     def values(self) -> Floats:
         """The map ``(class, y, x)``; 0 where there was no window."""
         sums = self.sums[:, : self.shape[1], : self.shape[2]]
