@@ -172,6 +172,7 @@ class TinyRun:
                     "height": tile.shape[1],
                     "width": tile.shape[2],
                     "roi_fraction": 1.0,
+                    "is_positive": any(count > 0 for count in pixels.values()),
                     **pixels,
                 }
             )
