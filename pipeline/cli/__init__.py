@@ -5,6 +5,7 @@ check        what a run will do, what it needs, what would be left out
 check_files  contents of input files against what the results were made of
 clean        results that the configuration no longer names
 compare      two results held against each other
+config       parameters of a data set, and where each comes from
 index        a look at a patch index, and its patches for other programs
 predict      a trained model on one new image
 verify       every byte of the results compared with its checksum
@@ -18,6 +19,7 @@ from pathlib import Path
 from pipeline.cli.check import add_check
 from pipeline.cli.clean import add_clean
 from pipeline.cli.compare import add_compare
+from pipeline.cli.config import add_config
 from pipeline.cli.index import add_index
 from pipeline.cli.predict import add_predict
 from pipeline.cli.verify import add_verify
@@ -32,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lesionmap", description="Single things beside the workflow (snakemake).")
     parser.add_argument("--version", action="version", version=f"lesionmap {versions()['lesionmap']}")
     commands = parser.add_subparsers(dest="command", required=True)
-    for add in (add_check, add_predict, add_index, add_compare, add_verify, add_clean):
+    for add in (add_check, add_predict, add_index, add_compare, add_verify, add_clean, add_config):
         add(commands)
     return parser
 

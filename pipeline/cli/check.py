@@ -29,17 +29,24 @@ from pipeline.runtime.disk import projected_disk
 from pipeline.runtime.job_memory import stage_memory
 from pipeline.words import SPLITS
 
-__all__ = ["add_check", "configuration"]
+__all__ = ["add_check", "configuration", "layers"]
 
 GIGABYTE, MEBIBYTE = 1e9, 2**20
 
 
+def layers(arguments: argparse.Namespace) -> list[tuple[str, dict[str, Any]]]:
+    """Name and plain values of the shipped configuration, of each ``--configfile``, and of ``--config``."""
+    files = [("stages/config.yaml", load_yaml(PROJECT / "stages" / "config.yaml"))]
+    files += [(path, load_yaml(Path(path))) for path in arguments.configfile]
+    return [*files, ("--config", key_values(arguments.config, option="--config"))]
+
+
 def configuration(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Configuration of a call as plain values: the shipped one, then ``--configfile``, then ``--config``."""
-    tree = load_yaml(PROJECT / "stages" / "config.yaml")
-    for path in arguments.configfile:
-        tree = merge(tree, load_yaml(Path(path)))
-    return merge(tree, key_values(arguments.config, option="--config"))
+    """Configuration of a call as plain values, merged in the order of its layers."""
+    tree: dict[str, Any] = {}
+    for _, layer in layers(arguments):
+        tree = merge(tree, layer)
+    return tree
 
 
 def _roles(entries: Sequence[ImageEntry]) -> str:

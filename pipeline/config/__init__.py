@@ -16,6 +16,7 @@ recorded       lines of text for those values, which Snakemake compares
 report         pictures and bootstrap of stage report
 run            plan of a run: merged parameters of each data set
 segmentation   thresholds and regions of stage segmentation
+sources        where each parameter of a data set comes from
 stages         parameters of one data set for all stages
 validation     validation of plain values, and messages about them
 yaml_file      YAML file read strictly, and values of a command line
