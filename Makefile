@@ -47,7 +47,8 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile stages
 
-schema: setup              ## stages/config.schema.json from pipeline/config/
+schema: setup              ## stages/config.schema.json and docs/reference.md from pipeline/config/
+	$(BIN)/python -c 'from pipeline.config.reference import reference_page; print(reference_page(), end="")' > docs/reference.md
 	$(BIN)/python -c 'import json; from pipeline.config.run import run_schema; print(json.dumps(run_schema(), indent=1))' \
 	  > stages/config.schema.json
 

@@ -13,6 +13,7 @@ normalized     chains and sizes of stage normalized
 probability    windows, fusions, batches of stage probability
 raw            splits and folds of stage raw
 recorded       lines of text for those values, which Snakemake compares
+reference      page of every key, from the schemas
 report         pictures and bootstrap of stage report
 run            plan of a run: merged parameters of each data set
 segmentation   thresholds and regions of stage segmentation

@@ -7,6 +7,7 @@ from snakemake.cli import parse_config
 from pipeline.config import NormalizedConfig, StageConfig, Storage
 from pipeline.config.manifest import load_manifest
 from pipeline.config.model import ModelConfig, ModelSettings
+from pipeline.config.reference import reference_page
 from pipeline.config.run import RunConfig, merge, plan_run, run_schema, sampling_from, with_command_line
 from pipeline.config.yaml_file import load_yaml
 from pipeline.errors import ConfigurationError, ManifestError, MissingDataError, PipelineError
@@ -166,6 +167,12 @@ def test_a_model_that_names_no_sampling_learns_from_the_first_that_draws():
     )
     assert set(histology.config.index.samplings) == {"balanced", "plain"}
     assert histology.config.model.models["other"].sampling == "balanced"
+
+
+def test_the_reference_page_is_the_one_of_the_code_and_explains_every_key():
+    page = (PROJECT / "docs" / "reference.md").read_text(encoding="utf-8")
+    assert page == reference_page()
+    assert [line for line in page.splitlines() if line.startswith("| `") and line.endswith("|  |")] == []
 
 
 def test_the_schema_for_editors_is_the_one_of_the_code():
