@@ -19,7 +19,14 @@ from pipeline.report.measures.summary import on_grid
 from pipeline.stores import read_table, table_metadata
 from pipeline.words import BACKGROUND
 
-__all__ = ["left_out", "model_warnings", "read_run_warnings", "sampling_warnings", "unseen_warnings"]
+__all__ = [
+    "left_out",
+    "model_warnings",
+    "read_run_warnings",
+    "sampling_warnings",
+    "unseen_warnings",
+    "validation_warnings",
+]
 
 COUNTS, REGION = ["tp", "fp", "fn", "tn"], ["roi_pixels", "truth_in_roi", "predicted_in_roi"]
 OTHERS = 3
@@ -37,7 +44,7 @@ SAID: Mapping[Verdict, Callable[[Counts, Region], str]] = {
 
 
 def model_warnings(measured: pd.DataFrame) -> list[DataWarning]:
-    """Warnings of models that are none: one for each model and class, and one where a model was validated on nothing.
+    """Warnings of models that are none: one for each model and class.
 
     Parameters
     ----------
@@ -52,7 +59,7 @@ def model_warnings(measured: pd.DataFrame) -> list[DataWarning]:
         counts, region = Counts(*map(int, numbers[:4])), Region(*map(int, numbers[4:]))
         if said := verdict(counts, region):
             found.setdefault((model, code), []).append((f"{fusion}, {split} images", SAID[said](counts, region)))
-    return [*(_no_model(*key, found=each) for key, each in found.items()), *_not_validated(rows)]
+    return [_no_model(*key, found=each) for key, each in found.items()]
 
 
 def _no_model(model: str, code: str, *, found: Sequence[tuple[str, str]]) -> DataWarning:
@@ -63,11 +70,19 @@ def _no_model(model: str, code: str, *, found: Sequence[tuple[str, str]]) -> Dat
     return DataWarning("no_model", code, len(found), (), sentence, serious=True)
 
 
-def _not_validated(rows: pd.DataFrame) -> list[DataWarning]:
-    validated = set(rows.loc[rows["split"] == "validation", "model"].astype(str))
-    missing = sorted(set(rows["model"].astype(str)) - validated)
+def validation_warnings(measured: pd.DataFrame) -> list[DataWarning]:
+    """Warning where nothing was validated; an ensemble of folds alone is not, for its members are.
+
+    Parameters
+    ----------
+    measured
+        Rows of `measures.evaluate.IMAGE_COLUMNS` of all models, or of one that is no ensemble.
+    """
+    if not len(measured) or (measured["split"] == "validation").any():
+        return []
     said = "no image validates: the last epoch was taken, thresholds were not fitted, and nothing says how good it is"
-    return [DataWarning("not_validated", None, 1, (), f"{model}: {said}", serious=True) for model in missing]
+    models = ", ".join(sorted(set(measured["model"].astype(str))))
+    return [DataWarning("not_validated", None, 1, (), f"{models}: {said}", serious=True)]
 
 
 def sampling_warnings(notes: Mapping[str, Mapping[str, Any]]) -> list[DataWarning]:
@@ -128,9 +143,10 @@ def read_run_warnings(
     tables, table = [read_table(path) for path in measured], read_table(images)
     found = [
         *(model_warnings(pd.concat(tables)) if tables else ()),
+        *(validation_warnings(pd.concat(tables)) if tables else ()),
         *sampling_warnings({name: table_metadata(path) for name, path in indexes.items()}),
         *left_out(table),
-        *split_warnings(table["split"].astype(str)),
+        *(each for each in split_warnings(table["split"].astype(str)) if not (tables and each.serious)),
         *read_warnings(sheets, images=images, normalized=normalized),
     ]
     return sorted(found, key=lambda each: not each.serious)

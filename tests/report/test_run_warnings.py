@@ -13,7 +13,13 @@ from pipeline.raw.data_warnings import DataWarning
 from pipeline.report.end_of_run import headline, say_at_the_end
 from pipeline.report.measures.evaluate import write_metrics
 from pipeline.report.page.page import SUMMARY_FIELDS
-from pipeline.report.run_warnings import left_out, model_warnings, sampling_warnings, unseen_warnings
+from pipeline.report.run_warnings import (
+    left_out,
+    model_warnings,
+    sampling_warnings,
+    unseen_warnings,
+    validation_warnings,
+)
 from pipeline.stores.documents import read_json
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
@@ -50,9 +56,12 @@ def test_a_good_model_warns_of_nothing():
     assert model_warnings(rows(("gaussian", "test", 50, 5, 10), ("gaussian", "validation", 55, 5, 5))) == []
 
 
-def test_a_model_that_nothing_validated_is_said():
-    (found,) = model_warnings(rows(("gaussian", "test", 50, 5, 10)))
+def test_a_run_that_nothing_validated_is_said_but_not_an_ensemble_whose_members_were():
+    tested = rows(("gaussian", "test", 50, 5, 10))
+    (found,) = validation_warnings(tested)
     assert (found.kind, found.serious) == ("not_validated", True)
+    member = rows(("gaussian", "validation", 55, 5, 5)).assign(model="unet.fold0")
+    assert validation_warnings(pd.concat([tested, member])) == []
 
 
 @pytest.mark.parametrize(("drawn", "said"), [(119, 1), (120, 0)])

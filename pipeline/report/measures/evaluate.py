@@ -38,7 +38,7 @@ from pipeline.report.measures.summary import (
     class_rows,
 )
 from pipeline.report.paths import Result
-from pipeline.report.run_warnings import left_out, model_warnings, unseen_warnings
+from pipeline.report.run_warnings import left_out, model_warnings, unseen_warnings, validation_warnings
 from pipeline.segmentation.threshold_file import read_thresholds
 from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.image_store import ignored_array
@@ -282,6 +282,7 @@ def write_metrics(
         stores.write_table(_typed(summary, SUMMARY_COLUMNS), path, provenance=attributes, extra=extra)
     if folder is not None:
         warnings = [*model_warnings(typed), *left_out(table), *unseen_warnings(typed)]
+        warnings += validation_warnings(typed) if len(folds) == 1 else []
         write_model_measures(
             folder, _typed(summary, SUMMARY_COLUMNS), warnings, fusion=result.fusion, provenance=attributes
         )
