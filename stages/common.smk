@@ -15,7 +15,7 @@ from snakemake.exceptions import WorkflowError
 from pipeline.config import depends
 from pipeline.config.recorded import parameters
 from pipeline.config.run import plan_run, with_command_line
-from pipeline.config.yaml_file import load_yaml
+from pipeline.config.yaml_file import check_yaml_files
 from pipeline.errors import PipelineError
 from pipeline.model.held_out import learned_images, measured_images, threshold_sources
 from pipeline.raw.datasets.left_over import left_over
@@ -32,10 +32,7 @@ TEMPLATES = sorted(map(os.path.relpath, (STAGES.parent / "pipeline" / "report" /
 STAGE_RESULTS = {}
 
 try:
-    # Snakemake reads them by itself, and keeps the last of two equal keys.
-    for path in map(Path, workflow.configfiles):
-        if path.suffix != ".json":
-            load_yaml(path)
+    check_yaml_files(workflow.configfiles)  # Snakemake reads them by itself, and keeps the last of two equal keys
     config = with_command_line(config, workflow.config_settings.config or {})
     RUN, _runs = plan_run(config, shipped_manifest=Path(workflow.basedir) / "datasets_manifest.yaml")
     DATASETS = {run.entry: run for run in _runs}
@@ -102,14 +99,8 @@ left_over_of = lambda w, input: left_over(
 models = lambda w: run_of(w).config.model.predictors
 fusions = lambda w: run_of(w).config.probability.fusions
 samplings = lambda w: sorted(run_of(w).config.index.samplings)
+drawn_samplings = lambda w: run_of(w).config.samplings_when_done(w.word)
 model_settings = lambda w: run_of(w).config.model.models[w.model]
-
-
-def drawn_samplings(wildcards):
-    """Samplings whose indexes are there when a stage is done: all behind ``index`` and the report, else those of models."""
-    trained = sorted({each.sampling for each in run_of(wildcards).config.model.models.values()})
-    known = {"raw": [], "normalized": [], "index": samplings(wildcards), "report": samplings(wildcards)}
-    return known.get(wildcards.word, trained)
 
 
 def measured(wildcards):

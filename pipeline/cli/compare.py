@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -11,8 +11,10 @@ from rich.table import Table
 
 from pipeline.errors import MissingDataError
 from pipeline.report.measures.paired import PairedDifference, paired_differences
-from pipeline.report.origins import Change, ImagesCompared, changes, compared_images, origins
 from pipeline.stores.tables import read_table
+
+if TYPE_CHECKING:
+    from pipeline.report.origins import Change, ImagesCompared
 
 __all__ = ["add_compare"]
 
@@ -55,6 +57,8 @@ def _results_of(folder: Path, *, model: str | None, fusion: str | None) -> tuple
 
 
 def _compare(arguments: argparse.Namespace) -> int:
+    from pipeline.report.origins import changes, compared_images, origins  # takes torch
+
     folders: tuple[Path, Path] = (arguments.first, arguments.second)
     named: list[str | None] = arguments.model or [None]
     models = (named[0], named[-1])
@@ -76,7 +80,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _print_changes(console: Console, found: Sequence[Change], images: ImagesCompared) -> None:
+def _print_changes(console: Console, found: "Sequence[Change]", images: "ImagesCompared") -> None:
     table = Table("stage", "what", "A", "B", title="What differs", **STYLE)
     for each in found:
         table.add_row(each.stage, each.what, *(value[:LONGEST] for value in (each.first, each.second)))

@@ -54,7 +54,7 @@ def _source(place: Sequence[str], parts: Sequence[tuple[str, Tree]]) -> str:
 
 
 def _gives(tree: Any, place: Sequence[str]) -> bool:  # noqa: ANN401 any YAML
-    """Whether a tree says something at a place, itself or by a value that stands for all below."""
+    """Statement of a tree at a place: whether there is one, itself or by a value that stands for all below."""
     for key in place:
         if not isinstance(tree, Mapping):
             return True

@@ -91,3 +91,10 @@ class StageConfig(Strict):
         """Side of the sliding window of a model or an ensemble."""
         first = self.model.models[self.model.members(name)[0]]
         return self.probability.window or self.index.samplings[first.sampling].patch
+
+    def samplings_when_done(self, word: str) -> list[str]:
+        """Samplings whose indexes are there when a stage is done: all behind ``index`` and the report, else those of models."""
+        if word in ("raw", "normalized"):
+            return []
+        every = word in ("index", "report")
+        return sorted(self.index.samplings if every else {each.sampling for each in self.model.models.values()})

@@ -1,6 +1,6 @@
 """YAML file read strictly: duplicate keys, aliases that explode or refer to themselves, and deep nesting are refused."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import yaml
 
 from pipeline.errors import ConfigurationError, PipelineError
 
-__all__ = ["load_yaml", "read_scalar", "read_value"]
+__all__ = ["check_yaml_files", "load_yaml", "read_scalar", "read_value"]
 
 LARGEST_FILE = 2**23
 """Bytes of a file that is read."""
@@ -52,6 +52,19 @@ def load_yaml(path: Path, *, error: type[PipelineError] = ConfigurationError) ->
             remedy="Write `key: value` lines.",
         )
     return content
+
+
+def check_yaml_files(paths: Iterable[Path | str]) -> None:
+    """Check of configuration files that another program reads too; JSON, which is none of ours, is passed over.
+
+    Raises
+    ------
+    ConfigurationError
+        For the first file that ``load_yaml`` refuses.
+    """
+    for path in map(Path, paths):
+        if path.suffix != ".json":
+            load_yaml(path)
 
 
 def _text(path: Path, *, error: type[PipelineError]) -> str:
