@@ -9,7 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.errors import MissingDataError
+from pipeline.errors import ConfigurationError, MissingDataError
 from pipeline.report.measures.paired import PairedDifference, paired_differences
 from pipeline.stores.tables import read_table
 
@@ -61,6 +61,14 @@ def _compare(arguments: argparse.Namespace) -> int:
 
     folders: tuple[Path, Path] = (arguments.first, arguments.second)
     named: list[str | None] = arguments.model or [None]
+    if len(named) > len(folders):
+        raise ConfigurationError(
+            "Too many models to compare.",
+            where="--model",
+            found=", ".join(arguments.model),
+            expected="one name for both, or that of A and that of B",
+            remedy="Compare two at a time.",
+        )
     models = (named[0], named[-1])
     chosen = [
         _results_of(folder, model=model, fusion=arguments.fusion) for folder, model in zip(folders, models, strict=True)

@@ -212,6 +212,8 @@ def model_by_folds(config: ModelConfig) -> ModelConfig:
     ensembles = dict(config.ensembles)
     for name in sorted(single):
         members = {f"{name}.fold{fold}": fold for fold in range(config.folds)}
+        if taken := sorted(members.keys() & config.models.keys()):
+            raise ValueError(f"models.{taken[0]} has the name that a fold of {name} gets: choose another name")
         models |= {each: config.models[name].model_copy(update={"fold": fold}) for each, fold in members.items()}
         ensembles[name] = tuple(members)
     return config.model_copy(update={"models": models, "ensembles": ensembles})

@@ -69,6 +69,12 @@ class StageConfig(Strict):
         models, samplings = dict(self.model.models), dict(self.index.samplings)
         for name, model in models.items():
             base = samplings[model.sampling]
+            if model.fold == -1 and base.strategy != "grid" and base.fold != -1:
+                # Its patches hold images of the split validation, which would choose thresholds and be measured.
+                raise ValueError(
+                    f"model.models.{name} has fold -1, and its sampling {model.sampling} was drawn for fold {base.fold}: "
+                    f"give the model fold {base.fold}, or the sampling fold -1"
+                )
             if model.fold == -1 or base.strategy == "grid" or base.fold == model.fold:
                 continue
             drawn = f"{model.sampling}.fold{model.fold}"

@@ -285,6 +285,9 @@ def test_folds_train_each_model_once_a_fold_with_an_index_of_its_own():
     [
         ({"model": {"folds": 3}, "raw": {"folds": 4}}, r"model\.folds 3.*raw\.folds 3 or 0, not 4"),
         ({"model": {"folds": 1}}, "at least 2"),
+        ({"model": {"folds": 2, "models": {"a": {}, "a.fold1": {"fold": 1}}}}, "a.fold1 has the name"),
+        # Its patches would hold images that thresholds and scores come from.
+        ({"raw": {"folds": 3}, "index": {"samplings": {"guided": {"fold": 2}}}}, "unet has fold -1.*drawn for fold 2"),
         ({"model": {"folds": 2, "models": {"a": {}, "b": {}}, "ensembles": {"c": ["a", "b"]}}}, "ensembles.c.*a, b"),
     ],
 )

@@ -77,3 +77,8 @@ def test_a_model_that_is_not_there_names_those_that_are(two, capsys):
     told = capsys.readouterr().err
     assert "unet.gaussian" in told
     assert "--model" in told
+
+
+def test_more_than_two_models_are_refused(two, capsys):
+    assert main(["compare", *map(str, two), "--model", "unet", "other", "third"]) == 1
+    assert "Compare two at a time." in capsys.readouterr().err
