@@ -3,6 +3,7 @@
 arguments    arguments that several commands take
 check        what a run will do, what it needs, what would be left out
 check_files  contents of input files against what the results were made of
+check_patches  expected patches of each sampling, and splits that nothing can be drawn from
 clean        results that the configuration no longer names
 compare      two results held against each other
 config       parameters of a data set, and where each comes from

@@ -1,9 +1,11 @@
-"""Command ``check``: what a run will do, what it needs, and what would be left out; of pixels, only a few truth files are read."""
+"""Command ``check``: what a run will do, what it needs, and what would be left out; truth of a few images is decoded, or of all."""
 
 import argparse
+import os
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,14 +16,15 @@ from rich.table import Table
 
 from pipeline.cli.arguments import PROJECT, key_values
 from pipeline.cli.check_files import check_contents
+from pipeline.cli.check_patches import check_training, few_patches, patches_of, said_of
 from pipeline.config import depends
 from pipeline.config.run import DatasetRun, merge, plan_run
 from pipeline.config.yaml_file import load_yaml
 from pipeline.errors import PipelineError
-from pipeline.raw.data_warnings import sheet_warnings, split_warnings
+from pipeline.raw.data_warnings import DataWarning, sheet_warnings, split_warnings
 from pipeline.raw.datasets.changed_files import NamedFile
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.raw.datasets.headers import check_headers, picture_of, sample_sheet, sample_to_look_at
+from pipeline.raw.datasets.headers import check_headers, images_to_look_at, picture_of, sample_sheet
 from pipeline.raw.datasets.left_over import left_over
 from pipeline.raw.datasets.listing import images_of_run
 from pipeline.raw.splits.assign import check_splits
@@ -67,6 +70,15 @@ def _predicted_share(run: DatasetRun, entries: Sequence[ImageEntry], splits: Map
     return sum(shares[split] for split in wanted)
 
 
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """Findings in decoded truth."""
+
+    problems: list[str]
+    """Images that would be left out, each with its reason."""
+    warnings: list[DataWarning]
+
+
 def _describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], splits: Mapping[str, str]) -> float:
     pictures = [found for entry in entries if (found := picture_of(entry, record=run.record))]
     sizes, classes = [(each.height, each.width) for each in pictures], len(run.record.codes)
@@ -104,22 +116,17 @@ def _describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], 
     return sum(disk.values())
 
 
-def _values(
-    console: Console, run: DatasetRun, entries: Sequence[ImageEntry], splits: Mapping[str, str]
-) -> tuple[list[str], int]:
-    """Problems with truth and 16-bit pictures of a few images, which are named; the number of warnings, which are said."""
-    sample, annotated = sample_to_look_at(entries), sum(entry.annotated for entry in entries)
+def _values(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], *, deep: bool) -> _Looked:
+    """Truth and 16-bit pictures of a few images, which are named, or of all."""
+    sample, annotated = images_to_look_at(entries, deep=deep), sum(entry.annotated for entry in entries)
     if sample:
-        names = ", ".join(entry.image_id for entry in sample)
-        console.print(f"{run.entry}: truth and bits looked at in {len(sample)} of {len(entries)} images: {names}")
-    sheets = [sample_sheet(entry, record=run.record) for entry in sample]
-    warnings = sheet_warnings(
-        sheets, sampled=annotated if sum(entry.annotated for entry in sample) < annotated else None
-    )
-    warnings += [each for each in split_warnings(splits.values()) if each.serious]
-    for each in warnings:
-        console.print(f"{run.entry}: warning: {escape(each.advice)}", style="red" if each.serious else "yellow")
-    return [f"{sheet['image_id']}: {sheet['rejected']}" for sheet in sheets if sheet["rejected"]], len(warnings)
+        named = "" if deep else f": {', '.join(entry.image_id for entry in sample)}"
+        console.print(f"{run.entry}: truth and bits looked at in {len(sample)} of {len(entries)} images{named}")
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if deep else 1) as pool:
+        sheets = list(pool.map(lambda entry: sample_sheet(entry, record=run.record), sample))
+    looked = sum(entry.annotated for entry in sample)
+    warnings = sheet_warnings(sheets, sampled=annotated if looked < annotated else None)
+    return _Looked([f"{sheet['image_id']}: {sheet['rejected']}" for sheet in sheets if sheet["rejected"]], warnings)
 
 
 @dataclass
@@ -157,11 +164,24 @@ def _check_dataset(console: Console, run: DatasetRun, found: _Found, *, results:
     found.total += _describe(console, run, entries, splits)
     slides = run.record.adaptor == "slide"
     problems = [problem for entry in entries for problem in check_headers(entry, any_level=slides)]
-    wrong, warnings = _values(console, run, entries, splits)
-    found.warned += warnings
-    found.problems += [f"{run.entry}/{problem}" for problem in problems + wrong]
+    looked = _values(console, run, entries, deep=deep)
+    found.problems += [f"{run.entry}/{problem}" for problem in problems + looked.problems]
+    unsplit = [each for each in split_warnings(splits.values()) if each.serious]
+    found.warned += _warn(console, [*looked.warnings, *unsplit], dataset=run.entry)
     if deep:
         found.unseen += check_contents(console, entries, results=results, dataset=run.entry)
+    check_training(run, entries, splits)
+    patches = patches_of(run, entries, splits, results=results, deep=deep)
+    for name, expected in patches.items():
+        console.print(f"{run.entry}: sampling {name}: {said_of(expected)}")
+    found.warned += _warn(console, few_patches(patches), dataset=run.entry)
+
+
+def _warn(console: Console, warnings: Sequence[DataWarning], *, dataset: str) -> int:
+    """Number of the warnings, which are said with what to do about each."""
+    for each in warnings:
+        console.print(f"{dataset}: warning: {escape(each.advice)}", style="red" if each.serious else "yellow")
+    return len(warnings)
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -188,7 +208,9 @@ def _say(console: Console, found: _Found, *, results: str) -> None:
         what = f"{found.warned} warning{'s' * (found.warned > 1)}"
         console.print(f"{what}: what is used as it stands, but seldom meant so.", style="yellow")
     if count := len(found.problems):
-        console.print(f"{count} image{'s' * (count > 1)} would be left out.")
+        console.print(
+            f"{count} image{'s' * (count > 1)} would be left out. To do: mend or remove the files named above."
+        )
     elif not found.refused and not found.unseen:
         console.print("Manifest, configuration and data fit.")
 
@@ -196,7 +218,7 @@ def _say(console: Console, found: _Found, *, results: str) -> None:
 EXAMPLES = """examples:
   lesionmap check --config datasets='["idrid"]' roots='{"idrid": "/data/IDRiD"}'
   lesionmap check --configfile mine.yaml --config manifest=my_manifest.yaml
-  lesionmap check --deep     every input file is hashed and compared with what results were made of"""
+  lesionmap check --deep     all truth is decoded, and every input file is compared with what results were made of"""
 
 
 def add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -209,5 +231,7 @@ def add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     )
     check.add_argument("--configfile", nargs="+", default=[], metavar="FILE", help="as for snakemake")
     check.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
-    check.add_argument("--deep", action="store_true", help="hash all input files of images and compare with the record")
+    check.add_argument(
+        "--deep", action="store_true", help="decode all truth; hash all input files and compare with the record"
+    )
     check.set_defaults(run=_check)

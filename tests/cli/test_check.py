@@ -19,13 +19,17 @@ from pipeline.runtime.input_files import record_reading
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
+FEW = {"samplings": {"guided": {"patch": 16, "total": 12, "jitter": 4, "background_share": 0.0}}}
+
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("a", "b", "c"):
         Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(tmp_path / f"{name}.jpg")
-        Image.fromarray(np.zeros((40, 60), np.uint8)).save(tmp_path / f"{name}_EX.png")
+        mask = np.zeros((40, 60), np.uint8)
+        mask[10:14, 20:26] = 255
+        Image.fromarray(mask).save(tmp_path / f"{name}_EX.png")
     record = {
         "title": "Mine",
         "adaptor": "folder",
@@ -37,7 +41,7 @@ def folder(tmp_path, monkeypatch):
     }
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"datasets": {"mine": record}}))
     # The shipped overrides name the shipped data sets, which this manifest does not hold.
-    (tmp_path / "run.yaml").write_text(yaml.safe_dump({"manifest": "mine.yaml", "datasets": ["mine"]}))
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump({"manifest": "mine.yaml", "datasets": ["mine"], "index": FEW}))
     return tmp_path
 
 
@@ -91,6 +95,8 @@ def test_check_finds_labels_that_the_manifest_does_not_declare(folder, capsys, s
     layout = {"images": "{image}.jpg", "label": "{image}_EX.png", "values": {"EX": 1}}
     tree["datasets"]["mine"]["folder"] = layout
     (folder / "mine.yaml").write_text(yaml.safe_dump(tree))
+    for name in ("a", "b", "c"):
+        Image.fromarray(np.eye(40, 60, dtype=np.uint8)).save(folder / f"{name}_EX.png")
     assert check() == 0
     labels = np.asarray(stored, np.uint8).repeat(800).reshape(40, 60)
     Image.fromarray(labels).save(folder / "b_EX.png")
@@ -199,14 +205,17 @@ def test_the_version_is_the_one_of_the_distribution(capsys):
     assert capsys.readouterr().out.startswith("lesionmap ")
 
 
-def test_check_warns_of_a_class_without_a_pixel_and_still_fits(folder, capsys):
-    assert check() == 0
-    text = capsys.readouterr().out
-    assert "mine: warning: EX: no pixel in any of the 3 images" in text
-    assert "1 warning: " in text
+def test_check_warns_of_a_class_without_a_pixel_and_refuses_what_nothing_can_be_drawn_from(folder, capsys):
+    for name in ("a", "b", "c"):
+        Image.fromarray(np.zeros((40, 60), np.uint8)).save(folder / f"{name}_EX.png")
+    assert check() == 1
+    said = capsys.readouterr()
+    assert "mine: warning: EX: no pixel in any of the 3 images" in said.out
+    assert "1 warning: " in said.out
+    assert "mine, sampling guided: There is no lesion to draw patches for." in said.err
     mask = np.zeros((40, 60), np.uint8)
     mask[5:9, 5:9] = 255
-    Image.fromarray(mask).save(folder / "b_EX.png")
+    Image.fromarray(mask).save(folder / "a_EX.png")
     assert check() == 0
     assert "warning" not in capsys.readouterr().out
 

@@ -27,6 +27,11 @@ RECORD = {
     "classes": [{"code": "EX", "name": "Exudates"}],
     "folder": {"images": "{image}.png", "masks": {"EX": "masks/{image}.png"}},
 }
+RUN = {
+    "manifest": "mine.yaml",
+    "datasets": ["mine"],
+    "index": {"samplings": {"guided": {"patch": 16, "total": 12, "jitter": 4, "background_share": 0.0}}},
+}
 DEEP = "{a: " * 400 + "1" + "}" * 400
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{chr(98 + at)}: &{chr(98 + at)} [{', '.join(['*' + chr(97 + at)] * 10)}]\n" for at in range(9)
@@ -118,9 +123,11 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "masks").mkdir()
     for name in ("a", "b", "c"):
         Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(tmp_path / f"{name}.png")
-        Image.fromarray(np.zeros((40, 60), np.uint8)).save(tmp_path / "masks" / f"{name}.png")
+        mask = np.zeros((40, 60), np.uint8)
+        mask[10:14, 20:26] = 255
+        Image.fromarray(mask).save(tmp_path / "masks" / f"{name}.png")
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"datasets": {"mine": RECORD}}))
-    (tmp_path / "run.yaml").write_text(yaml.safe_dump({"manifest": "mine.yaml", "datasets": ["mine"]}))
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(RUN))
     return tmp_path
 
 

@@ -19,7 +19,7 @@ from pipeline.raw.truth import TruthSource, has_size, open_truth
 from pipeline.raw.turns import turns_of
 from pipeline.runtime.job_memory import Picture
 
-__all__ = ["check_headers", "header_size", "picture_of", "sample_sheet", "sample_to_look_at"]
+__all__ = ["check_headers", "header_size", "images_to_look_at", "picture_of", "sample_of", "sample_sheet"]
 
 SAMPLED, LARGEST_SAMPLED = 5, 2**27
 """Images of a data set whose truth and 16-bit pictures are decoded before a run, and the pixels beyond which none is."""
@@ -84,19 +84,32 @@ def check_headers(entry: ImageEntry, *, any_level: bool = False) -> list[str]:
     return problems
 
 
-def sample_to_look_at(entries: Sequence[ImageEntry]) -> list[ImageEntry]:
-    """Images that are looked at before a run, spread over the list: `SAMPLED` of truth files, as many of 16-bit pictures.
+def images_to_look_at(entries: Sequence[ImageEntry], *, deep: bool = False) -> list[ImageEntry]:
+    """Images whose truth or 16-bit pictures are decoded before a run: `SAMPLED` of each kind, spread over the list, or all.
 
     Parameters
     ----------
     entries
-        All images of a data set; very large ones are passed over.
+        All images of a data set; of a few, very large ones are passed over.
+    deep
+        Whether all are looked at.
     """
-    truth = _spread([at for at, each in enumerate(entries) if each.image and _has_truth_files(each)])
-    wide = _spread([at for at, each in enumerate(entries) if each.image and may_be_wide(each.image)])
-    chosen = {at: entries[at] for at in sorted(truth | wide)}
-    sizes = {at: header_size(each.image or Path(), largest=each.largest_decode) for at, each in chosen.items()}
-    return [entries[at] for at, size in sizes.items() if size and size[0] * size[1] <= LARGEST_SAMPLED]
+    truth = [at for at, each in enumerate(entries) if each.image and _has_truth_files(each)]
+    wide = [at for at, each in enumerate(entries) if each.image and may_be_wide(each.image)]
+    if deep:
+        return [entries[at] for at in sorted({*truth, *wide})]
+    return _decodable([entries[at] for at in sorted(_spread(truth) | _spread(wide))])
+
+
+def sample_of(entries: Sequence[ImageEntry]) -> list[ImageEntry]:
+    """Images spread over a list: `SAMPLED` of them at most, very large ones passed over."""
+    return _decodable([entries[at] for at in sorted(_spread(range(len(entries))))])
+
+
+def _decodable(entries: Sequence[ImageEntry]) -> list[ImageEntry]:
+    sizes = [header_size(each.image or Path(), largest=each.largest_decode) for each in entries]
+    pairs = zip(entries, sizes, strict=True)
+    return [each for each, size in pairs if size and size[0] * size[1] <= LARGEST_SAMPLED]
 
 
 def _spread(places: Sequence[int]) -> set[int]:

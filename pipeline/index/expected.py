@@ -1,0 +1,198 @@
+"""Expected patches of each sampling before a run: drawn by the sampling itself, from the truth of all training images or of a few.
+
+Truth and region of interest are brought to the grid of stage normalized, into stores of a temporary folder whose pixels
+are blank, and `write_index` draws from these. Of a few images a part of the total is asked for, as large as their share.
+"""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.arrays.raster import Raster
+from pipeline.config import BalancedSampling, GridSampling, GuidedSampling, depends
+from pipeline.config.run import DatasetRun
+from pipeline.errors import ImageRejected, SamplingError, StoreError
+from pipeline.geometry import Box
+from pipeline.index.candidates import write_candidates
+from pipeline.index.summary import patches_asked
+from pipeline.index.table import Inputs, write_index
+from pipeline.normalized.image import Content, Opened, open_view, write_image
+from pipeline.normalized.region import Region
+from pipeline.normalized.roi import field_of_view
+from pipeline.normalized.stain.image import tissue_of
+from pipeline.normalized.stain.tissue import fill_holes, foreign_mask
+from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.stores import table_metadata, write_table
+from pipeline.stores.job import Job
+from pipeline.stores.provenance import Provenance
+
+__all__ = ["ExpectedPatches", "drawn_patches", "expected_patches"]
+
+_Drawn = GuidedSampling | BalancedSampling
+MOST = 100_000
+"""Patches that are asked for of the images at hand: where so many can be drawn, the total is taken for reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedPatches:
+    """Training patches that a sampling will draw, and those that it asks for."""
+
+    drawn: int
+    asked: int
+    images: int
+    """Training images whose truth was drawn from."""
+    of: int
+    """All training images."""
+    notes: tuple[str, ...] = ()
+    """What the sampling says of itself."""
+    done: bool = False
+    """Whether they are drawn already: the index of this very sampling is there."""
+
+    @property
+    def few(self) -> bool:
+        """Whether fewer than half of the patches asked for are drawn."""
+        return 2 * self.drawn < self.asked
+
+
+def drawn_patches(index: Path, run: DatasetRun, sampling: str) -> ExpectedPatches | None:
+    """Patches of an index that is there already; None where there is none, or one that was drawn otherwise.
+
+    Parameters
+    ----------
+    index
+        ``results/{dataset}/index/{sampling}.parquet``.
+    run
+        The data set with its configuration.
+    sampling
+        Name of the sampling.
+    """
+    try:
+        notes = table_metadata(index) if index.is_file() else {}
+    except StoreError:
+        return None  # the run makes it anew
+    if notes.get("provenance", {}).get("config") != depends.index_sampling(run, sampling):
+        return None
+    drawn, asked = patches_asked(notes)
+    images = sum(each["split"] == "train" for each in notes["summary"]["images"].values())
+    return ExpectedPatches(drawn, asked, images, images, tuple(notes["summary"]["notes"]), done=True)
+
+
+def expected_patches(
+    run: DatasetRun, training: Sequence[ImageEntry], *, of: int, folder: Path, workers: int = 1
+) -> dict[str, ExpectedPatches]:
+    """Expected patches of the samplings that draw from the split ``train``, by name.
+
+    Parameters
+    ----------
+    run
+        The data set with its configuration.
+    training
+        Training images whose truth is decoded: all, or a few.
+    of
+        Number of all training images.
+    folder
+        A temporary folder, for stores without pixels.
+    workers
+        Images at a time.
+
+    Returns
+    -------
+    dict
+        Of a sampling that cannot draw anything ``drawn`` is 0, and its note says why. Images that cannot be used are
+        passed over. Samplings of folds, and those that draw nothing because they are grids, are not in it.
+    """
+    samplings = {
+        name: each
+        for name, each in run.config.index.samplings.items()
+        if not isinstance(each, GridSampling) and each.fold == -1
+    }
+    if not samplings:
+        return {}
+    with ThreadPoolExecutor(workers) as pool:
+        stores = [each for each in pool.map(lambda entry: _store(run, entry, folder=folder), training) if each]
+    if not stores:
+        return {}
+    job = Job(run.record, _provenance(run), workers)
+    inputs = _inputs(run, dict(stores), training, folder=folder)
+    return {
+        name: _expected(run, each, inputs=inputs, used=len(stores), of=of, job=job) for name, each in samplings.items()
+    }
+
+
+def _provenance(run: DatasetRun) -> Provenance:
+    return Provenance("index", {}, "", seed=run.config.seed)
+
+
+def _region(opened: Opened, run: DatasetRun) -> Region:
+    """Region as the chain of the data set finds it."""
+    size = {"height": opened.height, "width": opened.width}
+    if run.config.normalized.chain == "fundus":
+        return Region.found(field_of_view, opened.thumbnail(), **size)
+    tissue, foreign = tissue_of(opened), Region.found(foreign_mask, opened.thumbnail(), **size)
+    holes = run.config.normalized.roi_holes
+    return replace(tissue, mask=fill_holes(tissue.mask, foreign=foreign.mask, largest_share=holes))
+
+
+def _blank(opened: Opened) -> Raster[np.uint8]:
+    def read(box: Box) -> NDArray[np.uint8]:
+        return np.zeros((3, box.height, box.width), np.uint8)
+
+    return Raster((opened.height, opened.width), read)
+
+
+def _store(run: DatasetRun, entry: ImageEntry, *, folder: Path) -> tuple[str, Path] | None:
+    """Store with truth and region of an image; None where the image cannot be used."""
+    output, config = folder / "normalized" / f"{entry.image_id}.zarr", run.config.normalized
+    job = Job(run.record, _provenance(run))
+    try:
+        with open_view(entry, record=run.record, config=config, workers=1) as opened:
+            content = Content(_region(opened, run), _blank(opened))
+            write_image(opened, content, entry=entry, config=config, job=job, output=output)
+    except ImageRejected:
+        return None
+    return entry.image_id, output
+
+
+def _inputs(run: DatasetRun, stores: Mapping[str, Path], training: Sequence[ImageEntry], *, folder: Path) -> Inputs:
+    provenance, candidates = _provenance(run), {}
+    for image_id, store in stores.items():
+        candidates[image_id] = folder / "index" / "candidates" / f"{image_id}.parquet"
+        write_candidates(store, output=candidates[image_id], provenance=provenance)
+    rows = [
+        {"image_id": entry.image_id, "group_id": entry.group, "split": "train", "fold": -1, "rejected": ""}
+        | {f"pixels_{code}": -1 if code in entry.unknown else 0 for code in run.record.codes}
+        for entry in training
+        if entry.image_id in stores
+    ]
+    images = folder / "images.parquet"
+    write_table(pd.DataFrame(rows), images, provenance=provenance.as_attributes())
+    return Inputs(images, candidates, stores)
+
+
+def _part(sampling: _Drawn, *, used: int, of: int) -> _Drawn:
+    """Sampling of a part of the images: as large a part of the total, in whole ratios. Blank pixels have no structure."""
+    total, whole = sampling.total, sum(sampling.ratio) if isinstance(sampling, BalancedSampling) else 1
+    if used < of or total > MOST:
+        total = max(whole, min(round(total * used / of), MOST) // whole * whole)
+    blank = {"structure_power": 0.0} if isinstance(sampling, BalancedSampling) else {}
+    return sampling.model_copy(update={"total": total, **blank})
+
+
+def _expected(run: DatasetRun, sampling: _Drawn, *, inputs: Inputs, used: int, of: int, job: Job) -> ExpectedPatches:
+    asked, part = sampling.total, _part(sampling, used=used, of=of)
+    output = inputs.images.with_name("index") / "expected.parquet"
+    try:
+        write_index(inputs, dataset=run.entry, sampling=part, job=job, output=output)
+    except SamplingError as problem:
+        return ExpectedPatches(0, asked, used, of, (str(problem),))
+    notes = table_metadata(output)
+    drawn, wanted = patches_asked(notes)
+    reached = drawn >= wanted
+    return ExpectedPatches(
+        asked if reached else min(asked, round(drawn * of / used)), asked, used, of, tuple(notes["summary"]["notes"])
+    )
