@@ -22,7 +22,7 @@ EXAMPLES = """examples:
 
 def _show(arguments: argparse.Namespace) -> int:
     tree = configuration(arguments) | {"datasets": [arguments.dataset]}
-    _, (run,) = plan_run(tree, shipped_manifest=PROJECT / "datasets_manifest.yaml")
+    _, (run, *_) = plan_run(tree, shipped_manifest=PROJECT / "datasets_manifest.yaml")
     found = sourced_values(run, layers(arguments))
     width = max(len(_line(key, value)) for key, value, _ in found if len(_line(key, value)) < 80)
     console = Console(soft_wrap=True, highlight=False)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from pipeline.config import SafeName, Sampling, StageConfig
+from pipeline.config.experiments import Arm, Experiment, check_steps, entries_of, with_arms
 from pipeline.config.manifest import DatasetRecord, load_manifest, resolved_root
 from pipeline.config.validation import Tree, check_keys, nearest, validate
 from pipeline.config.yaml_file import read_value
@@ -37,6 +38,9 @@ class RunConfig(StageConfig):
     overrides: dict[str, dict[str, Any]] = Field(
         {}, description="Data set (`name` or `name@recipe`) → parts of the stage blocks."
     )
+    experiments: dict[SafeName, Experiment] = Field(
+        {}, description="Name → comparison of arms, see docs/experiments.md."
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +57,8 @@ class DatasetRun:
     """Folder of the files; None for phantoms."""
     config: StageConfig
     """Parameters, merged."""
+    arms: tuple[Arm, ...] = ()
+    """Arms of comparisons that run on it; their models and fusions are in the parameters."""
 
 
 def merge(base: Tree, change: Tree) -> dict[str, Any]:
@@ -118,7 +124,9 @@ def _split_entry(entry: str, *, run: RunConfig, known: Mapping[str, DatasetRecor
     return name, recipe
 
 
-def _dataset_config(tree: Tree, *, entry: str, name: str, recipe: str | None, modality: str) -> StageConfig:
+def _dataset_config(
+    tree: Tree, *, entry: str, name: str, recipe: str | None, modality: str, experiments: Mapping[str, Experiment]
+) -> tuple[StageConfig, tuple[Arm, ...]]:
     blocks = {key: value for key, value in tree.items() if key in StageConfig.model_fields}
     recipes, overrides = tree.get("recipes") or {}, tree.get("overrides") or {}
     parts = [recipes.get(modality), recipes.get(recipe) if recipe else None, overrides.get(name)]
@@ -126,13 +134,18 @@ def _dataset_config(tree: Tree, *, entry: str, name: str, recipe: str | None, mo
         parts.append(overrides.get(entry))
     for part in parts:
         blocks = merge(blocks, part or {})
-    return validate(
-        StageConfig, _without_null_names(blocks), source=f"configuration of {entry}", error=ConfigurationError
-    )
+    blocks, source = _without_null_names(blocks), f"configuration of {entry}"
+    config = validate(StageConfig, blocks, source=source, error=ConfigurationError)
+    blocks, arms = with_arms(blocks, config, experiments, entry=entry)
+    return (validate(StageConfig, blocks, source=source, error=ConfigurationError) if arms else config), arms
 
 
 def _check_names(run: RunConfig, *, known: Mapping[str, DatasetRecord]) -> None:
-    for key, names in (("roots", run.roots), ("overrides", [each.split("@")[0] for each in run.overrides])):
+    for key, names in (
+        ("roots", run.roots),
+        ("overrides", [each.split("@")[0] for each in run.overrides]),
+        ("experiments", [each.dataset.split("@")[0] for each in run.experiments.values()]),
+    ):
         for unknown in [name for name in names if name not in known]:
             raise ConfigurationError(
                 "Unknown data set.",
@@ -231,13 +244,16 @@ def plan_run(tree: Tree, *, shipped_manifest: Path) -> tuple[RunConfig, tuple[Da
     _check_names(run, known={**load_manifest(shipped_manifest).datasets, **records})
     _check_parts(tree, run=run)
     runs = []
-    for entry in dict.fromkeys(run.datasets or _with_known_folder(records, run=run)):
+    for entry in entries_of(run.experiments, run=run.datasets or _with_known_folder(records, run=run)):
         name, recipe = _split_entry(entry, run=run, known=records)
-        config = _dataset_config(tree, entry=entry, name=name, recipe=recipe, modality=records[name].modality)
+        config, arms = _dataset_config(
+            tree, entry=entry, name=name, recipe=recipe, modality=records[name].modality, experiments=run.experiments
+        )
         root = resolved_root(records[name], manifest=path, given=run.roots.get(name))
         _check_codes(config, record=records[name], entry=entry)
-        runs.append(DatasetRun(entry, name, records[name], root, config))
+        runs.append(DatasetRun(entry, name, records[name], root, config, arms))
     _check_ensembles(runs)
+    check_steps(run.experiments, [arm for each in runs for arm in each.arms])
     return run, tuple(runs)
 
 

@@ -1,0 +1,165 @@
+"""Expansion of experiments: arms become ordinary models and variants, what can be shared has one name, the rest is refused."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from pipeline.config.experiments import arms_in
+from pipeline.config.run import merge, plan_run
+from pipeline.config.yaml_file import load_yaml
+from pipeline.errors import ConfigurationError
+
+PROJECT = Path(__file__).parents[2]
+DEFAULT = load_yaml(PROJECT / "stages" / "config.yaml")
+ARMS = {"dataset": "fundus_sample", "networks": ["unet", "fpn"], "samplings": ["guided", "grid"]}
+BASE = {
+    "datasets": ["fundus_sample"],
+    "index": {"samplings": {"grid": {"strategy": "grid", "patch": 128}}},
+    "overrides": {"fundus_sample": {"model": {"models": {"unet": {"steps": 100}}}}},
+    "experiments": {"study": ARMS},
+}
+
+
+def plan(*changes):
+    tree = merge(DEFAULT, BASE)
+    for change in changes:
+        tree = merge(tree, change)
+    return plan_run(tree, shipped_manifest=PROJECT / "datasets_manifest.yaml")
+
+
+def study(**keys):
+    return {"experiments": {"study": keys}}
+
+
+def arms_of(planned):
+    run, runs = planned
+    return arms_in(run.experiments, [arm for each in runs for arm in each.arms])
+
+
+def models_of(planned):
+    return {each.entry: set(each.config.model.models) for each in planned[1]}
+
+
+def test_a_crossed_comparison_has_each_combination_once_and_its_base_first():
+    planned = plan(study(fusions=["none", "gaussian"], base={"sampling": "grid"}))
+    arms = arms_of(planned)["study"]
+    levels = itertools.product(("unet", "fpn"), ("guided", "grid"), ("none", "gaussian"))
+    assert {tuple(arm.levels.values()) for arm in arms} == set(levels)
+    assert len(arms) == 8
+    assert [arm.base for arm in arms] == [True, *[False] * 7]
+    assert arms[0].name == "unet / grid / none"
+
+
+def test_an_arm_is_an_ordinary_model_named_by_what_differs_and_fusions_share_it():
+    planned = plan(study(fusions=["none", "gaussian"]))
+    assert models_of(planned) == {"fundus_sample": {"unet", "unet-grid", "fpn", "fpn-grid"}}
+    models = planned[1][0].config.model.models
+    assert (models["fpn-grid"].network, models["fpn-grid"].sampling) == ("fpn", "grid")
+    changed = models["fpn-grid"].model_copy(update={"network": "unet", "sampling": "guided"})
+    assert changed == models["unet"]
+    assert {arm.models for arm in arms_of(planned)["study"]} == {("unet",), ("unet-grid",), ("fpn",), ("fpn-grid",)}
+
+
+def test_one_at_a_time_changes_one_level_of_the_base():
+    arms = arms_of(plan(study(fusions=["none", "max", "gaussian"], design="one_at_a_time")))["study"]
+    base = arms[0].levels
+    assert len(arms) == 1 + 1 + 1 + 2
+    assert {sum(base[axis] != level for axis, level in arm.levels.items()) for arm in arms[1:]} == {1}
+
+
+def test_seeds_are_models_of_their_own_and_further_arms_rename_nothing():
+    before = models_of(plan(study(seeds=[0, 1])))["fundus_sample"]
+    assert before == {f"{name}{seed}" for name in ("unet", "unet-grid", "fpn", "fpn-grid") for seed in ("", "-seed1")}
+    more = study(seeds=[0, 1, 2], losses={"own": None, "bce": [{"name": "bce"}]}, fusions=["none", "max"])
+    assert before < models_of(plan(more))["fundus_sample"]
+
+
+def test_folds_are_those_of_the_model_configuration():
+    planned = plan({"model": {"folds": 2}})
+    assert {"fpn-grid.fold0", "fpn-grid.fold1"} <= models_of(planned)["fundus_sample"]
+    arm = arms_of(planned)["study"][-1]
+    members = [member for model in arm.models for member in planned[1][0].config.model.members(model)]
+    assert members == ["fpn-grid.fold0", "fpn-grid.fold1"]
+
+
+def test_recipes_are_variants_that_have_only_the_models_they_need():
+    planned = plan(study(recipes=["plain", "clahe_only"], design="one_at_a_time"))
+    assert models_of(planned) == {
+        "fundus_sample": {"unet", "unet-grid", "fpn"},
+        "fundus_sample@clahe_only": {"unet"},
+    }
+    assert [arm.levels["recipe"] for arm in arms_of(planned)["study"]] == ["plain", "plain", "plain", "clahe_only"]
+
+
+def test_two_comparisons_of_the_same_settings_share_a_model():
+    other = {"dataset": "fundus_sample", "networks": ["unet", "fpn", "pspnet"]}
+    assert models_of(plan({"experiments": {"other": other}}))["fundus_sample"] == {
+        *("unet", "unet-grid", "fpn", "fpn-grid", "pspnet"),
+    }
+
+
+def test_any_key_of_a_model_can_be_varied():
+    planned = plan(study(settings={"own": {}, "weighted": {"class_weights": "index"}}))
+    models = planned[1][0].config.model.models
+    assert {name for name, each in models.items() if each.class_weights == "index"} == {
+        *("unet-weighted", "unet-grid-weighted", "fpn-weighted", "fpn-grid-weighted"),
+    }
+
+
+def test_arms_have_maps_and_fusions_where_models_are_chosen():
+    planned = plan(
+        study(fusions=["none", "max"]), {"model": {"predict": ["unet"]}, "probability": {"fusions": ["mean"]}}
+    )
+    config = planned[1][0].config
+    assert config.model.predictors == ("fpn", "fpn-grid", "unet", "unet-grid")
+    assert config.probability.fusions == ("mean", "none", "max")
+
+
+def test_a_comparison_of_a_data_set_that_is_not_run_waits():
+    planned = plan({"datasets": ["histology_sample"]})
+    assert arms_of(planned) == {}
+    assert models_of(planned) == {"histology_sample": {"unet"}}
+
+
+WRONG = [
+    (study(dataset="fundus_sampl"), ["experiments", "fundus_sampl", "'fundus_sample'"]),
+    (study(model="unett"), ["study.model", "unett", "'unet'"]),
+    (study(networks=["unet", "unett"]), ["networks.1", "unett", "unet"]),
+    (study(networks=["unet", "unet"]), ["study", "listed twice"]),
+    (study(networks=["unet"], samplings=[]), ["study", "one arm compares nothing"]),
+    (study(samplings=["guided", "gird"]), ["unet-gird", "'gird'", "grid"]),
+    (study(recipes=["plain", "clahe"]), ["fundus_sample@clahe", "'clahe_only'"]),
+    (study(dataset="fundus_sample@clahe_only", recipes=["plain", "study_fundus"]), ["recipes", "@clahe_only"]),
+    (study(base={"network": "pspnet"}), ["base.network", "'pspnet'", "unet, fpn"]),
+    (study(settings={"own": {}, "slow": {"learning_rte": 1e-4}}), ["study", "learning_rte", "'learning_rate'"]),
+    (study(settings={"own": {}, "other": {"seed": 3}}), ["settings.other", "seeds"]),
+    (study(settings={"own": {}, "other": {"network": "fpn"}}), ["settings.other", "networks"]),
+    (study(settings={"own": {}, "long": {"steps": 200}}), ["study", "100 steps; 200 steps", "unequal_steps"]),
+    (
+        {"overrides": {"fundus_sample": {"model": {"models": {"unet": {"patience": 3}}}}}},
+        ["study", "at most 100 steps", "patience"],
+    ),
+    (
+        {"overrides": {"fundus_sample": {"model": {"models": {"unet": {"steps": None}}}}}},
+        ["study", "all patches of grid", "all patches of guided", "`steps`"],
+    ),
+    ({"model": {"models": {"fpn": {"network": "pspnet"}}}}, ["fpn", "other settings", "Rename"]),
+    (
+        study(published=[{"name": "x", "source": "y", "measure": "dice", "values": {"EX": 0.5}}]),
+        ["measure", "dice_pooled"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), WRONG, ids=[str(change) for change, _ in WRONG])
+def test_a_wrong_comparison_names_place_value_and_remedy(change, words):
+    with pytest.raises(ConfigurationError) as caught:
+        plan(change)
+    text = str(caught.value)
+    assert all(word in text for word in [*words, "where:", "found:", "expected:", "to do:"]), text
+
+
+def test_unequal_steps_are_taken_where_that_is_said():
+    keys = study(settings={"own": {}, "long": {"steps": 200}}, unequal_steps=True)
+    assert {arm.length for arm in arms_of(plan(keys))["study"]} == {"100 steps", "200 steps"}
