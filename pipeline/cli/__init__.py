@@ -1,15 +1,16 @@
 """Command line ``lesionmap``: single things that need no workflow; the only package that prints.
 
-arguments    arguments that several commands take
-check        what a run will do, what it needs, what would be left out
-check_files  contents of input files against what the results were made of
+arguments      arguments that several commands take
+check          what a run will do, what it needs, what would be left out
+check_files    contents of input files against what the results were made of
 check_patches  expected patches of each sampling, and splits that nothing can be drawn from
-clean        results that the configuration no longer names
-compare      two results held against each other
-config       parameters of a data set, and where each comes from
-index        a look at a patch index, and its patches for other programs
-predict      a trained model on one new image
-verify       every byte of the results compared with its checksum
+check_table    table of a data set: images, truth, and the time, disk and memory of each stage
+clean          results that the configuration no longer names
+compare        two results held against each other
+config         parameters of a data set, and where each comes from
+index          a look at a patch index, and its patches for other programs
+predict        a trained model on one new image
+verify         every byte of the results compared with its checksum
 """
 
 import argparse

@@ -3,8 +3,7 @@
 import argparse
 import os
 import sys
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +11,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from pipeline.cli.arguments import PROJECT, key_values
 from pipeline.cli.check_files import check_contents
 from pipeline.cli.check_patches import check_training, few_patches, patches_of, said_of
+from pipeline.cli.check_table import describe, in_bytes
 from pipeline.config import depends
 from pipeline.config.run import DatasetRun, merge, plan_run
 from pipeline.config.yaml_file import load_yaml
@@ -24,17 +23,12 @@ from pipeline.errors import PipelineError
 from pipeline.raw.data_warnings import DataWarning, sheet_warnings, split_warnings
 from pipeline.raw.datasets.changed_files import NamedFile
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.raw.datasets.headers import check_headers, images_to_look_at, picture_of, sample_sheet
-from pipeline.raw.datasets.left_over import left_over
+from pipeline.raw.datasets.headers import check_headers, images_to_look_at, sample_sheet
 from pipeline.raw.datasets.listing import images_of_run
 from pipeline.raw.splits.assign import check_splits
-from pipeline.runtime.disk import projected_disk
-from pipeline.runtime.job_memory import stage_memory
-from pipeline.words import SPLITS
+from pipeline.stores.disk import free_bytes
 
 __all__ = ["add_check", "configuration", "layers"]
-
-GIGABYTE, MEBIBYTE = 1e9, 2**20
 
 
 def layers(arguments: argparse.Namespace) -> list[tuple[str, dict[str, Any]]]:
@@ -52,24 +46,6 @@ def configuration(arguments: argparse.Namespace) -> dict[str, Any]:
     return tree
 
 
-def _roles(entries: Sequence[ImageEntry]) -> str:
-    test = sum(entry.official_test and entry.annotated for entry in entries)
-    predict = sum(not entry.annotated for entry in entries)
-    return f"{len(entries) - test - predict} to train and validate, {test} official test, {predict} to predict"
-
-
-def _predicted_share(run: DatasetRun, entries: Sequence[ImageEntry], splits: Mapping[str, str]) -> float:
-    """Share of the images that get maps; of phantoms, whose patients are not known before, near the truth and not it."""
-    wanted = set(run.config.probability.splits)
-    if splits:
-        return sum(split in wanted for split in splits.values()) / len(splits)
-    test = sum(entry.official_test and entry.annotated for entry in entries) / len(entries)
-    predict = sum(not entry.annotated for entry in entries) / len(entries)
-    rest, validation = 1 - test - predict, run.config.raw.validation_share
-    shares = {"train": rest * (1 - validation), "validation": rest * validation, "test": test, "predict": predict}
-    return sum(shares[split] for split in wanted)
-
-
 @dataclass(frozen=True, slots=True)
 class _Looked:
     """Findings in decoded truth."""
@@ -77,43 +53,6 @@ class _Looked:
     problems: list[str]
     """Images that would be left out, each with its reason."""
     warnings: list[DataWarning]
-
-
-def _describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], splits: Mapping[str, str]) -> float:
-    pictures = [found for entry in entries if (found := picture_of(entry, record=run.record))]
-    sizes, classes = [(each.height, each.width) for each in pictures], len(run.record.codes)
-    share = _predicted_share(run, entries, splits)
-    disk = projected_disk(sizes, classes=classes, evaluated_share=share, config=run.config)
-    memory = stage_memory(run.config, pictures, classes=classes)
-    table = Table(title=escape(f"{run.entry}: {run.record.title}"), title_justify="left", show_header=False)
-    table.add_row("images", f"{len(entries)}: {_roles(entries)}")
-    if splits:
-        counts = Counter(splits.values())
-        table.add_row("splits", ", ".join(f"{counts[split]} {split}" for split in SPLITS if counts[split]))
-    if sizes:
-        high, wide = ("–".join(map(str, sorted({min(each), max(each)}))) for each in zip(*sizes, strict=True))
-        table.add_row("size", f"{wide}×{high} pixels, width × height")
-    if run.record.group is not None:
-        alone = sum(entry.group == entry.image_id for entry in entries)
-        table.add_row("groups", f"{len({entry.group for entry in entries})}; {alone} images are a group of their own")
-    others = [name for name in ("label", "annotations") if any(getattr(entry, name) for entry in entries)]
-    for code in run.record.codes if run.root else ():
-        count = sum(code in dict(entry.masks) for entry in entries)
-        unknown = sum(code in entry.unknown for entry in entries)
-        plain = f"{count}; unknown in {unknown} annotated images" if unknown else str(count)
-        table.add_row(f"masks {code}", f"in files of {others[0]}" if others else plain)
-    for sentence in left_over(run.record, entries=entries, root=run.root, splits=run.config.raw.splits_csv):
-        table.add_row("[red]left over[/red]", escape(sentence))
-    table.add_row("samplings", ", ".join(run.config.index.samplings))
-    table.add_row(
-        "models", ", ".join(f"{k} ({m.network}, {m.epochs} epochs)" for k, m in run.config.model.models.items())
-    )
-    table.add_row("fusions", ", ".join(run.config.probability.fusions))
-    table.add_row("disk", ", ".join(f"{name} {size / GIGABYTE:.2f} GB" for name, size in disk.items()))
-    gigabytes = (f"{word} {size * MEBIBYTE / GIGABYTE:.1f} GB" for word, size in memory.items())
-    table.add_row("memory of a job", ", ".join(gigabytes))
-    console.print(table)
-    return sum(disk.values())
 
 
 def _values(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], *, deep: bool) -> _Looked:
@@ -138,7 +77,9 @@ class _Found:
     refused: list[PipelineError] = field(default_factory=list)
     """What a run would stop at."""
     total: float = 0.0
-    """Bytes of arrays."""
+    """Bytes of all results."""
+    new: float = 0.0
+    """Bytes of those of data sets without any result yet."""
     warned: int = 0
     unseen: int = 0
     """Files that changed behind their size and date."""
@@ -161,7 +102,9 @@ def _check_dataset(console: Console, run: DatasetRun, found: _Found, *, results:
     _named_files(run, results=results)
     entries = images_of_run(run)
     splits = check_splits(entries, codes=run.record.codes, config=run.config.raw, seed=run.config.seed)
-    found.total += _describe(console, run, entries, splits)
+    size = describe(console, run, entries, splits)
+    found.total += size
+    found.new += 0.0 if (results / run.entry).exists() else size
     slides = run.record.adaptor == "slide"
     problems = [problem for entry in entries for problem in check_headers(entry, any_level=slides)]
     looked = _values(console, run, entries, deep=deep)
@@ -199,9 +142,11 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _say(console: Console, found: _Found, *, results: str) -> None:
-    console.print(
-        f"Results go to {escape(results)}; at most {found.total / GIGABYTE:.2f} GB of arrays before compression."
-    )
+    console.print(f"Results go to {escape(results)}, about {in_bytes(found.total)} where none are yet.")
+    free = free_bytes(Path(results))
+    if free < found.new:
+        said = f"only {in_bytes(free)} are free there. To do: make room, or set results to another disk."
+        console.print(f"warning: {said}", style="red")
     for problem in found.problems:
         console.print(escape(f"would be left out: {problem}"), style="red")
     if found.warned:

@@ -1,7 +1,8 @@
 """Surroundings of a computation, which change no value and enter no code digest.
 
 allocator    what becomes of memory that is freed
-disk         bytes that a run writes at most
+disk         bytes that the results of a run take
+durations    durations of the stages of a run, from measured rates
 input_files  input files by content, and a record of size and date
 job          log and workers of a job of the workflow
 job_memory   memory of a job of each rule, and of the largest of each stage

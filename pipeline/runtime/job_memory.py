@@ -22,6 +22,7 @@ __all__ = [
     "normalized_mb",
     "probability_mb",
     "rules_memory",
+    "scaled_size",
     "stage_memory",
     "training_mb",
 ]
@@ -76,7 +77,7 @@ class Picture:
         return (DECODED + DECODING + MASK * self.truth) * self.pixels if self.whole else 0
 
 
-def _scaled(rescale: Rescale, picture: Picture) -> tuple[int, int]:
+def scaled_size(rescale: Rescale, picture: Picture) -> tuple[int, int]:
     """Height and width after rescaling.
 
     A field of view is about as wide as the shorter side of its picture. Levels and micrometres of a slide are known to
@@ -103,7 +104,7 @@ def _halo(config: NormalizedConfig) -> int:
 
 def normalized_mb(config: NormalizedConfig, picture: Picture) -> int:
     """Memory of a job that normalises an image, or estimates its stains, in MiB."""
-    height, width = _scaled(config.rescale, picture)
+    height, width = scaled_size(config.rescale, picture)
     rows, columns = min(config.strip_rows, height), min(config.strip_columns, width)
     workers = min(config.workers, math.ceil(height / rows) * math.ceil(width / columns))
     fundus = config.chain == "fundus"
@@ -173,7 +174,7 @@ def _mebibytes(size: float) -> int:
 
 
 def _measured_mb(rule: str, picture: Picture, *, config: StageConfig, classes: int, images: int) -> int:
-    height, width = _scaled(config.normalized.rescale, picture)
+    height, width = scaled_size(config.normalized.rescale, picture)
     strip = min(config.segmentation.storage.shard, height) * width * classes
     tile = min(height, CLEANED_SIDE) * min(width, CLEANED_SIDE)
     return _mebibytes(JOBS[rule].bytes(strip=strip, images=images, tile=tile))
@@ -214,7 +215,7 @@ def job_mb(rule: str, *, config: StageConfig, picture: Picture, classes: int, im
         case "model_fit":
             return training_mb(config, model)
         case "probability_image":
-            height, width = _scaled(config.normalized.rescale, picture)
+            height, width = scaled_size(config.normalized.rescale, picture)
             return probability_mb(config, model, replace(picture, height=height, width=width), classes=classes)
     return _measured_mb(rule, picture, config=config, classes=classes, images=images)
 

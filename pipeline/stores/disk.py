@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.errors import DiskFull, PipelineError
 
-__all__ = ["room_on_disk"]
+__all__ = ["free_bytes", "room_on_disk"]
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SAID = re.compile(
@@ -63,3 +63,9 @@ def _reason(error: BaseException | None) -> str | None:
 def _results_folder(path: Path) -> Path:
     hidden = [at for at, part in enumerate(path.parts) if part.startswith(".") and part.strip(".")]
     return Path(*path.parts[: hidden[0]]) if hidden and hidden[0] else path
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes that are free on the disk of a folder, which need not be there yet."""
+    there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    return shutil.disk_usage(there).free

@@ -53,6 +53,13 @@ def test_check_says_what_is_there_and_what_it_needs(folder, capsys):
     assert check() == 0
     text = capsys.readouterr().out
     assert all(word in text for word in ["3 to train and validate", "60×40", "unet", "gaussian", "GB", "fit."])
+    assert all(word in text for word in ["time", "processor", "disk", "about", "training images"])
+
+
+def test_check_warns_where_the_disk_has_too_little_room(folder, capsys, monkeypatch):
+    monkeypatch.setattr("pipeline.cli.check.free_bytes", lambda folder: 1000)
+    assert check() == 0
+    assert "free there. To do:" in capsys.readouterr().out
 
 
 def test_check_says_in_how_many_annotated_images_a_class_is_unknown(folder, capsys):

@@ -1,0 +1,140 @@
+"""Table of a data set before a run: its images and truth, what is made of it, and the time, disk and memory of each stage."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.config.run import DatasetRun
+from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.raw.datasets.headers import picture_of
+from pipeline.raw.datasets.left_over import left_over
+from pipeline.runtime.disk import expected_disk
+from pipeline.runtime.durations import Machine, expected_times
+from pipeline.runtime.job_memory import Picture, stage_memory
+from pipeline.words import SPLITS
+
+__all__ = ["describe", "duration", "in_bytes"]
+
+GIGABYTE, MEGABYTE, MEBIBYTE = 1e9, 1e6, 2**20
+MINUTE, HOUR = 60, 3600
+GPU = Path("/proc/driver/nvidia/version")
+
+
+def describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], splits: Mapping[str, str]) -> float:
+    """Bytes that the results of a data set will take; its table is printed.
+
+    Parameters
+    ----------
+    console
+        Where it is printed.
+    run
+        The data set.
+    entries
+        Its images.
+    splits
+        Image id → split; empty where it is not known yet.
+    """
+    pictures = [found for entry in entries if (found := picture_of(entry, record=run.record))]
+    table = Table(title=escape(f"{run.entry}: {run.record.title}"), title_justify="left", show_header=False)
+    for name, text in _of_images(run, entries, splits, pictures):
+        table.add_row(name, escape(text))
+    for sentence in left_over(run.record, entries=entries, root=run.root, splits=run.config.raw.splits_csv):
+        table.add_row("[red]left over[/red]", escape(sentence))
+    models = run.config.model.models.items()
+    table.add_row("samplings", ", ".join(run.config.index.samplings))
+    table.add_row("models", ", ".join(f"{k} ({m.network}, {m.epochs} epochs)" for k, m in models))
+    table.add_row("fusions", ", ".join(run.config.probability.fusions))
+    shares, classes = _shares(run, entries, splits), len(run.record.codes)
+    for name, text in _of_time(run, pictures, shares):
+        table.add_row(name, text)
+    evaluated = sum(shares[split] for split in run.config.probability.splits)
+    disk = expected_disk(pictures, classes=classes, evaluated_share=evaluated, config=run.config)
+    large = {name: size for name, size in disk.items() if size >= MEGABYTE}
+    table.add_row("disk", f"about {in_bytes(sum(disk.values()))}: {_listed(large, in_bytes)}")
+    memory = stage_memory(run.config, pictures, classes=classes)
+    gigabytes = (f"{word} {size * MEBIBYTE / GIGABYTE:.1f} GB" for word, size in memory.items())
+    table.add_row("memory of a job", ", ".join(gigabytes))
+    console.print(table)
+    return sum(disk.values())
+
+
+def _of_images(
+    run: DatasetRun, entries: Sequence[ImageEntry], splits: Mapping[str, str], pictures: Sequence[Picture]
+) -> Iterator[tuple[str, str]]:
+    yield "images", f"{len(entries)}: {_roles(entries)}"
+    if splits:
+        counts = Counter(splits.values())
+        yield "splits", ", ".join(f"{counts[split]} {split}" for split in SPLITS if counts[split])
+    if pictures:
+        sizes = [(each.height, each.width) for each in pictures]
+        high, wide = ("–".join(map(str, sorted({min(each), max(each)}))) for each in zip(*sizes, strict=True))
+        yield "size", f"{wide}×{high} pixels, width × height"
+    if run.record.group is not None:
+        alone = sum(entry.group == entry.image_id for entry in entries)
+        yield "groups", f"{len({entry.group for entry in entries})}; {alone} images are a group of their own"
+    others = [name for name in ("label", "annotations") if any(getattr(entry, name) for entry in entries)]
+    for code in run.record.codes if run.root else ():
+        count = sum(code in dict(entry.masks) for entry in entries)
+        unknown = sum(code in entry.unknown for entry in entries)
+        plain = f"{count}; unknown in {unknown} annotated images" if unknown else str(count)
+        yield f"masks {code}", f"in files of {others[0]}" if others else plain
+
+
+def _roles(entries: Sequence[ImageEntry]) -> str:
+    test = sum(entry.official_test and entry.annotated for entry in entries)
+    predict = sum(not entry.annotated for entry in entries)
+    return f"{len(entries) - test - predict} to train and validate, {test} official test, {predict} to predict"
+
+
+def _shares(run: DatasetRun, entries: Sequence[ImageEntry], splits: Mapping[str, str]) -> dict[str, float]:
+    """Share of the images of each split; of phantoms, whose patients are not known before, near the truth and not it."""
+    if splits:
+        counts = Counter(splits.values())
+        return {split: counts[split] / len(splits) for split in SPLITS}
+    test = sum(entry.official_test and entry.annotated for entry in entries) / len(entries)
+    predict = sum(not entry.annotated for entry in entries) / len(entries)
+    rest, validation = 1 - test - predict, run.config.raw.validation_share
+    return {"train": rest * (1 - validation), "validation": rest * validation, "test": test, "predict": predict}
+
+
+def _of_time(run: DatasetRun, pictures: Sequence[Picture], shares: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+    machine, phantom = Machine.here(), run.record.phantom is not None
+    found = expected_times(
+        run.config, pictures, classes=len(run.record.codes), phantom=phantom, splits=shares, machine=machine
+    )
+    walls = {word: each.wall for word, each in found.items()}
+    gpu = "; less with the GPU" if GPU.exists() else ""
+    on = f"{machine.processors} processor{'s' * (machine.processors > 1)} (-j{machine.processors}){gpu}"
+    yield "time", f"about {duration(sum(walls.values()))} on {on}: {_listed(walls, duration)}"
+
+
+def _listed(sizes: Mapping[str, float], said: Callable[[float], str]) -> str:
+    return ", ".join(f"{name} {said(size)}" for name, size in sizes.items())
+
+
+def duration(seconds: float) -> str:
+    """Duration in the unit that suits it.
+
+    Examples
+    --------
+    >>> duration(42.3), duration(200), duration(9000)
+    ('42 s', '3 min', '2.5 h')
+    """
+    if seconds < 2 * MINUTE:
+        return f"{seconds:.0f} s"
+    return f"{seconds / MINUTE:.0f} min" if seconds < 2 * HOUR else f"{seconds / HOUR:.1f} h"
+
+
+def in_bytes(size: float) -> str:
+    """Number of bytes in megabytes, or in gigabytes from one on.
+
+    Examples
+    --------
+    >>> in_bytes(8.4e6), in_bytes(2.5e9)
+    ('8 MB', '2.5 GB')
+    """
+    return f"{size / MEGABYTE:.0f} MB" if size < GIGABYTE else f"{size / GIGABYTE:.1f} GB"
