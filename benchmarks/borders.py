@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.geometry import Box, starts_1d
-from pipeline.model.checkpoint import read_card
+from pipeline.model.card import read_card
 from pipeline.model.ensemble import members_of
 from pipeline.predict.run_settings import RunBeside
 from pipeline.probability.predict import predict_image

@@ -40,7 +40,7 @@ def model_fit(smk: Any) -> None:
 
 def model_ensemble(smk: Any) -> None:
     """Name the members of an ensemble."""
-    from pipeline.model.checkpoint import CARD, WEIGHTS
+    from pipeline.model.card import CARD, WEIGHTS
     from pipeline.model.ensemble import write_ensemble
 
     config, members = smk.params.config, [Path(path) for path in smk.input]

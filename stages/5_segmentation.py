@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def segmentation_thresholds(smk: Any) -> None:
     """Write the thresholds of one model and fusion."""
     from pipeline.config import SegmentationConfig
-    from pipeline.model.checkpoint import thresholds_file
+    from pipeline.model.card import thresholds_file
     from pipeline.segmentation.threshold_file import write_thresholds
 
     config, output = smk.params.config, Path(smk.output[0])

@@ -12,7 +12,7 @@ import torch
 from benchmarks.probability import inputs, network, ours
 from benchmarks.probability.process import measured
 from pipeline.config import ModelSettings
-from pipeline.model.checkpoint import CARD, WEIGHTS, Card, InputScaling
+from pipeline.model.card import CARD, WEIGHTS, Card, InputScaling
 
 __all__ = ["section", "times"]
 

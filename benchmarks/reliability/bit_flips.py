@@ -17,7 +17,8 @@ from benchmarks.reliability.scene import DATASET, Scene
 from pipeline.errors import PipelineError
 from pipeline.geometry import Box
 from pipeline.index.table import read_index
-from pipeline.model.checkpoint import load_model, read_card
+from pipeline.model.card import read_card
+from pipeline.model.checkpoint import load_model
 from pipeline.normalized.stain.record import read_estimate
 from pipeline.raw.facts import read_sheet
 from pipeline.seeds import stream

@@ -1,8 +1,9 @@
 """Networks: architectures, losses, data augmentation, training by patches, checkpoints and ensembles.
 
 augment       data augmentation: random changes of a patch and its target, by name
+card          model card: what a trained model is, read without torch
 changes       random changes one by one: geometry and colour
-checkpoint    checkpoint of a trained model: model card and weights
+checkpoint    checkpoint of a trained model, loaded: card and weights
 crops         moving crops: the box of a training patch in an epoch
 encoder_file  encoder weights from a state-dict file
 ensemble      ensemble: mean probability of several models

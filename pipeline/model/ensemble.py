@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax, logsigmoid
 
 from pipeline.errors import ModelError
-from pipeline.model.checkpoint import CARD, WEIGHTS, Card, load_model, read_card
-from pipeline.model.network import Task
+from pipeline.model.card import CARD, WEIGHTS, Card, Task, read_card
+from pipeline.model.checkpoint import load_model
 from pipeline.stores.atomic import folder_in_progress
 from pipeline.stores.documents import json_text, read_json
 from pipeline.stores.flush import write_whole

@@ -30,8 +30,8 @@ from torch import Tensor, nn
 from pipeline.arrays.distance import signed_distances
 from pipeline.config import LossTerm
 from pipeline.errors import ModelError
+from pipeline.model.card import Task
 from pipeline.model.marginal import marginal_logits
-from pipeline.model.network import Task
 from pipeline.model.operators import prepare_torchvision
 from pipeline.model.targets import IGNORE
 

@@ -18,8 +18,9 @@ from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 from pipeline.arrays.metrics import Counts
 from pipeline.config import ModelSettings
 from pipeline.errors import ModelError
+from pipeline.model.card import Task
 from pipeline.model.loss import build_loss
-from pipeline.model.network import ScaledNetwork, Task
+from pipeline.model.network import ScaledNetwork
 from pipeline.model.operators import prepare_torchvision
 from pipeline.model.progress import Pace, shown_number
 from pipeline.model.recipe import Length, cosine_factor, moving_average

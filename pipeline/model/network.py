@@ -6,7 +6,7 @@ that the encoder was made for. They are buffers, hence part of the weights.
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from pipeline.config import BUILT_IN_WEIGHTS, ModelSettings
 from pipeline.errors import ModelError
+from pipeline.model.card import Task
 from pipeline.model.encoder_file import load_encoder_file
 from pipeline.model.operators import prepare_torchvision
 from pipeline.model.precision import computes_bfloat16
@@ -25,14 +26,11 @@ __all__ = [
     "CHANNELS",
     "DIVISOR",
     "ScaledNetwork",
-    "Task",
     "build_network",
     "check_side",
     "output_count",
     "probabilities",
 ]
-
-Task: TypeAlias = Literal["multiclass", "multilabel", "binary"]
 
 CHANNELS = 3
 """Channels of an image: red, green, blue."""

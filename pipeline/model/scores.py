@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 
 from pipeline.arrays.metrics import HISTOGRAM_BINS, Counts, average_precision
+from pipeline.model.card import Task
 from pipeline.model.marginal import known_labels
-from pipeline.model.network import Task, probabilities
+from pipeline.model.network import probabilities
 from pipeline.model.operators import prepare_torchvision
 from pipeline.model.targets import IGNORE
 

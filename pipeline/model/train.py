@@ -19,7 +19,7 @@ from pipeline.errors import ModelError
 from pipeline.geometry import grid_pixel_um
 from pipeline.index.summary import patches_asked
 from pipeline.model.augment import build_augmenter
-from pipeline.model.checkpoint import CARD, WEIGHTS, Card, CardClass, InputScaling, is_trained, stain_target
+from pipeline.model.card import CARD, WEIGHTS, Card, CardClass, InputScaling, is_trained, stain_target
 from pipeline.model.module import Best, Training
 from pipeline.model.network import CHANNELS, build_network, check_side, output_count
 from pipeline.model.order import EpochBatches, InOrder

@@ -15,7 +15,7 @@ from pipeline.config import ProbabilityConfig, SegmentationConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.config.raw import LARGEST_DECODE
 from pipeline.errors import ConfigurationError
-from pipeline.model.checkpoint import read_card
+from pipeline.model.card import read_card
 from pipeline.model.ensemble import members_of, model_files
 from pipeline.predict.normalise import image_entry, normalise_by
 from pipeline.predict.original_grid import Format, write_original_masks

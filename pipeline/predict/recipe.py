@@ -11,7 +11,7 @@ from pipeline.config.manifest import ClassRecord, DatasetRecord, FolderLayout
 from pipeline.config.raw import LARGEST_DECODE
 from pipeline.config.validation import validate
 from pipeline.errors import ConfigurationError, ModelError
-from pipeline.model.checkpoint import CARD, read_card
+from pipeline.model.card import CARD, read_card
 from pipeline.model.ensemble import members_of
 from pipeline.normalized.stain.target import target_content
 

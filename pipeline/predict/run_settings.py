@@ -13,7 +13,7 @@ from pipeline.config import ProbabilityConfig, SegmentationConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.config.validation import validate
 from pipeline.errors import ConfigurationError
-from pipeline.model.checkpoint import measures_file, thresholds_file
+from pipeline.model.card import measures_file, thresholds_file
 from pipeline.model.ensemble import model_files
 from pipeline.stores import input_digest, open_group
 from pipeline.stores.documents import read_json

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pipeline.config.recorded import named_values
 from pipeline.errors import MissingDataError
-from pipeline.model.checkpoint import read_card
+from pipeline.model.card import read_card
 from pipeline.model.ensemble import members_of
 from pipeline.report.store_notes import store_provenance
 from pipeline.stores.documents import read_json

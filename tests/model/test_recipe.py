@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from pipeline.config import ModelSettings
 from pipeline.config.augmentation import BrightnessContrast, Flips, Noise, Scale, Turns
-from pipeline.model.checkpoint import read_card
+from pipeline.model.card import read_card
 from pipeline.model.crops import epoch_boxes
 from pipeline.model.module import Training
 from pipeline.model.order import EpochBatches

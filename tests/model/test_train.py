@@ -15,7 +15,8 @@ import torch
 from pipeline.arrays.metrics import Counts
 from pipeline.config import Augmentation, LossTerm, ModelSettings
 from pipeline.errors import ModelError, PipelineError
-from pipeline.model.checkpoint import load_model, read_card
+from pipeline.model.card import read_card
+from pipeline.model.checkpoint import load_model
 from pipeline.model.loss import WeightedLoss
 from pipeline.model.module import Training
 from pipeline.model.network import build_network, probabilities

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pipeline.config import ModelSettings
-from pipeline.model.checkpoint import read_card
+from pipeline.model.card import read_card
 from pipeline.model.rows import choose_rows
 from pipeline.model.weighting import class_weights, index_weights
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from pipeline.config import ProbabilityConfig
 from pipeline.errors import ConfigurationError, ImageRejected, MissingDataError, ModelError
-from pipeline.model.checkpoint import read_card, thresholds_file
+from pipeline.model.card import read_card, thresholds_file
 from pipeline.predict import original_grid
 from pipeline.predict.new_image import Found, Wishes, predict_new_image
 from pipeline.predict.run_settings import RunBeside

@@ -290,7 +290,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as stage model leaves it, with random weights."""
     torch = pytest.importorskip("torch")
     from pipeline.config import ModelSettings
-    from pipeline.model.checkpoint import CARD, WEIGHTS, Card, InputScaling
+    from pipeline.model.card import CARD, WEIGHTS, Card, InputScaling
     from pipeline.model.network import build_network
 
     folder = tmp_path_factory.mktemp("model")

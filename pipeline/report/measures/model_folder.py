@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.model.checkpoint import measures_file
+from pipeline.model.card import measures_file
 from pipeline.raw.data_warnings import DataWarning
 from pipeline.report.measures.summary import on_grid
 from pipeline.stores.documents import json_text

@@ -1,0 +1,194 @@
+"""Model card: ``card.json``, beside the weights of a trained model. Reading it does not need torch.
+
+The card is all that is needed to build the network again and to treat a new image alike: network, task, classes,
+side of a patch and scaling of the input. It also repeats facts, configuration and stain target of the images that the
+model was trained on.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.config import ModelSettings
+from pipeline.config.manifest import DatasetRecord
+from pipeline.errors import ModelError, PipelineError, StoreError
+from pipeline.stores.documents import read_json
+from pipeline.stores.provenance import file_digest
+
+__all__ = [
+    "CARD",
+    "WEIGHTS",
+    "Card",
+    "InputScaling",
+    "Task",
+    "is_trained",
+    "measures_file",
+    "read_card",
+    "stain_target",
+    "thresholds_file",
+]
+
+Task: TypeAlias = Literal["multiclass", "multilabel", "binary"]
+
+CARD = "card.json"
+WEIGHTS = "weights.pt"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CardClass(BaseModel):
+    """Class that the model knows; by its code alone, because another name must not mean another training."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)  # earlier cards repeat the code as a name
+
+    code: str
+    """Identifier."""
+
+
+class InputScaling(_Frozen):
+    """Scaling of the input, ``(pixels / divide_by - mean) / std`` per channel; done inside the network."""
+
+    divide_by: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+class Card(_Frozen):
+    """Model card: what a trained model is, and what it was trained on; no time, host or absolute path."""
+
+    schema_version: Literal[1] = 1
+    """Version of this record."""
+    model: str
+    """Its name."""
+    dataset: str
+    """Data set that it learned from."""
+    task: Task
+    """Meaning of the outputs."""
+    classes: tuple[CardClass, ...]
+    """In the order of the class axis; background is implied."""
+    outputs: int
+    """Channels of the logits: one more than classes for multiclass, background first."""
+    channels: int
+    """Channels of the input."""
+    patch: int
+    """Side of the patches in pixels of the normalised image."""
+    scaling: InputScaling
+    """Scaling of the input."""
+    pixel_size_um: float | None
+    """Side of a pixel that it was trained on, where known."""
+    normalisation: dict[str, Any]
+    """Configuration of the normalisation of its images, the block ``normalized``."""
+    record: DatasetRecord | None = None
+    """Facts of the data set that a result can depend on; None in cards of models that no data set is known of."""
+    stain_target: dict[str, Any] | None = None
+    """The look that its images were brought to, as ``normalized/target.json`` says; None where there is none."""
+    settings: ModelSettings
+    """Network and training; encoder weights from a file appear as ``file`` with their digest in ``encoder_digest``."""
+    encoder_digest: str | None
+    """SHA-256 of the file of encoder weights."""
+    index_digest: str
+    """SHA-256 of the patch index."""
+    class_weights: dict[str, float] = Field(default_factory=dict)
+    """Output of the network → its weight in the loss; empty for equal ones."""
+    rows: dict[str, int]
+    """Patches that train and that validate."""
+    best_epoch: int
+    """Epoch of the weights, from 1."""
+    selected_by: str
+    """The named score that chose it, or ``last epoch``."""
+    metrics: dict[str, float | None]
+    """History of that epoch; averages over the manifest classes, without background; null where undefined."""
+    warnings: tuple[str, ...]
+    """What a reader must know before trusting it."""
+    seed: int
+    """Seed of the run plus that of the model."""
+    versions: dict[str, str]
+    """Versions of the libraries that decide the numbers."""
+    provenance: dict[str, Any] = Field(repr=False)
+    """Record of origin."""
+    files: dict[str, str] = Field(default_factory=dict, repr=False)
+    """Name of a file beside the card → its SHA-256."""
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Class codes in order."""
+        return tuple(each.code for each in self.classes)
+
+    @property
+    def network_settings(self) -> ModelSettings:
+        """Settings that build the same network without fetching anything: its weights come from the state."""
+        return self.settings.model_copy(update={"encoder_weights": "none"})
+
+
+def read_card(folder: Path) -> Card:
+    """Model card, read from ``card.json`` and checked.
+
+    Raises
+    ------
+    ModelError
+        Where it is missing or of another form.
+    """
+    path = folder / CARD
+    try:
+        return Card.model_validate_json(json.dumps(read_json(path)))
+    except FileNotFoundError as error:
+        raise ModelError(
+            "There is no trained model.",
+            where=folder,
+            found=f"no {CARD}",
+            expected=f"{CARD} and {WEIGHTS}",
+            remedy="Train it: run snakemake model.",
+        ) from error
+    except StoreError:
+        raise
+    except OSError as error:
+        raise ModelError(
+            "The card of the model cannot be read.",
+            where=path,
+            found=error.strerror or error,
+            expected=f"a folder with {CARD} and {WEIGHTS}",
+            remedy="Give the folder of a model, such as results/idrid/model/unet.",
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ModelError(
+            "The card of the model cannot be understood.",
+            where=path,
+            found=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
+            expected="a card of this version",
+            remedy="Train the model again with this version, or read it with the version that wrote it.",
+        ) from error
+
+
+def is_trained(folder: Path) -> bool:
+    """Finished training: whether its card is there, which is written last, and its files are what the card says."""
+    try:
+        files = read_card(folder).files
+        return bool(files) and all(file_digest(folder / name) == digest for name, digest in files.items())
+    except (PipelineError, OSError):
+        return False
+
+
+def thresholds_file(folder: Path, *, fusion: str) -> Path:
+    """Copy of a run's ``thresholds.json`` in the folder of its model, so that a copied folder gives masks by itself."""
+    return folder / f"thresholds.{fusion}.json"
+
+
+def measures_file(folder: Path, *, fusion: str) -> Path:
+    """Measures of a model in its folder, beside those of trivial answers: written when it was measured, with its warnings.
+
+    The card cannot hold them: it is written before, and its digest is that of the model in every map.
+    """
+    return folder / f"measures.{fusion}.json"
+
+
+def stain_target(path: Path | None) -> dict[str, Any] | None:
+    """Stain target as the card repeats it: ``normalized/target.json`` but for its record of origin."""
+    if path is None:
+        return None
+    content: dict[str, Any] = read_json(path)
+    return {key: value for key, value in content.items() if key != "provenance"}
