@@ -18,6 +18,7 @@ rule report_metrics:
     output:
         images="<results>/{dataset}/report/{model}.{fusion}.images.parquet",
         classes="<results>/{dataset}/report/{model}.{fusion}.classes.parquet",
+        lesions="<results>/{dataset}/report/{model}.{fusion}.lesions.parquet",
     log:
         "<logs>/{dataset}/report/{model}.{fusion}.log",
     benchmark:

@@ -1,12 +1,15 @@
 """Arrays: pure functions over them that several stages need.
 
+component_sums    connected components with sums over their pixels, strip by strip
 components        connected components of a mask of any height, strip by strip
 distance          signed distance to the border of a mask
 label_map         one class a pixel where classes overlap, or the most probable one
+matching          lesion-wise matching of prediction and truth, and FROC
 metrics           counts, Dice, IoU, average precision
 optical_density   optical density of stained tissue and its inverse
 padding           padding of images and targets
 raster            images, masks and maps that are read box by box
 resample          images and masks on a grid of another size
+runs              runs of a mask and the sets that touching ones are joined into
 trivial           trivial answers, a class nowhere or everywhere, by counts alone
 """

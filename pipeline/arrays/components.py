@@ -11,21 +11,16 @@ background between them a sixth. A label image wins above some thousand componen
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from pipeline.arrays.raster import Raster
+from pipeline.arrays.runs import NONE, Ints, Runs, joined, runs_of
 from pipeline.errors import GeometryError
 from pipeline.geometry import Box, strips
 
 __all__ = ["ComponentTable", "component_table", "relabel", "select", "whole_components"]
-
-_Ints: TypeAlias = NDArray[np.int64]
-_NONE = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,67 +64,27 @@ class ComponentTable:
         return {name: getattr(self, name) for name in names}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Runs:
-    """Runs of a strip in raster order, as positions in rows that are ``stride`` apart."""
-
-    start: _Ints
-    end: _Ints
-    stride: int
-
-    def joined_to(self, lower: "_Runs", *, reach: int) -> tuple[_Ints, _Ints]:
-        """Pairs of a run here and a run of ``lower`` one row below that touch; diagonally too with ``reach`` 1."""
-        first = np.searchsorted(lower.end, self.start + self.stride - reach, side="right")
-        stop = np.searchsorted(lower.start, self.end + self.stride + reach, side="left")
-        count = np.maximum(stop - first, 0)
-        upper = np.repeat(np.arange(len(count)), count)
-        before = np.cumsum(count) - count
-        return upper, np.arange(len(upper)) - np.repeat(before - first, count)
-
-
-def _runs(mask: NDArray[np.bool_]) -> _Runs:
-    # A column of background after each row: a run never reaches the next row, not even diagonally.
-    height, width = mask.shape
-    stride = width + 1
-    flat = np.zeros(height * stride + 1, dtype=bool)
-    flat[1:].reshape(height, stride)[:, :width] = mask
-    edges = np.flatnonzero(flat[1:] != flat[:-1])
-    return _Runs(edges[0::2], edges[1::2], stride)
-
-
-def _joined(size: int, first: _Ints, second: _Ints) -> _Ints:
-    """The set of each of ``size`` nodes after joining pairs; sets are numbered in the order of their lowest nodes."""
-    if not size:
-        return _NONE
-    graph = coo_array((np.ones(len(first), dtype=bool), (first, second)), shape=(size, size))
-    count, number = connected_components(graph, directed=False)
-    lowest, rank = np.empty((2, count), dtype=np.int64)
-    lowest[number[::-1]] = np.arange(size)[::-1]  # the last assignment stays
-    rank[np.argsort(lowest)] = np.arange(count)
-    return rank[number]
-
-
-def _local_labels(mask: NDArray[np.bool_], *, connectivity: int) -> tuple[_Runs, _Ints]:
-    runs = _runs(mask)
+def _local_labels(mask: NDArray[np.bool_], *, connectivity: int) -> tuple[Runs, Ints]:
+    runs = runs_of(mask)
     upper, lower = runs.joined_to(runs, reach=int(connectivity == 8))
-    return runs, _joined(len(runs.start), upper, lower)
+    return runs, joined(len(runs.start), upper, lower)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Moments:
     """Moments that merge exactly: by adding, by the minimum, by the maximum. One column per run or component."""
 
-    sums: _Ints
+    sums: Ints
     """Area, sum of rows, sum of columns ``(3, n)``."""
-    lows: _Ints
+    lows: Ints
     """First row, first column, first pixel in raster order ``(3, n)``."""
-    highs: _Ints
+    highs: Ints
     """Row after the last, column after the last ``(2, n)``."""
 
     def __len__(self) -> int:
         return int(self.sums.shape[1])
 
-    def grouped(self, label: _Ints) -> "_Moments":
+    def grouped(self, label: Ints) -> "_Moments":
         """Moments of the sets that ``label`` names, 0…n−1."""
         size = int(label.max(initial=-1)) + 1
         sums = np.zeros((3, size), dtype=np.int64)
@@ -142,7 +97,7 @@ class _Moments:
         return _Moments(sums, lows, highs)
 
 
-def _moments(runs: _Runs, *, box: Box) -> _Moments:
+def _moments(runs: Runs, *, box: Box) -> _Moments:
     row, start = np.divmod(runs.start, runs.stride)
     length = runs.end - runs.start
     end, row = start + length, row + box.y0
@@ -154,10 +109,10 @@ def _moments(runs: _Runs, *, box: Box) -> _Moments:
     )
 
 
-def _walk(mask: Raster[np.generic], boxes: tuple[Box, ...], *, connectivity: int) -> Iterator[tuple[_Moments, _Ints]]:
+def _walk(mask: Raster[np.generic], boxes: tuple[Box, ...], *, connectivity: int) -> Iterator[tuple[_Moments, Ints]]:
     """The components of each strip alone, and pairs ``(2, n)`` of one of the strip before and one of this that touch."""
     # The last row of the strip before, placed one row above this one.
-    above, above_label = _Runs(_NONE, _NONE, 0), _NONE
+    above, above_label = Runs(NONE, NONE, 0), NONE
     for box in boxes:
         runs, label = _local_labels(_checked(mask.read(box), box), connectivity=connectivity)
         moments = _moments(runs, box=box).grouped(label)
@@ -165,7 +120,7 @@ def _walk(mask: Raster[np.generic], boxes: tuple[Box, ...], *, connectivity: int
         yield moments, np.stack([above_label[upper], label[lower]])
         last = np.searchsorted(runs.start, (box.height - 1) * runs.stride)
         shift = box.height * runs.stride
-        above, above_label = _Runs(runs.start[last:] - shift, runs.end[last:] - shift, runs.stride), label[last:]
+        above, above_label = Runs(runs.start[last:] - shift, runs.end[last:] - shift, runs.stride), label[last:]
 
 
 def component_table(mask: Raster[np.generic], *, rows: int = 1024, connectivity: int = 8) -> ComponentTable:
@@ -201,7 +156,7 @@ def component_table(mask: Raster[np.generic], *, rows: int = 1024, connectivity:
     found = list(_walk(mask, boxes, connectivity=connectivity))
     offset = np.cumsum([0, *(len(moments) for moments, _ in found)])
     pairs = [pair + offset[i - 1 : i + 1, None] for i, (_, pair) in enumerate(found) if i]
-    number = _joined(int(offset[-1]), *np.hstack([np.zeros((2, 0), dtype=np.int64), *pairs]))
+    number = joined(int(offset[-1]), *np.hstack([np.zeros((2, 0), dtype=np.int64), *pairs]))
     lookups = tuple(number[offset[i] : offset[i + 1]].astype(np.int32) for i in range(len(found)))
     moments = _concatenated([moments for moments, _ in found]).grouped(number)
     return _table(moments, mask.width, boxes, lookups, connectivity)

@@ -66,7 +66,7 @@ MISSED = ("minimum_area", "minimum_areas", "hard_negative_margin")
 """Keys of ``segmentation`` that the list of hard negatives depends on, beside the thresholds."""
 UNCLEANED = ("hard_negative_margin", "minimum_area_percentile", *GIVEN)
 """Keys of ``segmentation`` that masks and outlines do not depend on, beside the thresholds."""
-MEASURED = ("bootstrap",)
+MEASURED = ("bootstrap", "match")
 """Keys of ``report`` that measures depend on."""
 
 

@@ -19,3 +19,8 @@ class ReportConfig(Strict):
     bootstrap: Annotated[int, Field(ge=0, le=10**6)] = Field(
         1000, description="Bootstrap samples over groups; 0 for none."
     )
+    match: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.2,
+        description="Share of a lesion that a prediction must cover to find it, and of a predicted lesion that must lie on "
+        "truth so that it is not false; 0: any pixel.",
+    )

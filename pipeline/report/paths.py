@@ -69,6 +69,11 @@ class Result:
     """Table per class, of the same."""
 
     @property
+    def metrics_lesions(self) -> Path:
+        """Table of lesions, of the same."""
+        return self.metrics_classes.with_name(f"{self.model}.{self.fusion}.lesions.parquet")
+
+    @property
     def name(self) -> str:
         """Model and fusion as one text."""
         return f"{self.model} / {self.fusion}"

@@ -49,7 +49,7 @@ def model_warnings(measured: pd.DataFrame) -> list[DataWarning]:
     Parameters
     ----------
     measured
-        Rows of `measures.evaluate.IMAGE_COLUMNS` of any models and fusions.
+        Rows of `measures.image_rows.IMAGE_COLUMNS` of any models and fusions.
     """
     rows = on_grid(measured)
     names = ["model", "class_code", "split", "fusion"]
@@ -76,7 +76,7 @@ def validation_warnings(measured: pd.DataFrame) -> list[DataWarning]:
     Parameters
     ----------
     measured
-        Rows of `measures.evaluate.IMAGE_COLUMNS` of all models, or of one that is no ensemble.
+        Rows of `measures.image_rows.IMAGE_COLUMNS` of all models, or of one that is no ensemble.
     """
     if not len(measured) or (measured["split"] == "validation").any():
         return []
@@ -111,7 +111,7 @@ def left_out(images: pd.DataFrame) -> list[DataWarning]:
 
 
 def unseen_warnings(measured: pd.DataFrame) -> list[DataWarning]:
-    """Warnings of truth outside the roi in measured images, rows of `measures.evaluate.IMAGE_COLUMNS`."""
+    """Warnings of truth outside the roi in measured images, rows of `measures.image_rows.IMAGE_COLUMNS`."""
     rows = on_grid(measured)
     counts: dict[str, dict[str, dict[str, int]]] = {}
     for row in rows[rows["class_code"] != BACKGROUND].to_dict("records"):
@@ -138,7 +138,7 @@ def read_run_warnings(
     indexes
         Name of a sampling → patch index.
     measured
-        Tables of `measures.evaluate.IMAGE_COLUMNS`.
+        Tables of `measures.image_rows.IMAGE_COLUMNS`.
     """
     tables, table = [read_table(path) for path in measured], read_table(images)
     found = [

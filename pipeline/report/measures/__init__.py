@@ -4,7 +4,9 @@ averages    averages over classes and images that carry their names
 borders     seam error at window borders, and lonely false positives, per fusion
 evaluate    metrics of one model with one fusion, per image and per class
 image       measures of one image on one grid
+image_rows  rows of measured images: per class, per lesion, FROC
 intervals   bootstrap confidence intervals, and precision-recall curves
+lesion_wise   lesion-wise measures: found, false, FROC, a row per lesion
 model_folder   measures in the folder of a model, beside its card
 original_grid   grid of the original image: truth, masks and probabilities on it
 paired      paired differences of two results, image by image

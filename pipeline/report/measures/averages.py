@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.arrays.metrics import Counts, Histogram, average_precision, threshold_counts, trapezoid_aupr
 from pipeline.arrays.trivial import Region, everywhere, nowhere
+from pipeline.report.measures.lesion_wise import COUNTS, lesion_scores
 from pipeline.words import BACKGROUND
 
 __all__ = [
@@ -41,6 +42,10 @@ _AVERAGED = (
     "dice_image_mean",
     "iou_image_mean",
     *(f"{name}_{how}" for how in ("pooled", "image_mean") for name in _TRIVIAL),
+    "lesion_sensitivity_pooled",
+    "lesion_precision_pooled",
+    "lesion_f1_pooled",
+    "false_lesions_per_image",
 )
 
 
@@ -113,7 +118,13 @@ def _class_row(code: str, rows: pd.DataFrame, *, histogram: Histogram | None) ->
         "iou_image_mean": float(rows["iou"].mean()),
         _AREA: int(rows[_AREA].sum()),
         **_trivial(pooled, rows),
+        **_lesions(rows),
     }
+
+
+def _lesions(rows: pd.DataFrame) -> dict[str, float]:
+    known = set(COUNTS) <= set(rows)
+    return lesion_scores({name: int(rows[name].sum()) if known else 0 for name in COUNTS}, images=len(rows))
 
 
 def _trivial(pooled: Counts, rows: pd.DataFrame) -> dict[str, float]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import stores
+from pipeline.arrays.matching import LesionMatcher, Matching
 from pipeline.arrays.metrics import Counts, Histogram, counts, probability_histogram
 from pipeline.arrays.raster import Raster
 from pipeline.arrays.trivial import Region
@@ -31,10 +32,14 @@ class ImageMeasure:
     """Class code → truth pixels that inference does not look at."""
     regions: Mapping[str, Region]
     """Class code → its pixels inside the roi; for the background all pixels count as inside."""
+    lesions: Mapping[str, Matching]
+    """Class code → its lesions, and which of them are found."""
 
 
-def measure_image(planes: Mapping[str, Any], *, codes: tuple[str, ...], annotated: tuple[str, ...]) -> ImageMeasure:
-    """Counts and histograms of one image, compared block by block.
+def measure_image(
+    planes: Mapping[str, Any], *, codes: tuple[str, ...], annotated: tuple[str, ...], match: float = 0.2
+) -> ImageMeasure:
+    """Counts, histograms and lesions of one image, compared block by block.
 
     Parameters
     ----------
@@ -45,6 +50,8 @@ def measure_image(planes: Mapping[str, Any], *, codes: tuple[str, ...], annotate
         Class codes along the class axis.
     annotated
         Those that somebody looked for in this image.
+    match
+        Share of a lesion that must be covered, and of a predicted component that must lie on truth.
 
     Raises
     ------
@@ -57,6 +64,7 @@ def measure_image(planes: Mapping[str, Any], *, codes: tuple[str, ...], annotate
     outside = dict.fromkeys(annotated, 0)
     regions = dict.fromkeys(total, Region())
     height, width = planes["roi"].shape
+    matchers = {code: LesionMatcher(width, match=match) for code in annotated}
     for box in aligned_boxes(height, width, BLOCK):
         block = {name: _block(plane, box) for name, plane in planes.items()}
         truth, masks, roi = (block[name] > 0 for name in ("truth", "masks", "roi"))
@@ -69,12 +77,15 @@ def measure_image(planes: Mapping[str, Any], *, codes: tuple[str, ...], annotate
             histograms[code] = histograms[code] + histogram if code in histograms else histogram
             outside[code] += int(np.count_nonzero(truth[at] & ~roi))
             regions[code] += _region(inside, truth[at], masks[at])
+            pixels = truth[at], masks[at], block["probability"][at]
+            matchers[code].add(box, *(pixels if within is None else (each * within for each in pixels)))
         if BACKGROUND in total:
             total[BACKGROUND] += counts(~np.logical_or.reduce(truth), ~np.logical_or.reduce(masks), within)
     if BACKGROUND in total:
         found = total[BACKGROUND]
         regions[BACKGROUND] = Region(found.truth + found.fp + found.tn, found.truth, found.tp + found.fp)
-    return ImageMeasure(total, histograms, outside, regions)
+    lesions = {code: matcher.result() for code, matcher in matchers.items()}
+    return ImageMeasure(total, histograms, outside, regions, lesions)
 
 
 def _region(inside: NDArray[np.bool_], truth: NDArray[np.bool_], mask: NDArray[np.bool_]) -> Region:

@@ -66,6 +66,10 @@ MEASURES = {
     "dice_everywhere_pooled": "Dice of the trivial answer that marks the whole roi, pixels of all images pooled",
     "dice_nowhere_pooled": "Dice of the trivial answer that marks nothing, pixels of all images pooled",
     "dice_everywhere_image_mean": "Dice of the trivial answer that marks the whole roi, mean over images that hold the class",
+    "lesion_sensitivity_pooled": "lesions found, share of the lesions of all images",
+    "lesion_precision_pooled": "predicted lesions that are not false, share of those of all images",
+    "lesion_f1_pooled": "F1 of lesions, over those of all images",
+    "false_lesions_per_image": "false predicted lesions per image",
     "dice_nowhere_image_mean": "Dice of the trivial answer that marks nothing, mean over images that hold the class",
 }
 """Measure → what it is, as it is written into every label."""

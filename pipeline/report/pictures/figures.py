@@ -25,7 +25,7 @@ from pipeline.report.pictures.canvas import (
 )
 from pipeline.report.pictures.store_pictures import Shot
 
-__all__ = ["history_scores", "losses", "precision_recall", "results_compared"]
+__all__ = ["free_response", "history_scores", "losses", "precision_recall", "results_compared"]
 
 
 def _epochs(axes: Axes, theme: Theme, best: float | None) -> None:
@@ -126,6 +126,35 @@ def precision_recall(
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1.02)
         name_axes(axes, theme, x="recall", y="precision")
+        legend_below(figure, axes, theme, columns=3)
+        return figure
+
+    return save_plot(draw, folder, name, caption=title)
+
+
+def free_response(
+    curves: Mapping[str, Mapping[str, Sequence[float]]], record: DatasetRecord, *, title: str, folder: Path, name: str
+) -> Shot:
+    """FROC curves; ``curves`` is class code → ``sensitivity`` and ``false_positives_per_image`` at each threshold."""
+
+    def draw(theme: Theme) -> Figure:
+        figure, axes = blank_plot(theme, title=title, size=(WIDE, 3.7))
+        for each in record.classes:
+            if each.code in curves:
+                line = axes.plot(
+                    curves[each.code]["false_positives_per_image"],
+                    curves[each.code]["sensitivity"],
+                    color=colour_code(each.rgb),
+                    linewidth=1.8,
+                    marker="o",
+                    markersize=3,
+                    label=each.code,
+                )[0]
+                line.set_path_effects(outlined(theme))
+        axes.set_xscale("symlog", linthresh=0.1)
+        axes.set_xlim(left=0)
+        axes.set_ylim(0, 1.02)
+        name_axes(axes, theme, x="false regions per image", y="lesions found")
         legend_below(figure, axes, theme, columns=3)
         return figure
 

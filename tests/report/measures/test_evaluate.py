@@ -12,8 +12,8 @@ from pipeline import stores
 from pipeline.config import ReportConfig
 from pipeline.errors import StoreError
 from pipeline.report.measures import image
-from pipeline.report.measures.evaluate import IMAGE_COLUMNS
 from pipeline.report.measures.image import measure_image
+from pipeline.report.measures.image_rows import IMAGE_COLUMNS
 from pipeline.report.measures.intervals import curve
 from pipeline.report.measures.summary import SUMMARY_COLUMNS
 from pipeline.seeds import stream

@@ -13,7 +13,7 @@ from pipeline.report.measures.summary import grids_of, on_grid
 from pipeline.report.page.choice import MEASURED_SPLITS, Choice
 from pipeline.report.page.facts import Facts
 from pipeline.report.page.tables.cells import Table, counted, plain_table
-from pipeline.report.page.tables.metrics import averages_table, classes_table, comparison_table
+from pipeline.report.page.tables.metrics import averages_table, classes_table, comparison_table, lesions_table
 from pipeline.report.page.tables.windows import window_table
 from pipeline.report.paths import Result
 from pipeline.report.pictures import figures
@@ -28,8 +28,8 @@ class Measured:
     """Metrics of the shown result on one split."""
 
     split: str
-    grids: tuple[tuple[Table, Table], ...]
-    """Tables of classes and of averages for each grid of pixels, the original's first."""
+    grids: tuple[tuple[Table, Table, Table], ...]
+    """Tables of classes, of averages and of lesions for each grid of pixels, the original's first."""
     shots: tuple[Shot, ...]
 
 
@@ -66,9 +66,25 @@ def _measured_splits(summary: pd.DataFrame) -> list[str]:
     return [split for split in MEASURED_SPLITS if (summary["split"] == split).any()]
 
 
-def measured(choice: Choice, summary: pd.DataFrame, record: DatasetRecord, *, folder: Path) -> list[Measured]:
+def _froc(
+    found: Mapping[str, Any], summary: pd.DataFrame, record: DatasetRecord, *, split: str, folder: Path
+) -> tuple[Shot, ...]:
+    """FROC of the classes that have lesions, on the grid of the originals where there is one."""
+    grid = grids_of(summary)[0]
+    curves = found.get(grid, {}).get(split, {})
+    if not curves:
+        return ()
+    title = f"FROC, {split} images: lesions found against false regions per image"
+    return (figures.free_response(curves, record, title=title, folder=folder, name=f"froc.{split}"),)
+
+
+def measured(
+    choice: Choice, summary: pd.DataFrame, record: DatasetRecord, *, match: float, folder: Path
+) -> list[Measured]:
     """Tables and curves of the shown result, test first."""
-    curves = stores.table_metadata(choice.result.metrics_classes).get("curves", {})
+    kept = stores.table_metadata(choice.result.metrics_classes)
+    curves, froc = kept.get("curves", {}), kept.get("froc", {})
+    images = stores.read_table(choice.result.metrics_images)
     reasons = _reasons(choice.result.thresholds, record.codes)
     return [
         Measured(
@@ -77,10 +93,14 @@ def measured(choice: Choice, summary: pd.DataFrame, record: DatasetRecord, *, fo
                 (
                     classes_table(summary, record, split=split, reasons=reasons, grid=grid),
                     averages_table(summary, split=split, grid=grid),
+                    lesions_table(summary, images, record, split=split, match=match, grid=grid),
                 )
                 for grid in grids_of(summary)
             ),
-            _precision_recall(curves, summary, record, split=split, folder=folder),
+            (
+                *_precision_recall(curves, summary, record, split=split, folder=folder),
+                *_froc(froc, summary, record, split=split, folder=folder),
+            ),
         )
         for split in _measured_splits(summary)
     ]
@@ -143,7 +163,7 @@ def _results(facts: Facts, choice: Choice) -> dict[str, Any]:
         "comparison_plots": compared(facts.summaries, facts.record, folder=facts.folder),
         "choice": choice.reason,
         "shown": choice.result.name,
-        "measured": measured(choice, summary, facts.record, folder=facts.folder),
+        "measured": measured(choice, summary, facts.record, match=facts.config.match, folder=facts.folder),
         "thresholds": origin_of_thresholds(choice.result.thresholds),
         "rescaled": len(grids_of(summary)) > 1,
         "interval": bool(summary["low"].notna().any()),

@@ -12,7 +12,7 @@ from pipeline.config.manifest import ClassRecord, DatasetRecord
 from pipeline.report.measures.summary import COMPARED, NORMALISED, TRIVIAL, average_of, grids_of, on_grid
 from pipeline.report.page.tables.cells import DASH, Cell, Table, chips, counted, headings, number, text_cell
 
-__all__ = ["averages_table", "classes_table", "comparison_table", "trivial_note"]
+__all__ = ["averages_table", "classes_table", "comparison_table", "lesions_table", "matching_rule", "trivial_note"]
 
 METRICS = (
     ("Dice", "2 TP / (2 TP + FP + FN), pixels of all images pooled", "dice_pooled"),
@@ -30,6 +30,27 @@ METRICS = (
     ("Dice per image", "mean of the Dice of the images that hold the class", "dice_image_mean"),
     ("IoU per image", "mean of the IoU of the images that hold the class", "iou_image_mean"),
 )
+LESION_METRICS = (
+    ("Found", "lesions found / lesions, over all images: sensitivity", "lesion_sensitivity_pooled"),
+    (
+        "Precision",
+        "predicted lesions that are not false / predicted lesions, over all images",
+        "lesion_precision_pooled",
+    ),
+    ("F1", "2 sensitivity precision / (sensitivity + precision)", "lesion_f1_pooled"),
+    (
+        "False per image",
+        "false predicted lesions / images measured, those without lesions too",
+        "false_lesions_per_image",
+    ),
+)
+LESION_COUNTS = {
+    "lesions": ("Lesions", "regions of the truth"),
+    "lesions_split": ("Split", "lesions that several predicted regions touch"),
+    "predicted_lesions": ("Predicted", "regions of the prediction"),
+    "false_lesions": ("False", "predicted regions that lie on too little truth"),
+    "merged_lesions": ("Merged", "predicted regions that touch several lesions"),
+}
 IMAGES_HINT = "images that hold the class / images measured"
 FALSE_HINT = "pixels predicted in images that do not hold the class"
 THRESHOLD_HINT = "fitted on the validation images, by pooled Dice"
@@ -130,6 +151,54 @@ def averages_table(summary: pd.DataFrame, *, split: str, grid: str = NORMALISED)
     head = headings("Average", *[(text, hint) for text, hint, _ in METRICS])
     note = "A class without a defined value is left out of an average; the small print says which."
     return Table(f"Averages, {split} images{_grid_text(summary, grid)}", head, tuple(rows), (note,))
+
+
+def lesions_table(
+    summary: pd.DataFrame,
+    images: pd.DataFrame,
+    record: DatasetRecord,
+    *,
+    split: str,
+    match: float,
+    grid: str = NORMALISED,
+) -> Table:
+    """Table of the lesion-wise scores of each class on one split, with the rule under it.
+
+    Parameters
+    ----------
+    summary
+        Rows of ``measures.SUMMARY_COLUMNS`` of one result.
+    images
+        Rows of ``measures.image_rows.IMAGE_COLUMNS`` of the same.
+    record
+        Classes.
+    split
+        Which split.
+    match
+        Share that must be covered.
+    grid
+        Whose pixels count.
+    """
+    part, counts = (on_grid(table[table["split"] == split], grid) for table in (summary, images))
+    rows = []
+    for each in record.classes:
+        own, held = part[part["class_code"] == each.code], counts[counts["class_code"] == each.code]
+        cells = [_value(own, measure, bar=measure == "lesion_f1_pooled") for _, _, measure in LESION_METRICS]
+        numbers = [Cell(counted(int(held[name].sum()))) for name in LESION_COUNTS]
+        rows.append((_class_cell(each, record), *numbers, *cells))
+    named = [(text, hint) for text, hint, _ in LESION_METRICS]
+    head = headings("Class", *LESION_COUNTS.values(), *named)
+    return Table(f"Lesions, {split} images{_grid_text(summary, grid)}", head, tuple(rows), (matching_rule(match),))
+
+
+def matching_rule(match: float) -> str:
+    """Rule of lesion-wise measures, in words."""
+    enough = f"at least {match:.0%}" if match else "any pixel"
+    return (
+        f"A lesion is an 8-connected region of the truth. It is found where the prediction of its class covers {enough} of "
+        f"it. A predicted region is false unless {enough} of it lies on truth of its class. A lesion is split where "
+        "several predicted regions touch it; a predicted region is merged where it touches several lesions."
+    )
 
 
 def _average_cell(rows: pd.DataFrame, measure: str, *, of: Sequence[str]) -> Cell:

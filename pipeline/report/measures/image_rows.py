@@ -1,0 +1,125 @@
+"""Rows of measured images: one per image and class, one per lesion, and FROC over the images of a split."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from pipeline.arrays.metrics import Histogram, average_precision, threshold_counts, trapezoid_aupr
+from pipeline.arrays.trivial import everywhere, nowhere
+from pipeline.report.measures.averages import count_table
+from pipeline.report.measures.image import ImageMeasure
+from pipeline.report.measures.lesion_wise import COUNTS, froc, lesion_counts, lesion_table
+from pipeline.words import EVALUATED_SPLITS
+
+__all__ = ["IMAGE_COLUMNS", "Measured", "image_rows", "lesion_rows", "pooled_histograms", "responses"]
+
+IMAGE_COLUMNS = {
+    "model": "category",
+    "fusion": "category",
+    "split": "category",
+    "grid": "category",
+    "image_id": "category",
+    "group_id": "category",
+    "class_code": "category",
+    "threshold": "float64",
+    "pixels": "int64",
+    "truth_pixels": "int64",
+    "truth_outside_roi": "int64",
+    "roi_pixels": "int64",
+    "truth_in_roi": "int64",
+    "predicted_in_roi": "int64",
+    "tp": "int64",
+    "fp": "int64",
+    "fn": "int64",
+    "tn": "int64",
+    "dice": "float64",
+    "dice_everywhere": "float64",
+    "dice_nowhere": "float64",
+    "iou": "float64",
+    "precision": "float64",
+    "recall": "float64",
+    "ap": "float64",
+    "aupr11": "float64",
+    "false_positive_area": "int64",
+    **dict.fromkeys(COUNTS, "int64"),
+}
+"""One row per grid, image and class. Counts are pixels of the grid that are not ignored: `normalised`, and where images were
+rescaled `original` beside it. `false_positive_area` is `fp` where the image does not hold the class, else 0; ratios are NaN
+where undefined; `threshold` is NaN for the background. `dice_everywhere` and `dice_nowhere` are those of the trivial answers
+that mark every pixel of the roi, or none; for the background `*_in_roi` and `roi_pixels` are of the whole image. Lesions are counted by the rule of
+`pipeline.arrays.matching`; the background has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Measured image, with its group and the split that it counts in."""
+
+    image_id: str
+    group_id: str
+    split: str
+    measure: ImageMeasure
+
+
+def image_rows(measured: list[Measured], thresholds: Mapping[str, float]) -> pd.DataFrame:
+    """Rows of ``IMAGE_COLUMNS`` of measured images, without model, fusion and grid."""
+    rows = count_table(
+        (each.image_id, each.group_id, code, count) for each in measured for code, count in each.measure.counts.items()
+    )
+    pairs = [(each, code) for each in measured for code in each.measure.counts]
+    found = [each.measure.histograms.get(code) for each, code in pairs]
+    truth = rows["tp"] + rows["fn"]
+    regions = [each.measure.regions[code] for each, code in pairs]
+    counts = [each.measure.counts[code] for each, code in pairs]
+    return rows.assign(
+        split=[each.split for each, _ in pairs],
+        threshold=[thresholds.get(code, math.nan) for _, code in pairs],
+        pixels=truth + rows["fp"] + rows["tn"],
+        truth_pixels=truth,
+        truth_outside_roi=[each.measure.truth_outside_roi.get(code, 0) for each, code in pairs],
+        roi_pixels=[each.pixels for each in regions],
+        truth_in_roi=[each.truth for each in regions],
+        predicted_in_roi=[each.predicted for each in regions],
+        dice_everywhere=[everywhere(count, region).dice for count, region in zip(counts, regions, strict=True)],
+        dice_nowhere=[nowhere(count).dice for count in counts],
+        ap=[math.nan if each is None else average_precision(each) for each in found],
+        aupr11=[math.nan if each is None else trapezoid_aupr(threshold_counts(each)) for each in found],
+        **pd.DataFrame([lesion_counts(each.measure.lesions.get(code)) for each, code in pairs], columns=[*COUNTS]),
+    )
+
+
+def lesion_rows(measured: list[Measured]) -> pd.DataFrame:
+    """Rows of ``lesion_wise.LESION_COLUMNS`` of measured images, without model, fusion and grid."""
+    tables = [
+        lesion_table(matching, image_id=each.image_id, group_id=each.group_id, split=each.split, class_code=code)
+        for each in measured
+        for code, matching in each.measure.lesions.items()
+    ]
+    return pd.concat(tables) if tables else pd.DataFrame()
+
+
+def responses(measured: list[Measured], codes: tuple[str, ...]) -> dict[str, dict[str, dict[str, list[float]]]]:
+    """FROC by split and class, of the classes that have a lesion there."""
+    found = {
+        split: {
+            code: froc(
+                [
+                    each.measure.lesions[code]
+                    for each in measured
+                    if each.split == split and code in each.measure.lesions
+                ]
+            )
+            for code in codes
+        }
+        for split in EVALUATED_SPLITS
+    }
+    return {split: {code: points for code, points in own.items() if points} for split, own in found.items()}
+
+
+def pooled_histograms(measured: list[Measured], codes: tuple[str, ...]) -> dict[str, Histogram]:
+    """Histograms of each class, pooled over images."""
+    found = {
+        code: [each.measure.histograms[code] for each in measured if code in each.measure.histograms] for code in codes
+    }
+    return {code: sum(parts[1:], start=parts[0]) for code, parts in found.items() if parts}
