@@ -141,7 +141,8 @@ def classes_table(
 
 def averages_table(summary: pd.DataFrame, *, split: str, grid: str = NORMALISED) -> Table:
     """Table of the named averages of one split on one grid."""
-    part = on_grid(summary[(summary["split"] == split) & (summary["average"] != "")], grid)
+    shown = summary["measure"].isin([measure for _, _, measure in METRICS])
+    part = on_grid(summary[(summary["split"] == split) & (summary["average"] != "") & shown], grid)
     rows = []
     for average in dict.fromkeys(part["average"].astype(str)):
         own = part[part["average"] == average]
