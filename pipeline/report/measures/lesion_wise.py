@@ -99,8 +99,8 @@ def froc(matchings: Sequence[Matching]) -> dict[str, list[float]]:
 def _isolation(centres: NDArray[np.float64]) -> NDArray[np.float64]:
     if len(centres) < 2:
         return np.full(len(centres), math.nan)
-    distances: NDArray[np.float64] = cKDTree(centres).query(centres, k=2)[0]
-    return distances[:, 1]
+    distances, _ = cKDTree(centres).query(centres, k=2)
+    return np.asarray(distances, np.float64)[:, 1]
 
 
 def _side(side: str, columns: Iterable[NDArray[Any]], centres: NDArray[np.float64]) -> pd.DataFrame:
