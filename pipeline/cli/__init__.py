@@ -8,6 +8,7 @@ check_table    table of a data set: images, truth, and the time, disk and memory
 clean          results that the configuration no longer names
 compare        two results held against each other
 config         parameters of a data set, and where each comes from
+export         a trained model for other programs
 index          a look at a patch index, and its patches for other programs
 predict        a trained model on one new image
 verify         every byte of the results compared with its checksum
@@ -22,6 +23,7 @@ from pipeline.cli.check import add_check
 from pipeline.cli.clean import add_clean
 from pipeline.cli.compare import add_compare
 from pipeline.cli.config import add_config
+from pipeline.cli.export import add_export
 from pipeline.cli.index import add_index
 from pipeline.cli.predict import add_predict
 from pipeline.cli.verify import add_verify
@@ -36,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lesionmap", description="Single things beside the workflow (snakemake).")
     parser.add_argument("--version", action="version", version=f"lesionmap {versions()['lesionmap']}")
     commands = parser.add_subparsers(dest="command", required=True)
-    for add in (add_check, add_predict, add_index, add_compare, add_verify, add_clean, add_config):
+    for add in (add_check, add_predict, add_index, add_compare, add_verify, add_clean, add_config, add_export):
         add(commands)
     return parser
 

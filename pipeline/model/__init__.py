@@ -1,12 +1,15 @@
 """Networks: architectures, losses, data augmentation, training by patches, checkpoints and ensembles.
 
 augment       data augmentation: random changes of a patch and its target, by name
+bioimageio    export as a model of bioimage.io, checked by its validator
 card          model card: what a trained model is, read without torch
 changes       random changes one by one: geometry and colour
 checkpoint    checkpoint of a trained model, loaded: card and weights
 crops         moving crops: the box of a training patch in an epoch
 encoder_file  encoder weights from a state-dict file
 ensemble      ensemble: mean probability of several models
+export        export of a trained model: network and probabilities as one graph
+export_onnx   export to ONNX, compared by ONNX Runtime
 held_out      held-out images: those that a model did not learn from
 loss          losses by name, and their weighted sum
 marginal      background and unknown classes as one outcome

@@ -1,0 +1,138 @@
+"""Command ``export``: a trained model as a file that other programs run without this package."""
+
+import argparse
+import logging
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from pipeline.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pipeline.model.export import Exported
+
+__all__ = ["add_export"]
+
+NEEDED: dict[str, tuple[str, ...]] = {
+    "torch": (),
+    "onnx": ("onnx", "onnxscript", "onnxruntime"),
+    "bioimageio": ("onnx", "onnxscript", "onnxruntime", "bioimageio.spec"),
+}
+"""Format → modules of the extra ``export`` that it needs."""
+SUFFIXES = {"torch": ".pt2", "onnx": ".onnx", "bioimageio": "_bioimageio"}
+LOUD = ("torch.onnx", "onnxscript", "onnx_ir")
+
+EXAMPLES = """examples:
+  lesionmap export results/idrid/model/unet --format onnx
+  lesionmap export results/idrid/model/unet --format torch --out unet.pt2
+  lesionmap export results/idrid/model/both --format bioimageio --licence CC-BY-4.0 --sample results/idrid/normalized/IDRiD_01.zarr"""
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    form = arguments.format
+    output = arguments.out or Path(f"{arguments.model.resolve().name}{SUFFIXES[form]}")
+    _check_call(output, form=form, licence=arguments.licence)
+    # Torch takes seconds to import, and `check` must not wait for it.
+    from pipeline.model.export import open_for_export, sample_window
+
+    for name in LOUD:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    model = open_for_export(arguments.model)
+    sample = sample_window(model, arguments.sample)
+    origin = f"the middle of {arguments.sample.stem}" if arguments.sample else "ramps of grey values, no image"
+    difference = _write(model, output, form=form, sample=sample, origin=origin, licence=arguments.licence)
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console.print(str(output), style="bold")
+    for line in (model.facts["input"], model.facts["output"], f"classes: {', '.join(model.codes)}"):
+        console.print(f"  {line}")
+    console.print(f"  largest difference from the network: {difference:.1g}, on {origin}")
+    for text in model.warnings:
+        print(f"warning: {text}", file=sys.stderr)
+    return 0
+
+
+def _write(
+    model: "Exported",
+    output: Path,
+    *,
+    form: str,
+    sample: "NDArray[np.float32]",
+    origin: str,
+    licence: str | None,
+) -> float:
+    if form == "torch":
+        from pipeline.model.export import write_torch
+
+        return write_torch(model, output, sample=sample)
+    if form == "onnx":
+        from pipeline.model.export_onnx import write_onnx
+
+        return write_onnx(model, output, sample=sample)
+    from pipeline.model.bioimageio import write_bioimageio
+
+    return write_bioimageio(model, output, sample=sample, origin=origin, licence=licence)
+
+
+def _check_call(output: Path, *, form: str, licence: str | None) -> None:
+    missing = [name for name in NEEDED[form] if not _is_installed(name)]
+    if missing:
+        raise ConfigurationError(
+            "A library that the format needs is not installed.",
+            where=f"--format {form}",
+            found=f"no {', '.join(missing)}",
+            expected="the extra `export`",
+            remedy="Install it: pip install --constraint constraints.txt '.[export]'. Format torch needs nothing more.",
+        )
+    if licence and form != "bioimageio":
+        raise ConfigurationError(
+            "Only a folder of bioimage.io names its licence.",
+            where="--licence",
+            found=f"--format {form}",
+            expected="--format bioimageio",
+            remedy="Leave it out, and say it where you publish the file.",
+        )
+    if output.exists() or not output.parent.is_dir():
+        raise ConfigurationError(
+            "The export cannot be written there.",
+            where="--out",
+            found=f"{output}, which is there already" if output.exists() else f"no folder {output.parent}",
+            expected="a new name in a folder that is there",
+            remedy="Name another place with --out, or remove what is there.",
+        )
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:  # not even the package that would hold it
+        return False
+
+
+def add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to those of the parser."""
+    export = commands.add_parser(
+        "export",
+        help="a trained model as a file that runs without this package",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    export.add_argument(
+        "model", type=Path, metavar="MODEL", help="a model or an ensemble, such as results/idrid/model/unet"
+    )
+    export.add_argument("--format", choices=list(NEEDED), required=True, help="what to write")
+    export.add_argument("--out", type=Path, metavar="PATH", help="a new file or folder (MODEL's name in this folder)")
+    export.add_argument(
+        "--sample",
+        type=Path,
+        metavar="STORE",
+        help="normalised image, such as results/idrid/normalized/IDRiD_01.zarr: the probabilities of its middle are "
+        "compared, and bioimageio publishes its pixels; ramps of grey values without it",
+    )
+    export.add_argument("--licence", metavar="SPDX", help="of the folder of bioimageio, such as CC-BY-4.0")
+    export.set_defaults(run=_export)

@@ -1,0 +1,260 @@
+"""Export of a trained model: network, scaling of its input and probabilities as one graph that loads without this package.
+
+Values 0…255 of a normalised image go in, probabilities of the classes come out. Batch, rows and columns are free; rows
+and columns are multiples of a step, which the network halves five times.
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from pipeline.errors import ModelError, StoreError
+from pipeline.model.checkpoint import Card, measures_file, read_card, thresholds_file
+from pipeline.model.ensemble import load_networks, members_of
+from pipeline.model.network import CHANNELS, DIVISOR, Task, probabilities
+from pipeline.stores.documents import json_text, read_json
+from pipeline.stores.flush import write_whole
+from pipeline.stores.image_store import open_normalized
+
+__all__ = [
+    "INPUT",
+    "OUTPUT",
+    "TOLERANCE",
+    "Exported",
+    "check_probabilities",
+    "facts_text",
+    "graph_of",
+    "open_for_export",
+    "quiet",
+    "sample_window",
+    "write_torch",
+]
+
+INPUT, OUTPUT = "pixels", "probabilities"
+"""Names of the tensors."""
+TOLERANCE = 1e-4
+"""Largest difference of a probability that is allowed between an exported file and the network."""
+FACTS = "lesionmap.json"
+"""Name of the facts inside a file of torch."""
+LEFT_OUT = ("provenance", "files")
+"""Parts of a card that say how a file came about, not what the model is."""
+
+
+class _Probabilities(nn.Module):
+    """Network with the softmax or sigmoid that its task means."""
+
+    def __init__(self, network: nn.Module, *, task: Task) -> None:
+        super().__init__()
+        self.network, self.task = network, task
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Probabilities ``(n, classes, h, w)`` float32 of float32 pixels ``(n, 3, h, w)``."""
+        return probabilities(self.network(pixels), self.task)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exported:
+    """Model that is to be exported, and what travels with it."""
+
+    name: str
+    """Name of the folder."""
+    network: nn.Module
+    """Float32 pixels ``(n, 3, h, w)`` of 0…255 in, probabilities ``(n, classes, h, w)`` out."""
+    card: Card
+    """Card of the model, or of the first member of an ensemble; members agree in classes, task and normalisation."""
+    step: int
+    """Divisor of rows and columns."""
+    facts: Mapping[str, Any]
+    """Cards, figures, thresholds and warnings, as JSON can hold them."""
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Class codes in the order of the output; background is what they leave."""
+        return self.card.codes
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings that a reader must know before trusting it."""
+        return tuple(self.facts["warnings"])
+
+    def predict(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities of the network itself, in float32 on a processor."""
+        with torch.inference_mode():
+            found: NDArray[np.float32] = self.network(torch.from_numpy(pixels)).numpy()
+        return found
+
+
+def open_for_export(folder: Path) -> Exported:
+    """Model or ensemble of a folder ``model/{model}/`` with its facts.
+
+    Raises
+    ------
+    ModelError
+        Where files are missing, were changed or do not fit together.
+    """
+    cards = {each.name: read_card(each) for each in members_of(folder)}
+    card = next(iter(cards.values()))
+    network = load_networks(folder, device="cpu", codes=card.codes, channels=CHANNELS, task=card.task)
+    step = DIVISOR * max(each.settings.downsample for each in cards.values())
+    whole = _Probabilities(network, task=card.task).eval()
+    return Exported(folder.resolve().name, whole, card, step, _facts(folder, cards, step=step))
+
+
+def _facts(folder: Path, cards: Mapping[str, Card], *, step: int) -> dict[str, Any]:
+    card = next(iter(cards.values()))
+    measures = {fusion: read_json(path) for fusion, path in _by_fusion(folder, measures_file(folder, fusion="*"))}
+    thresholds = {fusion: read_json(path) for fusion, path in _by_fusion(folder, thresholds_file(folder, fusion="*"))}
+    said = [text for each in cards.values() for text in each.warnings]
+    said += [text for each in measures.values() for text in each["warnings"]]
+    return {
+        "name": folder.resolve().name,
+        "input": f"{INPUT}: (n, {CHANNELS}, h, w) float32 of 0…255, RGB, normalised as `normalisation` says; "
+        f"h and w are multiples of {step}",
+        "output": f"{OUTPUT}: (n, {len(card.codes)}, h, w) float32 of 0…1, of `classes` in order, background left out",
+        "classes": list(card.codes),
+        "task": card.task,
+        "patch": card.patch,
+        "pixel_size_um": card.pixel_size_um,
+        "normalisation": card.normalisation,
+        "stain_target": card.stain_target,
+        "warnings": list(dict.fromkeys(said)),
+        "measures": {fusion: each["splits"] for fusion, each in measures.items()},
+        "thresholds": {
+            fusion: {code: found["threshold"] for code, found in each["classes"].items()}
+            for fusion, each in thresholds.items()
+        },
+        "cards": {name: each.model_dump(mode="json", exclude=set(LEFT_OUT)) for name, each in cards.items()},
+    }
+
+
+def _by_fusion(folder: Path, pattern: Path) -> list[tuple[str, Path]]:
+    return [(path.name.split(".")[1], path) for path in sorted(folder.glob(pattern.name))]
+
+
+def facts_text(model: Exported) -> str:
+    """JSON of the facts with its digest."""
+    return json_text(model.facts)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Time in which libraries do not warn about one another."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def graph_of(model: Exported) -> ExportedProgram:
+    """Graph of torch.export with free batch, rows and columns; without the places in files that it was made from.
+
+    Raises
+    ------
+    ModelError
+        For a network whose steps depend on its input in a way that no graph can hold.
+    """
+    pixels = torch.zeros(2, CHANNELS, 2 * model.step, 3 * model.step)
+    sizes = {0: Dim("batch", min=1), 2: model.step * Dim("rows"), 3: model.step * Dim("columns")}
+    try:
+        with quiet():
+            graph = torch.export.export(model.network, (pixels,), dynamic_shapes=(sizes,), strict=False)
+    except (RuntimeError, ValueError, torch._dynamo.exc.TorchDynamoException) as error:
+        raise ModelError(
+            "This network cannot be exported.",
+            where=f"{model.card.settings.network} on {model.card.settings.encoder}",
+            found=str(error).splitlines()[0],
+            expected="a network that torch.export takes",
+            remedy="Train another network or encoder, such as unet on tu-tf_efficientnet_lite0.",
+        ) from error
+    for node in graph.graph.nodes:  # they hold the paths of this machine
+        node.meta.pop("stack_trace", None)
+        node.meta.pop("nn_module_stack", None)
+    return graph
+
+
+def write_torch(model: Exported, output: Path, *, sample: NDArray[np.float32]) -> float:
+    """File for ``torch.export.load(…).module()``, with the facts as its extra file ``lesionmap.json``.
+
+    Returns
+    -------
+    float
+        Largest difference of a probability of the sample ``(1, 3, h, w)`` from that of the network.
+
+    Raises
+    ------
+    ModelError
+        For a network that torch.export does not take, or another probability.
+    """
+    stream = BytesIO()
+    with quiet():
+        torch.export.save(graph_of(model), stream, extra_files={FACTS: facts_text(model)})
+        loaded = torch.export.load(BytesIO(stream.getvalue())).module()
+    with torch.inference_mode():
+        found = loaded(torch.from_numpy(sample)).numpy()
+    difference = check_probabilities(found, model.predict(sample), path=output)
+    write_whole(output, [stream.getbuffer()])
+    return difference
+
+
+def sample_window(model: Exported, store: Path | None) -> NDArray[np.float32]:
+    """Window ``(1, 3, h, w)`` float32 of 0…255 to compare probabilities on.
+
+    Parameters
+    ----------
+    model
+        Its patch is the largest side.
+    store
+        ``normalized/{image}.zarr``, of which the middle is taken; three ramps of grey values where None is given.
+
+    Raises
+    ------
+    StoreError
+        For an image smaller than the least window of the network.
+    """
+    side = model.card.patch
+    if store is None:
+        ramp = np.linspace(0, 255, side, dtype=np.float32)
+        rows, columns = np.meshgrid(ramp, ramp, indexing="ij")
+        return np.stack([rows, columns, (rows + columns) / 2])[None]
+    image = open_normalized(store).image
+    height, width = (min(side, each) // model.step * model.step for each in image.shape)
+    if not height or not width:
+        raise StoreError(
+            "The image is too small for a sample.",
+            where=store,
+            found=f"{image.shape} pixels",
+            expected=f"at least {model.step} a side",
+            remedy="Give a larger image.",
+        )
+    y0, x0 = (image.height - height) // 2, (image.width - width) // 2
+    box = type(image.box)(y0, x0, y0 + height, x0 + width)
+    return image.read(box)[None].astype(np.float32)
+
+
+def check_probabilities(found: NDArray[np.float32], expected: NDArray[np.float32], *, path: Path) -> float:
+    """Largest difference between the probabilities of an exported file and those of the network.
+
+    Raises
+    ------
+    ModelError
+        Above the tolerance.
+    """
+    difference = float(np.abs(found - expected).max()) if found.shape == expected.shape else float("inf")
+    if not difference <= TOLERANCE:
+        raise ModelError(
+            "The exported file gives other probabilities than the network.",
+            where=path,
+            found=f"a difference of {difference:.2g}",
+            expected=f"at most {TOLERANCE:g}",
+            remedy="Do not use the file. Try another format, or the versions of constraints.txt.",
+        )
+    return difference

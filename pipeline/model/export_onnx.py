@@ -1,0 +1,93 @@
+"""Export to ONNX: one file of graph and weights, compared with the network by ONNX Runtime."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pipeline.errors import ModelError
+from pipeline.model.export import INPUT, OUTPUT, Exported, check_probabilities, facts_text, graph_of, quiet
+from pipeline.stores.flush import write_whole
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+__all__ = ["OPSET", "run_onnx", "write_onnx"]
+
+OPSET = 18
+"""Version of the operators, which ONNX Runtime knows since 1.14."""
+FACTS = "lesionmap"
+"""Key of the facts in the metadata of the file."""
+
+
+def write_onnx(model: Exported, output: Path, *, sample: NDArray[np.float32]) -> float:
+    """ONNX file; its metadata hold the facts under ``lesionmap``, and classes and warnings in plain words.
+
+    Returns
+    -------
+    float
+        Largest difference of a probability of the sample ``(1, 3, h, w)``, by ONNX Runtime, from that of the network.
+
+    Raises
+    ------
+    ModelError
+        For a network that torch.export does not take, or another probability.
+    """
+    import onnx
+
+    content = _converted(model)
+    _forget_places(content)
+    _name_sizes(content)
+    notes = {FACTS: facts_text(model), "classes": ",".join(model.codes), "warnings": "\n".join(model.warnings)}
+    onnx.helper.set_model_props(content, notes)
+    onnx.checker.check_model(content)
+    found = content.SerializeToString(deterministic=True)
+    difference = check_probabilities(run_onnx(found, sample), model.predict(sample), path=output)
+    write_whole(output, [found])
+    return difference
+
+
+def _converted(model: Exported) -> "ModelProto":
+    graph = graph_of(model)
+    try:
+        with quiet():
+            made = torch.onnx.export(
+                graph, input_names=[INPUT], output_names=[OUTPUT], dynamo=True, opset_version=OPSET, verbose=False
+            )
+    except (torch.onnx.OnnxExporterError, RuntimeError) as error:
+        raise ModelError(
+            "This network cannot be written as ONNX.",
+            where=f"{model.card.settings.network} on {model.card.settings.encoder}",
+            found=str(error.__cause__ or error).strip().splitlines()[0],
+            expected="a network whose operators ONNX has",
+            remedy="Export it as torch, or train another network, such as unet.",
+        ) from error
+    assert made is not None
+    return made.model_proto
+
+
+def _forget_places(content: "ModelProto") -> None:
+    """Notes of the exporter taken off: they hold lines of source files with the paths of this machine."""
+    graph = content.graph
+    parts: list[Any] = [content, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer]
+    for each in parts:
+        del each.metadata_props[:]
+    del graph.value_info[:]
+
+
+def _name_sizes(content: "ModelProto") -> None:
+    """Free axes under the names that people read; the multiple is said in the facts."""
+    for tensor in (*content.graph.input, *content.graph.output):
+        for axis, name in ((0, "batch"), (2, "rows"), (3, "columns")):
+            tensor.type.tensor_type.shape.dim[axis].dim_param = name
+
+
+def run_onnx(content: bytes, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities ``(n, classes, h, w)`` that ONNX Runtime computes on a processor."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    found: NDArray[np.float32] = session.run([OUTPUT], {INPUT: pixels})[0]
+    return found
