@@ -40,7 +40,7 @@ from pipeline.config.normalized import Clahe, Difference, Gaussian, NormalizedCo
 from pipeline.config.probability import DaskConfig, ProbabilityConfig
 from pipeline.config.raw import RawConfig
 from pipeline.config.report import ReportConfig
-from pipeline.config.segmentation import SegmentationConfig
+from pipeline.config.segmentation import SegmentationConfig, Smoothing
 from pipeline.config.stages import StageConfig
 from pipeline.config.values import Count, Fusion, Positive, SafeName, Share, Split, Storage, Strict
 
@@ -74,6 +74,7 @@ __all__ = [
     "Sampling",
     "SegmentationConfig",
     "Share",
+    "Smoothing",
     "Split",
     "StageConfig",
     "Stain",

@@ -60,9 +60,9 @@ FOUND = "{image}"
 """Pattern of any file."""
 GIVEN = ("fit_thresholds", "threshold")
 """Keys of ``segmentation`` that masks depend on by way of the thresholds."""
-FITTED = (*GIVEN, "minimum_area", "minimum_areas", "minimum_area_percentile", "fill_holes", "largest_hole")
+FITTED = (*GIVEN, "smoothing", "minimum_area", "minimum_areas", "minimum_area_percentile", "fill_holes", "largest_hole")
 """Keys of ``segmentation`` that thresholds depend on: they are fitted to cleaned masks."""
-MISSED = ("minimum_area", "minimum_areas", "hard_negative_margin")
+MISSED = ("smoothing", "minimum_area", "minimum_areas", "hard_negative_margin")
 """Keys of ``segmentation`` that the list of hard negatives depends on, beside the thresholds."""
 UNCLEANED = ("hard_negative_margin", "minimum_area_percentile", *GIVEN)
 """Keys of ``segmentation`` that masks and outlines do not depend on, beside the thresholds."""

@@ -40,6 +40,11 @@ class HardNegatives(Strict):
     )
     share: Share = Field(0.5, description="draw: share of the negatives that is taken from the list.")
     least_score: Share = Field(0.0, description="Boxes of a lower score are left out.")
+    suspected_from: Share | None = Field(
+        None,
+        description="Boxes of this score and more are suspected label errors, confident and wrong: none is drawn, and no"
+        " negative touches one of them. null: none is suspected.",
+    )
 
 
 class _Drawn(_Patches):
@@ -74,6 +79,11 @@ class GuidedSampling(_Drawn):
     anchors: Literal["components", "pixels"] = Field(
         "components", description="Anchors uniform over lesions (a tiny one counts as much), or over pixels."
     )
+    area_power: Annotated[float, Field(ge=0, le=4)] = Field(
+        0.0,
+        description="anchors components: a lesion is drawn in proportion to its area to minus this power; 0: all alike,"
+        " above: small lesions are favoured, within a class and image and between images.",
+    )
     least_area: Annotated[int, Field(ge=0)] = Field(0, description="Components below this many pixels give no anchor.")
     most_area: Count | None = Field(None, description="Components above this many pixels give no anchor.")
     most_per_component: Count | None = Field(
@@ -87,6 +97,12 @@ class GuidedSampling(_Drawn):
     def _some_class(self) -> Self:
         if self.shares and not any(self.shares.values()):
             raise ValueError("shares give every class 0: no patch would be drawn for a class")
+        return self
+
+    @model_validator(mode="after")
+    def _power_of_components(self) -> Self:
+        if self.area_power and self.anchors == "pixels":
+            raise ValueError("area_power favours small lesions, anchors pixels favours large ones: choose one of them")
         return self
 
     @model_validator(mode="after")

@@ -6,7 +6,29 @@ from pydantic import Field
 
 from pipeline.config.values import Count, Share, Storage, Strict
 
-__all__ = ["SegmentationConfig"]
+__all__ = ["SegmentationConfig", "Smoothing"]
+
+
+class Smoothing(Strict):
+    """Smoothing of the probability maps before they are cut; thresholds are fitted to smoothed maps, too."""
+
+    method: Literal["none", "gaussian", "guided"] = Field(
+        "none", description="gaussian: blurred; guided: blurred but for the edges of the image (He et al. 2013)."
+    )
+    sigma: Annotated[float, Field(gt=0, le=64)] = Field(
+        2.0, description="gaussian: standard deviation, pixels of the normalised image."
+    )
+    radius: Annotated[int, Field(ge=1, le=64)] = Field(8, description="guided: half the side of its windows, pixels.")
+    epsilon: Annotated[float, Field(ge=1e-6, le=1)] = Field(
+        0.001, description="guided: variance of the brightness, of the range 0…1, from which on an edge is kept."
+    )
+
+    @property
+    def halo(self) -> int:
+        """Pixels around a box that its smoothed values depend on."""
+        if self.method == "none":
+            return 0
+        return 2 * self.radius if self.method == "guided" else int(4 * self.sigma + 0.5)
 
 
 class SegmentationConfig(Strict):
@@ -14,6 +36,7 @@ class SegmentationConfig(Strict):
 
     fit_thresholds: bool = Field(True, description="Fit each threshold on the validation images (pooled Dice).")
     threshold: Share = Field(0.5, description="Threshold where none is fitted or can be.")
+    smoothing: Smoothing = Field(Smoothing(), description="Smoothing of the maps before they are cut.")
     minimum_area: Annotated[int, Field(ge=0)] = Field(0, description="Regions below this many pixels are removed.")
     minimum_areas: dict[str, Annotated[int, Field(ge=0)]] | Literal["percentile"] = Field(
         {}, description="The same, per class code; percentile: from the regions of the truth that was learned from."

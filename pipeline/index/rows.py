@@ -15,6 +15,7 @@ from pipeline.geometry import strips
 from pipeline.index.box_sums import Boxes, truth_counts
 from pipeline.index.image import NormalizedImage, open_image, tiled
 from pipeline.index.sampling.coverage import cover, touched
+from pipeline.index.sampling.frequency import anchor_weights
 from pipeline.index.sampling.plan import ImagePlan
 from pipeline.index.sampling.positions import anchors, around, grid_boxes, jittered, pixel_positions
 from pipeline.index.source import Source
@@ -80,15 +81,20 @@ def _class_rows(
 ) -> pd.DataFrame:
     lesions, count = source.eligible(sampling)[code], drawn.quotas[code]
     address: dict[str, Any] = {"seed": seed, "image_id": source.image_id, "code": code}
+    weights = anchor_weights(lesions, sampling)
     place, pixel, chance = anchors(
-        lesions, **address, count=count, by=sampling.anchors, most=sampling.most_per_component
+        lesions,
+        **address,
+        count=count,
+        by=sampling.anchors,
+        most=sampling.most_per_component,
+        weights=weights if sampling.area_power else None,
     )
     anchor = pixel_positions(mask, lesions, place=place, pixel=pixel)
     size = {"height": source.candidates.height, "width": source.candidates.width}
     wish = anchor + jittered(chance, most=sampling.jitter)
     boxes = around(wish, keep=anchor, **size, patch=sampling.patch)
-    share = lesions.area[place] if sampling.anchors == "pixels" else np.ones(count)
-    weight = share / max(drawn.population[code], 1)
+    weight = weights[place] / max(drawn.population[code], 1)
     ids = [f"{source.image_id}/guided/{code}/{k}" for k in range(count)]
     return _rows(boxes, ids=ids, strategy="guided", target=code, anchor=anchor, weight=weight)
 

@@ -51,6 +51,10 @@ LOADED = 2
 """Weights of a network and those in the file that it is loaded from."""
 ENLARGED = 256.0
 """Bytes a pixel of the logits, and of what a loss makes of them, where a network sees a smaller image."""
+SMOOTHED = 3 * 2**27
+"""A tile of maps with its halo while it is smoothed."""
+CUT = ("segmentation_thresholds", "segmentation_image", "segmentation_hard_negatives")
+"""Rules that smooth maps where that is asked for."""
 COMPUTED = ("raw_image", "normalized_stain", "normalized_image", "model_fit", "probability_image")
 """Rules whose memory is arithmetic."""
 
@@ -177,7 +181,8 @@ def _measured_mb(rule: str, picture: Picture, *, config: StageConfig, classes: i
     height, width = scaled_size(config.normalized.rescale, picture)
     strip = min(config.segmentation.storage.shard, height) * width * classes
     tile = min(height, CLEANED_SIDE) * min(width, CLEANED_SIDE)
-    return _mebibytes(JOBS[rule].bytes(strip=strip, images=images, tile=tile))
+    smoothed = SMOOTHED if rule in CUT and config.segmentation.smoothing.method != "none" else 0
+    return _mebibytes(JOBS[rule].bytes(strip=strip, images=images, tile=tile) + smoothed)
 
 
 def job_mb(rule: str, *, config: StageConfig, picture: Picture, classes: int, images: int = 1, model: str = "") -> int:

@@ -10,6 +10,7 @@ minimum_areas     minimum areas from the truth that was learned from
 polygons          polygons with holes from masks
 regions           connected components of the masks as features, with their probabilities
 segment           segmentation of one image: masks, label image, outlines
+smoothing         probability map smoothed by a Gaussian or guided by the image
 threshold         best threshold of each class, by Dice
 threshold_file    threshold fitting on the held-out images; thresholds written and read
 """

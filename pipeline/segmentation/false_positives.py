@@ -117,7 +117,7 @@ def false_positives(
     DataFrame
         Columns of ``COLUMNS``, classes in order and regions in raster order.
     """
-    maps = Maps.open(probability, normalized=normalized, classes=len(record.codes))
+    maps = Maps.open(probability, normalized=normalized, classes=len(record.codes), smoothing=config.smoothing)
     arrays = open_array(normalized, "truth"), ignored_array(normalized)
     image = _Image(maps, *arrays, config.hard_negative_margin, config.storage.shard)
     parts = [_of_class(image, code, cut=thresholds[code], record=record, config=config) for code in record.lesion_codes]

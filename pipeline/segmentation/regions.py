@@ -10,9 +10,11 @@ import zarr
 from numpy.typing import NDArray
 
 from pipeline.arrays.components import ComponentTable, component_table, relabel
+from pipeline.config import Smoothing
 from pipeline.config.manifest import DatasetRecord
 from pipeline.segmentation.geojson import feature
 from pipeline.segmentation.polygons import trace_components
+from pipeline.segmentation.smoothing import smoothed_map
 from pipeline.segmentation.threshold_file import check_grid
 from pipeline.stores import open_array, raster_of, read_box
 from pipeline.stores.image_store import image_notes
@@ -30,12 +32,12 @@ class Maps:
     mapping: dict[str, float]
 
     @classmethod
-    def open(cls, path: Path, *, normalized: Path, classes: int) -> "Maps":
-        """Maps of a store of stage probability, checked against its image."""
+    def open(cls, path: Path, *, normalized: Path, classes: int, smoothing: Smoothing) -> "Maps":
+        """Maps of a store of stage probability as they are cut, checked against its image."""
         notes = image_notes(path)
         array, image = open_probability(path), open_array(normalized, "0")
         check_grid(path, array, expected=(classes, *image.shape[1:]))
-        return cls(array, notes["image_id"], notes["mapping"])
+        return cls(smoothed_map(array, normalized=normalized, smoothing=smoothing), notes["image_id"], notes["mapping"])
 
     @property
     def size(self) -> tuple[int, int]:

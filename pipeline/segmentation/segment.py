@@ -144,7 +144,7 @@ def segment_image(
         For an input that is missing, incomplete, or of another size.
     """
     record = job.record
-    maps = Maps.open(probability, normalized=normalized, classes=len(record.codes))
+    maps = Maps.open(probability, normalized=normalized, classes=len(record.codes), smoothing=config.smoothing)
     cuts, config = read_thresholds(thresholds, codes=record.codes), with_areas(config, thresholds)
     notes = {"image_id": maps.image_id, "classes": list(record.codes), "mapping": maps.mapping, "thresholds": cuts}
     attributes = {"provenance": job.provenance.as_attributes(), "lesionmap": notes}

@@ -17,6 +17,7 @@ from pipeline.geometry import Box, aligned_boxes
 from pipeline.model.held_out import held_out
 from pipeline.segmentation.clean_map import clean_map
 from pipeline.segmentation.minimum_areas import percentile_areas
+from pipeline.segmentation.smoothing import smoothed_map
 from pipeline.segmentation.threshold import ThresholdFit, fit_thresholds
 from pipeline.stores import open_array, raster_of, read_box, read_table
 from pipeline.stores.documents import read_json, write_json
@@ -117,6 +118,7 @@ def _validation_histograms(
         for path in paths if any(annotated) else ():
             maps, truth = open_probability(path), open_array(normalized[image], "truth")
             check_grid(path, maps, expected=truth.shape)
+            maps = smoothed_map(maps, normalized=normalized[image], smoothing=config.smoothing)
             total += _histogram(maps, truth, ignored_array(normalized[image]), cleanings=annotated)
     return dict(zip(codes, total, strict=True))
 

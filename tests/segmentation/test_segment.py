@@ -321,6 +321,21 @@ def test_the_threshold_is_the_best_of_the_masks_that_will_be_written(tmp_path: P
         assert raw[code]["dice"] != cleaned[code]["dice"]
 
 
+def test_thresholds_masks_and_outlines_are_of_the_smoothed_map(tmp_path: Path) -> None:
+    smoothing, rows = {"method": "gaussian", "sigma": 2.5}, {"a": ("validation", 1, 1)}
+    noisy = np.clip(blobs(70, 40, seed=0) + random(1).normal(0, 0.2, (2, 70, 40)), 0, 1).astype(np.float16)
+    smooth = ndimage.gaussian_filter(noisy.astype(np.float64), (0, 2.5, 2.5)).astype(np.float16)
+    truth = (smooth >= 0.45).astype(np.uint8)
+    found = fitted(tmp_path / "fit", rows, {"a": (noisy, truth)}, smoothing=smoothing)["classes"]
+    plain = fitted(tmp_path / "plain", rows, {"a": (noisy, truth)})["classes"]
+    assert [found[code]["dice"] for code in ("EX", "OD")] == [1, 1]
+    assert all(plain[code]["dice"] < 1 for code in ("EX", "OD"))
+    store, collection = segmented(tmp_path / "cut", noisy, smoothing=smoothing, fill_holes=False)
+    np.testing.assert_array_equal(read(store, "masks"), expected_masks(smooth, areas=(0, 0), fill=False))
+    highest = [each["properties"]["measurements"]["max_probability"] for each in collection["features"]]
+    assert max(highest) == smooth.max()
+
+
 def test_pixels_that_nobody_is_sure_of_say_nothing_about_a_threshold(tmp_path: Path) -> None:
     probability, rows = blobs(70, 40, seed=0), {"a": ("validation", 1, 1)}
     truth = (blobs(70, 40, seed=1) >= 0.6).astype(np.uint8)

@@ -16,7 +16,7 @@ from pipeline.index.box_sums import Boxes, is_certain, truth_counts
 from pipeline.index.candidates import Candidates
 from pipeline.index.image import NormalizedImage
 from pipeline.index.sampling.candidate_pool import EMPTY, CandidatePool, apart, draw_keys, in_order, joined
-from pipeline.index.sampling.hard_negatives import HardBoxes, hard_pool, touches
+from pipeline.index.sampling.hard_negatives import HardBoxes, avoided_boxes, drawn_boxes, hard_pool, touches
 from pipeline.index.sampling.positions import around, jittered
 from pipeline.index.structure import structure
 from pipeline.seeds import stream
@@ -160,8 +160,7 @@ def _negatives(
 ) -> CandidatePool:
     which = (counted.truth == 0) & (counted.roi > 0) & (counted.roi >= sampling.least_roi * counted.area)
     which &= is_certain(image, counted.boxes)
-    if sampling.hard_negatives.use == "avoid":
-        which &= ~touches(counted.boxes, listed.boxes)
+    which &= ~touches(counted.boxes, avoided_boxes(listed, sampling.hard_negatives))
     boxes = counted.boxes[which]
     score = structure(image, boxes, modality=modality).astype(np.float64)
     key = draw_keys(counted.exponential[which], score, power=sampling.structure_power)
@@ -209,8 +208,10 @@ def candidate_pools(
         How often each place is drawn.
     """
     hard = EMPTY
-    if gives["hard"] and len(listed):
-        found = hard_pool(image, listed, seed=seed, patch=sampling.patch)
+    use = sampling.hard_negatives
+    boxes, avoided = drawn_boxes(listed, use), avoided_boxes(listed, use)
+    if gives["hard"] and len(boxes):
+        found = hard_pool(image, boxes, seed=seed, patch=sampling.patch, avoided=avoided)
         hard = found.select(apart(found.boxes, distance=spacing(sampling), most=most))
     positive = gives["positives"] and any(len(candidates.lesions[code]) for code in codes)
     if not (positive or gives["negatives"]):

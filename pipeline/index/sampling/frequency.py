@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.config import GuidedSampling
 from pipeline.errors import SamplingError
 from pipeline.index.candidates import Lesions
@@ -19,6 +22,7 @@ from pipeline.words import BACKGROUND
 __all__ = [
     "ClassQuotas",
     "Eligible",
+    "anchor_weights",
     "class_limits",
     "class_quotas",
     "eligible",
@@ -29,6 +33,8 @@ __all__ = [
 Eligible = Mapping[str, Mapping[str, Lesions]]
 """Image → class code → components that may give anchors."""
 
+AREA_STEPS = 2**32
+"""Weight of a component of one pixel, where small ones are favoured: whole numbers add up alike in any order."""
 EXACT_EXPONENT = 8
 """Up to this size a whole exponent is taken as an exact fraction."""
 
@@ -40,7 +46,7 @@ class ClassQuotas:
     frequencies: Mapping[str, int]
     """Class → f_c."""
     population: Mapping[str, int]
-    """Class → what an anchor is drawn among in all training images: components or pixels."""
+    """Class → what an anchor is drawn among in all training images: components, pixels, or the sum of weights."""
     requested: Mapping[str, int]
     """Class → N_c, and the number of background patches."""
     unlimited: Mapping[str, int]
@@ -76,6 +82,16 @@ def _amount(lesions: Lesions, *, by: str) -> int:
     if by == "pixels":
         return int(lesions.area.sum())
     return len(lesions) if by == "components" else int(len(lesions) > 0)
+
+
+def anchor_weights(lesions: Lesions, sampling: GuidedSampling) -> NDArray[np.int64]:
+    """Weight of each component when an anchor is drawn: 1, its area, or its area to a power below 0 in whole steps."""
+    if sampling.anchors == "pixels":
+        return np.asarray(lesions.area, dtype=np.int64)
+    if not sampling.area_power:
+        return np.ones(len(lesions), dtype=np.int64)
+    steps = AREA_STEPS * lesions.area.astype(np.float64) ** -sampling.area_power
+    return np.maximum(np.rint(steps), 1).astype(np.int64)
 
 
 def class_quotas(
@@ -180,12 +196,14 @@ def guided_quotas(
     quotas: dict[str, dict[str, int]] = {image_id: {} for image_id in sorted(images)}
     for code in codes:
         held = {image_id: images[image_id][code] for image_id in quotas}
-        weights = {image_id: _amount(lesions, by=sampling.anchors) for image_id, lesions in held.items()}
+        weights = {image_id: int(anchor_weights(lesions, sampling).sum()) for image_id, lesions in held.items()}
         capacity = {image_id: _capacity(lesions, sampling=sampling, most=drawn) for image_id, lesions in held.items()}
         rooms = GroupRoom(groups or {}, sampling.most_per_group)
         for image_id, quota in spread(number[code], weights=weights, capacity=capacity, rooms=rooms).items():
             quotas[image_id][code] = quota
-    population = frequencies(images, codes=codes, by=sampling.anchors)
+    population = {
+        code: sum(int(anchor_weights(lesions[code], sampling).sum()) for lesions in images.values()) for code in codes
+    }
     return ClassQuotas(frequency, population, {**number, BACKGROUND: background}, unlimited, quotas)
 
 

@@ -10,7 +10,14 @@ from pipeline.index.image import open_image
 from pipeline.index.sampling.candidate_pool import EMPTY, CandidatePool
 from pipeline.index.sampling.draw import draw_from_pools
 from pipeline.index.sampling.frequency import ClassQuotas, guided_quotas
-from pipeline.index.sampling.hard_negatives import HardBoxes, hard_pool, listed_for, touches
+from pipeline.index.sampling.hard_negatives import (
+    HardBoxes,
+    avoided_boxes,
+    drawn_boxes,
+    hard_pool,
+    listed_for,
+    touches,
+)
 from pipeline.index.sampling.plan import (
     FixedBoxes,
     ImagePlan,
@@ -78,10 +85,8 @@ def _background(
     if not pool:
         return {}
     group_of, limits, use = groups_of(pool), caps_of(sampling), sampling.hard_negatives
-    hard = dict.fromkeys(group_of, EMPTY)
-    if use.use == "draw":
-        found = each(lambda s: _hard(s, sampling, seed=job.seed, listed=listed), pool, workers=job.workers)
-        hard = dict(zip(group_of, found, strict=True))
+    found = each(lambda s: _hard(s, sampling, seed=job.seed, listed=listed), pool, workers=job.workers)
+    hard = dict(zip(group_of, found, strict=True))
     first = draw_from_pools(hard, wanted=round(total * use.share), groups=group_of, caps=limits)
     left = total - sum(first.values())
     weights = {source.image_id: source.candidates.roi_pixels for source in pool}
@@ -90,8 +95,7 @@ def _background(
     def plain(source: Source) -> Boxes:
         wish = wishes[source.image_id]
         boxes = background_boxes(open_image(source.store), seed=job.seed, wanted=wish, patch=sampling.patch)
-        if use.use == "avoid":
-            boxes = boxes[~touches(boxes, listed_for(listed, source.image_id).boxes)]
+        boxes = boxes[~touches(boxes, avoided_boxes(listed_for(listed, source.image_id), use))]
         return boxes[:left]
 
     boxes = dict(zip(group_of, each(plain, pool, workers=job.workers), strict=True))
@@ -112,8 +116,11 @@ def _under(count: int, cap: int | None, *, used: int) -> int:
 
 
 def _hard(source: Source, sampling: GuidedSampling, *, seed: int, listed: Mapping[str, HardBoxes]) -> CandidatePool:
-    boxes = listed_for(listed, source.image_id)
-    return hard_pool(open_image(source.store), boxes, seed=seed, patch=sampling.patch) if len(boxes) else EMPTY
+    found, use = listed_for(listed, source.image_id), sampling.hard_negatives
+    boxes, avoided = drawn_boxes(found, use), avoided_boxes(found, use)
+    if not len(boxes):
+        return EMPTY
+    return hard_pool(open_image(source.store), boxes, seed=seed, patch=sampling.patch, avoided=avoided)
 
 
 def _share_notes(quotas: ClassQuotas, *, sampling: GuidedSampling) -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.config import HardNegatives
 from pipeline.errors import SamplingError
 from pipeline.index.box_sums import Boxes, box_sums, is_certain
 from pipeline.index.image import NormalizedImage
@@ -16,7 +17,16 @@ from pipeline.index.sampling.positions import around, jittered
 from pipeline.seeds import stream
 from pipeline.stores import read_table
 
-__all__ = ["COLUMNS", "HardBoxes", "hard_pool", "listed_for", "read_hard_negatives", "touches"]
+__all__ = [
+    "COLUMNS",
+    "HardBoxes",
+    "avoided_boxes",
+    "drawn_boxes",
+    "hard_pool",
+    "listed_for",
+    "read_hard_negatives",
+    "touches",
+]
 
 COLUMNS = {
     "image_id": "Image.",
@@ -119,7 +129,25 @@ def touches(boxes: Boxes, listed: Boxes) -> NDArray[np.bool_]:
     return found
 
 
-def hard_pool(image: NormalizedImage, hard: HardBoxes, *, seed: int, patch: int) -> CandidatePool:
+def drawn_boxes(hard: HardBoxes, use: HardNegatives) -> HardBoxes:
+    """Listed boxes that negatives are taken from."""
+    if use.use == "avoid":
+        return HardBoxes(hard.boxes[:0], hard.score[:0])
+    likely = ~_suspected(hard, use)
+    return HardBoxes(hard.boxes[likely], hard.score[likely])
+
+
+def avoided_boxes(hard: HardBoxes, use: HardNegatives) -> Boxes:
+    """Listed boxes ``(n, 4)`` that no negative touches."""
+    return hard.boxes if use.use == "avoid" else np.asarray(hard.boxes[_suspected(hard, use)])
+
+
+def _suspected(hard: HardBoxes, use: HardNegatives) -> NDArray[np.bool_]:
+    """Boxes where the earlier model is so sure that the truth is doubted."""
+    return np.asarray(hard.score >= (np.inf if use.suspected_from is None else use.suspected_from))
+
+
+def hard_pool(image: NormalizedImage, hard: HardBoxes, *, seed: int, patch: int, avoided: Boxes) -> CandidatePool:
     """Candidate pool of hard negatives: patches without truth around listed boxes, weighted by their scores.
 
     Parameters
@@ -132,6 +160,8 @@ def hard_pool(image: NormalizedImage, hard: HardBoxes, *, seed: int, patch: int)
         Seed of the run.
     patch
         Side of a patch.
+    avoided
+        Boxes ``(n, 4)`` that no patch touches.
 
     Returns
     -------
@@ -150,7 +180,7 @@ def hard_pool(image: NormalizedImage, hard: HardBoxes, *, seed: int, patch: int)
     wish, keep = (middle[:, None] + shift).reshape(-1, 2), np.repeat(middle, TRIES, axis=0)
     tried = around(wish, keep=keep, height=image.height, width=image.width, patch=patch)
     empty = box_sums(image.any_truth, tried, planes=1, rows=image.rows)[:, 0] == 0
-    free = (empty & is_certain(image, tried)).reshape(len(boxes), TRIES)
+    free = (empty & is_certain(image, tried) & ~touches(tried, avoided)).reshape(len(boxes), TRIES)
     chosen = tried.reshape(len(boxes), TRIES, 4)[np.arange(len(boxes)), free.argmax(axis=1)]
     exponential = stream(seed, "index", image.image_id, "hard", "order").standard_exponential(len(boxes))
     found = CandidatePool(draw_keys(exponential, score, power=1.0), chosen, score)

@@ -74,7 +74,15 @@ def component_order(seed: int, image_id: str, code: str, *, components: int, cou
 
 
 def anchors(
-    lesions: Lesions, *, seed: int, image_id: str, code: str, count: int, by: str, most: int | None = None
+    lesions: Lesions,
+    *,
+    seed: int,
+    image_id: str,
+    code: str,
+    count: int,
+    by: str,
+    most: int | None = None,
+    weights: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Anchors of an (image, class): the first draws of its stream, as components, pixels and jitter.
 
@@ -99,7 +107,13 @@ def anchors(
         numbers in [0, 1) for the jitter ``(n, 2)``.
     """
     chance = stream(seed, "index", image_id, code, "draw").random((count, 3))
-    if by == "components":
+    if by == "components" and weights is not None:
+        place = _weighted(weights, chance=stream(seed, "index", image_id, code, "area").random(count))
+        if most is not None:
+            order = component_order(seed, image_id, code, components=len(lesions), count=len(lesions))
+            place, _ = _not_more_often(place, order=order, most=most)
+        pixel = (chance[:, 0] * lesions.area[place]).astype(np.int64)
+    elif by == "components":
         place = component_order(seed, image_id, code, components=len(lesions), count=count)
         pixel = (chance[:, 0] * lesions.area[place]).astype(np.int64)
     else:
@@ -112,6 +126,13 @@ def anchors(
             place, moved = _not_more_often(place, order=order, most=most)
             pixel = np.where(moved, (chance[:, 0] * lesions.area[place]).astype(np.int64), pixel)
     return place, pixel, chance[:, 1:]
+
+
+def _weighted(weights: NDArray[np.int64], *, chance: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Components in proportion to their weights, one for each number in [0, 1)."""
+    end = np.cumsum(weights)
+    flat = (chance * int(weights.sum())).astype(np.int64)
+    return np.minimum(np.searchsorted(end, flat, side="right"), max(len(weights) - 1, 0))
 
 
 def _not_more_often(

@@ -11,6 +11,7 @@ from pipeline.config import GuidedSampling
 from pipeline.errors import SamplingError
 from pipeline.index.candidates import Lesions
 from pipeline.index.sampling.frequency import (
+    AREA_STEPS,
     class_quotas,
     eligible,
     frequencies,
@@ -77,6 +78,16 @@ def test_image_quotas_follow_what_anchors_are_drawn_among_and_ties_go_by_image_i
     )
     assert {key: quota["MA"] for key, quota in by_pixels.images.items()} == {"i": 1, "j": 9, "k": 8}
     assert (by_components.population, by_pixels.population) == ({"MA": 6}, {"MA": 18})
+
+
+def test_images_of_small_lesions_give_more_where_these_are_favoured():
+    images = {"i": {"MA": lesions(1, 1)}, "j": {"MA": lesions(16, 16)}}
+    sampling = GuidedSampling(strategy="guided", total=100, area_power=0.5)
+    found = guided_quotas(images, codes=("MA",), sampling=sampling)
+    assert {key: quota["MA"] for key, quota in found.images.items()} == {"i": 80, "j": 20}
+    assert found.population["MA"] == 2 * AREA_STEPS + 2 * AREA_STEPS // 4
+    with pytest.raises(ValueError, match="area_power"):
+        GuidedSampling(strategy="guided", anchors="pixels", area_power=0.5)
 
 
 def test_background_is_taken_from_the_total_before_the_classes():

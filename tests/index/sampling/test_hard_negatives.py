@@ -94,7 +94,7 @@ def test_patches_hold_the_middle_of_their_box_and_no_truth_and_are_moved_where_t
     image = open_image(make(i=picture(truth)).normalized["i"])
     # The patch centred on the second box would hold truth; none around the third can be without.
     boxes = np.array([[5, 5, 9, 9], [38, 30, 42, 32], [40, 24, 41, 25]])
-    found = hard_pool(image, HardBoxes(boxes, np.array([0.2, 0.9, 1.0])), seed=0, patch=16)
+    found = hard_pool(image, HardBoxes(boxes, np.array([0.2, 0.9, 1.0])), seed=0, patch=16, avoided=boxes[:0])
     assert len(found) == 2
     for (y0, x0, y1, x1), weight in zip(found.boxes.tolist(), found.weight, strict=True):
         middle = {0.2: (7, 7), 0.9: (40, 31)}[weight]
@@ -158,6 +158,38 @@ def test_avoiding_keeps_every_negative_off_the_boxes(lesions, tmp_path, strategy
     assert len(rows) >= 10
     away = (rows["y"] >= 60) | (rows["y"] + 16 <= 30) | (rows["x"] >= 70) | (rows["x"] + 16 <= 30)
     assert away.all()
+
+
+@pytest.mark.parametrize("strategy", ["balanced", "guided"])
+def test_suspected_label_errors_are_neither_drawn_nor_touched(lesions, tmp_path, strategy):
+    """Where the earlier model is sure of a lesion that the truth lacks, the truth may be wrong."""
+    rows = [(name, 30, 30, 20, 20, 0.97) for name in "ab"]
+    rows += [("b", y, x, 2, 2, 0.5) for y in range(30, 80, 8) for x in range(5, 90, 8)]
+    path = listed(tmp_path, rows)
+    if strategy == "balanced":
+        sampling = balanced(hard={"share": 0.4, "suspected_from": 0.97})
+    else:
+        hard = HardNegatives(table="t", share=0.4, suspected_from=0.97)
+        sampling = GuidedSampling(strategy="guided", patch=16, total=40, background_share=0.5, hard_negatives=hard)
+    frame = negatives(lesions.index(sampling, hard_negatives=path))
+    away = (frame["y"] >= 50) | (frame["y"] + 16 <= 30) | (frame["x"] >= 50) | (frame["x"] + 16 <= 30)
+    assert away.all()
+    assert is_hard(frame).sum() == (4 if strategy == "balanced" else 8)
+    assert (frame.loc[is_hard(frame), "draw_weight"] == 0.5).all()
+
+
+@pytest.mark.parametrize("strategy", ["balanced", "guided"])
+def test_a_limit_that_no_score_reaches_changes_no_row(lesions, tmp_path, strategy):
+    path = listed(tmp_path, [("b", y, x, 2, 2, 0.5) for y in range(30, 80, 8) for x in range(5, 90, 8)])
+
+    def rows(**limit):
+        if strategy == "balanced":
+            return lesions.index(balanced(hard={"share": 0.4, **limit}), hard_negatives=path)
+        hard = HardNegatives(table="t", share=0.4, **limit)
+        sampling = GuidedSampling(strategy="guided", patch=16, total=40, background_share=0.5, hard_negatives=hard)
+        return lesions.index(sampling, hard_negatives=path)
+
+    pd.testing.assert_frame_equal(rows(), rows(suspected_from=0.9))
 
 
 def test_guided_background_takes_its_share_from_the_list_and_keeps_the_total(lesions, tmp_path):

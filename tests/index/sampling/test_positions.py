@@ -8,9 +8,11 @@ from scipy import ndimage
 
 from pipeline.arrays.components import whole_components
 from pipeline.arrays.raster import Raster
+from pipeline.config import GuidedSampling
 from pipeline.errors import StoreError
 from pipeline.index.candidates import Lesions
 from pipeline.index.image import open_image
+from pipeline.index.sampling.frequency import anchor_weights
 from pipeline.index.sampling.positions import (
     STRIP_ROWS,
     anchors,
@@ -112,6 +114,23 @@ def test_every_component_is_equally_likely_however_small_and_every_pixel_of_it()
     assert np.bincount(pixel[place == 1], minlength=20).min() > 20  # 50 expected
     by_pixels = np.bincount(drawn(lesions, 2100, "pixels")[0])
     assert by_pixels[0] == pytest.approx(100, abs=40)
+
+
+def test_small_components_are_drawn_in_proportion_to_their_weights_and_the_first_draws_stay():
+    mask = np.zeros((20, 20), bool)
+    mask[0, 0] = mask[5:9, 5:10] = True  # 1 and 20 pixels
+    lesions = lesions_of(mask)
+    weights = anchor_weights(lesions, GuidedSampling(strategy="guided", area_power=0.5))
+    assert weights[0] / weights[1] == pytest.approx(20**0.5)
+    options = {**ADDRESS, "by": "components", "weights": weights}
+    place, pixel, chance = anchors(lesions, count=4000, **options)
+    assert np.bincount(place)[0] / 4000 == pytest.approx(20**0.5 / (1 + 20**0.5), abs=0.03)
+    assert ((pixel >= 0) & (pixel < lesions.area[place])).all()
+    for short, long in zip(anchors(lesions, count=500, **options), (place, pixel, chance), strict=True):
+        np.testing.assert_array_equal(short, long[:500])
+    np.testing.assert_array_equal(chance, anchors(lesions, **ADDRESS, by="components", count=4000)[2])
+    few, _, _ = anchors(lesions, count=6, most=3, **options)
+    assert np.bincount(few).tolist() == [3, 3]
 
 
 @settings(max_examples=40, deadline=None)
