@@ -19,7 +19,7 @@ from torch import nn
 from pipeline.cli import main
 from pipeline.errors import ModelError, StoreError
 from pipeline.model.bioimageio import check_description, write_bioimageio
-from pipeline.model.checkpoint import read_card
+from pipeline.model.card import read_card
 from pipeline.model.ensemble import load_networks, write_ensemble
 from pipeline.model.export import (
     TOLERANCE,
