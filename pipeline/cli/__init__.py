@@ -7,10 +7,12 @@ check_patches  expected patches of each sampling, and splits that nothing can be
 check_table    table of a data set: images, truth, and the time, disk and memory of each stage
 clean          results that the configuration no longer names
 compare        two results held against each other
+completion     script for the completion of a shell
 config         parameters of a data set, and where each comes from
 export         a trained model for other programs
 index          a look at a patch index, and its patches for other programs
 predict        a trained model on one new image
+run            the workflow, after its configuration was checked
 verify         every byte of the results compared with its checksum
 """
 
@@ -22,10 +24,12 @@ from pathlib import Path
 from pipeline.cli.check import add_check
 from pipeline.cli.clean import add_clean
 from pipeline.cli.compare import add_compare
+from pipeline.cli.completion import add_completion
 from pipeline.cli.config import add_config
 from pipeline.cli.export import add_export
 from pipeline.cli.index import add_index
 from pipeline.cli.predict import add_predict
+from pipeline.cli.run import add_run
 from pipeline.cli.verify import add_verify
 from pipeline.errors import PipelineError
 from pipeline.stores.disk import room_on_disk
@@ -38,14 +42,29 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lesionmap", description="Single things beside the workflow (snakemake).")
     parser.add_argument("--version", action="version", version=f"lesionmap {versions()['lesionmap']}")
     commands = parser.add_subparsers(dest="command", required=True)
-    for add in (add_check, add_predict, add_index, add_compare, add_verify, add_clean, add_config, add_export):
+    for add in (
+        add_run,
+        add_check,
+        add_predict,
+        add_index,
+        add_compare,
+        add_verify,
+        add_clean,
+        add_config,
+        add_export,
+        add_completion,
+    ):
         add(commands)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code. Errors raised on purpose are one message, not a traceback."""
-    arguments = _parser().parse_args(argv)
+    given, parser = list(sys.argv[1:] if argv is None else argv), _parser()
+    arguments, others = parser.parse_known_args(given)
+    arguments.given, arguments.parser = given[1:], parser
+    if others and arguments.command != "run":  # those of the workflow are Snakemake's
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
     try:
         with room_on_disk(_written_to(arguments)):
             code: int = arguments.run(arguments)

@@ -55,7 +55,7 @@ class ExpectedPatches:
 
     @property
     def few(self) -> bool:
-        """Whether fewer than half of the patches asked for are drawn."""
+        """Shortage: whether fewer than half of the patches asked for are drawn."""
         return 2 * self.drawn < self.asked
 
 

@@ -18,12 +18,14 @@ SHOWN = 3
 ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Columns of a table, and its rows."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
-            reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
-            return list(reader)
+            columns = [name.strip() for name in reader.fieldnames or ()]
+            reader.fieldnames = columns
+            return columns, list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(
             "The table cannot be read.",
@@ -43,14 +45,23 @@ def lookup_column(path: Path, *, column: str) -> dict[str, str]:
         The file or a column is missing, an id stands twice, or an id is not safe in a path.
     """
     names: dict[str, str] = {}
-    for number, row in enumerate(_rows(path), start=2):
-        if row.get("image_id") is None or row.get(column) is None:
+    columns, rows = _rows(path)
+    if missing := [name for name in ("image_id", column) if name not in columns]:
+        raise ManifestError(
+            f"A column is missing: {' and '.join(missing)}.",
+            where=f"{path}, line 1",
+            found=f"columns {', '.join(columns)}" if columns else "an empty file",
+            expected=f"columns image_id and {column}",
+            remedy="Separate the columns by commas." if len(columns) == 1 else "Name the column so, or add it.",
+        )
+    for number, row in enumerate(rows, start=2):
+        if row["image_id"] is None or row[column] is None:
             raise ManifestError(
-                "A column is missing.",
+                "A line has fewer values than there are columns.",
                 where=f"{path}, line {number}",
-                found=", ".join(map(str, row)),
-                expected=f"columns image_id and {column}",
-                remedy="Separate the columns by commas." if len(row) == 1 else "Add the column.",
+                found=", ".join(str(value) for value in row.values() if value is not None),
+                expected=f"a value for each of the columns {', '.join(columns)}",
+                remedy="Complete the line, or take it out.",
             )
         name = unicodedata.normalize("NFC", row["image_id"].strip())
         if "/" in name or "\\" in name or name.startswith(".") or name in names:

@@ -480,6 +480,22 @@ def test_the_folder_of_the_patient_stands_in_all_patterns_or_in_none():
         record(folder=GROUPED | {"images": "**/{image}.png"})
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("image_id,patient\n", ["missing: split", "a.csv, line 1", "columns image_id, patient"]),
+        ("name,patient\na,b\n", ["missing: image_id and split", "columns name, patient"]),
+        ("", ["an empty file"]),
+        ("image_id,split\na,train\nb\n", ["fewer values", "a.csv, line 3", "found:    b"]),
+    ],
+)
+def test_a_table_says_which_column_it_lacks_and_which_it_has(tmp_path, text, words):
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(ManifestError) as caught:
+        lookup_column(tmp_path / "a.csv", column="split")
+    assert all(word in str(caught.value) for word in words)
+
+
 def test_spaces_beside_names_of_columns_do_not_count_and_other_separators_are_said(tmp_path):
     (tmp_path / "a.csv").write_text("image_id, patient\na, P \n")
     assert lookup_column(tmp_path / "a.csv", column="patient") == {"a": "P"}

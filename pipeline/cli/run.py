@@ -1,0 +1,43 @@
+"""Command ``run``: the workflow, after its configuration was checked; what Snakemake would stop at with a traceback is one message."""
+
+import argparse
+import os
+import sys
+
+from pipeline.cli.arguments import PROJECT
+from pipeline.cli.check import configuration
+from pipeline.config.run import plan_run
+from pipeline.raw.datasets.listing import images_of_run
+
+__all__ = ["add_run"]
+
+EXAMPLES = """examples:
+  lesionmap run -n all --configfile mine.yaml     what would be made, and why
+  lesionmap run -j8 all --configfile mine.yaml --config datasets='["idrid"]'
+
+All arguments are those of snakemake, which is called with this project's Snakefile."""
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    _, datasets = plan_run(configuration(arguments), shipped_manifest=PROJECT / "datasets_manifest.yaml")
+    for each in datasets:
+        images_of_run(each)
+    sys.stdout.flush()
+    # In place of this process, so that signals reach the workflow itself.
+    os.execv(  # noqa: S606
+        sys.executable, [sys.executable, "-m", "snakemake", "-s", str(PROJECT / "Snakefile"), *arguments.given]
+    )
+
+
+def add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to those of the parser."""
+    run = commands.add_parser(
+        "run",
+        help="check the configuration, then run the workflow: arguments as for snakemake",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    run.add_argument("--configfile", "--configfiles", nargs="+", default=[], metavar="FILE", help="as for snakemake")
+    run.add_argument("--config", "-C", nargs="*", default=[], metavar="KEY=VALUE", help="as for snakemake")
+    run.set_defaults(run=_run)

@@ -1,0 +1,59 @@
+"""Commands that stand before others: the workflow after a check, and a script that completes them."""
+
+import os
+import subprocess
+
+import pytest
+
+from pipeline.cli import main
+
+
+@pytest.fixture
+def called(monkeypatch, tmp_path):
+    """Arguments of the workflow, each time it is called."""
+    calls = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "execv", lambda path, arguments: calls.append(arguments))
+    return calls
+
+
+def test_run_hands_its_arguments_to_snakemake_as_they_are(called):
+    given = ["-j8", "all", "--config", "seed=1", "--keep-going", "-n"]
+    main(["run", *given])
+    (arguments,) = called
+    assert arguments[1:4] == ["-m", "snakemake", "-s"]
+    assert arguments[4].endswith("Snakefile")
+    assert arguments[5:] == given
+
+
+@pytest.mark.parametrize("content", [b"a: [", b"seed: \xff\xfe", b"raw: &a {folds: *a}", b"raw: {fold: 5}", None])
+def test_a_wrong_file_is_one_message_and_nothing_is_run(called, capsys, tmp_path, content):
+    if content is None:
+        (tmp_path / "mine.yaml").mkdir()
+    else:
+        (tmp_path / "mine.yaml").write_bytes(content)
+    assert main(["run", "-n", "all", "--configfile", "mine.yaml"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("to do:") == 1
+    assert not called
+
+
+def test_other_commands_refuse_arguments_that_they_do_not_know(capsys):
+    with pytest.raises(SystemExit):
+        main(["check", "--depe"])
+    assert "unrecognized arguments: --depe" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_completion_names_every_command(capsys, shell):
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert all(name in script for name in ("check", "run", "predict", "--configfile", "--deep", "compare"))
+
+
+def test_completion_completes_in_bash(capsys):
+    assert main(["completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    ask = f"{script}\nCOMP_WORDS=(lesionmap pre); COMP_CWORD=1; _shtab_lesionmap; echo ${{COMPREPLY[@]}}"
+    done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["predict"]
