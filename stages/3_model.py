@@ -17,7 +17,11 @@ def model_fit(smk: Any) -> None:
     from pipeline.config import ModelSettings
     from pipeline.model.precision import resolved_precision
     from pipeline.model.train import Inputs, train
+    from pipeline.runtime.tracking import check_tracking, track_model
 
+    history = Path(smk.resources.mlflow) if smk.resources.mlflow else None
+    if history:
+        check_tracking()
     config = smk.params.config
     index = Path(smk.input.index)
     normalized = by_image(smk.input.normalized)
@@ -36,6 +40,8 @@ def model_fit(smk: Any) -> None:
         job=job_of("model", config=config, code=smk.params.code, inputs=inputs, libraries=LIBRARIES),
         output=Path(smk.output[0]),
     )
+    if history:
+        track_model(Path(smk.output[0]), folder=history)
 
 
 def model_ensemble(smk: Any) -> None:

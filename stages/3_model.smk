@@ -25,9 +25,10 @@ rule model_fit:
     resources:
         mem_mb=memory_of("model_fit"),
         network=1,
-        # Not a parameter: how many processes read the patches changes nothing in the weights.
+        # Not a parameter: how many processes read the patches, or who keeps a history, changes no weight.
         readers=lambda w: model_settings(w).readers,
         reader_start=lambda w: model_settings(w).reader_start,
+        mlflow=lambda w: run_of(w).config.model.mlflow or "",
     params:
         **recorded(lambda w: depends.model_fit(run_of(w), w.model), script="3_model.py", function="model_fit", slots=80),
         **ENCODER_CONTENTS,

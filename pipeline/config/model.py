@@ -150,6 +150,12 @@ class ModelConfig(Strict):
     folds: Annotated[int, Field(ge=0, le=100)] = Field(
         0, description="Cross-validation: each model is trained once a fold, and is the ensemble of these; 0: no folds."
     )
+    mlflow: str | None = Field(
+        None,
+        min_length=1,
+        description="Folder of a local MLflow database that keeps a run of each model trained from now on, relative to the"
+        " working folder; null: none. Needs the extra `mlflow`.",
+    )
     predict: tuple[str, ...] | None = Field(
         None, min_length=1, description="Models and ensembles that get maps and a place in the report; null: all."
     )

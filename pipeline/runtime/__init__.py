@@ -13,5 +13,6 @@ processes    processes of this and of other hosts; children of a killed one
 progress     windows done, rate and time left, as a bar or in the log
 run_lock     lock of a results folder, held by the main process of a run
 threads      ordered work on several threads, and threads of torch that sleep while they wait
+tracking     tracking of trained models by MLflow, in a local database
 torn_notes   notes of Snakemake that a power cut tore
 """

@@ -1,0 +1,121 @@
+"""Tracking of trained models by MLflow: a run each, in a local database, without a server or a connection.
+
+The folder holds ``mlflow.db`` and the files of the runs; ``mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db`` shows
+them where the whole of MLflow is installed.
+"""
+
+import logging
+import math
+import os
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import ConfigurationError
+from pipeline.stores import read_table
+from pipeline.stores.documents import read_json
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+__all__ = ["check_tracking", "track_model"]
+
+logger = logging.getLogger(__name__)
+
+NEEDED = ("mlflow", "alembic", "sqlalchemy")
+LONGEST = 500
+"""Characters of a parameter that MLflow keeps."""
+AT_ONCE = 100
+"""Parameters that it takes at once."""
+FILES = ("card.json", "history.csv", "progress.png")
+
+
+def check_tracking() -> None:
+    """Check that MLflow is installed, before a training whose run it is to keep.
+
+    Raises
+    ------
+    ConfigurationError
+        Names what is missing.
+    """
+    if missing := [name for name in NEEDED if find_spec(name) is None]:
+        raise ConfigurationError(
+            "MLflow is not installed.",
+            where="model.mlflow",
+            found=f"no {', '.join(missing)}",
+            expected="the extra `mlflow`",
+            remedy="Install it: pip install --constraint constraints.txt '.[mlflow]', or set model.mlflow to null.",
+        )
+
+
+def track_model(model: Path, *, folder: Path) -> None:
+    """Run of a trained model: parameters, the scores of each epoch, card and curves; nothing where it is kept already.
+
+    A database that cannot be written is said in the log, and the model stays as it is.
+
+    Parameters
+    ----------
+    model
+        ``model/{model}/``.
+    folder
+        Where database and files lie.
+    """
+    client = _client(folder)
+    from mlflow.exceptions import MlflowException
+
+    try:
+        _track(client, model, folder=folder)
+    except (MlflowException, OSError) as problem:
+        logger.warning("MLflow keeps no run of %s: %s", model.name, problem)
+
+
+def _client(folder: Path) -> "MlflowClient":
+    # It would report its use to a server; there is no other switch than this.
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # noqa: TID251
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    from mlflow.tracking import MlflowClient
+
+    folder.mkdir(parents=True, exist_ok=True)
+    uri = f"sqlite:///{(folder / 'mlflow.db').resolve()}"
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _track(client: "MlflowClient", model: Path, *, folder: Path) -> None:
+    from mlflow.entities import Metric, Param
+
+    card = read_json(model / "card.json")
+    weights = str(card["files"]["weights.pt"])
+    experiment = _experiment(client, str(card["dataset"]), folder=folder)
+    if client.search_runs([experiment], filter_string=f"tags.weights = '{weights}'"):
+        return
+    tags = {"weights": weights, "warnings": "\n".join(card["warnings"]), "selected_by": str(card["selected_by"])}
+    run = client.create_run(experiment, run_name=model.name, tags=tags).info.run_id
+    params = [Param(key, str(value)[:LONGEST]) for key, value in _flat({**card["settings"], "seed": card["seed"]})]
+    for at in range(0, len(params), AT_ONCE):
+        client.log_batch(run, params=params[at : at + AT_ONCE])
+    for row in read_table(model / "history.parquet").to_dict("records"):
+        scores = {str(name): float(value) for name, value in row.items() if name != "epoch"}
+        found = [Metric(name, value, 0, int(row["epoch"])) for name, value in scores.items() if math.isfinite(value)]
+        client.log_batch(run, metrics=found)
+    for name in FILES:
+        client.log_artifact(run, str(model / name))
+    client.set_terminated(run)
+
+
+def _experiment(client: "MlflowClient", dataset: str, *, folder: Path) -> str:
+    found = client.get_experiment_by_name(dataset)
+    if found is not None:
+        return str(found.experiment_id)
+    place = (folder / dataset).resolve().as_uri()
+    return str(client.create_experiment(dataset, artifact_location=place))
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Values of nested mappings by their keys joined with points."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}", value
