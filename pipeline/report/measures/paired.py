@@ -1,6 +1,6 @@
 """Paired differences of two results: for each image that both measured, the value of the one less that of the other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.report.measures.intervals import bootstrap_interval
+from pipeline.report.measures.summary import NORMALISED, ORIGINAL, grids_of, on_grid
 from pipeline.seeds import stream
 
-__all__ = ["MEASURES", "PairedDifference", "paired_differences"]
+__all__ = ["MEASURES", "PairedDifference", "image_differences", "on_common_grid", "paired_differences"]
 
 MEASURES = ("dice", "ap")
 """Columns of a table of images that are compared."""
@@ -47,8 +48,7 @@ def paired_differences(
     Parameters
     ----------
     first, second
-        Tables ``report/{model}.{fusion}.images.parquet``: ``split``, ``image_id``, ``group_id``, ``class_code`` and the
-        measures. Rows of one alone, and images without a value in one of them, are left out.
+        See `image_differences`.
     draws
         Bootstrap samples over groups.
     seed
@@ -61,26 +61,59 @@ def paired_differences(
     tuple
         By split, class in the order of the first table, and measure; nothing where no image has both values.
     """
-    joined = _texts(first).merge(_texts(second), on=KEYS, suffixes=("_first", "_second"))
-    return tuple(_differences(joined, measures=measures, draws=draws, seed=seed))
+    found = image_differences(first, second, measures=measures)
+    return tuple(
+        _difference(rows, name=(str(split), str(code), str(measure)), draws=draws, seed=seed)
+        for (split, code, measure), rows in found.groupby(["split", "class_code", "measure"], sort=False)
+    )
+
+
+def image_differences(first: pd.DataFrame, second: pd.DataFrame, *, measures: Sequence[str] = MEASURES) -> pd.DataFrame:
+    """Values of two tables for each image, class and measure, and their differences.
+
+    Parameters
+    ----------
+    first, second
+        Tables ``report/{model}.{fusion}.images.parquet``: ``split``, ``image_id``, ``group_id``, ``class_code``, the
+        measures, and perhaps ``grid``. They are compared on the grid of the originals where both have it. Rows of one
+        alone, and images without a value in one of them, are left out.
+    measures
+        Columns to compare.
+
+    Returns
+    -------
+    DataFrame
+        ``split``, ``class_code``, ``measure``, ``image_id``, ``group_id``, ``first``, ``second``, ``difference`` (the second less
+        the first); by split, class in the order of the first table, and measure.
+    """
+    tables = on_common_grid([first, second])
+    joined = _texts(tables[0]).merge(_texts(tables[1]), on=KEYS, suffixes=("_first", "_second"))
+    parts = [
+        rows.assign(measure=measure, first=rows[f"{measure}_first"], second=rows[f"{measure}_second"])
+        for _, rows in joined.groupby(["split", "class_code"], sort=False)
+        for measure in measures
+    ]
+    names = ["split", "class_code", "measure", "image_id", "group_id", "first", "second"]
+    found = pd.concat(parts) if parts else pd.DataFrame(columns=[*KEYS, "measure", "group_id_first", "first", "second"])
+    found = found.rename(columns={"group_id_first": "group_id"})[names].dropna(subset=["first", "second"])
+    return found.assign(difference=found["second"] - found["first"]).reset_index(drop=True)
+
+
+def on_common_grid(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Rows of tables of images on one grid: that of the originals where all have it. Another grid holds the images again."""
+    if not all("grid" in table for table in tables):
+        return list(tables)
+    grid = ORIGINAL if all(ORIGINAL in grids_of(table) for table in tables) else NORMALISED
+    return [on_grid(table, grid) for table in tables]
 
 
 def _texts(table: pd.DataFrame) -> pd.DataFrame:
     return table.astype(dict.fromkeys((*KEYS, "group_id"), str))
 
 
-def _differences(joined: pd.DataFrame, *, measures: Sequence[str], draws: int, seed: int) -> Iterator[PairedDifference]:
-    for (split, code), rows in joined.groupby(["split", "class_code"], sort=False):
-        for measure in measures:
-            both = rows.dropna(subset=[f"{measure}_first", f"{measure}_second"])
-            if len(both):
-                yield _difference(both, name=(str(split), str(code), measure), draws=draws, seed=seed)
-
-
 def _difference(rows: pd.DataFrame, *, name: tuple[str, str, str], draws: int, seed: int) -> PairedDifference:
-    one, other = (rows[f"{name[2]}_{which}"].to_numpy(np.float64) for which in ("first", "second"))
-    change = other - one
-    groups = pd.DataFrame({"sum": change, "count": 1.0}).groupby(rows["group_id_first"].to_numpy()).sum()
+    one, other, change = (rows[which].to_numpy(np.float64) for which in ("first", "second", "difference"))
+    groups = pd.DataFrame({"sum": change, "count": 1.0}).groupby(rows["group_id"].to_numpy()).sum()
     random = stream(seed, "report", "paired", *name)
     low, high = bootstrap_interval(groups.to_numpy(), _mean, rng=random, n=draws) or (None, None)
     return PairedDifference(

@@ -27,6 +27,7 @@ def table(values: dict[str, float], *, code: str = "MA", split: str = "test", gr
     return pd.DataFrame(rows, columns=["split", "image_id", "group_id", "class_code", "dice"]).assign(ap=math.nan)
 
 
+GRIDS = {"normalised": 0.25, "original": 0.5}
 VALUES = st.dictionaries(st.integers(0, 20), st.floats(0, 1) | st.just(math.nan), max_size=9)
 
 
@@ -70,3 +71,14 @@ def test_images_of_a_patient_are_drawn_together():
     assert (together.groups, together.difference) == (10, apart.difference)
     assert together.high - together.low > 2 * (apart.high - apart.low)
     assert paired_differences(table(one, groups=9), table(other, groups=9))[0].low is None
+
+
+def test_an_image_counts_once_whatever_the_number_of_grids():
+    one = pd.concat([table({"i1": value, "i2": value}).assign(grid=grid) for grid, value in GRIDS.items()])
+    other = one.assign(dice=one["dice"] + [0.0, 0.1, 0.2, 0.4])
+    (found,) = paired_differences(one, other)
+    assert (found.images, found.first) == (2, GRIDS["original"])
+    assert found.difference == pytest.approx(0.3)
+    alone = one[one["grid"] == "normalised"]
+    (found,) = paired_differences(alone, other)
+    assert (found.images, found.first) == (2, GRIDS["normalised"])
