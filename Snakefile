@@ -1,5 +1,4 @@
 """lesionmap: folders of large medical images -> patch datasets, models, lesion maps, a report.
-
     snakemake -j8 all              everything, on the built-in samples
     snakemake -j8 normalized       up to a stage: raw normalized index model probability segmentation report
 Parameters: stages/config.yaml. Facts about data sets: datasets_manifest.yaml."""
@@ -29,6 +28,7 @@ include: "stages/3_model.smk"
 include: "stages/4_probability.smk"
 include: "stages/5_segmentation.smk"
 include: "stages/6_report.smk"
+include: "stages/experiments.smk"
 include: "stages/run_lock.smk"
 
 

@@ -6,6 +6,7 @@ dumped to a plain dict for provenance and validated again inside a job. The text
 augmentation   a study's set of random changes of stage model, or a list of them
 colours        names and bytes of colours
 depends        values that the results of each rule depend on
+depends_experiments   values that the page of experiments depends on
 experiments    comparisons of arms, expanded into models, fusions and variants of a data set
 index          strategies, patches, quotas of stage index
 manifest       facts of the data sets

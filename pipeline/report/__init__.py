@@ -1,6 +1,7 @@
 """Report of a run: metrics per image and class, pictures, plots, and one page that opens from disk.
 
 end_of_run    lines at the end of a run: where the report is, its headline, warnings
+experiments   tables of experiments: results of the arms read, measures and differences written
 measures      metrics, averages, intervals, window borders: tables
 old_results   results of models, fusions and samplings that are no longer named
 origins       what results were made with, and what differs between two

@@ -1,5 +1,6 @@
 """Measures of segmentations: Dice, IoU, average precision, bootstrap intervals, window borders.
 
+arms        measures and paired differences of the arms of an experiment
 averages    averages over classes and images that carry their names
 borders     seam error at window borders, and lonely false positives, per fusion
 evaluate    metrics of one model with one fusion, per image and per class

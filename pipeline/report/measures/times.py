@@ -14,7 +14,7 @@ import pandas as pd
 from pipeline.stores.atomic import file_in_progress
 from pipeline.words import WORDS
 
-__all__ = ["COLUMNS", "read_times", "write_times"]
+__all__ = ["COLUMNS", "job_figures", "read_times", "write_times"]
 
 COLUMNS = ("stage", "rule", "jobs", "seconds", "median_seconds", "processor_seconds", "memory_mb", "predicted_mb")
 """``seconds`` and ``processor_seconds`` are sums over the jobs, ``memory_mb`` is the largest of any job, in MiB, and
@@ -34,10 +34,16 @@ def _jobs(folder: Path) -> Iterator[dict[str, object]]:
         stage, rule = path.relative_to(folder).parts[:2]
         if stage not in WORDS or rule in LAST:
             continue
-        with path.open(encoding="utf-8", newline="") as stream:
-            for row in csv.DictReader(stream, delimiter="\t"):
-                found = {name: _number(row.get(key)) for name, key in MEASURED.items()}
-                yield {"stage": stage, "rule": rule, **found}
+        yield from ({"stage": stage, "rule": rule, **found} for found in job_figures(path))
+
+
+def job_figures(path: Path) -> Iterator[dict[str, float]]:
+    """Figures of one job, from the file that Snakemake left of it, by their names in ``MEASURED``; nothing where it is missing."""
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream, delimiter="\t"):
+            yield {name: _number(row.get(key)) for name, key in MEASURED.items()}
 
 
 MEASURED = {"seconds": "s", "processor_seconds": "cpu_time", "memory_mb": "max_rss"}

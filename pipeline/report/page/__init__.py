@@ -1,6 +1,7 @@
 """HTML page of the report: its sections, tables, and the templates that they fill.
 
 choice          result that a page shows in full, chosen on validation images
+experiments_page   page of experiments, with their tables
 facts           facts of a data set and its results that the sections share
 header          header of a page: title, facts of the run, key figures
 page            pages of one data set and of all, written

@@ -2,6 +2,7 @@
 
 bars             bar charts of a patch index
 canvas           theme, axes and files of a plot, for light and for dark pages
+differences      dots of the differences of images, an arm a row
 figures          curves and dots of scores: training, precision-recall, results side by side
 gallery          images whose results are shown: overlays and crops
 index_pictures   contact sheet and patch maps of an index, for the page or for a folder

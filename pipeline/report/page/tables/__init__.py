@@ -1,6 +1,7 @@
 """Tables of the page and of the terminal.
 
 cells      cells and tables; numbers written so that they cannot be misread
+experiments   arms side by side, their classes, differences, published figures
 images     images, and images per split
 metrics    classes, averages, models and fusions side by side
 patches    patch index: counts, truth shares, missed lesions, spread

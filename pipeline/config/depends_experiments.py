@@ -1,0 +1,79 @@
+"""Dependencies of the tables and the page of experiments: their arms, with the models of each, and the records of the data."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pipeline.config.depends import full_record
+from pipeline.config.experiments import Arm, arms_in
+from pipeline.config.run import DatasetRun, RunConfig
+from pipeline.errors import ConfigurationError
+
+__all__ = ["arm_paths", "experiments_page"]
+
+
+def experiments_page(run: RunConfig, runs: Iterable[DatasetRun]) -> dict[str, Any]:
+    """Dependencies of the tables and the page of experiments, as plain values.
+
+    Parameters
+    ----------
+    run
+        Configuration of the run.
+    runs
+        Its data sets, variants included.
+
+    Returns
+    -------
+    dict
+        ``experiments``: name → ``arms``, each with its data set and its models, seed by seed and fold by fold, and what the
+        page says of the comparison; ``record``: data set → facts; ``draws`` and ``seed`` of the bootstrap.
+    """
+    found = [(arm, each) for each in runs for arm in each.arms]
+    datasets = {id(arm): each for arm, each in found}
+
+    def plain(arm: Arm) -> dict[str, Any]:
+        dataset = datasets[id(arm)]
+        models = [each for name in arm.models for each in dataset.config.model.members(name)]
+        return dataclasses.asdict(arm) | {"dataset": dataset.entry, "models": models}
+
+    experiments = {
+        name: {
+            "arms": [plain(arm) for arm in arms],
+            "folds": datasets[id(arms[0])].config.model.folds,
+            **run.experiments[name].model_dump(mode="json", include={"design", "seeds", "published"}),
+        }
+        for name, arms in arms_in(run.experiments, [arm for arm, _ in found]).items()
+    }
+    used = {arm["dataset"] for each in experiments.values() for arm in each["arms"]}
+    records = {each.entry: full_record(each) for _, each in found if each.entry in used}
+    return {"experiments": experiments, "draws": run.report.bootstrap, "seed": run.seed, "record": records}
+
+
+def arm_paths(pattern: str, values: Mapping[str, Any]) -> list[str]:
+    """Paths of a result of every model and fusion of the arms, each once.
+
+    Parameters
+    ----------
+    pattern
+        Path with ``{dataset}``, ``{model}`` and perhaps ``{fusion}``.
+    values
+        What `experiments_page` gives.
+
+    Raises
+    ------
+    ConfigurationError
+        Where there are no arms.
+    """
+    arms = [arm for each in values["experiments"].values() for arm in each["arms"]]
+    if not arms:
+        raise ConfigurationError(
+            "The configuration lists no experiments of these data sets.",
+            where="experiments",
+            found="nothing to compare",
+            expected="a comparison of a data set of the run",
+            remedy="See docs/experiments.md.",
+        )
+    names = (
+        {"dataset": arm["dataset"], "fusion": arm["fusion"], "model": each} for arm in arms for each in arm["models"]
+    )
+    return sorted({pattern.format(**each) for each in names})

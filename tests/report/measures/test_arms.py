@@ -1,0 +1,184 @@
+"""Measures and paired differences of arms, against NumPy on small tables."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.report.experiments import LEVELS, experiment_tables
+from pipeline.report.measures.arms import COMPARED_BY_IMAGE, ArmResult
+from pipeline.report.measures.summary import OVER_LESIONS
+from pipeline.report.page.experiments_page import statements
+from pipeline.report.page.tables.experiments import arms_table, class_tables, difference_table, published_table
+from pipeline.seeds import stream
+
+CODES = ("MA", "EX", "OD")
+LESIONS = ("MA", "EX")
+GRIDS = ("normalised", "original")
+
+
+def images_of(values, *, groups, grids=GRIDS):
+    """Table of images of one model: ``values`` is (image, class, measure), of the original grid; the other differs."""
+    rows = [
+        {
+            "grid": grid,
+            "split": "test",
+            "image_id": f"i{image}",
+            "group_id": f"g{image % groups}",
+            "class_code": code,
+            **dict(zip(COMPARED_BY_IMAGE, values[image, at] + (0 if grid == grids[-1] else 7), strict=True)),
+        }
+        for grid in grids
+        for image in range(len(values))
+        for at, code in enumerate(CODES)
+    ]
+    return pd.DataFrame(rows)
+
+
+def summary_of(values, *, grids=GRIDS):
+    """Table of classes of one model: ``values`` is (class, measure) with Dice and AUPR, and a trivial Dice of 0.1."""
+    rows = []
+    for grid in grids:
+        for at, code in enumerate([*CODES, ""]):
+            average = "" if code else OVER_LESIONS
+            found = values[at] if code else values[: len(LESIONS)].mean(axis=0)
+            for measure, value in zip(
+                ("dice_pooled", "ap_pooled", "dice_everywhere_pooled"), [*found, 0.1], strict=True
+            ):
+                value = value + (0 if grid == grids[-1] else 7)
+                row = {"grid": grid, "split": "test", "class_code": code, "average": average, "measure": measure}
+                rows.append(row | {"value": value, "low": value - 0.1, "high": value + 0.1})
+    return pd.DataFrame(rows)
+
+
+def arm(name, images, summaries, *, groups=3, base=False):
+    named = {"experiment": "study", "arm": name, "base": base, "dataset": "tiny", **dict.fromkeys(LEVELS, "")}
+    tables = [images_of(each, groups=groups) for each in images]
+    return ArmResult(named, tables, [summary_of(each) for each in summaries], LESIONS, (100,), {"train_seconds": 2.0})
+
+
+@pytest.fixture
+def two():
+    """Two arms of three models each: values of images and of classes."""
+    random = stream(0, "test", "arms")
+    images, classes = random.random((2, 3, 5, 3, 3)), random.random((2, 3, 3, 2))
+    images[:, :, 1, 0] = np.nan  # no microaneurysm in this image
+    return images, classes
+
+
+def tables_of(two, *, groups=3, seeds=3):
+    images, classes = two
+    arms = [
+        arm(name, images[at, :seeds], classes[at, :seeds], groups=groups, base=not at)
+        for at, name in enumerate(("grid", "guided"))
+    ]
+    return experiment_tables(arms, draws=200, seed=0)
+
+
+def test_a_measure_is_the_mean_of_the_models_and_its_spread_their_standard_deviation(two):
+    found = tables_of(two).measures.set_index(["arm", "class_code", "measure"])
+    for at, name in enumerate(("grid", "guided")):
+        for place, code in enumerate(CODES):
+            row = found.loc[(name, code, "ap_pooled")]
+            values = two[1][at, :, place, 1]
+            assert (row["value"], row["spread"]) == pytest.approx((values.mean(), values.std(ddof=1)))
+            assert math.isnan(row["low"])
+            assert (row["images"], row["groups"], row["models"], row["grid"]) == (5, 3, 3, "original")
+        assert found.loc[(name, "MA", "dice_pooled"), "trivial"] == pytest.approx(0.1)
+        assert math.isnan(found.loc[(name, "MA", "ap_pooled"), "trivial"])
+
+
+def test_a_single_model_has_no_spread_and_keeps_its_interval(two):
+    found = tables_of(two, seeds=1).measures
+    assert found["spread"].isna().all()
+    assert found["low"].to_numpy() == pytest.approx(found["value"].to_numpy() - 0.1)
+
+
+def test_an_arm_has_one_row_with_all_measures_and_its_cost(two):
+    found = tables_of(two).results
+    assert found["arm"].tolist() == ["grid", "guided"]
+    expected = two[1][1].mean(axis=0)
+    row = found.iloc[1]
+    assert row["ap_pooled.EX"] == pytest.approx(expected[1, 1])
+    assert row["dice_pooled.lesions"] == pytest.approx(expected[:2, 0].mean())
+    assert row["dice_everywhere_pooled.MA"] == pytest.approx(0.1)
+    assert (row["steps"], row["train_seconds"], row["base"]) == (100, 2.0, False)
+
+
+def test_differences_are_of_images_whose_values_are_means_over_models(two):
+    found = tables_of(two)
+    change = two[0][1].mean(axis=0) - two[0][0].mean(axis=0)  # image, class, measure
+    rows = found.differences.set_index(["class_code", "measure"])
+    for place, code in enumerate(CODES):
+        for at, measure in enumerate(COMPARED_BY_IMAGE):
+            own = change[:, place, at]
+            row = rows.loc[(code, measure)]
+            assert row["difference"] == pytest.approx(np.nanmean(own))
+            assert row["images"] == (4 if code == "MA" else 5)
+            assert (row["better"], row["worse"]) == ((own > 0).sum(), (own < 0).sum())
+    lesions = np.nanmean(two[0][1].mean(axis=0)[:, :2], axis=1) - np.nanmean(two[0][0].mean(axis=0)[:, :2], axis=1)
+    images = found.image_differences
+    own = images[(images["class_code"] == OVER_LESIONS) & (images["measure"] == "ap")]
+    assert dict(zip(own["image_id"], own["difference"], strict=True)) == pytest.approx(
+        {f"i{at}": value for at, value in enumerate(lesions[:, 1])}
+    )
+    assert rows.loc[(OVER_LESIONS, "ap"), "difference"] == pytest.approx(lesions[:, 1].mean())
+    assert set(found.differences["arm"]) == {"guided"}
+
+
+@pytest.mark.parametrize(("groups", "known"), [(9, False), (10, True)])
+def test_an_interval_is_given_from_ten_groups_on_and_the_page_says_so(groups, known):
+    random = stream(1, "test", "arms")
+    found = tables_of((random.random((2, 1, 20, 3, 3)), random.random((2, 1, 3, 2))), groups=groups, seeds=1)
+    assert found.differences["low"].notna().all() == known
+    assert found.differences["low"].isna().all() != known
+    said = " ".join(statements(found.results, seeds=(), folds=0, sample=True))
+    assert ("below 10 groups there is no interval" in said) != known
+    assert ("bootstraps over groups" in said) == known
+    assert all(words in said for words in ("same number of steps: 100", "One training an arm", "synthetic"))
+
+
+def test_folds_measure_each_image_once():
+    random = stream(2, "test", "arms")
+    values, classes = random.random((2, 6, 3, 3)), random.random((2, 3, 2))
+    halves = [images_of(each, groups=6) for each in values]
+    by_fold = [half[half["image_id"].isin({f"i{at}" for at in range(fold, 6, 2)})] for fold, half in enumerate(halves)]
+    folds = arm("folds", [], classes)
+    folded = ArmResult(folds.named, by_fold, folds.summaries, LESIONS, (100,), {})
+    base = arm("base", [values[0]], classes[:1], groups=6, base=True)
+    rows = experiment_tables([base, folded], draws=0, seed=0).differences.set_index(["class_code", "measure"])
+    expected = [0.0, *(values[1, at, 0, 0] - values[0, at, 0, 0] for at in (1, 3, 5))]
+    assert rows.loc[("MA", "dice"), "images"] == 6
+    assert rows.loc[("MA", "dice"), "difference"] == pytest.approx(sum(expected) / 6)
+
+
+def test_the_tables_of_the_page_show_the_figures(two):
+    found = tables_of(two)
+    arms = arms_table(
+        found.results.assign(**dict.fromkeys(("train_memory_mb", "maps_seconds", "maps_memory_mb"), math.nan)),
+        split="test",
+    )
+    assert [row[0].note for row in arms.rows] == ["base arm", ""]
+    assert arms.rows[1][1].text == f"{two[1][1, :, :2, 1].mean():.3f}"
+    dice = next(
+        each for each in class_tables(found.measures, split="test", codes=CODES) if each.caption.startswith("Dice")
+    )
+    assert [row[0].text for row in dice.rows] == ["grid", "guided", "everything marked"]
+    assert dice.rows[-1][1].text == "0.100"
+    (row,) = difference_table(found.differences, split="test", measure="dice", codes=CODES).rows
+    assert row[2].text == f"{np.nanmean((two[0][1] - two[0][0]).mean(axis=0)[:, 0, 0]):+.3f}"
+    published = [
+        {
+            "name": "A paper",
+            "source": "its table 2",
+            "measure": "ap_pooled",
+            "values": {"MA": 0.5},
+            "differs": "54 images",
+        }
+    ]
+    beside = published_table(published, found.measures, split="test", codes=CODES)
+    assert [row[0].text for row in beside.rows] == ["A paper", "grid", "guided"]
+    assert (beside.rows[0][2].text, beside.rows[0][3].text) == ("0.500", "–")
+    assert "54 images" in beside.rows[0][-1].text
+    assert published_table([], found.measures, split="test", codes=CODES) is None
