@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config.manifest import DatasetRecord
-from pipeline.model.checkpoint import read_card
+from pipeline.model.card import read_card
 from pipeline.model.recipe import training_length
 from pipeline.report.measures.arms import ArmResult, arm_differences, arm_measures, arm_row, image_table
 from pipeline.report.measures.times import job_figures
