@@ -1,5 +1,11 @@
-"""Lock of the results folder, held by the main process while jobs run; dry runs and ``--unlock`` take none."""
+"""Lock of the results folder, held by the main process while jobs run; dry runs and ``--unlock`` take none.
 
+At the end of a run old results are named, which are in nobody's way.
+"""
+
+import sys
+
+from pipeline.report.old_results import old_sentences
 from pipeline.runtime.run_lock import RunLock
 from pipeline.runtime.torn_notes import mark_torn
 
@@ -23,6 +29,7 @@ onstart:
 
 onsuccess:
     RUN_LOCK.give_back()
+    sys.stderr.writelines(f"{line}\n" for line in old_sentences(Path(RUN.results), DATASETS.values()))
 
 
 onerror:

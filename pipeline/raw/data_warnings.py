@@ -51,11 +51,12 @@ REMEDIES: Mapping[Kind, str] = {
     "no_area": "Draw areas where lesions were meant.",
     "other_class": "Add the classes to the manifest, if they are to be learned.",
     "pixel_size": "Give pixel_size_um in the manifest.",
+    "harmless": "Save the file anew, where its pixels look wrong.",
     "left_out": "Mend the files that are named with their reasons; each is read again when it changes.",
     "few_patches": "Ask for fewer, or make room: a smaller patch or least_roi, negatives: anywhere, more images.",
     "not_tested": "Give patients that are tested: an official test, raw: test_share, holdout_centre or splits_csv.",
     "not_validated": "Give more patients, or raise raw: validation_share.",
-    "old_results": "Look no longer at them: lesionmap clean --dry-run lists them, lesionmap clean removes them.",
+    "old_results": "With the same configuration, lesionmap clean --dry-run lists them and lesionmap clean removes them.",
     "no_model": "Look at overlays and truth; train longer, or draw more patches of the class.",
 }
 """Kind → what to do about it."""

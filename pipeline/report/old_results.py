@@ -1,14 +1,15 @@
 """Old results of a data set: those of models, fusions and samplings that the configuration no longer names."""
 
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.config import StageConfig
+from pipeline.config.run import DatasetRun
 from pipeline.raw.data_warnings import DataWarning
 
-__all__ = ["Named", "old_results", "old_warnings", "remove"]
+__all__ = ["Named", "old_results", "old_sentences", "old_warnings", "remove"]
 
 BY_MODEL = ("model", "probability", "segmentation")
 BY_FUSION = ("probability", "segmentation")
@@ -74,8 +75,23 @@ def old_warnings(folder: Path, named: Named) -> list[DataWarning]:
     if not names:
         return []
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    said = f"{len(names)} results are not of this run's models, fusions and samplings: {', '.join(names[:SHOWN])}{more}"
+    what = "result is" if len(names) == 1 else "results are"
+    said = f"{len(names)} {what} not of this run's models, fusions and samplings: {', '.join(names[:SHOWN])}{more}"
     return [DataWarning("old_results", None, len(names), (), said)]
+
+
+def old_sentences(results: Path, runs: Iterable[DatasetRun]) -> list[str]:
+    """Line for each data set of a run that has old results: how many, and what to do about them.
+
+    Parameters
+    ----------
+    results
+        Folder of all results.
+    runs
+        The data sets.
+    """
+    named = {run.entry: old_warnings(results / run.entry, Named.by(run.config)) for run in runs}
+    return [f"{entry}: {each.advice}" for entry, found in named.items() for each in found]
 
 
 def remove(path: Path) -> None:

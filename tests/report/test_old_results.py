@@ -4,7 +4,8 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.config import StageConfig
-from pipeline.report.old_results import Named, old_results, old_warnings, remove
+from pipeline.config.run import DatasetRun
+from pipeline.report.old_results import Named, old_results, old_sentences, old_warnings, remove
 
 KEPT = [
     "model/unet/card.json",
@@ -47,6 +48,15 @@ def test_what_is_not_named_is_found_and_nothing_else(folder):
     (warning,) = old_warnings(folder, named())
     assert warning.sentence.startswith(f"{len(OLD)} results are not of this run")
     assert "lesionmap clean" in warning.advice
+
+
+def test_the_end_of_a_run_has_a_line_for_each_data_set_with_old_results(folder):
+    config = StageConfig.model_validate({"model": {"models": {"unet": {}}}, "probability": {"fusions": ["gaussian"]}})
+    runs = [DatasetRun(name, name, None, None, config) for name in ("fundus_sample", "other")]
+    (line,) = old_sentences(folder.parent, runs)
+    assert line.startswith(f"fundus_sample: {len(OLD)} results")
+    assert "lesionmap clean --dry-run" in line
+    assert "\n" not in line
 
 
 def test_a_folder_without_results_has_no_old_ones(tmp_path):
