@@ -1,6 +1,7 @@
 """Pages of the report: one per data set and one over all of them, which open from disk without a network.
 
-The pages hold no script and load nothing but the pictures beside them.
+The pages load nothing but the pictures beside them. Their script sorts, filters, copies and saves tables: without it they
+read the same.
 """
 
 import os

@@ -1,11 +1,15 @@
 """Section on overlays: prediction, errors and probability of some images over their pictures, with a legend."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from pipeline import stores
 from pipeline.config.manifest import DatasetRecord
 from pipeline.report.page.facts import Facts
-from pipeline.report.page.tables.cells import chips
+from pipeline.report.page.sections.images import flags
+from pipeline.report.page.tables.cells import Table, chips
+from pipeline.report.page.tables.results import results_table
 from pipeline.report.pictures import gallery
 from pipeline.report.pictures.canvas import colour_code
 from pipeline.report.pictures.overlays import ERROR_COLOURS
@@ -45,6 +49,17 @@ def _shown(facts: Facts) -> list[gallery.Overlay]:
     ]
 
 
+def _every_image(facts: Facts, *, linked: Sequence[str]) -> Table | None:
+    """Table of all measured images; None where nothing was measured."""
+    if facts.choice is None:
+        return None
+    rows = stores.read_table(facts.choice.result.metrics_images)
+    if rows.empty:
+        return None
+    noted = Counter(image for image, _ in flags(facts.inputs.normalized, facts.stained))
+    return results_table(rows, facts.record, flags=noted, shown=facts.choice.result.name, linked=linked)
+
+
 def _legends(record: DatasetRecord) -> dict[str, Any]:
     """Legends of classes, errors and the heat map."""
     lesions = [each.code for each in record.classes if each.kind == "lesion"] or list(record.codes)
@@ -58,6 +73,13 @@ def _legends(record: DatasetRecord) -> dict[str, Any]:
 
 def overlays_section(facts: Facts) -> dict[str, Any]:
     """Content of the section on overlays, its pictures written."""
-    overlays = [{"overlay": found, "text": _held(found)} for found in _shown(facts)]
+    shots = _shown(facts)
+    overlays = [{"overlay": found, "text": _held(found)} for found in shots]
     shown = facts.choice.result.name if facts.choice else ""
-    return {"overlays": overlays, "shown": shown, **_legends(facts.record)}
+    ids = [found.image_id for found in shots]
+    return {
+        "overlays": overlays,
+        "shown": shown,
+        "every_image": _every_image(facts, linked=ids),
+        **_legends(facts.record),
+    }

@@ -5,6 +5,7 @@ experiments   arms side by side, their classes, differences, published figures
 images     images, and images per split
 metrics    classes, averages, models and fusions side by side
 patches    patch index: counts, truth shares, missed lesions, spread
+results    results of every measured image, the worst first
 stains     stain estimates: swatches, angles, amounts
 terminal   tables on a terminal
 windows    windows evaluated and skipped, and truth that no window reached

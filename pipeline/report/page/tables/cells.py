@@ -1,6 +1,7 @@
 """Tables of the page: cells with text, meaning and a bar; numbers written so that they cannot be misread."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,16 @@ class Cell:
     strong: bool = False
     chips: tuple[tuple[str, str, str], ...] = ()
     """Coloured labels: text, colour, hint."""
+    href: str = ""
+    """What the text links to."""
+
+    @property
+    def sort(self) -> str | None:
+        """Key by which a column of numbers is sorted: the first number of the text, or nothing; None for words."""
+        if self.kind != "number":
+            return None
+        found = re.search(r"-?\d[\d,]*(\.\d+)?", self.text)
+        return found.group().replace(",", "") if found else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,86 @@
+"""Table of the results of every measured image, the worst first."""
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import pandas as pd
+
+from pipeline.config.manifest import DatasetRecord
+from pipeline.report.measures.summary import grids_of, on_grid
+from pipeline.report.page.tables.cells import Cell, Table, counted, headings, number, text_cell
+
+__all__ = ["results_table"]
+
+HEAD = (
+    "Image",
+    "Split",
+    "Group",
+    ("Dice", "mean over the lesion classes that the image holds"),
+    ("AUPR", "step-wise average precision, mean over the same classes"),
+    ("Lesions", "regions of the truth, all lesion classes"),
+    ("Found", "those of them that are found"),
+    ("Missed", "those that are not"),
+    ("False", "predicted regions that are false"),
+    ("Flags", "notes of the stages on this image"),
+)
+
+
+def results_table(
+    rows: pd.DataFrame, record: DatasetRecord, *, flags: Mapping[str, int], shown: str, linked: Collection[str] = ()
+) -> Table:
+    """Table of every measured image for one model and fusion, worst Dice first.
+
+    Parameters
+    ----------
+    rows
+        Rows of ``measures.image_rows.IMAGE_COLUMNS`` of one result.
+    record
+        Classes; anatomy is left out where there is anything else.
+    flags
+        Image id → number of its flags.
+    shown
+        Name of the result.
+    linked
+        Image ids that have overlays on the page.
+    """
+    lesions = [each.code for each in record.classes if each.kind != "anatomy"] or list(record.codes)
+    own = on_grid(rows, grids_of(rows)[0]) if len(rows) else rows
+    own = own[own["class_code"].astype(str).isin(lesions)]
+    found = [_of_image(str(image), part) for image, part in own.groupby("image_id", observed=True, sort=True)]
+    ordered = sorted(found, key=lambda each: (math.isnan(each.dice), each.dice, each.image))
+    cells = tuple(_cells(each, flags=flags.get(each.image, 0), linked=each.image in linked) for each in ordered)
+    note = "An image without lesions has neither Dice nor AUPR; every region predicted there is false."
+    caption = f"All {counted(len(cells))} measured images, {shown}, worst Dice first"
+    return Table(caption, headings(*HEAD), cells, (note,))
+
+
+@dataclass(frozen=True, slots=True)
+class _OfImage:
+    image: str
+    split: str
+    group: str
+    dice: float
+    ap: float
+    lesions: int
+    found: int
+    false: int
+
+
+def _of_image(image: str, part: pd.DataFrame) -> _OfImage:
+    first, held = part.iloc[0], part[part["truth_pixels"] > 0]
+    dice, ap = (float(held[name].mean()) if len(held) else math.nan for name in ("dice", "ap"))
+    lesions, found, false = (int(part[name].sum()) for name in ("lesions", "lesions_found", "false_lesions"))
+    return _OfImage(image, str(first["split"]), str(first["group_id"]), dice, ap, lesions, found, false)
+
+
+def _cells(each: _OfImage, *, flags: int, linked: bool) -> tuple[Cell, ...]:
+    return (
+        Cell(each.image, kind="text", strong=True, href=f"#overlay-{quote(each.image)}" if linked else ""),
+        text_cell(each.split),
+        text_cell(each.group),
+        Cell(number(each.dice), share=None if math.isnan(each.dice) else each.dice),
+        Cell(number(each.ap)),
+        *(Cell(counted(value)) for value in (each.lesions, each.found, each.lesions - each.found, each.false, flags)),
+    )

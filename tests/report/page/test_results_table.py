@@ -1,0 +1,50 @@
+"""Table of all measured images: the numbers of the Parquet file, the worst image first, keys that sort as numbers do."""
+
+import pandas as pd
+import pytest
+
+from pipeline.report.page.tables.cells import Cell
+from pipeline.report.page.tables.results import results_table
+
+
+@pytest.fixture(scope="module")
+def rows(world):
+    return pd.read_parquet(world.results[0].metrics_images)
+
+
+def test_every_measured_image_has_a_row_and_the_worst_comes_first(world, rows):
+    table = results_table(rows, world.record, flags={"eye_04": 2}, shown="unet / none", linked=("eye_04",))
+    assert {row[0].text for row in table.rows} == set(rows.image_id.astype(str))
+    scores = [float(row[3].text) for row in table.rows if row[3].text != "–"]
+    assert scores == sorted(scores)
+    assert {row[0].text: (row[0].href, row[-1].text) for row in table.rows}["eye_04"] == ("#overlay-eye_04", "2")
+
+
+def test_numbers_are_those_of_the_lesion_classes(world, rows):
+    table = results_table(rows, world.record, flags={}, shown="unet / none")
+    for row in table.rows:
+        own = rows[(rows.image_id == row[0].text) & rows.class_code.isin(["MA", "EX", "SE"])]
+        held = own[own.truth_pixels > 0]
+        assert row[3].text == ("–" if held.empty else f"{held.dice.mean():.3f}")
+        found = [int(cell.sort) for cell in row[5:9]]
+        assert found == [
+            own.lesions.sum(),
+            own.lesions_found.sum(),
+            own.lesions.sum() - own.lesions_found.sum(),
+            own.false_lesions.sum(),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "key"),
+    [
+        (Cell("1,234,567"), "1234567"),
+        (Cell("0.756"), "0.756"),
+        (Cell("12 / 14"), "12"),
+        (Cell("–"), ""),
+        (Cell("-0.5 %"), "-0.5"),
+        (Cell("IDRiD_03", kind="text"), None),
+    ],
+)
+def test_cells_of_numbers_sort_by_their_first_number(cell, key):
+    assert cell.sort == key
