@@ -97,6 +97,10 @@ rule report_page:
         metrics_classes=each(
             "<results>/{dataset}/report/{model}.{fusion}.classes.parquet", model=models, fusion=fusions
         ),
+        # Measures that were written before lesions were counted lack it, and are made again.
+        metrics_lesions=each(
+            "<results>/{dataset}/report/{model}.{fusion}.lesions.parquet", model=models, fusion=fusions
+        ),
         borders=each("<results>/{dataset}/report/{model}.borders.parquet", model=models),
         templates=TEMPLATES,
     output:

@@ -74,7 +74,7 @@ def _froc(
     curves = found.get(grid, {}).get(split, {})
     if not curves:
         return ()
-    title = f"FROC, {split} images: lesions found against false regions per image"
+    title = f"FROC, {split} images"
     return (figures.free_response(curves, record, title=title, folder=folder, name=f"froc.{split}"),)
 
 

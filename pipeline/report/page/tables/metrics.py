@@ -184,7 +184,12 @@ def lesions_table(
     rows = []
     for each in record.classes:
         own, held = part[part["class_code"] == each.code], counts[counts["class_code"] == each.code]
-        cells = [_value(own, measure, bar=measure == "lesion_f1_pooled") for _, _, measure in LESION_METRICS]
+        cells = [
+            _value(
+                own, measure, digits=1 if measure == "false_lesions_per_image" else 3, bar=measure == "lesion_f1_pooled"
+            )
+            for _, _, measure in LESION_METRICS
+        ]
         numbers = [Cell(counted(int(held[name].sum()))) for name in LESION_COUNTS]
         rows.append((_class_cell(each, record), *numbers, *cells))
     named = [(text, hint) for text, hint, _ in LESION_METRICS]
