@@ -9,14 +9,11 @@ import pandas as pd
 
 from pipeline.config.manifest import DatasetRecord
 from pipeline.report.measures.summary import grids_of, on_grid
-from pipeline.report.page.tables.cells import Cell, Table, counted, headings, number, text_cell
+from pipeline.report.page.tables.cells import Cell, Table, counted, number, text_cell
 
 __all__ = ["results_table"]
 
-HEAD = (
-    "Image",
-    "Split",
-    "Group",
+NUMBERS = (
     ("Dice", "mean over the lesion classes that the image holds"),
     ("AUPR", "step-wise average precision, mean over the same classes"),
     ("Lesions", "regions of the truth, all lesion classes"),
@@ -53,7 +50,11 @@ def results_table(
     cells = tuple(_cells(each, flags=flags.get(each.image, 0), linked=each.image in linked) for each in ordered)
     note = "An image without lesions has neither Dice nor AUPR; every region predicted there is false."
     caption = f"All {counted(len(cells))} measured images, {shown}, worst Dice first"
-    return Table(caption, headings(*HEAD), cells, (note,))
+    head = (
+        *(text_cell(text) for text in ("Image", "Split", "Group")),
+        *(Cell(text, hint=hint) for text, hint in NUMBERS),
+    )
+    return Table(caption, head, cells, (note,))
 
 
 @dataclass(frozen=True, slots=True)
