@@ -163,3 +163,26 @@ def test_a_wrong_comparison_names_place_value_and_remedy(change, words):
 def test_unequal_steps_are_taken_where_that_is_said():
     keys = study(settings={"own": {}, "long": {"steps": 200}}, unequal_steps=True)
     assert {arm.length for arm in arms_of(plan(keys))["study"]} == {"100 steps", "200 steps"}
+
+
+def test_the_study_compares_networks_samplings_and_fusions_in_two_worlds():
+    tree = merge(DEFAULT, load_yaml(PROJECT / "examples" / "study.yaml"))
+    planned = plan_run(tree, shipped_manifest=PROJECT / "datasets_manifest.yaml")
+    arms = arms_of(planned)
+    assert {name: len(each) for name, each in arms.items()} == {"fundus": 3 * 2 * 4, "histology": 3 * 2 * 4}
+    assert {arm.length for each in arms.values() for arm in each} == {"6000 steps"}
+    for run in planned[1]:
+        assert len(run.config.model.models) == 6
+        assert {each.encoder_weights for each in run.config.model.models.values()} == {"package"}
+
+
+def test_the_small_study_has_the_recipe_of_the_study_on_the_samples():
+    tree = DEFAULT
+    for name in ("study.yaml", "study_samples.yaml"):
+        tree = merge(tree, load_yaml(PROJECT / "examples" / name))
+    planned = plan_run(tree, shipped_manifest=PROJECT / "datasets_manifest.yaml")
+    assert {name: len(each) for name, each in arms_of(planned).items()} == {"fundus": 7, "histology": 7}
+    for run in planned[1]:
+        models = run.config.model.models
+        assert len(models) == 4
+        assert {(each.schedule, each.average_decay, each.steps) for each in models.values()} == {("plateau", 0.0, 120)}
