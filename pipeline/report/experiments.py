@@ -72,7 +72,7 @@ def read_arm(experiment: str, arm: Mapping[str, Any], *, record: DatasetRecord, 
         images=tables["images"],
         summaries=tables["classes"],
         lesions=lesions({each.code: each.kind for each in record.classes}),
-        steps=tuple(training_length(card.settings, rows=card.rows["train"]).steps for card in cards),
+        steps=tuple(training_length(card.settings, rows=card.rows["training"]).steps for card in cards),
         cost=_cost(results / ".benchmarks" / str(arm["dataset"]), arm["models"]),
     )
 

@@ -63,7 +63,7 @@ def statements(results: pd.DataFrame, *, seeds: Sequence[int], folds: int, sampl
     for split, own in results.groupby("split", sort=False):
         images, groups = int(own["images"].max()), int(own["groups"].max())
         said.append(
-            f"{groups} groups (patients) and {images} images in {split}: "
+            f"Groups (patients) in {split}: {groups}, images: {images}; "
             + (
                 "intervals are bootstraps over groups; they leave out how trainings vary."
                 if groups >= LEAST_GROUPS

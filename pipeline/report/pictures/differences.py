@@ -43,6 +43,7 @@ def differences_plot(
         axes.set_yticks(places, arms)
         axes.set_ylim(len(arms) - 0.5, -0.5)
         axes.margins(x=0.08)
+        axes.locator_params(axis="x", nbins=6)
         name_axes(axes, theme, x=f"{measure}, difference from the base arm", y="")
         return figure
 

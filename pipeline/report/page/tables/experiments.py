@@ -79,7 +79,7 @@ def _caption(own: pd.DataFrame, split: str) -> str:
     first = own.iloc[0]
     spread = "; ± standard deviation over models" if own["models"].max() > 1 else ""
     return (
-        f"{split.capitalize()}: {first['images']} images of {first['groups']} groups, pixels pooled, then the named mean"
+        f"{split.capitalize()}, images: {first['images']}, groups: {first['groups']}; pixels pooled, then the named mean"
         f" (grid of the {first['grid']} images){spread}"
     )
 
