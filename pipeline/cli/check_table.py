@@ -46,7 +46,8 @@ def describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], s
         table.add_row("[red]left over[/red]", escape(sentence))
     models = run.config.model.models.items()
     table.add_row("samplings", ", ".join(run.config.index.samplings))
-    table.add_row("models", ", ".join(f"{k} ({m.network}, {m.epochs} epochs)" for k, m in models))
+    lengths = {k: f"{m.steps} steps" if m.steps else f"{m.epochs} epochs" for k, m in models}
+    table.add_row("models", ", ".join(f"{k} ({m.network}, {lengths[k]})" for k, m in models))
     table.add_row("fusions", ", ".join(run.config.probability.fusions))
     shares, classes = _shares(run, entries, splits), len(run.record.codes)
     for name, text in _of_time(run, pictures, shares):
