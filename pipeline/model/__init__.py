@@ -11,6 +11,7 @@ ensemble      ensemble: mean probability of several models
 export        export of a trained model: network and probabilities as one graph
 export_onnx   export to ONNX, compared by ONNX Runtime
 held_out      held-out images: those that a model did not learn from
+label_overlap  Dice and Tversky of labels from sums per class
 loss          losses by name, and their weighted sum
 marginal      background and unknown classes as one outcome
 module        training step, validation step and end of an epoch

@@ -31,6 +31,7 @@ from pipeline.arrays.distance import signed_distances
 from pipeline.config import LossTerm
 from pipeline.errors import ModelError
 from pipeline.model.card import Task
+from pipeline.model.label_overlap import LabelTversky
 from pipeline.model.marginal import marginal_logits
 from pipeline.model.operators import prepare_torchvision
 from pipeline.model.targets import IGNORE
@@ -162,19 +163,25 @@ class CrossEntropy(nn.Module):
 
 
 def _dice(_: LossTerm, task: Task, weights: Tensor | None) -> nn.Module:
+    if task == "multiclass":
+        return LabelTversky(weights=weights)
     from segmentation_models_pytorch.losses import DiceLoss
 
-    return cast("nn.Module", DiceLoss(_mode(task), ignore_index=IGNORE, class_weights=weights))
+    return cast("nn.Module", DiceLoss("multilabel", ignore_index=IGNORE, class_weights=weights))
 
 
 def _tversky(term: LossTerm, task: Task, weights: Tensor | None) -> nn.Module:
+    if task == "multiclass":
+        return LabelTversky(alpha=term.alpha, beta=term.beta, weights=weights)
     from segmentation_models_pytorch.losses import TverskyLoss
 
     shape = {"alpha": term.alpha, "beta": term.beta, "class_weights": weights}
-    return cast("nn.Module", TverskyLoss(_mode(task), ignore_index=IGNORE, **shape))
+    return cast("nn.Module", TverskyLoss("multilabel", ignore_index=IGNORE, **shape))
 
 
 def _focal_tversky(term: LossTerm, task: Task, weights: Tensor | None) -> nn.Module:
+    if task == "multiclass":
+        return LabelTversky(alpha=term.alpha, beta=term.beta, gamma=term.gamma, weights=weights)
     from segmentation_models_pytorch.losses import TverskyLoss
 
     class FocalTversky(TverskyLoss):
@@ -186,7 +193,7 @@ def _focal_tversky(term: LossTerm, task: Task, weights: Tensor | None) -> nn.Mod
             return cast("Tensor", super().aggregate_loss(powers))
 
     shape = {"alpha": term.alpha, "beta": term.beta, "gamma": 1.0, "class_weights": weights}
-    return cast("nn.Module", FocalTversky(_mode(task), ignore_index=IGNORE, **shape))
+    return cast("nn.Module", FocalTversky("multilabel", ignore_index=IGNORE, **shape))
 
 
 class Lovasz(nn.Module):
@@ -211,10 +218,6 @@ class Lovasz(nn.Module):
             return planes.mean()
         weights = self.weights[known].to(planes)
         return (planes * weights).sum() / weights.sum()
-
-
-def _mode(task: Task) -> str:
-    return "multiclass" if task == "multiclass" else "multilabel"
 
 
 LABELS: tuple[Task, ...] = ("multiclass",)
