@@ -4,7 +4,6 @@ The library's forms unfold labels into planes and go through all of them some te
 what is true is picked from them: the same number from a third of the passes over memory.
 """
 
-
 import torch
 from torch import Tensor, nn
 
