@@ -15,8 +15,8 @@ configfile: str(Path(workflow.basedir) / "stages" / "config.yaml")
 
 pathvars:
     results=str(config["results"]).rstrip("/"),
-    logs=str(Path(config["results"]) / ".logs"),
-    benchmarks=str(Path(config["results"]) / ".benchmarks"),
+    logs=str(Path(str(config["results"])) / ".logs"),
+    benchmarks=str(Path(str(config["results"])) / ".benchmarks"),
 
 
 include: "stages/common.smk"

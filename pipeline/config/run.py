@@ -12,6 +12,7 @@ from pipeline.config import SafeName, Sampling, StageConfig
 from pipeline.config.experiments import Arm, Experiment, check_steps, entries_of, with_arms
 from pipeline.config.manifest import DatasetRecord, load_manifest, resolved_root
 from pipeline.config.validation import Tree, check_keys, nearest, validate
+from pipeline.config.values import ResultFolder
 from pipeline.config.yaml_file import read_value
 from pipeline.errors import ConfigurationError
 from pipeline.words import BACKGROUND
@@ -27,7 +28,7 @@ class RunConfig(StageConfig):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     manifest: str | None = Field(None, description="Manifest file; null for the one beside the Snakefile.")
-    results: str = Field("results", description="Folder of the results, relative to the working folder.")
+    results: ResultFolder = Field("results", description="Folder of the results, relative to the working folder.")
     datasets: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
         None, description="Data sets, each `name` or `name@recipe`; null for all whose folder is known."
     )

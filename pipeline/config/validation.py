@@ -69,7 +69,16 @@ def _message(problem: Mapping[str, Any], *, model: type[BaseModel], source: str)
         )
     where = _where(place, source)
     if problem["type"] == "extra_forbidden":
-        allowed = _keys_at(model, place[:-1])
+        # Keys of another kind of this block, such as another strategy, are not allowed either.
+        allowed = [name for name in _keys_at(model, place[:-1]) if name != place[-1]]
+        if len(allowed) < len(_keys_at(model, place[:-1])):
+            return PipelineError(
+                "This key belongs to another kind of block.",
+                where=where,
+                found=_short(str(place[-1])),
+                expected="keys of this kind alone, such as those of its strategy",
+                remedy="Take it away. Where a block below gave it, set that whole block to null and use another name.",
+            )
         near = difflib.get_close_matches(str(place[-1])[:LONGEST], allowed, n=1, cutoff=0.0)
         return PipelineError(
             "Unknown key.",

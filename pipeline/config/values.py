@@ -1,13 +1,28 @@
 """Kinds of numbers and names that the parameters of all stages share, and how arrays lie on disk."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.words import Split, safe_name
 
-__all__ = ["Count", "Fusion", "Positive", "SafeName", "Share", "Side", "Split", "Storage", "Strict", "Workers"]
+__all__ = [
+    "Count",
+    "Fusion",
+    "Positive",
+    "ResultFolder",
+    "SafeName",
+    "Share",
+    "Side",
+    "Split",
+    "Storage",
+    "Strict",
+    "Workers",
+]
 
+LONGEST_NAME, PERIODIC = 100, re.compile(r"(?P<period>.+?)(?P=period){19}$")
+"""Characters of a name at most, and names that end in twenty repeats."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -26,7 +41,26 @@ Side = Annotated[int, Field(ge=1, le=2**16)]
 """Side of a patch or window in pixels."""
 
 
-SafeName = Annotated[str, AfterValidator(safe_name)]
+def _carried(name: str) -> str:
+    if len(name) > LONGEST_NAME or PERIODIC.search(name):
+        raise ValueError(
+            f"name {name[:LONGEST_NAME]!r} must have at most {LONGEST_NAME} characters and not end in twenty repeats"
+        )
+    return name
+
+
+def _result_folder(path: str) -> str:
+    if not path.strip() or any(each in path for each in "{}<>\0\n"):
+        raise ValueError(f"results {path[:LONGEST_NAME]!r} must name a folder, without any of {{ }} < >")
+    return path
+
+
+SafeName = Annotated[str, AfterValidator(safe_name), AfterValidator(_carried)]
+"""Name of a folder of results that Snakemake carries in a wildcard: it takes twenty repeats for a rule that never ends."""
+
+
+ResultFolder = Annotated[str, AfterValidator(_result_folder)]
+"""Folder of results, in which Snakemake looks for wildcards and variables."""
 
 
 Fusion = Literal["none", "max", "mean", "gaussian"]

@@ -314,3 +314,76 @@ def test_one_patient_alone_is_said_to_leave_nothing_to_validate(folder, capsys):
     (folder / "mine.yaml").write_text(yaml.safe_dump(tree))
     assert check() == 0
     assert "no image validates" in capsys.readouterr().out
+
+
+def configured(folder, **changes):
+    tree = yaml.safe_load((folder / "run.yaml").read_text())
+    (folder / "run.yaml").write_text(yaml.safe_dump(tree | changes))
+
+
+def test_more_folds_than_patients_are_refused(folder, capsys):
+    configured(folder, raw={"folds": 5}, model={"models": {"unet": {"fold": 4}}})
+    assert check() == 1
+    assert "5 folds, 3 patients" in capsys.readouterr().err
+    configured(folder, raw={"folds": 3}, model={"models": {"unet": {"fold": 2}}})
+    assert check() == 0
+
+
+def test_splits_without_a_training_image_are_refused(folder, capsys):
+    (folder / "splits.csv").write_text("image_id,split\n" + "".join(f"{name},test\n" for name in "abc"))
+    configured(folder, raw={"splits_csv": "splits.csv"})
+    assert check() == 1
+    assert "No image trains." in capsys.readouterr().err
+
+
+def test_one_patient_alone_is_warned_of_for_nothing_validates(folder, capsys):
+    tree = yaml.safe_load((folder / "mine.yaml").read_text())
+    tree["datasets"]["mine"]["group"] = {"csv": "groups.csv"}
+    (folder / "mine.yaml").write_text(yaml.safe_dump(tree))
+    (folder / "groups.csv").write_text("image_id,group\na,p\nb,p\nc,p\n")
+    assert check() == 0
+    assert "no image validates" in capsys.readouterr().out
+
+
+def test_expected_patches_are_said_and_less_than_half_is_a_warning_with_its_reason(folder, capsys):
+    few = {"strategy": "balanced", "patch": 16, "total": 60, "negatives": "anywhere", "least_roi": 0.0}
+    configured(
+        folder,
+        index={"samplings": {"guided": None, "few": few | {"ratio": [1, 0], "positive_distance": 16, "soft": True}}},
+        model={"models": {"unet": {"sampling": "few"}}},
+    )
+    assert check() == 0
+    text = capsys.readouterr().out
+    assert "sampling few: " in text
+    assert "of 60 patches, drawn from the truth of all 2 training images" in text
+    assert "warning: sampling few" in text
+    assert "To do: Ask for fewer, or make room" in text
+
+
+def test_deep_looks_at_all_truth_where_a_few_are_looked_at_else(folder, capsys):
+    for at in range(12):
+        for suffix in (".jpg", "_EX.png"):
+            (folder / f"d{at:02}{suffix}").write_bytes((folder / f"a{suffix}").read_bytes())
+    grey = np.linspace(0, 255, 2400).reshape(40, 60).astype(np.uint8)  # no mask
+    Image.fromarray(grey).save(folder / "d10_EX.png")
+    assert check() == 0
+    assert "looked at in 5 of 15 images" in capsys.readouterr().out
+    assert check("--deep") == 1
+    text = capsys.readouterr().out
+    assert "looked at in 15 of 15 images" in text
+    assert "would be left out: mine/d10" in text
+
+
+def test_polygons_of_no_class_of_the_manifest_leave_their_image_out(folder, capsys):
+    tree = yaml.safe_load((folder / "mine.yaml").read_text())
+    tree["datasets"]["mine"]["folder"] = {"images": "{image}.jpg", "annotations": "{image}.geojson"}
+    (folder / "mine.yaml").write_text(yaml.safe_dump(tree))
+    ring = [[1, 1], [9, 1], [9, 9], [1, 1]]
+    for name, said in (("a", "Exudates"), ("b", "Exudates"), ("c", "Tumour")):
+        feature = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring]}}
+        feature["properties"] = {"objectType": "annotation", "classification": {"name": said}}
+        (folder / f"{name}.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    assert check() == 1
+    text = capsys.readouterr().out
+    assert "would be left out: mine/c" in text
+    assert "Tumour" in text
