@@ -49,6 +49,9 @@ def describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], s
     lengths = {k: f"{m.steps} steps" if m.steps else f"{m.epochs} epochs" for k, m in models}
     table.add_row("models", ", ".join(f"{k} ({m.network}, {lengths[k]})" for k, m in models))
     table.add_row("fusions", ", ".join(run.config.probability.fusions))
+    if run.arms:
+        counts = Counter(arm.experiment for arm in run.arms)
+        table.add_row("experiments", ", ".join(f"{name} ({count} arms)" for name, count in counts.items()))
     shares, classes = _shares(run, entries, splits), len(run.record.codes)
     for name, text in _of_time(run, pictures, shares):
         table.add_row(name, text)

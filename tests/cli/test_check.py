@@ -387,3 +387,11 @@ def test_polygons_of_no_class_of_the_manifest_leave_their_image_out(folder, caps
     text = capsys.readouterr().out
     assert "would be left out: mine/c" in text
     assert "Tumour" in text
+
+
+def test_check_counts_the_arms_of_experiments(folder, capsys):
+    study = {"dataset": "mine", "networks": ["unet", "fpn"], "fusions": ["none", "max", "gaussian"]}
+    run = yaml.safe_load((folder / "run.yaml").read_text())
+    (folder / "run.yaml").write_text(yaml.safe_dump({**run, "experiments": {"study": study}}))
+    assert check() == 0
+    assert "study (6 arms)" in capsys.readouterr().out

@@ -20,7 +20,8 @@ PAGE = (PROJECT / "docs" / "experiments.md").read_text()
 def test_the_configurations_are_planned_and_models_have_the_names_that_are_told() -> None:
     tree = load_yaml(PROJECT / "stages" / "config.yaml")
     for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL):
-        tree = merge(tree, yaml.safe_load(text))
+        if "my_normalisation" not in text:
+            tree = merge(tree, yaml.safe_load(text))
     run, (dataset,) = plan_run(tree, shipped_manifest=PROJECT / "datasets_manifest.yaml")
     arms = arms_in(run.experiments, dataset.arms)["sampling"]
     assert len(arms) == 2 * 2 * 2
@@ -28,6 +29,13 @@ def test_the_configurations_are_planned_and_models_have_the_names_that_are_told(
     told = set(re.findall(r"`(unet|unet-grid|deeplabv3plus-grid-seed1)`", PAGE))
     assert told == {"unet", "unet-grid", "deeplabv3plus-grid-seed1"} <= set(dataset.config.model.models)
     assert run.experiments["sampling"].published[0].name == "PBDA"
+
+
+def test_recipes_of_normalisation_are_shipped() -> None:
+    (text,) = re.findall(r"```yaml\n# my_normalisation.yaml\n(.*?)```", PAGE, re.DOTALL)
+    tree = merge(load_yaml(PROJECT / "stages" / "config.yaml"), yaml.safe_load(text))
+    _, runs = plan_run(tree, shipped_manifest=PROJECT / "datasets_manifest.yaml")
+    assert [run.config.normalized.stain.method for run in runs] == ["vahadane", "macenko", "reinhard", "none"]
 
 
 def test_the_question_to_the_table_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

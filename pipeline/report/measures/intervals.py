@@ -12,7 +12,7 @@ from pipeline.arrays.metrics import Histogram, average_precision, threshold_coun
 from pipeline.report.measures.averages import pooled_dice, pooled_iou
 from pipeline.seeds import Key, stream
 
-__all__ = ["Intervals", "bootstrap_interval", "curve", "intervals"]
+__all__ = ["LEAST_GROUPS", "Intervals", "bootstrap_interval", "curve", "intervals"]
 
 Statistic: TypeAlias = Callable[[NDArray[np.int64]], float]
 Intervals: TypeAlias = dict[tuple[str, str], tuple[float, float]]
@@ -21,7 +21,8 @@ Intervals: TypeAlias = dict[tuple[str, str], tuple[float, float]]
 _COUNTS = ["tp", "fp", "fn", "tn"]
 _STATISTICS: dict[str, Statistic] = {"dice_pooled": pooled_dice, "iou_pooled": pooled_iou}
 _POINTS = 200
-_LEAST_GROUPS = 10
+LEAST_GROUPS = 10
+"""Groups (patients) below which there is no interval."""
 
 
 def bootstrap_interval(
@@ -59,7 +60,7 @@ def bootstrap_interval(
     .. [1] B. Efron, R. Tibshirani, An Introduction to the Bootstrap, Chapman & Hall, 1993.
     """
     size = len(groups)
-    if size < _LEAST_GROUPS:
+    if size < LEAST_GROUPS:
         return None
     flat = groups.reshape(size, -1)
     weights = (np.bincount(rng.integers(size, size=size), minlength=size) for _ in range(n))

@@ -1,6 +1,6 @@
 """Page of experiments with its tables: for each comparison the arms, their differences, and what these can say.
 
-Like the pages of data sets it opens from disk, holds no script and loads nothing but the pictures beside it.
+Like the pages of data sets it opens from disk and loads nothing but the pictures beside it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ import pandas as pd
 
 from pipeline.config.manifest import DatasetRecord
 from pipeline.report.experiments import ArmTables, experiment_tables, read_arm, write_tables
+from pipeline.report.measures.intervals import LEAST_GROUPS
 from pipeline.report.measures.summary import OVER_LESIONS
 from pipeline.report.page.render import render
 from pipeline.report.page.tables.experiments import (
@@ -29,7 +30,6 @@ from pipeline.stores.provenance import Provenance
 
 __all__ = ["statements", "write_experiments"]
 
-LEAST_GROUPS = 10
 MEASURED = ("test", "validation")
 
 
