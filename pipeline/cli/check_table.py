@@ -47,7 +47,8 @@ def describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], s
     models = run.config.model.models.items()
     table.add_row("samplings", ", ".join(run.config.index.samplings))
     lengths = {k: f"{m.steps} steps" if m.steps else f"{m.epochs} epochs" for k, m in models}
-    table.add_row("models", ", ".join(f"{k} ({m.network}, {lengths[k]})" for k, m in models))
+    random = {k: f", {m.encoder} from random weights" if m.encoder_weights == "none" else "" for k, m in models}
+    table.add_row("models", ", ".join(f"{k} ({m.network}{random[k]}, {lengths[k]})" for k, m in models))
     table.add_row("fusions", ", ".join(run.config.probability.fusions))
     if run.arms:
         counts = Counter(arm.experiment for arm in run.arms)

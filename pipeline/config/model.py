@@ -59,7 +59,9 @@ class ModelSettings(Strict):
         "tu-tf_efficientnet_lite0", description="Encoder of segmentation-models-pytorch."
     )
     encoder_weights: str = Field(
-        "package", description="none, package (installed), imagenet (fetched from a hub), or a state-dict file."
+        "auto",
+        description="none, package (installed), imagenet (fetched from a hub), a state-dict file, or auto: package where "
+        "the encoder has one, else none.",
     )
     downsample: Literal[1, 2, 4] = Field(
         1, description="The network sees means of so many pixels a side; its logits are enlarged again. For context."
@@ -115,10 +117,13 @@ class ModelSettings(Strict):
 
     @model_validator(mode="after")
     def _packaged(self) -> Self:
-        if self.encoder_weights == "package" and self.encoder not in PACKAGED_ENCODERS:
+        packaged = self.encoder in PACKAGED_ENCODERS
+        if self.encoder_weights == "auto":  # what follows, and every result, knows what it came to
+            object.__setattr__(self, "encoder_weights", "package" if packaged else "none")
+        if self.encoder_weights == "package" and not packaged:
             raise ValueError(
                 f"encoder_weights: package has none for {self.encoder}, only for {', '.join(PACKAGED_ENCODERS)}. "
-                "Give encoder_weights none, imagenet (fetched from a hub) or a file"
+                "Give encoder_weights auto or none, imagenet (fetched from a hub) or a file"
             )
         return self
 

@@ -48,7 +48,10 @@ WRONG = [
     ({"probability": {"fusions": ["gausian"]}}, ["fusions", "gausian", "gaussian"]),
     ({"model": {"models": {"unet": {"sampling": "x"}}}}, ["unet.sampling", "'x'", "guided"]),
     ({"model": {"models": {"unet": {"fold": 2}}}}, ["fold 2", "raw.folds"]),
-    ({"model": {"models": {"unet": {"encoder": "resnet34"}}}}, ["models.unet", "resnet34", "imagenet"]),
+    (
+        {"model": {"models": {"unet": {"encoder": "resnet34", "encoder_weights": "package"}}}},
+        ["models.unet", "resnet34", "imagenet"],
+    ),
     ({"model": {"models": {"model": {}}}}, ["model", "none of raw"]),
     ({"model": {"ensembles": {"all": ["unet", "unett"]}}}, ["ensembles.all", "unett", "unet"]),
     ({"model": {"ensembles": {"all": ["unet"]}}}, ["ensembles.all", "at least two"]),
@@ -294,3 +297,10 @@ def test_folds_train_each_model_once_a_fold_with_an_index_of_its_own():
 def test_folds_that_cannot_be_are_refused(tree, words):
     with pytest.raises(ValueError, match=words):
         StageConfig.model_validate(merge({"index": {"samplings": {"guided": {"strategy": "guided"}}}}, tree))
+
+
+def test_another_encoder_alone_can_be_named_in_a_recipe():
+    """Configurations of before name an encoder and no weights."""
+    _, runs = plan({"recipes": {"fundus": {"model": {"models": {"unet": {"encoder": "mobilenet_v2"}}}}}})
+    weights = {run.name: run.config.model.models["unet"].encoder_weights for run in runs}
+    assert weights == {"fundus_sample": "none", "histology_sample": "package"}
