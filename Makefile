@@ -1,10 +1,11 @@
 # The verbs. CI calls the same ones. Each works as the first command in a fresh clone.
 PYTHON ?= python3
 JOBS ?= 8
+DATA ?= shared/data
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup run test test-slow test-data check format schema bench bench-normalized bench-index bench-probability soak reproduce clean help
+.PHONY: setup run test test-slow test-data check format schema bench bench-normalized bench-index bench-probability soak reproduce gpu-bundle clean help
 .DEFAULT_GOAL := setup
 
 help:                      ## this list
@@ -73,6 +74,9 @@ soak: setup                ## tries to lose data: kills, power cuts (strace), fu
 
 reproduce: setup           ## the samples again with other -j, workers, locale, time zone and folder, and other chunks
 	$(BIN)/python -m benchmarks.reliability reproduce
+
+gpu-bundle: setup          ## what a bare GPU machine lacks, in one ignored folder; DATA=folder that holds idrid/
+	$(BIN)/python -m benchmarks.gpu.bundle --data $(DATA)
 
 clean:
 	rm -rf results .snakemake

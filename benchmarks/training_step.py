@@ -108,15 +108,17 @@ def ours(settings: ModelSettings, folder: Path, *, steps: int) -> float:
 def bare(settings: ModelSettings, *, steps: int) -> float:
     """Seconds a step of the same on tensors in memory."""
     with session(settings, seed=0):
-        training = training_of(settings, count=steps * BATCH)
+        device = choose_device(settings)
+        training = training_of(settings, count=steps * BATCH).to(device)
         network = training.network.train()
         optimiser = torch.optim.AdamW(
             network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
         generator = torch.Generator().manual_seed(0)
-        pixels = torch.randint(0, 256, (BATCH, 3, SIDE, SIDE), dtype=torch.uint8, generator=generator)
-        target = torch.randint(0, CLASSES + 1, (BATCH, SIDE, SIDE), dtype=torch.uint8, generator=generator)
-        narrow = torch.autocast("cpu", torch.bfloat16) if settings.precision == "bfloat16" else nullcontext()
+        pixels = torch.randint(0, 256, (BATCH, 3, SIDE, SIDE), dtype=torch.uint8, generator=generator).to(device)
+        target = torch.randint(0, CLASSES + 1, (BATCH, SIDE, SIDE), dtype=torch.uint8, generator=generator).to(device)
+        kind = None if settings.precision == "float32" else getattr(torch, settings.precision)
+        narrow = torch.autocast(device.type, dtype=kind) if kind else nullcontext()
         ends = []
         for _ in range(steps):
             with narrow:
@@ -124,6 +126,8 @@ def bare(settings: ModelSettings, *, steps: int) -> float:
             loss.backward()
             optimiser.step()
             optimiser.zero_grad()
+            if device.type == "cuda":
+                torch.cuda.synchronize()
             ends.append(time.perf_counter())
     return statistics.median(np.diff(ends))
 

@@ -60,5 +60,6 @@ def model_ensemble(smk: Any) -> None:
     )
 
 
-with job_context(snakemake.log[0], threads=snakemake.threads):
-    {"model_fit": model_fit, "model_ensemble": model_ensemble}[snakemake.rule](snakemake)
+if __name__ == "__main__":  # not in the processes that it starts, which import this file
+    with job_context(snakemake.log[0], threads=snakemake.threads):
+        {"model_fit": model_fit, "model_ensemble": model_ensemble}[snakemake.rule](snakemake)

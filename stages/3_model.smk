@@ -21,7 +21,7 @@ rule model_fit:
         "<benchmarks>/{dataset}/model/model_fit/{model}.tsv"
     wildcard_constraints:
         model=any_of(TRAINED),
-    threads: lambda w: model_settings(w).threads + model_settings(w).readers
+    threads: lambda w: model_settings(w).devices * (model_settings(w).threads + model_settings(w).readers)
     resources:
         mem_mb=memory_of("model_fit"),
         network=1,

@@ -111,6 +111,12 @@ class ModelSettings(Strict):
         "forkserver", description="How those processes are started; never by fork, which Zarr does not survive."
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where it trains.")
+    devices: Annotated[int, Field(ge=1, le=64)] = Field(
+        1, description="Processes that train together, each on a GPU of its own; they share the patches of a batch."
+    )
+    batch_statistics: Literal["learned", "frozen"] = Field(
+        "learned", description="Batch normalisation by each batch, or by the statistics that the encoder came with."
+    )
     select_by: Literal["dice_miou", "dice", "lesion_aupr"] = Field(
         "lesion_aupr", description="Validation score of the best epoch."
     )

@@ -30,6 +30,7 @@ scores        Dice and IoU pooled over validation patches
 session       settings of torch while a model trains: device, threads, determinism
 state_file    state dict from a file: digest, size, tensors alone
 targets       training target of a task, from the truth planes
+together      training by several processes, by Lightning
 train         training of one model, from the patch index to its folder
 trainer       trainer: Lightning, with a checkpoint of the whole state after each epoch
 weighting     class weights of the loss: given, or from the index

@@ -9,10 +9,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from pipeline.arrays.metrics import Counts
@@ -24,7 +24,7 @@ from pipeline.model.network import ScaledNetwork
 from pipeline.model.operators import prepare_torchvision
 from pipeline.model.progress import Pace, shown_number
 from pipeline.model.recipe import Length, cosine_factor, moving_average
-from pipeline.model.scores import PooledCounts, PooledHistograms, selection_score
+from pipeline.model.scores import PatchMean, PooledCounts, PooledHistograms, selection_score
 from pipeline.seeds import derived_seed
 
 prepare_torchvision()  # lightning imports it
@@ -48,26 +48,6 @@ class Best:
     """Its validation score; NaN where there was nothing to validate with."""
     weights: dict[str, Tensor]
     """State of the network, on the CPU."""
-
-
-class _Mean:
-    """A mean over patches, in double precision."""
-
-    def __init__(self) -> None:
-        self.total, self.patches = 0.0, 0
-
-    def add(self, value: float, patches: int) -> None:
-        self.total += value * patches
-        self.patches += patches
-
-    @property
-    def value(self) -> float:
-        return self.total / self.patches if self.patches else math.nan
-
-    def take(self) -> float:
-        value = self.value
-        self.total, self.patches = 0.0, 0
-        return value
 
 
 class Training(lightning.LightningModule):
@@ -114,13 +94,16 @@ class Training(lightning.LightningModule):
         self.loss = build_loss(settings.loss, task=task, weights=tuple(weights.values()) or None)
         self.address, self.selects, self.length = address, selects, length
         self.average = moving_average(network, decay=settings.average_decay) if settings.average_decay else None
+        if self.average is not None:
+            self.average.requires_grad_(False)  # several processes would wait for its gradients
         self.counts, self.histograms = PooledCounts(len(codes), task=task), PooledHistograms(len(codes), task=task)
         self.history: list[dict[str, float]] = []
         self.best: Best | None = None
-        self._train_loss, self._validation_loss = _Mean(), _Mean()
+        self._train_loss, self._validation_loss = PatchMean(), PatchMean()
         self._pace = Pace(steps=length.steps)
         self._plateau: ReduceLROnPlateau | None = None
         self._plateau_state: dict[str, Any] | None = None
+        self.train()
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401 what lightning takes
         """AdamW; the learning rate follows a cosine, or falls when the score stays on a plateau."""
@@ -164,7 +147,28 @@ class Training(lightning.LightningModule):
         if not math.isfinite(value):
             self._diverged(value)
         self._train_loss.add(value, len(pixels))
-        return loss
+        return self._share(loss, len(pixels))
+
+    def _share(self, loss: Tensor, patches: int) -> Tensor:
+        """Loss whose mean over the processes is the mean over all patches: parts of a batch may differ by one patch."""
+        if self.trainer.world_size == 1:
+            return loss
+        return loss * (patches * self.trainer.world_size / self._added(torch.tensor(patches)).item())
+
+    def _added(self, value: Tensor) -> Tensor:
+        """Sum over the processes."""
+        if self.trainer.world_size == 1:
+            return value
+        return cast("Tensor", self.trainer.strategy.reduce(value.to(self.device), reduce_op="sum").cpu())
+
+    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 torch's signature
+        """Mode of training; layers of batch normalisation stay in that of inference where their statistics are frozen."""
+        super().train(mode)
+        if self.settings.batch_statistics == "frozen":
+            for module in self.network.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        return self
 
     @property
     def judged(self) -> ScaledNetwork:
@@ -203,7 +207,8 @@ class Training(lightning.LightningModule):
         self._keep_best(row["score"])
         if self.selects and self._plateau is not None and not math.isnan(row["score"]):
             self._plateau.step(row["score"])
-        self._tell(row)
+        if self.trainer.is_global_zero:
+            self._tell(row)
         if self._waited_enough():
             self.trainer.should_stop = True
 
@@ -229,8 +234,8 @@ class Training(lightning.LightningModule):
         scores = {"dice": dice, "dice_miou": both, "lesion_aupr": sum(found) / len(found) if found else math.nan}
         return {
             "epoch": self.current_epoch + 1,
-            "train_loss": self._train_loss.take(),
-            "validation_loss": self._validation_loss.take(),
+            "train_loss": self._train_loss.take(self._added),
+            "validation_loss": self._validation_loss.take(self._added),
             "learning_rate": self.optimizers().param_groups[0]["lr"],
             "score": scores[self.settings.select_by],
             "mean_dice": dice,

@@ -15,10 +15,36 @@ from numpy.typing import NDArray
 
 from pipeline.seeds import stream
 
-__all__ = ["EpochBatches", "InOrder", "Key", "Sides", "batches", "epoch_rows", "sided_rows"]
+__all__ = ["ALONE", "EpochBatches", "InOrder", "Key", "Part", "Sides", "batches", "epoch_rows", "sided_rows"]
 
 Key: TypeAlias = tuple[int, int, int]
 """Epoch, row, and how often the row came before in this epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Part of each batch that a process takes."""
+
+    rank: int = 0
+    """Number of the process, from 0; the first one writes."""
+    devices: int = 1
+    """Processes."""
+    port: int = 0
+    """Port of this host on which they meet."""
+
+    @property
+    def rows(self) -> slice:
+        """Rows of a batch that it takes: every so many-th."""
+        return slice(self.rank, None, self.devices)
+
+    @property
+    def least(self) -> int:
+        """Rows of a batch at least: one for each process, and two for batch normalisation."""
+        return max(2, self.devices)
+
+
+ALONE = Part()
+"""One process, which takes all."""
 
 
 def epoch_rows(epoch: int, *, rows: int, per_epoch: int | None, seed: int, name: str) -> NDArray[np.int64]:
@@ -94,8 +120,8 @@ def sided_rows(epoch: int, *, sides: Sides, length: int, seed: int, name: str) -
     return found
 
 
-def batches(order: NDArray[np.int64], *, size: int) -> list[list[int]]:
-    """Batches of an order; a single row left at the end joins the batch before.
+def batches(order: NDArray[np.int64], *, size: int, least: int = 2) -> list[list[int]]:
+    """Batches of an order; fewer rows than the least that are left at the end join the batch before.
 
     Batch normalisation over one patch whose deepest features are one pixel has nothing to take a variance of.
 
@@ -105,7 +131,7 @@ def batches(order: NDArray[np.int64], *, size: int) -> list[list[int]]:
     [[0, 1], [2, 3, 4]]
     """
     cut = [order[at : at + size].tolist() for at in range(0, len(order), size)]
-    if size > 1 and len(cut) > 1 and len(cut[-1]) == 1:
+    if size > 1 and len(cut) > 1 and len(cut[-1]) < least:
         cut[-2:] = [cut[-2] + cut[-1]]
     return cut
 
@@ -127,10 +153,11 @@ class EpochBatches:
         name: str,
         first: int,
         sides: Sides | None = None,
+        part: Part = ALONE,
     ) -> None:
         self._rows, self._size, self._per_epoch = rows, size, per_epoch
         self._seed, self._name = seed, name
-        self._next, self._sides = first, sides
+        self._next, self._sides, self._part = first, sides, part
 
     def __iter__(self) -> Iterator[list[Key]]:
         # A generator, so that an iterator that is made and thrown away does not count: a loader with reading processes
@@ -138,12 +165,12 @@ class EpochBatches:
         epoch, self._next = self._next, self._next + 1
         order = self._order(epoch)
         before: Counter[int] = Counter()
-        for batch in batches(order, size=self._size):
+        for batch in batches(order, size=self._size, least=self._part.least):
             keys = []
             for row in batch:
                 keys.append((epoch, row, before[row]))
                 before[row] += 1
-            yield keys
+            yield keys[self._part.rows]
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         if self._sides is not None:
@@ -153,14 +180,16 @@ class EpochBatches:
 
     def __len__(self) -> int:
         """Batches of any epoch."""
-        return len(batches(np.arange(self._per_epoch or self._rows), size=self._size))
+        rows = np.arange(self._per_epoch or self._rows)
+        return len(batches(rows, size=self._size, least=self._part.least))
 
 
 class InOrder:
     """Batches of ``(0, row, 0)`` in the order of the rows, the same each time: for validation."""
 
-    def __init__(self, rows: int, *, size: int) -> None:
-        self._batches = batches(np.arange(rows), size=size)
+    def __init__(self, rows: int, *, size: int, part: Part = ALONE) -> None:
+        cut = batches(np.arange(rows), size=size, least=part.least)
+        self._batches = [batch[part.rows] for batch in cut]
 
     def __iter__(self) -> Iterator[list[Key]]:
         return iter([[(0, row, 0) for row in batch] for batch in self._batches])

@@ -10,7 +10,7 @@ looked for a class counts nothing for that class.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal, TypeAlias
 
 import torch
@@ -26,7 +26,15 @@ from pipeline.model.targets import IGNORE
 prepare_torchvision()  # torchmetrics imports torchvision
 from torchmetrics import Metric  # noqa: E402
 
-__all__ = ["PooledCounts", "PooledHistograms", "Score", "class_counts", "class_histograms", "selection_score"]
+__all__ = [
+    "PatchMean",
+    "PooledCounts",
+    "PooledHistograms",
+    "Score",
+    "class_counts",
+    "class_histograms",
+    "selection_score",
+]
 
 Score: TypeAlias = Literal["dice_miou", "dice", "lesion_aupr"]
 """Validation scores by which an epoch can be chosen."""
@@ -141,6 +149,30 @@ class PooledHistograms(Metric):
         if not self.update_called:  # nothing validates; torchmetrics would warn
             return [math.nan] * len(self.total)
         return [average_precision(histogram) for histogram in self.compute().cpu().numpy()]
+
+
+class PatchMean:
+    """Mean over patches, in double precision."""
+
+    def __init__(self) -> None:
+        self.total, self.patches = 0.0, 0
+
+    def add(self, value: float, patches: int) -> None:
+        """Value of some patches, added."""
+        self.total += value * patches
+        self.patches += patches
+
+    @property
+    def value(self) -> float:
+        """Mean so far, of this process; NaN without patches."""
+        return self.total / self.patches if self.patches else math.nan
+
+    def take(self, added: Callable[[Tensor], Tensor]) -> float:
+        """The mean over the patches of all processes, which starts anew."""
+        total, patches = added(torch.tensor([self.total, self.patches], dtype=torch.float64)).tolist()
+        value = total / patches if patches else math.nan
+        self.total, self.patches = 0.0, 0
+        return value
 
 
 def selection_score(classes: Iterable[Counts], *, measure: Literal["dice", "dice_and_miou"]) -> float:

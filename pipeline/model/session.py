@@ -28,6 +28,7 @@ HARMLESS = (
     r".*does not have many workers.*",  # readers = 0 is a choice: the network keeps the cores busy
     r".*[Cc]onsider increasing the value of the `num_workers`.*",
     r".*have no `val_dataloader`.*",  # no validation patches: said once, in our own words
+    r".*module\(s\) in eval mode at the start of training.*",  # batch_statistics: frozen is a choice
     r".*GPU available but not used.*",  # device: cpu is a choice
     r".*does not have a deterministic implementation.*",  # on a GPU; on a CPU all operators have one
     r".*Deterministic behavior was enabled with either.*",
@@ -50,6 +51,14 @@ def choose_device(settings: ModelSettings) -> torch.device:
             found="cuda, and torch sees no CUDA device",
             expected="a GPU and a torch built for it",
             remedy="Set device to auto or cpu.",
+        )
+    if gpu and settings.device != "cpu" and torch.cuda.device_count() < settings.devices:
+        raise ModelError(
+            "There are too few GPUs.",
+            where="model.models.*.devices",
+            found=f"{settings.devices} devices, and torch sees {torch.cuda.device_count()}",
+            expected="a GPU for each process",
+            remedy="Set devices lower, or device to cpu.",
         )
     device = torch.device("cuda" if gpu and settings.device != "cpu" else "cpu")
     if device.type == "cpu" and settings.precision == "float16":

@@ -22,14 +22,15 @@ from pipeline.model.augment import build_augmenter
 from pipeline.model.card import CARD, WEIGHTS, Card, CardClass, InputScaling, is_trained, stain_target
 from pipeline.model.module import Best, Training
 from pipeline.model.network import CHANNELS, build_network, check_side, output_count
-from pipeline.model.order import EpochBatches, InOrder
+from pipeline.model.order import ALONE, EpochBatches, InOrder, Part
 from pipeline.model.patches import PatchDataset, check_rows, loader
 from pipeline.model.precision import depthwise_in_float32, resolved_precision
 from pipeline.model.progress import CURVES, HISTORY_CSV
-from pipeline.model.recipe import Length, training_length
+from pipeline.model.recipe import Length, check_batches, training_length
 from pipeline.model.rows import Rows, choose_rows, soft_sides, truth_pixels
 from pipeline.model.scaling import scaling_of_buffers
 from pipeline.model.session import choose_device, session
+from pipeline.model.together import train_together
 from pipeline.model.trainer import build_trainer, delete_states, last_state
 from pipeline.model.weighting import class_weights
 from pipeline.seeds import derived_seed
@@ -131,28 +132,26 @@ def train(inputs: Inputs, *, name: str, settings: ModelSettings, patch: int, job
     for part in (rows.training, rows.validation):
         if len(part):
             check_rows(part, normalized=inputs.normalized, record=job.record, side=patch)
-    _check_batch(task)
+    check_batches(settings, name=name, patches=task.length.patches, validation=len(rows.validation))
     with folder_in_progress(output, digest=job.provenance.digest) as folder:
         log.info("model %s: %s and %s of each epoch lie in %s", name, HISTORY_CSV, CURVES, folder)
         if not is_trained(folder):  # the card is written last: with it, only the renaming was missing
-            trained = _trained(task, folder)
-            _write(folder, task, trained)
+            if settings.devices == 1:
+                _train_part((task, folder), ALONE)
+            else:
+                train_together(_train_part, (task, folder), devices=settings.devices, name=name)
         delete_states(folder)
 
 
-def _check_batch(task: _Task) -> None:
-    length = task.length.patches
-    if task.settings.network == "deeplabv3plus" and min(task.settings.batch_size, length) < 2:
-        raise ModelError(
-            "DeepLabV3+ cannot learn from single patches.",
-            where=f"model.models.{task.name}.batch_size",
-            found=f"batches of {min(task.settings.batch_size, length)}",
-            expected="at least 2: it normalises features that are one pixel a patch",
-            remedy="Set batch_size and patches_per_epoch to at least 2.",
-        )
+def _train_part(work: tuple[_Task, Path], part: Part) -> None:
+    """Training in one of the processes; the first one writes what was trained."""
+    task, folder = work
+    trained = _trained(task, folder, part)
+    if part.rank == 0:
+        _write(folder, task, trained)
 
 
-def _trained(task: _Task, folder: Path) -> Training:
+def _trained(task: _Task, folder: Path, part: Part) -> Training:
     for message in _warnings(task):
         log.warning("model %s: %s", task.name, message)
     device = choose_device(task.settings)
@@ -162,10 +161,10 @@ def _trained(task: _Task, folder: Path) -> Training:
         if resume is not None:
             training.on_load_checkpoint(torch.load(resume, map_location="cpu", weights_only=True, mmap=True))
         if not training.is_finished:  # it may have been killed after it had stopped early
-            build_trainer(task.settings, epochs=task.length.epochs, folder=folder, device=device).fit(
+            build_trainer(task.settings, epochs=task.length.epochs, folder=folder, device=device, part=part).fit(
                 training,
-                _training_loader(task, first=len(training.history), pin=device.type == "cuda"),
-                _validation_loader(task, pin=device.type == "cuda"),
+                _training_loader(task, first=len(training.history), pin=device.type == "cuda", part=part),
+                _validation_loader(task, pin=device.type == "cuda", part=part),
                 ckpt_path=resume,
                 weights_only=True,
             )
@@ -199,7 +198,7 @@ def _training(task: _Task) -> Training:
     )
 
 
-def _training_loader(task: _Task, *, first: int, pin: bool) -> Any:  # noqa: ANN401 lightning takes anything
+def _training_loader(task: _Task, *, first: int, pin: bool, part: Part) -> Any:  # noqa: ANN401 lightning takes anything
     settings, rows = task.settings, task.rows.training
     address = (task.seed, task.name)
     dataset = PatchDataset(
@@ -219,16 +218,17 @@ def _training_loader(task: _Task, *, first: int, pin: bool) -> Any:  # noqa: ANN
         name=task.name,
         first=first,
         sides=soft_sides(rows, notes=table_metadata(task.inputs.index)),
+        part=part,
     )
     return loader(dataset, batches=batches, readers=settings.readers, start=settings.reader_start, pin=pin)
 
 
-def _validation_loader(task: _Task, *, pin: bool) -> Any:  # noqa: ANN401 lightning takes anything
+def _validation_loader(task: _Task, *, pin: bool, part: Part) -> Any:  # noqa: ANN401 lightning takes anything
     settings, rows = task.settings, task.rows.validation
     if rows.empty:
         return None
     dataset = PatchDataset(rows, normalized=task.inputs.normalized, record=task.job.record, side=task.side)
-    batches = InOrder(len(rows), size=settings.batch_size)
+    batches = InOrder(len(rows), size=settings.batch_size, part=part)
     return loader(dataset, batches=batches, readers=settings.readers, start=settings.reader_start, pin=pin)
 
 

@@ -8,7 +8,9 @@ import torch
 
 from pipeline.config import ModelSettings
 from pipeline.model.operators import prepare_torchvision
+from pipeline.model.order import ALONE, Part
 from pipeline.model.progress import TrainingBar, write_progress
+from pipeline.model.together import SeveralProcesses
 from pipeline.stores.flush import NEW, replace_whole
 from pipeline.stores.provenance import file_digest
 
@@ -32,9 +34,11 @@ class _SaveEpoch(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, module: Any) -> None:  # noqa: ANN401 untyped library
         """Runs after the module has closed the epoch, as lightning calls checkpoints last."""
-        write_progress(self.folder, module.history, codes=module.codes)
         unfinished, before = self.folder / f"state{NEW}", _states(self.folder)
-        trainer.save_checkpoint(unfinished, weights_only=False)
+        trainer.save_checkpoint(unfinished, weights_only=False)  # by all processes: the first one writes
+        if not trainer.is_global_zero:
+            return
+        write_progress(self.folder, module.history, codes=module.codes)
         state = self.folder / LAST.format(digest=file_digest(unfinished))
         replace_whole(unfinished, state)
         for path in before:
@@ -59,8 +63,10 @@ def delete_states(folder: Path) -> None:
         path.unlink()
 
 
-def build_trainer(settings: ModelSettings, *, epochs: int, folder: Path, device: torch.device) -> Trainer:
-    """Trainer of one model on one device, without logger.
+def build_trainer(
+    settings: ModelSettings, *, epochs: int, folder: Path, device: torch.device, part: Part = ALONE
+) -> Trainer:
+    """Trainer of one model in this process, without logger.
 
     Parameters
     ----------
@@ -72,12 +78,15 @@ def build_trainer(settings: ModelSettings, *, epochs: int, folder: Path, device:
         Where the checkpoint is kept.
     device
         Where the network trains.
+    part
+        Which of several processes this one is.
     """
-    interactive = sys.stderr.isatty()
+    interactive, several = sys.stderr.isatty() and part.rank == 0, part.devices > 1
     callbacks: list[Callback] = [_SaveEpoch(folder), *([TrainingBar()] if interactive else [])]
     return Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
-        devices=1,
+        devices=part.devices,
+        strategy="ddp_find_unused_parameters_true" if several else "auto",
         precision=PRECISION[settings.precision],
         max_epochs=epochs,
         accumulate_grad_batches=settings.accumulate,
@@ -89,5 +98,7 @@ def build_trainer(settings: ModelSettings, *, epochs: int, folder: Path, device:
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         default_root_dir=folder,
-        plugins=[LightningEnvironment()],  # a job of a cluster's scheduler is still one process
+        plugins=[
+            SeveralProcesses(part) if several else LightningEnvironment()
+        ],  # a job of a cluster's scheduler is still one process
     )

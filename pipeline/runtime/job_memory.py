@@ -170,7 +170,9 @@ def training_mb(config: StageConfig, model: str) -> int:
     patch, network = config.index.samplings[settings.sampling].patch, activations_of(settings.network, settings.encoder)
     pixels = settings.batch_size * patch**2
     step = pixels * (network.training / settings.downsample**2 + ENLARGED * (settings.downsample > 1))
-    return _mebibytes(TORCH + COPIES * network.weights + step + settings.readers * INTERPRETER)
+    process = TORCH + COPIES * network.weights + settings.readers * INTERPRETER
+    parent = TORCH if settings.devices > 1 else 0
+    return _mebibytes(parent + settings.devices * process + step)
 
 
 def _mebibytes(size: float) -> int:

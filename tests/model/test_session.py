@@ -57,3 +57,11 @@ def test_a_gpu_that_is_not_there_is_refused(monkeypatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ModelError, match="no GPU"):
         choose_device(ModelSettings(device="cuda"))
+
+
+def test_more_processes_than_gpus_are_refused_on_gpus_alone(monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ModelError, match="too few GPUs"):
+        choose_device(ModelSettings(devices=2))
+    assert choose_device(ModelSettings(devices=2, device="cpu")).type == "cpu"
