@@ -3,7 +3,7 @@
     python -m benchmarks.gpu.bundle --data shared/data
 
 The machine has torch, lightning, timm, opencv, pandas, pyarrow, numba, scikit-image and tifffile. What the fundus chain,
-training and inference do not import is left out: spams, openslide, imagecodecs, snakemake.
+training and inference do not import is left out: spams, openslide, imagecodecs, distributed, snakemake.
 """
 
 import argparse
@@ -27,16 +27,11 @@ PACKAGES = (
     "google-crc32c",
     "donfig",
     "dask",
-    "distributed",
     "cloudpickle",
     "locket",
     "partd",
     "toolz",
-    "zict",
-    "tblib",
     "sortedcontainers",
-    "msgpack",
-    "tornado",
     "albumentations",
     "albucore",
     "stringzilla",

@@ -159,7 +159,8 @@ class Training(lightning.LightningModule):
         """Sum over the processes."""
         if self.trainer.world_size == 1:
             return value
-        return cast("Tensor", self.trainer.strategy.reduce(value.to(self.device), reduce_op="sum").cpu())
+        total: Tensor = self.trainer.strategy.reduce(value.to(self.device), reduce_op="sum").cpu()
+        return total
 
     def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 torch's signature
         """Mode of training; layers of batch normalisation stay in that of inference where their statistics are frozen."""
