@@ -153,7 +153,7 @@ class Training(lightning.LightningModule):
         """Loss whose mean over the processes is the mean over all patches: parts of a batch may differ by one patch."""
         if self.trainer.world_size == 1:
             return loss
-        return loss * (patches * self.trainer.world_size / self._added(torch.tensor(patches)).item())
+        return loss * (patches * self.trainer.world_size / self._added(torch.tensor(patches)).item())  # type: ignore[no-any-return]
 
     def _added(self, value: Tensor) -> Tensor:
         """Sum over the processes."""
