@@ -72,6 +72,26 @@ def report_borders(smk: Any) -> None:
     )
 
 
+def report_zoom(smk: Any) -> None:
+    """Write the page of one image in deep zoom."""
+    from pipeline.config import NormalizedConfig
+    from pipeline.raw.datasets.entry import entry_from_files
+    from pipeline.report.zoom.page import ImageStores, write_viewer
+
+    config = smk.params.config
+    maps = {name: getattr(smk.input, name) for name in ("probability", "segmentation")}
+    stores = {"normalized": Path(smk.input.normalized)} | {name: Path(each[0]) for name, each in maps.items() if each}
+    write_viewer(
+        entry_from_files(config["entry"], **smk.params.files, largest_decode=smk.params.largest_decode),
+        ImageStores(**stores),
+        dataset=config["dataset"],
+        result=" / ".join(config["result"]),
+        config=NormalizedConfig.model_validate(config["normalized"]),
+        job=job_of("report", config=config, code=smk.params.code, inputs=stores),
+        output=Path(smk.output[0]),
+    )
+
+
 def report_page(smk: Any) -> None:
     """Write the page of one data set."""
     from pipeline.config import NormalizedConfig, StageConfig
@@ -107,6 +127,7 @@ def report_page(smk: Any) -> None:
             models={Path(path).name: Path(path) for path in smk.input.models},
             stains={Path(path).name.removesuffix(".stain.json"): Path(path) for path in smk.input.stains},
             target=next(map(Path, smk.input.target), None),
+            zoom={Path(path).name: Path(path) for path in smk.input.zoom},
             borders={Path(path).name.removesuffix(".borders.parquet"): Path(path) for path in smk.input.borders},
         ),
         dataset=config["dataset"],
@@ -132,6 +153,7 @@ with job_context(snakemake.log[0], threads=snakemake.threads):
     {
         "report_metrics": report_metrics,
         "report_borders": report_borders,
+        "report_zoom": report_zoom,
         "report_page": report_page,
         "report_index": report_index,
     }[snakemake.rule](snakemake)

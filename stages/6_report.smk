@@ -2,6 +2,9 @@
 
 STAGE_RESULTS["report"] = each("<results>/{dataset}/report/index.html")
 
+# Copied beside the pages of images, once a report.
+VIEWER = sorted(map(os.path.relpath, (STAGES.parent / "pipeline" / "report" / "page" / "viewer").iterdir()))
+
 
 # Images that are measured on the grid of their originals too, with the truth of their files.
 on_originals = lambda w: measured(w) if depends.measures_originals(run_of(w)) else []
@@ -68,6 +71,57 @@ rule report_borders:
         "6_report.py"
 
 
+# Pages of single images in deep zoom, and the one model and fusion that they show.
+zoomed = lambda w: usable(w) if run_of(w).config.report.zoom == "all" else []
+zoomed_maps = dict(
+    model=lambda w: run_of(w).config.shown_result[:1],
+    fusion=lambda w: run_of(w).config.shown_result[1:],
+    image=lambda w: [w.image] if w.image in evaluated(w) else [],
+)
+
+
+rule report_viewer:
+    input:
+        VIEWER,
+    output:
+        directory("<results>/{dataset}/report/viewer"),
+    log:
+        "<logs>/{dataset}/report/viewer.log",
+    message:
+        "{wildcards.dataset}: script of the pages of images"
+    shell:
+        "mkdir -p {output:q} && cp {input:q} {output:q} 2> {log:q}"
+
+
+rule report_zoom:
+    input:
+        normalized="<results>/{dataset}/normalized/{image}.zarr",
+        probability=each("<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr", **zoomed_maps),
+        segmentation=each("<results>/{dataset}/segmentation/{model}/{fusion}/{image}.zarr", **zoomed_maps),
+        template=[path for path in TEMPLATES if path.endswith("zoom.html")],
+    output:
+        directory("<results>/{dataset}/report/zoom/{image}"),
+    log:
+        "<logs>/{dataset}/report/zoom/{image}.log",
+    benchmark:
+        "<benchmarks>/{dataset}/report/report_zoom/{image}.tsv"
+    resources:
+        mem_mb=memory_of("report_zoom"),
+    params:
+        **recorded(
+            lambda w: depends.report_zoom(run_of(w), entry_of(w).facts()),
+            script="6_report.py",
+            function="report_zoom",
+        ),
+        # Not inputs: what they hold is in the normalised image.
+        files=files_of,
+        largest_decode=largest_decode_of,
+    message:
+        "{wildcards.dataset}: {wildcards.image} in deep zoom"
+    script:
+        "6_report.py"
+
+
 rule report_page:
     input:
         images="<results>/{dataset}/raw/images.parquet",
@@ -102,6 +156,8 @@ rule report_page:
             "<results>/{dataset}/report/{model}.{fusion}.lesions.parquet", model=models, fusion=fusions
         ),
         borders=each("<results>/{dataset}/report/{model}.borders.parquet", model=models),
+        zoom=each("<results>/{dataset}/report/zoom/{image}", image=zoomed),
+        viewer=each("<results>/{dataset}/report/viewer", image=lambda w: zoomed(w)[:1]),
         templates=TEMPLATES,
     output:
         page="<results>/{dataset}/report/index.html",

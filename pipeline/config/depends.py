@@ -35,6 +35,7 @@ __all__ = [
     "report_index",
     "report_metrics",
     "report_page",
+    "report_zoom",
     "segmentation_hard_negatives",
     "segmentation_image",
     "segmentation_thresholds",
@@ -285,6 +286,13 @@ def report_page(run: DatasetRun, images: Mapping[str, int]) -> Values:
         "images": dict(images),
         "results": [[model, fusion] for model in models for fusion in fusions],
     }
+
+
+def report_zoom(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
+    """Dependencies of the page of one image: facts of the image, how large it was made, names and colours of classes."""
+    facts = {"dataset": run.entry, "record": shown_record(run), "entry": dict(entry)}
+    rescale = _block(run, "normalized")["rescale"]
+    return {**facts, "result": list(run.config.shown_result), "normalized": {"rescale": rescale}}
 
 
 def report_index(runs: Iterable[DatasetRun]) -> Values:

@@ -1,6 +1,6 @@
 """Parameters of stage report: pictures and bootstrap."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,11 @@ class ReportConfig(Strict):
     images: Count = Field(6, description="Images shown as overlays, test images first, and as maps of their patches.")
     picture_side: Annotated[int, Field(ge=1, le=20_000)] = Field(
         900, description="Longest side of a picture in the page, pixels."
+    )
+    zoom: Literal["all", "none"] = Field(
+        "none",
+        description="Images that get a page in deep zoom to their full resolution, with all their layers: all usable ones or "
+        "none. A picture of 12 Mpx takes about 5 MB and 10 seconds.",
     )
     bootstrap: Annotated[int, Field(ge=0, le=10**6)] = Field(
         1000, description="Bootstrap samples over groups; 0 for none."

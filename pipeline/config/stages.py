@@ -98,6 +98,16 @@ class StageConfig(Strict):
         first = self.model.models[self.model.members(name)[0]]
         return self.probability.window or self.index.samplings[first.sampling].patch
 
+    @property
+    def shown_result(self) -> tuple[str, str]:
+        """Model and fusion on the pages of single images: the first ensemble, else the first model; gaussian, else the first.
+
+        Which one scores best is not known before all are measured, and no page of an image shall wait for the others.
+        """
+        names, fusions = self.model.predictors, self.probability.fusions
+        ensembles = [name for name in names if name in self.model.ensembles]
+        return (ensembles or list(names))[0], "gaussian" if "gaussian" in fusions else fusions[0]
+
     def samplings_when_done(self, word: str) -> list[str]:
         """Samplings whose indexes are there when a stage is done: all behind ``index`` and the report, else those of models."""
         if word in ("raw", "normalized"):

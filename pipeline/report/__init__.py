@@ -10,4 +10,5 @@ paths         paths of all results that the report reads
 pictures      overlays, plots, contact sheets, patch maps
 run_warnings  warnings of a run, serious ones first
 store_notes   notes of a stage in a store of results, and its record of origin
+zoom          deep zoom of an image: layers at all levels, and their page
 """

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeAlias
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,8 +48,14 @@ class Inputs:
     """``target.json``, the look that stain normalisation aims at."""
     borders: Mapping[str, Path] = field(default_factory=dict)
     """Name of a model → its table of window borders."""
+    zoom: Mapping[str, Path] = field(default_factory=dict)
+    """Image id → folder of its page in deep zoom; empty where there are none."""
     sheets: Sequence[Path] = ()
     """Fact sheets of all images."""
+
+    def page_of(self, image: str) -> str:
+        """Link from the report to the page of an image in deep zoom, empty where there is none."""
+        return f"zoom/{quote(image)}/index.html" if image in self.zoom else ""
 
 
 @dataclass(frozen=True, slots=True)

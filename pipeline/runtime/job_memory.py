@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from pipeline.config import NormalizedConfig, Rescale, StageConfig
 from pipeline.geometry import BLOCK
-from pipeline.runtime.measured import JOBS, SNAKEMAKE, TORCH, activations_of
+from pipeline.runtime.measured import JOBS, MARGIN, SNAKEMAKE, TORCH, activations_of
 from pipeline.runtime.memory import INTERPRETER, MASK_PIECES, PIECES, normalized_bytes, probability_bytes
 from pipeline.words import WORDS
 
@@ -25,6 +25,7 @@ __all__ = [
     "scaled_size",
     "stage_memory",
     "training_mb",
+    "zoom_mb",
 ]
 
 DECODED, DECODING, MASK = 3, 4, 1
@@ -45,6 +46,12 @@ NARROW = 16.0
 """Standard deviation of a blur, in pixels, from which on it is made of cells."""
 NUMBERS = (".json", "reference", "median")
 """Stain targets that are no picture."""
+ONE_FILE = 40_000_000
+"""Pixels of the largest image whose levels in deep zoom are one file each."""
+LEVELS, ENCODED = 4 / 3, 12
+"""Bytes a pixel and layer of all its levels, and a pixel of a picture while it is encoded."""
+ZOOM_ROWS, STRIPS = 512, 16
+"""Rows of a strip in deep zoom, and bytes a value of it: the strips of all levels, and what a layer is made of."""
 COPIES = 5
 """Weights, their gradients, two moments of AdamW, and those of the best epoch."""
 LOADED = 2
@@ -55,7 +62,7 @@ SMOOTHED = 3 * 2**27
 """A tile of maps with its halo while it is smoothed."""
 CUT = ("segmentation_thresholds", "segmentation_image", "segmentation_hard_negatives")
 """Rules that smooth maps where that is asked for."""
-COMPUTED = ("raw_image", "normalized_stain", "normalized_image", "model_fit", "probability_image")
+COMPUTED = ("raw_image", "normalized_stain", "normalized_image", "model_fit", "probability_image", "report_zoom")
 """Rules whose memory is arithmetic."""
 
 
@@ -131,6 +138,15 @@ def fact_sheet_mb(picture: Picture) -> int:
     """Memory of a job that reads an image and its truth once, in MiB."""
     masks = MASK_PIECES if picture.truth else 0
     return _mebibytes(INTERPRETER + (picture.held or PIECES) + masks + SHEET)
+
+
+def zoom_mb(config: StageConfig, picture: Picture, *, classes: int) -> int:
+    """Memory of a job that writes an image in deep zoom, in MiB: the levels of one kind of layers, or strips of a large image."""
+    height, width = scaled_size(config.normalized.rescale, picture)
+    layers = max(3, classes)
+    levels = (LEVELS * layers + ENCODED) * min(height * width, ONE_FILE)
+    strips = STRIPS * ZOOM_ROWS * width * layers
+    return _mebibytes(MARGIN * (INTERPRETER + PIECES + picture.held + levels + strips))
 
 
 def probability_mb(config: StageConfig, model: str, picture: Picture, *, classes: int) -> int:
@@ -219,6 +235,8 @@ def job_mb(rule: str, *, config: StageConfig, picture: Picture, classes: int, im
             return normalized_mb(config.normalized, replace(picture, truth=0))
         case "normalized_target" if not config.normalized.stain.target.lower().endswith(NUMBERS):
             return normalized_mb(config.normalized, replace(picture, truth=0))
+        case "report_zoom":
+            return zoom_mb(config, picture, classes=classes)
         case "model_fit":
             return training_mb(config, model)
         case "probability_image":

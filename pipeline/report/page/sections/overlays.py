@@ -73,8 +73,8 @@ def _legends(record: DatasetRecord) -> dict[str, Any]:
 
 def overlays_section(facts: Facts) -> dict[str, Any]:
     """Content of the section on overlays, its pictures written."""
-    shots = _shown(facts)
-    overlays = [{"overlay": found, "text": _held(found)} for found in shots]
+    shots, page_of = _shown(facts), facts.inputs.page_of
+    overlays = [{"overlay": found, "text": _held(found), "href": page_of(found.image_id)} for found in shots]
     shown = facts.choice.result.name if facts.choice else ""
     ids = [found.image_id for found in shots]
     return {

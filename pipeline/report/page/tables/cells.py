@@ -76,9 +76,9 @@ def counted(value: int) -> str:
     return f"{int(value):,}"
 
 
-def text_cell(text: str, *, hint: str = "", strong: bool = False, note: str = "") -> Cell:
+def text_cell(text: str, *, hint: str = "", strong: bool = False, note: str = "", href: str = "") -> Cell:
     """Cell of words, which stands left."""
-    return Cell(text, kind="text", hint=hint, strong=strong, note=note)
+    return Cell(text, kind="text", hint=hint, strong=strong, note=note, href=href)
 
 
 def headings(*columns: str | tuple[str, str]) -> tuple[Cell, ...]:

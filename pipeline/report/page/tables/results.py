@@ -25,7 +25,13 @@ NUMBERS = (
 
 
 def results_table(
-    rows: pd.DataFrame, record: DatasetRecord, *, flags: Mapping[str, int], shown: str, linked: Collection[str] = ()
+    rows: pd.DataFrame,
+    record: DatasetRecord,
+    *,
+    flags: Mapping[str, int],
+    shown: str,
+    linked: Collection[str] = (),
+    page_of: Callable[[str], str] = str.__new__,
 ) -> Table:
     """Table of every measured image for one model and fusion, worst Dice first.
 

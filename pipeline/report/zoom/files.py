@@ -1,0 +1,154 @@
+"""Picture files of a stack of layers: one file a level, or tiles where the image is too large for that.
+
+Pictures are JPEG. Layers over them are PNG of few colours with a transparent ground: lossless.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline.normalized.pyramid import level_shapes
+from pipeline.report.zoom.levels import ROWS, Planes, pyramid_strips
+from pipeline.report.zoom.stacks import Palette, Stack
+
+__all__ = ["WHOLE", "write_stack"]
+
+WHOLE = 40_000_000
+"""Pixels of the largest image whose levels are one file each: browsers decode no much larger picture."""
+SMALLEST_WHOLE = 1200
+"""Longer side at which the levels of one file end."""
+TILE = ROWS
+QUALITY = 82
+EFFORT = 9
+"""Of the compression of PNG: masks are mostly ground, so that it costs little time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Layer:
+    kind: str
+    number: int | None
+    palette: Palette | None
+    planes: slice
+    """Its planes in the stack."""
+
+    @property
+    def name(self) -> str:
+        """Start of the names of its files."""
+        return self.kind if self.number is None else f"{self.kind}.{self.number}"
+
+    def seen(self, planes: Planes) -> bool:
+        """Visibility: whether there is anything but transparent ground."""
+        return self.palette is None or bool(planes[self.planes].any())
+
+    def write(self, planes: Planes, folder: Path, place: str) -> str:
+        """Picture file of planes ``(n, y, x)`` of the stack; its name in the folder."""
+        own, name = planes[self.planes], f"{self.name}.{place}.{'jpg' if self.palette is None else 'png'}"
+        if self.palette is None:
+            _write_jpeg(own, folder / name)
+        else:
+            _write_png(own[0], folder / name, palette=self.palette)
+        return name
+
+
+def _layers(stack: Stack) -> list[_Layer]:
+    if not stack.palettes:
+        return [_Layer(stack.kind, None, None, slice(None))]
+    pairs = enumerate(zip(stack.numbers, stack.palettes, strict=True))
+    return [_Layer(stack.kind, number, palette, slice(at, at + 1)) for at, (number, palette) in pairs]
+
+
+def _write_jpeg(planes: Planes, path: Path) -> None:
+    pixels = np.ascontiguousarray(np.moveaxis(planes[::-1], 0, 2))
+    _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, QUALITY, cv2.IMWRITE_JPEG_OPTIMIZE, 1])
+    path.write_bytes(data.tobytes())
+
+
+def _write_png(indices: NDArray[np.uint8], path: Path, *, palette: Palette) -> None:
+    picture = Image.fromarray(np.ascontiguousarray(indices))
+    picture.putpalette(bytes(value for colour in palette for value in colour[:3]))
+    bits = next(bits for bits in (1, 2, 4, 8) if len(palette) <= 2**bits)
+    opacity = bytes(colour[3] for colour in palette)
+    picture.save(path, transparency=opacity, bits=bits, compress_level=EFFORT)
+
+
+def _whole_levels(stack: Stack) -> Iterator[tuple[int, Planes]]:
+    """Levels of a stack, each whole: all of a picture, every second one of layers over it."""
+    shapes = level_shapes(*stack.raster.shape, smallest=SMALLEST_WHOLE, most=12, least=1)
+    wanted = set(range(0, len(shapes), 2 if stack.palettes else 1))
+    held: dict[int, Planes] = {}
+    for strip in pyramid_strips(stack.raster, halve=stack.halve, shapes=shapes):
+        if strip.level in wanted:
+            count, (height, width) = strip.planes.shape[0], shapes[strip.level]
+            planes = held.setdefault(strip.level, np.empty((count, height, width), np.uint8))
+            end = strip.y0 + strip.planes.shape[1]
+            planes[:, strip.y0 : end] = strip.planes
+            if end == height:
+                yield strip.level, held.pop(strip.level)
+
+
+def _write_whole(stack: Stack, folder: Path) -> list[dict[str, Any]]:
+    layers = _layers(stack)
+    levels: list[list[dict[str, Any]]] = [[] for _ in layers]
+    for level, planes in _whole_levels(stack):
+        size = {"width": planes.shape[2], "height": planes.shape[1]}
+        for layer, found in zip(layers, levels, strict=True):
+            if layer.seen(planes):
+                found.append({"url": layer.write(planes, folder, str(level)), **size})
+    pairs = zip(layers, levels, strict=True)
+    return [{"kind": layer.kind, "class": layer.number, "levels": found} for layer, found in pairs if found]
+
+
+def _write_tiles(stack: Stack, folder: Path) -> list[dict[str, Any]]:
+    shapes = level_shapes(*stack.raster.shape, smallest=TILE, most=24, least=1)
+    layers = _layers(stack)
+    tiles: list[list[list[int]]] = [[[] for _ in shapes] for _ in layers]
+    for strip in pyramid_strips(stack.raster, halve=stack.halve, shapes=shapes):
+        columns = -(-strip.planes.shape[2] // TILE)
+        for column in range(columns):
+            part, row = strip.planes[..., column * TILE : (column + 1) * TILE], strip.y0 // TILE
+            for layer, found in zip(layers, tiles, strict=True):
+                if layer.seen(part):
+                    layer.write(part, folder, f"{strip.level}.{row}.{column}")
+                    found[strip.level].append(row * columns + column)
+    height, width = shapes[0]
+    size = {"width": width, "height": height, "tile": TILE, "last": len(shapes) - 1}
+    return [
+        {
+            "kind": layer.kind,
+            "class": layer.number,
+            **size,
+            "name": layer.name,
+            "suffix": "jpg" if layer.palette is None else "png",
+            "tiles": None if layer.palette is None else found,
+        }
+        for layer, found in zip(layers, tiles, strict=True)
+        if any(found)
+    ]
+
+
+def write_stack(stack: Stack, folder: Path, *, whole: int = WHOLE) -> list[dict[str, Any]]:
+    """Picture files of all layers of a stack that show anything, written.
+
+    Parameters
+    ----------
+    stack
+        One pass is made over its raster.
+    folder
+        Where the files go.
+    whole
+        Pixels up to which a level is one file.
+
+    Returns
+    -------
+    list
+        Of each layer what a viewer must know: ``kind``, ``class``, and its ``levels`` (url, width, height) or the size,
+        name and numbers of its tiles, by level and row by row; None where all are there.
+    """
+    height, width = stack.raster.shape
+    return (_write_whole if height * width <= whole else _write_tiles)(stack, folder)

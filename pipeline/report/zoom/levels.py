@@ -1,0 +1,95 @@
+"""Halving pyramid of a raster of any size, strip by strip, in one pass over its pixels."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.arrays.raster import Raster
+from pipeline.geometry import strips
+
+__all__ = ["ROWS", "Halving", "Planes", "Strip", "halve_highest", "pyramid_strips"]
+
+Planes: TypeAlias = NDArray[np.uint8]
+"""``(n, y, x)``."""
+Halving: TypeAlias = Callable[[Planes], Planes]
+
+ROWS = 512
+"""Rows of a strip of every level: even, so that strips are halved as the whole is; also the side of a tile."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Strip:
+    """Full-width strip of one level."""
+
+    level: int
+    """0 for the full size."""
+    y0: int
+    """Its first row in that level."""
+    planes: Planes
+
+
+def halve_highest(block: Planes) -> Planes:
+    """Next pyramid level of indices: the highest of each 2 × 2, so that a lesion of one pixel is never lost.
+
+    Parameters
+    ----------
+    block
+        ``(…, y, x)``.
+
+    Returns
+    -------
+    NDArray
+        ``(…, ceil(y / 2), ceil(x / 2))``.
+
+    Examples
+    --------
+    >>> halve_highest(np.array([[0, 1, 0], [0, 0, 0], [2, 0, 3]], np.uint8))
+    array([[1, 0],
+           [2, 3]], dtype=uint8)
+    """
+    tall, wide = block.shape[-2] // 2 * 2, block.shape[-1] // 2 * 2
+    rows = block[..., ::2, :].copy()
+    np.maximum(rows[..., : tall // 2, :], block[..., 1::2, :], out=rows[..., : tall // 2, :])
+    half = rows[..., ::2].copy()
+    np.maximum(half[..., : wide // 2], rows[..., 1::2], out=half[..., : wide // 2])
+    return half
+
+
+def pyramid_strips(
+    raster: Raster[np.uint8], *, halve: Halving, shapes: Sequence[tuple[int, int]], rows: int = ROWS
+) -> Iterator[Strip]:
+    """Strips of all levels, each as soon as its rows are known; the raster is read once.
+
+    Parameters
+    ----------
+    raster
+        ``(n, y, x)``.
+    halve
+        Makes the next level of planes.
+    shapes
+        ``(height, width)`` of each level, the full size first; see ``level_shapes``.
+    rows
+        Of a strip, even.
+
+    Yields
+    ------
+    Strip
+        Of ``rows`` rows, the last of a level excepted. At most one unfinished strip a level is held.
+    """
+    waiting: list[list[Planes]] = [[] for _ in shapes]
+    done = [0] * len(shapes)
+    for box in strips(*raster.shape, rows):
+        part = raster.read(box)
+        for level, (height, _) in enumerate(shapes):
+            waiting[level].append(part)
+            held = sum(each.shape[-2] for each in waiting[level])
+            if held < rows and done[level] + held < height:
+                break
+            planes = np.concatenate(waiting[level], axis=-2)
+            yield Strip(level, done[level], planes)
+            done[level] += held
+            waiting[level] = []
+            part = halve(planes) if level + 1 < len(shapes) else planes

@@ -1,0 +1,144 @@
+"""Page of one image in deep zoom, and the folder that holds it and its picture files; it opens from disk."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline import stores
+from pipeline.arrays.raster import Raster
+from pipeline.config import NormalizedConfig
+from pipeline.geometry import grid_pixel_um
+from pipeline.normalized.image import open_view
+from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.report.page.render import render
+from pipeline.report.pictures.canvas import colour_code
+from pipeline.report.pictures.overlays import ERROR_COLOURS
+from pipeline.report.zoom.files import WHOLE, write_stack
+from pipeline.report.zoom.stacks import Stack, overlay_stacks, picture_stack
+from pipeline.stores.atomic import folder_in_progress
+from pipeline.stores.image_store import image_notes
+from pipeline.stores.job import Job
+
+__all__ = ["ImageStores", "write_viewer"]
+
+PAGE = "index.html"
+ERROR_NAMES = {
+    "hit": "true positive",
+    "false_positive": "false positive",
+    "false_negative": "false negative",
+    "other_class": "another class",
+}
+KINDS = {"truth": "Truth", "prediction": "Prediction", "errors": "Errors", "probability": "Probability"}
+"""Layers over the picture, in the order of their switches."""
+AT_FIRST = {"truth": 100, "prediction": 80}
+"""Layers that are seen when the page opens, and how much, in percent."""
+OPACITY = 80
+
+
+@dataclass(frozen=True, slots=True)
+class ImageStores:
+    """Stores of one image: of one model and fusion, where it has maps."""
+
+    normalized: Path
+    probability: Path | None = None
+    segmentation: Path | None = None
+
+
+def _judged(entry: ImageEntry, job: Job) -> list[int]:
+    """Numbers of the classes that somebody looked for."""
+    codes = job.record.codes if entry.annotated else ()
+    return [at for at, code in enumerate(codes) if code not in entry.unknown]
+
+
+def _planar(raster: Raster[np.uint8]) -> Raster[np.uint8]:
+    return raster.map(lambda pixels: np.moveaxis(pixels, -1, 0))
+
+
+def _pictures(
+    entry: ImageEntry, store: Path, *, config: NormalizedConfig, job: Job, folder: Path, whole: int
+) -> Iterator[dict[str, Any]]:
+    with open_view(entry, record=job.record, config=config, workers=job.workers) as opened:
+        yield from write_stack(picture_stack("original", _planar(opened.eight_bit)), folder, whole=whole)
+    yield from write_stack(
+        picture_stack("normalised", stores.raster_of(stores.open_array(store, "0"))), folder, whole=whole
+    )
+
+
+def _classes(layers: Sequence[Mapping[str, Any]], job: Job) -> list[dict[str, Any]]:
+    shown = {layer["class"] for layer in layers}
+    return [
+        {"number": at, "code": each.code, "name": each.name, "colour": colour_code(each.rgb)}
+        for at, each in enumerate(job.record.classes)
+        if at in shown
+    ]
+
+
+def _controls(layers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    found = {layer["kind"] for layer in layers}
+    return [
+        {"kind": kind, "text": text, "on": kind in AT_FIRST, "opacity": AT_FIRST.get(kind, OPACITY)}
+        for kind, text in KINDS.items()
+        if kind in found
+    ]
+
+
+def write_viewer(
+    entry: ImageEntry,
+    found: ImageStores,
+    *,
+    dataset: str,
+    result: str,
+    config: NormalizedConfig,
+    job: Job,
+    output: Path,
+    whole: int = WHOLE,
+) -> None:
+    """Folder ``report/zoom/{image}`` of one image, written: ``index.html`` and the picture files beside it.
+
+    Parameters
+    ----------
+    entry
+        The image and its file, which is read as stage normalized read it.
+    found
+        Its stores.
+    dataset
+        Name shown on the page.
+    result
+        Name of the model and fusion that the maps are of.
+    config
+        How stage normalized reads an image: its size.
+    job
+        Facts of the data set, record of origin.
+    output
+        The folder. The page asks for the files of ``report/viewer`` beside ``report/zoom``.
+    whole
+        Pixels up to which a level is one file; larger images are cut into tiles.
+    """
+    notes = image_notes(found.normalized)
+    with folder_in_progress(output, digest=job.provenance.digest) as folder:
+        layers = list(_pictures(entry, found.normalized, config=config, job=job, folder=folder, whole=whole))
+        stacks: list[Stack] = overlay_stacks(
+            found.normalized,
+            segmentation=found.segmentation,
+            probability=found.probability,
+            record=job.record,
+            judged=_judged(entry, job),
+        )
+        for stack in stacks:
+            layers += write_stack(stack, folder, whole=whole)
+        height, width = stores.open_array(found.normalized, "0").shape[-2:]
+        micrometres = grid_pixel_um(notes["mapping"], given=job.record.pixel_size_um)
+        context = {
+            "image": entry.image_id,
+            "dataset": dataset,
+            "size": f"{width} × {height} px",
+            "result": result if found.segmentation else "",
+            "controls": _controls(layers),
+            "classes": _classes(layers, job),
+            "errors": [(ERROR_NAMES[kind], colour_code(rgb)) for kind, rgb in ERROR_COLOURS.items()],
+            "facts": {"layers": layers, "width": int(width), "height": int(height), "micrometres": micrometres},
+        }
+        render("zoom.html", context, folder / PAGE)

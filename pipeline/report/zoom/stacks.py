@@ -1,0 +1,147 @@
+"""Stacks of layers of one image: planes of the same kind that are read together, and the colours of their values.
+
+Layers over the picture hold few values, each of a colour and an opacity: truth as an outline with a faint inside,
+prediction filled, errors by their kind, probability in steps.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from matplotlib import colormaps
+from numpy.typing import NDArray
+
+from pipeline import stores
+from pipeline.arrays.raster import Raster
+from pipeline.config.manifest import DatasetRecord
+from pipeline.geometry import Box
+from pipeline.normalized.pyramid import halve
+from pipeline.report.pictures.overlays import ERROR_COLOURS, HEAT_MAP
+from pipeline.report.pictures.reduce import ERRORS, error_kinds
+from pipeline.report.pictures.store_pictures import mask_raster
+from pipeline.report.zoom.levels import Halving, Planes, halve_highest
+from pipeline.stores.probability_store import as_float16
+
+__all__ = ["STEPS", "Palette", "Stack", "mask_indices", "overlay_stacks", "picture_stack"]
+
+Palette: TypeAlias = tuple[tuple[int, int, int, int], ...]
+"""Red, green, blue and opacity of each value, 0 to 255; value 0 is transparent."""
+
+CLEAR = (0, 0, 0, 0)
+INSIDE, BORDER = 1, 2
+FAINT, FILLED, FULL = 40, 150, 255
+STEPS = 31
+"""Steps of a probability between 0 and 1."""
+HALVED_FROM = 2048
+"""Maps of images with a longer side are shown from half their size on: they are smooth."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stack:
+    """Layers of one kind: read together, each with files of its own."""
+
+    kind: str
+    raster: Raster[np.uint8]
+    """``(n, y, x)``."""
+    halve: Halving
+    palettes: tuple[Palette, ...] = ()
+    """Of each plane; empty where the planes are red, green and blue of one picture."""
+    numbers: tuple[int | None, ...] = (None,)
+    """Number of the class of each layer; None for what belongs to no class."""
+
+
+def picture_stack(kind: str, raster: Raster[np.uint8]) -> Stack:
+    """Picture ``(3, y, x)`` as a stack of one layer."""
+    return Stack(kind, raster, halve)
+
+
+def mask_indices(masks: Raster[np.bool_]) -> Raster[np.uint8]:
+    """Masks as indices: 0 outside, ``INSIDE``, and ``BORDER`` for pixels of the mask that touch its outside.
+
+    Read with a halo of one pixel, so any box gives the same. The border of the image is no border of a mask.
+    """
+
+    def read(box: Box) -> Planes:
+        wide = box.grow(1, masks.box)
+        found = masks.read(wide).astype(np.uint8)
+        cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+        index = np.stack([2 * each - cv2.erode(each, cross) for each in found])
+        return np.asarray(index[(slice(None), *box.shift(-wide.y0, -wide.x0).slices)], dtype=np.uint8)
+
+    return Raster(masks.shape, read)
+
+
+def _error_indices(
+    truth: Raster[np.bool_], masks: Raster[np.bool_], *, judged: Sequence[int], ignored: Raster[np.bool_] | None
+) -> Raster[np.uint8]:
+    def read(box: Box) -> Planes:
+        kinds = error_kinds(truth.read(box)[[*judged]], masks.read(box)[[*judged]])
+        kinds = kinds if ignored is None else kinds & ~ignored.read(box)
+        return np.asarray([(kinds * np.arange(1, len(ERRORS) + 1)[:, None, None]).sum(axis=0)], dtype=np.uint8)
+
+    return Raster(truth.shape, read)
+
+
+def _probability_indices(path: Path) -> Raster[np.uint8]:
+    found = stores.open_array(path, "0")
+    if max(found.shape[-2:]) > HALVED_FROM:
+        found = stores.open_array(path, "1")
+    stored = stores.raster_of(found)
+    return stored.map(lambda values: np.rint(as_float16(values).astype(np.float32) * STEPS).astype(np.uint8))
+
+
+def _heat_palette() -> Palette:
+    values = np.arange(STEPS + 1) / STEPS
+    colours = np.rint(np.asarray(colormaps[HEAT_MAP](values)) * 255).astype(int)
+    shares = np.rint(np.sqrt(values) * 255).astype(int)
+    return tuple((int(r), int(g), int(b), int(a)) for (r, g, b, _), a in zip(colours, shares, strict=True))
+
+
+def _class_palettes(record: DatasetRecord, *shares: int) -> tuple[Palette, ...]:
+    return tuple((CLEAR, *((*each.rgb, share) for share in shares)) for each in record.classes)
+
+
+def overlay_stacks(
+    normalized: Path,
+    *,
+    segmentation: Path | None,
+    probability: Path | None,
+    record: DatasetRecord,
+    judged: Sequence[int],
+) -> list[Stack]:
+    """Stacks over the picture, as far as their stores are there: probability, truth, prediction, errors.
+
+    Parameters
+    ----------
+    normalized, segmentation, probability
+        Stores of the image.
+    record
+        Facts of the data set.
+    judged
+        Numbers of the classes that somebody looked for; of others there is no truth.
+    """
+    every = tuple(range(len(record.classes)))
+    truth = mask_raster(normalized, "truth") if judged else None
+    masks = mask_raster(segmentation, "masks") if segmentation else None
+    found = []
+    if probability:
+        heat = (_heat_palette(),) * len(every)
+        found.append(Stack("probability", _probability_indices(probability), halve, heat, every))
+    if truth:
+        outlined = _class_palettes(record, FAINT, FULL)
+        found.append(Stack("truth", mask_indices(truth), halve_highest, outlined, every))
+    if masks:
+        filled = _class_palettes(record, FILLED)
+        found.append(Stack("prediction", masks.map(_of_masks), halve_highest, filled, every))
+    if truth and masks:
+        errors: Palette = (CLEAR, *((*ERROR_COLOURS[kind], FULL) for kind in ERRORS))
+        indices = _error_indices(truth, masks, judged=judged, ignored=mask_raster(normalized, "ignore"))
+        found.append(Stack("errors", indices, halve_highest, (errors,)))
+    return found
+
+
+def _of_masks(masks: NDArray[np.bool_]) -> Planes:
+    return masks.astype(np.uint8)
