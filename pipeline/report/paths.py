@@ -53,9 +53,10 @@ class Inputs:
     sheets: Sequence[Path] = ()
     """Fact sheets of all images."""
 
-    def page_of(self, image: str) -> str:
-        """Link from the report to the page of an image in deep zoom, empty where there is none."""
-        return f"zoom/{quote(image)}/index.html" if image in self.zoom else ""
+    @property
+    def pages(self) -> dict[str, str]:
+        """Image id → link from the report to its page in deep zoom."""
+        return {image: f"zoom/{quote(image)}/index.html" for image in self.zoom}
 
 
 @dataclass(frozen=True, slots=True)

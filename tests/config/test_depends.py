@@ -58,9 +58,10 @@ RULES = {
     "report_metrics": ("unet",),
     "report_borders": ("unet",),
     "report_page": ({"a": 3},),
+    "report_zoom": (ENTRY,),
 }
 NO_RULES = {"target_file", "hard_negatives_file", "weights_file", "measures_originals"}
-PAGE = {"report_page"}
+PAGE, ZOOM = {"report_page"}, {"report_zoom"}
 IMAGES = {"normalized_image"} | PAGE
 STAINS = {"normalized_stain", "normalized_image"} | PAGE
 EVERY_RECORD = set(RULES) - {"normalized_target", "index_candidates"}
@@ -77,7 +78,7 @@ CHANGES = [
     ({"normalized": {"workers": 3}}, PAGE, PAGE),
     ({"normalized": {"strip_rows": 4096, "strip_columns": 2048}}, PAGE, PAGE),
     ({"normalized": {"storage": {"level": 3}}}, IMAGES, IMAGES),
-    ({"normalized": {"rescale": {"factor": 0.5}}}, {"normalized_stain"} | IMAGES, STAINS),
+    ({"normalized": {"rescale": {"factor": 0.5}}}, {"normalized_stain"} | IMAGES | ZOOM, STAINS | ZOOM),
     ({"normalized": {"stain": {"sample": 2000}}}, {"normalized_stain"} | PAGE, STAINS),
     ({"normalized": {"stain": {"most_gain": 3.0}}}, PAGE, IMAGES),
     ({"normalized": {"stain": {"target": "median"}}}, *[{"normalized_target"} | PAGE, {"normalized_target"} | IMAGES]),
@@ -105,7 +106,7 @@ CHANGES = [
         *[{"model_fit", "segmentation_thresholds", "report_metrics", "report_borders"} | PAGE] * 2,
     ),
     ({"probability": {"overlap": 0.5}}, *[{"probability_image"} | PAGE] * 2),
-    ({"probability": {"fusions": ["mean"]}}, *[{"probability_image"} | PAGE] * 2),
+    ({"probability": {"fusions": ["mean"]}}, *[{"probability_image"} | PAGE | ZOOM] * 2),
     ({"probability": {"workers": 2, "dask": {"scheduler": "tcp://127.0.0.1:1"}}}, PAGE, PAGE),
     ({"probability": {"splits": ["train", "validation", "test"]}}, PAGE, PAGE),
     ({"segmentation": {"threshold": 0.4}}, *[{"segmentation_thresholds"} | PAGE] * 2),
@@ -124,7 +125,7 @@ CHANGES = [
     ({"report": {"bootstrap": 50}}, *[{"report_metrics"} | PAGE] * 2),
     ({"report": {"picture_side": 100}}, PAGE, PAGE),
     # What one data set is told changes nothing of the other.
-    ({"overrides": {"tissue": {"probability": {"fusions": ["max"]}}}}, set(), {"probability_image"} | PAGE),
+    ({"overrides": {"tissue": {"probability": {"fusions": ["max"]}}}}, set(), {"probability_image"} | PAGE | ZOOM),
     ({"overrides": {"eyes": {"normalized": {"clahe": {"apply": False}}}}}, IMAGES, set()),
     ({"roots": {"eyes": "elsewhere"}, "results": "elsewhere"}, set(), set()),
 ]
@@ -167,9 +168,9 @@ def test_a_changed_value_changes_what_depends_on_it_in_each_data_set(plan, chang
 
 FACTS = [
     ({"title": "Other", "source": "https://example.org", "licence": "CC0"}, PAGE),
-    ({"classes": [{**CLASSES[0], "colour": "cyan"}, CLASSES[1]]}, {"segmentation_image"} | PAGE),
+    ({"classes": [{**CLASSES[0], "colour": "cyan"}, CLASSES[1]]}, {"segmentation_image"} | PAGE | ZOOM),
     ({"classes": [{**CLASSES[0], "colour": "#FF0000"}, CLASSES[1]]}, set()),  # red, as it is
-    ({"classes": [{**CLASSES[0], "name": "Dots"}, CLASSES[1]]}, {"segmentation_image"} | PAGE),
+    ({"classes": [{**CLASSES[0], "name": "Dots"}, CLASSES[1]]}, {"segmentation_image"} | PAGE | ZOOM),
     ({"classes": [{**CLASSES[0], "kind": "anatomy"}, CLASSES[1]]}, BEYOND_PIXELS),
     ({"task": "multilabel"}, BEYOND_PIXELS),
     ({"priority": ["OD", "MA"]}, BEYOND_PIXELS),
@@ -199,7 +200,7 @@ def test_another_shade_of_a_named_colour_changes_what_shows_it(plan, monkeypatch
     before = values(plan()["eyes"])
     monkeypatch.setitem(colours.COLOURS, "red", "#FE0000")
     after = values(plan()["eyes"])
-    assert {name for name in RULES if before[name] != after[name]} == {"segmentation_image"} | PAGE
+    assert {name for name in RULES if before[name] != after[name]} == {"segmentation_image"} | PAGE | ZOOM
 
 
 @pytest.mark.parametrize("option", [{"origin": "level0"}, {"unclassified": "MA"}])

@@ -16,10 +16,10 @@ from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.report.page.render import render
 from pipeline.report.pictures.canvas import colour_code
 from pipeline.report.pictures.overlays import ERROR_COLOURS
+from pipeline.report.store_notes import store_notes
 from pipeline.report.zoom.files import WHOLE, write_stack
 from pipeline.report.zoom.stacks import Stack, overlay_stacks, picture_stack
 from pipeline.stores.atomic import folder_in_progress
-from pipeline.stores.image_store import image_notes
 from pipeline.stores.job import Job
 
 __all__ = ["ImageStores", "write_viewer"]
@@ -117,7 +117,7 @@ def write_viewer(
     whole
         Pixels up to which a level is one file; larger images are cut into tiles.
     """
-    notes = image_notes(found.normalized)
+    mapping = store_notes(found.normalized).get("mapping", {"factor_y": 1.0})
     with folder_in_progress(output, digest=job.provenance.digest) as folder:
         layers = list(_pictures(entry, found.normalized, config=config, job=job, folder=folder, whole=whole))
         stacks: list[Stack] = overlay_stacks(
@@ -130,7 +130,7 @@ def write_viewer(
         for stack in stacks:
             layers += write_stack(stack, folder, whole=whole)
         height, width = stores.open_array(found.normalized, "0").shape[-2:]
-        micrometres = grid_pixel_um(notes["mapping"], given=job.record.pixel_size_um)
+        micrometres = grid_pixel_um(mapping, given=job.record.pixel_size_um)
         context = {
             "image": entry.image_id,
             "dataset": dataset,

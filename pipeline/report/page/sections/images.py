@@ -58,5 +58,5 @@ def images_section(facts: Facts) -> dict[str, Any]:
         "leaks": leaks(facts.table),
         "flags": flags(facts.inputs.normalized, facts.stained),
         "splits": splits_table(facts.table, facts.record),
-        "images_table": images_table(facts.table, facts.record, page_of=facts.inputs.page_of),
+        "images_table": images_table(facts.table, facts.record, pages=facts.inputs.pages),
     }

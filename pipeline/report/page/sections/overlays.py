@@ -57,7 +57,9 @@ def _every_image(facts: Facts, *, linked: Sequence[str]) -> Table | None:
     if rows.empty:
         return None
     noted = Counter(image for image, _ in flags(facts.inputs.normalized, facts.stained))
-    return results_table(rows, facts.record, flags=noted, shown=facts.choice.result.name, linked=linked)
+    return results_table(
+        rows, facts.record, flags=noted, shown=facts.choice.result.name, linked=linked, pages=facts.inputs.pages
+    )
 
 
 def _legends(record: DatasetRecord) -> dict[str, Any]:
@@ -73,8 +75,8 @@ def _legends(record: DatasetRecord) -> dict[str, Any]:
 
 def overlays_section(facts: Facts) -> dict[str, Any]:
     """Content of the section on overlays, its pictures written."""
-    shots, page_of = _shown(facts), facts.inputs.page_of
-    overlays = [{"overlay": found, "text": _held(found), "href": page_of(found.image_id)} for found in shots]
+    shots, pages = _shown(facts), facts.inputs.pages
+    overlays = [{"overlay": found, "text": _held(found), "href": pages.get(found.image_id, "")} for found in shots]
     shown = facts.choice.result.name if facts.choice else ""
     ids = [found.image_id for found in shots]
     return {

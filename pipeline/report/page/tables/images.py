@@ -1,6 +1,6 @@
 """Tables of the images: one row per image, and one per split."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -13,12 +13,8 @@ __all__ = ["images_table", "splits_table"]
 ORDER = (*SPLITS, "rejected")
 
 
-def _no_page(image: str) -> str:  # noqa: ARG001
-    return ""
-
-
-def images_table(table: pd.DataFrame, record: DatasetRecord, *, page_of: Callable[[str], str] = _no_page) -> Table:
-    """Table of images, one row each; ``page_of`` gives the link to the page of an image, empty where it has none."""
+def images_table(table: pd.DataFrame, record: DatasetRecord, *, pages: Mapping[str, str] | None = None) -> Table:
+    """Table of images, one row each; ``pages`` gives links to the pages of images."""
     order = {split: at for at, split in enumerate(ORDER)}
     ordered = table.assign(order=table["split"].map(order).fillna(len(order))).sort_values(["order", "image_id"])
     rows = []
@@ -32,7 +28,7 @@ def images_table(table: pd.DataFrame, record: DatasetRecord, *, page_of: Callabl
         size = f"{row['width']} × {row['height']}" if row["height"] else DASH
         rows.append(
             (
-                text_cell(str(row["image_id"]), strong=True, href=page_of(str(row["image_id"]))),
+                text_cell(str(row["image_id"]), strong=True, href=(pages or {}).get(str(row["image_id"]), "")),
                 text_cell(str(row["split"])),
                 text_cell(str(row["centre"]) or DASH, hint="" if row["centre"] else "unknown"),
                 text_cell(str(row["group_id"]) or DASH),

@@ -31,7 +31,7 @@ def results_table(
     flags: Mapping[str, int],
     shown: str,
     linked: Collection[str] = (),
-    page_of: Callable[[str], str] = str.__new__,
+    pages: Mapping[str, str] | None = None,
 ) -> Table:
     """Table of every measured image for one model and fusion, worst Dice first.
 
@@ -47,13 +47,16 @@ def results_table(
         Name of the result.
     linked
         Image ids that have overlays on the page.
+    pages
+        Image id → link to its own page, which goes before the overlays.
     """
     lesions = [each.code for each in record.classes if each.kind != "anatomy"] or list(record.codes)
     own = on_grid(rows, grids_of(rows)[0]) if len(rows) else rows
     own = own[own["class_code"].astype(str).isin(lesions)]
     found = [_of_image(str(image), part) for image, part in own.groupby("image_id", observed=True, sort=True)]
     ordered = sorted(found, key=lambda each: (math.isnan(each.dice), each.dice, each.image))
-    cells = tuple(_cells(each, flags=flags.get(each.image, 0), linked=each.image in linked) for each in ordered)
+    links = {image: f"#overlay-{quote(image)}" for image in linked} | dict(pages or {})
+    cells = tuple(_cells(each, flags=flags.get(each.image, 0), href=links.get(each.image, "")) for each in ordered)
     note = "An image without lesions has neither Dice nor AUPR; every region predicted there is false."
     caption = f"All {counted(len(cells))} measured images, {shown}, worst Dice first"
     head = (
@@ -82,9 +85,9 @@ def _of_image(image: str, part: pd.DataFrame) -> _OfImage:
     return _OfImage(image, str(first["split"]), str(first["group_id"]), dice, ap, lesions, found, false)
 
 
-def _cells(each: _OfImage, *, flags: int, linked: bool) -> tuple[Cell, ...]:
+def _cells(each: _OfImage, *, flags: int, href: str) -> tuple[Cell, ...]:
     return (
-        Cell(each.image, kind="text", strong=True, href=f"#overlay-{quote(each.image)}" if linked else ""),
+        Cell(each.image, kind="text", strong=True, href=href),
         text_cell(each.split),
         text_cell(each.group),
         Cell(number(each.dice), share=None if math.isnan(each.dice) else each.dice),

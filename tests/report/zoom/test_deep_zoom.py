@@ -1,0 +1,148 @@
+"""Deep zoom: levels are eager halvings, masks are exact, a page is words and files beside it, and few of them."""
+
+import json
+import re
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline import stores
+from pipeline.arrays.raster import Raster
+from pipeline.config import NormalizedConfig
+from pipeline.config.manifest import ClassRecord
+from pipeline.normalized.pyramid import halve, level_shapes
+from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.report.zoom.files import write_stack
+from pipeline.report.zoom.levels import halve_highest, pyramid_strips
+from pipeline.report.zoom.page import ImageStores, write_viewer
+from pipeline.report.zoom.stacks import BORDER, INSIDE, STEPS, Stack, mask_indices
+from pipeline.seeds import stream
+from pipeline.stores.job import Job
+from pipeline.stores.provenance import Provenance
+
+RNG = ("tests", "report", "zoom")
+
+
+@pytest.mark.parametrize("halving", [halve, halve_highest])
+@pytest.mark.parametrize("size", [(64, 64), (61, 77), (1, 9), (33, 130)])
+def test_levels_are_those_of_the_whole_image_halved(halving, size):
+    planes = stream(0, *RNG, *size).integers(0, 256, (2, *size)).astype(np.uint8)
+    shapes = level_shapes(*size, smallest=5, most=9)
+    found = [np.zeros((2, *shape), np.uint8) for shape in shapes]
+    for strip in pyramid_strips(Raster.of(planes), halve=halving, shapes=shapes, rows=8):
+        assert strip.planes.shape[1] == min(8, shapes[strip.level][0] - strip.y0)
+        found[strip.level][:, strip.y0 : strip.y0 + 8] = strip.planes
+    for level in found:
+        assert np.array_equal(level, planes)
+        planes = halving(planes)
+
+
+def test_a_mask_is_its_inside_and_its_border_whatever_the_boxes():
+    mask = cv2.circle(np.zeros((40, 50), np.uint8), (20, 18), 11, 1, -1)[None] > 0
+    index = mask_indices(Raster.of(mask))
+    whole = index.read(index.box)
+    assert np.array_equal(whole > 0, mask)
+    padded = np.pad(mask[0], 1, mode="edge")
+    inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:] & mask[0]
+    assert np.array_equal(whole[0] == INSIDE, inner)
+    assert np.array_equal(whole[0] == BORDER, mask[0] & ~inner)
+    parts = [index.read(replace(index.box, y0=y, y1=min(y + 7, 40))) for y in range(0, 40, 7)]
+    assert np.array_equal(np.concatenate(parts, axis=1), whole)
+
+
+def values(path):
+    return np.asarray(Image.open(path))
+
+
+def test_layers_are_lossless_in_one_file_and_in_tiles_and_what_is_empty_has_no_file(tmp_path):
+    planes = np.zeros((2, 700, 1300), np.uint8)
+    planes[0, 600:650, 30:80] = 1
+    stack = Stack("truth", Raster.of(planes), halve_highest, (((0, 0, 0, 0), (9, 8, 7, 255)),) * 2, (0, 1))
+    (whole,) = write_stack(stack, tmp_path)
+    assert (whole["kind"], whole["class"]) == ("truth", 0)
+    assert np.array_equal(values(tmp_path / whole["levels"][0]["url"]), planes[0])
+    assert Image.open(tmp_path / "truth.0.0.png").convert("RGBA").getpixel((40, 620)) == (9, 8, 7, 255)
+    assert Image.open(tmp_path / "truth.0.0.png").convert("RGBA").getpixel((0, 0))[3] == 0
+    (tiled,) = write_stack(stack, tmp_path, whole=1000)
+    assert tiled["tiles"] == [[3], [0], [0]]
+    assert (tiled["width"], tiled["height"], tiled["last"]) == (1300, 700, 2)
+    assert np.array_equal(values(tmp_path / "truth.0.0.1.0.png"), planes[0, 512:, :512])
+    assert np.array_equal(values(tmp_path / "truth.0.1.0.0.png"), halve_highest(planes[0])[:, :512])
+
+
+@pytest.fixture
+def viewer(world, tmp_path):
+    """Page of the first tested image of the invented eyes, whose names hold markup."""
+    name = "eye_04"
+    picture = tmp_path / "eye.png"
+    pixels = stores.open_array(world.inputs.normalized[name], "0")[:]
+    cv2.imwrite(str(picture), np.moveaxis(pixels, 0, 2)[..., ::-1])
+    classes = [ClassRecord(code=each.code, name="<b>a&b</b>", colour=each.colour) for each in world.record.classes]
+    record = world.record.model_copy(update={"classes": tuple(classes)})
+    result = world.results[0]
+    write_viewer(
+        ImageEntry(name, picture),
+        ImageStores(world.inputs.normalized[name], result.probability[name], result.segmentation[name]),
+        dataset="<script>alert(1)</script>",
+        result="unet / </script><b>",
+        config=NormalizedConfig(),
+        job=Job(record, Provenance(stage="report", config={}, code="0123456789ab")),
+        output=tmp_path / "zoom" / name,
+    )
+    return tmp_path / "zoom" / name
+
+
+def test_the_layers_of_an_image_are_its_stores(viewer, world):
+    page = (viewer / "index.html").read_text()
+    facts = json.loads(re.search(r'id="facts">(.*?)</script>', page, re.S)[1])
+    layers = {(each["kind"], each["class"]): viewer / each["levels"][0]["url"] for each in facts["layers"]}
+    normalized, result = world.inputs.normalized["eye_04"], world.results[0]
+    truth = stores.open_array(normalized, "truth")[:] > 0
+    masks = stores.open_array(result.segmentation["eye_04"], "masks")[:] > 0
+    maps = stores.open_array(result.probability["eye_04"], "0")[:].astype(np.float32)
+    for kind, planes in (("truth", truth), ("prediction", masks), ("probability", np.rint(maps * STEPS) > 0)):
+        for at, plane in enumerate(planes):
+            assert ((kind, at) in layers) == plane.any()
+            if plane.any():
+                assert np.array_equal(values(layers[kind, at]) > 0, plane)
+    kinds = values(layers["errors", None])
+    assert np.array_equal(kinds > 0, (truth | masks).any(axis=0))
+    assert np.array_equal(kinds == 2, (masks.any(axis=0) & ~truth.any(axis=0)))
+    pixels = np.moveaxis(stores.open_array(normalized, "0")[:], 0, 2).astype(int)
+    for kind in ("original", "normalised"):
+        assert np.abs(values(layers[kind, None]).astype(int) - pixels).mean() < 25  # noise, which JPEG smooths most
+
+
+def test_a_page_names_no_other_place_and_names_with_markup_stay_text(viewer):
+    page = (viewer / "index.html").read_text()
+    assert not re.search(r"(https?:)?//[a-z]", page)
+    assert "alert(1)</script>" not in page
+    assert "<b>" not in page
+    assert "&lt;b&gt;a&amp;b&lt;/b&gt;" in page
+    named = re.findall(r'(?:src|href)="([^"#]+)"', page)
+    assert {each for each in named if each != "data:,"} == {
+        "../../index.html",
+        *(f"../../viewer/{each}" for each in ("viewer.css", "openseadragon.min.js", "viewer.js")),
+    }
+
+
+def test_every_control_is_one_that_a_keyboard_reaches_and_that_has_a_name(viewer):
+    page = (viewer / "index.html").read_text()
+    assert not re.search(r"\son[a-z]+=|tabindex", page)
+    for kind in ("truth", "prediction", "errors", "probability"):
+        assert f'data-layer="{kind}"' in page
+        assert re.search(f'type="range"[^>]*data-opacity="{kind}" aria-label="Opacity of', page)
+
+
+def test_a_photograph_of_12_mpx_with_five_classes_takes_at_most_60_files(tmp_path):
+    shape = (2848, 4288)
+    picture = Raster(shape, lambda box: np.zeros((3, box.height, box.width), np.uint8))
+    mask = Raster(shape, lambda box: np.ones((1, box.height, box.width), np.uint8))
+    (base,) = write_stack(Stack("original", picture, halve), tmp_path)
+    (layer,) = write_stack(Stack("truth", mask, halve_highest, (((0, 0, 0, 0), (9, 8, 7, 255)),), (0,)), tmp_path)
+    pictures, overlays = len(base["levels"]), len(layer["levels"])
+    assert [each["width"] for each in base["levels"]] == [4288, 2144, 1072]
+    assert 2 * pictures + (3 * 5 + 1) * overlays + 1 <= 60
