@@ -37,7 +37,7 @@ class SeveralProcesses(LightningEnvironment):
 
     @property
     def creates_processes_externally(self) -> bool:
-        """Whether the processes are there: Lightning starts none."""
+        """Start of the processes by somebody else: Lightning starts none."""
         return True
 
     @property
