@@ -185,4 +185,4 @@ def test_the_small_study_has_the_recipe_of_the_study_on_the_samples():
     for run in planned[1]:
         models = run.config.model.models
         assert len(models) == 4
-        assert {(each.schedule, each.average_decay, each.steps) for each in models.values()} == {("plateau", 0.0, 120)}
+        assert {(each.schedule, each.average_decay, each.steps) for each in models.values()} == {("plateau", 0.0, 60)}
