@@ -81,6 +81,7 @@ zoomed_maps = dict(
 
 
 rule report_viewer:
+    localrule: True
     input:
         VIEWER,
     output:
