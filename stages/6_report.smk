@@ -81,13 +81,13 @@ zoomed_maps = dict(
 
 
 rule report_viewer:
-    localrule: True
     input:
         VIEWER,
     output:
         directory("<results>/{dataset}/report/viewer"),
     log:
         "<logs>/{dataset}/report/viewer.log",
+    localrule: True
     message:
         "{wildcards.dataset}: script of the pages of images"
     shell:
