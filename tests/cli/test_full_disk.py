@@ -16,6 +16,6 @@ def test_a_full_disk_is_said_with_the_folder_that_was_given(tmp_path, monkeypatc
         raise OSError(errno.ENOSPC, "No space left on device")
 
     parsed = argparse.Namespace(run=run, **{option: folder})
-    monkeypatch.setattr(cli, "_parser", lambda: argparse.Namespace(parse_args=lambda _: parsed))
+    monkeypatch.setattr(cli, "_parser", lambda: argparse.Namespace(parse_known_args=lambda _: (parsed, [])))
     assert cli.main([]) == 1
     assert f"where:    {folder}\n" in capsys.readouterr().err
