@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -98,10 +99,11 @@ def fusion(folder: Path, *, varied: bool = False) -> Callable[[], None]:
 
 def patches(folder: Path) -> Callable[[], None]:
     """Image and truth of 60 patches of 512×512 at random places of one store."""
-    write_store(folder, picture(), truth())
+    path = folder / "p.zarr"
+    write_store(path, picture(), truth())
     corners = stream(0, "benchmark", "patches").integers(0, (HEIGHT - SIDE, WIDTH - SIDE), size=(COUNT, 2))
     boxes = [Box(int(y), int(x), int(y) + SIDE, int(x) + SIDE) for y, x in corners]
-    arrays = [Shards.of(open_array(folder, name)) for name in ("0", "truth")]
+    arrays = [Shards.of(open_array(path, name)) for name in ("0", "truth")]
 
     def run() -> None:
         for box in boxes:
@@ -116,11 +118,15 @@ def row(name: str, pair: Pair) -> str:
     return f"| {name} | {1000 * pair.ours:.0f} | {1000 * pair.peer:.0f} | {100 * (1 / pair.ratio - 1):+.1f} % |"
 
 
-def measured(name: str, call: Callable[[], None], other: Callable[[], None] | None = None) -> str:
-    """Row of a call beside the same call unchecked, or beside another one, unchecked."""
-    found = row(name, paired(call, without(other or call), runs=ROUNDS))
-    print(found, flush=True)
-    return found
+def measured(name: str, make: Callable[[Path], Callable[[], None]], folder: Path) -> None:
+    """Print the row of a call beside the same call unchecked, each on files of its own."""
+    checked, plain = folder / "with", folder / "without"
+    for each in (checked, plain):
+        each.mkdir(parents=True)
+    call = make(checked)
+    with unchecked():
+        other = make(plain)
+    print(row(name, paired(call, without(other), runs=ROUNDS)), flush=True)
 
 
 def main() -> None:
@@ -128,13 +134,10 @@ def main() -> None:
     print("| what | with, ms | without, ms | cost |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as place:
         folder = Path(place)
-        measured("normalised store of a fundus photograph of 4288×2848", normalisation(folder))
-        measured("fusion of 4096×4096, six classes, constant maps", fusion(folder))
-        measured("the same, maps of noise, which do not compress", fusion(folder, varied=True))
-        checked = patches(folder / "with.zarr")
-        with unchecked():
-            plain = patches(folder / "without.zarr")
-        measured("image and truth of 60 patches of 512×512", checked, plain)
+        measured("normalised store of a fundus photograph of 4288×2848", normalisation, folder / "a")
+        measured("fusion of 4096×4096, six classes, constant maps", fusion, folder / "b")
+        measured("the same, maps of noise, which do not compress", partial(fusion, varied=True), folder / "c")
+        measured("image and truth of 60 patches of 512×512", patches, folder / "d")
 
 
 if __name__ == "__main__":
