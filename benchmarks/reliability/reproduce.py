@@ -1,4 +1,7 @@
-"""The same run with other ``-j``, workers, locale, time zone and folder, and with other chunk sizes: the content is equal."""
+"""The same run with other ``-j``, workers, locale, time zone and folder, and with other chunks, strips and shards.
+
+The content is equal; with other shards up to a step of float16, because the windows of a block are added first.
+"""
 
 import locale
 import shutil
@@ -18,12 +21,16 @@ __all__ = ["reproduce"]
 SAMPLES: dict[str, Any] = {}
 """Configuration of the samples: that of a bare ``snakemake all``."""
 WORKERS = {"normalized": {"workers": 2}, "probability": {"workers": 2}}
-SMALLER = {"chunk": 64, "shard": 128}
-CHUNKS = {
-    "normalized": {"storage": SMALLER, "strip_rows": 384, "strip_columns": 384},
-    "probability": {"storage": SMALLER},
-    "segmentation": {"storage": SMALLER},
-}
+UTC = {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
+
+
+def _stored(chunk: int, shard: int, *, strip: int) -> dict[str, Any]:
+    storage = {"chunk": chunk, "shard": shard}
+    return {
+        "normalized": {"storage": storage, "strip_rows": strip, "strip_columns": strip},
+        "probability": {"storage": storage},
+        "segmentation": {"storage": storage},
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +41,37 @@ class Circumstance:
     folder: str
     cores: int
     blocks: dict[str, Any] = field(default_factory=dict)
+    """Of the configuration."""
     surroundings: dict[str, str] = field(default_factory=dict)
+    small: dict[str, Any] = field(default_factory=dict)
+    """Blocks of the small run, where they are others."""
     chunks: bool = False
+    rounding: bool = False
+    """Whether floats are added in another order."""
 
 
-FIRST = Circumstance("the run", "one", 2, {}, {"LC_ALL": "C.UTF-8", "TZ": "UTC"})
+FIRST = Circumstance("the run", "one", 2, surroundings=UTC)
 OTHERS = (
     Circumstance("-j, workers, locale, time zone, folder", "zwei – 二 {b}", 5, WORKERS, {"TZ": "Asia/Kathmandu"}),
-    Circumstance("chunk sizes", "three", 2, CHUNKS, {"LC_ALL": "C.UTF-8", "TZ": "UTC"}, chunks=True),
+    Circumstance(
+        "chunks and strips",
+        "three",
+        2,
+        _stored(128, 2048, strip=4096),
+        UTC,
+        _stored(64, 256, strip=512),
+        chunks=True,
+    ),
+    Circumstance(
+        "shards",
+        "four",
+        2,
+        _stored(128, 512, strip=1024),
+        UTC,
+        _stored(64, 512, strip=512),
+        chunks=True,
+        rounding=True,
+    ),
 )
 
 
@@ -50,7 +80,9 @@ def reproduce(folder: Path, *, small: bool) -> Iterator[Attempt]:
     first = _run(folder, FIRST, small=small)
     for number, circumstance in enumerate(OTHERS):
         other = _run(folder, circumstance, small=small)
-        problems = differences(other, first, chunks=circumstance.chunks) + left_over(other)
+        problems = differences(other, first, chunks=circumstance.chunks, rounding=circumstance.rounding) + left_over(
+            other
+        )
         where = "the small run" if small else "both samples"
         outcome = "other content" if problems else "equal"
         yield Attempt(
@@ -63,7 +95,7 @@ def _run(folder: Path, circumstance: Circumstance, *, small: bool) -> Path:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     (work / "soak.yaml").write_text(yaml.safe_dump(MANIFEST))
-    (work / "soak.config.yaml").write_text(yaml.safe_dump(_config(circumstance.blocks, small=small)))
+    (work / "soak.config.yaml").write_text(yaml.safe_dump(_config(circumstance, small=small)))
     surroundings = {"LC_ALL": _other_locale(), **circumstance.surroundings}
     run = snakemake(work, f"-j{circumstance.cores}", "all", surroundings=surroundings, patience_s=4 * 3600)
     if run.wait():
@@ -71,9 +103,10 @@ def _run(folder: Path, circumstance: Circumstance, *, small: bool) -> Path:
     return work / "results"
 
 
-def _config(blocks: dict[str, Any], *, small: bool) -> dict[str, Any]:
+def _config(circumstance: Circumstance, *, small: bool) -> dict[str, Any]:
     if not small:
-        return blocks
+        return circumstance.blocks
+    blocks = circumstance.small or circumstance.blocks
     overrides = CONFIG["overrides"][DATASET]
     return {
         **CONFIG,

@@ -57,7 +57,11 @@ class ProbabilityConfig(Strict):
     outside_roi: Literal["keep", "zero"] = Field(
         "keep", description="Probabilities outside field of view or tissue: kept, or 0. The recipe of fundus says 0."
     )
-    storage: Storage = Field(Storage(), description="Chunks, shards, compression.")
+    storage: Storage = Field(
+        Storage(),
+        description="Chunks, shards, compression. The windows that start in a shard are added first: another shard changes a "
+        "map by rounding, a step of float16 at most.",
+    )
 
     def of_the_values(self) -> dict[str, Any]:
         """Values that the maps of an image depend on, as plain values: not which images get maps, nor who computes them."""
