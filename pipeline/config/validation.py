@@ -46,6 +46,8 @@ def _short(text: str) -> str:
 def _reason(problem: Mapping[str, Any]) -> str:
     if problem["type"] == "missing":
         return "a value for this key, which has no default"
+    if problem["type"] == "union_tag_not_found":
+        return f"a block that names its kind by the key {problem['ctx']['discriminator']}"
     return str(problem["msg"]).removeprefix("Value error, ")
 
 

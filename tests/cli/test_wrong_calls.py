@@ -5,10 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
-from PIL import Image
 from snakemake.cli import parse_config
 
 from pipeline.cli import main
@@ -16,22 +14,9 @@ from pipeline.config.run import merge, plan_run, with_command_line
 from pipeline.config.yaml_file import load_yaml
 from pipeline.errors import PipelineError
 from pipeline.raw.datasets.listing import images_of_run
+from tests.cli.wrong import RECORD, write_folder
 
 PROJECT = Path(__file__).parents[2]
-RECORD = {
-    "title": "Mine",
-    "adaptor": "folder",
-    "root": ".",
-    "modality": "fundus",
-    "task": "binary",
-    "classes": [{"code": "EX", "name": "Exudates"}],
-    "folder": {"images": "{image}.png", "masks": {"EX": "masks/{image}.png"}},
-}
-RUN = {
-    "manifest": "mine.yaml",
-    "datasets": ["mine"],
-    "index": {"samplings": {"guided": {"patch": 16, "total": 12, "jitter": 4, "background_share": 0.0}}},
-}
 DEEP = "{a: " * 400 + "1" + "}" * 400
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{chr(98 + at)}: &{chr(98 + at)} [{', '.join(['*' + chr(97 + at)] * 10)}]\n" for at in range(9)
@@ -127,14 +112,7 @@ FILES = [
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "masks").mkdir()
-    for name in ("a", "b", "c"):
-        Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(tmp_path / f"{name}.png")
-        mask = np.zeros((40, 60), np.uint8)
-        mask[10:14, 20:26] = 255
-        Image.fromarray(mask).save(tmp_path / "masks" / f"{name}.png")
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"datasets": {"mine": RECORD}}))
-    (tmp_path / "run.yaml").write_text(yaml.safe_dump(RUN))
+    write_folder(tmp_path)
     return tmp_path
 
 
