@@ -123,6 +123,12 @@ class _Stream:
         for part in parts:
             self.write(part)
 
+    def flush(self):
+        self._stream.flush()
+
+    def fileno(self):
+        return self._stream.fileno()
+
     def __enter__(self):
         return self
 
