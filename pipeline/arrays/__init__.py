@@ -1,5 +1,6 @@
 """Arrays: pure functions over them that several stages need.
 
+calibration       reliability curve and calibration errors of probabilities
 component_sums    connected components with sums over their pixels, strip by strip
 components        connected components of a mask of any height, strip by strip
 distance          signed distance to the border of a mask
@@ -10,6 +11,7 @@ optical_density   optical density of stained tissue and its inverse
 padding           padding of images and targets
 raster            images, masks and maps that are read box by box
 resample          images and masks on a grid of another size
+roc               area under the ROC curve, of pixels or of images
 runs              runs of a mask and the sets that touching ones are joined into
 trivial           trivial answers, a class nowhere or everywhere, by counts alone
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.raw.data_warnings import DataWarning
 from pipeline.report.page.tables.cells import number
-from pipeline.report.page.tables.metrics import trivial_note
+from pipeline.report.page.tables.measured import trivial_note
 from pipeline.stores import read_table
 
 __all__ = ["headline", "say_at_the_end"]

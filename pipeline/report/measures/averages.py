@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.arrays.calibration import expected_error, mean_bin_error, reliability
 from pipeline.arrays.metrics import Counts, Histogram, average_precision, threshold_counts, trapezoid_aupr
+from pipeline.arrays.roc import images_histogram, roc_auc
 from pipeline.arrays.trivial import Region, everywhere, nowhere
 from pipeline.report.measures.lesion_wise import COUNTS, lesion_scores
 from pipeline.words import BACKGROUND
@@ -46,6 +48,9 @@ _AVERAGED = (
     "lesion_precision_pooled",
     "lesion_f1_pooled",
     "false_lesions_per_image",
+    "image_auc",
+    "ece_pooled",
+    "ace_pooled",
 )
 
 
@@ -117,9 +122,25 @@ def _class_row(code: str, rows: pd.DataFrame, *, histogram: Histogram | None) ->
         "dice_image_mean": float(rows["dice"].mean()),
         "iou_image_mean": float(rows["iou"].mean()),
         _AREA: int(rows[_AREA].sum()),
+        **_image_wise(rows, held),
+        **_calibration(histogram),
         **_trivial(pooled, rows),
         **_lesions(rows),
     }
+
+
+def _image_wise(rows: pd.DataFrame, held: NDArray[np.bool_]) -> dict[str, float]:
+    """Area under the ROC curve of images, ranked by their largest probability."""
+    ranked = "highest_probability" in rows and rows["highest_probability"].notna().all()
+    auc = roc_auc(images_histogram(rows["highest_probability"].to_numpy(np.float64), held)) if ranked else math.nan
+    return {"image_auc": auc}
+
+
+def _calibration(histogram: Histogram | None) -> dict[str, float]:
+    if histogram is None:
+        return {"ece_pooled": math.nan, "ace_pooled": math.nan}
+    sums = reliability(histogram)
+    return {"ece_pooled": expected_error(sums), "ace_pooled": mean_bin_error(sums)}
 
 
 def _lesions(rows: pd.DataFrame) -> dict[str, float]:

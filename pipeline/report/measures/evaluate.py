@@ -28,6 +28,7 @@ from pipeline.report.measures.image_rows import (
     image_rows,
     lesion_rows,
     pooled_histograms,
+    reliabilities,
     responses,
 )
 from pipeline.report.measures.intervals import curve, intervals
@@ -186,7 +187,8 @@ def write_metrics(
         The model and fusion, its stores and thresholds, and the tables to write, see ``IMAGE_COLUMNS``,
         ``measures.SUMMARY_COLUMNS`` and ``LESION_COLUMNS``. The second carries in its metadata the pooled precision-recall
         curves on the grid of the normalised images, ``curves``: split → class → ``[recall, precision]``, and ``froc``: grid
-        → split → class → thresholds, sensitivity, false positives per image. Images that lack a store are left out.
+        → split → class → thresholds, sensitivity, false positives per image, and likewise ``reliability``: confidence,
+        frequency, pixels of each bin. Images that lack a store are left out.
     normalized
         Image id → store.
     truths
@@ -205,16 +207,19 @@ def write_metrics(
     planes = {"normalized": normalized, "segmentation": result.segmentation, "probability": result.probability}
     table = stores.read_table(images)
     found = list(_measured(table, record=record, planes=planes, truths=truths or {}, folds=folds, match=config.match))
-    rows, summaries, curves, lesions, froc = [], [], {}, [], {}
+    rows, summaries, curves, lesions, froc, bins = [], [], {}, [], {}, {}
     for grid, measured in _by_grid(found).items():
         own, parts, drawn = _tables(measured, record=record, thresholds=cuts, config=config, seed=job.seed)
         rows.append(own.assign(grid=grid, **named))
         summaries += [part.assign(grid=grid, **named) for part in parts]
         curves[grid] = drawn
         lesions.append(lesion_rows(measured).assign(grid=grid, **named))
-        froc[grid] = responses(measured, record.codes)
+        froc[grid], bins[grid] = responses(measured, record.codes), reliabilities(measured, record.codes)
     summary = pd.concat(summaries) if summaries else pd.DataFrame()
-    attributes, extra = job.provenance.as_attributes(), {"curves": curves[NORMALISED], "froc": froc}
+    attributes, extra = (
+        job.provenance.as_attributes(),
+        {"curves": curves[NORMALISED], "froc": froc, "reliability": bins},
+    )
     typed = _typed(pd.concat(rows), IMAGE_COLUMNS)
     with file_in_progress(result.metrics_images) as path:
         stores.write_table(typed, path, provenance=attributes)

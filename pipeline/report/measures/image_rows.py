@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from pipeline.arrays.calibration import expected_error, reliability, reliability_curve
 from pipeline.arrays.metrics import Histogram, average_precision, threshold_counts, trapezoid_aupr
+from pipeline.arrays.roc import highest_probability
 from pipeline.arrays.trivial import everywhere, nowhere
 from pipeline.report.measures.averages import count_table
 from pipeline.report.measures.image import ImageMeasure
 from pipeline.report.measures.lesion_wise import COUNTS, froc, lesion_counts, lesion_table
 from pipeline.words import EVALUATED_SPLITS
 
-__all__ = ["IMAGE_COLUMNS", "Measured", "image_rows", "lesion_rows", "pooled_histograms", "responses"]
+__all__ = ["IMAGE_COLUMNS", "Measured", "image_rows", "lesion_rows", "pooled_histograms", "reliabilities", "responses"]
 
 IMAGE_COLUMNS = {
     "model": "category",
@@ -42,6 +44,8 @@ IMAGE_COLUMNS = {
     "recall": "float64",
     "ap": "float64",
     "aupr11": "float64",
+    "ece": "float64",
+    "highest_probability": "float64",
     "false_positive_area": "int64",
     **dict.fromkeys(COUNTS, "int64"),
 }
@@ -49,7 +53,8 @@ IMAGE_COLUMNS = {
 rescaled `original` beside it. `false_positive_area` is `fp` where the image does not hold the class, else 0; ratios are NaN
 where undefined; `threshold` is NaN for the background. `dice_everywhere` and `dice_nowhere` are those of the trivial answers
 that mark every pixel of the roi, or none; for the background `*_in_roi` and `roi_pixels` are of the whole image. Lesions are counted by the rule of
-`pipeline.arrays.matching`; the background has none."""
+`pipeline.arrays.matching`; the background has none. `ece` is the expected calibration error, NaN without truth;
+`highest_probability` is that of any pixel that counts, by which images are ranked for the image-wise AUC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,8 @@ def image_rows(measured: list[Measured], thresholds: Mapping[str, float]) -> pd.
         dice_nowhere=[nowhere(count).dice for count in counts],
         ap=[math.nan if each is None else average_precision(each) for each in found],
         aupr11=[math.nan if each is None else trapezoid_aupr(threshold_counts(each)) for each in found],
+        ece=[math.nan if each is None else expected_error(reliability(each)) for each in found],
+        highest_probability=[math.nan if each is None else highest_probability(each) for each in found],
         **pd.DataFrame([lesion_counts(each.measure.lesions.get(code)) for each, code in pairs], columns=[*COUNTS]),
     )
 
@@ -115,6 +122,23 @@ def responses(measured: list[Measured], codes: tuple[str, ...]) -> dict[str, dic
         for split in EVALUATED_SPLITS
     }
     return {split: {code: points for code, points in own.items() if points} for split, own in found.items()}
+
+
+def reliabilities(measured: list[Measured], codes: tuple[str, ...]) -> dict[str, dict[str, dict[str, list[float]]]]:
+    """Reliability curve by split and class, of the classes that have truth there."""
+    names = ("confidence", "frequency", "pixels")
+    pooled = {
+        split: pooled_histograms([each for each in measured if each.split == split], codes)
+        for split in EVALUATED_SPLITS
+    }
+    return {
+        split: {
+            code: dict(zip(names, reliability_curve(reliability(histogram)).tolist(), strict=True))
+            for code, histogram in own.items()
+            if histogram[1].any()
+        }
+        for split, own in pooled.items()
+    }
 
 
 def pooled_histograms(measured: list[Measured], codes: tuple[str, ...]) -> dict[str, Histogram]:

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.arrays.calibration import expected_error, mean_bin_error, reliability
 from pipeline.arrays.metrics import Histogram, average_precision, threshold_counts, trapezoid_aupr
+from pipeline.arrays.roc import images_histogram, roc_auc
 from pipeline.report.measures.averages import pooled_dice, pooled_iou
 from pipeline.seeds import Key, stream
 
@@ -101,14 +103,39 @@ def _by_group(found: Sequence[tuple[str, Mapping[str, Histogram]]], code: str) -
     return cube
 
 
-def _cuts_by_group(found: Sequence[tuple[str, Mapping[str, Histogram]]], code: str) -> NDArray[np.int64]:
-    """Counts above 11 thresholds of one class ``(group, 3, 11)``."""
-    held = [(group, threshold_counts(histograms[code])) for group, histograms in found if code in histograms]
+def _sums_by_group(
+    found: Sequence[tuple[str, Mapping[str, Histogram]]], code: str, sums: Callable[[Histogram], NDArray[Any]]
+) -> NDArray[Any]:
+    """Sums over the histograms of one class ``(group, ...)``, of each group those of its images added up."""
+    held = [(group, sums(histograms[code])) for group, histograms in found if code in histograms]
     groups = sorted({group for group, _ in held})
-    cube = np.zeros((len(groups), 3, 11), dtype=np.int64)
-    for group, cuts in held:
-        cube[groups.index(group)] += cuts
-    return cube
+    totals = [sum(own for group, own in held if group == each) for each in groups]
+    return np.stack(totals) if totals else np.zeros((0, 3, 1))
+
+
+def _images_by_group(rows: pd.DataFrame, code: str) -> NDArray[np.int64]:
+    """Histograms of the images of each group by their largest probability ``(group, 2, occurring probabilities)``."""
+    own = rows[(rows["class_code"] == code) & rows["highest_probability"].notna()]
+    found = [
+        (str(group), {code: images_histogram(part["highest_probability"].to_numpy(np.float64), held.to_numpy())})
+        for group, part in own.groupby("group_id", observed=True)
+        for held in [part["tp"] + part["fn"] > 0]
+    ]
+    return _by_group(found, code)
+
+
+def _of_class(
+    rows: pd.DataFrame, histograms: Sequence[tuple[str, Mapping[str, Histogram]]], code: str
+) -> dict[str, tuple[NDArray[Any], Callable[[NDArray[Any]], float]]]:
+    """Sums of each group, and the statistic of their total, of the measures that are given per class alone."""
+    cuts, bins = (_sums_by_group(histograms, code, sums) for sums in (threshold_counts, reliability))
+    found: dict[str, tuple[NDArray[Any], Callable[[NDArray[Any]], float]]] = {
+        "ap_pooled": (_by_group(histograms, code), average_precision),
+        "aupr11_pooled": (cuts, trapezoid_aupr),
+        "ece_pooled": (bins, expected_error),
+        "ace_pooled": (bins, mean_bin_error),
+    }
+    return found | ({"image_auc": (_images_by_group(rows, code), roc_auc)} if "highest_probability" in rows else {})
 
 
 def intervals(
@@ -152,11 +179,9 @@ def intervals(
             rng = stream(key[0], "report", "bootstrap", key[1], name, measure)
             found[name, measure] = bootstrap_interval(_cube(rows, members), _mean_of(statistic), rng=rng, n=draws)
     for code in codes:
-        rng = stream(key[0], "report", "bootstrap", key[1], code, "ap_pooled")
-        found[code, "ap_pooled"] = bootstrap_interval(_by_group(histograms, code), average_precision, rng=rng, n=draws)
-        rng = stream(key[0], "report", "bootstrap", key[1], code, "aupr11_pooled")
-        cuts = _cuts_by_group(histograms, code)
-        found[code, "aupr11_pooled"] = bootstrap_interval(cuts, trapezoid_aupr, rng=rng, n=draws)
+        for measure, (cube, statistic) in _of_class(rows, histograms, code).items():
+            rng = stream(key[0], "report", "bootstrap", key[1], code, measure)
+            found[code, measure] = bootstrap_interval(cube, statistic, rng=rng, n=draws)
     return {name: bounds for name, bounds in found.items() if bounds is not None}
 
 

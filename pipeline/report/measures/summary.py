@@ -70,6 +70,9 @@ MEASURES = {
     "lesion_precision_pooled": "predicted lesions that are not false, share of those of all images",
     "lesion_f1_pooled": "F1 of lesions, over those of all images",
     "false_lesions_per_image": "false predicted lesions per image",
+    "image_auc": "AUC of the question whether an image holds the class, by its largest probability",
+    "ece_pooled": "expected calibration error, pixels of all images pooled",
+    "ace_pooled": "average calibration error over the bins of probability, pixels of all images pooled",
     "dice_nowhere_image_mean": "Dice of the trivial answer that marks nothing, mean over images that hold the class",
 }
 """Measure → what it is, as it is written into every label."""

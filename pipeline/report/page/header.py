@@ -6,7 +6,7 @@ from typing import Any
 from pipeline.report.measures.summary import OVER_CLASSES, TRIVIAL
 from pipeline.report.page.facts import Facts
 from pipeline.report.page.tables.cells import counted, number
-from pipeline.report.page.tables.metrics import trivial_note
+from pipeline.report.page.tables.measured import trivial_note
 
 __all__ = ["page_header"]
 

@@ -13,6 +13,7 @@ pairs            pictures of an image before and after normalisation
 patch_map        patch map: boxes over a picture, and how often each place is seen
 patch_sheet      contact sheet of the patches of an index
 reduce           reduction of masks and errors to the pixels of a picture
+reliability      reliability plot of probabilities
 scatter          scatter plot by centre, of stains
 store_pictures   pictures of stores, from the right level of the pyramid; JPEG files
 """

@@ -1,6 +1,6 @@
 """Section on metrics: results compared, tables and curves of the shown one, what inference looked at."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,13 @@ from pipeline.report.measures.summary import grids_of, on_grid
 from pipeline.report.page.choice import MEASURED_SPLITS, Choice
 from pipeline.report.page.facts import Facts
 from pipeline.report.page.tables.cells import Table, counted, plain_table
-from pipeline.report.page.tables.metrics import averages_table, classes_table, comparison_table, lesions_table
+from pipeline.report.page.tables.image_wise import image_wise_table
+from pipeline.report.page.tables.lesions import lesions_table
+from pipeline.report.page.tables.metrics import averages_table, classes_table, comparison_table
 from pipeline.report.page.tables.windows import window_table
 from pipeline.report.paths import Result
 from pipeline.report.pictures import figures
+from pipeline.report.pictures.reliability import reliability_plot
 from pipeline.report.pictures.store_pictures import Shot
 from pipeline.stores.documents import read_json
 
@@ -24,12 +27,21 @@ __all__ = ["Measured", "compared", "measured", "metrics_section", "origin_of_thr
 
 
 @dataclass(frozen=True, slots=True)
+class GridTables:
+    """Tables of the shown result on one split and grid."""
+
+    classes: tuple[Table, ...]
+    """A row a class: pixels, lesions, whole images."""
+    averages: Table
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """Metrics of the shown result on one split."""
 
     split: str
-    grids: tuple[tuple[Table, Table, Table], ...]
-    """Tables of classes, of averages and of lesions for each grid of pixels, the original's first."""
+    grids: tuple[GridTables, ...]
+    """Tables on each grid of pixels, the original's first."""
     shots: tuple[Shot, ...]
 
 
@@ -66,16 +78,25 @@ def _measured_splits(summary: pd.DataFrame) -> list[str]:
     return [split for split in MEASURED_SPLITS if (summary["split"] == split).any()]
 
 
-def _froc(
-    found: Mapping[str, Any], summary: pd.DataFrame, record: DatasetRecord, *, split: str, folder: Path
+TITLES = {"froc": "FROC", "reliability": "Reliability, pixels pooled"}
+
+
+def _on_first_grid(
+    found: Mapping[str, Any],
+    plot: Callable[..., Shot],
+    summary: pd.DataFrame,
+    record: DatasetRecord,
+    *,
+    name: str,
+    split: str,
+    folder: Path,
 ) -> tuple[Shot, ...]:
-    """FROC of the classes that have lesions, on the grid of the originals where there is one."""
-    grid = grids_of(summary)[0]
-    curves = found.get(grid, {}).get(split, {})
+    """Plot of the curves of the classes that have any, on the grid of the originals where there is one."""
+    curves = found.get(grids_of(summary)[0], {}).get(split, {})
     if not curves:
         return ()
-    title = f"FROC, {split} images"
-    return (figures.free_response(curves, record, title=title, folder=folder, name=f"froc.{split}"),)
+    title = f"{TITLES[name]}, {split} images"
+    return (plot(curves, record, title=title, folder=folder, name=f"{name}.{split}"),)
 
 
 def measured(
@@ -83,23 +104,43 @@ def measured(
 ) -> list[Measured]:
     """Tables and curves of the shown result, test first."""
     kept = stores.table_metadata(choice.result.metrics_classes)
-    curves, froc = kept.get("curves", {}), kept.get("froc", {})
+    curves = kept.get("curves", {})
     images = stores.read_table(choice.result.metrics_images)
     reasons = _reasons(choice.result.thresholds, record.codes)
     return [
         Measured(
             split,
             tuple(
-                (
-                    classes_table(summary, record, split=split, reasons=reasons, grid=grid),
+                GridTables(
+                    (
+                        classes_table(summary, record, split=split, reasons=reasons, grid=grid),
+                        lesions_table(summary, images, record, split=split, match=match, grid=grid),
+                        image_wise_table(summary, record, split=split, grid=grid),
+                    ),
                     averages_table(summary, split=split, grid=grid),
-                    lesions_table(summary, images, record, split=split, match=match, grid=grid),
                 )
                 for grid in grids_of(summary)
             ),
             (
                 *_precision_recall(curves, summary, record, split=split, folder=folder),
-                *_froc(froc, summary, record, split=split, folder=folder),
+                *_on_first_grid(
+                    kept.get("froc", {}),
+                    figures.free_response,
+                    summary,
+                    record,
+                    name="froc",
+                    split=split,
+                    folder=folder,
+                ),
+                *_on_first_grid(
+                    kept.get("reliability", {}),
+                    reliability_plot,
+                    summary,
+                    record,
+                    name="reliability",
+                    split=split,
+                    folder=folder,
+                ),
             ),
         )
         for split in _measured_splits(summary)

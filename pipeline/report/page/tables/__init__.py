@@ -2,7 +2,10 @@
 
 cells      cells and tables; numbers written so that they cannot be misread
 experiments   arms side by side, their classes, differences, published figures
+image_wise   image-wise AUC and calibration
 images     images, and images per split
+lesions    lesion-wise scores, with the rule of matching
+measured   cells of measures: value, interval, why there is none
 metrics    classes, averages, models and fusions side by side
 patches    patch index: counts, truth shares, missed lesions, spread
 results    results of every measured image, the worst first
