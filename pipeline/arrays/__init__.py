@@ -13,5 +13,6 @@ raster            images, masks and maps that are read box by box
 resample          images and masks on a grid of another size
 roc               area under the ROC curve, of pixels or of images
 runs              runs of a mask and the sets that touching ones are joined into
+surface           distances between the borders of prediction and truth
 trivial           trivial answers, a class nowhere or everywhere, by counts alone
 """

@@ -67,7 +67,7 @@ MISSED = ("smoothing", "minimum_area", "minimum_areas", "hard_negative_margin")
 """Keys of ``segmentation`` that the list of hard negatives depends on, beside the thresholds."""
 UNCLEANED = ("hard_negative_margin", "minimum_area_percentile", *GIVEN)
 """Keys of ``segmentation`` that masks and outlines do not depend on, beside the thresholds."""
-MEASURED = ("bootstrap", "match")
+MEASURED = ("bootstrap", "match", "surface_tolerance")
 """Keys of ``report`` that measures depend on."""
 
 

@@ -1,4 +1,4 @@
-"""Parameters of stage report: pictures and bootstrap."""
+"""Parameters of stage report: pictures, bootstrap, rules of measures."""
 
 from typing import Annotated, Literal
 
@@ -28,4 +28,9 @@ class ReportConfig(Strict):
         0.2,
         description="Share of a lesion that a prediction must cover to find it, and of a predicted lesion that must lie on "
         "truth so that it is not false; 0: any pixel.",
+    )
+    surface_tolerance: Annotated[str, Field(pattern=r"^\d+(\.\d+)? (px|um)$")] = Field(
+        "2 px",
+        description="Distance up to which the borders of a prediction and the truth agree, for the normalised surface Dice: "
+        "`2 px`, pixels of the original image, or `10 um`, which needs its pixel size.",
     )

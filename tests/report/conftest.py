@@ -89,6 +89,7 @@ def eye(number: int, split: str, *, height: int = 150, width: int = 190, absent:
     )
 
 
+UNSCALED = {"factor_y": 1.0, "factor_x": 1.0, "pixel_size_um": None}
 NOTES = {"window": 64, "stride": 48, "windows": 40, "windows_evaluated": 30, "truth_pixels_not_evaluated": [7]}
 
 
@@ -307,7 +308,7 @@ def make_world(
             levels(np.moveaxis(each.pixels, 2, 0)),
             channels=("red", "green", "blue"),
             extra=extra,
-            attributes={"lesionmap": {"image_id": each.image_id, **({"mapping": mapping} if mapping else {})}},
+            attributes={"lesionmap": {"image_id": each.image_id, "mapping": mapping or UNSCALED}},
         )
         originals[each.image_id] = lambda box, pixels=each.pixels: Original(pixels, box and pixels[box.slices])
     usable = [each for each in eyes if not each.rejected and each.split != "predict"]

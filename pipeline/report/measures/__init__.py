@@ -13,5 +13,6 @@ original_grid   grid of the original image: truth, masks and probabilities on it
 paired      paired differences of two results, image by image
 steps       steps between neighbouring pixels along every line of a map
 summary     summary rows of a split: one per class or average, and measure
+surfaces    distances between borders: columns of an image, pooled and mean over images
 times       seconds and memory of the jobs
 """

@@ -19,6 +19,7 @@ from pipeline.arrays.metrics import Counts, Histogram, average_precision, thresh
 from pipeline.arrays.roc import images_histogram, roc_auc
 from pipeline.arrays.trivial import Region, everywhere, nowhere
 from pipeline.report.measures.lesion_wise import COUNTS, lesion_scores
+from pipeline.report.measures.surfaces import IMAGE_MEANS, surface_scores
 from pipeline.words import BACKGROUND
 
 __all__ = [
@@ -51,6 +52,8 @@ _AVERAGED = (
     "image_auc",
     "ece_pooled",
     "ace_pooled",
+    "surface_dice_pooled",
+    *IMAGE_MEANS,
 )
 
 
@@ -124,6 +127,7 @@ def _class_row(code: str, rows: pd.DataFrame, *, histogram: Histogram | None) ->
         _AREA: int(rows[_AREA].sum()),
         **_image_wise(rows, held),
         **_calibration(histogram),
+        **surface_scores(rows),
         **_trivial(pooled, rows),
         **_lesions(rows),
     }

@@ -7,6 +7,7 @@ pixels that nobody is sure of.
 """
 
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline import stores
+from pipeline.arrays.surface import Ruler
 from pipeline.config import ReportConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.model.held_out import measured_split
@@ -44,11 +46,12 @@ from pipeline.report.measures.summary import (
     average_rows,
     class_rows,
 )
+from pipeline.report.measures.surfaces import tolerance_px
 from pipeline.report.paths import Result
 from pipeline.report.run_warnings import left_out, model_warnings, unseen_warnings, validation_warnings
 from pipeline.segmentation.threshold_file import read_thresholds
 from pipeline.stores.atomic import file_in_progress
-from pipeline.stores.image_store import ignored_array
+from pipeline.stores.image_store import ignored_array, image_notes
 from pipeline.stores.job import Job
 from pipeline.stores.probability_store import open_probability
 from pipeline.words import EVALUATED_SPLITS
@@ -62,7 +65,7 @@ Curves: TypeAlias = dict[str, dict[str, list[list[float]]]]
 
 
 def _on_normalised(
-    paths: Mapping[str, Path], *, codes: tuple[str, ...], annotated: tuple[str, ...], match: float
+    paths: Mapping[str, Path], *, codes: tuple[str, ...], annotated: tuple[str, ...], match: float, ruler: Ruler
 ) -> ImageMeasure:
     ignored = ignored_array(paths["normalized"])
     planes = {
@@ -71,14 +74,22 @@ def _on_normalised(
         "masks": stores.open_array(paths["segmentation"], "masks"),
         "probability": open_probability(paths["probability"]),
     } | ({} if ignored is None else {"ignore": ignored})
-    return measure_image(planes, codes=codes, annotated=annotated, match=match)
+    return measure_image(planes, codes=codes, annotated=annotated, match=match, ruler=ruler)
 
 
 def _on_original(
-    truth: TruthFiles, paths: Mapping[str, Path], *, record: DatasetRecord, annotated: tuple[str, ...], match: float
+    truth: TruthFiles,
+    paths: Mapping[str, Path],
+    *,
+    record: DatasetRecord,
+    annotated: tuple[str, ...],
+    match: float,
+    ruler: Ruler,
 ) -> ImageMeasure | None:
     with original_planes(truth, paths, record=record) as planes:
-        return None if planes is None else measure_image(planes, codes=record.codes, annotated=annotated, match=match)
+        if planes is None:
+            return None
+        return measure_image(planes, codes=record.codes, annotated=annotated, match=match, ruler=ruler)
 
 
 def _measured(
@@ -88,7 +99,7 @@ def _measured(
     planes: Mapping[str, Mapping[str, Path]],
     truths: Mapping[str, TruthFiles],
     folds: Sequence[int],
-    match: float,
+    config: ReportConfig,
 ) -> Iterator[tuple[Measured, ImageMeasure | None]]:
     """Images with their measures, and those on the grid of the original where that is another one."""
     counted = table.assign(split=measured_split(table, folds=folds))
@@ -100,12 +111,17 @@ def _measured(
             continue
         paths = {stage: found[image] for stage, found in planes.items()}
         annotated = tuple(code for code in record.codes if row[f"pixels_{code}"] >= 0)
-        measure = _on_normalised(paths, codes=record.codes, annotated=annotated, match=match)
-        truth = truths.get(image)
+        mapping = image_notes(paths["normalized"])["mapping"]
+        pixel_um = mapping.get("pixel_size_um") or record.pixel_size_um
+        own = Ruler(tolerance=tolerance_px(config.surface_tolerance, pixel_um=pixel_um))
+        scaled = replace(own, height=1 / mapping["factor_y"], width=1 / mapping["factor_x"])
+        measure = _on_normalised(paths, codes=record.codes, annotated=annotated, match=config.match, ruler=scaled)
         original = (
-            None if truth is None else _on_original(truth, paths, record=record, annotated=annotated, match=match)
+            _on_original(truths[image], paths, record=record, annotated=annotated, match=config.match, ruler=own)
+            if image in truths
+            else None
         )
-        yield Measured(image, str(row["group_id"]), str(row["split"]), measure), original
+        yield Measured(image, str(row["group_id"]), str(row["split"]), measure, pixel_um or math.nan), original
 
 
 def _by_grid(found: Sequence[tuple[Measured, ImageMeasure | None]]) -> dict[str, list[Measured]]:
@@ -196,7 +212,7 @@ def write_metrics(
     folds
         Fold of the model, or of each member of the ensemble: says which images validate, see `measured_split`.
     config
-        Number of bootstrap samples.
+        Number of bootstrap samples, rules of matching lesions and of comparing borders.
     job
         Facts of the data set, record of origin with the seed, for the bootstrap.
     folder
@@ -206,7 +222,7 @@ def write_metrics(
     cuts = read_thresholds(result.thresholds, codes=record.codes)
     planes = {"normalized": normalized, "segmentation": result.segmentation, "probability": result.probability}
     table = stores.read_table(images)
-    found = list(_measured(table, record=record, planes=planes, truths=truths or {}, folds=folds, match=config.match))
+    found = list(_measured(table, record=record, planes=planes, truths=truths or {}, folds=folds, config=config))
     rows, summaries, curves, lesions, froc, bins = [], [], {}, [], {}, {}
     for grid, measured in _by_grid(found).items():
         own, parts, drawn = _tables(measured, record=record, thresholds=cuts, config=config, seed=job.seed)

@@ -11,6 +11,7 @@ from pipeline import stores
 from pipeline.arrays.matching import LesionMatcher, Matching
 from pipeline.arrays.metrics import Counts, Histogram, counts, probability_histogram
 from pipeline.arrays.raster import Raster
+from pipeline.arrays.surface import BorderPixels, Ruler, Surfaces
 from pipeline.arrays.trivial import Region
 from pipeline.errors import StoreError
 from pipeline.geometry import BLOCK, Box, aligned_boxes
@@ -34,12 +35,19 @@ class ImageMeasure:
     """Class code → its pixels inside the roi; for the background all pixels count as inside."""
     lesions: Mapping[str, Matching]
     """Class code → its lesions, and which of them are found."""
+    surfaces: Mapping[str, Surfaces]
+    """Class code → distances between the borders of truth and prediction."""
 
 
 def measure_image(
-    planes: Mapping[str, Any], *, codes: tuple[str, ...], annotated: tuple[str, ...], match: float = 0.2
+    planes: Mapping[str, Any],
+    *,
+    codes: tuple[str, ...],
+    annotated: tuple[str, ...],
+    match: float = 0.2,
+    ruler: Ruler | None = None,
 ) -> ImageMeasure:
-    """Counts, histograms and lesions of one image, compared block by block.
+    """Counts, histograms, lesions and borders of one image, compared block by block.
 
     Parameters
     ----------
@@ -52,6 +60,8 @@ def measure_image(
         Those that somebody looked for in this image.
     match
         Share of a lesion that must be covered, and of a predicted component that must lie on truth.
+    ruler
+        Sides of a pixel and the tolerance of borders; by default pixels.
 
     Raises
     ------
@@ -65,6 +75,7 @@ def measure_image(
     regions = dict.fromkeys(total, Region())
     height, width = planes["roi"].shape
     matchers = {code: LesionMatcher(width, match=match) for code in annotated}
+    borders = {code: BorderPixels(height, width) for code in annotated}
     for box in aligned_boxes(height, width, BLOCK):
         block = {name: _block(plane, box) for name, plane in planes.items()}
         truth, masks, roi = (block[name] > 0 for name in ("truth", "masks", "roi"))
@@ -79,13 +90,15 @@ def measure_image(
             regions[code] += _region(inside, truth[at], masks[at])
             pixels = truth[at], masks[at], block["probability"][at]
             matchers[code].add(box, *(pixels if within is None else (each * within for each in pixels)))
+            borders[code].add(box, truth[at], masks[at], None if within is None else ~within)
         if BACKGROUND in total:
             total[BACKGROUND] += counts(~np.logical_or.reduce(truth), ~np.logical_or.reduce(masks), within)
     if BACKGROUND in total:
         found = total[BACKGROUND]
         regions[BACKGROUND] = Region(found.truth + found.fp + found.tn, found.truth, found.tp + found.fp)
     lesions = {code: matcher.result() for code, matcher in matchers.items()}
-    return ImageMeasure(total, histograms, outside, regions, lesions)
+    surfaces = {code: each.result(ruler or Ruler()) for code, each in borders.items()}
+    return ImageMeasure(total, histograms, outside, regions, lesions, surfaces)
 
 
 def _region(inside: NDArray[np.bool_], truth: NDArray[np.bool_], mask: NDArray[np.bool_]) -> Region:

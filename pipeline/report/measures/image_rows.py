@@ -13,6 +13,7 @@ from pipeline.arrays.trivial import everywhere, nowhere
 from pipeline.report.measures.averages import count_table
 from pipeline.report.measures.image import ImageMeasure
 from pipeline.report.measures.lesion_wise import COUNTS, froc, lesion_counts, lesion_table
+from pipeline.report.measures.surfaces import SURFACE_COLUMNS, surface_columns
 from pipeline.words import EVALUATED_SPLITS
 
 __all__ = ["IMAGE_COLUMNS", "Measured", "image_rows", "lesion_rows", "pooled_histograms", "reliabilities", "responses"]
@@ -48,13 +49,14 @@ IMAGE_COLUMNS = {
     "highest_probability": "float64",
     "false_positive_area": "int64",
     **dict.fromkeys(COUNTS, "int64"),
+    **SURFACE_COLUMNS,
 }
 """One row per grid, image and class. Counts are pixels of the grid that are not ignored: `normalised`, and where images were
 rescaled `original` beside it. `false_positive_area` is `fp` where the image does not hold the class, else 0; ratios are NaN
 where undefined; `threshold` is NaN for the background. `dice_everywhere` and `dice_nowhere` are those of the trivial answers
 that mark every pixel of the roi, or none; for the background `*_in_roi` and `roi_pixels` are of the whole image. Lesions are counted by the rule of
 `pipeline.arrays.matching`; the background has none. `ece` is the expected calibration error, NaN without truth;
-`highest_probability` is that of any pixel that counts, by which images are ranked for the image-wise AUC."""
+`highest_probability` is that of any pixel that counts, by which images are ranked for the image-wise AUC. Columns of borders are those of `surfaces`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class Measured:
     group_id: str
     split: str
     measure: ImageMeasure
+    pixel_um: float = math.nan
+    """Side of a pixel of the original, micrometres; NaN where it is not known."""
 
 
 def image_rows(measured: list[Measured], thresholds: Mapping[str, float]) -> pd.DataFrame:
@@ -93,6 +97,7 @@ def image_rows(measured: list[Measured], thresholds: Mapping[str, float]) -> pd.
         ece=[math.nan if each is None else expected_error(reliability(each)) for each in found],
         highest_probability=[math.nan if each is None else highest_probability(each) for each in found],
         **pd.DataFrame([lesion_counts(each.measure.lesions.get(code)) for each, code in pairs], columns=[*COUNTS]),
+        **surface_columns([(each.measure.surfaces.get(code), each.pixel_um) for each, code in pairs]),
     )
 
 

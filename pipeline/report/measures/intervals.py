@@ -12,6 +12,13 @@ from pipeline.arrays.calibration import expected_error, mean_bin_error, reliabil
 from pipeline.arrays.metrics import Histogram, average_precision, threshold_counts, trapezoid_aupr
 from pipeline.arrays.roc import images_histogram, roc_auc
 from pipeline.report.measures.averages import pooled_dice, pooled_iou
+from pipeline.report.measures.surfaces import (
+    IMAGE_MEANS,
+    SURFACE_COLUMNS,
+    mean_of_sums,
+    surface_dice_of_sums,
+    surface_sums,
+)
 from pipeline.seeds import Key, stream
 
 __all__ = ["LEAST_GROUPS", "Intervals", "bootstrap_interval", "curve", "intervals"]
@@ -135,7 +142,12 @@ def _of_class(
         "ece_pooled": (bins, expected_error),
         "ace_pooled": (bins, mean_bin_error),
     }
-    return found | ({"image_auc": (_images_by_group(rows, code), roc_auc)} if "highest_probability" in rows else {})
+    if "highest_probability" in rows:
+        found["image_auc"] = _images_by_group(rows, code), roc_auc
+    if set(SURFACE_COLUMNS) <= set(rows):
+        for measure, sums in surface_sums(rows[rows["class_code"] == code]).items():
+            found[measure] = sums, mean_of_sums if measure in IMAGE_MEANS else surface_dice_of_sums
+    return found
 
 
 def intervals(
@@ -166,7 +178,7 @@ def intervals(
     dict
         Only what has an interval: none below ten groups.
     """
-    if draws == 0:
+    if draws == 0 or rows["group_id"].nunique() < LEAST_GROUPS:
         return {}
     found: dict[tuple[str, str], tuple[float, float] | None] = {}
     codes = [str(code) for code in rows["class_code"].unique()]

@@ -73,6 +73,13 @@ MEASURES = {
     "image_auc": "AUC of the question whether an image holds the class, by its largest probability",
     "ece_pooled": "expected calibration error, pixels of all images pooled",
     "ace_pooled": "average calibration error over the bins of probability, pixels of all images pooled",
+    "surface_dice_pooled": "normalised surface Dice, border pixels of all images pooled",
+    "surface_dice_image_mean": "normalised surface Dice, mean over images that hold the class",
+    "hd95_image_mean": "HD95, pixels of the original, mean over images with truth and prediction",
+    "hd95_um_image_mean": "HD95, micrometres, mean over images with truth and prediction",
+    "border_shift_image_mean": "signed border distance, pixels of the original, mean over images where truth and prediction meet",
+    "border_shift_um_image_mean": "signed border distance, micrometres, mean over images where truth and prediction meet",
+    "images_without_prediction": "images that hold the class, in which nothing of it is predicted",
     "dice_nowhere_image_mean": "Dice of the trivial answer that marks nothing, mean over images that hold the class",
 }
 """Measure → what it is, as it is written into every label."""

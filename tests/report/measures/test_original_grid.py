@@ -91,7 +91,9 @@ def test_counts_and_average_precision_are_those_of_original_pixels(made):
 
 def test_pooled_rows_name_their_grid_and_the_normalised_ones_stay_what_they_are(made, make, tmp_path):
     _, small, _, summary = made
-    alone = pd.read_parquet(make(tmp_path / "alone", small, fusions=("none",)).results[0].metrics_classes)
+    alone = pd.read_parquet(
+        make(tmp_path / "alone", small, fusions=("none",), mapping=MAPPING).results[0].metrics_classes
+    )
     own = summary[summary["grid"] == "normalised"].reset_index(drop=True)
     pd.testing.assert_frame_equal(own.astype({"grid": str}), alone.astype({"grid": str}))
     original = summary[summary["grid"] == "original"]

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline import stores
+from pipeline.config import ReportConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.report.measures.summary import grids_of, on_grid
 from pipeline.report.page.choice import MEASURED_SPLITS, Choice
@@ -16,6 +17,7 @@ from pipeline.report.page.tables.cells import Table, counted, plain_table
 from pipeline.report.page.tables.image_wise import image_wise_table
 from pipeline.report.page.tables.lesions import lesions_table
 from pipeline.report.page.tables.metrics import averages_table, classes_table, comparison_table
+from pipeline.report.page.tables.surfaces import surfaces_table
 from pipeline.report.page.tables.windows import window_table
 from pipeline.report.paths import Result
 from pipeline.report.pictures import figures
@@ -31,7 +33,7 @@ class GridTables:
     """Tables of the shown result on one split and grid."""
 
     classes: tuple[Table, ...]
-    """A row a class: pixels, lesions, whole images."""
+    """A row a class: pixels, lesions, boundaries, whole images."""
     averages: Table
 
 
@@ -100,7 +102,7 @@ def _on_first_grid(
 
 
 def measured(
-    choice: Choice, summary: pd.DataFrame, record: DatasetRecord, *, match: float, folder: Path
+    choice: Choice, summary: pd.DataFrame, record: DatasetRecord, *, config: ReportConfig, folder: Path
 ) -> list[Measured]:
     """Tables and curves of the shown result, test first."""
     kept = stores.table_metadata(choice.result.metrics_classes)
@@ -114,7 +116,8 @@ def measured(
                 GridTables(
                     (
                         classes_table(summary, record, split=split, reasons=reasons, grid=grid),
-                        lesions_table(summary, images, record, split=split, match=match, grid=grid),
+                        lesions_table(summary, images, record, split=split, match=config.match, grid=grid),
+                        surfaces_table(summary, record, split=split, tolerance=config.surface_tolerance, grid=grid),
                         image_wise_table(summary, record, split=split, grid=grid),
                     ),
                     averages_table(summary, split=split, grid=grid),
@@ -204,7 +207,7 @@ def _results(facts: Facts, choice: Choice) -> dict[str, Any]:
         "comparison_plots": compared(facts.summaries, facts.record, folder=facts.folder),
         "choice": choice.reason,
         "shown": choice.result.name,
-        "measured": measured(choice, summary, facts.record, match=facts.config.match, folder=facts.folder),
+        "measured": measured(choice, summary, facts.record, config=facts.config, folder=facts.folder),
         "thresholds": origin_of_thresholds(choice.result.thresholds),
         "rescaled": len(grids_of(summary)) > 1,
         "interval": bool(summary["low"].notna().any()),

@@ -10,6 +10,7 @@ metrics    classes, averages, models and fusions side by side
 patches    patch index: counts, truth shares, missed lesions, spread
 results    results of every measured image, the worst first
 stains     stain estimates: swatches, angles, amounts
+surfaces   boundary measures, with their rule
 terminal   tables on a terminal
 windows    windows evaluated and skipped, and truth that no window reached
 """
