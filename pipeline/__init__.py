@@ -28,6 +28,8 @@ A notebook needs the names in ``__all__``; they are imported when they are first
 """
 
 import importlib
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,6 +40,10 @@ if TYPE_CHECKING:
     from pipeline.raw.formats.reader import open_picture as open_image
     from pipeline.stores.image_store import open_normalized
     from pipeline.stores.probability_store import open_probability
+
+if (Path(__file__).parent / "workflow").is_dir():  # installed from a wheel: nothing is written beside the modules
+    _caches = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())  # noqa: TID251
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(_caches / "lesionmap"))  # noqa: TID251 of compiled kernels
 
 __all__ = [
     "Box",

@@ -3,7 +3,7 @@
 STAGE_RESULTS["report"] = each("<results>/{dataset}/report/index.html")
 
 # Copied beside the pages of images, once a report.
-VIEWER = sorted(map(os.path.relpath, (STAGES.parent / "pipeline" / "report" / "page" / "viewer").iterdir()))
+VIEWER = sorted(map(os.path.relpath, (PACKAGE / "report" / "page" / "viewer").iterdir()))
 
 
 # Images that are measured on the grid of their originals too, with the truth of their files.

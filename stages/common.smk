@@ -22,13 +22,13 @@ from pipeline.raw.datasets.left_over import left_over
 from pipeline.raw.datasets.listing import images_of_run
 from pipeline.raw.datasets.pictures import picture_of_job
 from pipeline.runtime.job_memory import job_mb
-from pipeline.stores.provenance import function_digest
+from pipeline.stores.provenance import PACKAGE, function_digest
 from pipeline.stores.tables import read_table
 from pipeline.words import WORDS
 
 STAGES = Path(workflow.basedir) / "stages"
 # The code digest does not see templates, so they are inputs of the pages; relative, so that the project can be moved.
-TEMPLATES = sorted(map(os.path.relpath, (STAGES.parent / "pipeline" / "report" / "page" / "templates").iterdir()))
+TEMPLATES = sorted(map(os.path.relpath, (PACKAGE / "report" / "page" / "templates").iterdir()))
 STAGE_RESULTS = {}
 
 try:

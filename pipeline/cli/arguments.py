@@ -2,18 +2,19 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from pipeline.config.yaml_file import read_scalar, read_value
 from pipeline.errors import ConfigurationError
+from pipeline.stores.provenance import PACKAGE
 
 __all__ = ["PROJECT", "key_values", "positive"]
 
-PROJECT = Path(__file__).parents[2]
-"""Folder of the Snakefile and of the shipped manifest."""
+INSTALLED = PACKAGE / "workflow"
+PROJECT = INSTALLED if INSTALLED.is_dir() else PACKAGE.parent
+"""Folder of the Snakefile, ``stages/``, profiles and the shipped manifest: in the wheel, else the checkout."""
 
 
 def key_values(pairs: Sequence[str], *, option: str) -> dict[str, Any]:

@@ -3,19 +3,23 @@
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 
 from pipeline.cli.arguments import PROJECT
 from pipeline.cli.check import configuration
 from pipeline.config.run import plan_run
 from pipeline.raw.datasets.listing import images_of_run
 
-__all__ = ["add_run"]
+__all__ = ["add_run", "snakemake_call"]
 
-EXAMPLES = """examples:
+EXAMPLES = f"""examples:
   lesionmap run -n all --configfile mine.yaml     what would be made, and why
   lesionmap run -j8 all --configfile mine.yaml --config datasets='["idrid"]'
+  lesionmap run -j200 all --workflow-profile slurm
 
-All arguments are those of snakemake, which is called with this project's Snakefile."""
+All arguments are those of snakemake, which is called with the Snakefile in
+{PROJECT}
+Beside it lie the parameters, stages/config.yaml, and the facts about data sets, datasets_manifest.yaml."""
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -23,10 +27,17 @@ def _run(arguments: argparse.Namespace) -> int:
     for each in datasets:
         images_of_run(each)
     sys.stdout.flush()
+    # A module in the working folder, such as one named pipeline.py, does not stand in for one of the installation.
+    environment = {**os.environ, "PYTHONSAFEPATH": "1"}  # noqa: TID251
     # In place of this process, so that signals reach the workflow itself.
-    os.execv(  # noqa: S606
-        sys.executable, [sys.executable, "-m", "snakemake", "-s", str(PROJECT / "Snakefile"), *arguments.given]
-    )
+    os.execve(sys.executable, snakemake_call(arguments.given), environment)  # noqa: S606
+
+
+def snakemake_call(given: Sequence[str]) -> list[str]:
+    """Call of Snakemake with this project's Snakefile and profile, whatever folders of that name lie where it is called."""
+    # Of two profiles the last counts.
+    own = ["-s", str(PROJECT / "Snakefile"), "--workflow-profile", str(PROJECT / "profiles" / "default")]
+    return [sys.executable, "-m", "snakemake", *own, *given]
 
 
 def add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Provenance", "code_digest", "file_digest", "function_digest", "function_imports", "versions"]
+__all__ = ["PACKAGE", "Provenance", "code_digest", "file_digest", "function_digest", "function_imports", "versions"]
 
 PACKAGE = Path(__file__).parents[1]
+"""Folder of this package."""
 VALUE_FREE = (
     "pipeline.config",
     "pipeline.errors",

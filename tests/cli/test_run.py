@@ -4,8 +4,11 @@ import os
 import subprocess
 
 import pytest
+import yaml
 
 from pipeline.cli import main
+from pipeline.cli.arguments import PROJECT
+from pipeline.cli.run import snakemake_call
 
 
 @pytest.fixture
@@ -13,7 +16,7 @@ def called(monkeypatch, tmp_path):
     """Arguments of the workflow, each time it is called."""
     calls = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(os, "execv", lambda path, arguments: calls.append(arguments))
+    monkeypatch.setattr(os, "execve", lambda path, arguments, environment: calls.append(arguments))
     return calls
 
 
@@ -23,7 +26,21 @@ def test_run_hands_its_arguments_to_snakemake_as_they_are(called):
     (arguments,) = called
     assert arguments[1:4] == ["-m", "snakemake", "-s"]
     assert arguments[4].endswith("Snakefile")
-    assert arguments[5:] == given
+    assert arguments[-len(given) :] == given
+
+
+@pytest.mark.parametrize("profile", ["default", "slurm"])
+def test_profiles_are_those_of_the_project_in_any_folder(tmp_path, monkeypatch, profile):
+    cli = pytest.importorskip("snakemake.cli")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "default").mkdir()  # what Snakemake looks for first
+    # Without its plugin Snakemake refuses the executor of a cluster.
+    given = [] if profile == "default" else ["--workflow-profile", profile, "--executor", "local"]
+    _, found = cli.parse_args(snakemake_call(["-n", *given])[3:])
+    settings = yaml.safe_load((PROJECT / "profiles" / profile / "profile.yaml").read_text())
+    assert found.keep_going is settings["keep-going"]
+    assert found.nolock is settings["nolock"]
+    assert found.latency_wait == settings.get("latency-wait", 5)
 
 
 @pytest.mark.parametrize("content", [b"a: [", b"seed: \xff\xfe", b"raw: &a {folds: *a}", b"raw: {fold: 5}", None])

@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,13 +47,16 @@ def configuration(files: Sequence[str | Path], pairs: dict) -> RunConfig:
     return RunConfig.model_validate(merge(tree, pairs))
 
 
+CALLS = commands_of("lesionmap")
+
+
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.split("\n")[0][:40])
 def test_bash_parses_each_block(block: str) -> None:
     subprocess.run(["bash", "-n"], input=block, text=True, check=True)
 
 
 def test_programs_are_those_that_are_tested_here() -> None:
-    assert {command[0] for command in COMMANDS} == {"make", "lesionmap", "snakemake", "dask"}
+    assert {command[0] for command in COMMANDS} == {"make", "pip", "lesionmap", "snakemake", "dask"}
 
 
 def test_make_knows_each_target() -> None:
@@ -62,14 +66,22 @@ def test_make_knows_each_target() -> None:
     subprocess.run(["make", "-n", *sorted(targets)], cwd=PROJECT, check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("arguments", commands_of("lesionmap"), ids=" ".join)
+def test_pip_installs_the_wheel_of_this_version() -> None:
+    version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+    assert commands_of("pip") == [["install", f"lesionmap-{version}-py3-none-any.whl"]]
+    assert yaml.safe_load((PROJECT / "CITATION.cff").read_text())["version"] == version
+
+
+@pytest.mark.parametrize("arguments", [each for each in CALLS if each[0] != "run"], ids=" ".join)
 def test_lesionmap_takes_each_call(arguments: list[str]) -> None:
     found = _parser().parse_args(arguments)
     if found.command == "check":
         configuration(found.configfile, key_values(found.config, option="--config"))
 
 
-@pytest.mark.parametrize("arguments", commands_of("snakemake"), ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [*commands_of("snakemake"), *(each[1:] for each in CALLS if each[0] == "run")], ids=" ".join
+)
 def test_snakemake_takes_each_call_of_rules_and_parameters_that_exist(arguments: list[str]) -> None:
     cli = pytest.importorskip("snakemake.cli")
     found = cli.get_argument_parser().parse_args(arguments)

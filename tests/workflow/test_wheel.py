@@ -1,0 +1,93 @@
+"""Wheel: what it holds beside the repository, and its workflow in a folder without a checkout."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.workflow.project import COPIED, FUNDUS, MANIFEST, PROJECT
+
+BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
+WORKFLOW = [
+    PROJECT / "Snakefile",
+    PROJECT / "datasets_manifest.yaml",
+    *(path for folder in ("stages", "profiles") for path in (PROJECT / folder).rglob("*") if path.is_file()),
+]
+SHIPPED = {
+    **{f"pipeline/workflow/{path.relative_to(PROJECT)}": path for path in WORKFLOW},
+    **{str(path.relative_to(PROJECT)): path for path in (PROJECT / "pipeline").rglob("*") if path.is_file()},
+}
+"""Name in the wheel → file of the repository."""
+
+
+def compiled(name: str) -> bool:
+    """Whether a file is what Python or numba made of another."""
+    return "__pycache__" in name
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """The wheel, built in a copy, so that nothing is left in the checkout."""
+    source, built = (tmp_path_factory.mktemp(name) for name in ("source", "built"))
+    for name in (*COPIED, "setup.py", "README.md", "LICENSE"):
+        if (PROJECT / name).is_dir():
+            shutil.copytree(PROJECT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(PROJECT / name, source / name)
+    subprocess.run([sys.executable, "-c", BUILD, str(built)], cwd=source, check=True, capture_output=True)
+    return next(built.glob("*.whl"))
+
+
+def test_the_wheel_holds_the_files_of_the_repository_byte_by_byte(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name: archive.read(name) for name in archive.namelist() if ".dist-info/" not in name}
+    files = {name: path.read_bytes() for name, path in SHIPPED.items() if not compiled(name)}
+    assert held.keys() == files.keys()
+    assert [name for name in held if held[name] != files[name]] == []
+
+
+@pytest.mark.slow
+def test_the_wheel_runs_in_any_folder_and_writes_only_there(wheel, tmp_path):
+    site, work, home = (tmp_path / name for name in ("site", "work", "home"))
+    work.mkdir()
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    (work / "pipeline.py").write_text("raise ImportError('a module of the working folder')")
+    (work / "default").mkdir()
+    (work / "tiny.yaml").write_text(yaml.safe_dump(MANIFEST))
+    (work / "tiny.config.yaml").write_text(yaml.safe_dump(FUNDUS))
+
+    def lesionmap(*arguments: str) -> str:
+        program = "import sys; from pipeline.cli import main; sys.exit(main())"
+        environment = {
+            "PYTHONPATH": str(site),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "HOME": str(home),
+            "PATH": "/usr/bin:/bin",
+        }
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", program, *arguments],
+            cwd=work,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    lesionmap("check")
+    lesionmap("check", "--configfile", "tiny.config.yaml")
+    lesionmap("run", "-j2", "index", "--configfile", "tiny.config.yaml")
+    assert "guided" in lesionmap("index", "show", "results/tiny/index/guided.parquet")
+    assert "all as they were written" in lesionmap("verify", "results")
+    found = {
+        str(path.relative_to(site)) for path in site.rglob("*") if path.is_file() and ".dist-info/" not in str(path)
+    }
+    assert found == {name for name in SHIPPED if not compiled(name)}
+    assert list((home / ".cache" / "lesionmap").rglob("*.nbi"))
