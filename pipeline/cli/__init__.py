@@ -10,6 +10,7 @@ compare        two results held against each other
 completion     script for the completion of a shell
 config         parameters of a data set, and where each comes from
 export         a trained model for other programs
+init           a manifest and a configuration for a folder of images
 index          a look at a patch index, and its patches for other programs
 predict        a trained model on one new image
 run            the workflow, after its configuration was checked
@@ -28,6 +29,7 @@ from pipeline.cli.completion import add_completion
 from pipeline.cli.config import add_config
 from pipeline.cli.export import add_export
 from pipeline.cli.index import add_index
+from pipeline.cli.init import add_init
 from pipeline.cli.predict import add_predict
 from pipeline.cli.run import add_run
 from pipeline.cli.verify import add_verify
@@ -43,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"lesionmap {versions()['lesionmap']}")
     commands = parser.add_subparsers(dest="command", required=True)
     for add in (
+        add_init,
         add_run,
         add_check,
         add_predict,

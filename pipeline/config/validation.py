@@ -2,16 +2,18 @@
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import ConfigurationError, PipelineError
 
-__all__ = ["Tree", "check_keys", "nearest", "validate"]
+__all__ = ["OPEN", "Tree", "check_keys", "nearest", "validate"]
 
 Tree = Mapping[str, Any]
+OPEN = "???"
+"""Value of an open line: a question that `lesionmap init` could not answer."""
 MOST_SAID = 5
 """Problems that are named."""
 LONGEST = 200
@@ -98,10 +100,31 @@ def _message(problem: Mapping[str, Any], *, model: type[BaseModel], source: str)
 
 def validate(model: type[Model], tree: Tree, *, source: str, error: type[PipelineError]) -> Model:
     """Build a strict model, or raise one error that lists every problem with its key, value and remedy."""
+    if unanswered := list(_open_places(tree)):
+        places = ", ".join(_short(".".join(map(str, place))) for place in unanswered[:MOST_SAID])
+        raise error(
+            "A question is not answered.",
+            where=f"{source}: {places}",
+            found=OPEN,
+            expected="a value in place of each ???",
+            remedy="Look into your data and write what you know; the comment in that line says what was seen.",
+        )
     try:
         return _strict(model, tree, source=source, error=error)
     except ValidationError as problem:
         raise error(_messages(problem.errors(include_url=False), model=model, source=source)) from None
+
+
+def _open_places(tree: object, above: tuple[int | str, ...] = ()) -> Iterator[tuple[int | str, ...]]:
+    if isinstance(tree, str):
+        if tree.strip() == OPEN:
+            yield above
+    elif isinstance(tree, Mapping):
+        for key, value in tree.items():
+            yield from _open_places(value, (*above, str(key)))
+    elif isinstance(tree, list | tuple):
+        for at, value in enumerate(tree):
+            yield from _open_places(value, (*above, at))
 
 
 def _messages(problems: Sequence[Any], *, model: type[BaseModel], source: str) -> str:

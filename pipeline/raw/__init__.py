@@ -9,6 +9,7 @@ facts          fact sheets: size, digest and class pixel counts of one image
 features       GeoJSON features: the class that each one names, the rings of its areas
 formats        image readers: JPEG, PNG, TIFF and slides, any box at any level
 phantom        phantoms: synthetic images with known truth
+inspection     inspection of a folder that nobody has described
 pixels         pixels of one image, from its file or its phantom
 splits         patient splits, cross-validation folds, near-duplicates
 table          table of images: one row an image, with split and fold

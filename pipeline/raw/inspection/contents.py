@@ -1,0 +1,152 @@
+"""Contents of a family of files: pictures, masks or label images, slides, polygons, told from a few files of it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import ImageRejected
+from pipeline.geometry import Box
+from pipeline.raw.datasets.left_over import POLYGONS
+from pipeline.raw.features import features
+from pipeline.raw.formats.reader import file_size, open_picture, open_values
+from pipeline.raw.formats.suffixes import SLIDES
+from pipeline.raw.truth_values import count_values
+
+__all__ = ["Contents", "Kind", "contents_of", "small_picture", "spread"]
+
+Kind: TypeAlias = Literal["picture", "truth", "slide", "polygons", "unreadable"]
+LARGEST = 2**27
+"""Pixels beyond which a file without a pyramid is not decoded, only taken for a slide."""
+SAMPLED, VALUES_SAMPLED = 3, 12
+"""Files that tell pictures from truth, and files of truth whose values are listed."""
+MOST_VALUES = 32
+"""Values of a label image at most; a mask may have more, by JPEG noise, where two of them hold nearly all pixels."""
+TWO_VALUED = 0.9
+LEAST_OBJECTS, MOSTLY = 5, 0.9
+SIDE = 768
+"""Pixels of the longer side of a picture that is looked at, about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Contents of the files of a family."""
+
+    kind: Kind
+    values: tuple[int, ...] = ()
+    """Values of truth files, ascending: those of ``looked_at`` files. Masks with noise or rims count as 0 and 255."""
+    looked_at: int = 0
+    problem: str = ""
+    """Why nothing can be told."""
+    words: tuple[str, ...] = ()
+    """Classes that polygons name, those of most features first."""
+    numbered: bool = False
+    """Whether values number the objects of one class: many values, and nearly each of them one connected component."""
+
+
+def spread(paths: Sequence[str], count: int) -> list[str]:
+    """Some of the paths, evenly spread."""
+    return [paths[int(at)] for at in np.unique(np.linspace(0, len(paths) - 1, min(count, len(paths))).astype(int))]
+
+
+def contents_of(root: Path, paths: Sequence[str]) -> Contents:
+    """Contents of files of one family.
+
+    Parameters
+    ----------
+    root
+        Folder that the paths are relative to.
+    paths
+        Its files in text order, at least one.
+    """
+    suffix = Path(paths[0]).suffix.lower()
+    if suffix in POLYGONS:
+        return _polygons(root, paths)
+    if suffix in SLIDES:
+        return Contents("slide")
+    try:
+        kinds = [_kind(root / path) for path in spread(paths, SAMPLED)]
+        if "truth" not in kinds:
+            return Contents("slide" if "slide" in kinds else "picture")
+        looked_at = spread(paths, VALUES_SAMPLED)
+        values = sorted({value for path in looked_at for value in _values(root / path)})
+        numbered = len(values) > LEAST_OBJECTS and _are_numbers([root / path for path in spread(looked_at, SAMPLED)])
+    except ImageRejected as problem:
+        return Contents("unreadable", problem=str(problem))
+    return Contents("truth", tuple(values), len(looked_at), numbered=numbered)
+
+
+def _polygons(root: Path, paths: Sequence[str]) -> Contents:
+    looked_at, words = spread(paths, VALUES_SAMPLED), Counter[str]()
+    for path in looked_at:
+        try:
+            found = [each for each in features((root / path).read_bytes()) if each.areas and not each.is_core]
+        except ValueError as problem:
+            return Contents("unreadable", problem=f"{path}: {problem}")
+        words.update(each.names[0] if each.names else each.title for each in found)
+    return Contents("polygons", looked_at=len(looked_at), words=tuple(word for word, _ in words.most_common() if word))
+
+
+def _are_numbers(paths: Sequence[Path]) -> bool:
+    """Numbers of objects: whether nearly every value of label images is one connected component."""
+    single = every = 0
+    for path in paths:
+        with open_values(path, labels=True) as source:
+            labels = source.read(Box.of_shape(*source.shape))
+        for value in np.unique(labels[labels > 0])[:MOST_VALUES]:
+            parts = cv2.connectedComponents((labels == value).astype(np.uint8), connectivity=8)[0] - 1
+            single, every = single + (parts == 1), every + 1
+    return every > 0 and single >= MOSTLY * every
+
+
+def _kind(path: Path) -> Literal["picture", "truth", "slide"]:
+    with open_picture(path) as source:
+        if len(source.levels) > 1 and source.levels[0][0] * source.levels[0][1] > LARGEST:
+            return "slide"
+    pixels = small_picture(path)
+    grey = np.ptp(pixels, axis=2).max(axis=None, initial=0) <= 8
+    colours, counts = np.unique(pixels.reshape(-1, 3) if not grey else pixels[..., 0], axis=0, return_counts=True)
+    two = np.sort(counts)[-2:].sum() / max(counts.sum(), 1)
+    # A photograph with a wide black border is no mask: it is coloured. A grey one has a few values only as truth.
+    return "truth" if len(colours) <= MOST_VALUES or (grey and two >= TWO_VALUED) else "picture"
+
+
+def small_picture(path: Path) -> NDArray[np.uint8]:
+    """Every n-th pixel ``(y, x, 3)`` of a picture, so that its longer side has about `SIDE`; of a pyramid, of a coarse level.
+
+    Raises
+    ------
+    ImageRejected
+        The file cannot be read, or is too large without a pyramid.
+    """
+    with open_picture(path) as source:
+        level = next(
+            (at for at, size in reversed(list(enumerate(source.levels))) if max(size) >= SIDE), len(source.levels) - 1
+        )
+        height, width = source.levels[level]
+        if height * width > LARGEST:
+            raise ImageRejected(
+                "A picture is too large to be looked at.",
+                where=path,
+                found=f"{width}×{height} pixels and no pyramid",
+                expected=f"at most {LARGEST:,} pixels, or a pyramid",
+                remedy="Describe the folder by hand: README, section Your own data.",
+            )
+        step = max(1, round(max(height, width) / SIDE))
+        pixels = np.asarray(source.read(Box.of_shape(height, width), level=level))[::step, ::step]
+    return pixels.astype(np.uint8) if pixels.dtype == np.uint8 else (pixels // 257).astype(np.uint8)
+
+
+def _values(path: Path) -> set[int]:
+    height, width = file_size(path)
+    if height * width > LARGEST:
+        return set()
+    with open_values(path, labels=True) as source:
+        counts = count_values(source, path=path)
+    found = {int(value) for value in counts.values}
+    return found if len(found) <= MOST_VALUES else {0, 255}

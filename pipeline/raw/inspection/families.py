@@ -1,0 +1,136 @@
+"""Families of files: names in one folder that differ in the name of the image alone.
+
+``a.png``, ``a_mask.png``, ``b.png`` and ``b_mask.png`` are two families: one with nothing around the name, and one with
+``_mask`` behind it.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+
+from pipeline.raw.datasets.left_over import PICTURES, POLYGONS
+from pipeline.raw.formats.suffixes import SLIDES, TIFF
+
+__all__ = ["Family", "families", "merged_folders", "name_around"]
+
+AFFIX = re.compile(r"[^0-9A-Za-z]+[^/]*[A-Za-z][^/]*")
+PREFIX = re.compile(r"[^/]*[A-Za-z][^/]*[^0-9A-Za-z]+")
+LEAST_SHARE = 0.3
+"""Share of the names that must have a name beside them, that is a part of theirs, for the rest to be an affix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Files of one folder, or of sibling folders, whose names differ in one part."""
+
+    folder: tuple[str, ...]
+    """Parts of the path; ``*`` where it differs."""
+    before: str
+    after: str
+    """Text before and behind the name of the image."""
+    suffix: str
+    """As it is written most often, with its dot."""
+    names: dict[str, str] = field(hash=False)
+    """Name of the image → path; with ``differs``, ``part/name`` → path."""
+    differs: tuple[str, ...] = ()
+    """Names of the sibling folders in the place of ``*``."""
+
+    @property
+    def paths(self) -> list[str]:
+        """Files in text order."""
+        return sorted(self.names.values())
+
+    def pattern(self, place: str = "*") -> str:
+        """Pattern of the manifest, with what stands for the sibling folders."""
+        parts = [place if part == "*" else part for part in self.folder]
+        return "/".join([*parts, f"{self.before}{{image}}{self.after}{self.suffix}"])
+
+
+def families(paths: Iterable[str]) -> list[Family]:
+    """Families of the pictures, slides and polygons among files, the largest first.
+
+    Parameters
+    ----------
+    paths
+        POSIX paths relative to the root.
+    """
+    known = (*PICTURES, *TIFF, *SLIDES, *POLYGONS)
+    by_folder: dict[str, list[PurePosixPath]] = {}
+    for path in map(PurePosixPath, paths):
+        if path.suffix.lower() in known and not any(part.endswith(".zarr") for part in path.parts[:-1]):
+            by_folder.setdefault(path.parent.as_posix(), []).append(path)
+    found = [each for folder in by_folder.values() for each in _of_folder(folder)]
+    return sorted(found, key=lambda each: (-len(each.names), each.folder, each.after))
+
+
+def _of_folder(paths: Sequence[PurePosixPath]) -> list[Family]:
+    stems = {path.stem for path in paths}
+    affixes = Counter(name_around(path.stem, stems) for path in paths)
+    usual = {pair for pair, count in affixes.items() if pair == ("", "") or count >= LEAST_SHARE * affixes["", ""]}
+    groups: dict[tuple[str, str, str], dict[str, str]] = {}
+    for path in paths:
+        pair = name_around(path.stem, stems)
+        before, after = pair if pair in usual else ("", "")
+        name = path.stem[len(before) : len(path.stem) - len(after)]
+        groups.setdefault((before, after, path.suffix.lower()), {})[name] = path.as_posix()
+    folder = () if paths[0].parent == PurePosixPath(".") else paths[0].parent.parts
+    return [
+        Family(folder, before, after, _usual_suffix(names.values()), names)
+        for (before, after, _), names in groups.items()
+    ]
+
+
+def _usual_suffix(paths: Iterable[str]) -> str:
+    return Counter(PurePosixPath(path).suffix for path in paths).most_common(1)[0][0]
+
+
+def name_around(stem: str, names: Iterable[str]) -> tuple[str, str]:
+    """Text before and behind the longest of some names in a stem; empty texts where none is a part of it.
+
+    Examples
+    --------
+    >>> name_around("eye_2_mask", {"eye", "eye_2", "eye_2_mask"}), name_around("eye_2", {"eye", "eye_2"})
+    (('', '_mask'), ('', ''))
+    """
+    fitting = [name for name in names if name != stem and name and name in stem]
+    for name in sorted(fitting, key=len, reverse=True):
+        before, _, after = stem.partition(name)
+        if (not before or PREFIX.fullmatch(before)) and (not after or AFFIX.fullmatch(after)):
+            return before, after
+    return "", ""
+
+
+def merged_folders(found: Sequence[Family]) -> list[Family]:
+    """Families of sibling folders as one, where their paths differ in one part alone."""
+    open_, merged = list(found), []
+    while open_:
+        first = open_.pop(0)
+        alike = {_place(first, each): each for each in open_ if _place(first, each) is not None}
+        places = Counter(_place(first, each) for each in open_)
+        places.pop(None, None)
+        if not alike:
+            merged.append(first)
+            continue
+        at = places.most_common(1)[0][0]
+        siblings = [first, *(each for each in open_ if _place(first, each) == at)]
+        open_ = [each for each in open_ if each not in siblings]
+        merged.append(_together(siblings, int(at or 0)))
+    return merged
+
+
+def _place(one: Family, other: Family) -> int | None:
+    """Index of the only part in which two folders differ; None where they are no siblings."""
+    key = (one.before, one.after, one.suffix.lower(), len(one.folder))
+    if key != (other.before, other.after, other.suffix.lower(), len(other.folder)):
+        return None
+    differing = [at for at, pair in enumerate(zip(one.folder, other.folder, strict=True)) if pair[0] != pair[1]]
+    return differing[0] if len(differing) == 1 else None
+
+
+def _together(siblings: Sequence[Family], at: int) -> Family:
+    folder = siblings[0].folder
+    names = {f"{each.folder[at]}/{name}": path for each in siblings for name, path in each.names.items()}
+    differs = tuple(sorted(each.folder[at] for each in siblings))
+    return replace(siblings[0], folder=(*folder[:at], "*", *folder[at + 1 :]), names=names, differs=differs)

@@ -1,0 +1,161 @@
+"""Fingerprint of a data set: sizes of its images, what world they seem to show, and how large its lesions are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import ImageRejected
+from pipeline.geometry import Box
+from pipeline.raw.datasets.headers import header_size
+from pipeline.raw.formats.reader import open_values
+from pipeline.raw.inspection.contents import LARGEST, small_picture, spread
+
+__all__ = ["Fingerprint", "Lesions", "fingerprint", "lesions_of"]
+
+World: TypeAlias = Literal["fundus", "histology"]
+LOOKED_AT = 5
+"""Pictures that tell the world, and files of truth of each class that tell sizes."""
+_SLIDES: tuple[World, str] = ("histology", "slides")
+DARK = 30
+CORNER = 0.04
+"""Share of the sides of a picture that its corners take here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lesions:
+    """Connected components of a class in some images."""
+
+    count: int
+    small_px: float
+    """Diameter of the disc of the same area, 25th percentile, in pixels of the image."""
+    median_px: float
+    share: float
+    """Share of the pixels of these images."""
+    empty: int
+    """Files without any."""
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """Sizes and world of the images of a folder."""
+
+    images: int
+    unreadable: int
+    height: int
+    width: int
+    """Median size in pixels."""
+    largest: tuple[int, int]
+    """Height and width of the image of the most pixels."""
+    smallest_side: int
+    world: World
+    reason: str
+    """Why this world."""
+
+
+def fingerprint(root: Path, files: Sequence[str], *, slides: bool) -> Fingerprint:
+    """Fingerprint of images.
+
+    Parameters
+    ----------
+    root
+        Folder that the files are relative to.
+    files
+        Images in text order.
+    slides
+        Whether they are slides, which are histology.
+
+    Raises
+    ------
+    ImageRejected
+        No image can be read.
+    """
+    sizes = [size for path in files if (size := header_size(root / path))]
+    if not sizes:
+        raise ImageRejected(
+            "No image can be read.",
+            where=root,
+            found=f"{len(files)} files like {files[0]}",
+            expected="whole pictures",
+            remedy="Copy them again.",
+        )
+    shapes = np.array(sizes)
+    largest = max(sizes, key=lambda size: size[0] * size[1])
+    world, reason = _SLIDES if slides else _world([root / each for each in spread(files, LOOKED_AT)])
+    height, width = (int(each) for each in np.median(shapes, axis=0))
+    return Fingerprint(
+        len(files),
+        len(files) - len(sizes),
+        height,
+        width,
+        largest,
+        int(shapes.min()),
+        world,
+        reason,
+    )
+
+
+def _world(paths: Sequence[Path]) -> tuple[World, str]:
+    dark = 0
+    for path in paths:
+        dark += _has_dark_corners(small_picture(path))
+    if 2 * dark > len(paths):
+        return "fundus", f"{dark} of {len(paths)} pictures looked at are dark in their corners and bright inside"
+    return "histology", f"{len(paths) - dark} of {len(paths)} pictures looked at have no dark corners"
+
+
+def _has_dark_corners(pixels: NDArray[np.uint8]) -> bool:
+    height, width = pixels.shape[:2]
+    y, x = max(1, round(CORNER * height)), max(1, round(CORNER * width))
+    corners = [pixels[:y, :x], pixels[:y, -x:], pixels[-y:, :x], pixels[-y:, -x:]]
+    inside = pixels[height // 4 : 3 * height // 4, width // 4 : 3 * width // 4]
+    return sum(float(each.mean()) < DARK for each in corners) >= 3 and float(inside.mean()) > DARK
+
+
+def lesions_of(root: Path, files: Sequence[str], *, values: Sequence[int] | None) -> Lesions | None:
+    """Lesions of one class in some files of its truth; None where none can be looked at.
+
+    Parameters
+    ----------
+    root
+        Folder that the files are relative to.
+    files
+        Masks or label images in text order.
+    values
+        Values of the class in label images; None for masks, which are set where they are not black.
+    """
+    diameters: list[float] = []
+    pixels = set_pixels = empty = seen = 0
+    for path in spread(files, LOOKED_AT):
+        mask = _mask(root / path, values=values)
+        if mask is None:
+            continue
+        count, _, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+        areas = stats[1:count, cv2.CC_STAT_AREA].astype(float)
+        diameters += list(2 * np.sqrt(areas / np.pi))
+        seen, empty = seen + 1, empty + (count == 1)
+        pixels, set_pixels = pixels + mask.size, set_pixels + int(areas.sum())
+    if not seen:
+        return None
+    small, median = (float(np.percentile(diameters, at)) for at in (25, 50)) if diameters else (0.0, 0.0)
+    return Lesions(len(diameters), small, median, set_pixels / pixels, empty, seen)
+
+
+def _mask(path: Path, *, values: Sequence[int] | None) -> NDArray[np.bool_] | None:
+    size = header_size(path)
+    if size is None or size[0] * size[1] > LARGEST:
+        return None
+    try:
+        with open_values(path, labels=values is not None) as source:
+            found = source.read(Box.of_shape(*source.shape))
+    except ImageRejected:
+        return None
+    if values is not None:
+        return np.ascontiguousarray(np.isin(found, list(values)))
+    top = found.max(initial=0)
+    return np.ascontiguousarray(found > (top / 2 if top > 2 else 0))

@@ -1,0 +1,233 @@
+"""Layout of an inspected folder: patterns of images and truth, classes, test set and patients, from names and contents."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from pipeline.errors import ManifestError
+from pipeline.raw.datasets.files import visible_files
+from pipeline.raw.inspection.contents import Contents, contents_of
+from pipeline.raw.inspection.families import Family, families, merged_folders, name_around
+
+__all__ = ["Layout", "Truth", "inspected_layout", "patient_pattern"]
+
+SPLIT = re.compile(r"(?:^|[^a-z])(train|training|test|testing|val|valid|validation)(?:[^a-z]|$)", re.IGNORECASE)
+TEST = re.compile(r"(?:^|[^a-z])(test|testing)(?:[^a-z]|$)", re.IGNORECASE)
+MEANINGLESS = re.compile(
+    r"(?:masks?|labels?|label(?:l?ed|map)s?|seg\w*|gts?|truths?|ground\w*|anno\w*|manual\w*|binary|bw|target|output|y|images?)$",
+    re.IGNORECASE,
+)
+"""Words of file names that say that it is truth, and not of what."""
+SIDES = r"(?:left|right|od|os|l|r)"
+LEAST_GROUPS = 3
+LEAST_FITTING = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Files of truth of one kind."""
+
+    pattern: str
+    contents: Contents
+    word: str
+    """What its names say of its class; empty where they say nothing."""
+    images: int
+    """Images that have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Layout of a folder of images."""
+
+    images: str
+    """Pattern of the images."""
+    kind: Literal["picture", "slide"]
+    names: tuple[str, ...]
+    """Names of the images, as the pattern finds them."""
+    files: tuple[str, ...]
+    """Their files, relative to the root, in the same order."""
+    truths: tuple[Truth, ...] = ()
+    test: str | None = None
+    """Regular expression of the paths of an official test."""
+    notes: tuple[str, ...] = ()
+    """What was seen and is not used."""
+
+
+def inspected_layout(root: Path) -> Layout:
+    """Layout of the images below a root, and of what seems to be their truth.
+
+    Raises
+    ------
+    ManifestError
+        No picture is there.
+    """
+    found = families(visible_files(root))
+    contents = {each: contents_of(root, each.paths) for each in found}
+    pictures = merged_folders([each for each in found if contents[each].kind in ("picture", "slide")])
+    if not pictures:
+        raise ManifestError(
+            "No images are found.",
+            where=root,
+            found=_counted(found, contents) or "no file with the suffix of a picture, a slide or polygons",
+            expected="photographs or scans in colour, as JPEG, PNG, TIFF or slides",
+            remedy="Give the folder that holds the images; what it must look like is in README, section Your own data.",
+        )
+    images = max(pictures, key=lambda each: len(each.names))
+    rest = [each for each in found if contents[each].kind in ("truth", "polygons")]
+    images, truths, strangers = _matched(images, rest, contents=contents)
+    notes = [
+        f"{len(each.names)} further pictures like {each.paths[0]}" for each in pictures if each.paths != images.paths
+    ]
+    notes += [f"{len(each.names)} files like {each.paths[0]} fit no image" for each in strangers]
+    notes += [
+        f"{len(each.names)} files like {each.paths[0]} cannot be read: {contents[each].problem}"
+        for each in found
+        if contents[each].kind == "unreadable"
+    ]
+    kind: Literal["picture", "slide"] = "slide" if _first(images, contents).kind == "slide" else "picture"
+    place, test = _siblings(images)
+    names = sorted(images.names)
+    return Layout(
+        images.pattern(place),
+        kind,
+        tuple(name if place == "{group}" else name.rpartition("/")[2] for name in names),
+        tuple(images.names[name] for name in names),
+        truths,
+        test,
+        tuple(notes),
+    )
+
+
+def _first(family: Family, contents: Mapping[Family, Contents]) -> Contents:
+    return next(found for each, found in contents.items() if set(each.paths) <= set(family.paths))
+
+
+def _counted(found: Sequence[Family], contents: Mapping[Family, Contents]) -> str:
+    return ", ".join(f"{len(each.names)} files like {each.paths[0]} ({contents[each].kind})" for each in found[:5])
+
+
+def _siblings(images: Family) -> tuple[str, str | None]:
+    """Token that stands for sibling folders, and the expression of the test set: folders of splits, or of patients."""
+    if not images.differs:
+        return "*", None
+    if all(SPLIT.search(part) for part in images.differs):
+        tests = [part for part in images.differs if TEST.search(part)]
+        return "*", "|".join(f"(?:^|/){re.escape(part)}/" for part in tests) or None
+    return "{group}", None
+
+
+def _matched(
+    images: Family, rest: Sequence[Family], *, contents: Mapping[Family, Contents]
+) -> tuple[Family, tuple[Truth, ...], list[Family]]:
+    """Images, named so that truth fits them, their truth, and the families that fit no image."""
+    shorter = _without_common(images)
+    for named in (images, shorter) if shorter else (images,):
+        by_place: dict[tuple[str, str, str], list[Family]] = {}
+        for each in rest:
+            for part in _split_by_name(each, images=named):
+                by_place.setdefault((part.before, part.after, part.suffix.lower()), []).append(part)
+        fitting = [each for group in by_place.values() for each in _joined(group, images=named)]
+        truths = [truth for each in fitting if (truth := _truth(each, images=named, contents=contents))]
+        if truths:
+            used = {path for each in fitting for path in each.paths}
+            return named, _distinct(truths), [each for each in rest if not used & set(each.paths)]
+    return images, (), list(rest)
+
+
+def _without_common(images: Family) -> Family | None:
+    """The same images without the letters that all their names begin with: img_001 is named 001."""
+    stems = [name.rpartition("/")[2] for name in images.names]
+    common = re.match(r"[^\W\d_]+[^0-9A-Za-z]*", stems[0])
+    if len(stems) < 2 or common is None or not all(s.startswith(common[0]) and len(s) > common.end() for s in stems):
+        return None
+    cut = {_renamed(name, name.rpartition("/")[2][common.end() :]): path for name, path in images.names.items()}
+    before = images.before + common[0]
+    return Family(images.folder, before, images.after, images.suffix, cut, images.differs)
+
+
+def _renamed(name: str, stem: str) -> str:
+    folder = name.rpartition("/")[0]
+    return f"{folder}/{stem}" if folder else stem
+
+
+def _split_by_name(family: Family, *, images: Family) -> list[Family]:
+    """Parts of a family of truth by what stands around the names of images; what fits none is left out."""
+    stems = {name.rpartition("/")[2] for name in images.names}
+    parts: dict[tuple[str, str], dict[str, str]] = {}
+    for name, path in family.names.items():
+        around = ("", "") if name in stems else name_around(name, stems)
+        inner = name[len(around[0]) : len(name) - len(around[1])]
+        if inner in stems:
+            parts.setdefault((family.before + around[0], around[1] + family.after), {})[inner] = path
+    return [Family(family.folder, *around, family.suffix, names) for around, names in parts.items()]
+
+
+def _joined(group: Sequence[Family], *, images: Family) -> list[Family]:
+    """Truth of sibling folders as one family where the images lie in such folders; else each folder is of one class."""
+    return merged_folders(group) if images.differs else list(group)
+
+
+def _truth(family: Family, *, images: Family, contents: Mapping[Family, Contents]) -> Truth | None:
+    place = _siblings(images)[0] if family.differs else "*"
+    fitting = _names(family, grouped=place == "{group}") & _names(images, grouped=place == "{group}")
+    if not fitting or (images.differs and not family.differs):
+        return None
+    parents = [each for each in contents if set(family.paths) & set(each.paths)]
+    values = tuple(sorted({value for each in parents for value in contents[each].values}))
+    looked_at = sum(contents[each].looked_at for each in parents)
+    found = replace(contents[parents[0]], values=values, looked_at=looked_at)
+    return Truth(family.pattern(place), found, _word(family), len(fitting))
+
+
+def _names(family: Family, *, grouped: bool) -> set[str]:
+    return {name if grouped else name.rpartition("/")[2] for name in family.names}
+
+
+def _word(family: Family) -> str:
+    """Class that the names of files of truth tell: the words around the name of the image, else the folder."""
+    for text in (family.after, family.before, *reversed([part for part in family.folder if part != "*"])):
+        words = [each for each in re.split(r"[^0-9A-Za-z]+", text) if re.search("[A-Za-z]", each)]
+        if words:
+            return "_".join(each for each in words if not MEANINGLESS.match(each))
+    return ""
+
+
+def _distinct(truths: Sequence[Truth]) -> tuple[Truth, ...]:
+    """Truth in the order of its classes; of several kinds of files label images, then masks, then polygons count."""
+    ranked = sorted(truths, key=lambda each: (-each.images, each.word, each.pattern))
+    drawn = [each for each in ranked if each.contents.kind == "truth"]
+    return tuple(sorted(drawn, key=lambda each: each.pattern) or ranked[:1])
+
+
+def patient_pattern(names: Sequence[str]) -> tuple[str, str] | None:
+    """Expression that finds the patient in the names of images, and why; None where names tell nothing of patients.
+
+    Parameters
+    ----------
+    names
+        Names of all images.
+
+    Examples
+    --------
+    >>> patient_pattern(["p1_left", "p1_right", "p2_left", "p2_right", "p3_left", "p4_right"])[0]
+    '(?i)^(.+?)[^0-9A-Za-z](?:left|right|od|os|l|r)$'
+    >>> patient_pattern(["eye_1", "eye_2", "eye_3"]) is None
+    True
+    """
+    tries = (
+        (r"^(TCGA-\w\w-\w{4})", "names of TCGA begin with the patient"),
+        (rf"(?i)^(.+?)[^0-9A-Za-z]{SIDES}$", "names end in left and right"),
+        (
+            r"(?i)^((?:patient|pat|case|subject|subj|pt|p)[^0-9A-Za-z]?\d+)[^0-9A-Za-z]",
+            "names begin with a patient or case",
+        ),
+    )
+    for pattern, reason in tries:
+        found = [match[1] for name in names if (match := re.search(pattern, name))]
+        groups = Counter(found)
+        if len(found) >= LEAST_FITTING * len(names) and len(groups) >= LEAST_GROUPS:
+            return pattern, f"{reason}: {len(groups)} patients in {len(names)} images"
+    return None

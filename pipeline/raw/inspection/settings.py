@@ -1,0 +1,158 @@
+"""Parameters for an inspected folder, from a fingerprint of its data and of the machine, with their reasons."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.raw.inspection.fingerprint import Fingerprint, Lesions
+
+__all__ = ["Machine", "settings_text", "this_machine"]
+
+LONG_SIDE = 2200
+"""Pixels of the longer side that a CPU normalises, learns and predicts in minutes an image."""
+SEEN = 5.0
+"""Pixels that a small lesion must keep across to be seen by a network whose finest map is half the size of its input."""
+PATCHES = {False: 384, True: 512}
+"""Side of a patch without and with a GPU."""
+STEPS = {False: 1400, True: 8000}
+BATCH = {False: 4, True: 8}
+TOTAL = 4800
+A_TRAINING_IMAGE = 120
+"""Patches of one image at most, about; with moving crops their places differ at every visit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Cores and GPU that a training can use here."""
+
+    cores: int
+    gpu: bool
+
+
+def this_machine() -> Machine:
+    """Cores that this process may use, and whether an NVIDIA GPU is there."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Machine(cores, gpu=shutil.which("nvidia-smi") is not None)
+
+
+def settings_text(
+    name: str, found: Fingerprint, lesions: Mapping[str, Lesions], *, manifest: str, machine: Machine, several: bool
+) -> str:
+    """Configuration as YAML with comments.
+
+    Parameters
+    ----------
+    name
+        Name of the data set.
+    found
+        Sizes and world of the images.
+    lesions
+        Class code → its lesions in some images.
+    manifest
+        Name of the manifest beside the configuration.
+    machine
+        Where it will be trained.
+    several
+        Whether there are several classes.
+    """
+    factor, why = _factor(found, lesions, gpu=machine.gpu)
+    fundus = several or found.world == "fundus"
+    free = bool(sum(each.empty for each in lesions.values()))
+    patch = _patch(found, factor, gpu=machine.gpu, halved=not fundus and not free)
+    total = min(TOTAL, A_TRAINING_IMAGE * found.images)
+    sampling, block = _sampling(patch, total, guided=fundus, free=free)
+    steps = STEPS[machine.gpu] if fundus else STEPS[machine.gpu] // 2
+    readers = max(0, min(4, machine.cores - 2))
+    told = [f"#   {code}: {_told(each)}" for code, each in lesions.items()]
+    return "\n".join(
+        [
+            f"# Parameters for {name}: a start, with its reasons. All others and their defaults: docs/reference.md.",
+            f"# {found.images} images of {found.width}×{found.height} pixels (median); {_machine(machine)}.",
+            *(["# Lesions of the files looked at, in pixels of the images:", *told] if told else []),
+            f"manifest: {manifest}   # relative to the folder in which commands are called",
+            f"datasets: [{name}]",
+            "",
+            "overrides:",
+            f"  {name}:",
+            "    normalized:",
+            f"      rescale: {{factor: {factor}}}   # {why}"
+            if factor != 1
+            else f"      rescale: {{factor: null}}   # {why}",
+            "    index:",
+            "      samplings:",
+            f"        {sampling}:",
+            *(f"          {line}" for line in block),
+            "    model:",
+            "      models:",
+            "        unet:",
+            f"          sampling: {sampling}",
+            f"          steps: {steps}   # {'of a GPU, an hour or so' if machine.gpu else 'on a CPU: `lesionmap check` estimates the time'}",
+            f"          patches_per_epoch: {min(total, steps * BATCH[machine.gpu] // 4)}   # validated and saved four times or more",
+            f"          batch_size: {BATCH[machine.gpu]}",
+            *(
+                [f"          readers: {readers}   # processes that read patches; {machine.cores} cores are there"]
+                if readers
+                else []
+            ),
+            "",
+        ]
+    )
+
+
+def _machine(machine: Machine) -> str:
+    return f"{machine.cores} cores, {'a GPU' if machine.gpu else 'no GPU was found'}"
+
+
+def _told(found: Lesions) -> str:
+    if not found.count:
+        return f"none in {found.files} files"
+    return (
+        f"{found.count} in {found.files - found.empty} of {found.files} files, a quarter below {found.small_px:.0f} px across, "
+        f"half below {found.median_px:.0f}; {100 * found.share:.2g} % of the pixels"
+    )
+
+
+def _factor(found: Fingerprint, lesions: Mapping[str, Lesions], *, gpu: bool) -> tuple[float, str]:
+    longer = max(found.height, found.width)
+    wanted = 1.0 if gpu or longer <= LONG_SIDE else LONG_SIDE / longer
+    small = min((each.small_px for each in lesions.values() if each.count), default=0.0)
+    keeps = min(1.0, SEEN / small) if small else 0.5
+    factor = min(1.0, max(wanted, keeps))
+    steps = [step for step in (0.125, 0.25, 0.33, 0.5, 0.67, 0.75, 1.0) if step >= factor - 0.04]
+    factor = steps[0]
+    if factor == 1:
+        return 1, "original pixels" + (
+            "" if wanted == 1 else f": at less, small lesions ({small:.0f} px) would be lost"
+        )
+    return (
+        factor,
+        f"{longer} pixels are slow without a GPU; small lesions keep {small * factor:.0f} px across"
+        if small
+        else (f"{longer} pixels are slow without a GPU"),
+    )
+
+
+def _patch(found: Fingerprint, factor: float, *, gpu: bool, halved: bool) -> int:
+    # Where every image holds lesions, patches without any must fit between them.
+    fits = int(found.smallest_side * factor * (0.5 if halved else 1)) // 32 * 32
+    return max(64, min(PATCHES[gpu], fits))
+
+
+def _sampling(patch: int, total: int, *, guided: bool, free: bool) -> tuple[str, list[str]]:
+    """Name of the sampling and the lines of its block; ``free`` says whether an image free of lesions was seen."""
+    common = [f"patch: {patch}   # pixels of the rescaled image", f"total: {total}"]
+    if guided:
+        return "guided", [
+            "strategy: guided   # patches around lesions of every class, rare ones as often as frequent ones",
+            *common,
+            f"jitter: {patch * 3 // 8}",
+            "background_share: 0.1",
+        ]
+    lines = ["strategy: balanced   # as many patches with lesions as without", *common]
+    if not free:
+        lines.append(
+            "negatives: anywhere   # no image looked at is free of lesions: patches without come from between them"
+        )
+        lines.append(f"negative_distance: {patch // 4}")
+    return "balanced", lines

@@ -1,0 +1,78 @@
+"""The command writes files that `check` takes, asks before it writes over anything, and never touches the data."""
+
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.cli import main
+from pipeline.seeds import stream
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = tmp_path / "my data"
+    random = stream(0, "test")
+    for at in range(6):
+        data.mkdir(exist_ok=True)
+        Image.fromarray(random.integers(80, 255, (160, 200, 3), dtype=np.uint8)).save(data / f"s{at}.png")
+        mask = np.zeros((160, 200), np.uint8)
+        mask[20:40, 30:60] = 255
+        Image.fromarray(mask).save(data / f"s{at}_mask.png")
+    return data
+
+
+def state(folder):
+    return {path.name: (path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(folder.iterdir())}
+
+
+def test_what_init_writes_check_accepts(folder, capsys):
+    before = state(folder)
+    assert main(["init", str(folder)]) == 0
+    assert sorted(os.listdir()) == ["my data", "my_data.manifest.yaml", "my_data.yaml"]
+    assert "lesionmap check --configfile my_data.yaml" in capsys.readouterr().out
+    assert main(["check", "--configfile", "my_data.yaml"]) == 0
+    text = capsys.readouterr().out
+    assert "6 to train and validate" in text
+    assert "balanced" in text
+    assert state(folder) == before
+
+
+def test_init_writes_over_nothing_unasked(folder, capsys):
+    assert main(["init", str(folder)]) == 0
+    assert main(["init", str(folder)]) == 1
+    assert "The file exists." in capsys.readouterr().err
+    assert main(["init", str(folder), "--force"]) == 0
+    assert main(["init", str(folder), "--name", "other"]) == 0
+
+
+def test_an_open_question_is_said_and_refused_by_check(folder, capsys):
+    for path in folder.glob("*_mask.png"):
+        values = np.zeros((160, 200), np.uint8)
+        values[10:20, 10:20], values[50:60, 50:60], values[90:99, 10:20] = 1, 2, 2
+        Image.fromarray(values).save(path)
+    assert main(["init", str(folder)]) == 0
+    assert "2 open lines" in capsys.readouterr().out
+    assert main(["check", "--configfile", "my_data.yaml"]) == 1
+    assert "A question is not answered." in capsys.readouterr().err
+
+
+def test_a_release_that_is_known_needs_no_manifest(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / "A. Segmentation"
+    images = place / "1. Original Images" / "a. Training Set"
+    truths = place / "2. All Segmentation Groundtruths" / "a. Training Set" / "1. Microaneurysms"
+    for each in (images, truths):
+        each.mkdir(parents=True)
+    Image.fromarray(np.full((40, 40, 3), 99, np.uint8)).save(images / "IDRiD_01.jpg")
+    Image.fromarray(np.eye(40, dtype=np.uint8) * 255).save(truths / "IDRiD_01_MA.tif")
+    assert main(["init", str(place)]) == 0
+    assert "released layout of idrid" in capsys.readouterr().out
+    assert [each.name for each in tmp_path.iterdir()] == ["A. Segmentation"]
+
+
+def test_a_folder_that_is_not_there_is_one_message(tmp_path, capsys):
+    assert main(["init", str(tmp_path / "nowhere")]) == 1
+    assert "There is no such folder." in capsys.readouterr().err

@@ -1,0 +1,241 @@
+"""A folder that nobody described gets a manifest that lists each image with its truth, whatever the names look like."""
+
+import json
+import re
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from pipeline.config.manifest import ManifestRecord, load_manifest
+from pipeline.config.validation import OPEN, validate
+from pipeline.errors import ManifestError
+from pipeline.raw.datasets.listing import list_images
+from pipeline.raw.inspection.fingerprint import Fingerprint, Lesions, fingerprint, lesions_of
+from pipeline.raw.inspection.layout import inspected_layout, patient_pattern
+from pipeline.raw.inspection.manifest import described, manifest_text
+from pipeline.raw.inspection.settings import Machine, settings_text
+from pipeline.seeds import stream
+
+SIDE = 48
+
+
+def save(path, values):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(values).save(path)
+
+
+def picture(seed, *, dark=False):
+    pixels = stream(seed, "test").integers(90, 250, (SIDE, SIDE, 3), dtype=np.uint8)
+    if dark:
+        y, x = np.ogrid[:SIDE, :SIDE]
+        pixels[(y - SIDE / 2) ** 2 + (x - SIDE / 2) ** 2 > (SIDE / 2.1) ** 2] = 0
+    return pixels
+
+
+def mask(value=255):
+    values = np.zeros((SIDE, SIDE), np.uint8)
+    values[10:16, 20:30] = value
+    return values
+
+
+def inspected(root):
+    """The layout, its classes, and the record of its manifest after open lines were answered."""
+    layout = inspected_layout(root)
+    classes = described(layout)
+    found = fingerprint(root, layout.files, slides=False)
+    text = manifest_text("mine", layout, found, root=root, classes=classes)
+    tree = yaml.safe_load(text.replace(f'["{OPEN}"]', "[255]").replace(OPEN, "answered"))
+    return layout, classes, validate(ManifestRecord, tree, source="text", error=ManifestError).datasets["mine"]
+
+
+def listed(root, record):
+    return list_images(record, dataset="mine", root=root)
+
+
+@settings(deadline=None, max_examples=12)
+@given(
+    ids=st.lists(
+        st.from_regex(r"[A-Za-z]{1,4}[0-9]{1,4}", fullmatch=True), min_size=3, max_size=5, unique_by=str.lower
+    ),
+    folders=st.sampled_from([("", ""), ("images", "masks"), ("a/b", "a/c"), ("Photos", "Ground Truth")]),
+    words=st.sampled_from([("",), ("_mask",), ("_MA", "_EX"), ("-red", "-blue", "-green")]),
+    suffix=st.sampled_from([".png", ".tif", ".bmp"]),
+)
+def test_every_image_is_listed_with_its_masks(ids, folders, words, suffix):
+    if folders[0] == folders[1] and "" in words:
+        words = ("_mask",)
+    with tempfile.TemporaryDirectory() as place:
+        root = Path(place)
+        for at, name in enumerate(ids):
+            save(root / folders[0] / f"{name}{suffix}", picture(at))
+            for word in words:
+                save(root / folders[1] / f"{name}{word}{suffix}", mask())
+        _, classes, record = inspected(root)
+        entries = listed(root, record)
+        assert sorted(each.image_id for each in entries) == sorted(ids)
+        assert len(classes.classes) == len(words)
+        for each in entries:
+            assert [path.stem.removeprefix(each.image_id) for _, path in each.masks] == sorted(words)
+
+
+def test_classes_in_folders_of_their_own(tmp_path):
+    for name in ("e1", "e2", "e3"):
+        save(tmp_path / "images" / f"{name}.png", picture(1))
+        for code in ("MA", "HE"):
+            save(tmp_path / "masks" / code / f"{name}.png", mask())
+    _, _, record = inspected(tmp_path)
+    assert record.codes == ("HE", "MA")
+    assert record.task == "multilabel"
+    assert all(len(each.masks) == 2 for each in listed(tmp_path, record))
+
+
+def test_names_that_share_a_word_that_their_masks_replace(tmp_path):
+    for at in range(4):
+        save(tmp_path / "image" / f"image_{at}.png", picture(at))
+        save(tmp_path / "mask" / f"mask_{at}.png", mask())
+    _, _, record = inspected(tmp_path)
+    assert [len(each.masks) for each in listed(tmp_path, record)] == [1] * 4
+
+
+def test_folders_of_splits_keep_their_test_set(tmp_path):
+    for split in ("training", "test"):
+        for at in range(3):
+            save(tmp_path / split / "images" / f"{split}{at}.png", picture(at))
+            save(tmp_path / split / "labels" / f"{split}{at}.png", mask(1))
+    _, _, record = inspected(tmp_path)
+    assert {each.image_id: each.official_test for each in listed(tmp_path, record)} == {
+        f"{split}{at}": split == "test" for split in ("training", "test") for at in range(3)
+    }
+
+
+def test_folders_of_patients_are_groups(tmp_path):
+    for patient in ("P1", "P2", "P3"):
+        for at in range(2):
+            save(tmp_path / "images" / patient / f"s{at}.png", picture(at))
+            save(tmp_path / "masks" / patient / f"s{at}.png", mask())
+    layout, _, record = inspected(tmp_path)
+    entries = listed(tmp_path, record)
+    assert {each.group for each in entries} == {"P1", "P2", "P3"}
+    assert all(each.masks for each in entries)
+    assert layout.truths[0].images == 6
+
+
+def test_what_a_value_means_is_asked_and_refused_until_it_is_answered(tmp_path):
+    for at in range(3):
+        save(tmp_path / f"a{at}.jpg", picture(at))
+        values = np.maximum(mask(1), np.roll(mask(2), 20, axis=0))
+        values[:4] = 255
+        save(tmp_path / f"a{at}_label.png", values)
+    layout = inspected_layout(tmp_path)
+    classes = described(layout)
+    found = fingerprint(tmp_path, layout.files, slides=False)
+    text = manifest_text("mine", layout, found, root=tmp_path, classes=classes)
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(ManifestError, match=r"A question is not answered(.|\n)*classes\.0\.name"):
+        load_manifest(tmp_path / "mine.yaml")
+    _, _, record = inspected(tmp_path)
+    assert record.layout.labels == {"C1": (1,), "C2": (2,)}
+    assert record.ignore == (255,)
+
+
+def test_many_values_are_one_question_and_never_more_than_five(tmp_path):
+    values = np.zeros((SIDE, SIDE), np.uint8)
+    for value in range(1, 10):
+        values[4 * value : 4 * value + 2, :9] = values[4 * value : 4 * value + 2, 20:29] = value
+    for at in range(3):
+        save(tmp_path / f"a{at}.jpg", picture(at))
+        save(tmp_path / f"a{at}_label.png", values)
+    layout = inspected_layout(tmp_path)
+    found = fingerprint(tmp_path, layout.files, slides=False)
+    text = manifest_text("mine", layout, found, root=tmp_path, classes=described(layout))
+    assert len(described(layout).classes) == 9
+    assert sum(OPEN in line.split(" # ")[0] for line in text.splitlines() if not line.startswith("#")) == 1
+
+
+def test_numbered_objects_are_one_class(tmp_path):
+    values = np.zeros((SIDE, SIDE), np.uint8)
+    for value in range(1, 10):
+        values[4 * value : 4 * value + 2, :9] = value
+    for at in range(3):
+        save(tmp_path / f"a{at}.bmp", picture(at))
+        save(tmp_path / f"a{at}_anno.bmp", values)
+    _, classes, record = inspected(tmp_path)
+    assert len(classes.classes) == 1
+    assert record.task == "binary"
+    assert {1, 9, 200} <= set(record.layout.labels["LESION"])
+
+
+def test_polygons_name_their_classes(tmp_path):
+    ring = [[1, 1], [9, 1], [9, 9], [1, 1]]
+    features = [
+        {
+            "type": "Feature",
+            "geometry": {"type": "Polygon", "coordinates": [ring]},
+            "properties": {"classification": {"name": name}},
+        }
+        for name in ("Tumor", "Tumor", "Stroma band")
+    ]
+    for at in range(2):
+        save(tmp_path / f"a{at}.png", picture(at))
+        (tmp_path / f"a{at}.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    _, _, record = inspected(tmp_path)
+    assert [each.name for each in record.classes] == ["Tumor", "Stroma band"]
+    assert all(each.annotations for each in listed(tmp_path, record))
+
+
+def test_pictures_without_truth_can_be_described_and_no_pictures_are_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("nothing")
+    with pytest.raises(ManifestError, match="No images are found"):
+        inspected_layout(tmp_path)
+    save(tmp_path / "a.png", picture(1))
+    _, _, record = inspected(tmp_path)
+    assert [each.annotated for each in listed(tmp_path, record)] == [False]
+
+
+def test_the_world_is_told_by_dark_corners(tmp_path):
+    for at in range(3):
+        save(tmp_path / "eyes" / f"{at}.png", picture(at, dark=True))
+        save(tmp_path / "tissue" / f"{at}.png", picture(at))
+    for folder, world in (("eyes", "fundus"), ("tissue", "histology")):
+        root = tmp_path / folder
+        assert fingerprint(root, inspected_layout(root).files, slides=False).world == world
+
+
+def test_lesions_are_measured_in_pixels_of_the_images(tmp_path):
+    save(tmp_path / "a.png", mask())
+    save(tmp_path / "b.png", np.zeros((SIDE, SIDE), np.uint8))
+    found = lesions_of(tmp_path, ["a.png", "b.png"], values=None)
+    assert (found.count, found.empty, found.files) == (1, 1, 2)
+    assert found.median_px == pytest.approx(2 * np.sqrt(60 / np.pi))
+    assert found.share == 60 / (2 * SIDE * SIDE)
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_rescaling_keeps_small_lesions_visible(gpu):
+    large = Fingerprint(20, 0, 2848, 4288, (2848, 4288), 2848, "fundus", "")
+    for lesion, factor in ((16.0, 0.5), (6.0, None)):
+        each = Lesions(10, lesion, lesion, 0.01, 0, 3)
+        text = settings_text("mine", large, {"MA": each}, manifest="m", machine=Machine(2, gpu), several=True)
+        rescaling = yaml.safe_load(text)["overrides"]["mine"]["normalized"]["rescale"]
+        assert rescaling == {"factor": None if gpu else factor}
+
+
+@pytest.mark.parametrize(
+    ("names", "groups"),
+    [
+        (["TCGA-A1-A0SK-01", "TCGA-A1-A0SK-02", "TCGA-A2-A0EQ-01", "TCGA-A7-A0CE-01"], 3),
+        (["a_OD", "a_OS", "b_OD", "c_OS"], 3),
+        (["patient1_3", "patient1_4", "patient2_1", "patient10_9"], 3),
+        (["IDRiD_01", "IDRiD_02", "IDRiD_03"], 0),
+        (["x1", "x2"], 0),
+    ],
+)
+def test_patients_are_found_in_names_only_where_names_tell(names, groups):
+    found = patient_pattern(names)
+    assert len({re.search(found[0], name)[1] for name in names} if found else ()) == groups
