@@ -1,9 +1,8 @@
 """What every stage asks: the plan of the run, the images, and the parameters of a rule.
 
 What a result depends on is said in ``pipeline/config/depends.py``, by a function for each rule; here only files are
-read. Parameters are ``**recorded(…)`` of it. Snakemake records a line of text for each value, and a digest of the library
-modules that the function in the stage script imports. So a changed value or a changed module reruns what it touches, and
-a changed format, comment, colour or title does not.
+read. Parameters are ``**recorded(…)`` of it: a line of text for each value, and a digest of the library modules that the
+function in the stage script imports. A changed value or module reruns what it touches; a format, comment or title does not.
 """
 
 import functools
@@ -15,7 +14,7 @@ from snakemake.exceptions import WorkflowError
 from pipeline.config import depends
 from pipeline.config.recorded import parameters
 from pipeline.config.run import plan_run, with_command_line
-from pipeline.config.yaml_file import check_yaml_files
+from pipeline.config.yaml_file import check_yaml_files, load_yaml
 from pipeline.errors import PipelineError
 from pipeline.model.held_out import learned_images, measured_images, threshold_sources
 from pipeline.raw.datasets.left_over import left_over
@@ -33,8 +32,9 @@ STAGE_RESULTS = {}
 
 try:
     check_yaml_files(workflow.configfiles)  # Snakemake reads them by itself, and keeps the last of two equal keys
-    config = with_command_line(config, workflow.config_settings.config or {})
-    RUN, _runs = plan_run(config, shipped_manifest=Path(workflow.basedir) / "datasets_manifest.yaml")
+    _own = with_command_line(workflow.config_settings.overwrite_config, workflow.config_settings.config or {})
+    LAYERS = [("stages/config.yaml", load_yaml(STAGES / "config.yaml")), ("your configuration", _own)]
+    RUN, _runs = plan_run(*dict(LAYERS).values(), shipped_manifest=STAGES.parent / "datasets_manifest.yaml")
     DATASETS = {run.entry: run for run in _runs}
     IMAGES = {run.entry: {entry.image_id: entry for entry in images_of_run(run)} for run in _runs}
 except PipelineError as error:

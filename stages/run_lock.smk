@@ -1,10 +1,12 @@
 """Lock of the results folder, held by the main process while jobs run; dry runs and ``--unlock`` take none.
 
-At the end of a run old results are named, which are in nobody's way.
+At the start of a run values of a user's are named that hold for no data set, and at its end again, with old results, which
+are in nobody's way.
 """
 
 import sys
 
+from pipeline.config.sources import outdone_sentences
 from pipeline.report.old_results import old_sentences
 from pipeline.runtime.run_lock import RunLock
 from pipeline.runtime.torn_notes import mark_torn
@@ -23,12 +25,18 @@ def take_lock():
         raise WorkflowError(str(error)) from None
 
 
+def say_what_is_outdone():
+    sys.stderr.writelines(f"warning: {line}\n" for line in outdone_sentences(list(DATASETS.values()), LAYERS))
+
+
 onstart:
     take_lock()
+    say_what_is_outdone()
 
 
 onsuccess:
     RUN_LOCK.give_back()
+    say_what_is_outdone()
     sys.stderr.writelines(f"{line}\n" for line in old_sentences(Path(RUN.results), DATASETS.values()))
 
 

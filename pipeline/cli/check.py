@@ -17,7 +17,9 @@ from pipeline.cli.check_files import check_contents
 from pipeline.cli.check_patches import check_training, few_patches, patches_of, said_of
 from pipeline.cli.check_table import describe, in_bytes
 from pipeline.config import depends
-from pipeline.config.run import DatasetRun, merge, plan_run
+from pipeline.config.layers import merged_layers
+from pipeline.config.run import DatasetRun, RunConfig, plan_run
+from pipeline.config.sources import outdone_sentences
 from pipeline.config.yaml_file import load_yaml
 from pipeline.errors import PipelineError
 from pipeline.raw.data_warnings import DataWarning, sheet_warnings, split_warnings
@@ -28,7 +30,7 @@ from pipeline.raw.datasets.listing import images_of_run
 from pipeline.raw.splits.assign import check_splits
 from pipeline.stores.disk import free_bytes
 
-__all__ = ["add_check", "configuration", "layers"]
+__all__ = ["add_check", "layers", "planned"]
 
 
 def layers(arguments: argparse.Namespace) -> list[tuple[str, dict[str, Any]]]:
@@ -38,12 +40,23 @@ def layers(arguments: argparse.Namespace) -> list[tuple[str, dict[str, Any]]]:
     return [*files, ("--config", key_values(arguments.config, option="--config"))]
 
 
-def configuration(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Configuration of a call as plain values, merged in the order of its layers."""
-    tree: dict[str, Any] = {}
-    for _, layer in layers(arguments):
-        tree = merge(tree, layer)
-    return tree
+def planned(arguments: argparse.Namespace, **change: object) -> tuple[RunConfig, tuple[DatasetRun, ...]]:
+    """Plan of a call: its configuration and the parameters of each data set.
+
+    Parameters
+    ----------
+    arguments
+        With ``configfile`` and ``config``.
+    change
+        Keys of the configuration that stand above both.
+
+    Raises
+    ------
+    ConfigurationError, ManifestError
+        As `plan_run` does.
+    """
+    (_, shipped), *own = layers(arguments)
+    return plan_run(shipped, merged_layers(own) | change, shipped_manifest=PROJECT / "datasets_manifest.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +142,10 @@ def _warn(console: Console, warnings: Sequence[DataWarning], *, dataset: str) ->
 
 def _check(arguments: argparse.Namespace) -> int:
     console, found = Console(soft_wrap=True), _Found()
-    run, datasets = plan_run(configuration(arguments), shipped_manifest=PROJECT / "datasets_manifest.yaml")
+    run, datasets = planned(arguments)
+    for sentence in outdone_sentences(datasets, layers(arguments)):
+        console.print(f"warning: {escape(sentence)}", style="yellow")
+        found.warned += 1
     for each in datasets:
         try:
             _check_dataset(console, each, found, results=Path(run.results), deep=arguments.deep)

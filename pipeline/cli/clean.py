@@ -6,9 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline.cli.arguments import PROJECT
-from pipeline.cli.check import configuration
-from pipeline.config.run import plan_run
+from pipeline.cli.check import planned
 from pipeline.report.old_results import Named, old_results, remove
 from pipeline.runtime.run_lock import RunLock
 
@@ -17,7 +15,7 @@ __all__ = ["add_clean"]
 
 def _clean(arguments: argparse.Namespace) -> int:
     console = Console(soft_wrap=True)
-    run, datasets = plan_run(configuration(arguments), shipped_manifest=PROJECT / "datasets_manifest.yaml")
+    run, datasets = planned(arguments)
     results = Path(run.results)
     found = [path for each in datasets for path in old_results(results / each.entry, Named.by(each.config))]
     lock = RunLock(results) if found and not arguments.dry_run else None

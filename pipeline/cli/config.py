@@ -7,9 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline.cli.arguments import PROJECT
-from pipeline.cli.check import configuration, layers
-from pipeline.config.run import plan_run
+from pipeline.cli.check import layers, planned
 from pipeline.config.sources import DEFAULT, sourced_values
 
 __all__ = ["add_config"]
@@ -21,8 +19,7 @@ EXAMPLES = """examples:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    tree = configuration(arguments) | {"datasets": [arguments.dataset]}
-    _, (run, *_) = plan_run(tree, shipped_manifest=PROJECT / "datasets_manifest.yaml")
+    _, (run, *_) = planned(arguments, datasets=[arguments.dataset])
     found = sourced_values(run, layers(arguments))
     width = max(len(_line(key, value)) for key, value, _ in found if len(_line(key, value)) < 80)
     console = Console(soft_wrap=True, highlight=False)

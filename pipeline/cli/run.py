@@ -6,8 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from pipeline.cli.arguments import PROJECT
-from pipeline.cli.check import configuration
-from pipeline.config.run import plan_run
+from pipeline.cli.check import planned
 from pipeline.raw.datasets.listing import images_of_run
 
 __all__ = ["add_run", "snakemake_call"]
@@ -23,7 +22,7 @@ Beside it lie the parameters, stages/config.yaml, and the facts about data sets,
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    _, datasets = plan_run(configuration(arguments), shipped_manifest=PROJECT / "datasets_manifest.yaml")
+    _, datasets = planned(arguments)
     for each in datasets:
         images_of_run(each)
     sys.stdout.flush()

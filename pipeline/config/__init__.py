@@ -9,6 +9,7 @@ depends        values that the results of each rule depend on
 depends_experiments   values that the page of experiments depends on
 experiments    comparisons of arms, expanded into models, fusions and variants of a data set
 index          strategies, patches, quotas of stage index
+layers         order of shipped values, a user's, recipes and overrides
 manifest       facts of the data sets
 model          networks, losses, training of stage model
 normalized     chains and sizes of stage normalized

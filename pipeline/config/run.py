@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from pipeline.config import SafeName, Sampling, StageConfig
 from pipeline.config.experiments import Arm, Experiment, check_steps, entries_of, with_arms
+from pipeline.config.layers import Layer, blocks_of, known_samplings, merge, merged_parts, parts_of
 from pipeline.config.manifest import DatasetRecord, load_manifest, resolved_root
 from pipeline.config.validation import Tree, check_keys, nearest, validate
 from pipeline.config.values import ResultFolder
@@ -62,21 +63,6 @@ class DatasetRun:
     """Arms of comparisons that run on it; their models and fusions are in the parameters."""
 
 
-def merge(base: Tree, change: Tree) -> dict[str, Any]:
-    """Mappings are merged key by key, everything else is replaced; null takes a named sampling or model away.
-
-    Examples
-    --------
-    >>> merge({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}})
-    {'a': {'b': 1, 'c': 3}}
-    """
-    merged = dict(base)
-    for key, value in change.items():
-        old = merged.get(key)
-        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return merged
-
-
 def with_command_line(config: Tree, given: Tree) -> dict[str, Any]:
     """Configuration with the values of ``--config`` read again: Snakemake hands most over as text.
 
@@ -126,15 +112,16 @@ def _split_entry(entry: str, *, run: RunConfig, known: Mapping[str, DatasetRecor
 
 
 def _dataset_config(
-    tree: Tree, *, entry: str, name: str, recipe: str | None, modality: str, experiments: Mapping[str, Experiment]
+    layers: Sequence[Layer],
+    *,
+    entry: str,
+    name: str,
+    recipe: str | None,
+    modality: str,
+    experiments: Mapping[str, Experiment],
 ) -> tuple[StageConfig, tuple[Arm, ...]]:
-    blocks = {key: value for key, value in tree.items() if key in StageConfig.model_fields}
-    recipes, overrides = tree.get("recipes") or {}, tree.get("overrides") or {}
-    parts = [recipes.get(modality), recipes.get(recipe) if recipe else None, overrides.get(name)]
-    if recipe:
-        parts.append(overrides.get(entry))
-    for part in parts:
-        blocks = merge(blocks, part or {})
+    parts = parts_of(layers, modality=modality, name=name, recipe=recipe)
+    blocks = merged_parts(parts, known=known_samplings(layers))
     blocks, source = _without_null_names(blocks), f"configuration of {entry}"
     config = validate(StageConfig, blocks, source=source, error=ConfigurationError)
     blocks, arms = with_arms(blocks, config, experiments, entry=entry)
@@ -170,10 +157,16 @@ def _with_known_folder(records: Mapping[str, DatasetRecord], *, run: RunConfig) 
     return found
 
 
+def _of_the_run(shipped: Tree, own: Tree) -> dict[str, Any]:
+    # A change of a sampling or a model may be one of a recipe's, and is validated where the recipe holds.
+    named = {key: value for key, value in own.items() if key not in ("index", "model")}
+    return _without_null_names(merge(shipped, named))
+
+
 def _check_parts(tree: Tree, *, run: RunConfig) -> None:
     # An unknown key is wrong even in a part that nobody uses today; values that do not go together are not, for the
     # blocks below that part may belong to another data set. What is used is checked whole.
-    blocks = {key: value for key, value in tree.items() if key in StageConfig.model_fields}
+    blocks = blocks_of(tree)
     for kind, parts in (("recipes", run.recipes), ("overrides", run.overrides)):
         for name, part in parts.items():
             merged = _without_null_names(merge(blocks, part))
@@ -223,13 +216,17 @@ def _check_ensembles(runs: Sequence[DatasetRun]) -> None:
                 )
 
 
-def plan_run(tree: Tree, *, shipped_manifest: Path) -> tuple[RunConfig, tuple[DatasetRun, ...]]:
+def plan_run(
+    shipped: Tree, own: Tree | None = None, *, shipped_manifest: Path
+) -> tuple[RunConfig, tuple[DatasetRun, ...]]:
     """Check a configuration and its manifest, and merge the parameters of each data set.
 
     Parameters
     ----------
-    tree
-        The configuration as plain values: ``stages/config.yaml`` with everything given later merged in.
+    shipped
+        ``stages/config.yaml`` as plain values.
+    own
+        What a user wrote, merged: configuration files, then the command line. It wins over what is shipped, see ``layers``.
     shipped_manifest
         The manifest that ``manifest: null`` stands for.
 
@@ -238,7 +235,9 @@ def plan_run(tree: Tree, *, shipped_manifest: Path) -> tuple[RunConfig, tuple[Da
     ConfigurationError, ManifestError
         With every problem found: key, value, what is allowed and the nearest valid key.
     """
-    run = validate(RunConfig, _without_null_names(dict(tree)), source="configuration", error=ConfigurationError)
+    own = own or {}
+    tree = merge(shipped, own)
+    run = validate(RunConfig, _of_the_run(shipped, own), source="configuration", error=ConfigurationError)
     path = Path(run.manifest) if run.manifest else shipped_manifest
     records = load_manifest(path).datasets
     # The shipped configuration has parts for the shipped data sets; they do no harm beside a manifest of one's own.
@@ -248,7 +247,12 @@ def plan_run(tree: Tree, *, shipped_manifest: Path) -> tuple[RunConfig, tuple[Da
     for entry in entries_of(run.experiments, run=run.datasets or _with_known_folder(records, run=run)):
         name, recipe = _split_entry(entry, run=run, known=records)
         config, arms = _dataset_config(
-            tree, entry=entry, name=name, recipe=recipe, modality=records[name].modality, experiments=run.experiments
+            [("stages/config.yaml", shipped), ("own", own)],
+            entry=entry,
+            name=name,
+            recipe=recipe,
+            modality=records[name].modality,
+            experiments=run.experiments,
         )
         root = resolved_root(records[name], manifest=path, given=run.roots.get(name))
         _check_codes(config, record=records[name], entry=entry)

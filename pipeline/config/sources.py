@@ -1,19 +1,27 @@
 """Sources of the parameters of a data set: which file, option, recipe or override each value comes from."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from pipeline.config.layers import Layer, Part, blocks_of, known_samplings, merged_layers, merged_parts, parts_of
 from pipeline.config.run import DatasetRun
-from pipeline.config.stages import StageConfig
 from pipeline.config.validation import Tree
 
-__all__ = ["DEFAULT", "sourced_values"]
+__all__ = ["DEFAULT", "outdone_sentences", "sourced_values"]
 
 DEFAULT = "default"
 """Source of a value that nobody gives."""
+MOST_SAID = 5
+"""Values without effect that are named."""
+LONGEST = 100
+"""Characters of such a value."""
+Place = tuple[str, ...]
+"""Keys on the way to a value."""
 
 
-def sourced_values(run: DatasetRun, given: Sequence[tuple[str, Tree]]) -> list[tuple[str, Any, str]]:
+def sourced_values(run: DatasetRun, given: Sequence[Layer]) -> list[tuple[str, Any, str]]:
     """Every parameter of a data set: key with dots, value, source.
 
     Parameters
@@ -21,27 +29,32 @@ def sourced_values(run: DatasetRun, given: Sequence[tuple[str, Tree]]) -> list[t
     run
         The data set with its merged parameters.
     given
-        Name and plain values of each configuration file, then of the command line, in the order in which they are merged.
+        Name and plain values of the shipped configuration, of each file, then of the command line, in the order in which
+        they are merged.
     """
-    parts = list(_parts(run, given))
+    parts = _parts(run, given)
+    marks = _marks(parts, given)
     leaves = _leaves(run.config.model_dump(mode="json"))
-    return [(".".join(place), value, _source(place, parts)) for place, value in leaves]
+    return [(".".join(place), value, _source(place, marks, parts)) for place, value in leaves]
 
 
-def _parts(run: DatasetRun, given: Sequence[tuple[str, Tree]]) -> Iterator[tuple[str, Tree]]:
-    """Trees of stage blocks with their names, those that win last."""
-    recipe = run.entry.partition("@")[2]
-    for name, tree in given:
-        yield name, {key: value for key, value in tree.items() if key in StageConfig.model_fields}
-    changes = [("recipes", run.record.modality), ("recipes", recipe), ("overrides", run.name)]
-    for kind, key in [*changes, *([("overrides", run.entry)] if recipe else [])]:
-        for name, tree in given:
-            part = (tree.get(kind) or {}).get(key) if key else None
-            if part:
-                yield f"{name}, {kind}.{key}", part
+def _parts(run: DatasetRun, given: Sequence[Layer]) -> list[Part]:
+    recipe = run.entry.partition("@")[2] or None
+    return parts_of(given, modality=run.record.modality, name=run.name, recipe=recipe)
 
 
-def _leaves(tree: Tree, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _marks(parts: Sequence[Part], given: Sequence[Layer]) -> dict[str, Any]:
+    """Name of the part that gives each value, merged as the values are."""
+    return merged_parts(
+        [replace(each, tree=_marked(each.tree, each.name)) for each in parts], known=known_samplings(given)
+    )
+
+
+def _marked(tree: Tree, name: str) -> dict[str, Any]:
+    return {key: _marked(value, name) if isinstance(value, Mapping) else name for key, value in tree.items()}
+
+
+def _leaves(tree: Tree, above: Place = ()) -> Iterator[tuple[Place, Any]]:
     for key, value in tree.items():
         if isinstance(value, Mapping) and value:
             yield from _leaves(value, (*above, key))
@@ -49,16 +62,61 @@ def _leaves(tree: Tree, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
             yield (*above, key), value
 
 
-def _source(place: Sequence[str], parts: Sequence[tuple[str, Tree]]) -> str:
-    return next((name for name, tree in reversed(parts) if _gives(tree, place)), DEFAULT)
-
-
-def _gives(tree: Any, place: Sequence[str]) -> bool:  # noqa: ANN401 any YAML
-    """Statement of a tree at a place: whether there is one, itself or by a value that stands for all below."""
+def _source(place: Place, marks: Tree, parts: Sequence[Part]) -> str:
+    found: Any = marks
     for key in place:
-        if not isinstance(tree, Mapping):
-            return True
-        if key not in tree:
+        if not isinstance(found, Mapping):
+            return str(found)  # a value that stands for all below
+        if key not in found:
+            return DEFAULT
+        found = found[key]
+    if not isinstance(found, Mapping):
+        return str(found)
+    # A mapping, here without keys of its own: the last that says so.
+    return next((each.name for each in reversed(parts) if _gives(each.tree, place)), DEFAULT)
+
+
+def _gives(tree: Any, place: Place) -> bool:  # noqa: ANN401 any YAML
+    for key in place:
+        if not isinstance(tree, Mapping) or key not in tree:
             return False
         tree = tree[key]
     return True
+
+
+def outdone_sentences(runs: Sequence[DatasetRun], given: Sequence[Layer]) -> list[str]:
+    """Sentences on values that a user wrote for all data sets and that hold for none of the run, five at most.
+
+    Parameters
+    ----------
+    runs
+        Data sets of the run.
+    given
+        As for `sourced_values`.
+    """
+    shipped, own = given[0][1], merged_layers(given[1:])
+    names = [name for name, _ in given[1:]]
+    stacks = [_parts(run, given) for run in runs]
+    marked = [(_marks(parts, given), parts) for parts in stacks]
+    merged = [merged_parts(parts, known=known_samplings(given)) for parts in stacks]
+    said = []
+    for place, value in _leaves(blocks_of(own)):
+        if isinstance(value, Mapping) or _at(shipped, place) == value:
+            continue
+        sources = [_source(place, marks, parts) for marks, parts in marked]
+        if all(source not in names and _at(tree, place) != value for source, tree in zip(sources, merged, strict=True)):
+            said.append(_outdone(place, value, sources[0]))
+    more = len(said) - MOST_SAID
+    return said[:MOST_SAID] + ([f"and {more} more values that hold for no data set of this run"] if more > 0 else [])
+
+
+def _outdone(place: Place, value: Any, winner: str) -> str:  # noqa: ANN401 any plain value
+    found = f"{winner} says otherwise" if winner != DEFAULT else "no data set has what it changes"
+    said = f"{'.'.join(place)}: {json.dumps(value)[:LONGEST]} holds for no data set of this run; {found}"
+    return f"{said}. To do: write it there, or in overrides of the data set."
+
+
+def _at(tree: Any, place: Place) -> Any:  # noqa: ANN401 any YAML
+    for key in place:
+        tree = tree.get(key) if isinstance(tree, Mapping) else None
+    return tree

@@ -43,11 +43,13 @@ def test_profiles_are_those_of_the_project_in_any_folder(tmp_path, monkeypatch, 
     assert found.latency_wait == settings.get("latency-wait", 5)
 
 
-@pytest.mark.parametrize("content", [b"a: [", b"seed: \xff\xfe", b"raw: &a {folds: *a}", b"raw: {fold: 5}", None])
+@pytest.mark.parametrize(
+    "content", [b"a: [", b"seed: \xff\xfe", b"raw: &a {folds: *a}", b"raw: {fold: 5}", "folder", "none"]
+)
 def test_a_wrong_file_is_one_message_and_nothing_is_run(called, capsys, tmp_path, content):
-    if content is None:
+    if content == "folder":
         (tmp_path / "mine.yaml").mkdir()
-    else:
+    elif content != "none":
         (tmp_path / "mine.yaml").write_bytes(content)
     assert main(["run", "-n", "all", "--configfile", "mine.yaml"]) == 1
     said = capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Wrong calls: `check` and the configuration door of Snakemake say the same, in one message, without a traceback."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -127,12 +128,11 @@ def checked(capsys, *arguments):
 def planned(*given, files=("run.yaml",)):
     """What the door of the workflow says: files as Snakemake merges them, and its own reading of ``--config``."""
     try:
-        tree = load_yaml(PROJECT / "stages" / "config.yaml")
-        for path in files:
-            tree = merge(tree, load_yaml(Path(path)))
+        shipped = load_yaml(PROJECT / "stages" / "config.yaml")
         arguments = parse_config(list(given))
+        own = functools.reduce(merge, [*map(load_yaml, map(Path, files)), arguments])
         _, runs = plan_run(
-            with_command_line(merge(tree, arguments), arguments), shipped_manifest=PROJECT / "datasets_manifest.yaml"
+            shipped, with_command_line(own, arguments), shipped_manifest=PROJECT / "datasets_manifest.yaml"
         )
         for run in runs:
             images_of_run(run)
