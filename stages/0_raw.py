@@ -53,6 +53,7 @@ def complete(smk: Any) -> None:
         normalized=by_image(smk.input.normalized),
         indexes=by_image(smk.input.indexes),
         measured=map(Path, smk.input.measured),
+        encoders=smk.params.encoders,
     )
     lines = [line for path in smk.input.summary for line in headline(Path(path))]
     say_at_the_end(lines, smk.params.left_over, warnings, dataset=dataset)

@@ -73,6 +73,7 @@ rule complete:
     params:
         **recorded(lambda w: {}, script="0_raw.py", function="complete", slots=4),
         left_over=left_over_of,
+        encoders=lambda w: {} if w.word in WORDS[:3] else run_of(w).config.model.untrained_encoders,
     message:
         "{wildcards.dataset}: {wildcards.word} is done; were images left out?"
     script:

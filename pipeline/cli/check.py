@@ -22,7 +22,7 @@ from pipeline.config.run import DatasetRun, RunConfig, plan_run
 from pipeline.config.sources import outdone_sentences
 from pipeline.config.yaml_file import load_yaml
 from pipeline.errors import PipelineError
-from pipeline.raw.data_warnings import DataWarning, sheet_warnings, split_warnings
+from pipeline.raw.data_warnings import DataWarning, encoder_warnings, sheet_warnings, split_warnings
 from pipeline.raw.datasets.changed_files import NamedFile
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.datasets.headers import check_headers, images_to_look_at, sample_sheet
@@ -123,7 +123,8 @@ def _check_dataset(console: Console, run: DatasetRun, found: _Found, *, results:
     looked = _values(console, run, entries, deep=deep)
     found.problems += [f"{run.entry}/{problem}" for problem in problems + looked.problems]
     unsplit = [each for each in split_warnings(splits.values()) if each.serious]
-    found.warned += _warn(console, [*looked.warnings, *unsplit], dataset=run.entry)
+    random = encoder_warnings(run.config.model.untrained_encoders)
+    found.warned += _warn(console, [*looked.warnings, *unsplit, *random], dataset=run.entry)
     if deep:
         found.unseen += check_contents(console, entries, results=results, dataset=run.entry)
     check_training(run, entries, splits)

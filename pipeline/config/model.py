@@ -133,6 +133,11 @@ class ModelSettings(Strict):
             )
         return self
 
+    @property
+    def untrained_encoder(self) -> str | None:
+        """Encoder that starts from random weights because no installed package has its own; None otherwise."""
+        return self.encoder if self.encoder_weights == "none" and self.encoder not in PACKAGED_ENCODERS else None
+
 
 class Ensemble(Strict):
     """Models whose mean probability counts, with a weight of each member where they are not alike in a class."""
@@ -191,6 +196,12 @@ class ModelConfig(Strict):
     def predictors(self) -> tuple[str, ...]:
         """Names of the models and ensembles that get maps, in text order."""
         return tuple(sorted(set(self.predict or [*self.models, *self.ensembles])))
+
+    @property
+    def untrained_encoders(self) -> dict[str, str]:
+        """Model → encoder that starts from random weights because no installed package has its own."""
+        found = {name: each.untrained_encoder for name, each in self.models.items()}
+        return {name: encoder for name, encoder in found.items() if encoder}
 
     def members(self, name: str) -> tuple[str, ...]:
         """Names of the members of an ensemble; the name itself where it is a model."""

@@ -93,6 +93,16 @@ class StageConfig(Strict):
                 raise ValueError(f"model.ensembles.{name} has members of patches {found}; give probability.window")
         return self
 
+    @model_validator(mode="after")
+    def _windows_in_shards(self) -> Self:
+        for name in self.model.predictors:
+            if (side := self.window(name)) > (shard := self.probability.storage.shard):
+                raise ValueError(
+                    f"probability.storage.shard {shard} is smaller than the windows of {side} pixels of {name} "
+                    "(probability.window, or the patch of its sampling)"
+                )
+        return self
+
     def window(self, name: str) -> int:
         """Side of the sliding window of a model or an ensemble."""
         first = self.model.models[self.model.members(name)[0]]

@@ -33,6 +33,7 @@ from pipeline.model.session import choose_device, session
 from pipeline.model.together import train_together
 from pipeline.model.trainer import build_trainer, delete_states, last_state
 from pipeline.model.weighting import class_weights
+from pipeline.raw.data_warnings import random_encoder
 from pipeline.seeds import derived_seed
 from pipeline.stores import input_digest, open_group, read_table, table_metadata, write_table
 from pipeline.stores.atomic import folder_in_progress
@@ -235,7 +236,8 @@ def _validation_loader(task: _Task, *, pin: bool, part: Part) -> Any:  # noqa: A
 def _warnings(task: _Task) -> tuple[str, ...]:
     drawn, asked = patches_asked(table_metadata(task.inputs.index))
     few = (f"{drawn} of {asked} training patches asked for were drawn",) if 2 * drawn < asked else ()
-    return (*few, *_selection_warnings(task))
+    random = task.settings.untrained_encoder
+    return (*few, *_selection_warnings(task), *((random_encoder(random),) if random else ()))
 
 
 def _selection_warnings(task: _Task) -> tuple[str, ...]:

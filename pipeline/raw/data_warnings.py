@@ -10,12 +10,22 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal, Self, TypeAlias
 
+from pipeline.config.model import PACKAGED_ENCODERS
 from pipeline.errors import printable
 from pipeline.raw.datasets.tables import SHOWN, named_and_counted
 from pipeline.raw.facts import read_sheet
 from pipeline.stores import read_table
 
-__all__ = ["DataWarning", "Kind", "most_of", "read_sheet_warnings", "sheet_warnings", "split_warnings"]
+__all__ = [
+    "DataWarning",
+    "Kind",
+    "encoder_warnings",
+    "most_of",
+    "random_encoder",
+    "read_sheet_warnings",
+    "sheet_warnings",
+    "split_warnings",
+]
 
 Kind: TypeAlias = Literal[
     "no_pixel",  # a class without a pixel
@@ -36,6 +46,7 @@ Kind: TypeAlias = Literal[
     "not_validated",  # models without validation images
     "not_tested",  # no image that tests
     "old_results",  # results that the configuration does not name
+    "random_encoder",  # encoders of random weights, for want of installed ones
     "no_model",  # models that are no better than a trivial answer
 ]
 REMEDIES: Mapping[Kind, str] = {
@@ -57,6 +68,7 @@ REMEDIES: Mapping[Kind, str] = {
     "not_tested": "Give patients that are tested: an official test, raw: test_share, holdout_centre or splits_csv.",
     "not_validated": "Give more patients, or raise raw: validation_share.",
     "old_results": "With the same configuration, lesionmap clean --dry-run lists them and lesionmap clean removes them.",
+    "random_encoder": f"Choose {' or '.join(PACKAGED_ENCODERS)}, or give encoder_weights a file or imagenet.",
     "no_model": "Look at overlays and truth; train longer, or draw more patches of the class.",
 }
 """Kind → what to do about it."""
@@ -155,6 +167,26 @@ def split_warnings(splits: Iterable[str]) -> list[DataWarning]:
     return [
         *([] if "test" in found else [DataWarning("not_tested", None, 1, (), untested)]),
         *([] if "validation" in found else [DataWarning("not_validated", None, 1, (), unvalidated, serious=True)]),
+    ]
+
+
+def random_encoder(encoder: str) -> str:
+    """Sentence on an encoder that starts from random weights."""
+    return f"the encoder {encoder} starts from random weights, for no installed package has its weights"
+
+
+def encoder_warnings(encoders: Mapping[str, str]) -> list[DataWarning]:
+    """Warnings of models whose encoder starts from random weights for want of others: one for each encoder.
+
+    Parameters
+    ----------
+    encoders
+        Model → encoder, of such models.
+    """
+    models = {encoder: [name for name, each in encoders.items() if each == encoder] for encoder in encoders.values()}
+    return [
+        DataWarning("random_encoder", None, len(names), (), f"{', '.join(names)}: {random_encoder(encoder)}")
+        for encoder, names in models.items()
     ]
 
 

@@ -14,7 +14,7 @@ from pipeline.arrays.metrics import Counts
 from pipeline.arrays.trivial import Region, Verdict, trivial_dice, verdict
 from pipeline.index.summary import patches_asked
 from pipeline.normalized.data_warnings import outside_warning, read_warnings
-from pipeline.raw.data_warnings import DataWarning, split_warnings
+from pipeline.raw.data_warnings import DataWarning, encoder_warnings, split_warnings
 from pipeline.report.measures.summary import on_grid
 from pipeline.stores import read_table, table_metadata
 from pipeline.words import BACKGROUND
@@ -128,6 +128,7 @@ def read_run_warnings(
     normalized: Mapping[str, Path],
     indexes: Mapping[str, Path],
     measured: Iterable[Path],
+    encoders: Mapping[str, str],
 ) -> list[DataWarning]:
     """Warnings of a run as far as it went, serious ones first.
 
@@ -139,12 +140,15 @@ def read_run_warnings(
         Name of a sampling → patch index.
     measured
         Tables of `measures.image_rows.IMAGE_COLUMNS`.
+    encoders
+        Model → encoder, of models whose encoder starts from random weights for want of others.
     """
     tables, table = [read_table(path) for path in measured], read_table(images)
     found = [
         *(model_warnings(pd.concat(tables)) if tables else ()),
         *(validation_warnings(pd.concat(tables)) if tables else ()),
         *sampling_warnings({name: table_metadata(path) for name, path in indexes.items()}),
+        *encoder_warnings(encoders),
         *left_out(table),
         *(each for each in split_warnings(table["split"].astype(str)) if not (tables and each.serious)),
         *read_warnings(sheets, images=images, normalized=normalized),

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from pipeline import stores
-from pipeline.config import ReportConfig
-from pipeline.raw.data_warnings import DataWarning
+from pipeline.config import ModelConfig, ModelSettings, ReportConfig
+from pipeline.raw.data_warnings import DataWarning, encoder_warnings
 from pipeline.report.end_of_run import headline, say_at_the_end
 from pipeline.report.measures.evaluate import write_metrics
 from pipeline.report.page.page import SUMMARY_FIELDS
@@ -50,6 +50,14 @@ def test_one_warning_a_model_and_class_names_the_other_results_too():
     (found,) = model_warnings(rows(*blind))
     assert found.count == 4
     assert "no pixel is marked, and 60 are truth; likewise max, test images" in found.sentence
+
+
+def test_an_encoder_without_weights_is_said_once_for_its_models_and_a_wish_for_none_is_not():
+    settings = {"a": {"encoder": "resnet18"}, "b": {"encoder": "resnet18"}, "c": {}, "d": {"encoder_weights": "none"}}
+    models = ModelConfig(models={name: ModelSettings(**each) for name, each in settings.items()})
+    (found,) = encoder_warnings(models.untrained_encoders)
+    assert found.sentence.startswith("a, b: the encoder resnet18 starts from random weights")
+    assert "encoder_weights a file or imagenet" in found.advice
 
 
 def test_a_good_model_warns_of_nothing():

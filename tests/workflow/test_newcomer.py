@@ -14,6 +14,7 @@ from tests.scenes.glands import FOREGROUND, PICTURES, gland_mask, write_glands
 from tests.workflow.project import STORAGE, copy_of_project
 
 TOTAL = 300
+RANDOM = "the encoder resnet18 starts from random weights"
 OWN = {
     "normalized": {"stain": {"method": "none"}, "strip_rows": 64, "strip_columns": 256, "storage": STORAGE},
     "index": {"samplings": {"balanced": {"patch": 96, "total": TOTAL}}},
@@ -21,7 +22,6 @@ OWN = {
         "models": {
             "unet": {
                 "encoder": "resnet18",
-                "encoder_weights": "none",
                 "epochs": 1,
                 "batch_size": 4,
                 "patches_per_epoch": 8,
@@ -29,7 +29,7 @@ OWN = {
             }
         }
     },
-    "probability": {"fusions": ["mean"], "threads": 1, "storage": STORAGE},
+    "probability": {"fusions": ["mean"], "threads": 1, "storage": {"chunk": 64, "shard": 128}},
     "segmentation": {"storage": STORAGE},
     "report": {"images": 1, "picture_side": 128},
 }
@@ -41,7 +41,9 @@ pytestmark = pytest.mark.slow  # a whole run of the workflow of its own
 def project(tmp_path_factory):
     project = copy_of_project(tmp_path_factory.mktemp("newcomer"))
     write_glands(project.folder)
-    project.configure({"manifest": "glands.yaml", "datasets": ["glands"], "overrides": {"glands": OWN}})
+    project.configure(
+        {"manifest": "glands.yaml", "datasets": ["glands"], **OWN}
+    )  # no overrides: as a newcomer writes it
     return project
 
 
@@ -74,6 +76,7 @@ def test_check_foresaw_what_was_drawn(checked, done):
     drawn = re.search(rf"sampling balanced: (\d+) of {TOTAL} patches asked for", done.stdout + done.stderr)
     assert int(foreseen[1]) == pytest.approx(int(drawn[1]), rel=0.25)
     assert "To do: Ask for fewer" in checked.stdout
+    assert RANDOM in checked.stdout
 
 
 def test_the_terminal_ends_with_the_trivial_answer_and_what_is_wrong(done, results):
@@ -81,6 +84,7 @@ def test_the_terminal_ends_with_the_trivial_answer_and_what_is_wrong(done, resul
     assert re.search(r"glands: Dice, lesions, .*all marked", text)
     assert f"of {TOTAL} patches asked for were drawn" in text
     assert "unet is no better than a trivial answer" in text
+    assert RANDOM in text
 
 
 def test_the_folder_of_the_model_and_the_page_say_so_too(results):
@@ -92,4 +96,6 @@ def test_the_folder_of_the_model_and_the_page_say_so_too(results):
     assert "no better than a trivial answer" in measures
     top = page[: page.index("<h2")]
     assert f"of {TOTAL} patches asked for" in top
+    assert RANDOM in card
+    assert RANDOM in page  # not serious: in the list below the header
     assert "no better than a trivial answer" in top

@@ -82,7 +82,7 @@ def facts_of(
     timed: bool,
 ) -> Facts:
     """Facts of a data set, read from its tables; parameters as in ``page.write_report``."""
-    table = stores.read_table(inputs.images)
+    table, stages = stores.read_table(inputs.images), StageConfig.model_validate(stage_config)
     summaries, alike = summaries_of(results), validated_alike(results)
     return Facts(
         dataset=dataset,
@@ -103,8 +103,9 @@ def facts_of(
                 normalized=inputs.normalized,
                 indexes=inputs.indexes,
                 measured=[each.metrics_images for each in results],
+                encoders=stages.model.untrained_encoders,
             ),
-            *old_warnings(inputs.images.parents[1], Named.by(StageConfig.model_validate(stage_config))),
+            *old_warnings(inputs.images.parents[1], Named.by(stages)),
         ],
         stained=stained_images(inputs.stains, table, normalized=inputs.normalized),
         target=read_stains(inputs.target) if inputs.target else None,
