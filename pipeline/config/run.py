@@ -158,15 +158,16 @@ def _with_known_folder(records: Mapping[str, DatasetRecord], *, run: RunConfig) 
 
 
 def _of_the_run(shipped: Tree, own: Tree) -> dict[str, Any]:
-    # A change of a sampling or a model may be one of a recipe's, and is validated where the recipe holds.
-    named = {key: value for key, value in own.items() if key not in ("index", "model")}
-    return _without_null_names(merge(shipped, named))
+    # Stage blocks of a user fit together with the recipes of a data set, and are validated there.
+    apart = blocks_of(own).keys() - {"seed", "report"}
+    return _without_null_names(merge(shipped, {key: value for key, value in own.items() if key not in apart}))
 
 
 def _check_parts(tree: Tree, *, run: RunConfig) -> None:
     # An unknown key is wrong even in a part that nobody uses today; values that do not go together are not, for the
     # blocks below that part may belong to another data set. What is used is checked whole.
     blocks = blocks_of(tree)
+    check_keys(StageConfig, _without_null_names({**blocks}), source="configuration")
     for kind, parts in (("recipes", run.recipes), ("overrides", run.overrides)):
         for name, part in parts.items():
             merged = _without_null_names(merge(blocks, part))

@@ -64,6 +64,19 @@ def test_a_recipe_asked_for_by_name_and_an_override_win_over_what_is_said_of_all
     assert plain.config.model.models["unet"].epochs == 9
 
 
+def test_blocks_of_a_user_need_fit_together_only_where_the_recipe_holds():
+    patch = {
+        "index": {"samplings": {"balanced": {"patch": 32}}},
+        "probability": {"storage": {"chunk": 64, "shard": 64}},
+    }
+    assert plan(patch, PINK)[0].config.window("unet") == 32
+
+
+def test_an_unknown_key_is_said_of_the_configuration_and_not_of_a_recipe():
+    with pytest.raises(ConfigurationError, match=r"configuration: model\.models\.unet\.epoch\b"):
+        plan(model(epoch=1), PINK)
+
+
 def test_a_copy_of_the_shipped_file_means_the_same():
     for dataset in (EYE, PINK, f"{PINK}@macenko", f"{EYE}@study_fundus"):
         assert plan(SHIPPED, dataset)[0].config == plan({}, dataset)[0].config
