@@ -77,7 +77,7 @@ def normalized_image(smk: Any) -> None:
     {"fundus": fundus_image, "histology": histology_image}[chain](smk)
 
 
-with job_context(snakemake.log[0], threads=snakemake.threads):
+with job_context(snakemake.log[0], threads=snakemake.threads, inputs=snakemake.input):
     {
         "normalized_stain": normalized_stain,
         "normalized_target": normalized_target,

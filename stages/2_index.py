@@ -40,5 +40,5 @@ def index_sampling(smk: Any) -> None:
     )
 
 
-with job_context(snakemake.log[0], threads=snakemake.threads):
+with job_context(snakemake.log[0], threads=snakemake.threads, inputs=snakemake.input):
     {"index_candidates": index_candidates, "index_sampling": index_sampling}[snakemake.rule](snakemake)

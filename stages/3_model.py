@@ -61,5 +61,5 @@ def model_ensemble(smk: Any) -> None:
 
 
 if __name__ == "__main__":  # not in the processes that it starts, which import this file
-    with job_context(snakemake.log[0], threads=snakemake.threads):
+    with job_context(snakemake.log[0], threads=snakemake.threads, inputs=snakemake.input):
         {"model_fit": model_fit, "model_ensemble": model_ensemble}[snakemake.rule](snakemake)

@@ -33,5 +33,5 @@ def probability_image(smk: Any) -> None:
     )
 
 
-with job_context(snakemake.log[0], threads=snakemake.threads):
+with job_context(snakemake.log[0], threads=snakemake.threads, inputs=snakemake.input):
     probability_image(snakemake)  # whatever the set of fusions that names the rule

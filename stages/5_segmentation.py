@@ -81,7 +81,7 @@ def segmentation_hard_negatives(smk: Any) -> None:
     )
 
 
-with job_context(snakemake.log[0], threads=snakemake.threads):
+with job_context(snakemake.log[0], threads=snakemake.threads, inputs=snakemake.input):
     {
         "segmentation_thresholds": segmentation_thresholds,
         "segmentation_image": segmentation_image,

@@ -149,7 +149,7 @@ def report_index(smk: Any) -> None:
     write_index(reports, output=Path(smk.output[0]))
 
 
-with job_context(snakemake.log[0], threads=snakemake.threads):
+with job_context(snakemake.log[0], threads=snakemake.threads, inputs=snakemake.input):
     {
         "report_metrics": report_metrics,
         "report_borders": report_borders,

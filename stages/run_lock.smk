@@ -9,12 +9,19 @@ import sys
 from pipeline.config.sources import outdone_sentences
 from pipeline.report.old_results import old_sentences
 from pipeline.runtime.run_lock import RunLock
-from pipeline.runtime.torn_notes import mark_torn
+from pipeline.runtime.torn_notes import mark_torn, unnoted_sentences
+from pipeline.stores.verify import verified_results
 
 RUN_LOCK = RunLock(Path(RUN.results))
 
+UNNOTED = []
 if workflow.is_main_process:
     mark_torn(Path(".snakemake"))
+    UNNOTED = unnoted_sentences(
+        Path(".snakemake"),
+        [path for entry in DATASETS for path in verified_results(Path(RUN.results) / entry)],
+    )
+    sys.stderr.writelines(f"Warning: {line}\n" for line in UNNOTED)
 
 
 def take_lock():
@@ -37,8 +44,9 @@ onstart:
 onsuccess:
     RUN_LOCK.give_back()
     say_what_is_outdone()
-    sys.stderr.writelines(f"{line}\n" for line in old_sentences(Path(RUN.results), DATASETS.values()))
+    sys.stderr.writelines(f"{line}\n" for line in [*UNNOTED, *old_sentences(Path(RUN.results), DATASETS.values())])
 
 
 onerror:
     RUN_LOCK.give_back()
+    sys.stderr.writelines(f"{line}\n" for line in UNNOTED)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.cli.check import planned
-from pipeline.report.old_results import Named, old_results, remove
+from pipeline.report.old_results import Named, is_ours, old_results, remove
 from pipeline.runtime.run_lock import RunLock
 
 __all__ = ["add_clean"]
@@ -18,6 +18,10 @@ def _clean(arguments: argparse.Namespace) -> int:
     run, datasets = planned(arguments)
     results = Path(run.results)
     found = [path for each in datasets for path in old_results(results / each.entry, Named.by(each.config))]
+    foreign = [path for path in found if not is_ours(path)]
+    found = [path for path in found if path not in foreign]
+    for path in foreign:
+        console.print(escape(f"left: {path} holds what this package did not write"), style="yellow", highlight=False)
     lock = RunLock(results) if found and not arguments.dry_run else None
     if lock is not None:
         lock.take()

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from pipeline.errors import StoreError
+from pipeline.runtime.named_results import check_names
 from pipeline.stores.verify import faults, verified_results
 
 __all__ = ["add_verify"]
@@ -25,13 +26,21 @@ def _verify(arguments: argparse.Namespace) -> int:
     console, found = Console(stderr=True), list[StoreError]()
     with Progress(console=console, disable=not console.is_terminal) as progress:
         for path in progress.track(paths, description="Comparing checksums"):
-            found += faults(path)
+            found += list(faults(path)) or _wrong_name(path)
     for each in found:
         print(each)
     print(
         f"{len(paths)} results, {len(found)} faults." if found else f"{len(paths)} results, all as they were written."
     )
     return 1 if found else 0
+
+
+def _wrong_name(path: Path) -> list[StoreError]:
+    try:
+        check_names([path])
+    except StoreError as problem:
+        return [problem]
+    return []
 
 
 def add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

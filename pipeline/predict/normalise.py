@@ -6,17 +6,18 @@ from typing import Any
 
 from pipeline.config import NormalizedConfig
 from pipeline.config.raw import LARGEST_DECODE
-from pipeline.errors import ConfigurationError, MissingDataError
+from pipeline.errors import ConfigurationError, MissingDataError, StoreError
 from pipeline.normalized.fundus.image import normalise_fundus
 from pipeline.normalized.stain.image import normalise_histology, write_estimate
 from pipeline.predict.recipe import Recipe, recipe_of_model, recipe_of_settings
 from pipeline.raw.bits import check_bits
 from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.stores import open_group
 from pipeline.stores.documents import write_json
 from pipeline.stores.finished import is_finished
 from pipeline.stores.input_files import InputFiles
 from pipeline.stores.job import Job, job_of
-from pipeline.stores.provenance import code_digest
+from pipeline.stores.provenance import code_digest, file_digest
 from pipeline.words import safe_id
 
 __all__ = ["image_entry", "normalise_by", "normalise_new_image"]
@@ -94,11 +95,32 @@ def normalise_by(entry: ImageEntry, recipe: Recipe, *, folder: Path, workers: in
     output = folder / f"{entry.image_id}.zarr"
     with InputFiles.of(entry.files.values()).steady():  # the stains and the pixels are of one file
         check_bits(entry, record=recipe.record, workers=workers)
+        _check_same_file(entry, output)
         stains = _stains(entry, recipe, folder=folder, workers=workers)
         job = _job(entry, recipe, inputs=stains, workers=workers)
         if not is_finished(output, provenance=job.provenance):
             _write(entry, config=recipe.config, stains=stains, job=job, output=output)
     return output
+
+
+def _check_same_file(entry: ImageEntry, output: Path) -> None:
+    """Refusal to write over the prediction of another file that has the same name."""
+    if not output.is_dir() or entry.image is None:
+        return
+    try:
+        notes: Any = open_group(output).attrs["provenance"]
+        before = notes["inputs"].get("image")
+    except (StoreError, OSError, ValueError, KeyError, TypeError):
+        return  # it is made anew
+    found = file_digest(entry.image)
+    if before not in (None, found):
+        raise ConfigurationError(
+            "The folder holds the prediction of another file of this name, or of this file before it changed.",
+            where=output.parents[1],
+            found=f"a prediction of content {before}; the file now holds {found}",
+            expected="a folder for each file",
+            remedy="Give another --out, or delete the old prediction.",
+        )
 
 
 def _write(entry: ImageEntry, *, config: NormalizedConfig, stains: Mapping[str, Path], job: Job, output: Path) -> None:

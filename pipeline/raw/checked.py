@@ -45,5 +45,5 @@ def _check_digests(entry: ImageEntry, *, recorded: Mapping[str, str], digests: M
                 where=path,
                 found=f"content of digest {digests[name]}",
                 expected=f"digest {recorded[name]}, that of {entry.image_id} in its fact sheet",
-                remedy="Run again when the file stays as it is: all that was made of it is then made anew.",
+                remedy="Give the file a new date (touch) and run again: it is then read anew, with all that was made of it.",
             )

@@ -7,14 +7,20 @@ from pathlib import Path
 
 from pipeline.config import StageConfig
 from pipeline.config.run import DatasetRun
+from pipeline.errors import StoreError
 from pipeline.raw.data_warnings import DataWarning
+from pipeline.stores.documents import read_json
+from pipeline.stores.tables import check_table
 
-__all__ = ["Named", "old_results", "old_sentences", "old_warnings", "remove"]
+__all__ = ["Named", "is_ours", "old_results", "old_sentences", "old_warnings", "remove"]
 
 BY_MODEL = ("model", "probability", "segmentation")
 BY_FUSION = ("probability", "segmentation")
 TABLES = ("*.images.parquet", "*.classes.parquet", "*.borders.parquet")
 SHOWN = 5
+WRITTEN = {"weights.pt", "history.csv"}
+PICTURES = {".png", ".svg"}
+"""Files without a digest that stages write into these folders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,26 @@ def old_results(folder: Path, named: Named) -> list[Path]:
         *_tables(folder / "report", named),
     ]
     return sorted(found)
+
+
+def is_ours(path: Path) -> bool:
+    """Origin of a result: whether this package wrote it, and all that is in it; files of users lie beside results, too."""
+    if path.suffix == ".zarr":
+        return (path / "zarr.json").is_file()
+    if path.is_dir() and not path.is_symlink():
+        return all(map(is_ours, path.iterdir()))
+    if path.name in WRITTEN or path.suffix in PICTURES:
+        return True
+    try:
+        if path.suffix == ".parquet":
+            check_table(path)
+        elif path.suffix in (".json", ".geojson"):
+            read_json(path)
+        else:
+            return False
+    except (StoreError, OSError, ValueError):
+        return False
+    return True
 
 
 def _others(folder: Path, names: Collection[str]) -> Iterator[Path]:

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import cv2
 
 from pipeline.errors import DiskFull, PipelineError
 from pipeline.runtime.allocator import keep_freed
+from pipeline.runtime.named_results import check_names
 from pipeline.runtime.peak import peak_bytes
 from pipeline.runtime.threads import let_waiting_threads_sleep
 from pipeline.stores.disk import room_on_disk
@@ -20,7 +21,7 @@ FORMAT = "%(levelname)s %(name)s: %(message)s"
 
 
 @contextmanager
-def job_context(log: str, *, threads: int) -> Iterator[None]:
+def job_context(log: str, *, threads: int, inputs: Iterable[str] = ()) -> Iterator[None]:
     """Log to a file, and turn an error that the package raised on purpose into its message and exit code 1.
 
     Parameters
@@ -29,6 +30,8 @@ def job_context(log: str, *, threads: int) -> Iterator[None]:
         File of the log; truncated.
     threads
         Workers that the scheduler gave; OpenCV, which would take all, takes these.
+    inputs
+        Results that the job reads; those of images must be named like their image.
     """
     handler = _opened_log(Path(log))
     handler.setFormatter(logging.Formatter(FORMAT))
@@ -42,6 +45,7 @@ def job_context(log: str, *, threads: int) -> Iterator[None]:
     full = False
     try:
         with room_on_disk(Path(log)):
+            check_names(inputs)
             yield
     except PipelineError as problem:
         full = isinstance(problem, DiskFull)  # the log may have no room for it

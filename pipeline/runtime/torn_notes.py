@@ -1,13 +1,18 @@
-"""Torn notes of Snakemake, which a power cut leaves because nobody flushes them: their results are made anew.
+"""Torn and missing notes of Snakemake, by which it knows what a result was made of.
+
+A power cut leaves torn ones, because nobody flushes them: their results are made anew. Results without any, because the folder
+``.snakemake`` was deleted or the run was called from another folder, are named: a changed parameter would change nothing.
 
 Snakemake passes over a note that it cannot read. What the result was made of is then unknown, and another value of a
 parameter would change nothing. So the result is marked as one that a killed job left.
 """
 
+import base64
 import json
+from collections.abc import Collection
 from pathlib import Path
 
-__all__ = ["mark_torn"]
+__all__ = ["mark_torn", "unnoted", "unnoted_sentences"]
 
 NOTES, UNFINISHED = "metadata", "incomplete"
 """Folders of one file for each result, of the same name."""
@@ -36,3 +41,39 @@ def _is_whole(path: Path) -> bool:
         return False
     except FileNotFoundError:  # deleted meanwhile by a run
         return True
+
+
+def unnoted(folder: Path, results: Collection[Path]) -> list[Path]:
+    """Results of which, and of whose folders, there is no note.
+
+    Parameters
+    ----------
+    folder
+        ``.snakemake`` of the working folder; there may be none.
+    results
+        Paths as the workflow names them.
+    """
+    noted = {_noted(path.relative_to(folder / NOTES)) for path in (folder / NOTES).rglob("*") if path.is_file()}
+    return [path for path in results if not noted & {path.as_posix(), *(each.as_posix() for each in path.parents)}]
+
+
+def _noted(name: Path) -> str:
+    # A long name is cut into folders that begin with @.
+    text = "".join(part.removeprefix("@") for part in name.parts)
+    try:
+        return base64.urlsafe_b64decode(text).decode()
+    except ValueError:
+        return ""
+
+
+def unnoted_sentences(folder: Path, results: Collection[Path]) -> list[str]:
+    """Line on results without notes, counted and named; none where there are none."""
+    found = unnoted(folder, results)
+    if not found:
+        return []
+    said = (
+        f"{len(found)} results, such as {found[0]}, were made from another working folder, or its folder .snakemake is gone. "
+        "They are used as they are: that a parameter, the code or an input differs from what they were made of is not seen. "
+        "Call the run from the folder in which it began, or delete what is to be made anew."
+    )
+    return [said]

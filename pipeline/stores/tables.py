@@ -120,6 +120,8 @@ def check_table(path: Path, *, foreign: bool = False) -> bytes:
     if at is None:
         if not foreign and raw[-4:] == b"PAR1":
             raise older(path)
+        if not foreign:
+            raise damaged(path, found=f"{len(raw)} bytes without the end of a Parquet file", expected="the whole table")
         return raw
     noted = raw[at : at + len(ZEROS)]
     digest = hashlib.sha256(raw[:at])

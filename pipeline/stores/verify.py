@@ -15,6 +15,8 @@ from pipeline.stores.tables import check_table
 __all__ = ["faults", "verified_results"]
 
 CARD = "card.json"
+WEIGHTS = "weights.pt"
+DOCUMENTS = (".json", ".geojson")
 UNREAD = "report"
 """Stage whose JSON nobody reads back."""
 
@@ -29,14 +31,34 @@ def verified_results(results: Path) -> list[Path]:
         here = Path(folder)
         found += [here / name for name in below if name.endswith(".zarr")]
         below[:] = [name for name in below if not name.endswith(".zarr") and not name.startswith(".")]
-        found += [here / name for name in files if _check_of(here / name) and not name.startswith(".")]
+        unread = _is_unread(results, here)
+        found += [
+            here / name
+            for name in files
+            if _check_of(here / name) and not name.startswith(".") and not (unread and name.endswith(DOCUMENTS))
+        ]
     return sorted(found)
+
+
+def _is_unread(results: Path, folder: Path) -> bool:
+    """Place in the stage whose JSON nobody reads; a data set may have its name, and a folder above the results."""
+    parts = folder.relative_to(results).parts
+    places = [at for at, part in enumerate(parts) if part == UNREAD]
+    return any(not (results.joinpath(*parts[: at + 1]) / "raw").is_dir() for at in places)
 
 
 def _check_of(path: Path) -> Callable[[Path], object] | None:
     if path.suffix == ".parquet":
         return check_table
-    return read_json if path.suffix in (".json", ".geojson") and UNREAD not in path.parent.parts else None
+    if path.name == WEIGHTS and not path.with_name(CARD).is_file():
+        return _without_card
+    return read_json if path.suffix in DOCUMENTS else None
+
+
+def _without_card(path: Path) -> None:
+    raise damaged(
+        path, found=f"no {CARD} beside it", expected="the card that says what the weights are", result=path.parent
+    )
 
 
 def faults(path: Path) -> Iterator[StoreError]:

@@ -1,5 +1,7 @@
 """``lesionmap verify`` names every file that is not what was written, and says so by its exit code."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -40,6 +42,27 @@ def test_whole_results_pass(results, capsys):
     (results / "eyes" / "normalized" / "a.zarr" / ".snakemake_timestamp").touch()
     assert main(["verify", str(results)]) == 0
     assert "4 results, all as they were written" in capsys.readouterr().out
+
+
+def test_a_table_without_a_byte_is_a_fault(results, capsys):
+    (results / "eyes" / "index" / "main.parquet").write_bytes(b"")
+    assert main(["verify", str(results)]) == 1
+    assert "0 bytes without the end of a Parquet file" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("place", ["report/results", "report", "runs/report"])
+def test_a_folder_of_any_name_is_looked_through(results, tmp_path, capsys, place):
+    shutil.copytree(results / "eyes", tmp_path / place / "report")
+    weights = tmp_path / place / "report" / "model" / "net" / "weights.pt"
+    weights.write_bytes(b"\1" + weights.read_bytes()[1:])
+    assert main(["verify", str(tmp_path / place)]) == 1
+    assert "4 results, 1 faults" in capsys.readouterr().out
+
+
+def test_weights_without_their_card_are_a_fault(results, capsys):
+    (results / "eyes" / "model" / "net" / "card.json").unlink()
+    assert main(["verify", str(results)]) == 1
+    assert "no card.json beside it" in capsys.readouterr().out
 
 
 PLACES = [

@@ -61,6 +61,18 @@ def test_what_is_there_is_kept_until_a_setting_changes(image: Path, tmp_path: Pa
     assert times[0] == times[1] < times[2]
 
 
+def test_another_file_of_the_same_name_does_not_replace_a_prediction(image: Path, tmp_path: Path) -> None:
+    store = normalise_new_image(image, settings=STAINED, out=tmp_path / "out")
+    before = open_array(store, "0")[:]
+    other = tmp_path / "elsewhere" / image.name
+    other.parent.mkdir()
+    Image.fromarray(histology_phantom(1, size=150, seed=4).image).save(other)
+    with pytest.raises(ConfigurationError, match="prediction of another file"):
+        normalise_new_image(other, settings=STAINED, out=tmp_path / "out")
+    assert np.array_equal(open_array(store, "0")[:], before)
+    normalise_new_image(other, settings=STAINED, out=tmp_path / "other")
+
+
 def test_bad_calls_are_explained(image: Path, tmp_path: Path) -> None:
     for given in ({}, {"settings": STAINED, "model": tmp_path}):
         with pytest.raises(ConfigurationError, match="how to normalise"):

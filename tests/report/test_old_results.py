@@ -1,11 +1,13 @@
 """Results that the configuration no longer names are found, named and taken away; all others stay."""
 
+import pandas as pd
 import pytest
 
 from pipeline.cli import main
 from pipeline.config import StageConfig
 from pipeline.config.run import DatasetRun
 from pipeline.report.old_results import Named, old_results, old_sentences, old_warnings, remove
+from pipeline.stores import write_table
 
 KEPT = [
     "model/unet/card.json",
@@ -34,7 +36,10 @@ def folder(tmp_path):
     for name in [*KEPT, *(name if name.endswith(".parquet") else f"{name}/a.zarr/zarr.json" for name in OLD)]:
         path = tmp_path / "fundus_sample" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("{}")
+        if name.endswith(".parquet"):
+            write_table(pd.DataFrame({"a": [1]}), path, provenance={})
+        else:
+            path.write_text("{}")
     return tmp_path / "fundus_sample"
 
 
@@ -82,3 +87,27 @@ def test_the_command_lists_first_and_removes_only_when_it_is_told(folder, capsys
     assert all((folder / name).exists() for name in KEPT)
     assert main(["clean", *given]) == 0
     assert "0 results" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model/README.txt",
+        "index/my_selection.parquet",
+        "segmentation/unet/mine.geojson",
+        "segmentation/unet/checked/a.geojson",
+    ],
+)
+def test_files_of_users_are_left_and_named(folder, capsys, name):
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    if name.endswith("parquet"):
+        pd.DataFrame({"a": [1]}).to_parquet(path)
+    else:
+        path.write_text("{}")
+    given = ["--config", f"results={folder.parent}", "datasets=[fundus_sample]", "probability={fusions: [gaussian]}"]
+    assert main(["clean", *given]) == 0
+    said = capsys.readouterr().out
+    assert path.exists()
+    assert f"left: {path if path.parent.name in ('model', 'index', 'unet') else path.parent}" in said
+    assert not any((folder / each).exists() for each in OLD)

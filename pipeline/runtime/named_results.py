@@ -1,0 +1,54 @@
+"""Named results of images: each is of the image that its name says, which swapped or renamed files are not."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import StoreError
+from pipeline.stores import open_group
+from pipeline.stores.documents import read_json
+from pipeline.stores.image_store import NOTES
+
+__all__ = ["check_names", "image_of", "is_named"]
+
+STORES = ("normalized", "probability")
+SHEETS = "raw"
+
+
+def is_named(path: Path) -> bool:
+    """Kind of a result: whether it notes its image and is named like it (``normalized/a.zarr``, ``raw/a.json``)."""
+    parts = path.parts[:-1]
+    if path.suffix == ".zarr":
+        return any(stage in parts for stage in STORES)
+    return path.suffix == ".json" and parts[-1:] == (SHEETS,)
+
+
+def image_of(path: Path) -> str | None:
+    """Image that a result was made of, as it notes itself; None where it notes none.
+
+    Raises
+    ------
+    StoreError
+        It cannot be read.
+    """
+    notes: Any = dict(open_group(path).attrs).get(NOTES) if path.suffix == ".zarr" else read_json(path)
+    return notes.get("image_id") if isinstance(notes, Mapping) else None
+
+
+def check_names(paths: Iterable[Path | str]) -> None:
+    """Names of results, compared with the images that they were made of; what notes no image is passed over.
+
+    Raises
+    ------
+    StoreError
+        A result is of another image than its name says.
+    """
+    for path in filter(is_named, map(Path, paths)):
+        if path.exists() and (found := image_of(path)) not in (None, path.stem):
+            raise StoreError(
+                "A result is of another image than its name says.",
+                where=path,
+                found=f"image {found}",
+                expected=f"image {path.stem}",
+                remedy="Give it its name back, or delete it and run again: it is made anew.",
+            )
