@@ -1,4 +1,4 @@
-"""Command ``export``: a trained model as a file that other programs run without this package."""
+"""Command ``export``: a trained model, or a map, as a file that other programs take without this package."""
 
 import argparse
 import logging
@@ -23,21 +23,25 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "torch": (),
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "bioimageio": ("onnx", "onnxscript", "onnxruntime", "bioimageio.spec"),
+    "ome-tiff": (),
 }
 """Format → modules of the extra ``export`` that it needs."""
-SUFFIXES = {"torch": ".pt2", "onnx": ".onnx", "bioimageio": "_bioimageio"}
+SUFFIXES = {"torch": ".pt2", "onnx": ".onnx", "bioimageio": "_bioimageio", "ome-tiff": ".ome.tiff"}
 LOUD = ("torch.onnx", "onnxscript", "onnx_ir")
 
 EXAMPLES = """examples:
   lesionmap export results/idrid/model/unet --format onnx
   lesionmap export results/idrid/model/unet --format torch --out unet.pt2
+  lesionmap export results/idrid/probability/unet/gaussian/IDRiD_01.zarr --format ome-tiff     for QuPath and Fiji
   lesionmap export results/idrid/model/both --format bioimageio --licence CC-BY-4.0 --sample results/idrid/normalized/IDRiD_01.zarr"""
 
 
 def _export(arguments: argparse.Namespace) -> int:
     form = arguments.format
-    output = arguments.out or Path(f"{arguments.model.resolve().name}{SUFFIXES[form]}")
+    output = arguments.out or Path(f"{arguments.model.resolve().name.removesuffix('.zarr')}{SUFFIXES[form]}")
     _check_call(output, form=form, licence=arguments.licence)
+    if form == "ome-tiff":
+        return _export_map(arguments, output)
     # Torch takes seconds to import, and `check` must not wait for it.
     from pipeline.model.export import open_for_export, sample_window
 
@@ -54,6 +58,24 @@ def _export(arguments: argparse.Namespace) -> int:
     console.print(f"  largest difference from the network: {difference:.1g}, on {origin}")
     for text in model.warnings:
         print(f"warning: {text}", file=sys.stderr)
+    return 0
+
+
+def _export_map(arguments: argparse.Namespace, output: Path) -> int:
+    from pipeline.stores.ome_tiff import write_ome_tiff
+
+    found = write_ome_tiff(arguments.model, output, values=arguments.values)
+    channels, height, width = found["shape"]
+    size = f"{found['pixel_size_um']:g} µm a pixel" if found["pixel_size_um"] else "no pixel size is known"
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console.print(str(output), style="bold")
+    console.print(
+        f"  {width}×{height} pixels, {channels} channels: {', '.join(found['channels'])}; {found['levels']} levels; {size}"
+    )
+    if "probability" in arguments.model.resolve().parts[:-1]:
+        console.print(
+            "  bytes of 1/255: 255 is probability 1" if found["dtype"] == "uint8" else "  probabilities as float32"
+        )
     return 0
 
 
@@ -118,12 +140,15 @@ def add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add the command to those of the parser."""
     export = commands.add_parser(
         "export",
-        help="a trained model as a file that runs without this package",
+        help="a trained model or a map as a file for other programs",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     export.add_argument(
-        "model", type=Path, metavar="MODEL", help="a model or an ensemble, such as results/idrid/model/unet"
+        "model",
+        type=Path,
+        metavar="MODEL",
+        help="a model or an ensemble, such as results/idrid/model/unet; for ome-tiff a store of normalized or probability",
     )
     export.add_argument("--format", choices=list(NEEDED), required=True, help="what to write")
     export.add_argument("--out", type=Path, metavar="PATH", help="a new file or folder (MODEL's name in this folder)")
@@ -133,6 +158,12 @@ def add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="STORE",
         help="normalised image, such as results/idrid/normalized/IDRiD_01.zarr: the probabilities of its middle are "
         "compared, and bioimageio publishes its pixels; ramps of grey values without it",
+    )
+    export.add_argument(
+        "--values",
+        choices=["uint8", "float32"],
+        default="uint8",
+        help="of probabilities in an OME-TIFF: bytes of 1/255 (uint8)",
     )
     export.add_argument("--licence", metavar="SPDX", help="of the folder of bioimageio, such as CC-BY-4.0")
     export.set_defaults(run=_export)

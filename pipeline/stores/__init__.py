@@ -12,6 +12,7 @@ image_store         normalised stores: completeness, notes, arrays
 input_files         input files of a job that must not change while they are read
 job                 frame of a job: facts, record of origin, workers
 multiscales         OME-Zarr metadata of a pyramid
+ome_tiff            OME-TIFF of a normalised image or a probability map
 probability_store   probability maps as float16 or bytes
 provenance          record of origin; digests of code and files
 record              record of a store: shards, digests

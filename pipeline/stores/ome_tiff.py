@@ -1,0 +1,135 @@
+"""OME-TIFF of a store of this package: tiles, pyramid in sub-IFDs, channels and pixel size named; streamed, so memory stays flat.
+
+Bio-Formats, and with it QuPath and Fiji, reads it. OME has no float16: probabilities are written as bytes, 255 for 1, or as float32.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import tifffile
+import zarr
+from numpy.typing import NDArray
+
+from pipeline.errors import StoreError
+from pipeline.geometry import aligned_boxes
+from pipeline.stores.arrays import open_array, open_group, raster_of
+from pipeline.stores.flush import NEW, replace_whole
+from pipeline.stores.probability_store import as_float16
+
+__all__ = ["Values", "write_ome_tiff"]
+
+Values: TypeAlias = Literal["uint8", "float32"]
+TILE = 512
+BYTES = 255
+LARGEST_CLASSIC = 2**31
+"""Bytes of pixels beyond which a file is a BigTIFF."""
+
+
+def write_ome_tiff(store: Path, output: Path, *, values: Values = "uint8") -> dict[str, Any]:
+    """OME-TIFF of a normalised image or of a probability map.
+
+    Parameters
+    ----------
+    store
+        ``normalized/{image}.zarr`` or ``probability/{model}/{fusion}/{image}.zarr``.
+    output
+        A new file, by custom ``….ome.tiff``.
+    values
+        Of probabilities: bytes of 1/255, rounded, or float32, which holds them as they are. Images stay bytes.
+
+    Returns
+    -------
+    dict
+        What was written: ``shape``, ``dtype``, ``levels``, ``channels``, ``pixel_size_um`` (None where unknown).
+
+    Raises
+    ------
+    StoreError
+        No finished store of a pyramid ``(c, y, x)``.
+    """
+    notes: Any = open_group(store).attrs.get("ome")
+    if not notes or "multiscales" not in notes:
+        raise StoreError(
+            "The store holds no pyramid.",
+            where=store,
+            found=sorted(open_group(store).attrs),
+            expected="attribute ome, as stores of stages normalized and probability have it",
+            remedy="Give a normalised image or a probability map.",
+        )
+    scales = notes["multiscales"][0]
+    levels = [open_array(store, each["path"]) for each in scales["datasets"]]
+    is_map = "probability" in store.resolve().parts[:-1]
+    dtype = np.dtype(values if is_map else "uint8")
+    channels, um = _channels(notes), _pixel_size(scales)
+    partial = output.with_name(output.name + NEW)
+    with tifffile.TiffWriter(partial, bigtiff=_is_big(levels[0], dtype), ome=True) as file:
+        for at, level in enumerate(levels):
+            place = {"subifds": len(levels) - 1, "metadata": _metadata(channels, um)} if at == 0 else {"subfiletype": 1}
+            file.write(
+                _tiles(level, dtype, is_map=is_map),
+                shape=level.shape,
+                dtype=dtype,
+                tile=(TILE, TILE),
+                photometric="minisblack",
+                compression="zlib",
+                predictor=bool(dtype == np.uint8),
+                resolutionunit="CENTIMETER" if um else None,
+                resolution=(1e4 / (um * 2**at),) * 2 if um else None,
+                **place,
+            )
+    replace_whole(partial, output)
+    names = [name for name, _ in channels]
+    return {
+        "shape": levels[0].shape,
+        "dtype": str(dtype),
+        "levels": len(levels),
+        "channels": names,
+        "pixel_size_um": um,
+    }
+
+
+def _is_big(level: zarr.Array[Any], dtype: np.dtype[Any]) -> bool:
+    return bool(np.prod(level.shape, dtype=np.int64) * dtype.itemsize > LARGEST_CLASSIC)
+
+
+def _channels(notes: dict[str, Any]) -> list[tuple[str, int]]:
+    """Name and colour of each channel, the colour as OME wants it: a signed number of red, green, blue and opacity."""
+    found = []
+    for each in notes.get("omero", {}).get("channels", []):
+        number = int(each.get("color", "FFFFFF"), 16) << 8 | 0xFF
+        found.append((str(each.get("label", "")), number - 2**32 if number >= 2**31 else number))
+    return found
+
+
+def _pixel_size(scales: dict[str, Any]) -> float | None:
+    known = any(axis.get("unit") == "micrometer" for axis in scales["axes"])
+    first = scales["datasets"][0]["coordinateTransformations"][0]
+    return float(first["scale"][-1]) if known else None
+
+
+def _metadata(channels: Sequence[tuple[str, int]], um: float | None) -> dict[str, Any]:
+    size = (
+        {"PhysicalSizeX": um, "PhysicalSizeY": um, "PhysicalSizeXUnit": "µm", "PhysicalSizeYUnit": "µm"} if um else {}
+    )
+    told = {"Name": [name for name, _ in channels], "Color": [colour for _, colour in channels]}
+    return {"axes": "CYX", **size, **({"Channel": told} if channels else {})}
+
+
+def _tiles(level: zarr.Array[Any], dtype: np.dtype[Any], *, is_map: bool) -> Iterator[NDArray[Any]]:
+    height, width = level.shape[-2:]
+    for channel in range(level.shape[0]):
+        plane = raster_of(level, channel)
+        for box in aligned_boxes(height, width, TILE):
+            tile = np.zeros((TILE, TILE), dtype)
+            found = plane.read(box)
+            tile[: box.height, : box.width] = _written(found, dtype) if is_map else found
+            yield tile
+
+
+def _written(stored: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    if stored.dtype == dtype:
+        return stored
+    found = as_float16(stored).astype(np.float32)
+    return np.rint(found * BYTES).astype(np.uint8) if dtype == np.uint8 else found

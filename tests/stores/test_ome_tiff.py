@@ -1,0 +1,90 @@
+"""An OME-TIFF holds every level of a store, its channels, colours and pixel size; what it reads is what was stored."""
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.cli import main
+from pipeline.config import Storage
+from pipeline.errors import StoreError
+from pipeline.seeds import stream
+from pipeline.stores import create_group, create_pyramid, open_array, seal, write_box
+from pipeline.stores.ome_tiff import write_ome_tiff
+
+
+def stored(folder, *, stage="probability/unet/mean", shape=(2, 700, 530), dtype="float16", um=None):
+    path = folder / stage / "a.zarr"
+    shapes = [shape[1:], (-(-shape[1] // 2), -(-shape[2] // 2))]
+    group = create_pyramid(
+        path,
+        channels=[f"C{at}" for at in range(shape[0])],
+        shapes=shapes,
+        dtype=dtype,
+        storage=Storage(chunk=128, shard=256),
+        provenance={},
+        pixel_size_um=um,
+    )
+    random = stream(0, "test")
+    for at, size in enumerate(shapes):
+        values = random.random((shape[0], *size)) if dtype == "float16" else random.integers(0, 256, (shape[0], *size))
+        write_box(group[str(at)], values.astype(dtype), y0=0, x0=0)
+    seal(path)
+    return path
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(1, 3), st.integers(1, 600), st.integers(1, 600), st.sampled_from(["float16", "uint8"]))
+def test_every_level_reads_as_it_was_stored(tmp_path_factory, classes, height, width, dtype):
+    folder = tmp_path_factory.mktemp("a")
+    path = stored(folder, shape=(classes, height, width), dtype=dtype)
+    for values in ("uint8", "float32"):
+        write_ome_tiff(path, folder / f"{values}.ome.tiff", values=values)
+        with tifffile.TiffFile(folder / f"{values}.ome.tiff") as file:
+            levels = file.series[0].levels
+            assert file.is_ome
+            assert len(levels) == 2
+            for at, level in enumerate(levels):
+                expected = open_array(path, str(at))[:].astype(np.float32)
+                expected = expected / 255 if dtype == "uint8" else expected
+                found = level.asarray().reshape(expected.shape)
+                if values == "uint8":
+                    assert np.abs(found.astype(int) - np.rint(expected * 255)).max() <= 0
+                else:
+                    assert np.abs(found - expected).max() <= 2**-11
+
+
+def test_a_normalised_image_keeps_its_bytes_its_colours_and_its_pixel_size(tmp_path):
+    path = stored(tmp_path, stage="normalized", shape=(3, 300, 200), dtype="uint8", um=0.5)
+    found = write_ome_tiff(path, tmp_path / "a.ome.tiff", values="float32")
+    assert found == {
+        "shape": (3, 300, 200),
+        "dtype": "uint8",
+        "levels": 2,
+        "channels": ["C0", "C1", "C2"],
+        "pixel_size_um": 0.5,
+    }
+    with tifffile.TiffFile(tmp_path / "a.ome.tiff") as file:
+        assert np.array_equal(file.series[0].asarray(), open_array(path, "0")[:])
+        assert 'PhysicalSizeX="0.5"' in file.ome_metadata
+        assert 'Name="C1"' in file.ome_metadata
+        numerator, denominator = file.pages[0].tags["XResolution"].value
+        assert numerator / denominator == pytest.approx(20_000)
+
+
+def test_the_command_says_what_bytes_mean_and_writes_over_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = stored(tmp_path)
+    assert main(["export", str(path), "--format", "ome-tiff"]) == 0
+    said = capsys.readouterr().out
+    assert "255 is probability 1" in said
+    assert "530×700 pixels, 2 channels: C0, C1; 2 levels; no pixel size is known" in said
+    assert [each.name for each in tmp_path.glob("*.tiff*")] == ["a.ome.tiff"]
+    assert main(["export", str(path), "--format", "ome-tiff"]) == 1
+
+
+def test_a_store_without_a_pyramid_is_refused(tmp_path):
+    create_group(tmp_path / "a.zarr", attributes={"provenance": {}})
+    with pytest.raises(StoreError):
+        write_ome_tiff(tmp_path / "a.zarr", tmp_path / "a.ome.tiff")
