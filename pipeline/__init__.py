@@ -42,8 +42,9 @@ if TYPE_CHECKING:
     from pipeline.stores.probability_store import open_probability
 
 if (Path(__file__).parent / "workflow").is_dir():  # installed from a wheel: nothing is written beside the modules
-    _caches = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())  # noqa: TID251
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(_caches / "lesionmap"))  # noqa: TID251 of compiled kernels
+    # Unlike pathlib's, this way home raises nothing where there is none. Of compiled kernels numba can be told in no other way.
+    _caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: TID251
+    os.environ.setdefault("NUMBA_CACHE_DIR", os.path.join(_caches, "lesionmap"))  # noqa: TID251
 
 __all__ = [
     "Box",
