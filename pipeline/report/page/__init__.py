@@ -3,6 +3,7 @@
 choice          result that a page shows in full, chosen on validation images
 experiments_page   page of experiments, with their tables
 facts           facts of a data set and its results that the sections share
+first_screen    scores beside the trivial answer, best, median and worst image
 header          header of a page: title, facts of the run, key figures
 page            pages of one data set and of all, written
 render          HTML from a template

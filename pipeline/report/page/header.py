@@ -7,6 +7,7 @@ from pipeline.report.measures.summary import OVER_CLASSES, TRIVIAL
 from pipeline.report.page.facts import Facts
 from pipeline.report.page.tables.cells import counted, number
 from pipeline.report.page.tables.measured import trivial_note
+from pipeline.words import SPLITS
 
 __all__ = ["page_header"]
 
@@ -39,7 +40,10 @@ def _keys(facts: Facts) -> list[_Key]:
 def _run_facts(facts: Facts) -> list[tuple[str, str]]:
     recipe = facts.dataset.partition("@")[2] or f"{facts.record.modality} (default)"
     versions = facts.provenance.as_attributes()["versions"]
+    splits = facts.table.loc[facts.table["rejected"] == "", "split"].astype(str).value_counts()
     return [
+        ("Images", ", ".join(f"{splits[split]} {split}" for split in SPLITS if split in splits) or "none"),
+        ("Classes", ", ".join(facts.record.codes)),
         ("Recipe", recipe),
         ("Task", facts.record.task),
         ("Seed", str(facts.provenance.seed)),

@@ -15,6 +15,7 @@ import pandas as pd
 from pipeline import stores
 from pipeline.report.measures.summary import OVER_CLASSES
 from pipeline.report.page.facts import Facts, facts_of
+from pipeline.report.page.first_screen import first_screen
 from pipeline.report.page.header import page_header
 from pipeline.report.page.render import render, rendered
 from pipeline.report.page.sections.table import SECTIONS
@@ -96,7 +97,7 @@ def _page(facts: Facts, contents: Mapping[str, Mapping[str, Any] | None], *, lin
         content = contents[each.name]
         html = "" if content is None else rendered(each.template, {"folder": link, **content})
         found.append({"name": each.name, "title": each.title, "html": html})
-    return {**page_header(facts), "sections": found}
+    return {**page_header(facts), "first": first_screen(facts, contents), "folder": link, "sections": found}
 
 
 @dataclass(frozen=True, slots=True)

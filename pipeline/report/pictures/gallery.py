@@ -1,6 +1,6 @@
-"""Gallery: results shown as pictures, chosen by id, test images first, never by how well they came out."""
+"""Gallery: results shown as pictures: images that are named, then others by id, test images first."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,9 +50,9 @@ class Overlay:
 
 
 def results_to_show(
-    table: pd.DataFrame, result: Result, *, measured: Mapping[str, str], most: int
+    table: pd.DataFrame, result: Result, *, measured: Mapping[str, str], most: int, first: Sequence[str] = ()
 ) -> list[dict[Any, Any]]:
-    """Rows of the images table that have results: test, then predict, then validation; by id within each.
+    """Rows of the images table that have results: those ``first``, then test, predict and validation; by id within each.
 
     ``measured`` is the split in which each image of the result was measured: a model of a fold, or an ensemble of
     several, learned from images that validate others, and what was learned from is not shown.
@@ -62,8 +62,12 @@ def results_to_show(
     held = table[table["image_id"].isin([*result.probability]) & table["image_id"].isin([*result.segmentation])]
     held = held[held["split"].isin(SHOWN_SPLITS)]
     order = held["split"].map({split: at for at, split in enumerate(SHOWN_SPLITS)})
-    chosen = held.assign(order=order).sort_values(["order", "image_id"]).head(most)
-    return chosen.to_dict("records")
+    by_id = held.assign(order=order).sort_values(["order", "image_id"])
+    named = by_id["image_id"].astype(str).map({image: at for at, image in enumerate(first)})
+    ahead = by_id[named.notna()].assign(named=named).sort_values("named").drop(columns="named")
+    # The images by id are those that they would be without the others.
+    rest = by_id.head(most)
+    return pd.concat([ahead, rest[~rest["image_id"].isin(ahead["image_id"])]]).to_dict("records")
 
 
 @dataclass(frozen=True, slots=True)

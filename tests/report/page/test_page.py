@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from pipeline.report.page.page import SUMMARY_FIELDS, Outputs, write_index, writ
 from pipeline.report.page.sections.normalisation import PAIRS
 from pipeline.report.page.sections.table import SECTIONS
 from pipeline.report.page.times_page import Noted
+from pipeline.report.pictures.gallery import results_to_show
 from pipeline.report.pictures.pairs import NEAR_SIDE
 from pipeline.stores.documents import json_text
 from pipeline.stores.job import Job
@@ -175,7 +177,8 @@ def test_every_picture_exists_and_nothing_comes_from_a_network(written):
 
 def test_the_navigation_links_the_sections_of_the_page_in_the_order_of_their_table(written):
     names = [each.name for each in SECTIONS]
-    linked = [link[1:] for link in written[1].links if link.startswith("#") and not link.startswith("#overlay-")]
+    anchors = [link[1:] for link in written[1].links if link.startswith("#") and not link.startswith("#overlay-")]
+    linked = list(dict.fromkeys(anchors))
     assert linked == [name for name in names if name not in {"stains", "borders", "times"}]
     assert [name for name in written[1].ids if name in names] == linked
 
@@ -224,7 +227,35 @@ def test_an_image_without_truth_shows_its_prediction_only(written):
 
 def test_test_images_are_shown_first(written):
     shown = list(dict.fromkeys(source.split(".")[1] for source in written[1].sources if ".whole." in source))
-    assert shown == ["eye_03", "eye_04", "eye_05", "eye_02"]
+    assert set(shown[:2]) == {"eye_03", "eye_04"}
+    assert shown[2:] == ["eye_05", "eye_02"]
+
+
+def test_the_first_screen_holds_the_scores_beside_the_trivial_answer_and_leads_to_the_extremes(world, chosen, written):
+    folder, page = written
+    text = (folder / "index.html").read_text()
+    first = Reader()
+    first.feed(text.split('<section id="first"')[1].split("</section>")[0])
+    part = chosen[chosen.split == "test"].pivot_table(
+        index="class_code", columns="measure", values="value", observed=True
+    )
+    rows = {row[0].split()[0]: row[1:] for row in first.rows if row}
+    assert set(rows) == set(world.record.codes)
+    for code in ("MA", "EX", "OD"):
+        names = ("dice_pooled", "dice_everywhere_pooled", "ap_pooled", "lesion_sensitivity_pooled")
+        assert rows[code][:4] == [f"{part.loc[code, name]:.3f}" for name in names]
+    assert rows["SE"][0] == "–"
+    linked = [link for link in first.links if link.startswith("#overlay-")]
+    assert len(linked) == 2
+    assert {link[1:] for link in linked} <= set(page.ids)
+    assert {"Best", "Worst"} <= set(first.text)
+
+
+def test_images_that_are_named_come_first_and_take_no_place_of_the_others():
+    table = pd.DataFrame({"image_id": list("abcd"), "split": "test"})
+    result = SimpleNamespace(probability=dict.fromkeys("abcd"), segmentation=dict.fromkeys("abcd"))
+    found = results_to_show(table, result, measured=dict.fromkeys("abcd", "test"), most=2, first=["d", "a", "gone"])
+    assert [row["image_id"] for row in found] == ["d", "a", "b"]
 
 
 def test_patch_counts_are_those_of_the_index(world, written):

@@ -1,20 +1,25 @@
 """Section on overlays: prediction, errors and probability of some images over their pictures, with a legend."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
+
+import pandas as pd
 
 from pipeline import stores
 from pipeline.config.manifest import DatasetRecord
 from pipeline.report.page.facts import Facts
 from pipeline.report.page.sections.images import flags
-from pipeline.report.page.tables.cells import Table, chips
-from pipeline.report.page.tables.results import results_table
+from pipeline.report.page.tables.cells import Table, chips, number
+from pipeline.report.page.tables.results import ImageScore, extremes, image_scores, results_table
 from pipeline.report.pictures import gallery
 from pipeline.report.pictures.canvas import colour_code
 from pipeline.report.pictures.overlays import ERROR_COLOURS
+from pipeline.report.pictures.store_pictures import Shot
 
-__all__ = ["overlays_section"]
+__all__ = ["Extreme", "overlays_section"]
 
 ERROR_NAMES = {
     "hit": "true positive",
@@ -30,12 +35,13 @@ def _held(overlay: gallery.Overlay) -> str:
     return f"holds {', '.join(overlay.codes)}" if overlay.codes else "holds no class"
 
 
-def _shown(facts: Facts) -> list[gallery.Overlay]:
+def _shown(facts: Facts, *, first: Sequence[str]) -> list[gallery.Overlay]:
     if facts.choice is None:
         return []
     result = facts.choice.result
     images = stores.read_table(result.metrics_images)
     measured = dict(zip(images["image_id"].astype(str), images["split"].astype(str), strict=True))
+    rows = gallery.results_to_show(facts.table, result, measured=measured, most=facts.config.images, first=first)
     return [
         gallery.overlay(
             row,
@@ -45,21 +51,45 @@ def _shown(facts: Facts) -> list[gallery.Overlay]:
             folder=facts.folder,
             side=facts.config.picture_side,
         )
-        for row in gallery.results_to_show(facts.table, result, measured=measured, most=facts.config.images)
+        for row in rows
     ]
 
 
-def _every_image(facts: Facts, *, linked: Sequence[str]) -> Table | None:
+def _every_image(facts: Facts, scores: Sequence[ImageScore], *, linked: Sequence[str]) -> Table | None:
     """Table of all measured images; None where nothing was measured."""
-    if facts.choice is None:
-        return None
-    rows = stores.read_table(facts.choice.result.metrics_images)
-    if rows.empty:
+    if facts.choice is None or not scores:
         return None
     noted = Counter(image for image, _ in flags(facts.inputs.normalized, facts.stained))
-    return results_table(
-        rows, facts.record, flags=noted, shown=facts.choice.result.name, linked=linked, pages=facts.inputs.pages
-    )
+    return results_table(scores, flags=noted, shown=facts.choice.result.name, linked=linked, pages=facts.inputs.pages)
+
+
+@dataclass(frozen=True, slots=True)
+class Extreme:
+    """Image of the best, the median or the worst Dice."""
+
+    name: str
+    score: ImageScore
+    shot: Shot
+    """Its errors, else its prediction."""
+    href: str
+    """Place of its overlays on the page."""
+
+    @property
+    def text(self) -> str:
+        """Its score, in words."""
+        each = self.score
+        regions = f"{each.found} of {each.lesions} lesions found, {each.false} false"
+        return f"Dice {number(each.dice)}; {regions}"
+
+
+def _extremes(named: Mapping[str, ImageScore], shots: Sequence[gallery.Overlay]) -> list[Extreme]:
+    by_image = {each.image_id: each.whole for each in shots}
+    found = []
+    for name, score in named.items():
+        if whole := by_image.get(score.image):
+            kinds = sorted(whole, key=lambda shot: ("errors" not in shot.name, "prediction" not in shot.name))
+            found.append(Extreme(name, score, kinds[0], f"#overlay-{quote(score.image)}"))
+    return found
 
 
 def _legends(record: DatasetRecord) -> dict[str, Any]:
@@ -75,13 +105,25 @@ def _legends(record: DatasetRecord) -> dict[str, Any]:
 
 def overlays_section(facts: Facts) -> dict[str, Any]:
     """Content of the section on overlays, its pictures written."""
-    shots, pages = _shown(facts), facts.inputs.pages
-    overlays = [{"overlay": found, "text": _held(found), "href": pages.get(found.image_id, "")} for found in shots]
-    shown = facts.choice.result.name if facts.choice else ""
-    ids = [found.image_id for found in shots]
+    measured = facts.choice is not None and bool(facts.split)
+    rows = stores.read_table(facts.choice.result.metrics_images) if facts.choice and measured else pd.DataFrame()
+    scores = image_scores(rows, facts.record) if len(rows) else []
+    named = extremes(scores, split=facts.split)
+    shots, pages = _shown(facts, first=[each.image for each in named.values()]), facts.inputs.pages
+    badges = {each.image: name for name, each in named.items()}
+    overlays = [
+        {
+            "overlay": found,
+            "text": _held(found),
+            "href": pages.get(found.image_id, ""),
+            "rank": badges.get(found.image_id, ""),
+        }
+        for found in shots
+    ]
     return {
         "overlays": overlays,
-        "shown": shown,
-        "every_image": _every_image(facts, linked=ids),
+        "extremes": _extremes(named, shots),
+        "shown": facts.choice.result.name if facts.choice else "",
+        "every_image": _every_image(facts, scores, linked=[found.image_id for found in shots]),
         **_legends(facts.record),
     }

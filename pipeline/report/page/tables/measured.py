@@ -14,9 +14,18 @@ NO_TRUTH = "no image of this split holds the class"
 
 
 def value_cell(
-    rows: pd.DataFrame, measure: str, *, digits: int = 3, bar: bool = False, undefined: str = NO_TRUTH
+    rows: pd.DataFrame,
+    measure: str,
+    *,
+    digits: int = 3,
+    bar: bool = False,
+    undefined: str = NO_TRUTH,
+    trivial: bool = True,
 ) -> Cell:
-    """Cell of a measure with its interval, from the summary rows of one class or average; ``undefined`` says why it may be."""
+    """Cell of a measure with its interval, from the summary rows of one class or average.
+
+    ``undefined`` says why it may be, ``trivial`` whether the trivial answers stand under it.
+    """
     found = rows[rows["measure"] == measure]
     if not len(found):
         return Cell(DASH, hint="not measured")
@@ -25,8 +34,9 @@ def value_cell(
     if math.isnan(value):
         return Cell(DASH, hint=f"undefined: {undefined}")
     between = "" if math.isnan(low) else f"{low:.{digits}f} – {high:.{digits}f}"
-    trivial = rows.loc[rows["measure"] == TRIVIAL.get(measure, ""), "value"]
-    note = ", ".join(filter(None, (between, trivial_note(float(trivial.iloc[0])) if len(trivial) else "")))
+    beside = rows.loc[rows["measure"] == TRIVIAL.get(measure, ""), "value"]
+    words = trivial_note(float(beside.iloc[0])) if trivial and len(beside) else ""
+    note = ", ".join(filter(None, (between, words)))
     return Cell(number(value, digits=digits), hint=str(row["label"]), note=note, share=value if bar else None)
 
 

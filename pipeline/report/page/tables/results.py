@@ -1,7 +1,7 @@
 """Table of the results of every measured image, the worst first."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -11,7 +11,7 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.report.measures.summary import grids_of, on_grid
 from pipeline.report.page.tables.cells import Cell, Table, counted, number, text_cell
 
-__all__ = ["results_table"]
+__all__ = ["ImageScore", "extremes", "image_scores", "results_table"]
 
 NUMBERS = (
     ("Dice", "mean over the lesion classes that the image holds"),
@@ -24,9 +24,49 @@ NUMBERS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class ImageScore:
+    """Scores of one image over the lesion classes, or all classes where none is a lesion."""
+
+    image: str
+    split: str
+    group: str
+    dice: float
+    """Mean over the classes that the image holds; NaN where it holds none."""
+    ap: float
+    lesions: int
+    found: int
+    false: int
+
+
+def image_scores(rows: pd.DataFrame, record: DatasetRecord) -> list[ImageScore]:
+    """Scores of every measured image, worst Dice first and images without lesions last.
+
+    Parameters
+    ----------
+    rows
+        Rows of ``measures.image_rows.IMAGE_COLUMNS`` of one result.
+    record
+        Classes; anatomy is left out where there is anything else.
+    """
+    lesions = [each.code for each in record.classes if each.kind != "anatomy"] or list(record.codes)
+    own = on_grid(rows, grids_of(rows)[0]) if len(rows) else rows
+    own = own[own["class_code"].astype(str).isin(lesions)]
+    found = [_of_image(str(image), part) for image, part in own.groupby("image_id", observed=True, sort=True)]
+    return sorted(found, key=lambda each: (math.isnan(each.dice), each.dice, each.image))
+
+
+def extremes(scores: Sequence[ImageScore], *, split: str) -> dict[str, ImageScore]:
+    """Images of the best, the median and the worst Dice of a split, each only once; the lower one of two in the middle."""
+    own = [each for each in scores if each.split == split and not math.isnan(each.dice)]
+    if len(own) < 2:
+        return {"the only one": own[0]} if own else {}
+    found = {"best": own[-1], "median": own[(len(own) - 1) // 2], "worst": own[0]}
+    return {name: each for name, each in found.items() if name != "median" or len(own) > 2}
+
+
 def results_table(
-    rows: pd.DataFrame,
-    record: DatasetRecord,
+    scores: Sequence[ImageScore],
     *,
     flags: Mapping[str, int],
     shown: str,
@@ -37,10 +77,8 @@ def results_table(
 
     Parameters
     ----------
-    rows
-        Rows of ``measures.image_rows.IMAGE_COLUMNS`` of one result.
-    record
-        Classes; anatomy is left out where there is anything else.
+    scores
+        Of `image_scores`.
     flags
         Image id → number of its flags.
     shown
@@ -50,13 +88,8 @@ def results_table(
     pages
         Image id → link to its own page, which goes before the overlays.
     """
-    lesions = [each.code for each in record.classes if each.kind != "anatomy"] or list(record.codes)
-    own = on_grid(rows, grids_of(rows)[0]) if len(rows) else rows
-    own = own[own["class_code"].astype(str).isin(lesions)]
-    found = [_of_image(str(image), part) for image, part in own.groupby("image_id", observed=True, sort=True)]
-    ordered = sorted(found, key=lambda each: (math.isnan(each.dice), each.dice, each.image))
     links = {image: f"#overlay-{quote(image)}" for image in linked} | dict(pages or {})
-    cells = tuple(_cells(each, flags=flags.get(each.image, 0), href=links.get(each.image, "")) for each in ordered)
+    cells = tuple(_cells(each, flags=flags.get(each.image, 0), href=links.get(each.image, "")) for each in scores)
     note = "An image without lesions has neither Dice nor AUPR; every region predicted there is false."
     caption = f"All {counted(len(cells))} measured images, {shown}, worst Dice first"
     head = (
@@ -66,26 +99,14 @@ def results_table(
     return Table(caption, head, cells, (note,))
 
 
-@dataclass(frozen=True, slots=True)
-class _OfImage:
-    image: str
-    split: str
-    group: str
-    dice: float
-    ap: float
-    lesions: int
-    found: int
-    false: int
-
-
-def _of_image(image: str, part: pd.DataFrame) -> _OfImage:
+def _of_image(image: str, part: pd.DataFrame) -> ImageScore:
     first, held = part.iloc[0], part[part["truth_pixels"] > 0]
     dice, ap = (float(held[name].mean()) if len(held) else math.nan for name in ("dice", "ap"))
     lesions, found, false = (int(part[name].sum()) for name in ("lesions", "lesions_found", "false_lesions"))
-    return _OfImage(image, str(first["split"]), str(first["group_id"]), dice, ap, lesions, found, false)
+    return ImageScore(image, str(first["split"]), str(first["group_id"]), dice, ap, lesions, found, false)
 
 
-def _cells(each: _OfImage, *, flags: int, href: str) -> tuple[Cell, ...]:
+def _cells(each: ImageScore, *, flags: int, href: str) -> tuple[Cell, ...]:
     return (
         Cell(each.image, kind="text", strong=True, href=href),
         text_cell(each.split),
