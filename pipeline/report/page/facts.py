@@ -12,7 +12,7 @@ from pipeline import stores
 from pipeline.config import ReportConfig, StageConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.raw.data_warnings import DataWarning
-from pipeline.report.measures.summary import average_of
+from pipeline.report.measures.summary import NORMALISED, average_of, grids_of
 from pipeline.report.old_results import Named, old_warnings
 from pipeline.report.page.choice import MEASURED_SPLITS, Choice, choose, summaries_of, validated_alike
 from pipeline.report.page.stains import Stained, Stains, read_stains, stained_images
@@ -64,11 +64,17 @@ class Facts:
         found = self.summaries[self.choice.result.name] if self.choice else pd.DataFrame({"split": []})
         return next((split for split in MEASURED_SPLITS if (found["split"] == split).any()), "")
 
-    def average(self, average: str, measure: str) -> float:
-        """Average of the shown result on that split, by its name."""
+    @property
+    def grid(self) -> str:
+        """Grid whose numbers come first: the original's where images were rescaled."""
+        return grids_of(self.summaries[self.choice.result.name])[0] if self.choice and self.split else NORMALISED
+
+    def average(self, average: str, measure: str, *, grid: str = NORMALISED) -> float:
+        """Average of the shown result on that split and a grid, by its name."""
         if self.choice is None:
             return math.nan
-        return average_of(self.summaries[self.choice.result.name], split=self.split, average=average, measure=measure)
+        summary = self.summaries[self.choice.result.name]
+        return average_of(summary, split=self.split, average=average, measure=measure, grid=grid)
 
 
 def facts_of(

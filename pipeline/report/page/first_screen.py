@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.report.measures.summary import grids_of, on_grid
+from pipeline.report.measures.summary import on_grid
 from pipeline.report.page.facts import Facts
 from pipeline.report.page.tables.cells import Cell, Table, headings, number
 from pipeline.report.page.tables.measured import class_cell, grid_text, value_cell
@@ -13,7 +13,7 @@ __all__ = ["first_screen"]
 
 COLUMNS = (
     ("AUPR", "step-wise average precision, pixels of all images pooled", "ap_pooled", 3),
-    ("Found", "lesions found / lesions", "lesion_sensitivity_pooled", 3),
+    ("Lesions found", "lesions found / lesions", "lesion_sensitivity_pooled", 3),
     ("False per image", "false predicted regions / images measured", "false_lesions_per_image", 1),
 )
 NOTE = "Nothing marked has Dice 0. A row in colour is not above the trivial answer that marks the whole region as the class."
@@ -23,8 +23,7 @@ def _scores(facts: Facts) -> Table:
     """Table of the shown result, a row a class: its Dice, that of the trivial answer, and what it finds."""
     assert facts.choice is not None
     summary = facts.summaries[facts.choice.result.name]
-    grid = grids_of(summary)[0]
-    part, rows, marked = on_grid(summary[summary["split"] == facts.split], grid), [], set()
+    part, rows, marked = on_grid(summary[summary["split"] == facts.split], facts.grid), [], set()
     for at, each in enumerate(facts.record.classes):
         own = part[part["class_code"] == each.code]
         values = {str(row["measure"]): float(row["value"]) for row in own.to_dict("records")}
@@ -42,7 +41,7 @@ def _scores(facts: Facts) -> Table:
         ("All marked", "Dice of the trivial answer that marks the whole region as the class"),
         *[(text, hint) for text, hint, _, _ in COLUMNS],
     )
-    caption = f"{facts.split.capitalize()} images{grid_text(summary, grid)}, pixels of all of them pooled"
+    caption = f"{facts.split.capitalize()} images{grid_text(summary, facts.grid)}, pixels of all of them pooled"
     return Table(caption, head, tuple(rows), (NOTE,), frozenset(marked))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from pipeline.report.measures.summary import OVER_CLASSES, TRIVIAL
 from pipeline.report.page.facts import Facts
 from pipeline.report.page.tables.cells import counted, number
-from pipeline.report.page.tables.measured import trivial_note
+from pipeline.report.page.tables.measured import grid_text, trivial_note
 from pipeline.words import SPLITS
 
 __all__ = ["page_header"]
@@ -25,15 +25,16 @@ def _keys(facts: Facts) -> list[_Key]:
     if facts.choice is None or not facts.split:
         return keys
     lesions, split, name = facts.choice.average, facts.split, facts.choice.result.name
+    grid = grid_text(facts.summaries[name], facts.grid)
     measures = (
         (lesions, "dice_pooled", "Dice"),
         (lesions, "ap_pooled", "AUPR"),
         (OVER_CLASSES, "iou_pooled", "mIoU without background"),
     )
     for average, measure, text in measures:
-        trivial = trivial_note(facts.average(average, TRIVIAL[measure])) if measure in TRIVIAL else ""
-        what = f"{text}, {average}, pooled over {split} images ({name})" + (f"; {trivial}" if trivial else "")
-        keys.append(_Key(number(facts.average(average, measure)), what))
+        trivial = trivial_note(facts.average(average, TRIVIAL[measure], grid=facts.grid)) if measure in TRIVIAL else ""
+        what = f"{text}, {average}, pooled over {split} images{grid} ({name})" + (f"; {trivial}" if trivial else "")
+        keys.append(_Key(number(facts.average(average, measure, grid=facts.grid)), what))
     return keys
 
 

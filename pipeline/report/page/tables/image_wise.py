@@ -36,7 +36,10 @@ def image_wise_table(summary: pd.DataFrame, record: DatasetRecord, *, split: str
         own = part[part["class_code"] == each.code]
         held, looked = (int(own[name].iloc[0]) if len(own) else 0 for name in ("images_with_truth", "images"))
         one_side = "all images hold the class" if held else "no image holds the class"
-        cells = (value_cell(own, RANKED[2], undefined=one_side), *(value_cell(own, name) for _, _, name in CALIBRATED))
+        cells = (
+            value_cell(own, RANKED[2], undefined=one_side),
+            *(value_cell(own, name, digits=4) for _, _, name in CALIBRATED),
+        )
         rows.append((class_cell(each, record), Cell(counted(held)), Cell(counted(looked - held)), *cells))
     head = headings("Class", *COUNTS, *[(text, hint) for text, hint, _ in (RANKED, *CALIBRATED)])
     return Table(

@@ -60,7 +60,7 @@ def extremes(scores: Sequence[ImageScore], *, split: str) -> dict[str, ImageScor
     """Images of the best, the median and the worst Dice of a split, each only once; the lower one of two in the middle."""
     own = [each for each in scores if each.split == split and not math.isnan(each.dice)]
     if len(own) < 2:
-        return {"the only one": own[0]} if own else {}
+        return {"only": own[0]} if own else {}
     found = {"best": own[-1], "median": own[(len(own) - 1) // 2], "worst": own[0]}
     return {name: each for name, each in found.items() if name != "median" or len(own) > 2}
 
