@@ -62,12 +62,10 @@ def results_to_show(
     held = table[table["image_id"].isin([*result.probability]) & table["image_id"].isin([*result.segmentation])]
     held = held[held["split"].isin(SHOWN_SPLITS)]
     order = held["split"].map({split: at for at, split in enumerate(SHOWN_SPLITS)})
-    by_id = held.assign(order=order).sort_values(["order", "image_id"])
-    named = by_id["image_id"].astype(str).map({image: at for at, image in enumerate(first)})
-    ahead = by_id[named.notna()].assign(named=named).sort_values("named").drop(columns="named")
+    by_id = held.assign(order=order).sort_values(["order", "image_id"]).to_dict("records")
+    ahead = [row for image in first for row in by_id if row["image_id"] == image]
     # The images by id are those that they would be without the others.
-    rest = by_id.head(most)
-    return pd.concat([ahead, rest[~rest["image_id"].isin(ahead["image_id"])]]).to_dict("records")
+    return [*ahead, *(row for row in by_id[:most] if row["image_id"] not in first)]
 
 
 @dataclass(frozen=True, slots=True)
