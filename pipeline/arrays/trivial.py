@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from pipeline.arrays.metrics import Counts
 
-__all__ = ["NEARLY_ALL", "Region", "Verdict", "everywhere", "nowhere", "trivial_dice", "verdict"]
+__all__ = ["NEARLY_ALL", "Region", "Verdict", "dice_everywhere", "everywhere", "nowhere", "trivial_dice", "verdict"]
 
 NEARLY_ALL = 0.95
 """Share of the region from which on a class is everywhere."""
@@ -49,6 +49,15 @@ def everywhere(counts: Counts, region: Region) -> Counts:
     return Counts(region.truth, free, beyond, total - region.pixels - beyond)
 
 
+def dice_everywhere(counts: Counts, region: Region) -> float:
+    """Dice of the answer that marks all of the region, or all of the picture where that is better.
+
+    The picture is better where much of the truth lies beyond the region.
+    """
+    picture = Counts(counts.truth, counts.fp + counts.tn, 0, 0)
+    return max(everywhere(counts, region).dice, picture.dice)
+
+
 def nowhere(counts: Counts) -> Counts:
     """Counts of the answer that marks no pixel; from those of any prediction on the same pixels."""
     return Counts(0, 0, counts.truth, counts.fp + counts.tn)
@@ -56,7 +65,7 @@ def nowhere(counts: Counts) -> Counts:
 
 def trivial_dice(counts: Counts, region: Region) -> float:
     """Dice of the better trivial answer; NaN without truth."""
-    return max(everywhere(counts, region).dice, nowhere(counts).dice) if counts.truth else math.nan
+    return max(dice_everywhere(counts, region), nowhere(counts).dice) if counts.truth else math.nan
 
 
 def verdict(counts: Counts, region: Region) -> Verdict | None:

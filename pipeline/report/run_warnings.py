@@ -38,7 +38,7 @@ SAID: Mapping[Verdict, Callable[[Counts, Region], str]] = {
         f" (Dice {counts.dice:.3f}, all marked {trivial_dice(counts, region):.3f})"
     ),
     "not_above": lambda counts, region: (
-        f"Dice {counts.dice:.3f} is not above the {trivial_dice(counts, region):.3f} of marking all of the region"
+        f"Dice {counts.dice:.3f} is not above the {trivial_dice(counts, region):.3f} of marking everything"
     ),
 }
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.arrays.metrics import Counts, counts
-from pipeline.arrays.trivial import Region, everywhere, nowhere, trivial_dice, verdict
+from pipeline.arrays.trivial import Region, dice_everywhere, everywhere, nowhere, trivial_dice, verdict
 from pipeline.seeds import stream
 
 
@@ -35,6 +35,14 @@ def test_trivial_answers_of_images_add_up_to_those_of_all_their_pixels():
 def test_marking_everything_has_the_dice_that_follows_from_the_share_of_the_truth():
     found, region = Counts(tp=10, fp=0, fn=50, tn=40), Region(pixels=100, truth=60, predicted=10)
     assert trivial_dice(found, region) == pytest.approx(2 * 0.6 / 1.6)
+
+
+def test_marking_the_picture_counts_where_truth_lies_beyond_the_region():
+    found = Counts(tp=60, fp=40)  # a model that marks everything, and no better than that
+    assert dice_everywhere(found, Region(pixels=60, truth=40, predicted=60)) == found.dice == 0.75
+    assert verdict(found, Region(pixels=60, truth=59, predicted=40)) == "not_above"
+    inside = Region(pixels=80, truth=60)
+    assert dice_everywhere(found, inside) == everywhere(found, inside).dice > 0.75
 
 
 @pytest.mark.parametrize(

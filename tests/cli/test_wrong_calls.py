@@ -18,6 +18,7 @@ from pipeline.raw.datasets.listing import images_of_run
 from tests.cli.wrong import RECORD, write_folder
 
 PROJECT = Path(__file__).parents[2]
+SHIPPED = load_yaml(PROJECT / "stages" / "config.yaml")
 DEEP = "{a: " * 400 + "1" + "}" * 400
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{chr(98 + at)}: &{chr(98 + at)} [{', '.join(['*' + chr(97 + at)] * 10)}]\n" for at in range(9)
@@ -130,11 +131,10 @@ def checked(capsys, *arguments):
 def planned(*given, files=("run.yaml",)):
     """What the door of the workflow says: files as Snakemake merges them, and its own reading of ``--config``."""
     try:
-        shipped = load_yaml(PROJECT / "stages" / "config.yaml")
         arguments = parse_config(list(given))
         own = functools.reduce(merge, [*map(load_yaml, map(Path, files)), arguments])
         _, runs = plan_run(
-            shipped, with_command_line(own, arguments), shipped_manifest=PROJECT / "datasets_manifest.yaml"
+            SHIPPED, with_command_line(own, arguments), shipped_manifest=PROJECT / "datasets_manifest.yaml"
         )
         for run in runs:
             images_of_run(run)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipeline.arrays.calibration import expected_error, mean_bin_error, reliability
 from pipeline.arrays.metrics import Counts, Histogram, average_precision, threshold_counts, trapezoid_aupr
 from pipeline.arrays.roc import images_histogram, roc_auc
-from pipeline.arrays.trivial import Region, everywhere, nowhere
+from pipeline.arrays.trivial import Region, dice_everywhere, nowhere
 from pipeline.report.measures.lesion_wise import COUNTS, lesion_scores
 from pipeline.report.measures.surfaces import IMAGE_MEANS, surface_scores
 from pipeline.words import BACKGROUND
@@ -153,13 +153,13 @@ def _lesions(rows: pd.DataFrame) -> dict[str, float]:
 
 
 def _trivial(pooled: Counts, rows: pd.DataFrame) -> dict[str, float]:
-    """Dice of the answers that mark the whole roi, or nothing: pooled, and mean over images."""
+    """Dice of the answers that mark everything, or nothing: pooled, and mean over images."""
     if not {*_REGION, *_TRIVIAL} <= set(rows):
         return {f"{name}_{how}": math.nan for name in _TRIVIAL for how in ("pooled", "image_mean")}
     region = Region(*(int(rows[name].sum()) for name in _REGION))
     means = {f"{name}_image_mean": float(rows[name].mean()) for name in _TRIVIAL}
     return {
-        "dice_everywhere_pooled": everywhere(pooled, region).dice,
+        "dice_everywhere_pooled": dice_everywhere(pooled, region),
         "dice_nowhere_pooled": nowhere(pooled).dice,
         **means,
     }

@@ -9,7 +9,7 @@ import pandas as pd
 from pipeline.arrays.calibration import expected_error, reliability, reliability_curve
 from pipeline.arrays.metrics import Histogram, average_precision, threshold_counts, trapezoid_aupr
 from pipeline.arrays.roc import highest_probability
-from pipeline.arrays.trivial import everywhere, nowhere
+from pipeline.arrays.trivial import dice_everywhere, nowhere
 from pipeline.report.measures.averages import count_table
 from pipeline.report.measures.image import ImageMeasure
 from pipeline.report.measures.lesion_wise import COUNTS, froc, lesion_counts, lesion_table
@@ -54,7 +54,7 @@ IMAGE_COLUMNS = {
 """One row per grid, image and class. Counts are pixels of the grid that are not ignored: `normalised`, and where images were
 rescaled `original` beside it. `false_positive_area` is `fp` where the image does not hold the class, else 0; ratios are NaN
 where undefined; `threshold` is NaN for the background. `dice_everywhere` and `dice_nowhere` are those of the trivial answers
-that mark every pixel of the roi, or none; for the background `*_in_roi` and `roi_pixels` are of the whole image. Lesions are counted by the rule of
+that mark every pixel of the roi (of the image where that scores more), or none; for the background `*_in_roi` and `roi_pixels` are of the whole image. Lesions are counted by the rule of
 `pipeline.arrays.matching`; the background has none. `ece` is the expected calibration error, NaN without truth;
 `highest_probability` is that of any pixel that counts, by which images are ranked for the image-wise AUC. Columns of borders are those of `surfaces`."""
 
@@ -90,7 +90,7 @@ def image_rows(measured: list[Measured], thresholds: Mapping[str, float]) -> pd.
         roi_pixels=[each.pixels for each in regions],
         truth_in_roi=[each.truth for each in regions],
         predicted_in_roi=[each.predicted for each in regions],
-        dice_everywhere=[everywhere(count, region).dice for count, region in zip(counts, regions, strict=True)],
+        dice_everywhere=[dice_everywhere(count, region) for count, region in zip(counts, regions, strict=True)],
         dice_nowhere=[nowhere(count).dice for count in counts],
         ap=[math.nan if each is None else average_precision(each) for each in found],
         aupr11=[math.nan if each is None else trapezoid_aupr(threshold_counts(each)) for each in found],

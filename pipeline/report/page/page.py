@@ -190,7 +190,10 @@ def _side_by_side(rows: Mapping[str, Mapping[str, Any]]) -> Table:
         text_cell("Model / fusion"),
         text_cell("Measured on"),
         Cell("Dice, lesions", hint="pixels pooled, mean over lesions"),
-        Cell("All marked", hint="Dice, lesions, of the trivial answer that marks the whole roi; none marked gives 0"),
+        Cell(
+            "All marked",
+            hint="Dice, lesions, of the trivial answer that marks the whole roi, or image; none marked gives 0",
+        ),
         Cell("AUPR, lesions", hint="pixels pooled, mean over lesions"),
         Cell("Dice, classes", hint="pixels pooled, mean over classes"),
         Cell("mIoU", hint="pixels pooled, mean over classes without background"),
