@@ -72,6 +72,14 @@ FUNDUS = {
 PINK = {
     "normalized": {"stain": {"least_tissue": 500}, "strip_columns": 128},
     "index": {"samplings": {"balanced": {"patch": 64, "total": 8, "negatives": "anywhere"}}},
+    "model": {
+        "models": {
+            "unet": {
+                "augmentation": [{"name": name} for name in ("turns", "flips", "stain", "brightness_contrast")],
+                "select_by": "dice",
+            }
+        }
+    },
     "probability": {"fusions": ["max"]},
 }
 TINY = {**FUNDUS, "datasets": ["tiny", "pink"], "overrides": {"pink": PINK}}
