@@ -28,6 +28,9 @@ SAMPLED, VALUES_SAMPLED = 3, 12
 MOST_VALUES = 32
 """Values of a label image at most; a mask may have more, by JPEG noise, where two of them hold nearly all pixels."""
 TWO_VALUED = 0.9
+NOISE, BYTE = 16, 255
+GREY = 8
+"""Difference of the channels of a grey picture at most, by the rounding of JPEG."""
 LEAST_OBJECTS, MOSTLY = 5, 0.9
 SIDE = 768
 """Pixels of the longer side of a picture that is looked at, about."""
@@ -77,7 +80,7 @@ def contents_of(root: Path, paths: Sequence[str]) -> Contents:
         values = sorted({value for path in looked_at for value in _values(root / path)})
         numbered = len(values) > LEAST_OBJECTS and _are_numbers([root / path for path in spread(looked_at, SAMPLED)])
     except ImageRejected as problem:
-        return Contents("unreadable", problem=str(problem))
+        return Contents("unreadable", problem=str(problem).splitlines()[0])
     return Contents("truth", tuple(values), len(looked_at), numbered=numbered)
 
 
@@ -105,12 +108,22 @@ def _are_numbers(paths: Sequence[Path]) -> bool:
 
 
 def _kind(path: Path) -> Literal["picture", "truth", "slide"]:
-    with open_picture(path) as source:
-        if len(source.levels) > 1 and source.levels[0][0] * source.levels[0][1] > LARGEST:
-            return "slide"
-    pixels = small_picture(path)
-    grey = np.ptp(pixels, axis=2).max(axis=None, initial=0) <= 8
-    colours, counts = np.unique(pixels.reshape(-1, 3) if not grey else pixels[..., 0], axis=0, return_counts=True)
+    try:
+        with open_picture(path) as source:
+            if len(source.levels) > 1 and source.levels[0][0] * source.levels[0][1] > LARGEST:
+                return "slide"
+        return _kind_of(small_picture(path))
+    except ImageRejected:
+        with open_values(path):  # of a type that no picture has, such as 32 bits
+            return "truth"
+
+
+def _kind_of(pixels: NDArray[np.uint8]) -> Literal["picture", "truth"]:
+    grey = int(np.ptp(pixels, axis=2).max(initial=0)) <= GREY
+    if grey:
+        colours, counts = np.unique(pixels[..., 0], return_counts=True)
+    else:
+        colours, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_counts=True)
     two = np.sort(counts)[-2:].sum() / max(counts.sum(), 1)
     # A photograph with a wide black border is no mask: it is coloured. A grey one has a few values only as truth.
     return "truth" if len(colours) <= MOST_VALUES or (grey and two >= TWO_VALUED) else "picture"
@@ -149,4 +162,9 @@ def _values(path: Path) -> set[int]:
     with open_values(path, labels=True) as source:
         counts = count_values(source, path=path)
     found = {int(value) for value in counts.values}
-    return found if len(found) <= MOST_VALUES else {0, 255}
+    top = max(found, default=0)
+    low, high = counts.values <= NOISE, counts.values >= top - NOISE
+    mostly = counts.pixels[low | high].sum() >= TWO_VALUED * counts.pixels.sum()
+    if top > 2 * NOISE and min(np.count_nonzero(low), np.count_nonzero(high)) > 1 and mostly:
+        return {0, BYTE}  # values around 0 and around the top: a JPEG has been there
+    return found if len(found) <= MOST_VALUES else {0, BYTE}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -196,6 +197,23 @@ def test_pictures_without_truth_can_be_described_and_no_pictures_are_refused(tmp
     save(tmp_path / "a.png", picture(1))
     _, _, record = inspected(tmp_path)
     assert [each.annotated for each in listed(tmp_path, record)] == [False]
+
+
+def test_masks_with_noise_or_of_other_types_are_truth(tmp_path):
+    noisy = np.clip(
+        mask().astype(int)
+        + stream(1, "test").integers(-9, 9, (SIDE, SIDE)) * (stream(2, "test").random((SIDE, SIDE)) < 0.05),
+        0,
+        255,
+    )
+    for at in range(3):
+        save(tmp_path / "images" / f"a{at}.png", picture(at))
+        save(tmp_path / "noisy" / f"a{at}_EX.png", noisy.astype(np.uint8))
+        (tmp_path / "wide").mkdir(exist_ok=True)
+        tifffile.imwrite(tmp_path / "wide" / f"a{at}_HE.tif", mask(1).astype(np.uint32))
+    _, _, record = inspected(tmp_path)
+    assert record.codes == ("EX", "HE")
+    assert all(len(each.masks) == 2 for each in listed(tmp_path, record))
 
 
 def test_the_world_is_told_by_dark_corners(tmp_path):
