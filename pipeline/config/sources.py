@@ -1,6 +1,7 @@
 """Sources of the parameters of a data set: which file, option, recipe or override each value comes from."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,10 @@ __all__ = ["DEFAULT", "outdone_sentences", "sourced_values"]
 
 DEFAULT = "default"
 """Source of a value that nobody gives."""
+EXPERIMENTS = "experiments"
+"""Source of a model that a comparison adds."""
+BY_FOLD = (("model", "models"), ("index", "samplings"))
+FOLD = re.compile(r"\.fold\d+$")
 MOST_SAID = 5
 """Values without effect that are named."""
 LONGEST = 100
@@ -33,9 +38,35 @@ def sourced_values(run: DatasetRun, given: Sequence[Layer]) -> list[tuple[str, A
         they are merged.
     """
     parts = _parts(run, given)
-    marks = _marks(parts, given)
-    leaves = _leaves(run.config.model_dump(mode="json"))
-    return [(".".join(place), value, _source(place, marks, parts)) for place, value in leaves]
+    marks, written = _marks(parts, given), merged_parts(parts, known=known_samplings(given))
+    arms = {model for arm in run.arms for model in arm.models}
+    found = []
+    for place, value in _leaves(run.config.model_dump(mode="json")):
+        own = _named(place, marks)
+        source = EXPERIMENTS if place[2:3] and place[2] in arms - _names(marks, place) else _source(own, marks, parts)
+        found.append((".".join(place), value, _with_word(source, _at(written, own), value)))
+    return found
+
+
+def _names(marks: Tree, place: Place) -> set[str]:
+    """Names of models, ensembles or samplings beside a value of one of them."""
+    found = _at(marks, place[:2])
+    return set(found) if isinstance(found, Mapping) else set()
+
+
+def _named(place: Place, marks: Tree) -> Place:
+    """Place where a value of a model or a sampling of a fold is written: that of the one for all folds."""
+    if place[:2] not in BY_FOLD or place[2] in _names(marks, place):
+        return place
+    return (*place[:2], FOLD.sub("", place[2]), *place[3:])
+
+
+def _with_word(source: str, written: Any, value: Any) -> str:  # noqa: ANN401 any plain value
+    """Source with what is written there, where the value follows from others: such as weights from the encoder."""
+    whole = isinstance(written, list | Mapping) or isinstance(value, list | Mapping)
+    if source in (DEFAULT, EXPERIMENTS) or whole or written == value:
+        return source
+    return f"follows from others; {source} says {json.dumps(written)}"
 
 
 def _parts(run: DatasetRun, given: Sequence[Layer]) -> list[Part]:

@@ -114,3 +114,23 @@ def test_keys_of_a_value_that_was_put_in_place_of_another_are_defaults():
     found = {key: source for key, _, source in sourced_values(run, [("shipped", SHIPPED), ("mine", own)])}
     assert found["model.models.unet.augmentation.kind"] == "mine"
     assert found["model.models.unet.augmentation.probability"] == DEFAULT
+
+
+def test_values_that_follow_from_others_say_what_is_written_and_folds_where_the_one_for_all_is():
+    own = {"model": {"folds": 2, "models": {"unet": {"epochs": 7}}}}
+    (run,) = plan(own, EYE)
+    found = {key: rest for key, *rest in sourced_values(run, [("shipped", SHIPPED), ("mine", own)])}
+    assert found["raw.folds"] == [2, "follows from others; shipped says 0"]
+    assert found["model.models.unet.fold1.epochs"] == [7, "mine"]
+    assert found["model.models.unet.fold1.encoder_weights"] == ["package", 'follows from others; shipped says "auto"']
+    assert found["model.models.unet.fold1.fold"] == [1, "follows from others; shipped says -1"]
+    assert found["index.samplings.guided.fold1.total"] == [480, "shipped, overrides.fundus_sample"]
+    assert found["report.images"] == [6, "shipped"]
+
+
+def test_a_model_that_a_comparison_adds_is_shown_as_that():
+    own = {"experiments": {"study": {"dataset": EYE, "networks": ["unet", "fpn"]}}}
+    (run,) = plan(own, EYE)
+    found = {key: source for key, _, source in sourced_values(run, [("shipped", SHIPPED), ("mine", own)])}
+    assert found["model.models.fpn.network"] == "experiments"
+    assert found["model.models.unet.network"] == "shipped"
