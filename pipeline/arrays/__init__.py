@@ -3,6 +3,7 @@
 calibration       reliability curve and calibration errors of probabilities
 component_sums    connected components with sums over their pixels, strip by strip
 components        connected components of a mask of any height, strip by strip
+confusion         confusion matrix over labels
 distance          signed distance to the border of a mask
 label_map         one class a pixel where classes overlap, or the most probable one
 matching          lesion-wise matching of prediction and truth, and FROC

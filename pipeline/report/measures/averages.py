@@ -42,6 +42,7 @@ _AVERAGED = (
     "iou_pooled",
     "ap_pooled",
     "aupr11_pooled",
+    "iou_label_pooled",
     "dice_image_mean",
     "iou_image_mean",
     *(f"{name}_{how}" for how in ("pooled", "image_mean") for name in _TRIVIAL),
@@ -85,7 +86,12 @@ def count_table(rows: Iterable[tuple[str, str, str, Counts]]) -> pd.DataFrame:
     return table.astype(dict.fromkeys([*_COUNTS, _AREA], np.int64) | dict.fromkeys(measures, np.float64))
 
 
-def class_table(table: pd.DataFrame, *, histograms: Mapping[str, Histogram] | None = None) -> pd.DataFrame:
+def class_table(
+    table: pd.DataFrame,
+    *,
+    histograms: Mapping[str, Histogram] | None = None,
+    labels: Mapping[str, float] | None = None,
+) -> pd.DataFrame:
     """Scores per class of a ``count_table``, in the order in which the classes appear.
 
     Parameters
@@ -96,6 +102,8 @@ def class_table(table: pd.DataFrame, *, histograms: Mapping[str, Histogram] | No
     histograms
         Class code → histogram pooled over the same images. Classes without one get NaN for ``ap_pooled`` and
         ``aupr11_pooled``.
+    labels
+        Class code, or the background, → IoU of labels pooled over the same images, for ``iou_label_pooled``; NaN without.
 
     Returns
     -------
@@ -106,7 +114,10 @@ def class_table(table: pd.DataFrame, *, histograms: Mapping[str, Histogram] | No
     """
     groups = table.groupby("class_code", sort=False, observed=True)
     given = histograms or {}
-    return pd.DataFrame([_class_row(str(code), rows, histogram=given.get(str(code))) for code, rows in groups])
+    found = [_class_row(str(code), rows, histogram=given.get(str(code))) for code, rows in groups]
+    return pd.DataFrame(
+        [row | {"iou_label_pooled": (labels or {}).get(str(row["class_code"]), math.nan)} for row in found]
+    )
 
 
 def _class_row(code: str, rows: pd.DataFrame, *, histogram: Histogram | None) -> dict[str, str | int | float]:
@@ -198,7 +209,9 @@ def average_table(classes: pd.DataFrame, *, anatomy: Collection[str]) -> pd.Data
         )
     ]
     if (classes["class_code"] == BACKGROUND).any():
-        averages.append(mean_over_classes(classes, "iou_pooled", with_background=True))
+        averages += [
+            mean_over_classes(classes, name, with_background=True) for name in ("iou_pooled", "iou_label_pooled")
+        ]
     records = [(average.name, average.value, " ".join(average.classes), len(average.classes)) for average in averages]
     return pd.DataFrame.from_records(records, columns=["name", "value", "classes", "number"])
 

@@ -11,24 +11,28 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline import stores
+from pipeline.arrays.confusion import LabelRule, label_ious
+from pipeline.arrays.label_map import precedence
 from pipeline.arrays.surface import Ruler
 from pipeline.config import ReportConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.model.held_out import measured_split
 from pipeline.report.measures.averages import class_table
-from pipeline.report.measures.image import ImageMeasure, measure_image
+from pipeline.report.measures.image import ImageMeasure, Rules, measure_image
 from pipeline.report.measures.image_rows import (
     IMAGE_COLUMNS,
     Measured,
+    confusions,
     image_rows,
     lesion_rows,
+    pooled_confusion,
     pooled_histograms,
     reliabilities,
     responses,
@@ -54,7 +58,7 @@ from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.image_store import ignored_array, image_notes
 from pipeline.stores.job import Job
 from pipeline.stores.probability_store import open_probability
-from pipeline.words import EVALUATED_SPLITS
+from pipeline.words import BACKGROUND, EVALUATED_SPLITS
 
 __all__ = ["write_metrics"]
 
@@ -65,7 +69,7 @@ Curves: TypeAlias = dict[str, dict[str, list[list[float]]]]
 
 
 def _on_normalised(
-    paths: Mapping[str, Path], *, codes: tuple[str, ...], annotated: tuple[str, ...], match: float, ruler: Ruler
+    paths: Mapping[str, Path], *, codes: tuple[str, ...], annotated: tuple[str, ...], rules: Rules
 ) -> ImageMeasure:
     ignored = ignored_array(paths["normalized"])
     planes = {
@@ -74,7 +78,7 @@ def _on_normalised(
         "masks": stores.open_array(paths["segmentation"], "masks"),
         "probability": open_probability(paths["probability"]),
     } | ({} if ignored is None else {"ignore": ignored})
-    return measure_image(planes, codes=codes, annotated=annotated, match=match, ruler=ruler)
+    return measure_image(planes, codes=codes, annotated=annotated, rules=rules)
 
 
 def _on_original(
@@ -83,13 +87,12 @@ def _on_original(
     *,
     record: DatasetRecord,
     annotated: tuple[str, ...],
-    match: float,
-    ruler: Ruler,
+    rules: Rules,
 ) -> ImageMeasure | None:
     with original_planes(truth, paths, record=record) as planes:
         if planes is None:
             return None
-        return measure_image(planes, codes=record.codes, annotated=annotated, match=match, ruler=ruler)
+        return measure_image(planes, codes=record.codes, annotated=annotated, rules=rules)
 
 
 def _measured(
@@ -113,11 +116,15 @@ def _measured(
         annotated = tuple(code for code in record.codes if row[f"pixels_{code}"] >= 0)
         mapping = image_notes(paths["normalized"])["mapping"]
         pixel_um = mapping.get("pixel_size_um") or record.pixel_size_um
-        own = Ruler(tolerance=tolerance_px(config.surface_tolerance, pixel_um=pixel_um))
-        scaled = replace(own, height=1 / mapping["factor_y"], width=1 / mapping["factor_x"])
-        measure = _on_normalised(paths, codes=record.codes, annotated=annotated, match=config.match, ruler=scaled)
+        rules = Rules(
+            config.match,
+            Ruler(tolerance=tolerance_px(config.surface_tolerance, pixel_um=pixel_um)),
+            LabelRule(precedence(record), record.task == "multiclass"),
+        )
+        scaled = replace(rules.ruler, height=1 / mapping["factor_y"], width=1 / mapping["factor_x"])
+        measure = _on_normalised(paths, codes=record.codes, annotated=annotated, rules=replace(rules, ruler=scaled))
         original = (
-            _on_original(truths[image], paths, record=record, annotated=annotated, match=config.match, ruler=own)
+            _on_original(truths[image], paths, record=record, annotated=annotated, rules=rules)
             if image in truths
             else None
         )
@@ -147,7 +154,9 @@ def _summary(
 ) -> tuple[pd.DataFrame, dict[str, NDArray[np.float64]]]:
     """Rows of one split, and its precision-recall curves."""
     pooled = pooled_histograms(measured, record.codes)
-    classes = class_table(images, histograms=pooled)
+    matrix, _ = pooled_confusion(measured)
+    ious = {} if matrix is None else label_ious(matrix, [BACKGROUND, *record.codes])
+    classes = class_table(images, histograms=pooled, labels=ious)
     anatomy = [each.code for each in record.classes if each.kind == "anatomy"]
     averaged = {OVER_CLASSES: list(record.codes), OVER_LESIONS: [code for code in record.codes if code not in anatomy]}
     histograms = [(each.group_id, each.measure.histograms) for each in measured]
@@ -204,7 +213,7 @@ def write_metrics(
         ``measures.SUMMARY_COLUMNS`` and ``LESION_COLUMNS``. The second carries in its metadata the pooled precision-recall
         curves on the grid of the normalised images, ``curves``: split → class → ``[recall, precision]``, and ``froc``: grid
         → split → class → thresholds, sensitivity, false positives per image, and likewise ``reliability``: confidence,
-        frequency, pixels of each bin. Images that lack a store are left out.
+        frequency, pixels of each bin, and ``confusion``: labels, pixels by truth and prediction. Images that lack a store are left out.
     normalized
         Image id → store.
     truths
@@ -223,18 +232,20 @@ def write_metrics(
     planes = {"normalized": normalized, "segmentation": result.segmentation, "probability": result.probability}
     table = stores.read_table(images)
     found = list(_measured(table, record=record, planes=planes, truths=truths or {}, folds=folds, config=config))
-    rows, summaries, curves, lesions, froc, bins = [], [], {}, [], {}, {}
+    rows, summaries, curves, lesions = [], [], {}, []
+    kept: dict[str, dict[str, Any]] = {}
     for grid, measured in _by_grid(found).items():
         own, parts, drawn = _tables(measured, record=record, thresholds=cuts, config=config, seed=job.seed)
         rows.append(own.assign(grid=grid, **named))
         summaries += [part.assign(grid=grid, **named) for part in parts]
         curves[grid] = drawn
         lesions.append(lesion_rows(measured).assign(grid=grid, **named))
-        froc[grid], bins[grid] = responses(measured, record.codes), reliabilities(measured, record.codes)
+        for name, of in (("froc", responses), ("reliability", reliabilities), ("confusion", confusions)):
+            kept.setdefault(name, {})[grid] = of(measured, record.codes)
     summary = pd.concat(summaries) if summaries else pd.DataFrame()
     attributes, extra = (
         job.provenance.as_attributes(),
-        {"curves": curves[NORMALISED], "froc": froc, "reliability": bins},
+        {"curves": curves[NORMALISED], **kept},
     )
     typed = _typed(pd.concat(rows), IMAGE_COLUMNS)
     with file_in_progress(result.metrics_images) as path:

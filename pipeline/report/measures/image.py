@@ -1,13 +1,14 @@
 """Measures of one image on one grid of pixels: counts and probability histograms, block by block."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import stores
+from pipeline.arrays.confusion import Confusion, LabelRule, confusion
 from pipeline.arrays.matching import LesionMatcher, Matching
 from pipeline.arrays.metrics import Counts, Histogram, counts, probability_histogram
 from pipeline.arrays.raster import Raster
@@ -18,7 +19,19 @@ from pipeline.geometry import BLOCK, Box, aligned_boxes
 from pipeline.stores.probability_store import ProbabilityMap
 from pipeline.words import BACKGROUND
 
-__all__ = ["ImageMeasure", "measure_image"]
+__all__ = ["ImageMeasure", "Rules", "measure_image"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Rules of measures."""
+
+    match: float = 0.2
+    """Share of a lesion that must be covered, and of a predicted component that must lie on truth."""
+    ruler: Ruler = field(default_factory=Ruler)
+    """Sides of a pixel, and the tolerance of borders."""
+    labels: LabelRule | None = None
+    """How a pixel gets one label, for the confusion matrix; None for no such matrix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +50,8 @@ class ImageMeasure:
     """Class code → its lesions, and which of them are found."""
     surfaces: Mapping[str, Surfaces]
     """Class code → distances between the borders of truth and prediction."""
+    confusion: Confusion | None = None
+    """Confusion of labels; None where not every class is annotated, or nobody asked."""
 
 
 def measure_image(
@@ -44,8 +59,7 @@ def measure_image(
     *,
     codes: tuple[str, ...],
     annotated: tuple[str, ...],
-    match: float = 0.2,
-    ruler: Ruler | None = None,
+    rules: Rules | None = None,
 ) -> ImageMeasure:
     """Counts, histograms, lesions and borders of one image, compared block by block.
 
@@ -58,10 +72,8 @@ def measure_image(
         Class codes along the class axis.
     annotated
         Those that somebody looked for in this image.
-    match
-        Share of a lesion that must be covered, and of a predicted component that must lie on truth.
-    ruler
-        Sides of a pixel and the tolerance of borders; by default pixels.
+    rules
+        How lesions are matched, borders compared, and labels given.
 
     Raises
     ------
@@ -69,13 +81,15 @@ def measure_image(
         Where the arrays do not cover the same pixels.
     """
     _one_grid(planes, classes=len(codes))
+    rules = rules or Rules()
     total = dict.fromkeys([*annotated, *([BACKGROUND] if annotated == codes else [])], Counts())
     histograms: dict[str, Histogram] = {}
     outside = dict.fromkeys(annotated, 0)
     regions = dict.fromkeys(total, Region())
     height, width = planes["roi"].shape
-    matchers = {code: LesionMatcher(width, match=match) for code in annotated}
+    matchers = {code: LesionMatcher(width, match=rules.match) for code in annotated}
     borders = {code: BorderPixels(height, width) for code in annotated}
+    confused = np.zeros((len(codes) + 1,) * 2, np.int64)
     for box in aligned_boxes(height, width, BLOCK):
         block = {name: _block(plane, box) for name, plane in planes.items()}
         truth, masks, roi = (block[name] > 0 for name in ("truth", "masks", "roi"))
@@ -93,12 +107,15 @@ def measure_image(
             borders[code].add(box, truth[at], masks[at], None if within is None else ~within)
         if BACKGROUND in total:
             total[BACKGROUND] += counts(~np.logical_or.reduce(truth), ~np.logical_or.reduce(masks), within)
+            if rules.labels is not None:
+                confused += confusion(truth, masks, block["probability"], within, rule=rules.labels)
     if BACKGROUND in total:
         found = total[BACKGROUND]
         regions[BACKGROUND] = Region(found.truth + found.fp + found.tn, found.truth, found.tp + found.fp)
     lesions = {code: matcher.result() for code, matcher in matchers.items()}
-    surfaces = {code: each.result(ruler or Ruler()) for code, each in borders.items()}
-    return ImageMeasure(total, histograms, outside, regions, lesions, surfaces)
+    surfaces = {code: each.result(rules.ruler) for code, each in borders.items()}
+    matrix = confused if rules.labels is not None and BACKGROUND in total else None
+    return ImageMeasure(total, histograms, outside, regions, lesions, surfaces, matrix)
 
 
 def _region(inside: NDArray[np.bool_], truth: NDArray[np.bool_], mask: NDArray[np.bool_]) -> Region:

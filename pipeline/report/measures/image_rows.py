@@ -3,10 +3,12 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from pipeline.arrays.calibration import expected_error, reliability, reliability_curve
+from pipeline.arrays.confusion import Confusion
 from pipeline.arrays.metrics import Histogram, average_precision, threshold_counts, trapezoid_aupr
 from pipeline.arrays.roc import highest_probability
 from pipeline.arrays.trivial import dice_everywhere, nowhere
@@ -14,9 +16,19 @@ from pipeline.report.measures.averages import count_table
 from pipeline.report.measures.image import ImageMeasure
 from pipeline.report.measures.lesion_wise import COUNTS, froc, lesion_counts, lesion_table
 from pipeline.report.measures.surfaces import SURFACE_COLUMNS, surface_columns
-from pipeline.words import EVALUATED_SPLITS
+from pipeline.words import BACKGROUND, EVALUATED_SPLITS
 
-__all__ = ["IMAGE_COLUMNS", "Measured", "image_rows", "lesion_rows", "pooled_histograms", "reliabilities", "responses"]
+__all__ = [
+    "IMAGE_COLUMNS",
+    "Measured",
+    "confusions",
+    "image_rows",
+    "lesion_rows",
+    "pooled_confusion",
+    "pooled_histograms",
+    "reliabilities",
+    "responses",
+]
 
 IMAGE_COLUMNS = {
     "model": "category",
@@ -127,6 +139,22 @@ def responses(measured: list[Measured], codes: tuple[str, ...]) -> dict[str, dic
         for split in EVALUATED_SPLITS
     }
     return {split: {code: points for code, points in own.items() if points} for split, own in found.items()}
+
+
+def pooled_confusion(measured: list[Measured]) -> tuple[Confusion | None, int]:
+    """Confusion of labels over the images in which every class is annotated, and their number; None where there are none."""
+    found = [each.measure.confusion for each in measured if each.measure.confusion is not None]
+    return (sum(found[1:], start=found[0]) if found else None), len(found)
+
+
+def confusions(measured: list[Measured], codes: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """Confusion of labels by split: their names, pixels by truth and prediction, and the number of images."""
+    kept: dict[str, dict[str, Any]] = {}
+    for split in EVALUATED_SPLITS:
+        matrix, images = pooled_confusion([each for each in measured if each.split == split])
+        if matrix is not None:
+            kept[split] = {"labels": [BACKGROUND, *codes], "pixels": matrix.tolist(), "images": images}
+    return kept
 
 
 def reliabilities(measured: list[Measured], codes: tuple[str, ...]) -> dict[str, dict[str, dict[str, list[float]]]]:

@@ -58,6 +58,7 @@ MEASURES = {
     "iou_pooled": "IoU, pixels of all images pooled",
     "ap_pooled": "AUPR (step-wise average precision), pixels of all images pooled",
     "aupr11_pooled": "AUPR (trapezoid over the 11 thresholds 0, 0.1 … 1), pixels of all images pooled",
+    "iou_label_pooled": "IoU of labels, one a pixel, pixels of all images pooled",
     "precision_pooled": "precision, pixels of all images pooled",
     "recall_pooled": "recall, pixels of all images pooled",
     "dice_image_mean": "Dice, mean over images that hold the class",

@@ -14,8 +14,10 @@ from pipeline.report.measures.summary import grids_of, on_grid
 from pipeline.report.page.choice import MEASURED_SPLITS, Choice
 from pipeline.report.page.facts import Facts
 from pipeline.report.page.tables.cells import Table, counted, plain_table
+from pipeline.report.page.tables.confusion import confusion_table
 from pipeline.report.page.tables.image_wise import image_wise_table
 from pipeline.report.page.tables.lesions import lesions_table
+from pipeline.report.page.tables.measured import grid_text
 from pipeline.report.page.tables.metrics import averages_table, classes_table, comparison_table
 from pipeline.report.page.tables.surfaces import surfaces_table
 from pipeline.report.page.tables.windows import window_table
@@ -80,6 +82,14 @@ def _measured_splits(summary: pd.DataFrame) -> list[str]:
     return [split for split in MEASURED_SPLITS if (summary["split"] == split).any()]
 
 
+def _confusion(
+    found: Mapping[str, Any], summary: pd.DataFrame, record: DatasetRecord, *, split: str, grid: str
+) -> tuple[Table, ...]:
+    """Confusion of labels, where there was an image in which every class is annotated."""
+    kept = found.get(grid, {}).get(split)
+    return (confusion_table(kept, record, split=split, where=grid_text(summary, grid)),) if kept else ()
+
+
 TITLES = {"froc": "FROC", "reliability": "Reliability, pixels pooled"}
 
 
@@ -119,6 +129,7 @@ def measured(
                         lesions_table(summary, images, record, split=split, match=config.match, grid=grid),
                         surfaces_table(summary, record, split=split, tolerance=config.surface_tolerance, grid=grid),
                         image_wise_table(summary, record, split=split, grid=grid),
+                        *_confusion(kept.get("confusion", {}), summary, record, split=split, grid=grid),
                     ),
                     averages_table(summary, split=split, grid=grid),
                 )

@@ -1,6 +1,7 @@
 """Tables of the page and of the terminal.
 
 cells      cells and tables; numbers written so that they cannot be misread
+confusion   confusion matrix of classes, IoU of labels
 experiments   arms side by side, their classes, differences, published figures
 image_wise   image-wise AUC and calibration
 images     images, and images per split

@@ -1,0 +1,60 @@
+"""Confusion matrix as a table: where the pixels of each class go, with the IoU of labels and the rule under it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pipeline.arrays.confusion import label_ious
+from pipeline.config.manifest import DatasetRecord
+from pipeline.report.page.tables.cells import Cell, Table, chips, counted, headings, number, text_cell
+from pipeline.words import BACKGROUND
+
+__all__ = ["confusion_table"]
+
+BY = {
+    True: "The label of a pixel is the most probable one, background having the probability 1 − Σp, without thresholds.",
+    False: "The label of a pixel comes from the written masks; where they overlap, the first by the priority of the manifest.",
+}
+
+
+def confusion_table(kept: Mapping[str, Any], record: DatasetRecord, *, split: str, where: str = "") -> Table:
+    """Table of a confusion matrix, shares of the truth of each class.
+
+    Parameters
+    ----------
+    kept
+        ``labels``, ``pixels`` (truth by prediction) and ``images``, as `write_metrics` keeps them.
+    record
+        Classes and task.
+    split
+        Which split.
+    where
+        Words on the grid.
+    """
+    matrix, names = np.array(kept["pixels"], np.int64), list(kept["labels"])
+    order = [*range(1, len(names)), 0]
+    ious = label_ious(matrix, names)
+    rows = []
+    for at in order:
+        of_truth = int(matrix[at].sum())
+        shares = [
+            Cell(
+                f"{100 * matrix[at, other] / of_truth:.1f} %" if of_truth else "–",
+                hint=f"{counted(matrix[at, other])} pixels",
+                strong=other == at,
+            )
+            for other in order
+        ]
+        rows.append((_name(names[at], record), Cell(counted(of_truth)), *shares, Cell(number(ious[names[at]]))))
+    defined = [value for value in ious.values() if not np.isnan(value)]
+    mean = f"mIoU with background {number(float(np.mean(defined)))}, over {len(defined)} labels. " if defined else ""
+    note = f"{mean}{BY[record.task == 'multiclass']} Over {kept['images']} images in which every class is annotated."
+    head = headings(
+        "Truth", "Pixels", *[(f"→ {names[at]}", "share of the truth's pixels") for at in order], "IoU of labels"
+    )
+    return Table(f"Confusion of classes, {split} images{where}", head, tuple(rows), (note,))
+
+
+def _name(code: str, record: DatasetRecord) -> Cell:
+    return text_cell(code) if code == BACKGROUND else Cell("", kind="text", chips=chips([code], record))
