@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from pipeline import stores
+from pipeline.arrays.confusion import LabelRule
 from pipeline.config import ReportConfig
 from pipeline.errors import StoreError
 from pipeline.report.measures import image
-from pipeline.report.measures.image import measure_image
+from pipeline.report.measures.image import Rules, measure_image
 from pipeline.report.measures.image_rows import IMAGE_COLUMNS
 from pipeline.report.measures.intervals import curve
 from pipeline.report.measures.summary import SUMMARY_COLUMNS
@@ -118,9 +119,12 @@ def test_block_size_does_not_change_what_is_measured(eyes, monkeypatch):
         "probability": eye.probability,
         "roi": eye.roi,
     }
-    whole = measure_image(planes, codes=codes, annotated=codes)
+    rules = Rules(labels=LabelRule((0, 1, 2, 3), multiclass=True))
+    whole = measure_image(planes, codes=codes, annotated=codes, rules=rules)
     monkeypatch.setattr(image, "BLOCK", 37)
-    pieces = measure_image(planes, codes=codes, annotated=codes)
+    pieces = measure_image(planes, codes=codes, annotated=codes, rules=rules)
+    assert repr(whole.surfaces) == repr(pieces.surfaces)
+    assert np.array_equal(whole.confusion, pieces.confusion)
     assert whole.counts == pieces.counts
     assert all(np.array_equal(whole.histograms[code], pieces.histograms[code]) for code in codes)
 
