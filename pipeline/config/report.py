@@ -12,7 +12,11 @@ __all__ = ["ReportConfig"]
 class ReportConfig(Strict):
     """Stage report: the page to look at."""
 
-    images: Count = Field(6, description="Images shown as overlays, test images first, and as maps of their patches.")
+    images: Count = Field(
+        6,
+        description="Images shown as overlays, test images first, beside the best, the median and the worst one; and as maps of "
+        "their patches.",
+    )
     picture_side: Annotated[int, Field(ge=1, le=20_000)] = Field(
         900, description="Longest side of a picture in the page, pixels."
     )

@@ -123,6 +123,7 @@ CHANGES = [
     ),
     ({"segmentation": {"hard_negative_margin": 3}}, *[{"segmentation_hard_negatives"} | PAGE] * 2),
     ({"report": {"bootstrap": 50}}, *[{"report_metrics"} | PAGE] * 2),
+    ({"report": {"surface_tolerance": "3 px"}}, *[{"report_metrics"} | PAGE] * 2),
     ({"report": {"picture_side": 100}}, PAGE, PAGE),
     # What one data set is told changes nothing of the other.
     ({"overrides": {"tissue": {"probability": {"fusions": ["max"]}}}}, set(), {"probability_image"} | PAGE | ZOOM),
