@@ -159,8 +159,11 @@ def missed_sentence(summary: Mapping[str, Any]) -> str:
     if not lesions:
         return ""
     untouched, total = (sum(int(found.get(key, 0)) for found in lesions) for key in ("untouched", "components"))
-    share = f" ({_percent(untouched / total)})" if untouched else ""
-    return f"; no training patch touches {counted(untouched)} of {counted(total)} lesions{share}"
+    if not untouched:
+        return f"; training patches touch all {counted(total)} lesions"
+    return (
+        f"; no training patch touches {counted(untouched)} of {counted(total)} lesions ({_percent(untouched / total)})"
+    )
 
 
 def _missed(found: Mapping[str, Any]) -> Cell:
