@@ -73,7 +73,10 @@ def test_lesions_that_no_patch_touches_are_told_by_class_and_size(summary, world
 
 def test_all_lesions_together_stand_behind_the_counts(summary):
     assert missed_sentence(summary) == "; no training patch touches 3 of 38 lesions (7.9 %)"
-    assert missed_sentence({"lesions": {"MA": {"components": 4, "untouched": 0}}}) == "; training patches touch all 4 lesions"
+    assert (
+        missed_sentence({"lesions": {"MA": {"components": 4, "untouched": 0}}})
+        == "; training patches touch all 4 lesions"
+    )
     assert missed_sentence({}) == missed_sentence({"lesions": {"MA": {}}}) == ""
 
 
