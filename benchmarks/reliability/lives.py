@@ -131,7 +131,9 @@ def _child(request: dict[str, Any]) -> None:
     if request["cpu"]:
         signal.signal(signal.SIGPROF, signal.SIG_DFL)  # the system ends the process, as it does for SIGKILL
         signal.setitimer(signal.ITIMER_PROF, request["cpu"])
-    runpy.run_path(request["script"], run_name="__main__")  # a stage may be guarded by it, as for workers that start anew
+    runpy.run_path(
+        request["script"], run_name="__main__"
+    )  # a stage may be guarded by it, as for workers that start anew
 
 
 def _serve() -> None:

@@ -1,9 +1,10 @@
-"""The same run with other ``-j``, workers, locale, time zone and folder, and with other chunks, strips and shards.
+"""The same run with other ``-j``, workers, locale, time zone and folder, killed ten times, and with other chunks and shards.
 
 The content is equal; with other shards up to a step of float16, because the windows of a block are added first.
 """
 
 import locale
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +15,8 @@ import yaml
 
 from benchmarks.reliability.attempts import Attempt
 from benchmarks.reliability.content import differences, left_over
-from benchmarks.reliability.scene import CONFIG, DATASET, MANIFEST, snakemake
+from benchmarks.reliability.scene import CONFIG, DATASET, MANIFEST, Started, snakemake
+from pipeline.seeds import stream
 
 __all__ = ["reproduce"]
 
@@ -22,6 +24,8 @@ SAMPLES: dict[str, Any] = {}
 """Configuration of the samples: that of a bare ``snakemake all``."""
 WORKERS = {"normalized": {"workers": 2}, "probability": {"workers": 2}}
 UTC = {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
+START_S = 4.0
+"""Seconds of processor time before which Snakemake starts no job."""
 
 
 def _stored(chunk: int, shard: int, *, strip: int) -> dict[str, Any]:
@@ -48,11 +52,14 @@ class Circumstance:
     chunks: bool = False
     rounding: bool = False
     """Whether floats are added in another order."""
+    kills: int = 0
+    """SIGKILL to the whole session, at random moments, before a last call is left alone."""
 
 
 FIRST = Circumstance("the run", "one", 2, surroundings=UTC)
 OTHERS = (
     Circumstance("-j, workers, locale, time zone, folder", "zwei – 二 {b}", 5, WORKERS, {"TZ": "Asia/Kathmandu"}),
+    Circumstance("moments of ten kills", "five", 2, surroundings=UTC, kills=10),
     Circumstance(
         "chunks and strips",
         "three",
@@ -77,9 +84,11 @@ OTHERS = (
 
 def reproduce(folder: Path, *, small: bool) -> Iterator[Attempt]:
     """Outcome of each circumstance, on both samples or on the small run."""
+    before = _cpu_seconds_of_children()
     first = _run(folder, FIRST, small=small)
+    took = _cpu_seconds_of_children() - before
     for number, circumstance in enumerate(OTHERS):
-        other = _run(folder, circumstance, small=small)
+        other = _run(folder, circumstance, small=small, cpu_seconds=took)
         problems = differences(other, first, chunks=circumstance.chunks, rounding=circumstance.rounding) + left_over(
             other
         )
@@ -90,14 +99,31 @@ def reproduce(folder: Path, *, small: bool) -> Iterator[Attempt]:
         )
 
 
-def _run(folder: Path, circumstance: Circumstance, *, small: bool) -> Path:
+def _cpu_seconds_of_children() -> float:
+    """Processor time of all processes that were started here and have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def _run(folder: Path, circumstance: Circumstance, *, small: bool, cpu_seconds: float = 0.0) -> Path:
     work = folder / circumstance.folder
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     (work / "soak.yaml").write_text(yaml.safe_dump(MANIFEST))
     (work / "soak.config.yaml").write_text(yaml.safe_dump(_config(circumstance, small=small)))
     surroundings = {"LC_ALL": _other_locale(), **circumstance.surroundings}
-    run = snakemake(work, f"-j{circumstance.cores}", "all", surroundings=surroundings, patience_s=4 * 3600)
+
+    def begin() -> Started:
+        return snakemake(work, f"-j{circumstance.cores}", "all", surroundings=surroundings, patience_s=4 * 3600)
+
+    # Lives of this mean length end with about a tenth of the work left: what is finished is not done again.
+    longest = START_S + 2 * cpu_seconds / max(circumstance.kills, 1)
+    for moment in stream(0, "reproduce", "kills").uniform(START_S, longest, circumstance.kills):
+        run = begin()
+        if run.wait_for(moment):
+            print(f"killed after {moment:.0f} s of processor time", flush=True)
+            run.kill()
+    run = begin()
     if run.wait():
         raise RuntimeError(f"{circumstance.name}: {run.said()[-3000:]}")
     return work / "results"
