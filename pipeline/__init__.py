@@ -21,7 +21,7 @@ config         parameters, manifest, plan of a run
 arrays         pure functions over arrays
 stores         Zarr, Parquet and atomic files; records of origin
 runtime        jobs, threads, memory: what changes no value
-predict        one new image by a trained model
+predict        new images by a trained model
 cli            the command ``lesionmap``, which alone prints
 
 A notebook needs the names in ``__all__``; they are imported when they are first used.
@@ -35,8 +35,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pipeline.geometry import Box
     from pipeline.index.table import read_index
-    from pipeline.predict.new_image import Wishes, predict_new_image
+    from pipeline.predict.new_image import predict_new_image
     from pipeline.predict.normalise import normalise_new_image
+    from pipeline.predict.wishes import Wishes
     from pipeline.raw.formats.reader import open_picture as open_image
     from pipeline.stores.image_store import open_normalized
     from pipeline.stores.probability_store import open_probability
@@ -59,7 +60,7 @@ __all__ = [
 
 _HOMES = {
     "Box": ("pipeline.geometry", "Box"),
-    "Wishes": ("pipeline.predict.new_image", "Wishes"),
+    "Wishes": ("pipeline.predict.wishes", "Wishes"),
     "normalise_new_image": ("pipeline.predict.normalise", "normalise_new_image"),
     "open_image": ("pipeline.raw.formats.reader", "open_picture"),
     "open_normalized": ("pipeline.stores.image_store", "open_normalized"),

@@ -22,6 +22,7 @@ __all__ = [
     "by_priority",
     "distinct_ids",
     "lesions",
+    "named_by_word",
     "partial_path",
     "safe_id",
     "safe_name",
@@ -118,23 +119,37 @@ def by_priority(codes: tuple[str, ...], priority: tuple[str, ...]) -> tuple[str,
     return priority or codes
 
 
+def named_by_word(path: Path) -> bool:
+    """Name of a result of one image that belongs to no data set: it begins with the word of its stage, as its folder does not.
+
+    Examples
+    --------
+    >>> named_by_word(Path("predictions/eye/probability.unet.gaussian.zarr")), named_by_word(Path("raw/a.json"))
+    (True, False)
+    """
+    return path.name.partition(".")[0] in WORDS
+
+
 def partial_path(output: Path) -> Path:
     """Path of the unfinished form of a result: ``results/.partial/{dataset}/{word}/…``.
 
     Snakemake deletes the declared outputs of a killed job. What lies here survives that, and on the same file system,
     so the rename at the end is atomic. The innermost word of the path tells where ``results`` ends, because no data
-    set, model, sampling or fusion may bear one of the seven words.
+    set, model, sampling or fusion may bear one of the seven words. Of a result that is named by its word it lies beside,
+    whatever the folders above are called.
 
     Examples
     --------
     >>> partial_path(Path("out/idrid/normalized/a.zarr")).as_posix()
     'out/.partial/idrid/normalized/a.zarr'
+    >>> partial_path(Path("raw/eyes/predictions/a/normalized.zarr")).as_posix()
+    'raw/eyes/predictions/a/.partial/normalized.zarr'
     >>> partial_path(Path("out/index.html")).as_posix()
     'out/.partial/index.html'
     """
     folders = output.parent.parts
     places = [at for at, part in enumerate(folders) if part in WORDS]
-    if not places or places[-1] < 1:
+    if not places or places[-1] < 1 or named_by_word(output):
         return output.parent / ".partial" / output.name
     root = places[-1] - 1
     return Path(*folders[:root], ".partial", *folders[root:], output.name)

@@ -12,7 +12,7 @@ config         parameters of a data set, and where each comes from
 export         a trained model for other programs
 init           a manifest and a configuration for a folder of images
 index          a look at a patch index, and its patches for other programs
-predict        a trained model on one new image
+predict        a trained model on new images
 run            the workflow, after its configuration was checked
 verify         every byte of the results compared with its checksum
 """

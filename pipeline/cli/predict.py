@@ -1,18 +1,22 @@
-"""Command ``predict``: a trained model on one new image."""
+"""Command ``predict``: a trained model on new images."""
 
 import argparse
 import logging
 import sys
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from rich.console import Console
 
 from pipeline.cli.arguments import key_values, positive
 from pipeline.config import Fusion
 from pipeline.config.raw import LARGEST_DECODE
+from pipeline.errors import printable
 from pipeline.runtime.allocator import keep_freed
 from pipeline.runtime.threads import let_waiting_threads_sleep
+
+if TYPE_CHECKING:
+    from pipeline.predict.wishes import Found, Wishes
 
 __all__ = ["add_predict"]
 
@@ -21,10 +25,37 @@ def _predict(arguments: argparse.Namespace) -> int:
     keep_freed()
     let_waiting_threads_sleep()
     # Torch takes seconds to import, and `check` must not wait for it.
-    from pipeline.predict.new_image import Wishes, predict_new_image
+    from pipeline.predict.new_image import ModelInUse
+    from pipeline.predict.page import write_predictions_page
+    from pipeline.predict.several import image_files, predict_images
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    wishes = Wishes(
+    files = image_files(arguments.image)
+    used = ModelInUse.of(arguments.model, _wishes(arguments))
+    console, problems = Console(soft_wrap=True), dict[Path, str]()
+    for number, each in enumerate(predict_images(files, used=used, out=arguments.out), start=1):
+        if len(files) > 1:
+            console.print(
+                f"{number} of {len(files)}: {printable(each.file)}", style="bold", markup=False, highlight=False
+            )
+        if each.problem:
+            problems[each.file] = each.problem
+            print(each.problem, file=sys.stderr)
+        for found in each.found:
+            _say(found, console)
+    if len(problems) < len(files) or arguments.out.is_dir():
+        page = write_predictions_page(arguments.out, problems=problems)
+        console.print(f"page: {page}", markup=False, highlight=False)
+    if problems:
+        names = ", ".join(map(printable, problems))
+        print(f"{len(problems)} of {len(files)} files without a result: {names}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _wishes(arguments: argparse.Namespace) -> "Wishes":
+    from pipeline.predict.wishes import Wishes
+
+    return Wishes(
         fusions=tuple(dict.fromkeys(arguments.fusion)),
         threshold=arguments.threshold,
         pixel_size_um=arguments.pixel_size,
@@ -34,23 +65,24 @@ def _predict(arguments: argparse.Namespace) -> int:
         probability=key_values(arguments.probability, option="--probability"),
         segmentation=key_values(arguments.segmentation, option="--segmentation"),
     )
-    console = Console(soft_wrap=True)
-    for each in predict_new_image(arguments.image, model=arguments.model, out=arguments.out, wishes=wishes):
-        # Plain lines: a table would cut paths at the width of the terminal.
-        lines = [("probability", each.probability), ("labels and masks", each.segmentation)]
-        lines += [("outlines", each.outlines), *(("mask as large as the image", path) for path in each.masks)]
-        console.print(each.fusion, style="bold")
-        for what, path in lines:
-            if path:
-                console.print(f"  {what}: {path}", highlight=False)
-        if each.outlines:
-            counts = ", ".join(f"{code} {count}" for code, count in each.regions.items())
-            console.print(f"  regions: {counts}", highlight=False)
-    return 0
+
+
+def _say(found: "Found", console: Console) -> None:
+    # Plain lines: a table would cut paths at the width of the terminal.
+    lines = [("picture", found.look), ("probability", found.probability), ("labels and masks", found.segmentation)]
+    lines += [("outlines", found.outlines), *(("mask as large as the image", path) for path in found.masks)]
+    console.print(found.fusion, style="bold")
+    for what, path in lines:
+        if path:
+            console.print(f"  {what}: {path}", markup=False, highlight=False)
+    if found.outlines:
+        counts = ", ".join(f"{code} {count}" for code, count in found.regions.items())
+        console.print(f"  regions: {counts}", highlight=False)
 
 
 EXAMPLES = """examples:
   lesionmap predict eye.jpg --model results/idrid/model/unet
+  lesionmap predict left/*.jpg right/ --model results/idrid/model/unet --out mine
   lesionmap predict slide.svs --model results/my_slides/model/unet --fusion gaussian mean --original-grid
   lesionmap predict eye.jpg --model copied/unet --threshold 0.5 --probability device=cpu overlap=0.5"""
 
@@ -59,18 +91,24 @@ def add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     """Add the command to those of the parser."""
     predict = commands.add_parser(
         "predict",
-        help="a trained model on one new image: maps, masks, outlines",
+        help="a trained model on new images: maps, masks, outlines, pictures and a page",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    predict.add_argument("image", type=Path, metavar="IMAGE", help="JPEG, PNG, TIFF or a slide")
+    predict.add_argument(
+        "image",
+        type=Path,
+        nargs="+",
+        metavar="IMAGE",
+        help="JPEG, PNG, TIFF or a slide, or a folder: the images that lie in it, not below",
+    )
     predict.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="such as results/idrid/model/unet")
     predict.add_argument(
         "--out",
         type=Path,
         default=Path("predictions"),
         metavar="FOLDER",
-        help="results go to FOLDER/IMAGE/ (default: %(default)s)",
+        help="results go to FOLDER/IMAGE/, the page to FOLDER/index.html (default: %(default)s)",
     )
     predict.add_argument("--fusion", nargs="+", default=["gaussian"], choices=get_args(Fusion), help="maps to write")
     predict.add_argument(

@@ -1,180 +1,225 @@
-"""Prediction of a new image: one file to maps, masks and outlines, as the run of a model treats its own.
+"""Prediction of a new image: one file to maps, masks, outlines and a picture, as the run of a model treats its own.
 
-The results lie under ``{out}/{image}/`` as those of a data set lie under ``results/{dataset}/``. The numbers are those that
-the run would give: the same functions with the same parameters, which the model's card and the stores beside it hold.
+The results lie in ``{out}/{image}/``, each named by the word of its stage. The numbers are those that the run would give:
+the same functions with the same parameters, which the model's card and the stores beside it hold.
 """
 
 import logging
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pipeline.config import ProbabilityConfig, SegmentationConfig
 from pipeline.config.manifest import DatasetRecord
-from pipeline.config.raw import LARGEST_DECODE
-from pipeline.errors import ConfigurationError
 from pipeline.model.card import read_card
 from pipeline.model.ensemble import members_of, model_files
 from pipeline.predict.normalise import image_entry, normalise_by
-from pipeline.predict.original_grid import Format, write_original_masks
-from pipeline.predict.recipe import recipe_of_model
+from pipeline.predict.original_grid import write_original_masks
+from pipeline.predict.places import Places
+from pipeline.predict.quick_look import ClassSeen, largest_probabilities, quick_look, write_look
+from pipeline.predict.recipe import Recipe, recipe_of_model
 from pipeline.predict.run_settings import RunBeside
+from pipeline.predict.wishes import DEFAULT, Found, Wishes
 from pipeline.probability.predict import LIBRARIES, predict_image
 from pipeline.probability.predictor import with_precision_of_this_machine
+from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.report.pictures.canvas import colour_code
 from pipeline.segmentation.segment import segment_image
 from pipeline.segmentation.threshold import ThresholdFit
 from pipeline.segmentation.threshold_file import save_thresholds
 from pipeline.stores.atomic import file_in_progress
-from pipeline.stores.documents import read_json
+from pipeline.stores.documents import read_json, write_json
 from pipeline.stores.finished import is_finished
 from pipeline.stores.job import Job, job_of
 from pipeline.stores.provenance import code_digest
 
-__all__ = ["Found", "Wishes", "predict_new_image"]
+__all__ = ["ModelInUse", "predict_new_image"]
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """Options of a prediction."""
+class ModelInUse:
+    """Model with everything that it treats new images by, read once for any number of them."""
 
-    fusions: tuple[str, ...] = ("gaussian",)
-    """Maps to write."""
-    threshold: float | None = None
-    """For all classes; None for the thresholds that the run fitted."""
-    pixel_size_um: float | None = None
-    """Side of a pixel of the file, where the model's images were brought to micrometres and the file names none."""
-    original_grid: Format | None = None
-    """Also write the masks as large as the file."""
-    workers: int = 1
-    """Blocks of the image that are normalised at a time; changes no value."""
-    largest_decode: int = LARGEST_DECODE
-    """Bytes of the largest picture, page, tile or strip of the file that is decoded at once."""
-    probability: Mapping[str, Any] = field(default_factory=dict)
-    """Changes to the parameters of inference."""
-    segmentation: Mapping[str, Any] = field(default_factory=dict)
-    """Changes to the parameters of segmentation."""
+    beside: RunBeside
+    recipe: Recipe
+    inference: ProbabilityConfig
+    cleaning: SegmentationConfig
+    window: int
+    """Side of the window in pixels."""
+    wishes: Wishes
 
-    def __post_init__(self) -> None:
-        """Refuse a threshold that is no probability."""
-        if self.threshold is not None and not 0 <= self.threshold <= 1:
-            raise ConfigurationError(
-                "The threshold is no probability.",
-                where="threshold",
-                found=self.threshold,
-                expected="0 to 1",
-                remedy="Give a number between.",
-            )
+    @classmethod
+    def of(cls, model: Path | str, wishes: Wishes) -> Self:
+        """Model of a folder, or an ensemble; what its measures warn of is said.
 
+        Raises
+        ------
+        ModelError
+            No model, or one whose card does not say how its images were normalised.
+        ConfigurationError
+            Parameters that cannot be meant.
+        """
+        beside = RunBeside(Path(model).resolve(), wishes.fusions)
+        recipe = recipe_of_model(beside.model).with_pixel_size(wishes.pixel_size_um)
+        # Without a run beside the model, the maps of a photograph are 0 outside its field of view, as the recipe says.
+        usual = {"outside_roi": "zero"} if beside.window is None and recipe.record.modality == "fundus" else {}
+        inference = beside.probability({**usual, **wishes.probability})
+        cleaning = beside.segmentation(wishes.segmentation)
+        for said in dict.fromkeys(said for fusion in wishes.fusions for said in beside.warnings(fusion)):
+            log.warning("%s: %s", beside.model.name, said)
+        window = inference.window or beside.window or read_card(members_of(beside.model)[0]).patch
+        return cls(beside, recipe, inference, cleaning, window, wishes)
 
-DEFAULT = Wishes()
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Results of one fusion, as paths of what was written."""
-
-    fusion: str
-    probability: Path
-    """OME-Zarr ``(class, y, x)`` on the normalised grid."""
-    segmentation: Path | None = None
-    """Label map and masks; None where there are no thresholds."""
-    outlines: Path | None = None
-    """GeoJSON in pixels of the file."""
-    thresholds: Path | None = None
-    """Those that were used."""
-    regions: Mapping[str, int] = field(default_factory=dict)
-    """Class code → regions found."""
-    masks: tuple[Path, ...] = ()
-    """Masks as large as the file."""
+    def predict(self, image: Path, *, out: Path) -> tuple[Found, ...]:
+        """Results of one image; see ``predict_new_image``."""
+        entry = image_entry(image, largest_decode=self.wishes.largest_decode)
+        places = Places(out.resolve() / entry.image_id)
+        try:
+            normalized = normalise_by(entry, self.recipe, places=places, workers=self.wishes.workers)
+            task = _Prediction(entry, self, normalized, places)
+            return tuple(task.finished(fusion, path) for fusion, path in task.maps().items())
+        finally:
+            places.tidy()
 
 
 @dataclass(frozen=True, slots=True)
 class _Prediction:
     """One image by one model."""
 
-    image_id: str
-    beside: RunBeside
-    record: DatasetRecord
-    wishes: Wishes
-    folder: Path
-    """``{out}/{image}``."""
+    entry: ImageEntry
+    used: ModelInUse
+    normalized: Path
+    places: Places
 
     @property
     def model(self) -> Path:
-        return self.beside.model
+        return self.used.beside.model
 
-    def place(self, stage: str, fusion: str, name: str) -> Path:
-        return self.folder / stage / self.model.name / fusion / name
+    @property
+    def record(self) -> DatasetRecord:
+        return self.used.recipe.record
 
+    def place(self, stage: str, fusion: str, suffix: str) -> Path:
+        return self.places.of_result(stage, model=self.model.name, fusion=fusion, suffix=suffix)
 
-def _maps(task: _Prediction, normalized: Path, *, config: ProbabilityConfig, window: int) -> dict[str, Path]:
-    """The map of each fusion, written where it is not there."""
-    outputs = {fusion: task.place("probability", fusion, normalized.name) for fusion in task.wishes.fusions}
-    config = with_precision_of_this_machine(config)
-    settings = {key: value for key, value in config.of_the_values().items() if key != "fusions"}
-    job = job_of(
-        "probability",
-        config={"record": task.record.model_dump(mode="json"), "probability": settings, "window": window},
-        code=code_digest("pipeline.probability.predict"),
-        inputs={"image": normalized, **model_files(task.model)},
-        libraries=LIBRARIES,
-    )
-    wanted = {name: path for name, path in outputs.items() if not is_finished(path, provenance=job.provenance)}
-    if wanted:
-        predict_image(normalized, model=task.model, outputs=wanted, config=config, window=window, job=job)
-    return outputs
-
-
-def _segmentation_job(task: _Prediction, *, settings: Mapping[str, Any], inputs: Mapping[str, Path]) -> Job:
-    record = task.beside.named(task.record).model_dump(mode="json")
-    code = code_digest("pipeline.segmentation.segment")
-    return job_of("segmentation", config={"record": record, "segmentation": settings}, code=code, inputs=inputs)
-
-
-def _thresholds(task: _Prediction, fusion: str) -> Path | None:
-    """The thresholds given by hand, or those that the run fitted, as a file of this prediction."""
-    path, given = task.place("segmentation", fusion, "thresholds.json"), task.wishes.threshold
-    if given is not None:
-        fits = dict.fromkeys(task.record.codes, ThresholdFit.given(given, reason="Given by hand."))
-        job = _segmentation_job(task, settings={"threshold": given}, inputs={})
-        save_thresholds(fits, output=path, provenance=job.provenance)
-        return path
-    fitted = task.beside.thresholds(fusion)
-    if fitted is None:
-        return None
-    with file_in_progress(path) as partial:
-        shutil.copyfile(fitted, partial)
-    return path
-
-
-def _segmented(
-    task: _Prediction, fusion: str, *, normalized: Path, probability: Path, config: SegmentationConfig
-) -> Found:
-    thresholds = _thresholds(task, fusion)
-    if thresholds is None:
-        log.warning("%s: no thresholds fit %s; give one to get masks and outlines", fusion, task.model.name)
-        return Found(fusion, probability)
-    store, outlines = (task.place("segmentation", fusion, task.image_id + end) for end in (".zarr", ".geojson"))
-    inputs = {"image": probability, "thresholds": thresholds}
-    job = _segmentation_job(task, settings=config.model_dump(mode="json"), inputs=inputs)
-    if not (outlines.is_file() and is_finished(store, provenance=job.provenance)):
-        segment_image(
-            probability,
-            normalized=normalized,
-            thresholds=thresholds,
-            config=config,
-            job=job,
-            store=store,
-            geojson=outlines,
+    def maps(self) -> dict[str, Path]:
+        """The map of each fusion, written where it is not there."""
+        outputs = {fusion: self.place("probability", fusion, ".zarr") for fusion in self.used.wishes.fusions}
+        config = with_precision_of_this_machine(self.used.inference)
+        settings = {key: value for key, value in config.of_the_values().items() if key != "fusions"}
+        window = self.used.window
+        job = job_of(
+            "probability",
+            config={"record": self.record.model_dump(mode="json"), "probability": settings, "window": window},
+            code=code_digest("pipeline.probability.predict"),
+            inputs={"image": self.normalized, **model_files(self.model)},
+            libraries=LIBRARIES,
         )
-    kind = task.wishes.original_grid
-    masks = write_original_masks(store, folder=store.parent, kind=kind) if kind else ()
-    regions = _regions(outlines, codes=task.record.codes)
-    return Found(fusion, probability, store, outlines, thresholds, regions, masks)
+        wanted = {name: path for name, path in outputs.items() if not is_finished(path, provenance=job.provenance)}
+        if wanted:
+            predict_image(self.normalized, model=self.model, outputs=wanted, config=config, window=window, job=job)
+        return outputs
+
+    def finished(self, fusion: str, probability: Path) -> Found:
+        """Everything that is made of a map."""
+        found = self._segmented(fusion, probability)
+        return replace(found, look=self._look(found))
+
+    def _named(self) -> DatasetRecord:
+        return self.used.beside.named(self.record)
+
+    def _job(self, settings: Mapping[str, Any], inputs: Mapping[str, Path]) -> Job:
+        config = {"record": self._named().model_dump(mode="json"), "segmentation": settings}
+        return job_of("segmentation", config=config, code=code_digest("pipeline.segmentation.segment"), inputs=inputs)
+
+    def _thresholds(self, fusion: str) -> Path | None:
+        """The thresholds given by hand, or those that the run fitted, as a file of this prediction."""
+        path, given = self.place("segmentation", fusion, ".thresholds.json"), self.used.wishes.threshold
+        if given is not None:
+            fits = dict.fromkeys(self.record.codes, ThresholdFit.given(given, reason="Given by hand."))
+            save_thresholds(fits, output=path, provenance=self._job({"threshold": given}, {}).provenance)
+            return path
+        fitted = self.used.beside.thresholds(fusion)
+        if fitted is None:
+            return None
+        with file_in_progress(path) as partial:
+            shutil.copyfile(fitted, partial)
+        return path
+
+    def _segmented(self, fusion: str, probability: Path) -> Found:
+        thresholds = self._thresholds(fusion)
+        if thresholds is None:
+            log.warning("%s: no thresholds fit %s; give one to get masks and outlines", fusion, self.model.name)
+            return Found(fusion, probability)
+        store, outlines = (self.place("segmentation", fusion, end) for end in (".zarr", ".geojson"))
+        config = self.used.cleaning
+        job = self._job(config.model_dump(mode="json"), {"image": probability, "thresholds": thresholds})
+        if not (outlines.is_file() and is_finished(store, provenance=job.provenance)):
+            segment_image(
+                probability,
+                normalized=self.normalized,
+                thresholds=thresholds,
+                config=config,
+                job=job,
+                store=store,
+                geojson=outlines,
+            )
+        kind = self.used.wishes.original_grid
+        masks = write_original_masks(store, kind=kind) if kind else ()
+        regions = _regions(outlines, codes=self.record.codes)
+        return Found(fusion, probability, store, outlines, thresholds, regions, masks)
+
+    def _look(self, found: Found) -> Path:
+        """The picture, and beside it what its legend says, for the page; both written where they are not there."""
+        picture, facts = (self.place("report", found.fusion, end) for end in (".png", ".json"))
+        record = self._named()
+        stores = {"probability": found.probability, "segmentation": found.segmentation}
+        inputs = {name: path for name, path in stores.items() if path}
+        config = {"record": record.model_dump(mode="json"), "fusion": found.fusion, "file": self._file}
+        job = job_of("report", config=config, code=code_digest("pipeline.predict.quick_look"), inputs=inputs)
+        if picture.is_file() and is_finished(facts, provenance=job.provenance):
+            return picture
+        seen = [
+            ClassSeen(each.code, each.name, each.rgb, largest, found.regions.get(each.code))
+            for each, largest in zip(record.classes, largest_probabilities(found.probability), strict=True)
+        ]
+        drawn = quick_look(
+            self.entry,
+            probability=found.probability,
+            segmentation=found.segmentation,
+            record=record,
+            config=self.used.recipe.config,
+            lines=self._lines(found),
+            seen=seen,
+        )
+        write_look(drawn, picture)
+        write_json({**self._facts(found, seen), "provenance": job.provenance.as_attributes()}, facts)
+        return picture
+
+    @property
+    def _file(self) -> str:
+        return self.entry.image.name if self.entry.image else self.entry.image_id
+
+    def _lines(self, found: Found) -> list[str]:
+        lines = [self._file, f"{self.model.name}, fusion {found.fusion}"]
+        return lines if found.segmentation else [*lines, "No thresholds, hence no outlines: the likeliest lesion"]
+
+    def _facts(self, found: Found, seen: list[ClassSeen]) -> dict[str, Any]:
+        rows = [
+            {
+                "code": each.code,
+                "name": each.name,
+                "colour": colour_code(each.rgb),
+                "regions": each.regions,
+                "largest_probability": each.largest,
+            }
+            for each in seen
+        ]
+        return {"file": self._file, "model": self.model.name, "fusion": found.fusion, "classes": rows}
 
 
 def _regions(outlines: Path, *, codes: tuple[str, ...]) -> dict[str, int]:
@@ -186,7 +231,7 @@ def _regions(outlines: Path, *, codes: tuple[str, ...]) -> dict[str, int]:
 def predict_new_image(
     image: Path | str, *, model: Path | str, out: Path | str, wishes: Wishes = DEFAULT
 ) -> tuple[Found, ...]:
-    """Maps, masks and outlines of an image, normalised as the model's own were; the outlines in pixels of the file.
+    """Maps, masks, outlines and a picture of an image, normalised as the model's own were; the outlines in pixels of the file.
 
     What is there already, made from the same file, model, parameters and code, is kept; a killed call is continued.
 
@@ -218,24 +263,4 @@ def predict_new_image(
     ConfigurationError
         Parameters that cannot be meant, or a level or pixel size that the file does not have.
     """
-    entry = image_entry(Path(image), largest_decode=wishes.largest_decode)
-    beside = RunBeside(Path(model).resolve(), wishes.fusions)
-    recipe = recipe_of_model(beside.model).with_pixel_size(wishes.pixel_size_um)
-    # Without a run beside the model, the maps of a photograph are 0 outside its field of view, as the recipe says.
-    usual = {"outside_roi": "zero"} if beside.window is None and recipe.record.modality == "fundus" else {}
-    inference = beside.probability({**usual, **wishes.probability})
-    cleaning = beside.segmentation(wishes.segmentation)
-    for said in dict.fromkeys(said for fusion in wishes.fusions for said in beside.warnings(fusion)):
-        log.warning("%s: %s", beside.model.name, said)
-    task = _Prediction(entry.image_id, beside, recipe.record, wishes, Path(out).resolve() / entry.image_id)
-    normalized = normalise_by(entry, recipe, folder=task.folder / "normalized", workers=wishes.workers)
-    maps = _maps(
-        task,
-        normalized,
-        config=inference,
-        window=inference.window or beside.window or read_card(members_of(beside.model)[0]).patch,
-    )
-    return tuple(
-        _segmented(task, fusion, normalized=normalized, probability=path, config=cleaning)
-        for fusion, path in maps.items()
-    )
+    return ModelInUse.of(model, wishes).predict(Path(image), out=Path(out))

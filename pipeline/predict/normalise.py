@@ -9,6 +9,7 @@ from pipeline.config.raw import LARGEST_DECODE
 from pipeline.errors import ConfigurationError, MissingDataError, StoreError
 from pipeline.normalized.fundus.image import normalise_fundus
 from pipeline.normalized.stain.image import normalise_histology, write_estimate
+from pipeline.predict.places import Places
 from pipeline.predict.recipe import Recipe, recipe_of_model, recipe_of_settings
 from pipeline.raw.bits import check_bits
 from pipeline.raw.datasets.entry import ImageEntry
@@ -29,17 +30,20 @@ def image_entry(path: Path, *, largest_decode: int = LARGEST_DECODE) -> ImageEnt
     Raises
     ------
     MissingDataError
-        No file.
+        No file, or one that may not be read.
     """
     if not path.is_file():
-        raise MissingDataError(
-            "There is no image.",
-            where=path,
-            found="a folder" if path.is_dir() else "nothing",
-            expected="an image file (JPEG, PNG, TIFF or a slide)",
-            remedy="Check the path.",
-        )
+        raise _no_image(path, found="a folder" if path.is_dir() else "nothing", remedy="Check the path.")
+    try:
+        path.open("rb").close()
+    except OSError as problem:
+        raise _no_image(path, found=str(problem.strerror), remedy="Make it readable.") from problem
     return ImageEntry(safe_id(path.stem), path, annotated=False, largest_decode=largest_decode)
+
+
+def _no_image(path: Path, *, found: str, remedy: str) -> MissingDataError:
+    expected = "an image file (JPEG, PNG, TIFF or a slide)"
+    return MissingDataError("There is no image.", where=path, found=found, expected=expected, remedy=remedy)
 
 
 def _job(entry: ImageEntry, recipe: Recipe, *, inputs: Mapping[str, Path], workers: int) -> Job:
@@ -52,11 +56,11 @@ def _job(entry: ImageEntry, recipe: Recipe, *, inputs: Mapping[str, Path], worke
     return job_of("normalized", config=config, code=code, inputs={**entry.files, **inputs}, workers=workers)
 
 
-def _stains(entry: ImageEntry, recipe: Recipe, *, folder: Path, workers: int) -> dict[str, Path]:
+def _stains(entry: ImageEntry, recipe: Recipe, *, places: Places, workers: int) -> dict[str, Path]:
     """Estimate of the image and the target, as files; nothing where no stains are normalised."""
     if recipe.target is None:
         return {}
-    stain, target = folder / f"{entry.image_id}.stain.json", folder / "target.json"
+    stain, target = places.stain, places.target
     job = _job(entry, recipe, inputs={}, workers=workers)
     if not is_finished(stain, provenance=job.provenance):
         write_estimate(entry, config=recipe.config, job=job, output=stain)
@@ -64,8 +68,8 @@ def _stains(entry: ImageEntry, recipe: Recipe, *, folder: Path, workers: int) ->
     return {"stain": stain, "target": target}
 
 
-def normalise_by(entry: ImageEntry, recipe: Recipe, *, folder: Path, workers: int = 1) -> Path:
-    """Normalised store ``{image}.zarr`` of a new image; with stains also ``{image}.stain.json`` and ``target.json``.
+def normalise_by(entry: ImageEntry, recipe: Recipe, *, places: Places, workers: int = 1) -> Path:
+    """Normalised store of a new image; with stains also its estimate and the target.
 
     What is there already, from the same file, recipe and code, is kept; what a killed run left is continued.
 
@@ -75,8 +79,8 @@ def normalise_by(entry: ImageEntry, recipe: Recipe, *, folder: Path, workers: in
         The image.
     recipe
         How it is normalised.
-    folder
-        Where the results go, named ``normalized``.
+    places
+        Where the results go.
     workers
         Blocks at a time; changes no value.
 
@@ -92,11 +96,11 @@ def normalise_by(entry: ImageEntry, recipe: Recipe, *, folder: Path, workers: in
     ConfigurationError
         A level or a pixel size that the file does not have.
     """
-    output = folder / f"{entry.image_id}.zarr"
+    output = places.normalized
     with InputFiles.of(entry.files.values()).steady():  # the stains and the pixels are of one file
         check_bits(entry, record=recipe.record, workers=workers)
         _check_same_file(entry, output)
-        stains = _stains(entry, recipe, folder=folder, workers=workers)
+        stains = _stains(entry, recipe, places=places, workers=workers)
         job = _job(entry, recipe, inputs=stains, workers=workers)
         if not is_finished(output, provenance=job.provenance):
             _write(entry, config=recipe.config, stains=stains, job=job, output=output)
@@ -116,10 +120,10 @@ def _check_same_file(entry: ImageEntry, output: Path) -> None:
     if before not in (None, found):
         raise ConfigurationError(
             "The folder holds the prediction of another file of this name, or of this file before it changed.",
-            where=output.parents[1],
-            found=f"a prediction of content {before}; the file now holds {found}",
+            where=output.parent,
+            found=f"a prediction of content {before}; {entry.image} holds {found}",
             expected="a folder for each file",
-            remedy="Give another --out, or delete the old prediction.",
+            remedy="Give this file another --out, or another name, or delete the old prediction.",
         )
 
 
@@ -151,7 +155,7 @@ def normalise_new_image(
     image
         Any file that the readers take: JPEG, PNG, TIFF, a slide.
     out
-        Folder of the results; ``{out}/{image}/normalized/`` is made in it.
+        Folder of the results; ``{out}/{image}/`` is made in it.
     model
         Folder of a model or an ensemble: the image is brought to the look of the images that it was trained on.
     settings
@@ -166,7 +170,7 @@ def normalise_new_image(
     Returns
     -------
     Path
-        ``{out}/{image}/normalized/{image}.zarr``.
+        ``{out}/{image}/normalized.zarr``.
 
     Raises
     ------
@@ -192,5 +196,8 @@ def normalise_new_image(
         recipe = recipe_of_model(Path(model).resolve())
     else:
         recipe = recipe_of_settings(settings or {}, largest_decode=largest_decode)
-    folder = Path(out).resolve() / entry.image_id / "normalized"
-    return normalise_by(entry, recipe.with_pixel_size(pixel_size_um), folder=folder, workers=workers)
+    places = Places(Path(out).resolve() / entry.image_id)
+    try:
+        return normalise_by(entry, recipe.with_pixel_size(pixel_size_um), places=places, workers=workers)
+    finally:
+        places.tidy()

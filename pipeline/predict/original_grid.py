@@ -99,15 +99,13 @@ _WRITERS: dict[Format, tuple[str, Callable[[Path, Raster[np.uint8]], None]]] = {
 }
 
 
-def write_original_masks(segmentation: Path, *, folder: Path, kind: Format) -> tuple[Path, ...]:
-    """Masks of each class as large as the original image, 0 and 255: ``{folder}/{image}_{CODE}.tif`` or ``.png``.
+def write_original_masks(segmentation: Path, *, kind: Format) -> tuple[Path, ...]:
+    """Masks of each class as large as the original image, 0 and 255, beside its store: ``{store}.{CODE}.tif`` or ``.png``.
 
     Parameters
     ----------
     segmentation
-        ``segmentation/{model}/{fusion}/{image}.zarr``.
-    folder
-        Where the files go.
+        Store of the masks.
     kind
         ``tiff`` (tiles, deflate) or ``png``.
 
@@ -133,7 +131,7 @@ def write_original_masks(segmentation: Path, *, folder: Path, kind: Format) -> t
         )
     size = int(mapping["source_height"]), int(mapping["source_width"])
     masks, (suffix, write) = open_array(segmentation, "masks"), _WRITERS[kind]
-    paths = tuple(folder / f"{notes['image_id']}_{code}.{suffix}" for code in notes["classes"])
+    paths = tuple(segmentation.with_name(f"{segmentation.stem}.{code}.{suffix}") for code in notes["classes"])
     for at, path in enumerate(paths):
         with file_in_progress(path) as partial:
             write(partial, original_mask(raster_of(masks, at), size))

@@ -8,6 +8,7 @@ from pipeline.errors import StoreError
 from pipeline.stores import open_group
 from pipeline.stores.documents import read_json
 from pipeline.stores.image_store import NOTES
+from pipeline.words import named_by_word
 
 __all__ = ["check_names", "image_of", "is_named"]
 
@@ -18,6 +19,8 @@ SHEETS = "raw"
 def is_named(path: Path) -> bool:
     """Kind of a result: whether it notes its image and is named like it (``normalized/a.zarr``, ``raw/a.json``)."""
     parts = path.parts[:-1]
+    if named_by_word(path):  # of a new image, whose folder is named like it
+        return False
     if path.suffix == ".zarr":
         return any(stage in parts for stage in STORES)
     return path.suffix == ".json" and parts[-1:] == (SHEETS,)

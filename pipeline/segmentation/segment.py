@@ -71,7 +71,7 @@ def _store(
     size = grid_pixel_um(maps.mapping, given=record.pixel_size_um)
     shard = config.storage.shard
     shapes = store_levels(*maps.size, shard=shard)
-    ome = label_attributes(folder.stem, levels=len(shapes), record=record, pixel_size_um=size)
+    ome = label_attributes(maps.image_id, levels=len(shapes), record=record, pixel_size_um=size)
     group = create_group(folder, attributes={"ome": ome, **attributes})
     for level, shape in enumerate(shapes):
         create_plane(group, str(level), shape=shape, dtype=np.uint8, storage=config.storage, shard=shard >> level)

@@ -95,7 +95,7 @@ def test_a_new_image_is_normalised_as_those_of_the_run_or_by_settings(run, answe
     own = content(run.store("tiny_3"))
     assert np.array_equal(content(answers["as_trained"]), own)
     assert answers["enhanced"].shape == (answers["height"], answers["width"])
-    assert answers["as_trained"].parents[2].name == "mine"
+    assert answers["as_trained"].parents[1].name == "mine"
 
 
 def test_a_new_image_is_predicted_as_those_of_the_run(run, answers):

@@ -14,7 +14,8 @@ from torch import nn
 from pipeline.errors import ModelError
 from pipeline.model.ensemble import MeanNetwork, load_networks, members_of, model_files, write_ensemble
 from pipeline.model.network import probabilities
-from pipeline.predict.new_image import Wishes, predict_new_image
+from pipeline.predict.new_image import predict_new_image
+from pipeline.predict.wishes import Wishes
 from pipeline.stores import open_array
 from pipeline.stores.documents import json_text
 from pipeline.stores.job import Job

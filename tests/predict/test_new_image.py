@@ -17,8 +17,9 @@ from pipeline.config import ProbabilityConfig
 from pipeline.errors import ConfigurationError, ImageRejected, MissingDataError, ModelError
 from pipeline.model.card import read_card, thresholds_file
 from pipeline.predict import original_grid
-from pipeline.predict.new_image import Found, Wishes, predict_new_image
+from pipeline.predict.new_image import predict_new_image
 from pipeline.predict.run_settings import RunBeside
+from pipeline.predict.wishes import Found, Wishes
 from pipeline.probability import predict
 from pipeline.stores import create_group, input_digest, open_array, open_group
 from pipeline.stores.documents import json_text, read_json
@@ -141,12 +142,12 @@ def test_a_killed_call_is_continued(eyes: TinyRun, tmp_path: Path, monkeypatch) 
     monkeypatch.setattr(predict, "load_predictors", failing)
     with pytest.raises(InterruptedError):
         new(eyes, tmp_path)
-    assert not (tmp_path / TEST / "probability").exists()
-    assert list((tmp_path / ".partial" / TEST / "probability").rglob("*.done"))
+    assert not list((tmp_path / TEST).glob("probability*"))
+    assert list((tmp_path / TEST / ".partial").rglob("*.done"))
     monkeypatch.undo()
     found = new(eyes, tmp_path)[0]
     assert content(found.probability).tobytes() == content(eyes.maps(TEST, "gaussian")).tobytes()
-    assert not [path for path in (tmp_path / ".partial").rglob("*") if path.is_file()]
+    assert not (tmp_path / TEST / ".partial").exists()
 
 
 def test_a_fresh_process_in_any_folder_gives_the_same(eyes: TinyRun, tmp_path: Path) -> None:
@@ -169,9 +170,10 @@ def test_a_fresh_process_in_any_folder_gives_the_same(eyes: TinyRun, tmp_path: P
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    maps = tmp_path / "here" / TEST / "probability" / "unet" / "gaussian" / f"{TEST}.zarr"
+    maps = tmp_path / "here" / TEST / "probability.unet.gaussian.zarr"
     assert content(maps).tobytes() == content(eyes.maps(TEST, "gaussian")).tobytes()
-    assert all(word in done.stdout for word in (f"{TEST}.geojson", f"{TEST}_OD.png", "regions")), done.stdout
+    assert all(word in done.stdout for word in ("gaussian.geojson", "gaussian.OD.png", "regions")), done.stdout
+    assert f'src="{TEST}/report.unet.gaussian.png"' in (tmp_path / "here" / "index.html").read_text()
 
 
 def test_a_model_without_its_run_predicts_and_a_threshold_by_hand_outlines(eyes: TinyRun, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def image(tmp_path: Path) -> Path:
 
 def test_settings_alone_give_what_the_stage_gives(image: Path, tmp_path: Path) -> None:
     found = normalise_new_image(image, settings=STAINED, out=tmp_path / "out")
-    assert found == tmp_path / "out" / "pink_one" / "normalized" / "pink_one.zarr"
+    assert found == tmp_path / "out" / "pink_one" / "normalized.zarr"
     config, origin = NormalizedConfig.model_validate(STAINED), Provenance("normalized", {}, "c")
     entry, job = ImageEntry("a", image, annotated=False), Job(record_of("histology", ("LESION",)), origin)
     stain, target, store = (tmp_path / name for name in ("a.stain.json", "target.json", "a.zarr"))

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from pipeline.predict.new_image import Wishes, predict_new_image
+from pipeline.predict.new_image import predict_new_image
+from pipeline.predict.wishes import Wishes
 from pipeline.stores import open_array, open_group
 from pipeline.stores.documents import json_text
 from tests.scenes.tiny_run import tiny_run

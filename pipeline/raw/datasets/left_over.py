@@ -11,7 +11,7 @@ from pipeline.raw.datasets.folder import truth_without_image
 from pipeline.raw.datasets.tables import answers, dropped_zeros, fit_of_table, lookup_column, named_and_counted
 from pipeline.raw.formats.suffixes import SLIDES, TIFF
 
-__all__ = ["left_over", "truth_elsewhere"]
+__all__ = ["PICTURES", "left_over", "truth_elsewhere"]
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".jp2", ".ppm", ".pgm")
 POLYGONS = (".geojson",)
