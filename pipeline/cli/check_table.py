@@ -21,6 +21,7 @@ __all__ = ["describe", "duration", "in_bytes"]
 
 GIGABYTE, MEGABYTE, MEBIBYTE = 1e9, 1e6, 2**20
 MINUTE, HOUR = 60, 3600
+UNTRIED = "as published, and never tried on the files themselves: compare the counts below with what you have"
 GPU = Path("/proc/driver/nvidia/version")
 
 
@@ -70,6 +71,8 @@ def describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], s
 def _of_images(
     run: DatasetRun, entries: Sequence[ImageEntry], splits: Mapping[str, str], pictures: Sequence[Picture]
 ) -> Iterator[tuple[str, str]]:
+    if run.record.untried:
+        yield "layout", UNTRIED
     yield "images", f"{len(entries)}: {_roles(entries)}"
     if splits:
         counts = Counter(splits.values())

@@ -12,7 +12,8 @@ from pipeline.cli.arguments import PROJECT
 from pipeline.config.manifest import load_manifest
 from pipeline.config.validation import OPEN
 from pipeline.errors import ConfigurationError, PipelineError
-from pipeline.raw.datasets.listing import RELEASED
+from pipeline.raw.datasets.files import visible_files
+from pipeline.raw.datasets.listing import found_images
 from pipeline.raw.inspection.fingerprint import Lesions, fingerprint, lesions_of
 from pipeline.raw.inspection.layout import Layout, inspected_layout
 from pipeline.raw.inspection.manifest import Described, described, manifest_text
@@ -23,8 +24,23 @@ __all__ = ["add_init"]
 EXAMPLES = """examples:
   lesionmap init /data/my_eyes                    writes my_eyes.manifest.yaml and my_eyes.yaml here
   lesionmap init slides --name liver --to study   another name, another folder"""
-MARKS = {"idrid": "original images", "digestpath": "tissue-train"}
-"""Words of the folders of a release."""
+MARKS = {
+    "idrid": r"original images/",
+    "digestpath2019": r"tissue-train[^/]*/",
+    "ddr": r"(^|/)train/label/(ex|he|ma|se)/",
+    "e_ophtha_ma": r"^annotation_ma/",
+    "e_ophtha_ex": r"^annotation_ex/",
+    "fgadr": r"(^|/)hemohedge_masks/",
+    "glas": r"^(train|test[ab])_\d+_anno\.bmp$",
+    "camelyon16": r"^annotations/(tumor|test)_\d+\.xml$",
+    "camelyon16_masks": r"^masks/tumor_\d+_mask\.tif$",
+    "camelyon17": r"^annotations/patient_\d+_node_\d+\.xml$",
+}
+"""Shipped data set → expression that the path of some file of its release fits, in lower case."""
+EXAMPLES_OF = {
+    "idrid": "examples/idrid_quick.yaml on two CPU cores, examples/idrid.yaml on a GPU",
+    "digestpath2019": "examples/digestpath.yaml",
+}
 
 
 def _init(arguments: argparse.Namespace) -> int:
@@ -79,15 +95,14 @@ def _check_new(*paths: Path, force: bool) -> None:
 
 def _released(root: Path) -> str | None:
     """Name of the shipped data set whose release a folder holds."""
-    for name, record in load_manifest(PROJECT / "datasets_manifest.yaml").datasets.items():
-        word = MARKS.get(record.adaptor)
-        below = [root, *(each for each in sorted(root.glob("*")) if each.is_dir())]
-        if word and any(word in each.name.lower() for folder in below for each in [folder, *folder.glob("*")]):
-            try:
-                if RELEASED[record.adaptor][0](root, codes=record.codes):
-                    return name
-            except PipelineError:
-                continue
+    records, paths = load_manifest(PROJECT / "datasets_manifest.yaml").datasets, visible_files(root)
+    for name in [name for name, mark in MARKS.items() if any(re.search(mark, path.lower()) for path in paths)]:
+        try:
+            entries, _ = found_images(records[name], dataset=name, root=root)
+            if any(entry.masks or entry.label or entry.annotations for entry in entries):
+                return name
+        except PipelineError:
+            continue
     return None
 
 
@@ -95,13 +110,10 @@ def _say_released(console: Console, name: str, *, root: Path) -> None:
     folder = shlex.quote(f'roots={{"{name}": "{root.resolve()}"}}')
     console.print(f"This is the released layout of {name}, which needs no manifest. What will be done with it:")
     console.print(f"  lesionmap check --config datasets='[\"{name}\"]' {escape(folder)}")
-    examples = {"idrid": "examples/idrid_quick.yaml on two CPU cores, examples/idrid.yaml on a GPU"}
-    examples |= {"digestpath2019": "examples/digestpath.yaml"}
-    console.print(f"Parameters to start from: {examples.get(name, 'stages/config.yaml')}")
+    console.print(f"Parameters to start from: {EXAMPLES_OF.get(name, 'stages/config.yaml')}")
 
 
 def _lesions(root: Path, classes: Described) -> dict[str, Lesions]:
-    from pipeline.raw.datasets.files import visible_files
     from pipeline.raw.datasets.folder import expression
 
     found: dict[str, Lesions] = {}

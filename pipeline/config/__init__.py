@@ -10,12 +10,14 @@ depends_experiments   values that the page of experiments depends on
 experiments    comparisons of arms, expanded into models, fusions and variants of a data set
 index          strategies, patches, quotas of stage index
 layers         order of shipped values, a user's, recipes and overrides
+layouts        patterns of files, tables of facts and phantoms in the manifest
 manifest       facts of the data sets
 model          networks, losses, training of stage model
 normalized     chains and sizes of stage normalized
 probability    windows, fusions, batches of stage probability
 raw            splits and folds of stage raw
 recorded       lines of text for those values, which Snakemake compares
+records        facts of a data set that results depend on
 reference      page of every key, from the schemas
 report         pictures and bootstrap of stage report
 run            plan of a run: merged parameters of each data set

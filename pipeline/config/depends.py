@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.config.model import BUILT_IN_WEIGHTS
 from pipeline.config.normalized import Rescale
+from pipeline.config.records import bare_record, full_record, pixel_record, shown_record, without
 from pipeline.config.run import DatasetRun
 
 __all__ = [
@@ -47,8 +48,6 @@ __all__ = [
 Values = dict[str, Any]
 """Plain values by name, as they are dumped to JSON."""
 
-UNSEEN = {"title": "", "source": "", "licence": "", "root": None, "group": None, "centre": None}
-"""Facts of a data set that no array and no table depends on. Groups and centres are facts of each image by then."""
 ESTIMATE_FREE = ("target", "outside", "most_gain", "concentrations")
 """Keys of ``normalized.stain`` that an estimate does not depend on."""
 FUNDUS_ONLY = ("clahe", "gaussian", "difference", "outside")
@@ -57,8 +56,6 @@ HISTOLOGY_ONLY = ("stain", "roi_holes")
 """Keys of ``normalized`` that concern the histology chain alone."""
 LIMITS = ("largest_decode",)
 """Keys of ``raw`` that say which images are refused, and change nothing of the others."""
-FOUND = "{image}"
-"""Pattern of any file."""
 GIVEN = ("fit_thresholds", "threshold")
 """Keys of ``segmentation`` that masks depend on by way of the thresholds."""
 FITTED = (*GIVEN, "smoothing", "minimum_area", "minimum_areas", "minimum_area_percentile", "fill_holes", "largest_hole")
@@ -72,54 +69,6 @@ MEASURED = ("bootstrap", "match", "surface_tolerance")
 
 
 @functools.cache
-def full_record(run: DatasetRun) -> Values:
-    """Facts of a data set, without the folder of its files; a colour by its bytes, however it is named."""
-    facts = run.record.model_dump(mode="json")
-    colours = ["#{:02X}{:02X}{:02X}".format(*each.rgb) for each in run.record.classes]
-    classes = [each | {"colour": colour} for each, colour in zip(facts["classes"], colours, strict=True)]
-    return facts | {"root": None, "classes": classes}
-
-
-@functools.cache
-def bare_record(run: DatasetRun) -> Values:
-    """Facts of a data set that results depend on: no title, colour, licence or folder, and no pattern of files."""
-    facts = run.record.model_dump(mode="json") | UNSEEN
-    layouts = [facts[name] for name in ("folder", "slide") if facts[name]]
-    # Polygons name their class; anywhere else a class is known by its code.
-    named = any(layout["annotations"] for layout in layouts)
-    facts["classes"] = [
-        each | {"name": each["name"] if named else each["code"], "colour": "red"} for each in facts["classes"]
-    ]
-    for layout in layouts:
-        layout |= _kinds_of_truth(layout, codes=run.record.codes)
-        del layout["reviewed"]  # a fact of each image by then
-        if not layout["ignore"]:
-            del layout["ignore"]  # as in records from before there was this key
-    return facts | {"priority": list(run.record.order)}
-
-
-def _kinds_of_truth(layout: Mapping[str, Any], *, codes: Iterable[str]) -> Values:
-    # A job is given its files. Patterns say where they are found, which changes nothing in them.
-    patterns = {name: FOUND if layout[name] else None for name in ("label", "annotations")}
-    masks = {code: FOUND for code in codes if code in layout["masks"]}
-    return patterns | {"images": FOUND, "masks": masks, "test": None}
-
-
-@functools.cache
-def pixel_record(run: DatasetRun) -> Values:
-    """Facts of a data set that pixels and truth depend on: codes of classes, but not what is made of them."""
-    facts = bare_record(run)
-    classes = [each | {"kind": "lesion"} for each in facts["classes"]]
-    return facts | {"classes": classes, "task": "multilabel", "priority": []}
-
-
-@functools.cache
-def shown_record(run: DatasetRun) -> Values:
-    """Facts of a data set that masks and outlines show: names and colours of classes too, but no title or licence."""
-    return bare_record(run) | {"classes": full_record(run)["classes"]}
-
-
-@functools.cache
 def _block(run: DatasetRun, stage: str) -> Values:
     dumped: Values = getattr(run.config, stage).model_dump(mode="json")
     return dumped
@@ -129,10 +78,6 @@ def _part(block: Mapping[str, Any], keys: Iterable[str]) -> Values:
     return {key: block[key] for key in keys}
 
 
-def _without(block: Mapping[str, Any], keys: Iterable[str]) -> Values:
-    return {key: value for key, value in block.items() if key not in set(keys)}
-
-
 def raw_image(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
     """Dependencies of a fact sheet: the record, the facts of the image that its file does not hold, and what is refused."""
     return {"record": pixel_record(run), "entry": dict(entry), "raw": _part(_block(run, "raw"), LIMITS)}
@@ -140,7 +85,7 @@ def raw_image(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
 
 def raw_images(run: DatasetRun) -> Values:
     """Dependencies of the table of images: how it is split, by the name of its table of splits without the folder."""
-    settings, table = _without(_block(run, "raw"), LIMITS), run.config.raw.splits_csv
+    settings, table = without(_block(run, "raw"), LIMITS), run.config.raw.splits_csv
     settings = settings | {"splits_csv": Path(table).name if table else None}
     return {"dataset": run.name, "record": pixel_record(run), "raw": settings, "seed": run.config.seed}
 
@@ -153,7 +98,7 @@ def is_stained(run: DatasetRun) -> bool:
 @functools.cache
 def _estimation(run: DatasetRun) -> Values:
     block = _block(run, "normalized")
-    return {"chain": "histology", "rescale": block["rescale"], "stain": _without(block["stain"], ESTIMATE_FREE)}
+    return {"chain": "histology", "rescale": block["rescale"], "stain": without(block["stain"], ESTIMATE_FREE)}
 
 
 def normalized_stain(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
@@ -179,7 +124,7 @@ def normalized_target(run: DatasetRun) -> Values:
 @functools.cache
 def _chain(run: DatasetRun) -> Values:
     other = FUNDUS_ONLY if run.config.normalized.chain == "histology" else HISTOLOGY_ONLY
-    return _without(run.config.normalized.of_the_values(), other)
+    return without(run.config.normalized.of_the_values(), other)
 
 
 def normalized_image(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
@@ -246,7 +191,7 @@ def segmentation_thresholds(run: DatasetRun, model: str) -> Values:
 
 def segmentation_image(run: DatasetRun) -> Values:
     """Dependencies of masks and outlines: cleaning, and names and colours of the classes."""
-    cleaning = _without(_block(run, "segmentation"), UNCLEANED)
+    cleaning = without(_block(run, "segmentation"), UNCLEANED)
     return {"record": shown_record(run), "segmentation": cleaning}
 
 

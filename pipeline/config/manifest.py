@@ -2,11 +2,12 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from pipeline.config.colours import COLOURS, rgb
+from pipeline.config.layouts import FolderLayout, Lookup, ManifestPart, PhantomLayout
 from pipeline.config.validation import validate
 from pipeline.config.values import SafeName
 from pipeline.config.yaml_file import load_yaml
@@ -25,11 +26,7 @@ __all__ = [
 ]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class ClassRecord(_Strict):
+class ClassRecord(ManifestPart):
     """One class of the truth; background is implied and never listed."""
 
     code: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=32)]
@@ -40,6 +37,8 @@ class ClassRecord(_Strict):
     """``#RRGGBB`` or one of a few names."""
     kind: Literal["lesion", "anatomy"] = "lesion"
     """Averages over lesions leave anatomy out."""
+    aliases: tuple[str, ...] = ()
+    """Further names of the class in files of polygons."""
 
     @model_validator(mode="after")
     def _colour(self) -> Self:
@@ -53,120 +52,7 @@ class ClassRecord(_Strict):
         return rgb(self.colour)
 
 
-def _check_expression(pattern: str) -> None:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
-
-
-class Lookup(_Strict):
-    """Lookup of a fact about an image: its group or its centre."""
-
-    pattern: str | None = None
-    """Regular expression searched in the image id; its first group (or the whole match) is the answer."""
-    csv: str | None = None
-    """Table with a column ``image_id`` and one for the answer; relative to the root of the data set."""
-    column: str | None = None
-    """Column of the CSV; the name of the fact where it is not given."""
-    partial: bool = False
-    """Whether a table of groups may leave out annotated images, each of which is then a patient of its own."""
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if (self.pattern is None) == (self.csv is None):
-            raise ValueError("give exactly one of pattern and csv")
-        if self.pattern is not None:
-            _check_expression(self.pattern)
-        return self
-
-
-Label: TypeAlias = Annotated[int, Field(ge=0)]
-"""Value of a label image."""
-
-
-class FolderLayout(_Strict):
-    """Layout of a folder of pictures or slides: patterns of its images and masks, relative to the root.
-
-    ``{image}`` stands for the id of the image, ``{group}`` for the folder of its patient, whose name is then part of
-    the id and the group unless another is given, ``*`` for anything within one folder name and ``**/`` for any folders.
-    """
-
-    images: str
-    """Pattern of the images, such as ``images/{image}.jpg``."""
-    masks: dict[str, str] = {}
-    """Class code → pattern of its masks; every pixel that is not black belongs to the class.
-
-    Masks with noise of a JPEG or with anti-aliased rims are cut above 127."""
-    label: str | None = None
-    """Pattern of label images with one value per class, instead of masks."""
-    values: dict[str, Label | Annotated[tuple[Label, ...], Field(min_length=1)]] = {}
-    """Class code → value, or list of values, in the label images; 0 is background, and others are refused."""
-    ignore: tuple[Annotated[int, Field(ge=1)], ...] = ()
-    """Values of "not sure" in the label images, or in masks that hold nothing else beside two values; see `DatasetRecord.ignore`."""
-    annotations: str | None = None
-    """Pattern of GeoJSON files with polygons in pixels of the image, instead of masks; their features name classes."""
-    origin: Literal["bounds", "level0"] = "bounds"
-    """Where polygons of slides count from, read and written: OpenSlide's bounds, as in QuPath, or the corner of level 0."""
-    unclassified: str | None = None
-    """Code of the class of features without classification; null: they are passed over and counted."""
-    reviewed: Literal["negative"] | None = None
-    """negative: an image without any file of truth was looked at and holds none; null: it is only predicted."""
-    test: str | None = None
-    """Regular expression over the path of the image, relative to the root: a match belongs to the official test."""
-
-    @model_validator(mode="after")
-    def _one_truth(self) -> Self:
-        if "{image}" not in self.images:
-            raise ValueError(f"images {self.images!r} needs {{image}}, the part that names the image")
-        if self.test is not None:
-            _check_expression(self.test)
-        if self.label is not None and (self.masks or not self.values):
-            raise ValueError("label needs values and excludes masks")
-        if self.label is None and self.values:
-            raise ValueError("values needs label")
-        self._check_ignore()
-        if self.annotations is not None and (self.masks or self.label is not None):
-            raise ValueError("annotations exclude masks and label")
-        if self.unclassified is not None and self.annotations is None:
-            raise ValueError("unclassified needs annotations")
-        for pattern in [*self.masks.values(), self.label, self.annotations]:
-            if pattern is not None and "{image}" not in pattern:
-                raise ValueError(f"pattern {pattern!r} needs {{image}}, the part that names the image")
-            if pattern is not None and ("{group}" in pattern) != ("{group}" in self.images):
-                raise ValueError(
-                    f"{{group}} must stand in the patterns of images and of truth, or in none: {pattern!r}"
-                )
-        return self
-
-    def _check_ignore(self) -> None:
-        if self.ignore and self.label is None and not self.masks:
-            raise ValueError("ignore needs label or masks")
-        if both := sorted({*self.ignore} & {value for values in self.labels.values() for value in values}):
-            raise ValueError(f"values {', '.join(map(str, both))} of ignore are values of a class too")
-
-    @property
-    def labels(self) -> dict[str, tuple[int, ...]]:
-        """Class code → all its values in the label images."""
-        return {code: found if isinstance(found, tuple) else (found,) for code, found in self.values.items()}
-
-
-class PhantomLayout(_Strict):
-    """Synthetic images whose truth is known."""
-
-    world: Literal["fundus", "histology"]
-    """What they show."""
-    images: Annotated[int, Field(ge=1)] = 6
-    """How many."""
-    test: Annotated[int, Field(ge=0)] = 0
-    """How many of them, the last ones, are the official test."""
-    size: Annotated[int, Field(ge=64)] = 1411
-    """Side of an image in pixels."""
-    seed: int = 0
-    """Seed of the phantom itself; a fact of the data set, not the seed of a run."""
-
-
-class DatasetRecord(_Strict):
+class DatasetRecord(ManifestPart):
     """Everything that is known of a data set before a file is opened."""
 
     title: str
@@ -179,6 +65,8 @@ class DatasetRecord(_Strict):
     """Where to get it."""
     licence: str = "unknown"
     """Under which terms."""
+    untried: bool = False
+    """Whether this describes a published layout and was never tried on the files themselves, which `check` says."""
     modality: Literal["fundus", "histology"]
     """Which recipe is the default."""
     task: Literal["multiclass", "multilabel", "binary"]
@@ -261,7 +149,7 @@ class DatasetRecord(_Strict):
         return by_priority(self.codes, self.priority)
 
 
-class ManifestRecord(_Strict):
+class ManifestRecord(ManifestPart):
     """The whole file."""
 
     datasets: dict[SafeName, DatasetRecord]

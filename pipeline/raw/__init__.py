@@ -1,6 +1,7 @@
 """Raw images, from files to facts: lists of images, readers, fact sheets, and the table of images with its splits.
 
-annotations    polygon annotations (GeoJSON), rasterised box by box
+annotations    polygon annotations (GeoJSON, XML of ASAP), rasterised box by box
+asap_features  ASAP features: groups and rings of the XML of CAMELYON
 bits           significant bits of 16-bit pictures
 checked        checked files: what stage raw found counts while contents are the same
 data_warnings  warnings of the data: what is seldom meant, counted, in sentences

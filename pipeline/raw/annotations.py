@@ -1,4 +1,4 @@
-"""Polygon annotations: GeoJSON, as QuPath writes it, rasterised box by box.
+"""Polygon annotations: GeoJSON, as QuPath writes it, or the XML of ASAP, rasterised box by box.
 
 A pixel belongs to a polygon where its centre lies inside the outline, and not inside the holes, each by the even-odd
 rule: a hole that reaches beyond its outline adds nothing. Crossings
@@ -18,15 +18,18 @@ from numpy.typing import NDArray
 
 from pipeline.config.manifest import ClassRecord
 from pipeline.geometry import Box
+from pipeline.raw.asap_features import asap_features, is_xml
 from pipeline.raw.features import Feature, Ring, features
 from pipeline.raw.formats.source import unusable
 
 __all__ = ["Annotations", "Polygons", "read_annotations"]
 
 MOSTLY = 0.5
+EXCLUDED = "-"
+"""Key of what is taken out of every class; no class can have it."""
 OUTLINE, HOLE = 1, 2
 """Bits of what a pixel lies in."""
-EXPECTED = "a GeoJSON FeatureCollection whose areas are polygons in pixels of the finest level"
+EXPECTED = "GeoJSON (a FeatureCollection) or XML of ASAP, whose areas are polygons in pixels of the finest level"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,12 +111,19 @@ class Annotations:
     """Polygons of a file by class, and an account of what was in it."""
 
     polygons: Mapping[str, Polygons]
-    """Class code → polygons, for every class."""
+    """Class code → polygons, for every class, those of all names that are excluded still in them."""
+    excluded: Polygons
+    """Polygons that are taken out of every class."""
     notes: Mapping[str, Any]
     """Plain values for the fact sheet: ``used`` (class code → name in the file → features), ``other`` (name of no class
     of the data set → features that were passed over), ``no_area`` (what is no area → how often), ``outside`` (polygons
     that lie beyond the picture altogether), where there are any ``mostly_outside`` (those of whose bounding box more than
-    half does) and ``origin`` (``y`` and ``x`` from which the file counts)."""
+    half does), ``excluded`` (name → features that were taken out) and ``origin`` (``y`` and ``x`` from which the file counts)."""
+
+    def read(self, code: str, box: Box) -> NDArray[np.bool_]:
+        """Mask ``(h, w)`` of a class in a box."""
+        found = self.polygons[code].read(box)
+        return found & ~self.excluded.read(box) if self.excluded.starts[-1] else found
 
 
 def _code(feature: Feature, *, codes: Mapping[str, str], unclassified: str | None) -> str | None:
@@ -145,59 +155,8 @@ def _counted(names: Mapping[str, int]) -> str:
     return ", ".join(sorted(names))
 
 
-def read_annotations(
-    path: Path,
-    *,
-    classes: Sequence[ClassRecord],
-    size: tuple[int, int],
-    origin: tuple[int, int] = (0, 0),
-    unclassified: str | None = None,
-) -> Annotations:
-    """Polygons of a GeoJSON file.
-
-    Parameters
-    ----------
-    path
-        The file. A feature names its class by ``properties.classification`` (a text, or ``name``, or ``names`` of a
-        class with several parts), ``properties.class`` or ``properties.name``. Upper and lower case do not count.
-    classes
-        The classes of the data set, known by code and name.
-    size
-        Height and width of the picture in pixels.
-    origin
-        Row and column of the picture from which the file counts.
-    unclassified
-        Code of the class that features without classification belong to; None for none.
-
-    Returns
-    -------
-    Annotations
-        Features of no class and of other classes are passed over and counted, like what is no area.
-
-    Raises
-    ------
-    ImageRejected
-        The file is no such GeoJSON. It has areas, but none of a class of the data set. All its polygons lie outside.
-    """
-    codes = {text.strip().lower(): each.code for each in classes for text in (each.name, each.code)}
-    found: dict[str, list[Sequence[Ring]]] = {each.code: [] for each in classes}
-    used: dict[str, Counter[str]] = {each.code: Counter() for each in classes}
-    other, no_area = Counter[str](), Counter[str]()
-    try:
-        for feature in features(path.read_bytes()):
-            no_area.update(feature.passed)
-            code = _code(feature, codes=codes, unclassified=unclassified)
-            if feature.areas:
-                (other if code is None else used[code])[_label(feature)] += 1
-                found[code or classes[0].code] += _moved(feature.areas, origin) if code else ()
-    except (OSError, ValueError, RecursionError) as error:
-        problem = "objects nested without end" if isinstance(error, RecursionError) else str(error)
-        raise unusable(path, problem or type(error).__name__, expected=EXPECTED) from error
-    polygons = [each for several in found.values() for each in several]
-    if other and not any(used.values()):
-        expected = f"classes {', '.join(codes)}, or `unclassified` in the manifest for features of no class"
-        remedy = "Name their class in the annotation program, or the class so in the manifest, or set `unclassified`."
-        raise unusable(path, f"features of {_counted(other)} alone", expected=expected, remedy=remedy)
+def _beyond(polygons: Sequence[Sequence[Ring]], *, path: Path, size: tuple[int, int]) -> tuple[int, int]:
+    """Polygons that lie outside of the picture altogether, and those that do so for the most part."""
     shares = [_share_inside(each, size) for each in polygons]
     outside, mostly = sum(share == 0 for share in shares), sum(0 < share < MOSTLY for share in shares)
     if polygons and outside == len(polygons):
@@ -207,6 +166,70 @@ def read_annotations(
             expected=f"polygons within {size[1]}×{size[0]} pixels",
             remedy="Check that they were drawn on this picture, in pixels of its finest level; see also `origin`.",
         )
+    return outside, mostly
+
+
+def read_annotations(
+    path: Path,
+    *,
+    classes: Sequence[ClassRecord],
+    size: tuple[int, int],
+    origin: tuple[int, int] = (0, 0),
+    unclassified: str | None = None,
+    excluded: Sequence[str] = (),
+) -> Annotations:
+    """Polygons of a file of GeoJSON, or of the XML of ASAP.
+
+    Parameters
+    ----------
+    path
+        The file. A feature names its class by ``properties.classification`` (a text, or ``name``, or ``names`` of a
+        class with several parts), ``properties.class`` or ``properties.name``; an annotation of ASAP by its group.
+        Upper and lower case do not count.
+    classes
+        The classes of the data set, known by code, name and aliases.
+    size
+        Height and width of the picture in pixels.
+    origin
+        Row and column of the picture from which the file counts.
+    unclassified
+        Code of the class that features without classification belong to; None for none.
+    excluded
+        Names of features that are taken out of every class, where no class has them.
+
+    Returns
+    -------
+    Annotations
+        Features of no class and of other classes are passed over and counted, like what is no area.
+
+    Raises
+    ------
+    ImageRejected
+        The file is no such document. It has areas, but none of a class of the data set. All its polygons lie outside.
+    """
+    codes = {text.strip().lower(): each.code for each in classes for text in (*each.aliases, each.name, each.code)}
+    codes = dict.fromkeys((each.strip().lower() for each in excluded), EXCLUDED) | codes
+    found: dict[str, list[Sequence[Ring]]] = {code: [] for code in (*(each.code for each in classes), EXCLUDED)}
+    used: dict[str, Counter[str]] = {code: Counter() for code in found}
+    other, no_area = Counter[str](), Counter[str]()
+    try:
+        content = path.read_bytes()
+        for feature in (asap_features if is_xml(content) else features)(content):
+            no_area.update(feature.passed)
+            code = _code(feature, codes=codes, unclassified=unclassified)
+            if feature.areas:
+                (other if code is None else used[code])[_label(feature)] += 1
+                found[code or classes[0].code] += _moved(feature.areas, origin) if code else ()
+    except (OSError, ValueError, RecursionError) as error:
+        problem = "objects nested without end" if isinstance(error, RecursionError) else str(error)
+        raise unusable(path, problem or type(error).__name__, expected=EXPECTED) from error
+    taken_out, cut = found.pop(EXCLUDED), dict(sorted(used.pop(EXCLUDED).items()))
+    polygons = [each for several in found.values() for each in several]
+    if other and not any(used.values()):
+        expected = f"classes {', '.join(codes)}, or `unclassified` in the manifest for features of no class"
+        remedy = "Name their class in the annotation program, or the class so in the manifest, or set `unclassified`."
+        raise unusable(path, f"features of {_counted(other)} alone", expected=expected, remedy=remedy)
+    outside, mostly = _beyond(polygons, path=path, size=size)
     notes: dict[str, Any] = {
         "used": {code: dict(sorted(names.items())) for code, names in used.items()},
         "other": dict(sorted(other.items())),
@@ -214,5 +237,6 @@ def read_annotations(
         "outside": outside,
         "origin": {"y": origin[0], "x": origin[1]},
     }
-    notes |= {"mostly_outside": mostly} if mostly else {}
-    return Annotations({code: Polygons.of_rings(each) for code, each in found.items()}, notes)
+    notes |= ({"mostly_outside": mostly} if mostly else {}) | ({"excluded": cut} if cut else {})
+    filled = {code: Polygons.of_rings(each) for code, each in found.items()}
+    return Annotations(filled, Polygons.of_rings(taken_out), notes)

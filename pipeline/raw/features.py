@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Feature", "Ring", "features"]
+__all__ = ["Feature", "Ring", "checked_ring", "features", "is_flat"]
 
 Ring: TypeAlias = NDArray[np.float64]
 """Vertices ``(n, 2)`` as x, y in pixels; the centre of the first pixel is (0.5, 0.5)."""
@@ -66,12 +66,24 @@ def _ring(points: object) -> Ring:
         or any(type(n) is bool for point in points for n in point[:2])
     ):
         raise ValueError("coordinates that are no numbers")
-    if not (np.abs(numbers) <= FARTHEST).all():
+    return checked_ring(numbers)
+
+
+def checked_ring(numbers: ArrayLike) -> Ring:
+    """Ring of vertices ``(n, 2)`` as x, y.
+
+    Raises
+    ------
+    ValueError
+        A coordinate that no picture can hold.
+    """
+    ring = np.asarray(numbers, np.float64).reshape(-1, 2)
+    if not (np.abs(ring) <= FARTHEST).all():
         raise ValueError("coordinates that are not finite, or far beyond any picture")
-    return np.asarray(numbers, np.float64)
+    return ring
 
 
-def _is_flat(ring: Ring) -> bool:
+def is_flat(ring: Ring) -> bool:
     """Flat ring: whether all its vertices lie on one line."""
     if len(ring) < 3:
         return True
@@ -111,7 +123,7 @@ def _parts(kind: str, parts: object, passed: Counter[str]) -> Iterator[tuple[Rin
             yield from _areas(each, passed)
     else:
         for polygon in map(_polygon, [parts] if kind == "Polygon" else parts):
-            if polygon and not _is_flat(polygon[0]):
+            if polygon and not is_flat(polygon[0]):
                 yield polygon
             else:
                 passed["flat" if polygon and len(polygon[0]) else "empty"] += 1

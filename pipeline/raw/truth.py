@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -170,9 +171,12 @@ def _from_files(
 
 
 def _drawn(path: Path, *, record: DatasetRecord, size: tuple[int, int], origin: tuple[int, int]) -> TruthSource:
-    unclassified = record.layout.unclassified if record.layout else None
-    drawn = read_annotations(path, classes=record.classes, size=size, origin=origin, unclassified=unclassified)
-    return TruthSource(tuple(Raster(size, drawn.polygons[code].read) for code in record.codes), notes=drawn.notes)
+    layout = record.layout
+    unclassified, excluded = (layout.unclassified, layout.excluded) if layout else (None, ())
+    drawn = read_annotations(
+        path, classes=record.classes, size=size, origin=origin, unclassified=unclassified, excluded=excluded
+    )
+    return TruthSource(tuple(Raster(size, partial(drawn.read, code)) for code in record.codes), notes=drawn.notes)
 
 
 @contextmanager

@@ -222,6 +222,26 @@ def test_where_files_are_found_changes_nothing_and_how_their_values_are_read_cha
     assert after(images="new/{image}.png", label="new/{image}.png", test="^b") == PAGE
     assert after(values={"MA": 2, "OD": 1}) == EVERY_RECORD
     assert after(reviewed="negative") == PAGE, "each image says whether it is annotated"
+    assert after(negative="^healthy/") == PAGE
+
+
+def test_names_of_polygons_change_all_that_is_computed_and_none_of_masks_do(plan):
+    polygons = {
+        "adaptor": "folder",
+        "phantom": None,
+        "root": "data",
+        "folder": {"images": "{image}.png", "annotations": "{image}.xml"},
+    }
+    masks = {**polygons, "folder": {"images": "{image}.png", "masks": {"MA": "{image}_MA.png", "OD": "{image}_OD.png"}}}
+    named = [CLASSES[0] | {"aliases": ["_0"]}, CLASSES[1]]
+
+    def after(facts, **change):
+        return changed(plan(facts=facts)["eyes"], plan(facts=facts | change)["eyes"])
+
+    assert after(polygons, classes=named) == EVERY_RECORD - {"segmentation_image", "report_zoom"}
+    assert after(polygons, folder=polygons["folder"] | {"excluded": ["_2"]}) == EVERY_RECORD
+    assert after(masks, classes=named) == after(masks, untried=True) == PAGE
+    assert "aliases" not in depends.bare_record(plan(facts=masks)["eyes"])["classes"][0]
 
 
 def test_values_that_nobody_is_sure_of_change_all_that_is_computed(plan):

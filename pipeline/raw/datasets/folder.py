@@ -107,11 +107,15 @@ def truth_without_image(root: Path, *, layout: FolderLayout) -> list[str]:
     return sorted({path for each in found.truths for name, path in each.items() if name not in found.images})
 
 
+def _finds(pattern: str | None, path: str) -> bool:
+    return pattern is not None and re.search(pattern, path) is not None
+
+
 def list_folder(root: Path, *, layout: FolderLayout) -> list[ImageEntry]:
     """Images that match, each with its masks, its label image or its annotations.
 
-    An image without any truth file is not annotated and goes to ``predict``, unless ``reviewed`` says that it was
-    looked at.
+    An image without any truth file is not annotated and goes to ``predict``, unless ``reviewed`` or ``negative`` says
+    that it was looked at.
 
     Raises
     ------
@@ -124,8 +128,8 @@ def list_folder(root: Path, *, layout: FolderLayout) -> list[ImageEntry]:
     for name, path in found.images.items():
         own = tuple((code, root / each[name]) for code, each in found.masks.items() if name in each)
         label, polygons = (root / each[name] if name in each else None for each in (found.labels, found.annotations))
-        test = layout.test is not None and re.search(layout.test, path) is not None
-        annotated = bool(own or label or polygons) or layout.reviewed == "negative"
+        test, negative = (_finds(each, path) for each in (layout.test, layout.negative))
+        annotated = bool(own or label or polygons) or negative or layout.reviewed == "negative"
         entries.append(
             ImageEntry(
                 ids[name],

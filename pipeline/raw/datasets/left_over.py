@@ -58,7 +58,7 @@ def left_over(
 
 
 def _rows(lookup: Lookup, *, fact: str, root: Path, entries: Sequence[ImageEntry]) -> list[str]:
-    table = lookup_column(root / (lookup.csv or ""), column=lookup.column or fact)
+    table = lookup_column(root / (lookup.csv or ""), column=lookup.column or fact, image=lookup.image_column)
     lost, unnamed = fit_of_table(table, entries=entries)
     return _kinds(f"{fact} table {lookup.csv}", lost=lost, unnamed=unnamed)
 

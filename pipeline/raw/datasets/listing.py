@@ -12,7 +12,7 @@ from pipeline.raw.datasets.entry import ImageEntry, checked_entries, existing_ro
 from pipeline.raw.datasets.folder import list_folder
 from pipeline.raw.datasets.tables import answers, check_groups
 
-__all__ = ["images_of_run", "list_images"]
+__all__ = ["found_images", "images_of_run", "list_images"]
 
 
 class Adaptor(Protocol):
@@ -35,7 +35,16 @@ def _phantoms(layout: PhantomLayout, *, dataset: str) -> list[ImageEntry]:
     return [ImageEntry(name, None, number=at, official_test=at >= first_test) for at, name in enumerate(names)]
 
 
-def _listed(record: DatasetRecord, *, root: Path | None, dataset: str) -> tuple[list[ImageEntry], str]:
+def found_images(record: DatasetRecord, *, root: Path | None, dataset: str) -> tuple[list[ImageEntry], str]:
+    """Images that the adaptor of a data set finds, before any check, and where it looked for them.
+
+    Raises
+    ------
+    MissingDataError
+        The root is not there or lacks a folder of the layout.
+    ManifestError
+        Files that contradict each other.
+    """
     if record.phantom is not None:
         return _phantoms(record.phantom, dataset=dataset), "phantom"
     if record.layout is not None:
@@ -72,7 +81,7 @@ def list_images(record: DatasetRecord, *, dataset: str, root: Path | None) -> tu
     ManifestError
         No images, colliding ids, a class without any file, a table that does not fit.
     """
-    entries, where = _listed(record, root=root, dataset=dataset)
+    entries, where = found_images(record, root=root, dataset=dataset)
     codes = record.codes if _needs_truth(record, entries) else ()
     entries = list(checked_entries(entries, dataset=dataset, codes=codes, where=where))
     entries = [_with_unknown(each, record=record) for each in entries]
@@ -116,4 +125,5 @@ def _files_tell(entry: ImageEntry, *, record: DatasetRecord) -> bool:
         return False
     if entry.label or entry.annotations or entry.image is None:
         return False
-    return bool(entry.masks) or record.layout is None or record.layout.reviewed != "negative"
+    # Of a folder, one that is annotated without a file was declared so.
+    return bool(entry.masks) or record.layout is None

@@ -36,8 +36,17 @@ def _rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
         ) from error
 
 
-def lookup_column(path: Path, *, column: str) -> dict[str, str]:
-    """Column of a CSV file, as ``image_id`` → value.
+def lookup_column(path: Path, *, column: str, image: str = "image_id") -> dict[str, str]:
+    """Column of a CSV file, as image id → value.
+
+    Parameters
+    ----------
+    path
+        The file.
+    column
+        The column.
+    image
+        Column that names the images.
 
     Raises
     ------
@@ -46,16 +55,16 @@ def lookup_column(path: Path, *, column: str) -> dict[str, str]:
     """
     names: dict[str, str] = {}
     columns, rows = _rows(path)
-    if missing := [name for name in ("image_id", column) if name not in columns]:
+    if missing := [name for name in (image, column) if name not in columns]:
         raise ManifestError(
             f"A column is missing: {' and '.join(missing)}.",
             where=f"{path}, line 1",
             found=f"columns {', '.join(columns)}" if columns else "an empty file",
-            expected=f"columns image_id and {column}",
+            expected=f"columns {image} and {column}",
             remedy="Separate the columns by commas." if len(columns) == 1 else "Name the column so, or add it.",
         )
     for number, row in enumerate(rows, start=2):
-        if row["image_id"] is None or row[column] is None:
+        if row[image] is None or row[column] is None:
             raise ManifestError(
                 "A line has fewer values than there are columns.",
                 where=f"{path}, line {number}",
@@ -63,7 +72,7 @@ def lookup_column(path: Path, *, column: str) -> dict[str, str]:
                 expected=f"a value for each of the columns {', '.join(columns)}",
                 remedy="Complete the line, or take it out.",
             )
-        name = unicodedata.normalize("NFC", row["image_id"].strip())
+        name = unicodedata.normalize("NFC", row[image].strip())
         if "/" in name or "\\" in name or name.startswith(".") or name in names:
             raise ManifestError(
                 "An image id cannot be used.",
@@ -143,7 +152,7 @@ def answers(lookup: Lookup | None, *, fact: str, root: Path | None, entries: Seq
         return {}
     if lookup.csv is not None:
         where = (root or Path()) / lookup.csv
-        table = lookup_column(where, column=lookup.column or fact)
+        table = lookup_column(where, column=lookup.column or fact, image=lookup.image_column)
         rows = {entry.image_id: _row_of(entry, table) for entry in entries}
         known = {image: table[row] for image, row in rows.items() if row is not None}
         _some_answer(known, fact=fact, where=where, found=table, entries=entries)
@@ -169,7 +178,8 @@ def check_groups(
     unnamed = [entry.image_id for entry in entries if entry.annotated and not groups.get(entry.image_id)]
     if unnamed:
         where = (root or Path()) / lookup.csv
-        lost, _ = fit_of_table(lookup_column(where, column=lookup.column or "group"), entries=entries)
+        table = lookup_column(where, column=lookup.column or "group", image=lookup.image_column)
+        lost, _ = fit_of_table(table, entries=entries)
         found = f"{named_and_counted(unnamed)} of {len(entries)} images are in no row"
         raise ManifestError(
             "The table of groups fits only some images.",
