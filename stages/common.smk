@@ -112,7 +112,7 @@ def measured(wildcards):
 
 def held_out(wildcards):
     """Models and images that they did not learn from: what thresholds are chosen on."""
-    members = run_of(wildcards).config.model.member_folds(wildcards.model)
+    members = run_of(wildcards).config.model.held_out_by(wildcards.model)
     return threshold_sources(images_table(wildcards), name=wildcards.model, members=members)
 
 

@@ -221,27 +221,58 @@ class ModelConfig(Strict):
         """Member of an ensemble, or the model itself → its fold."""
         return {each: self.models[each].fold for each in self.members(name)}
 
+    def held_out_by(self, name: str) -> dict[str, int]:
+        """Model or ensemble that speaks for the held-out images of a fold → that fold.
+
+        Of an ensemble that was made for each fold these are the ensembles, so that its weights count; else its members.
+        """
+        of_folds = {f"{name}.fold{fold}": fold for fold in sorted(set(self.folds_of(name)))}
+        return of_folds if of_folds.keys() <= self.ensembles.keys() else self.member_folds(name)
+
 
 def model_by_folds(config: ModelConfig) -> ModelConfig:
     """Models of cross-validation: each model of no fold becomes ``{model}.fold0`` … and their ensemble ``{model}``.
 
+    An ensemble of such models becomes one for each fold, ``{ensemble}.fold0`` …, of the members that hold out the same
+    images, and ``{ensemble}`` of all of them, each with its weight.
+
     Raises
     ------
     ValueError
-        For ensembles of such models: each is an ensemble already.
+        For ensembles of such models and of others, and for names that are taken.
     """
     single = {name for name, each in config.models.items() if each.fold == -1}
-    for name in config.ensembles:
-        if mixed := single & set(config.members(name)):
-            raise ValueError(
-                f"ensembles.{name} cannot hold {', '.join(sorted(mixed))}: with folds each is an ensemble itself"
-            )
     models = {name: each for name, each in config.models.items() if name not in single}
-    ensembles = dict(config.ensembles)
+    ensembles: dict[str, tuple[str, ...] | Ensemble] = {}
+    folds = range(config.folds)
     for name in sorted(single):
-        members = {f"{name}.fold{fold}": fold for fold in range(config.folds)}
-        if taken := sorted(members.keys() & config.models.keys()):
-            raise ValueError(f"models.{taken[0]} has the name that a fold of {name} gets: choose another name")
+        members = {f"{name}.fold{fold}": fold for fold in folds}
         models |= {each: config.models[name].model_copy(update={"fold": fold}) for each, fold in members.items()}
         ensembles[name] = tuple(members)
+    for name, ensemble in config.ensembles.items():
+        apart = sorted(single & set(config.members(name)))
+        if not apart:
+            ensembles[name] = ensemble
+        elif len(apart) < len(config.members(name)):
+            raise ValueError(
+                f"ensembles.{name} cannot hold {', '.join(apart)} beside models of one fold: "
+                "with folds each is trained once a fold"
+            )
+        else:
+            ensembles |= _ensemble_by_folds(config, name=name)
+    made = [f"{name}.fold{fold}" for name in (*single, *config.ensembles) for fold in folds]
+    if taken := sorted(set(made) & (config.models.keys() | config.ensembles.keys())):
+        raise ValueError(f"{taken[0]} is the name that a fold of {taken[0].rpartition('.')[0]} gets: choose another name")
     return config.model_copy(update={"models": models, "ensembles": ensembles})
+
+
+def _ensemble_by_folds(config: ModelConfig, *, name: str) -> dict[str, Ensemble]:
+    """Ensembles of the models of each fold, and of all of them."""
+    members, weights = config.members(name), config.ensemble_weights(name)
+    found = {
+        f"{name}.fold{fold}": Ensemble(members=tuple(f"{each}.fold{fold}" for each in members), weights=weights)
+        for fold in range(config.folds)
+    }
+    everyone = tuple(member for each in found.values() for member in each.members)
+    repeated = {code: each * config.folds for code, each in weights.items()}
+    return {**found, name: Ensemble(members=everyone, weights=repeated)}

@@ -283,15 +283,38 @@ def test_folds_train_each_model_once_a_fold_with_an_index_of_its_own():
     assert config.model.predictors == tuple(sorted({"unet", "plain", *config.model.models}))
 
 
+def test_an_ensemble_with_folds_is_one_of_each_fold_and_one_of_all():
+    """Thresholds come from the ensemble of a fold, so that a member that weighs nothing in a class says nothing there."""
+    names = {"fine": {}, "wide": {"downsample": 2}}
+    both = {"members": ["fine", "wide"], "weights": {"MA": [1, 0]}}
+    model = StageConfig.model_validate(
+        {
+            "model": {"folds": 2, "models": names, "ensembles": {"both": both}},
+            "index": {"samplings": {"guided": {"strategy": "guided"}}},
+        }
+    ).model
+    assert model.members("both") == ("fine.fold0", "wide.fold0", "fine.fold1", "wide.fold1")
+    assert model.ensemble_weights("both") == {"MA": (1, 0, 1, 0)}
+    for fold in (0, 1):
+        assert model.members(f"both.fold{fold}") == (f"fine.fold{fold}", f"wide.fold{fold}")
+        assert model.ensemble_weights(f"both.fold{fold}") == {"MA": (1, 0)}
+        assert model.held_out_by(f"both.fold{fold}") == {f"fine.fold{fold}": fold, f"wide.fold{fold}": fold}
+    assert model.held_out_by("both") == {"both.fold0": 0, "both.fold1": 1}
+    assert model.held_out_by("fine") == {"fine.fold0": 0, "fine.fold1": 1}
+
+
 @pytest.mark.parametrize(
     ("tree", "words"),
     [
         ({"model": {"folds": 3}, "raw": {"folds": 4}}, r"model\.folds 3.*raw\.folds 3 or 0, not 4"),
         ({"model": {"folds": 1}}, "at least 2"),
-        ({"model": {"folds": 2, "models": {"a": {}, "a.fold1": {"fold": 1}}}}, "a.fold1 has the name"),
+        ({"model": {"folds": 2, "models": {"a": {}, "a.fold1": {"fold": 1}}}}, "a.fold1 is the name that a fold of a"),
         # Its patches would hold images that thresholds and scores come from.
         ({"raw": {"folds": 3}, "index": {"samplings": {"guided": {"fold": 2}}}}, "unet has fold -1.*drawn for fold 2"),
-        ({"model": {"folds": 2, "models": {"a": {}, "b": {}}, "ensembles": {"c": ["a", "b"]}}}, "ensembles.c.*a, b"),
+        (
+            {"model": {"folds": 2, "models": {"a": {}, "b": {"fold": 0}}, "ensembles": {"c": ["a", "b"]}}},
+            "ensembles.c cannot hold a beside",
+        ),
     ],
 )
 def test_folds_that_cannot_be_are_refused(tree, words):
