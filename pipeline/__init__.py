@@ -22,6 +22,7 @@ arrays         pure functions over arrays
 stores         Zarr, Parquet and atomic files; records of origin
 runtime        jobs, threads, memory: what changes no value
 predict        new images by a trained model
+view           results in a browser, straight from the stores
 cli            the command ``lesionmap``, which alone prints
 
 A notebook needs the names in ``__all__``; they are imported when they are first used.

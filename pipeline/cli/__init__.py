@@ -15,6 +15,7 @@ index          a look at a patch index, and its patches for other programs
 predict        a trained model on new images
 run            the workflow, after its configuration was checked
 verify         every byte of the results compared with its checksum
+view           results in a browser
 """
 
 import argparse
@@ -33,6 +34,7 @@ from pipeline.cli.init import add_init
 from pipeline.cli.predict import add_predict
 from pipeline.cli.run import add_run
 from pipeline.cli.verify import add_verify
+from pipeline.cli.view import add_view
 from pipeline.errors import PipelineError
 from pipeline.stores.disk import room_on_disk
 from pipeline.stores.provenance import versions
@@ -50,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         add_check,
         add_predict,
         add_index,
+        add_view,
         add_compare,
         add_verify,
         add_clean,

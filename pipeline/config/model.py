@@ -262,7 +262,9 @@ def model_by_folds(config: ModelConfig) -> ModelConfig:
             ensembles |= _ensemble_by_folds(config, name=name)
     made = [f"{name}.fold{fold}" for name in (*single, *config.ensembles) for fold in folds]
     if taken := sorted(set(made) & (config.models.keys() | config.ensembles.keys())):
-        raise ValueError(f"{taken[0]} is the name that a fold of {taken[0].rpartition('.')[0]} gets: choose another name")
+        raise ValueError(
+            f"{taken[0]} is the name that a fold of {taken[0].rpartition('.')[0]} gets: choose another name"
+        )
     return config.model_copy(update={"models": models, "ensembles": ensembles})
 
 

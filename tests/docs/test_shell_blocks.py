@@ -20,8 +20,16 @@ PROJECT = Path(__file__).parents[2]
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").glob("*.md"))]
 TEXT = "\n".join(page.read_text() for page in PAGES)
 BLOCKS = re.findall(r"```(?:sh|shell|bash|console)\n(.*?)```", TEXT, re.DOTALL)
+
+
+def here(words: list[str]) -> list[str]:
+    """Command without variables and, of one that ``ssh`` starts on another machine, without the way there."""
+    plain = [word for word in words if not re.match(r"[A-Z_]+=|&$", word)]
+    return plain[plain.index("lesionmap") :] if plain[0] == "ssh" else plain
+
+
 COMMANDS = [
-    [word for word in shlex.split(line, comments=True) if not re.match(r"[A-Z_]+=|&$", word)]
+    here(shlex.split(line, comments=True))
     for block in BLOCKS
     for line in block.replace("\\\n", " ").splitlines()
     if shlex.split(line, comments=True)

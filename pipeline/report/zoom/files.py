@@ -5,6 +5,7 @@ Pictures are JPEG. Layers over them are PNG of few colours with a transparent gr
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from pipeline.normalized.pyramid import level_shapes
 from pipeline.report.zoom.levels import ROWS, Planes, pyramid_strips
 from pipeline.report.zoom.stacks import Palette, Stack
 
-__all__ = ["WHOLE", "write_stack"]
+__all__ = ["TILE", "WHOLE", "jpeg_bytes", "png_bytes", "write_stack"]
 
 WHOLE = 40_000_000
 """Pixels of the largest image whose levels are one file each: browsers decode no much larger picture."""
@@ -49,10 +50,8 @@ class _Layer:
     def write(self, planes: Planes, folder: Path, place: str) -> str:
         """Picture file of planes ``(n, y, x)`` of the stack; its name in the folder."""
         own, name = planes[self.planes], f"{self.name}.{place}.{'jpg' if self.palette is None else 'png'}"
-        if self.palette is None:
-            _write_jpeg(own, folder / name)
-        else:
-            _write_png(own[0], folder / name, palette=self.palette)
+        picture = jpeg_bytes(own) if self.palette is None else png_bytes(own[0], palette=self.palette)
+        (folder / name).write_bytes(picture)
         return name
 
 
@@ -63,18 +62,24 @@ def _layers(stack: Stack) -> list[_Layer]:
     return [_Layer(stack.kind, number, palette, slice(at, at + 1)) for at, (number, palette) in pairs]
 
 
-def _write_jpeg(planes: Planes, path: Path) -> None:
+def jpeg_bytes(planes: Planes, *, quality: int = QUALITY, halved_colour: bool = True) -> bytes:
+    """JPEG file of a picture ``(3, y, x)``, its colour at half the size or not."""
     pixels = np.ascontiguousarray(np.moveaxis(planes[::-1], 0, 2))
-    _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, QUALITY, cv2.IMWRITE_JPEG_OPTIMIZE, 1])
-    path.write_bytes(data.tobytes())
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
+    if not halved_colour:
+        options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    _, data = cv2.imencode(".jpg", pixels, options)
+    return bytes(data)
 
 
-def _write_png(indices: NDArray[np.uint8], path: Path, *, palette: Palette) -> None:
+def png_bytes(indices: NDArray[np.uint8], *, palette: Palette, effort: int = EFFORT) -> bytes:
+    """PNG file of indices ``(y, x)`` of a palette: lossless."""
     picture = Image.fromarray(np.ascontiguousarray(indices))
     picture.putpalette(bytes(value for colour in palette for value in colour[:3]))
     bits = next(bits for bits in (1, 2, 4, 8) if len(palette) <= 2**bits)
-    opacity = bytes(colour[3] for colour in palette)
-    picture.save(path, transparency=opacity, bits=bits, compress_level=EFFORT)
+    opacity, stream = bytes(colour[3] for colour in palette), BytesIO()
+    picture.save(stream, format="PNG", transparency=opacity, bits=bits, compress_level=effort)
+    return stream.getvalue()
 
 
 def _whole_levels(stack: Stack) -> Iterator[tuple[int, Planes]]:

@@ -10,6 +10,7 @@ import numpy as np
 from pipeline import stores
 from pipeline.arrays.raster import Raster
 from pipeline.config import NormalizedConfig
+from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import grid_pixel_um
 from pipeline.normalized.image import open_view
 from pipeline.raw.datasets.entry import ImageEntry
@@ -22,7 +23,7 @@ from pipeline.report.zoom.stacks import Stack, overlay_stacks, picture_stack
 from pipeline.stores.atomic import folder_in_progress
 from pipeline.stores.job import Job
 
-__all__ = ["ImageStores", "write_viewer"]
+__all__ = ["ImageStores", "viewer_context", "write_viewer"]
 
 PAGE = "index.html"
 ERROR_NAMES = {
@@ -31,6 +32,7 @@ ERROR_NAMES = {
     "false_negative": "false negative",
     "other_class": "another class",
 }
+PICTURES = {"normalised": "Normalised", "original": "Original"}
 KINDS = {"truth": "Truth", "prediction": "Prediction", "errors": "Errors", "probability": "Probability"}
 """Layers over the picture, in the order of their switches."""
 AT_FIRST = {"truth": 100, "prediction": 80}
@@ -67,22 +69,39 @@ def _pictures(
     )
 
 
-def _classes(layers: Sequence[Mapping[str, Any]], job: Job) -> list[dict[str, Any]]:
-    shown = {layer["class"] for layer in layers}
-    return [
-        {"number": at, "code": each.code, "name": each.name, "colour": colour_code(each.rgb)}
-        for at, each in enumerate(job.record.classes)
-        if at in shown
-    ]
+def viewer_context(
+    panes: Sequence[Mapping[str, Any]], *, record: DatasetRecord, width: int, height: int
+) -> dict[str, Any]:
+    """Context of the template ``zoom.html`` that follows from the layers of its panes.
 
-
-def _controls(layers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    found = {layer["kind"] for layer in layers}
-    return [
-        {"kind": kind, "text": text, "on": kind in AT_FIRST, "opacity": AT_FIRST.get(kind, OPACITY)}
-        for kind, text in KINDS.items()
-        if kind in found
-    ]
+    Parameters
+    ----------
+    panes
+        Each with ``title`` and ``layers``, facts as the script of the viewer asks for them.
+    record
+        Classes and their colours.
+    width, height
+        Of the image in pixels.
+    """
+    layers = [layer for pane in panes for layer in pane["layers"]]
+    kinds, shown = {layer["kind"] for layer in layers}, {layer["class"] for layer in layers}
+    return {
+        "size": f"{width} × {height} px",
+        "pictures": [(kind, text) for kind, text in PICTURES.items() if kind in kinds],
+        "controls": [
+            {"kind": kind, "text": text, "on": kind in AT_FIRST, "opacity": AT_FIRST.get(kind, OPACITY)}
+            for kind, text in KINDS.items()
+            if kind in kinds
+        ],
+        "classes": [
+            {"number": at, "code": each.code, "name": each.name, "colour": colour_code(each.rgb)}
+            for at, each in enumerate(record.classes)
+            if at in shown
+        ],
+        "errors": [(ERROR_NAMES[kind], colour_code(rgb)) for kind, rgb in ERROR_COLOURS.items()],
+        "facts": {"panes": list(panes), "width": width, "height": height},
+        "results": [],
+    }
 
 
 def write_viewer(
@@ -131,14 +150,15 @@ def write_viewer(
             layers += write_stack(stack, folder, whole=whole)
         height, width = stores.open_array(found.normalized, "0").shape[-2:]
         micrometres = grid_pixel_um(mapping, given=job.record.pixel_size_um)
-        context = {
+        panes = [{"title": "", "layers": layers}]
+        context = viewer_context(panes, record=job.record, width=int(width), height=int(height))
+        context["facts"]["micrometres"] = micrometres
+        context |= {
             "image": entry.image_id,
             "dataset": dataset,
-            "size": f"{width} × {height} px",
             "result": result if found.segmentation else "",
-            "controls": _controls(layers),
-            "classes": _classes(layers, job),
-            "errors": [(ERROR_NAMES[kind], colour_code(rgb)) for kind, rgb in ERROR_COLOURS.items()],
-            "facts": {"layers": layers, "width": int(width), "height": int(height), "micrometres": micrometres},
+            "assets": "../../viewer",
+            "back": "../../index.html",
+            "back_text": "Report",
         }
         render("zoom.html", context, folder / PAGE)

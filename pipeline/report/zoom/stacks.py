@@ -7,7 +7,7 @@ prediction filled, errors by their kind, probability in steps.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -25,7 +25,7 @@ from pipeline.report.pictures.store_pictures import mask_raster
 from pipeline.report.zoom.levels import Halving, Planes, halve_highest
 from pipeline.stores.probability_store import as_float16
 
-__all__ = ["STEPS", "Palette", "Stack", "mask_indices", "overlay_stacks", "picture_stack"]
+__all__ = ["STEPS", "Palette", "Stack", "mask_indices", "overlay_stacks", "picture_stack", "probability_stack"]
 
 Palette: TypeAlias = tuple[tuple[int, int, int, int], ...]
 """Red, green, blue and opacity of each value, 0 to 255; value 0 is transparent."""
@@ -85,12 +85,15 @@ def _error_indices(
     return Raster(truth.shape, read)
 
 
-def _probability_indices(path: Path) -> Raster[np.uint8]:
+def probability_stack(stored: Raster[Any], classes: int) -> Stack:
+    """Probabilities ``(class, y, x)`` of one level of a map as a stack of a layer for each class, in ``STEPS`` steps."""
+    indices = stored.map(lambda values: np.rint(as_float16(values).astype(np.float32) * STEPS).astype(np.uint8))
+    return Stack("probability", indices, halve, (_heat_palette(),) * classes, tuple(range(classes)))
+
+
+def _shown_map(path: Path) -> Raster[Any]:
     found = stores.open_array(path, "0")
-    if max(found.shape[-2:]) > HALVED_FROM:
-        found = stores.open_array(path, "1")
-    stored = stores.raster_of(found)
-    return stored.map(lambda values: np.rint(as_float16(values).astype(np.float32) * STEPS).astype(np.uint8))
+    return stores.raster_of(stores.open_array(path, "1") if max(found.shape[-2:]) > HALVED_FROM else found)
 
 
 def _heat_palette() -> Palette:
@@ -128,8 +131,7 @@ def overlay_stacks(
     masks = mask_raster(segmentation, "masks") if segmentation else None
     found = []
     if probability:
-        heat = (_heat_palette(),) * len(every)
-        found.append(Stack("probability", _probability_indices(probability), halve, heat, every))
+        found.append(probability_stack(_shown_map(probability), len(every)))
     if truth:
         outlined = _class_palettes(record, FAINT, FULL)
         found.append(Stack("truth", mask_indices(truth), halve_highest, outlined, every))

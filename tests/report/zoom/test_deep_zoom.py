@@ -98,7 +98,7 @@ def viewer(world, tmp_path):
 def test_the_layers_of_an_image_are_its_stores(viewer, world):
     page = (viewer / "index.html").read_text()
     facts = json.loads(re.search(r'id="facts">(.*?)</script>', page, re.S)[1])
-    layers = {(each["kind"], each["class"]): viewer / each["levels"][0]["url"] for each in facts["layers"]}
+    layers = {(each["kind"], each["class"]): viewer / each["levels"][0]["url"] for each in facts["panes"][0]["layers"]}
     normalized, result = world.inputs.normalized["eye_04"], world.results[0]
     truth = stores.open_array(normalized, "truth")[:] > 0
     masks = stores.open_array(result.segmentation["eye_04"], "masks")[:] > 0

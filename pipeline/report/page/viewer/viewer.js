@@ -1,17 +1,32 @@
-// Deep zoom of one image: its layers one over the other, from files beside the page, which may lie on a disk.
+// Deep zoom of one image: its layers one over the other, from files beside the page, which may lie on a disk, or from a server.
+// Several results stand side by side, each in a pane; what is moved in one moves in all.
 "use strict";
 (() => {
   const facts = JSON.parse(document.getElementById("facts").textContent);
   const form = document.getElementById("controls");
   const at = (name) => document.getElementById(name);
+  const inFiles = facts.panes.some((pane) => pane.layers.some((each) => each.levels));
+
+  // A view begins and ends at whole pixels of the screen; otherwise the browser would smear each over two.
+  const ratio = () => window.devicePixelRatio || 1;
+  const fit = () => document.querySelectorAll(".stage").forEach((stage) => {
+    const box = stage.getBoundingClientRect(), { style } = stage.querySelector(".view");
+    const inset = (start) => Math.ceil(start * ratio() - 0.01) / ratio() - start;
+    const [left, top] = [inset(box.left + scrollX), inset(box.top + scrollY)];
+    const length = (whole, cut) => `${Math.floor((whole - cut) * ratio() + 0.01) / ratio()}px`;
+    Object.assign(style, { inset: `${top}px auto auto ${left}px`, width: length(box.width, left), height: length(box.height, top) });
+  });
+  fit();
+  addEventListener("resize", fit);
 
   // The canvas is never read, so that pictures of file:// may taint it; WebGL refuses those.
-  const viewer = OpenSeadragon({
-    element: at("view"), drawer: "canvas", crossOriginPolicy: false, loadTilesWithAjax: false,
+  const viewers = [...document.querySelectorAll(".view")].map((element) => OpenSeadragon({
+    element, drawer: "canvas", crossOriginPolicy: false, loadTilesWithAjax: false,
     showNavigationControl: false, animationTime: 0.4, visibilityRatio: 0.3, minZoomImageRatio: 0.7,
-    maxZoomPixelRatio: 24, minPixelRatio: 0.7, maxImageCacheCount: facts.layers.some((each) => each.levels) ? 60 : 600,
+    maxZoomPixelRatio: 24, minPixelRatio: 0.7, maxImageCacheCount: inFiles ? 60 : 600,
     gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true },
-  });
+  }));
+  let leader = viewers[0];
 
   const tiled = (layer) => {
     const present = layer.tiles && layer.tiles.map((numbers) => new Set(numbers));
@@ -27,7 +42,11 @@
     };
     return source;
   };
-  const source = (layer) => (layer.levels ? new OpenSeadragon.LegacyTileSource(layer.levels) : tiled(layer));
+  const sources = [];
+  const source = (layer) => {
+    sources.push(layer.levels ? new OpenSeadragon.LegacyTileSource(layer.levels) : tiled(layer));
+    return sources.at(-1);
+  };
 
   const opacity = (layer) => {
     const control = form.querySelector(`[data-layer="${layer.kind}"]`);
@@ -36,23 +55,22 @@
     const seen = control.checked && (!ofClass || ofClass.checked);
     return seen ? form.querySelector(`[data-opacity="${layer.kind}"]`).value / 100 : 0;
   };
-  const items = [];
-  const apply = () => items.forEach((item, number) => item.setOpacity(opacity(facts.layers[number])));
-  facts.layers.forEach((layer, number) => viewer.addTiledImage({
+  const shown = [];
+  const apply = () => shown.forEach(({ item, layer }) => item.setOpacity(opacity(layer)));
+  viewers.forEach((viewer, pane) => facts.panes[pane].layers.forEach((layer, number) => viewer.addTiledImage({
     tileSource: source(layer), x: 0, y: 0, width: 1, opacity: opacity(layer),
     success: (event) => {
-      items[number] = event.item;
-      if (number === 0 && location.hash === "#1:1") toOne();
+      shown.push({ item: event.item, layer });
+      if (pane === 0 && number === 0 && location.hash === "#1:1") toOne();
       apply();
     },
-  }));
+  })));
   form.addEventListener("input", apply);
   form.addEventListener("submit", (event) => event.preventDefault());
 
   // Magnification: pixels of the screen per pixel of the image.
-  const ratio = () => window.devicePixelRatio || 1;
-  const containerWidth = () => viewer.viewport.getContainerSize().x;
-  const factor = () => (viewer.viewport.getZoom(true) * containerWidth() * ratio()) / facts.width;
+  const containerWidth = () => leader.viewport.getContainerSize().x;
+  const factor = () => (leader.viewport.getZoom(true) * containerWidth() * ratio()) / facts.width;
   const lengths = [1, 2, 5].flatMap((digit) => [...Array(8).keys()].map((power) => digit * 10 ** (power - 1)));
   const named = (length) => {
     if (!facts.micrometres) return `${length} px`;
@@ -67,26 +85,47 @@
     at("scale").querySelector("i").style.width = `${length * unit}px`;
     at("scale").querySelector("span").textContent = named(length);
     at("factor").textContent = `${one < 0.1 ? (100 * one).toFixed(1) : Math.round(100 * one)} %`;
+    // OpenSeadragon draws tiles that do not overlap one pixel too large, against gaps between them. At whole magnifications
+    // there are none, and pixels are to be where they are.
+    const overlap = Math.abs(one - Math.max(Math.round(one), 1)) < 1e-6 ? 1e-6 : 0;
+    if (sources.some((each) => each.tileOverlap !== overlap)) {
+      sources.forEach((each) => (each.tileOverlap = overlap));
+      // Tiles get their places anew where the view moved, be it by less than can be seen.
+      requestAnimationFrame(() => viewers.forEach((each) => each.viewport.panBy(new OpenSeadragon.Point(1e-9, 0), true)));
+    }
     // From 1:1 on every pixel is seen as it is.
     if (smooth !== one < 0.999) {
       smooth = !smooth;
-      viewer.drawer.setImageSmoothingEnabled(smooth);
+      viewers.forEach((each) => each.drawer.setImageSmoothingEnabled(smooth));
     }
   };
-  viewer.addHandler("update-viewport", update);
-  viewer.addHandler("resize", update);
+  // Whom the pointer or the keyboard is in leads; the others are where it is, frame by frame.
+  viewers.forEach((viewer) => {
+    const lead = () => (leader = viewer);
+    ["pointerdown", "wheel", "focusin", "touchstart"].forEach((name) => viewer.element.addEventListener(name, lead, { capture: true, passive: true }));
+    viewer.addHandler("update-viewport", () => {
+      if (viewer !== leader) return;
+      const zoom = viewer.viewport.getZoom(true), center = viewer.viewport.getCenter(true);
+      viewers.filter((each) => each !== viewer && each.world.getItemCount()).forEach((each) => {
+        each.viewport.zoomTo(zoom, null, true);
+        each.viewport.panTo(center, true);
+      });
+      update();
+    });
+    viewer.addHandler("resize", update);
+  });
 
   const toOne = () => {
-    const { viewport } = viewer;
+    const { viewport } = leader;
     viewport.zoomTo(facts.width / (containerWidth() * ratio()), null, true);
     const corner = viewport.pixelFromPoint(new OpenSeadragon.Point(0, 0), true).times(ratio());
     const off = new OpenSeadragon.Point(corner.x - Math.round(corner.x), corner.y - Math.round(corner.y));
     viewport.panBy(viewport.deltaPointsFromPixels(off.divide(ratio()), true), true);
-    viewer.forceRedraw();
+    viewers.forEach((each) => each.forceRedraw());
   };
-  const zoomBy = (by) => viewer.viewport.zoomBy(by).applyConstraints();
+  const zoomBy = (by) => leader.viewport.zoomBy(by).applyConstraints();
   at("one").addEventListener("click", toOne);
-  at("all").addEventListener("click", () => viewer.viewport.goHome());
+  at("all").addEventListener("click", () => leader.viewport.goHome());
   at("in").addEventListener("click", () => zoomBy(1.6));
   at("out").addEventListener("click", () => zoomBy(1 / 1.6));
 })();
