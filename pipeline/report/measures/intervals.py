@@ -12,6 +12,7 @@ from pipeline.arrays.calibration import expected_error, mean_bin_error, reliabil
 from pipeline.arrays.metrics import Histogram, average_precision, threshold_counts, trapezoid_aupr
 from pipeline.arrays.roc import images_histogram, roc_auc
 from pipeline.report.measures.averages import pooled_dice, pooled_iou
+from pipeline.report.measures.mean_intervals import GroupSums, mean_intervals
 from pipeline.report.measures.surfaces import (
     IMAGE_MEANS,
     SURFACE_COLUMNS,
@@ -97,13 +98,18 @@ def _cube(rows: pd.DataFrame, codes: Sequence[str]) -> NDArray[np.int64]:
     return sums.reindex(index, fill_value=0).to_numpy(dtype=np.int64).reshape(len(groups), len(codes), 4)
 
 
+def _groups_of(found: Sequence[tuple[str, Mapping[str, Histogram]]], code: str) -> list[str]:
+    """Groups in which a class is known, in text order."""
+    return sorted({group for group, histograms in found if code in histograms})
+
+
 def _by_group(found: Sequence[tuple[str, Mapping[str, Histogram]]], code: str) -> NDArray[np.int64]:
     """Histograms of one class ``(group, 2, occurring probabilities)``; the others would only cost memory."""
     held = [(group, histograms[code]) for group, histograms in found if code in histograms]
     if not held:
         return np.zeros((0, 2, 1), dtype=np.int64)
     occurring = np.flatnonzero(np.any([histogram.any(axis=0) for _, histogram in held], axis=0))
-    groups = sorted({group for group, _ in held})
+    groups = _groups_of(found, code)
     cube = np.zeros((len(groups), 2, len(occurring)), dtype=np.int64)
     for group, histogram in held:
         cube[groups.index(group)] += histogram[:, occurring]
@@ -115,7 +121,7 @@ def _sums_by_group(
 ) -> NDArray[Any]:
     """Sums over the histograms of one class ``(group, ...)``, of each group those of its images added up."""
     held = [(group, sums(histograms[code])) for group, histograms in found if code in histograms]
-    groups = sorted({group for group, _ in held})
+    groups = _groups_of(found, code)
     totals = [sum(own for group, own in held if group == each) for each in groups]
     return np.stack(totals) if totals else np.zeros((0, 3, 1))
 
@@ -167,7 +173,7 @@ def intervals(
     histograms
         For each image its group and its histograms.
     averaged
-        Name of an average → the classes that it is taken over (Dice and IoU only).
+        Name of an average → the classes that it is taken over (Dice, IoU and both AUPRs).
     draws
         Bootstrap samples; 0 for no intervals.
     key
@@ -194,7 +200,27 @@ def intervals(
         for measure, (cube, statistic) in _of_class(rows, histograms, code).items():
             rng = stream(key[0], "report", "bootstrap", key[1], code, measure)
             found[code, measure] = bootstrap_interval(cube, statistic, rng=rng, n=draws)
+    found |= _of_averages(histograms, averaged=averaged, draws=draws, key=key)
     return {name: bounds for name, bounds in found.items() if bounds is not None}
+
+
+def _of_averages(
+    histograms: Sequence[tuple[str, Mapping[str, Histogram]]],
+    *,
+    averaged: Mapping[str, Sequence[str]],
+    draws: int,
+    key: tuple[int, Key],
+) -> Intervals:
+    """Intervals of the averages of both AUPRs."""
+
+    def precisions(code: str) -> GroupSums:
+        return _groups_of(histograms, code), _by_group(histograms, code), average_precision
+
+    def trapezoids(code: str) -> GroupSums:
+        return _groups_of(histograms, code), _sums_by_group(histograms, code, threshold_counts), trapezoid_aupr
+
+    sums_of = {"ap_pooled": precisions, "aupr11_pooled": trapezoids}
+    return mean_intervals(histograms, sums_of, averaged=averaged, draws=draws, key=key)
 
 
 def curve(histogram: Histogram) -> NDArray[np.float64]:

@@ -1,0 +1,88 @@
+"""Bootstrap intervals of averages over classes whose parts come from histograms: the same groups are drawn for every class."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.arrays.metrics import Histogram
+from pipeline.seeds import Key, stream
+
+__all__ = ["GroupSums", "drawn_values", "mean_intervals"]
+
+LEVEL = 0.95
+
+GroupSums = tuple[Sequence[str], NDArray[Any], Callable[[NDArray[Any]], float]]
+"""Groups that a class is known in, their sums along the first axis, and the statistic of a total."""
+
+
+def drawn_values(weights: NDArray[np.int64], groups: Sequence[str], sums: GroupSums) -> NDArray[np.float64]:
+    """Statistic of a class in each draw; NaN where it is undefined.
+
+    Parameters
+    ----------
+    weights
+        How often each group was drawn ``(draws, groups)``.
+    groups
+        All groups, in their order.
+    sums
+        Of the class.
+    """
+    own, cube, statistic = sums
+    if not len(own):
+        return np.full(len(weights), np.nan)
+    flat, places = cube.reshape(len(own), -1), [groups.index(each) for each in own]
+    totals = ((weight @ flat).reshape(cube.shape[1:]) for weight in weights[:, places])
+    return np.array([statistic(total) for total in totals])
+
+
+def mean_intervals(
+    histograms: Sequence[tuple[str, Mapping[str, Histogram]]],
+    sums_of: Mapping[str, Callable[[str], GroupSums]],
+    *,
+    averaged: Mapping[str, Sequence[str]],
+    draws: int,
+    key: tuple[int, Key],
+) -> dict[tuple[str, str], tuple[float, float]]:
+    """Bootstrap 95 % intervals of the mean over classes of measures that are given per class alone.
+
+    In each draw the mean is taken over the classes whose measure is defined there, as that of all groups is.
+
+    Parameters
+    ----------
+    histograms
+        For each image its group and its histograms.
+    sums_of
+        Measure → the sums of a class by group.
+    averaged
+        Name of an average → the classes that it is taken over.
+    draws
+        Bootstrap samples.
+    key
+        Seed and split, which address the randomness.
+    """
+    groups = sorted({group for group, _ in histograms})
+    codes = sorted({code for members in averaged.values() for code in members})
+    found: dict[tuple[str, str], tuple[float, float]] = {}
+    for measure, sums in sums_of.items():
+        rng = stream(key[0], "report", "bootstrap", key[1], "averages", measure)
+        size = len(groups)
+        weights = np.stack([np.bincount(rng.integers(size, size=size), minlength=size) for _ in range(draws)])
+        values = {code: drawn_values(weights, groups, sums(code)) for code in codes}
+        for name, members in averaged.items():
+            bounds = _bounds(np.stack([values[code] for code in members])) if members else None
+            if bounds is not None:
+                found[name, measure] = bounds
+    return found
+
+
+def _bounds(values: NDArray[np.float64]) -> tuple[float, float] | None:
+    """Percentiles of the mean over classes ``(class, draw)``, of the draws in which any is defined."""
+    defined = ~np.isnan(values)
+    held = defined.any(axis=0)
+    if not held.any():
+        return None
+    means = np.where(defined, values, 0).sum(axis=0)[held] / defined.sum(axis=0)[held]
+    lower, upper = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(lower), float(upper)
