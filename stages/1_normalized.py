@@ -20,7 +20,8 @@ def on_image(smk: Any, *results: str) -> dict[str, Any]:
     entry = entry_from_files(config["entry"], **smk.params.files, largest_decode=smk.params.largest_decode)
     inputs = entry.files | {name: Path(getattr(smk.input, name)[0]) for name in results}
     blocks = {"strip_rows": smk.resources.strip_rows, "strip_columns": smk.resources.strip_columns}
-    job = job_of("normalized", config=config, code=smk.params.code, inputs=inputs, workers=smk.threads)
+    shown = {"shown": smk.params.get("shown"), "workers": smk.threads}  # estimates of stains show no class
+    job = job_of("normalized", config=config, code=smk.params.code, inputs=inputs, **shown)
     return {
         "entry": as_checked(entry, sheet=Path(smk.input.sheet), digests=job.provenance.inputs),
         "config": NormalizedConfig.model_validate(config["normalized"]).model_copy(update=blocks),

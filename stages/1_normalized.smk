@@ -90,6 +90,7 @@ rule normalized_image:
         files=files_of,
         largest_decode=largest_decode_of,
         contents=lambda w: inputs_of(w).content(),
+        shown=lambda w, input: run_of(w).record.shown,  # names and colours change no value
     message:
         "{wildcards.dataset}: normalising {wildcards.image}"
     script:

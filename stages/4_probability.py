@@ -29,7 +29,14 @@ def probability_image(smk: Any) -> None:
         outputs={fusion: Path(path) for fusion, path in smk.output.items()},
         config=settings,
         window=config["window"],
-        job=job_of("probability", config=config, code=smk.params.code, inputs=inputs, libraries=LIBRARIES),
+        job=job_of(
+            "probability",
+            config=config,
+            code=smk.params.code,
+            inputs=inputs,
+            libraries=LIBRARIES,
+            shown=smk.params.shown,
+        ),
     )
 
 

@@ -41,6 +41,7 @@ for names in sorted({tuple(sorted(run.config.probability.fusions)) for run in DA
                 script="4_probability.py",
                 function="probability_image",
             ),
+            shown=lambda w, input: run_of(w).record.shown,  # names and colours change no value
         message:
             "{wildcards.dataset}: probability maps of {wildcards.image} by {wildcards.model}"
         script:

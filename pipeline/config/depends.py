@@ -128,8 +128,9 @@ def _chain(run: DatasetRun) -> Values:
 
 
 def normalized_image(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
-    """Dependencies of a normalised image: the keys of its own chain."""
-    return {"record": pixel_record(run), "entry": dict(entry), "normalized": _chain(run)}
+    """Dependencies of a normalised image: the keys of its own chain, and which class is seen where some overlap."""
+    seen = {"priority": list(run.record.order)}
+    return {"record": pixel_record(run) | seen, "entry": dict(entry), "normalized": _chain(run)}
 
 
 def index_candidates(run: DatasetRun) -> Values:

@@ -51,6 +51,11 @@ class ClassRecord(ManifestPart):
         """The colour as three bytes."""
         return rgb(self.colour)
 
+    @property
+    def hexadecimal(self) -> str:
+        """The colour as ``#RRGGBB``."""
+        return "#{:02X}{:02X}{:02X}".format(*self.rgb)
+
 
 class DatasetRecord(ManifestPart):
     """Everything that is known of a data set before a file is opened."""
@@ -137,6 +142,11 @@ class DatasetRecord(ManifestPart):
     def codes(self) -> tuple[str, ...]:
         """Class codes in manifest order."""
         return tuple(each.code for each in self.classes)
+
+    @property
+    def shown(self) -> tuple[dict[str, str], ...]:
+        """Name and colour of each class, for those who look; no value depends on them."""
+        return tuple({"name": each.name, "colour": each.hexadecimal} for each in self.classes)
 
     @property
     def lesion_codes(self) -> tuple[str, ...]:

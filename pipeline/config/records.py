@@ -32,8 +32,7 @@ def without(block: Mapping[str, Any], keys: Iterable[str]) -> Values:
 def full_record(run: DatasetRun) -> Values:
     """Facts of a data set, without the folder of its files; a colour by its bytes, however it is named."""
     facts = run.record.model_dump(mode="json")
-    colours = ["#{:02X}{:02X}{:02X}".format(*each.rgb) for each in run.record.classes]
-    classes = [each | {"colour": colour} for each, colour in zip(facts["classes"], colours, strict=True)]
+    classes = [each | shown for each, shown in zip(facts["classes"], run.record.shown, strict=True)]
     return facts | {"root": None, "classes": classes}
 
 

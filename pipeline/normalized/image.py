@@ -19,6 +19,7 @@ from pipeline.config import NormalizedConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import Box
 from pipeline.normalized.blocks import work_blocks
+from pipeline.normalized.labels import ImageLabels, LabelWriter
 from pipeline.normalized.pyramid import halve, store_levels
 from pipeline.normalized.region import Region, Thumbnail, read_thumbnail
 from pipeline.normalized.truth_counts import count_truth, flags_of, vanished_regions
@@ -129,6 +130,7 @@ class _Block:
 
     group: zarr.Group
     levels: int
+    write_labels: LabelWriter
     content: Content
     truth: Raster[np.uint8] | None
     ignored: Raster[np.uint8] | None
@@ -142,9 +144,12 @@ class _Block:
         for level in range(self.levels):
             written += write_box(self._array(str(level)), pixels, y0=box.y0 >> level, x0=box.x0 >> level)
             pixels = halve(pixels) if level + 1 < self.levels else pixels
-        written += write_box(self._array("roi"), region.read(box).astype(np.uint8), y0=box.y0, x0=box.x0)
-        if self.truth is not None:
-            written += write_box(self._array("truth"), self.truth.read(box), y0=box.y0, x0=box.x0)
+        roi = region.read(box).astype(np.uint8)
+        written += write_box(self._array("roi"), roi, y0=box.y0, x0=box.x0)
+        truth = None if self.truth is None else self.truth.read(box)
+        if truth is not None:
+            written += write_box(self._array("truth"), truth, y0=box.y0, x0=box.x0)
+        written += self.write_labels(box, roi, truth)
         if self.ignored is not None:
             written += write_box(self._array("ignore"), self.ignored.read(box), y0=box.y0, x0=box.x0)
         if stains is not None:
@@ -166,10 +171,10 @@ def _create(
     config: NormalizedConfig,
     attributes: dict[str, Any],
     job: Job,
-    classes: int,
+    annotated: bool,
     ignores: bool,
     stains: bool,
-) -> tuple[zarr.Group, int]:
+) -> ImageLabels:
     shapes = store_levels(opened.height, opened.width, shard=config.storage.shard)
     group = create_pyramid(
         partial,
@@ -183,13 +188,14 @@ def _create(
     )
     size = (opened.height, opened.width)
     create_plane(group, "roi", shape=size, dtype=np.uint8, storage=config.storage)
-    if classes:
-        create_plane(group, "truth", shape=(classes, *size), dtype=np.uint8, storage=config.storage)
+    if annotated:
+        shape = (len(job.record.codes), *size)
+        create_plane(group, "truth", shape=shape, dtype=np.uint8, storage=config.storage)
     if ignores:
         create_plane(group, "ignore", shape=size, dtype=np.uint8, storage=config.storage)
     if stains:
         create_plane(group, "stains", shape=(2, *size), dtype=np.float16, storage=config.storage)
-    return group, len(shapes)
+    return ImageLabels(group, job.record, shapes, config.storage, opened.scaled_pixel_um)
 
 
 def write_image(
@@ -201,7 +207,7 @@ def write_image(
     job: Job,
     output: Path,
 ) -> None:
-    """Image store ``normalized/{image}.zarr``, written: the pyramid, ``roi``, and ``truth`` of an annotated image.
+    """Image store ``normalized/{image}.zarr``, written: the pyramid, ``roi``, ``truth`` of an annotated image, and labels.
 
     Where the data set declares values of "not sure" it also holds their pixels, ``ignore`` ``(y, x)``. Classes that
     nobody looked for are empty in ``truth`` and named in the notes, ``unknown``.
@@ -247,22 +253,25 @@ def write_image(
         }
         masks, ignored = (None, None) if truth is None else (truth.on(*size), truth.ignored_on(*size))
         partial = stack.enter_context(folder_in_progress(output, digest=job.provenance.digest))
-        group, levels = _create(
+        labels = _create(
             partial,
             opened,
             config=config,
             attributes=attributes,
             job=job,
-            classes=len(record.codes) if truth else 0,
+            annotated=truth is not None,
             ignores=ignored is not None,
             stains=content.stains is not None,
         )
-        block = _Block(group, levels, content, masks, ignored, job.files)
+        write_labels, group = labels.writer(annotated=truth is not None), labels.group
+        block = _Block(group, len(labels.shapes), write_labels, content, masks, ignored, job.files)
         boxes = work_blocks(opened.height, opened.width, config=config)
         with FinishedBlocks(partial) as finished:
             each(finished.once(block.write), boxes, workers=workers)
         if truth is not None:
             counts = count_truth(group, codes=record.codes, boxes=boxes, vanished=vanished or {})
-            known = {code: count for code, count in counts.items() if code not in entry.unknown}
+            if counts.overlapping:
+                labels.write_alone(counts.overlapping, boxes=boxes, workers=workers)
+            known = {code: count for code, count in counts.classes.items() if code not in entry.unknown}
             group.attrs.update({"lesionmap": {**attributes, "truth": known}})
         job.files.check()

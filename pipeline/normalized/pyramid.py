@@ -4,6 +4,7 @@ A level has ``ceil(n / 2)`` pixels along each axis. The last pixel of an odd axi
 Blocks that start at even coordinates give what the whole image gives.
 """
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import cv2
@@ -65,20 +66,38 @@ def halve(block: NDArray[T]) -> NDArray[T]:
     return half
 
 
-def halve_labels(block: NDArray[T]) -> NDArray[T]:
-    """Next pyramid level of labels or masks: the top-left pixel of each 2 × 2, never an average.
+def halve_labels(labels: NDArray[np.uint8], *, winners: Sequence[int]) -> NDArray[np.uint8]:
+    """Next pyramid level of labels: of each 2 × 2 the class that wins, never an average, and background where there is none.
+
+    A class keeps a pixel wherever it had one and no winner has: a lesion of a single pixel is seen at every level.
 
     Parameters
     ----------
-    block
-        ``(…, y, x)`` of any type.
+    labels
+        ``(y, x)``: 0 for background, 1 + plane of the class otherwise.
+    winners
+        Planes by priority, the winner first; labels of others become background.
 
     Returns
     -------
     NDArray
-        ``(…, ceil(y / 2), ceil(x / 2))`` of the same type, contiguous.
+        ``(ceil(y / 2), ceil(x / 2))``, contiguous.
+
+    Examples
+    --------
+    >>> halve_labels(np.array([[0, 1, 0], [0, 2, 0]], np.uint8), winners=(0, 1))
+    array([[1, 0]], dtype=uint8)
     """
-    return np.ascontiguousarray(block[..., ::2, ::2])
+    ranks, values = np.zeros((2, 256), np.uint8)
+    for rank, plane in enumerate(reversed(winners), start=1):
+        ranks[plane + 1], values[rank] = rank, plane + 1
+    height, width = labels.shape
+    if not labels.size:  # which OpenCV takes for no array
+        return np.zeros((-(-height // 2), -(-width // 2)), np.uint8)
+    ranked = cv2.LUT(labels, ranks)
+    ranked = cv2.copyMakeBorder(ranked, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    rows = np.maximum(ranked[::2], ranked[1::2])
+    return np.asarray(cv2.LUT(np.maximum(rows[:, ::2], rows[:, 1::2]), values), np.uint8)
 
 
 def level_shapes(height: int, width: int, *, smallest: int, most: int, least: int = 2) -> tuple[tuple[int, int], ...]:

@@ -1,16 +1,18 @@
 """Truth counts of a normalised image: pixels of each class, those in the region of interest, what rescaling erased."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import zarr
+from numpy.typing import NDArray
 
 from pipeline.geometry import Box
 from pipeline.normalized.rescale import Rescaling, Vanished, vanished_components
 from pipeline.raw.truth import TruthSource
 from pipeline.stores import as_array, read_box
 
-__all__ = ["count_truth", "flags_of", "vanished_regions"]
+__all__ = ["TruthCounts", "count_truth", "flags_of", "vanished_regions"]
 
 COUNTED = 2**26
 """Largest image, in pixels, whose vanished regions are counted: they need whole masks."""
@@ -60,9 +62,20 @@ def flags_of(vanished: Mapping[str, Vanished] | None) -> list[str]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class TruthCounts:
+    """Truth counts of an image."""
+
+    classes: Mapping[str, Mapping[str, int]]
+    """Class code → ``pixels``, ``in_roi`` (of those), and where they were counted ``components`` of the truth before
+    rescaling and ``erased``, how many of them have no pixel left."""
+    overlapping: tuple[int, ...]
+    """Planes of the classes that share a pixel with another."""
+
+
 def count_truth(
     group: zarr.Group, *, codes: Sequence[str], boxes: Iterable[Box], vanished: Mapping[str, Vanished]
-) -> dict[str, dict[str, int]]:
+) -> TruthCounts:
     """Truth counts of each class, from the written arrays: so they are whole after a run that was killed and went on.
 
     Parameters
@@ -75,21 +88,30 @@ def count_truth(
         The blocks, which are read one by one.
     vanished
         Components of each class that rescaling erased, where they were counted.
-
-    Returns
-    -------
-    dict
-        Class code → ``pixels``, ``in_roi`` (of those), and where they were counted ``components`` of the truth before
-        rescaling and ``erased``, how many of them have no pixel left.
     """
     truth, roi = (as_array(group, name) for name in ("truth", "roi"))
     pixels, inside = np.zeros((2, len(codes)), np.int64)
+    overlapping = np.zeros(len(codes), np.bool_)
     for box in boxes:
         masks = read_box(truth, box)
-        pixels += np.count_nonzero(masks, axis=(1, 2))
-        if masks.any():
-            inside += np.count_nonzero(masks & read_box(roi, box), axis=(1, 2))
+        found = _counted(masks)
+        pixels += found
+        if found.any():
+            overlapping |= _shares(masks)
+            masks &= read_box(roi, box)
+            inside += _counted(masks)
     counts = {code: {"pixels": int(pixels[at]), "in_roi": int(inside[at])} for at, code in enumerate(codes)}
     for code, each in vanished.items():
         counts[code] |= {"components": each.components, "erased": each.erased}
-    return counts
+    return TruthCounts(counts, tuple(int(at) for at in np.nonzero(overlapping)[0]))
+
+
+def _counted(masks: NDArray[np.uint8]) -> NDArray[np.int64]:
+    # Plane by plane, as truth values: NumPy makes a copy of all planes where it counts along axes.
+    return np.array([np.count_nonzero(plane.view(np.bool_)) for plane in masks], np.int64)
+
+
+def _shares(masks: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Whether each class has a pixel that is another's too."""
+    shared = np.nonzero(masks.sum(axis=0, dtype=np.uint8) > 1)
+    return np.array([plane[shared].any() for plane in masks])

@@ -118,6 +118,7 @@ class _Prediction:
             code=code_digest("pipeline.probability.predict"),
             inputs={"image": self.normalized, **model_files(self.model)},
             libraries=LIBRARIES,
+            shown=self._named().shown,
         )
         wanted = {name: path for name, path in outputs.items() if not is_finished(path, provenance=job.provenance)}
         if wanted:

@@ -78,7 +78,7 @@ def create_map(
     config
         Type of the values, chunks, shards and codec.
     job
-        Facts of the data set, record of origin.
+        Facts of the data set, among them the colours of its classes, and record of origin.
     """
     size = grid_pixel_um(notes["mapping"], given=job.record.pixel_size_um)
     return create_pyramid(
@@ -89,5 +89,6 @@ def create_map(
         storage=config.storage,
         provenance=job.provenance.as_attributes(),
         pixel_size_um=size,
+        colours=[each.hexadecimal.removeprefix("#") for each in job.record.classes],
         extra={"lesionmap": dict(notes)},
     )

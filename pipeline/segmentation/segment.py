@@ -21,7 +21,6 @@ from pipeline.geometry import grid_pixel_um, strips
 from pipeline.normalized.pyramid import halve_labels, store_levels
 from pipeline.segmentation.clean import CleanMask, clean
 from pipeline.segmentation.geojson import feature_collection
-from pipeline.segmentation.labels import label_attributes
 from pipeline.segmentation.minimum_areas import with_areas
 from pipeline.segmentation.regions import Maps, region_features
 from pipeline.segmentation.threshold_file import read_thresholds
@@ -29,6 +28,7 @@ from pipeline.stores import create_group, create_plane, raster_of, write_box
 from pipeline.stores.atomic import file_in_progress, folder_in_progress
 from pipeline.stores.documents import json_text
 from pipeline.stores.job import Job
+from pipeline.stores.labels import class_labels, label_attributes
 from pipeline.stores.probability_store import reaches
 
 __all__ = ["segment_image"]
@@ -68,13 +68,13 @@ def _store(
     folder: Path, maps: Maps, *, record: DatasetRecord, config: SegmentationConfig, attributes: dict[str, Any]
 ) -> tuple[zarr.Group, int]:
     """Create the levels of labels ``0``, ``1``, … and ``masks``; return how many levels there are, too."""
+    shapes = store_levels(*maps.size, shard=config.storage.shard)
     size = grid_pixel_um(maps.mapping, given=record.pixel_size_um)
-    shard = config.storage.shard
-    shapes = store_levels(*maps.size, shard=shard)
-    ome = label_attributes(maps.image_id, levels=len(shapes), record=record, pixel_size_um=size)
+    ome = label_attributes(maps.image_id, class_labels(record), levels=len(shapes), pixel_size_um=size)
     group = create_group(folder, attributes={"ome": ome, **attributes})
     for level, shape in enumerate(shapes):
-        create_plane(group, str(level), shape=shape, dtype=np.uint8, storage=config.storage, shard=shard >> level)
+        shard = config.storage.shard >> level
+        create_plane(group, str(level), shape=shape, dtype=np.uint8, storage=config.storage, shard=shard)
     create_plane(group, "masks", shape=(len(record.codes), *shapes[0]), dtype=np.uint8, storage=config.storage)
     return group, len(shapes)
 
@@ -104,7 +104,7 @@ def _write(
         else:
             labels = label_map(planes, winners=winners)
         for level in range(levels):
-            labels = halve_labels(labels) if level else labels
+            labels = halve_labels(labels, winners=winners) if level else labels
             write_box(_array(group, str(level)), labels, y0=box.y0 >> level, x0=0)
 
 
@@ -134,7 +134,8 @@ def segment_image(
         Facts of the data set (classes, colours, overlap priority), record of origin.
     store
         Output: a label multiscale ``(y, x)`` uint8 (0 background, 1 + i the class i: of a multiclass task the most probable
-        in parts of its threshold, of others by overlap priority) with ``image-label``; beside it ``masks`` ``(class, y, x)`` uint8, 0 or 1, overlaps kept.
+        in parts of its threshold, of others by overlap priority) with ``image-label``, coarser levels by
+        `pipeline.normalized.pyramid.halve_labels`; beside it ``masks`` ``(class, y, x)`` uint8, 0 or 1, overlaps kept.
     geojson
         Output: one feature per 8-connected region, coordinates in pixels of the original image.
 

@@ -1,8 +1,9 @@
 """Stores: the only place that creates or opens Zarr stores, Parquet tables and atomic files.
 
-arrays              Zarr arrays and OME-Zarr pyramids
+arrays              Zarr arrays, read and written by box
 atomic              results that appear at once, and go on after a kill
 blosc               Blosc buffers of masks, decoded block by block
+create              new arrays, groups and OME-Zarr pyramids
 digest              digest of plain values
 disk                a full disk in plain words
 documents           JSON results with their digest
@@ -11,6 +12,7 @@ finished            whether a result is there, made from the same things
 image_store         normalised stores: completeness, notes, arrays
 input_files         input files of a job that must not change while they are read
 job                 frame of a job: facts, record of origin, workers
+labels              label pyramids for viewers
 multiscales         OME-Zarr metadata of a pyramid
 ome_tiff            OME-TIFF of a normalised image or a probability map
 probability_store   probability maps as float16 or bytes
@@ -29,9 +31,6 @@ from typing import TYPE_CHECKING
 
 from pipeline.stores.arrays import (
     as_array,
-    create_group,
-    create_plane,
-    create_pyramid,
     input_digest,
     member,
     open_array,
@@ -41,6 +40,7 @@ from pipeline.stores.arrays import (
     read_box,
     write_box,
 )
+from pipeline.stores.create import create_group, create_plane, create_pyramid
 from pipeline.stores.record import seal
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Arrays on disk: Zarr v3, sharded, Blosc with bitshuffle; images are OME-Zarr 0.5 pyramids.
+"""Arrays on disk, opened, read and written by box; `pipeline.stores.create` makes them.
 
 Two writers inside one shard silently lose data, so every write must start and end on shard borders (or the image
 border): others are refused.
@@ -6,23 +6,16 @@ border): others are refused.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
-from numpy.typing import DTypeLike, NDArray
-from zarr.codecs import BloscCodec, Crc32cCodec
-from zarr.core.buffer import default_buffer_prototype
-from zarr.storage import LocalStore
+from numpy.typing import NDArray
 
 from pipeline.arrays.raster import Raster
-from pipeline.config import Storage
 from pipeline.errors import StoreError, UnalignedWrite
 from pipeline.geometry import Box, aligned_boxes
-from pipeline.stores.flush import write_whole
-from pipeline.stores.multiscales import multiscales
 from pipeline.stores.provenance import file_digest
 from pipeline.stores.record import check_records
 from pipeline.stores.shard_file import StoredShard
@@ -30,9 +23,6 @@ from pipeline.stores.shards import Shards
 
 __all__ = [
     "as_array",
-    "create_group",
-    "create_plane",
-    "create_pyramid",
     "input_digest",
     "member",
     "open_array",
@@ -42,120 +32,6 @@ __all__ = [
     "read_box",
     "write_box",
 ]
-
-
-def _fitting(size: int, *, chunk: int, shard: int) -> tuple[int, int]:
-    # A shard larger than the image wastes nothing on disk but costs memory when written: shrink it to whole chunks.
-    chunk = min(chunk, shard)
-    return chunk, min(shard, -(-size // chunk) * chunk)
-
-
-def create_plane(
-    group: zarr.Group,
-    name: str,
-    *,
-    shape: tuple[int, ...],
-    dtype: DTypeLike,
-    storage: Storage,
-    shard: int | None = None,
-) -> zarr.Array[Any]:
-    """New array whose last two axes are ``y, x``; leading axes are whole in every chunk.
-
-    Parameters
-    ----------
-    group
-        A group opened for writing.
-    name
-        Name inside the group. Shards of an earlier run there are kept; the record of the array is written anew, because
-        that one may be torn.
-    shape
-        ``(y, x)`` or ``(c, y, x)``.
-    dtype
-        Type of the elements.
-    storage
-        Chunk, shard and codec.
-    shard
-        Side of a shard where it differs from the configured one (coarser pyramid levels).
-    """
-    side = shard or storage.shard
-    chunk_y, shard_y = _fitting(shape[-2], chunk=storage.chunk, shard=side)
-    chunk_x, shard_x = _fitting(shape[-1], chunk=storage.chunk, shard=side)
-    axes = ("c", "y", "x")[-len(shape) :]
-    codec = BloscCodec(cname=storage.codec, clevel=storage.level, shuffle="bitshuffle")
-    described = zarr.create_array(
-        {},
-        shape=shape,
-        dtype=np.dtype(dtype),
-        chunks=(*shape[:-2], chunk_y, chunk_x),
-        shards=(*shape[:-2], shard_y, shard_x),
-        compressors=(codec, Crc32cCodec()),
-        fill_value=0,
-        dimension_names=axes,
-    )
-    _describe(_folder(group) / name, described)
-    return as_array(group, name)
-
-
-def _describe(folder: Path, node: zarr.Array[Any] | zarr.Group) -> None:
-    content = node.metadata.to_buffer_dict(default_buffer_prototype())["zarr.json"]
-    write_whole(folder / "zarr.json", [content.to_bytes()])
-
-
-def _folder(group: zarr.Group) -> Path:
-    store = group.store_path.store
-    assert isinstance(store, LocalStore)  # made by create_group
-    return Path(store.root) / group.path
-
-
-def create_group(path: Path, *, attributes: Mapping[str, Any]) -> zarr.Group:
-    """Group, created or continued: what lies below it is kept, what it says of itself is written anew."""
-    _describe(path, zarr.create_group({}, attributes=dict(attributes), zarr_format=3))
-    return open_unfinished(path)
-
-
-def create_pyramid(
-    path: Path,
-    *,
-    channels: Sequence[str],
-    shapes: Sequence[tuple[int, int]],
-    dtype: DTypeLike,
-    storage: Storage,
-    provenance: Mapping[str, Any],
-    pixel_size_um: float | None = None,
-    extra: Mapping[str, Any] | None = None,
-) -> zarr.Group:
-    """OME-Zarr 0.5 image ``(c, y, x)`` with levels ``0``, ``1``, …, created or continued.
-
-    Each level's shard is half the side of the one before, so that the block of the image which fills one shard of
-    level 0 fills exactly one shard of each coarser level too.
-
-    Parameters
-    ----------
-    path
-        Folder of the store.
-    channels
-        Name of each channel.
-    shapes
-        ``(height, width)`` of each level, finest first.
-    dtype
-        Type of the elements.
-    storage
-        Chunk, shard and codec.
-    provenance
-        Record of origin, written as attribute ``provenance``.
-    pixel_size_um
-        Side of a pixel of level 0 in micrometres; without it scales are in pixels.
-    extra
-        Further attributes of the group.
-    """
-    largest = np.iinfo(dtype).max if np.issubdtype(dtype, np.integer) else 1
-    ome = multiscales(path.stem, shapes, channels, pixel_size_um, largest=largest)
-    attributes = {"ome": ome, "provenance": dict(provenance)}
-    group = create_group(path, attributes={**attributes, **(extra or {})})
-    for level, (height, width) in enumerate(shapes):
-        shard = max(storage.shard >> level, 1)
-        create_plane(group, str(level), shape=(len(channels), height, width), dtype=dtype, storage=storage, shard=shard)
-    return group
 
 
 def as_array(group: zarr.Group, name: str) -> zarr.Array[Any]:

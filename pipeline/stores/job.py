@@ -1,6 +1,6 @@
 """Frame of one job: the facts of its data set, the record of origin of its results, and its workers."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,7 @@ def job_of(
     inputs: Mapping[str, Path] | None = None,
     libraries: tuple[str, ...] = LIBRARIES,
     workers: int = 1,
+    shown: Sequence[Mapping[str, str]] | None = None,
 ) -> Job:
     """Frame of a job from what its result depends on.
 
@@ -105,8 +106,13 @@ def job_of(
         Distributions whose versions are recorded.
     workers
         Blocks, images or patches at a time.
+    shown
+        Name and colour of each class, for viewers, where the configuration leaves them out.
     """
     record, files = DatasetRecord.model_validate(config["record"]), InputFiles.of((inputs or {}).values())
+    if shown is not None:
+        classes = [each.model_copy(update=dict(new)) for each, new in zip(record.classes, shown, strict=True)]
+        record = record.model_copy(update={"classes": tuple(classes)})
     # Of the stages from a record on, only this one reads the pixels of the file, to which the size belongs.
     size = record.pixel_size_um if stage == "normalized" else None
     return Job(

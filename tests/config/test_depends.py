@@ -174,7 +174,7 @@ FACTS = [
     ({"classes": [{**CLASSES[0], "name": "Dots"}, CLASSES[1]]}, {"segmentation_image"} | PAGE | ZOOM),
     ({"classes": [{**CLASSES[0], "kind": "anatomy"}, CLASSES[1]]}, BEYOND_PIXELS),
     ({"task": "multilabel"}, BEYOND_PIXELS),
-    ({"priority": ["OD", "MA"]}, BEYOND_PIXELS),
+    ({"priority": ["OD", "MA"]}, {"normalized_image"} | BEYOND_PIXELS),
     ({"priority": ["MA", "OD"]}, PAGE),  # as it is where nothing is said
     ({"classes": CLASSES[::-1]}, EVERY_RECORD | {"index_candidates"}),
     ({"pixel_size_um": 0.5}, EVERY_RECORD),

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import ome_zarr_models.v05
 import pytest
+import tifffile
 from numpy.typing import NDArray
 
 from pipeline.config import ProbabilityConfig, Storage
@@ -21,6 +22,7 @@ from pipeline.stores import create_plane, create_pyramid, open_array, open_group
 from pipeline.stores.atomic import partial_path
 from pipeline.stores.documents import json_text
 from pipeline.stores.job import Job
+from pipeline.stores.ome_tiff import write_ome_tiff
 from pipeline.stores.probability_store import open_probability
 from pipeline.stores.provenance import Provenance, file_digest
 from pipeline.stores.record import seal
@@ -33,7 +35,10 @@ ORIGIN = Provenance("probability", {"a": 1}, "code")
 
 
 def record() -> DatasetRecord:
-    classes = [{"code": "MA", "name": "microaneurysm"}, {"code": "EX", "name": "exudate"}]
+    classes = [
+        {"code": "MA", "name": "microaneurysm", "colour": "red"},
+        {"code": "EX", "name": "exudate", "colour": "#0000FE"},
+    ]
     layout = {"images": "{image}.png", "masks": {"MA": "{image}_1.png", "EX": "{image}_2.png"}}
     tree = {"title": "t", "adaptor": "folder", "modality": "fundus", "task": "multilabel", "classes": classes}
     return DatasetRecord.model_validate({**tree, "folder": layout, "pixel_size_um": 2.0})
@@ -100,6 +105,20 @@ def test_each_fusion_is_the_eager_definition_in_float16(tmp_path: Path, network:
         found = read(store)
         assert found.dtype == np.float16
         assert (np.abs(found - expected) <= 0.51 * np.spacing(expected.astype(np.float16)) + 1e-6).all()
+
+
+def test_maps_are_shown_in_the_colours_of_the_classes_also_by_other_programs(
+    tmp_path: Path, network: CountingNetwork
+) -> None:
+    stores = outputs(tmp_path, fusions=("mean",))
+    go(normalized(tmp_path), stores)
+    shown = dict(open_group(stores["mean"]).attrs)["ome"]["omero"]["channels"]
+    assert [(each["label"], each["color"]) for each in shown] == [("MA", "FF0000"), ("EX", "0000FE")]
+    assert {(each["window"]["start"], each["window"]["end"]) for each in shown} == {(0.0, 1.0)}
+    write_ome_tiff(stores["mean"], tmp_path / "a.ome.tiff")
+    with tifffile.TiffFile(tmp_path / "a.ome.tiff") as file:
+        channels = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]["Pixels"]["Channel"]
+    assert [each["Color"] & 0xFFFFFFFF for each in channels] == [0xFF0000FF, 0x0000FEFF]
 
 
 def test_all_overlapping_fusions_come_from_one_pass_and_none_from_its_own(

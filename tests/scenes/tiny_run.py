@@ -112,7 +112,7 @@ class TinyRun:
         """Stage normalized; the stain target, where there is one."""
         dumped = self.config.model_dump(mode="json")
         provenance = self.origin("normalized", {"record": {}, "entry": {}, "normalized": dumped})
-        common = {"config": self.config, "job": Job(bare(self.record), provenance)}
+        common = {"config": self.config, "job": Job(self.record, provenance)}
         if self.config.chain == "fundus":
             for image in self.images:
                 normalise_fundus(self.entry(image), output=self.store(image), **common)
@@ -201,7 +201,7 @@ class TinyRun:
             outputs={each: self.maps(image, each, model=model) for each in fusions},
             config=ProbabilityConfig.model_validate(INFERENCE),
             window=PATCH,
-            job=Job(bare(self.record), provenance),
+            job=Job(self.record, provenance),
         )
 
     def table(self, folds: dict[str, int] | None = None) -> Path:

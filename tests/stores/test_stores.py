@@ -65,14 +65,14 @@ def test_a_pyramid_is_a_valid_ome_zarr_image(store):
 
 
 def test_viewers_are_told_the_colours_names_and_windows_of_the_channels():
-    shown = multiscales("a", [(4, 4)], ("red", "green", "blue"), None)["omero"]["channels"]
+    shown = multiscales("a", ("red", "green", "blue"), levels=1, pixel_size_um=None)["omero"]["channels"]
     assert [(each["label"], each["color"]) for each in shown] == [
         ("red", "FF0000"),
         ("green", "00FF00"),
         ("blue", "0000FF"),
     ]
     assert {(each["window"]["start"], each["window"]["end"]) for each in shown} == {(0, 255)}
-    maps = multiscales("a", [(4, 4)], ("MA", "HE"), None, largest=1)["omero"]["channels"]
+    maps = multiscales("a", ("MA", "HE"), levels=1, pixel_size_um=None, largest=1)["omero"]["channels"]
     assert [(each["label"], each["window"]["end"]) for each in maps] == [("MA", 1), ("HE", 1)]
 
 
@@ -81,7 +81,7 @@ def test_levels_of_means_lie_where_their_pixels_lay(size):
     """The centre of mass of a spot is the same in micrometres whatever the level it is measured in."""
     spot = np.zeros((64, 64))
     spot[24:40, 16:48] = 1.0
-    levels = multiscales("a", [(64, 64), (32, 32), (16, 16)], ("c",), size)["multiscales"][0]["datasets"]
+    levels = multiscales("a", ("c",), levels=3, pixel_size_um=size)["multiscales"][0]["datasets"]
     centres = []
     for at, level in enumerate(levels):
         scale, *shift = level["coordinateTransformations"]

@@ -11,10 +11,10 @@ from PIL import Image
 from pipeline import stores
 from pipeline.config import NormalizedConfig, Storage
 from pipeline.config.manifest import ClassRecord, DatasetRecord, FolderLayout
-from pipeline.normalized.pyramid import halve, halve_labels, level_shapes
+from pipeline.normalized.pyramid import halve, level_shapes
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.seeds import stream
-from pipeline.segmentation.labels import label_attributes
+from pipeline.stores.labels import class_labels, label_attributes
 
 STORAGE = Storage(chunk=128, shard=1024)
 HEIGHT, WIDTH = 700, 1300
@@ -72,7 +72,7 @@ def _pyramid(path: Path, levels: list[np.ndarray], channels: tuple[str, ...], **
 
 
 def _labels(path: Path, masks: np.ndarray) -> None:
-    ome = label_attributes(IMAGE, levels=1, record=RECORD, pixel_size_um=None)
+    ome = label_attributes(IMAGE, class_labels(RECORD), levels=1, pixel_size_um=None)
     group = stores.create_group(path, attributes={"ome": ome, "provenance": {}})
     for name, array in (("0", masks[0]), ("masks", masks)):
         made = stores.create_plane(group, name, shape=array.shape, dtype=array.dtype, storage=STORAGE)
@@ -108,7 +108,7 @@ def make_scene(folder: Path) -> Scene:
     _pyramid(dataset / "normalized" / f"{IMAGE}.zarr", halved, ("red", "green", "blue"), truth=truth)
     for model in ("unet", "other"):
         place = Path(model) / "gaussian" / f"{IMAGE}.zarr"
-        _pyramid(dataset / "probability" / place, [maps, halve_labels(maps)], ("MA", "OD"))
+        _pyramid(dataset / "probability" / place, [maps, maps[..., ::2, ::2]], ("MA", "OD"))
         _labels(dataset / "segmentation" / place, masks)
     file = folder / "photographs" / "eye_1.png"
     file.parent.mkdir()
