@@ -112,6 +112,6 @@ def _counted(masks: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def _shares(masks: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Whether each class has a pixel that is another's too."""
+    """Classes that have a pixel which is another's too."""
     shared = np.nonzero(masks.sum(axis=0, dtype=np.uint8) > 1)
     return np.array([plane[shared].any() for plane in masks])
