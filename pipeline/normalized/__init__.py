@@ -5,6 +5,7 @@ border   border of a fundus photograph: its colour, frames around it
 data_warnings  warnings of the data that normalised stores tell
 fundus   chain of fundus photographs: CLAHE, Gaussian blur, difference enhancement
 image    normalised image store, written block by block
+labels   labels for viewers: truth, region, overlapping classes
 pyramid  image pyramid: halving, level sizes
 region   region of interest (field of view or tissue mask) at full size, from a thumbnail
 rescale  resampling geometry: sizes and factors, regions that vanish
