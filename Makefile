@@ -6,7 +6,7 @@ BIN := .venv/bin
 TRIAL := --configfile $(CURDIR)/examples/trial.yaml
 READY := .venv/.ready
 
-.PHONY: setup run test test-slow test-data check format schema bench bench-normalized bench-index bench-probability soak reproduce gpu-bundle release clean help
+.PHONY: setup run test test-slow test-data viewers check format schema bench bench-normalized bench-index bench-probability soak reproduce gpu-bundle release clean help
 .DEFAULT_GOAL := setup
 
 help:                      ## this list
@@ -35,6 +35,13 @@ test-slow: setup           ## whole runs of the workflow
 
 test-data: setup           ## the real images beside the project (or in LESIONMAP_DATA)
 	$(BIN)/python -m pytest -m data
+
+viewers: setup             ## our stores in the readers of napari and ome-zarr-py, in an environment of their own
+	$(PYTHON) -m venv .viewers
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	  > "$$(.viewers/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/lesionmap.pth"
+	.viewers/bin/python -m pip install --quiet --requirement tests/viewers/requirements.txt
+	.viewers/bin/python -m pytest -W ignore tests/viewers
 
 check: setup               ## style, types, layers, workflow
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ from pipeline.stores.tables import check_table
 __all__ = ["faults", "verified_results"]
 
 CARD = "card.json"
+ZARR = "zarr.json"
 WEIGHTS = "weights.pt"
 DOCUMENTS = (".json", ".geojson")
 UNREAD = "report"
@@ -48,6 +49,8 @@ def _is_unread(results: Path, folder: Path) -> bool:
 
 
 def _check_of(path: Path) -> Callable[[Path], object] | None:
+    if path.name == ZARR:  # outside a store: napari's reader leaves one above a label image that it opened
+        return None
     if path.suffix == ".parquet":
         return check_table
     if path.name == WEIGHTS and not path.with_name(CARD).is_file():
