@@ -95,6 +95,7 @@ left_over_of = lambda w, input: left_over(
     entries=list(IMAGES[w.dataset].values()),
     root=run_of(w).root,
     splits=run_of(w).config.raw.splits_csv,
+    corrections=run_of(w).corrections,
 )
 models = lambda w: run_of(w).config.model.predictors
 fusions = lambda w: run_of(w).config.probability.fusions

@@ -12,6 +12,7 @@ from pipeline.config.run import DatasetRun
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.datasets.headers import picture_of
 from pipeline.raw.datasets.left_over import left_over
+from pipeline.raw.datasets.tables import named_and_counted
 from pipeline.runtime.disk import expected_disk
 from pipeline.runtime.durations import Machine, expected_times
 from pipeline.runtime.job_memory import Picture, stage_memory
@@ -43,7 +44,8 @@ def describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], s
     table = Table(title=escape(f"{run.entry}: {run.record.title}"), title_justify="left", show_header=False)
     for name, text in _of_images(run, entries, splits, pictures):
         table.add_row(name, escape(text))
-    for sentence in left_over(run.record, entries=entries, root=run.root, splits=run.config.raw.splits_csv):
+    splits_csv, corrections = run.config.raw.splits_csv, run.corrections
+    for sentence in left_over(run.record, entries=entries, root=run.root, splits=splits_csv, corrections=corrections):
         table.add_row("[red]left over[/red]", escape(sentence))
     models = run.config.model.models.items()
     table.add_row("samplings", ", ".join(run.config.index.samplings))
@@ -77,6 +79,11 @@ def _of_images(
     if splits:
         counts = Counter(splits.values())
         yield "splits", ", ".join(f"{counts[split]} {split}" for split in SPLITS if counts[split])
+    if corrected := [entry.image_id for entry in entries if entry.corrected is not None]:
+        yield (
+            "corrections",
+            f"polygons are the truth of {named_and_counted(corrected)} images instead of their own files",
+        )
     if pictures:
         sizes = [(each.height, each.width) for each in pictures]
         high, wide = ("–".join(map(str, sorted({min(each), max(each)}))) for each in zip(*sizes, strict=True))

@@ -1,4 +1,4 @@
-"""Command ``export``: a trained model, or a map, as a file that other programs take without this package."""
+"""Command ``export``: a trained model, a map, or the truth of an image, as a file that other programs take without this package."""
 
 import argparse
 import logging
@@ -24,15 +24,23 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "bioimageio": ("onnx", "onnxscript", "onnxruntime", "bioimageio.spec"),
     "ome-tiff": (),
+    "geojson": (),
 }
 """Format → modules of the extra ``export`` that it needs."""
-SUFFIXES = {"torch": ".pt2", "onnx": ".onnx", "bioimageio": "_bioimageio", "ome-tiff": ".ome.tiff"}
+SUFFIXES = {
+    "torch": ".pt2",
+    "onnx": ".onnx",
+    "bioimageio": "_bioimageio",
+    "ome-tiff": ".ome.tiff",
+    "geojson": ".geojson",
+}
 LOUD = ("torch.onnx", "onnxscript", "onnx_ir")
 
 EXAMPLES = """examples:
   lesionmap export results/idrid/model/unet --format onnx
   lesionmap export results/idrid/model/unet --format torch --out unet.pt2
   lesionmap export results/idrid/probability/unet/gaussian/IDRiD_01.zarr --format ome-tiff     for QuPath and Fiji
+  lesionmap export results/idrid/normalized/IDRiD_01.zarr --format geojson     outlines of the truth, to be corrected in QuPath
   lesionmap export results/idrid/model/both --format bioimageio --licence CC-BY-4.0 --sample results/idrid/normalized/IDRiD_01.zarr"""
 
 
@@ -42,6 +50,8 @@ def _export(arguments: argparse.Namespace) -> int:
     _check_call(output, form=form, licence=arguments.licence)
     if form == "ome-tiff":
         return _export_map(arguments, output)
+    if form == "geojson":
+        return _export_truth(arguments.model, output)
     # Torch takes seconds to import, and `check` must not wait for it.
     from pipeline.model.export import open_for_export, sample_window
 
@@ -76,6 +86,16 @@ def _export_map(arguments: argparse.Namespace, output: Path) -> int:
         console.print(
             "  bytes of 1/255: 255 is probability 1" if found["dtype"] == "uint8" else "  probabilities as float32"
         )
+    return 0
+
+
+def _export_truth(store: Path, output: Path) -> int:
+    from pipeline.segmentation.truth_outlines import write_truth_outlines
+
+    found = write_truth_outlines(store, output)
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console.print(str(output), style="bold")
+    console.print(f"  truth in pixels of the original: {', '.join(f'{n} {code}' for code, n in found.items())}")
     return 0
 
 
@@ -140,7 +160,7 @@ def add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add the command to those of the parser."""
     export = commands.add_parser(
         "export",
-        help="a trained model or a map as a file for other programs",
+        help="a trained model, a map or the truth of an image as a file for other programs",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -148,7 +168,8 @@ def add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "model",
         type=Path,
         metavar="MODEL",
-        help="a model or an ensemble, such as results/idrid/model/unet; for ome-tiff a store of normalized or probability",
+        help="a model or an ensemble, such as results/idrid/model/unet; for ome-tiff a store of normalized or probability, for "
+        "geojson one of normalized",
     )
     export.add_argument("--format", choices=list(NEEDED), required=True, help="what to write")
     export.add_argument("--out", type=Path, metavar="PATH", help="a new file or folder (MODEL's name in this folder)")

@@ -78,9 +78,14 @@ def _part(block: Mapping[str, Any], keys: Iterable[str]) -> Values:
     return {key: block[key] for key in keys}
 
 
+def _record_of(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
+    # Polygons of a correction name their classes, whatever the truth of the other images is.
+    return pixel_record(run, named="corrected" in entry)
+
+
 def raw_image(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
     """Dependencies of a fact sheet: the record, the facts of the image that its file does not hold, and what is refused."""
-    return {"record": pixel_record(run), "entry": dict(entry), "raw": _part(_block(run, "raw"), LIMITS)}
+    return {"record": _record_of(run, entry), "entry": dict(entry), "raw": _part(_block(run, "raw"), LIMITS)}
 
 
 def raw_images(run: DatasetRun) -> Values:
@@ -103,7 +108,7 @@ def _estimation(run: DatasetRun) -> Values:
 
 def normalized_stain(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
     """Dependencies of the stain estimate of an image."""
-    return {"record": pixel_record(run), "entry": dict(entry), "normalized": _estimation(run)}
+    return {"record": _record_of(run, entry), "entry": dict(entry), "normalized": _estimation(run)}
 
 
 def target_file(run: DatasetRun) -> str | None:
@@ -130,7 +135,7 @@ def _chain(run: DatasetRun) -> Values:
 def normalized_image(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
     """Dependencies of a normalised image: the keys of its own chain, and which class is seen where some overlap."""
     seen = {"priority": list(run.record.order)}
-    return {"record": pixel_record(run) | seen, "entry": dict(entry), "normalized": _chain(run)}
+    return {"record": _record_of(run, entry) | seen, "entry": dict(entry), "normalized": _chain(run)}
 
 
 def index_candidates(run: DatasetRun) -> Values:

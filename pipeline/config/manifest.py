@@ -22,6 +22,7 @@ __all__ = [
     "ManifestRecord",
     "PhantomLayout",
     "load_manifest",
+    "resolved_corrections",
     "resolved_root",
 ]
 
@@ -66,6 +67,10 @@ class DatasetRecord(ManifestPart):
     """Which module of ``pipeline.raw`` reads it."""
     root: str | None = None
     """Folder, relative to the manifest or absolute; null where the user gives it by ``roots``."""
+    corrections: str | None = None
+    """Folder of corrections, a file ``{image}.geojson`` for an image, whose polygons are its truth instead of its own files.
+
+    Relative to the manifest, or absolute; see docs/corrections.md."""
     source: str = ""
     """Where to get it."""
     licence: str = "unknown"
@@ -164,6 +169,13 @@ class ManifestRecord(ManifestPart):
 
     datasets: dict[SafeName, DatasetRecord]
     """Name → data set."""
+
+
+def resolved_corrections(record: DatasetRecord, *, manifest: Path, given: str | None) -> Path | None:
+    """The folder of corrections of a data set: ``given`` relative to the working folder wins, then the manifest's own."""
+    if given is not None:
+        return Path(given)
+    return None if record.corrections is None else manifest.parent / record.corrections
 
 
 def resolved_root(record: DatasetRecord, *, manifest: Path, given: str | None) -> Path | None:

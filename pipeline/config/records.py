@@ -13,8 +13,8 @@ Values = dict[str, Any]
 
 UNSEEN = {"title": "", "source": "", "licence": "", "root": None, "group": None, "centre": None}
 """Facts of a data set that no array and no table depends on. Groups and centres are facts of each image by then."""
-UNRECORDED = ("untried",)
-"""Further such facts, without a place in the record."""
+UNRECORDED = ("untried", "corrections")
+"""Further such facts, without a place in the record; an image that was corrected says so itself."""
 OF_IMAGES = ("reviewed", "negative")
 """Keys of a layout that are facts of each image by then."""
 IF_ANY = ("ignore", "excluded", "aliases")
@@ -33,16 +33,19 @@ def full_record(run: DatasetRun) -> Values:
     """Facts of a data set, without the folder of its files; a colour by its bytes, however it is named."""
     facts = run.record.model_dump(mode="json")
     classes = [each | shown for each, shown in zip(facts["classes"], run.record.shown, strict=True)]
-    return facts | {"root": None, "classes": classes}
+    return facts | {"root": None, "corrections": None, "classes": classes}
 
 
 @functools.cache
-def bare_record(run: DatasetRun) -> Values:
-    """Facts of a data set that results depend on: no title, colour, licence or folder, and no pattern of files."""
+def bare_record(run: DatasetRun, *, named: bool = False) -> Values:
+    """Facts of a data set that results depend on: no title, colour, licence or folder, and no pattern of files.
+
+    ``named`` keeps the names of the classes, by which polygons know them; those of a data set of polygons stay in any case.
+    """
     facts = without(run.record.model_dump(mode="json"), UNRECORDED) | UNSEEN
     layouts = [facts[name] for name in ("folder", "slide") if facts[name]]
     # Polygons name their class; anywhere else a class is known by its code.
-    named = any(layout["annotations"] for layout in layouts)
+    named = named or any(layout["annotations"] for layout in layouts)
     plain = [each if named else each | {"name": each["code"], "aliases": []} for each in facts["classes"]]
     facts["classes"] = [_given(each | {"colour": "red"}) for each in plain]
     for name in [name for name in ("folder", "slide") if facts[name]]:
@@ -63,9 +66,9 @@ def _kinds_of_truth(layout: Mapping[str, Any], *, codes: Iterable[str]) -> Value
 
 
 @functools.cache
-def pixel_record(run: DatasetRun) -> Values:
-    """Facts of a data set that pixels and truth depend on: codes of classes, but not what is made of them."""
-    facts = bare_record(run)
+def pixel_record(run: DatasetRun, *, named: bool = False) -> Values:
+    """Facts of a data set that pixels and truth depend on: codes of classes, ``named`` with their names, no more of them."""
+    facts = bare_record(run, named=named)
     classes = [each | {"kind": "lesion"} for each in facts["classes"]]
     return facts | {"classes": classes, "task": "multilabel", "priority": []}
 

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pipeline.config import SafeName, Sampling, StageConfig
 from pipeline.config.experiments import Arm, Experiment, check_steps, entries_of, with_arms
 from pipeline.config.layers import Layer, blocks_of, known_samplings, merge, merged_parts, parts_of
-from pipeline.config.manifest import DatasetRecord, load_manifest, resolved_root
+from pipeline.config.manifest import DatasetRecord, load_manifest, resolved_corrections, resolved_root
 from pipeline.config.validation import Tree, check_keys, nearest, validate
 from pipeline.config.values import ResultFolder
 from pipeline.config.yaml_file import read_value
@@ -34,6 +34,9 @@ class RunConfig(StageConfig):
         None, description="Data sets, each `name` or `name@recipe`; null for all whose folder is known."
     )
     roots: dict[str, str] = Field({}, description="Data set → folder, relative to the working folder.")
+    corrections: dict[str, str] = Field(
+        {}, description="Data set → folder of corrected truth, relative to the working folder; see docs/corrections.md."
+    )
     recipes: dict[SafeName, dict[str, Any]] = Field(
         {}, description="Name → parts of the stage blocks. A recipe named like a modality is its default."
     )
@@ -61,6 +64,8 @@ class DatasetRun:
     """Parameters, merged."""
     arms: tuple[Arm, ...] = ()
     """Arms of comparisons that run on it; their models and fusions are in the parameters."""
+    corrections: Path | None = None
+    """Folder of polygons that replace the truth of images."""
 
 
 def with_command_line(config: Tree, given: Tree) -> dict[str, Any]:
@@ -131,6 +136,7 @@ def _dataset_config(
 def _check_names(run: RunConfig, *, known: Mapping[str, DatasetRecord]) -> None:
     for key, names in (
         ("roots", run.roots),
+        ("corrections", run.corrections),
         ("overrides", [each.split("@")[0] for each in run.overrides]),
         ("experiments", [each.dataset.split("@")[0] for each in run.experiments.values()]),
     ):
@@ -256,8 +262,9 @@ def plan_run(
             experiments=run.experiments,
         )
         root = resolved_root(records[name], manifest=path, given=run.roots.get(name))
+        corrections = resolved_corrections(records[name], manifest=path, given=run.corrections.get(name))
         _check_codes(config, record=records[name], entry=entry)
-        runs.append(DatasetRun(entry, name, records[name], root, config, arms))
+        runs.append(DatasetRun(entry, name, records[name], root, config, arms, corrections))
     _check_ensembles(runs)
     check_steps(run.experiments, [arm for each in runs for arm in each.arms])
     return run, tuple(runs)

@@ -8,7 +8,7 @@ are united.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pipeline.config.manifest import ClassRecord
 from pipeline.geometry import Box
 from pipeline.raw.asap_features import asap_features, is_xml
-from pipeline.raw.features import Feature, Ring, features
+from pipeline.raw.features import REVIEWED_NEGATIVE, Feature, Ring, features
 from pipeline.raw.formats.source import unusable
 
 __all__ = ["Annotations", "Polygons", "read_annotations"]
@@ -118,7 +118,8 @@ class Annotations:
     """Plain values for the fact sheet: ``used`` (class code → name in the file → features), ``other`` (name of no class
     of the data set → features that were passed over), ``no_area`` (what is no area → how often), ``outside`` (polygons
     that lie beyond the picture altogether), where there are any ``mostly_outside`` (those of whose bounding box more than
-    half does), ``excluded`` (name → features that were taken out) and ``origin`` (``y`` and ``x`` from which the file counts)."""
+    half does), ``excluded`` (name → features that were taken out), ``reviewed`` (of a correction: that
+    nothing was found) and ``origin`` (``y`` and ``x`` from which the file counts)."""
 
     def read(self, code: str, box: Box) -> NDArray[np.bool_]:
         """Mask ``(h, w)`` of a class in a box."""
@@ -155,6 +156,50 @@ def _counted(names: Mapping[str, int]) -> str:
     return ", ".join(sorted(names))
 
 
+@dataclass(slots=True)
+class _Content:
+    """Content of a file, sorted by class while it is read."""
+
+    areas: dict[str, list[Sequence[Ring]]]
+    """Class code → polygons."""
+    used: dict[str, Counter[str]] = field(default_factory=dict)
+    """Class code → name in the file → features with areas."""
+    other: Counter[str] = field(default_factory=Counter)
+    no_area: Counter[str] = field(default_factory=Counter)
+    negative: bool = False
+    """Whether it says that somebody looked and found nothing."""
+
+    def read(
+        self, content: bytes, *, codes: Mapping[str, str], unclassified: str | None, origin: tuple[int, int]
+    ) -> None:
+        """Add the features of a document."""
+        for feature in (asap_features if is_xml(content) else features)(content):
+            self.no_area.update(feature.passed)
+            if tuple(each.lower() for each in feature.names) == REVIEWED_NEGATIVE:
+                self.negative = True
+                continue
+            code = _code(feature, codes=codes, unclassified=unclassified)
+            if feature.areas and code is None:
+                self.other[_label(feature)] += 1
+            elif feature.areas and code is not None:
+                self.used.setdefault(code, Counter())[_label(feature)] += 1
+                self.areas[code] += _moved(feature.areas, origin)
+
+
+def _check_correction(content: _Content, *, path: Path) -> None:
+    """Refuse a correction that may be empty by a slip, or that contradicts itself."""
+    if content.negative != bool(content.used):
+        return
+    found = f"{sum(each.total() for each in content.used.values())} features with areas, and reviewed: negative"
+    raise unusable(
+        path,
+        found if content.used else "no area of a class",
+        expected="areas of lesions, or that somebody looked and found none",
+        remedy="Draw them, or say that there are none: an annotation of the class `reviewed: negative`, or the member "
+        '"reviewed": "negative" of the collection. To keep the truth of the data set, take the file away.',
+    )
+
+
 def _beyond(polygons: Sequence[Sequence[Ring]], *, path: Path, size: tuple[int, int]) -> tuple[int, int]:
     """Polygons that lie outside of the picture altogether, and those that do so for the most part."""
     shares = [_share_inside(each, size) for each in polygons]
@@ -177,6 +222,7 @@ def read_annotations(
     origin: tuple[int, int] = (0, 0),
     unclassified: str | None = None,
     excluded: Sequence[str] = (),
+    correction: bool = False,
 ) -> Annotations:
     """Polygons of a file of GeoJSON, or of the XML of ASAP.
 
@@ -196,6 +242,9 @@ def read_annotations(
         Code of the class that features without classification belong to; None for none.
     excluded
         Names of features that are taken out of every class, where no class has them.
+    correction
+        Whether the file replaces other truth: then one without areas must say that it was reviewed and is negative, by the
+        member ``"reviewed": "negative"`` of the collection or by a feature of the class ``reviewed: negative``.
 
     Returns
     -------
@@ -206,37 +255,33 @@ def read_annotations(
     ------
     ImageRejected
         The file is no such document. It has areas, but none of a class of the data set. All its polygons lie outside.
+        A correction holds no area of a class and does not say that this is meant, or says so and holds some.
     """
     codes = {text.strip().lower(): each.code for each in classes for text in (*each.aliases, each.name, each.code)}
     codes = dict.fromkeys((each.strip().lower() for each in excluded), EXCLUDED) | codes
-    found: dict[str, list[Sequence[Ring]]] = {code: [] for code in (*(each.code for each in classes), EXCLUDED)}
-    used: dict[str, Counter[str]] = {code: Counter() for code in found}
-    other, no_area = Counter[str](), Counter[str]()
+    content = _Content({code: [] for code in (*(each.code for each in classes), EXCLUDED)})
     try:
-        content = path.read_bytes()
-        for feature in (asap_features if is_xml(content) else features)(content):
-            no_area.update(feature.passed)
-            code = _code(feature, codes=codes, unclassified=unclassified)
-            if feature.areas:
-                (other if code is None else used[code])[_label(feature)] += 1
-                found[code or classes[0].code] += _moved(feature.areas, origin) if code else ()
+        content.read(path.read_bytes(), codes=codes, unclassified=unclassified, origin=origin)
     except (OSError, ValueError, RecursionError) as error:
         problem = "objects nested without end" if isinstance(error, RecursionError) else str(error)
         raise unusable(path, problem or type(error).__name__, expected=EXPECTED) from error
-    taken_out, cut = found.pop(EXCLUDED), dict(sorted(used.pop(EXCLUDED).items()))
-    polygons = [each for several in found.values() for each in several]
-    if other and not any(used.values()):
+    taken_out, cut = content.areas.pop(EXCLUDED), content.used.pop(EXCLUDED, Counter())
+    if correction:
+        _check_correction(content, path=path)
+    if content.other and not content.used and not content.negative:
         expected = f"classes {', '.join(codes)}, or `unclassified` in the manifest for features of no class"
         remedy = "Name their class in the annotation program, or the class so in the manifest, or set `unclassified`."
-        raise unusable(path, f"features of {_counted(other)} alone", expected=expected, remedy=remedy)
+        raise unusable(path, f"features of {_counted(content.other)} alone", expected=expected, remedy=remedy)
+    polygons = [each for several in content.areas.values() for each in several]
     outside, mostly = _beyond(polygons, path=path, size=size)
     notes: dict[str, Any] = {
-        "used": {code: dict(sorted(names.items())) for code, names in used.items()},
-        "other": dict(sorted(other.items())),
-        "no_area": dict(sorted(no_area.items())),
+        "used": {code: dict(sorted(content.used.get(code, {}).items())) for code in content.areas},
+        "other": dict(sorted(content.other.items())),
+        "no_area": dict(sorted(content.no_area.items())),
         "outside": outside,
         "origin": {"y": origin[0], "x": origin[1]},
     }
-    notes |= ({"mostly_outside": mostly} if mostly else {}) | ({"excluded": cut} if cut else {})
-    filled = {code: Polygons.of_rings(each) for code, each in found.items()}
+    notes |= ({"mostly_outside": mostly} if mostly else {}) | ({"excluded": dict(sorted(cut.items()))} if cut else {})
+    notes |= {"reviewed": "negative"} if correction and content.negative else {}
+    filled = {code: Polygons.of_rings(each) for code, each in content.areas.items()}
     return Annotations(filled, Polygons.of_rings(taken_out), notes)

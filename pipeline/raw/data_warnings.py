@@ -37,6 +37,7 @@ Kind: TypeAlias = Literal[
     "erased",  # lesions that rescaling erased
     "no_h_and_e",  # histology of another stain, or no histology
     "red_ink",  # ink that counts as eosin
+    "emptied",  # classes of which corrections hold no area, and the files that they replace may
     "no_area",  # points, lines and the like
     "other_class",  # features of other classes
     "pixel_size",  # pixel sizes that are not used
@@ -59,6 +60,7 @@ REMEDIES: Mapping[Kind, str] = {
     "erased": "Rescale less (normalized: rescale).",
     "no_h_and_e": "Set normalized: {stain: {method: none}} for another stain.",
     "red_ink": "Crop the ink away, or declare its pixels as ignored.",
+    "emptied": "A correction is the whole truth of its image: draw these classes too, where they occur.",
     "no_area": "Draw areas where lesions were meant.",
     "other_class": "Add the classes to the manifest, if they are to be learned.",
     "pixel_size": "Give pixel_size_um in the manifest.",
@@ -133,7 +135,7 @@ def sheet_warnings(
     """
     used = sorted((sheet for sheet in sheets if not sheet["rejected"]), key=lambda sheet: str(sheet["image_id"]))
     found = _absent_classes(used, splits=splits or {}, sampled=sampled)
-    return [*found, *_covering(used), *_turned(used), *_polygons(used), *_remarks(used)]
+    return [*found, *_covering(used), *_turned(used), *_emptied(used), *_polygons(used), *_remarks(used)]
 
 
 def most_of(code: str, shares: Mapping[str, float], *, of: str) -> DataWarning | None:
@@ -224,7 +226,7 @@ def _covering(sheets: Sequence[Sheet]) -> list[DataWarning]:
             if count > 0:
                 shares.setdefault(code, {})[str(sheet["image_id"])] = count / (sheet["height"] * sheet["width"])
     found = (most_of(code, each, of="the picture") or _unlike_others(code, each) for code, each in shares.items())
-    return [each for each in found if each is not None]
+    return [each for each in found if each]
 
 
 def _unlike_others(code: str, shares: Mapping[str, float]) -> DataWarning | None:
@@ -248,6 +250,15 @@ def _turned(sheets: Sequence[Sheet]) -> list[DataWarning]:
     example = ", ".join(f"{name} {turn}" for name, turn in next(iter(found.values())).items())
     said = f"EXIF orientations of image and truth differ ({example}); each file is turned by its own"
     return [DataWarning.of_images("turned", said, list(found))]
+
+
+def _emptied(sheets: Sequence[Sheet]) -> list[DataWarning]:
+    found: dict[str, list[str]] = {}
+    for sheet in (each for each in sheets if not each.get("polygons", {}).get("reviewed")):
+        for code in (code for code in sheet.get("corrected", ()) if sheet["pixels"].get(code) == 0):
+            found.setdefault(code, []).append(str(sheet["image_id"]))
+    said = "no area in the correction of images that have a mask file of it"
+    return [DataWarning.of_images("emptied", said, images, code=code) for code, images in found.items()]
 
 
 def _polygons(sheets: Sequence[Sheet]) -> list[DataWarning]:

@@ -71,10 +71,12 @@ def fact_sheet(
         mask file, by its class, or of the ``label`` image: value → share, at most 32 of them, and the rest summed up.
         ``truth_cuts``: a mask is set where its value is above the cut.
         ``ignored_share``, where the data set declares ``ignore``, is the share of pixels that nobody is sure of.
+        ``truth_origin`` is that of the entry, and ``corrected`` are the classes whose mask files a correction replaced.
         ``polygons``, for annotations, is the account of `pipeline.raw.annotations.Annotations`. ``perceptual_hash`` is that of
         `pipeline.raw.splits.duplicates`.
     """
     sheet: dict[str, Any] = {"image_id": entry.image_id, **_names(entry), "group_id": entry.group}
+    sheet |= {"truth_origin": entry.truth_origin, "corrected": list(entry.corrected or ())}
     sheet |= {"centre": entry.centre, "official_test": entry.official_test, "annotated": entry.annotated}
     sheet |= {"sha256": "", "height": 0, "width": 0, "levels": [], "stored": "", "pixel_size_um": record.pixel_size_um}
     sheet |= {

@@ -13,13 +13,15 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Feature", "Ring", "checked_ring", "features", "is_flat"]
+__all__ = ["REVIEWED_NEGATIVE", "Feature", "Ring", "checked_ring", "features", "is_flat"]
 
 Ring: TypeAlias = NDArray[np.float64]
 """Vertices ``(n, 2)`` as x, y in pixels; the centre of the first pixel is (0.5, 0.5)."""
 NO_AREA = ("Point", "MultiPoint", "LineString", "MultiLineString")
 FARTHEST = 2.0**31
 """Coordinates beyond this lie in no picture, and crossings of edges that long would overflow."""
+REVIEWED_NEGATIVE = ("reviewed", "negative")
+"""Parts of the class, and member of the document with its value, that say that somebody looked and found nothing."""
 EXACT_DIGITS = 15
 """Digits of a whole number that a float64 always holds; longer ones are read as floats, endless ones as infinity."""
 
@@ -38,6 +40,12 @@ class Feature:
     """Polygons, each an outline and its holes."""
     passed: Mapping[str, int] = field(default_factory=dict)
     """What is no area in it → how often."""
+
+
+def is_negative(document: object) -> bool:
+    """Mark of a document: whether somebody looked and found nothing."""
+    key, value = REVIEWED_NEGATIVE
+    return isinstance(document, Mapping) and document.get(key) == value
 
 
 def _whole(text: str) -> int | float:
@@ -148,12 +156,16 @@ def _feature(found: object) -> Feature:
 def features(content: bytes) -> Iterator[Feature]:
     """Features of a GeoJSON document: a FeatureCollection, one feature, or a list of features as QuPath 0.2 wrote it.
 
+    A collection with the member ``"reviewed": "negative"`` gives a feature of this class without areas first.
+
     Raises
     ------
     ValueError
         No JSON, no such document, or a feature that cannot be used; the text begins with its number, from 1.
     """
     document = json.loads(content, parse_int=_whole)
+    if is_negative(document):
+        yield Feature(REVIEWED_NEGATIVE, "", is_core=False, areas=())
     if isinstance(document, Mapping) and document.get("type") == "FeatureCollection":
         document = document.get("features")
         if not isinstance(document, list):

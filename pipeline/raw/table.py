@@ -35,6 +35,7 @@ TEXT = (
     "stored",
     "file",
     "rejected",
+    "truth_origin",
 )
 
 
@@ -54,6 +55,7 @@ def _row(sheet: Mapping[str, Any], *, dataset: str) -> dict[str, Any]:
     )
     size = sheet["pixel_size_um"]
     row = {"dataset": dataset, "file": sheet["file"] or "", **{key: sheet[key] for key in kept}}
+    row["truth_origin"] = sheet.get("truth_origin", "")
     return (
         row
         | {"pixel_size_um": float("nan") if size is None else size}
@@ -98,7 +100,7 @@ def images_table(
     frame = assign_splits(frame, codes=record.codes, config=config, seed=seed, given=given)
     frame = frame.assign(alike=_alike(frame))
     first = ["dataset", "image_id", "group_id", "centre", "split", "fold", "height", "width", "pixel_size_um"]
-    last = ["file", "stored", "official_test", "annotated", "perceptual_hash", "alike"]
+    last = ["file", "stored", "official_test", "annotated", "truth_origin", "perceptual_hash", "alike"]
     frame = frame[[*first, "sha256", "rejected", *counts, *last]]
     return frame.astype(dict.fromkeys(TEXT, "str")).reset_index(drop=True)
 

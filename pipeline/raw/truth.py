@@ -170,11 +170,16 @@ def _from_files(
     return TruthSource(tuple(layers.get(code) for code in record.codes), values=counts, cuts=cuts, ignored=ignored)
 
 
-def _drawn(path: Path, *, record: DatasetRecord, size: tuple[int, int], origin: tuple[int, int]) -> TruthSource:
+def _drawn(entry: ImageEntry, *, record: DatasetRecord, size: tuple[int, int], origin: tuple[int, int]) -> TruthSource:
     layout = record.layout
-    unclassified, excluded = (layout.unclassified, layout.excluded) if layout else (None, ())
     drawn = read_annotations(
-        path, classes=record.classes, size=size, origin=origin, unclassified=unclassified, excluded=excluded
+        entry.annotations or Path(),
+        classes=record.classes,
+        size=size,
+        origin=origin,
+        unclassified=layout.unclassified if layout else None,
+        excluded=layout.excluded if layout else (),
+        correction=entry.corrected is not None,
     )
     return TruthSource(tuple(Raster(size, partial(drawn.read, code)) for code in record.codes), notes=drawn.notes)
 
@@ -216,7 +221,7 @@ def open_truth(
         return
     size = (height, width)
     if entry.annotations is not None:
-        yield _drawn(entry.annotations, record=record, size=size, origin=origin)
+        yield _drawn(entry, record=record, size=size, origin=origin)
         return
     if entry.image is None and record.phantom is not None:
         masks = phantom(record.phantom, number=entry.number).masks

@@ -12,4 +12,5 @@ segment           segmentation of one image: masks, label image, outlines
 smoothing         probability map smoothed by a Gaussian or guided by the image
 threshold         best threshold of each class, by Dice
 threshold_file    threshold fitting on the held-out images; thresholds written and read
+truth_outlines    outlines of the truth of an image, to be corrected elsewhere
 """

@@ -244,6 +244,26 @@ def test_names_of_polygons_change_all_that_is_computed_and_none_of_masks_do(plan
     assert "aliases" not in depends.bare_record(plan(facts=masks)["eyes"])["classes"][0]
 
 
+def test_a_correction_knows_the_names_of_classes_and_changes_nothing_of_other_images(plan):
+    masks = {
+        "adaptor": "folder",
+        "phantom": None,
+        "root": "data",
+        "folder": {"images": "{image}.png", "masks": {"MA": "{image}_MA.png", "OD": "{image}_OD.png"}},
+    }
+    plain, named = plan(facts=masks)["eyes"], plan(facts=masks | {"corrections": "mine"})["eyes"]
+    assert named.corrections is not None
+    assert changed(plain, named) == set()
+    assert plan({"corrections": {"eyes": "mine"}}, facts=masks)["eyes"].corrections == Path("mine")
+    corrected = ENTRY | {"corrected": ["MA"]}
+    for rule in (depends.raw_image, depends.normalized_image, depends.normalized_stain):
+        assert [each["name"] for each in rule(named, ENTRY)["record"]["classes"]] == ["MA", "OD"]
+        assert [each["name"] for each in rule(named, corrected)["record"]["classes"]] == [
+            "Microaneurysms",
+            "Optic disc",
+        ]
+
+
 def test_values_that_nobody_is_sure_of_change_all_that_is_computed(plan):
     layout = {"images": "{image}.jpg", "label": "{image}.png", "values": {"MA": 1, "OD": 2}}
     labelled = {"adaptor": "folder", "phantom": None, "root": "data", "folder": layout}

@@ -1,6 +1,7 @@
 """Data set adaptors: which files belong to which image, for every layout of folders that is known.
 
 changed_files  input files that changed, told by their content
+corrections    corrections of truth: polygons that replace that of some images
 digestpath     adaptor of the released DigestPath 2019 tissue folder
 entry          record of one image and its truth files; checks of a list of images
 files          visible files below a root; what cannot be read is an error

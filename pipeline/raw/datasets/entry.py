@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.config.raw import LARGEST_DECODE
 from pipeline.errors import ManifestError, MissingDataError
@@ -46,10 +46,19 @@ class ImageEntry:
     """Number of a phantom."""
     annotations: Path | None = None
     """File with polygons of all classes, instead of masks."""
+    corrected: tuple[str, ...] | None = None
+    """Codes of the classes whose mask files a correction replaces, where ``annotations`` is one; None where it is not."""
+    replaced: tuple[Path, ...] = ()
+    """Files of truth that the correction replaces, which are not read."""
     checked: Checked | None = None
     """What stage raw found; None where nobody has looked into these contents."""
     largest_decode: int = LARGEST_DECODE
     """Bytes of the largest picture, page, tile or strip of its files that is decoded at once."""
+
+    @property
+    def truth_origin(self) -> Literal["data set", "correction", ""]:
+        """Origin of its truth: the data set, a correction, or nothing where nobody annotated it."""
+        return "" if not self.annotated else "data set" if self.corrected is None else "correction"
 
     @property
     def files(self) -> dict[str, Path]:
@@ -67,6 +76,7 @@ class ImageEntry:
         """
         own: dict[str, Any] = {"image_id": self.image_id, "annotated": self.annotated, "number": self.number}
         own |= {"unknown": list(self.unknown)} if self.unknown else {}
+        own |= {"corrected": list(self.corrected)} if self.corrected is not None else {}
         return own | {"codes": [code for code, _ in self.masks]} | {name: getattr(self, name) for name in others}
 
     def file_lists(self) -> dict[str, list[str]]:
@@ -91,7 +101,7 @@ def entry_from_files(
     ----------
     facts
         ``image_id``, ``annotated``, ``number``, and ``codes`` of the masks in their order; ``unknown`` where a class
-        is. Where they matter also ``official_test``, ``group`` and ``centre``.
+        is, and ``corrected`` where truth was. Where they matter also ``official_test``, ``group`` and ``centre``.
     image, masks, label, annotations
         Paths; empty where there are none.
     largest_decode
@@ -101,6 +111,7 @@ def entry_from_files(
     others = {key: facts[key] for key in ("official_test", "group", "centre") if key in facts}
     picture, values, polygons = (Path(each[0]) if each else None for each in (image, label, annotations))
     name, annotated, number = facts["image_id"], facts["annotated"], facts["number"]
+    others |= {"corrected": tuple(facts["corrected"])} if "corrected" in facts else {}
     others |= {"annotations": polygons, "largest_decode": largest_decode, "unknown": tuple(facts.get("unknown", ()))}
     return ImageEntry(name, picture, paths, values, annotated=annotated, number=number, **others)
 

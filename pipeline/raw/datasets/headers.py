@@ -85,7 +85,7 @@ def check_headers(entry: ImageEntry, *, any_level: bool = False) -> list[str]:
 
 
 def images_to_look_at(entries: Sequence[ImageEntry], *, deep: bool = False) -> list[ImageEntry]:
-    """Images whose truth or 16-bit pictures are decoded before a run: `SAMPLED` of each kind, spread over the list, or all.
+    """Images whose truth or 16-bit pictures are decoded before a run: `SAMPLED` of each kind and all corrected ones, or all.
 
     Parameters
     ----------
@@ -98,7 +98,8 @@ def images_to_look_at(entries: Sequence[ImageEntry], *, deep: bool = False) -> l
     wide = [at for at, each in enumerate(entries) if each.image and may_be_wide(each.image)]
     if deep:
         return [entries[at] for at in sorted({*truth, *wide})]
-    return _decodable([entries[at] for at in sorted(_spread(truth) | _spread(wide))])
+    corrected = {at for at in truth if entries[at].corrected is not None}  # few, small, and each is somebody's work
+    return _decodable([entries[at] for at in sorted(_spread(truth) | _spread(wide) | corrected)])
 
 
 def sample_of(entries: Sequence[ImageEntry]) -> list[ImageEntry]:

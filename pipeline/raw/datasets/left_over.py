@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from pipeline.config.manifest import DatasetRecord, Lookup
+from pipeline.raw.datasets.corrections import corrections_without_image
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.datasets.files import visible_files
 from pipeline.raw.datasets.folder import truth_without_image
@@ -21,7 +22,12 @@ PIECES = (".dcm",)
 
 
 def left_over(
-    record: DatasetRecord, *, entries: Sequence[ImageEntry], root: Path | None, splits: str | None = None
+    record: DatasetRecord,
+    *,
+    entries: Sequence[ImageEntry],
+    root: Path | None,
+    splits: str | None = None,
+    corrections: Path | None = None,
 ) -> list[str]:
     """Left-over files, rows and images of a list of images: a sentence for each kind, with the count and the first three names.
 
@@ -35,6 +41,8 @@ def left_over(
         Its folder; None for phantoms.
     splits
         Table of splits, or None.
+    corrections
+        Folder of corrections, or None.
 
     Raises
     ------
@@ -42,6 +50,8 @@ def left_over(
         A folder or a table that cannot be read.
     """
     said = _files(record, entries=entries, root=root) if root is not None else []
+    if corrections is not None and (lost := corrections_without_image(corrections, entries=entries)):
+        said.append(f"{named_and_counted(lost)} corrections are named like no image: nothing is corrected by them")
     plain = [entry.image_id for entry in entries if not entry.annotated]
     if plain and len(plain) < len(entries):
         said.append(f"{named_and_counted(plain)} images without truth, where others have it: only predicted")
@@ -83,7 +93,8 @@ def _files(record: DatasetRecord, *, entries: Sequence[ImageEntry], root: Path) 
     lost: list[str] = []
     if layout is not None:
         lost = truth_without_image(root, layout=layout)
-    used = {path.relative_to(root).as_posix() for entry in entries for path in entry.files.values()}
+    files = [path for entry in entries for path in (*entry.files.values(), *entry.replaced)]
+    used = {path.relative_to(root).as_posix() for path in files if path.is_relative_to(root)}
     unused = [
         path
         for path in visible_files(root)

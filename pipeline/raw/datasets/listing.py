@@ -8,6 +8,7 @@ from typing import Protocol
 from pipeline.config.manifest import DatasetRecord, PhantomLayout
 from pipeline.config.run import DatasetRun
 from pipeline.raw.datasets import digestpath, idrid
+from pipeline.raw.datasets.corrections import corrected_entries
 from pipeline.raw.datasets.entry import ImageEntry, checked_entries, existing_root
 from pipeline.raw.datasets.folder import list_folder
 from pipeline.raw.datasets.tables import answers, check_groups
@@ -58,11 +59,14 @@ def found_images(record: DatasetRecord, *, root: Path | None, dataset: str) -> t
 
 def images_of_run(run: DatasetRun) -> tuple[ImageEntry, ...]:
     """Images of a data set of a run, with what its configuration says of reading them; see `list_images`."""
-    found, largest = list_images(run.record, dataset=run.name, root=run.root), run.config.raw.largest_decode
+    found = list_images(run.record, dataset=run.name, root=run.root, corrections=run.corrections)
+    largest = run.config.raw.largest_decode
     return tuple(replace(entry, largest_decode=largest) for entry in found)
 
 
-def list_images(record: DatasetRecord, *, dataset: str, root: Path | None) -> tuple[ImageEntry, ...]:
+def list_images(
+    record: DatasetRecord, *, dataset: str, root: Path | None, corrections: Path | None = None
+) -> tuple[ImageEntry, ...]:
     """Images of a data set in text order of their ids.
 
     Parameters
@@ -73,18 +77,20 @@ def list_images(record: DatasetRecord, *, dataset: str, root: Path | None) -> tu
         Its name.
     root
         Its folder; None for phantoms.
+    corrections
+        Folder of polygons that replace the truth of images; None for none.
 
     Raises
     ------
     MissingDataError
-        The root is not there or lacks a folder of the layout.
+        The root or the folder of corrections is not there, or the root lacks a folder of the layout.
     ManifestError
         No images, colliding ids, a class without any file, a table that does not fit.
     """
     entries, where = found_images(record, root=root, dataset=dataset)
     codes = record.codes if _needs_truth(record, entries) else ()
     entries = list(checked_entries(entries, dataset=dataset, codes=codes, where=where))
-    entries = [_with_unknown(each, record=record) for each in entries]
+    entries = corrected_entries([_with_unknown(each, record=record) for each in entries], folder=corrections)
     groups = answers(record.group, fact="group", root=root, entries=entries)
     centres = answers(record.centre, fact="centre", root=root, entries=entries)
     check_groups(record.group, groups=groups, root=root, entries=entries)

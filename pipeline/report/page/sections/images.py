@@ -13,7 +13,7 @@ from pipeline.report.page.stains import Stained
 from pipeline.report.page.tables.images import images_table, splits_table
 from pipeline.report.store_notes import store_notes
 
-__all__ = ["Rejection", "flags", "images_section", "leaks", "rejections"]
+__all__ = ["Rejection", "corrected_images", "flags", "images_section", "leaks", "rejections"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,12 @@ def flags(normalized: Mapping[str, Path], stained: Iterable[Stained] = ()) -> li
     return sorted(dict.fromkeys(found), key=lambda pair: pair[0])
 
 
+def corrected_images(table: pd.DataFrame) -> list[str]:
+    """Images whose truth is a correction, by id; a table without that column has none."""
+    origin = table["truth_origin"] if "truth_origin" in table else pd.Series("", index=table.index)
+    return sorted(table.loc[(origin == "correction") & (table["rejected"] == ""), "image_id"].astype(str))
+
+
 def images_section(facts: Facts) -> dict[str, Any]:
     """Content of the section on images."""
     return {
@@ -57,6 +63,7 @@ def images_section(facts: Facts) -> dict[str, Any]:
         "rejections": rejections(facts.table),
         "leaks": leaks(facts.table),
         "flags": flags(facts.inputs.normalized, facts.stained),
+        "corrected": corrected_images(facts.table),
         "splits": splits_table(facts.table, facts.record),
         "images_table": images_table(facts.table, facts.record, pages=facts.inputs.pages),
     }

@@ -1,0 +1,95 @@
+"""Corrections of truth: polygons that a person drew or mended, one file an image, which replace the truth of these images.
+
+The files lie outside of the data set, so that its folder is never written. They are looked up by name here, and read
+where truth is read.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.errors import ManifestError, MissingDataError
+from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.raw.datasets.files import visible_files
+from pipeline.words import safe_id
+
+__all__ = ["SUFFIX", "corrected_entries", "corrections_without_image"]
+
+SUFFIX = ".geojson"
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """Files of corrections by the id that their names give."""
+    if not folder.is_dir():
+        raise MissingDataError(
+            "The folder of corrections is missing.",
+            where="corrections",
+            found=folder,
+            expected=f"a folder of files {{image}}{SUFFIX}, or an empty one",
+            remedy="Create it, or check the path: in the manifest it is relative to that file, in the configuration to the "
+            "working folder.",
+        )
+    found: dict[str, Path] = {}
+    for path in (folder / each for each in visible_files(folder) if each.lower().endswith(SUFFIX)):
+        name = safe_id(path.name[: -len(SUFFIX)])
+        if name in found:
+            raise ManifestError(
+                "An image has two corrections.",
+                where=folder,
+                found=f"{found[name]} and {path}",
+                expected="one file",
+                remedy="Move one of them away.",
+            )
+        found[name] = path
+    return found
+
+
+def _own(entry: ImageEntry, files: dict[str, Path]) -> list[Path]:
+    names = dict.fromkeys((entry.image_id, *([safe_id(entry.image.name)] if entry.image else [])))
+    return [files[name] for name in names if name in files]
+
+
+def corrected_entries(entries: Iterable[ImageEntry], *, folder: Path | None) -> list[ImageEntry]:
+    """Image entries, those with a correction with its polygons as their only truth.
+
+    Parameters
+    ----------
+    entries
+        Images of a data set.
+    folder
+        Files ``{image}.geojson`` at any depth, named by the id or the file of the image; None for none.
+
+    Raises
+    ------
+    MissingDataError
+        There is no such folder.
+    ManifestError
+        An image has two files.
+    """
+    if folder is None:
+        return list(entries)
+    files, corrected = _files(folder), []
+    for entry in entries:
+        own = _own(entry, files)
+        if len(own) > 1:
+            raise ManifestError(
+                "An image has two corrections.",
+                where=folder,
+                found=" and ".join(map(str, own)),
+                expected=f"one file, such as {entry.image_id}{SUFFIX}",
+                remedy="Move one of them away.",
+            )
+        corrected.append(_corrected(entry, own[0]) if own else entry)
+    return corrected
+
+
+def _corrected(entry: ImageEntry, path: Path) -> ImageEntry:
+    truth = {"masks": (), "label": None, "annotations": path, "annotated": True, "unknown": ()}
+    replaced = tuple(each for name, each in entry.files.items() if name != "image")
+    return replace(entry, corrected=tuple(code for code, _ in entry.masks), replaced=replaced, **truth)  # type: ignore[arg-type]
+
+
+def corrections_without_image(folder: Path, *, entries: Sequence[ImageEntry]) -> list[str]:
+    """Files of a folder of corrections that fit no image, relative to it, in text order."""
+    used = {entry.annotations for entry in entries if entry.corrected is not None}
+    return sorted(path.relative_to(folder).as_posix() for path in _files(folder).values() if path not in used)

@@ -1,0 +1,75 @@
+"""GeoJSON of the truth of a normalised image: outlines to look at and to correct in another program."""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.arrays.components import component_table
+from pipeline.config.colours import COLOURS, rgb
+from pipeline.errors import StoreError
+from pipeline.segmentation.geojson import feature, feature_collection
+from pipeline.segmentation.polygons import trace_components
+from pipeline.stores import open_array, open_group, raster_of
+from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.documents import json_text
+from pipeline.stores.image_store import whole_image
+
+__all__ = ["write_truth_outlines"]
+
+ROWS = 1024
+"""Rows of a strip; they do not change the result."""
+
+
+def write_truth_outlines(store: Path, output: Path) -> dict[str, int]:
+    """Outlines of the truth of an image, in pixels of the original, a feature for each 8-connected region.
+
+    They follow the pixels of the normalised image: where it was rescaled they are coarser than the truth itself.
+
+    Parameters
+    ----------
+    store
+        ``normalized/{image}.zarr``.
+    output
+        A new file.
+
+    Returns
+    -------
+    dict
+        Class code → regions.
+
+    Raises
+    ------
+    StoreError
+        No finished store of an annotated image.
+    """
+    notes = whole_image(store)
+    if "truth" not in open_group(store):
+        raise StoreError(
+            "The image has no truth.",
+            where=store,
+            found="no array truth: nobody annotated it",
+            expected="a normalised image of the splits train, validation or test",
+            remedy="For what a model found take segmentation/{model}/{fusion}/{image}.geojson.",
+        )
+    found = {code: _features(store, at, code=code, notes=notes) for at, code in enumerate(notes["classes"])}
+    document = feature_collection(each for several in found.values() for each in several)
+    with file_in_progress(output) as partial:
+        partial.write_text(json_text(document, indent=None, allow_nan=False), encoding="utf-8")
+    return {code: len(several) for code, several in found.items()}
+
+
+def _features(store: Path, at: int, *, code: str, notes: dict[str, Any]) -> list[dict[str, Any]]:
+    plane, mapping = raster_of(open_array(store, "truth"), at), notes["mapping"]
+    table, colours = component_table(plane, rows=ROWS), list(COLOURS)
+    return [
+        feature(
+            polygons,
+            class_code=code,
+            name=code,
+            colour=rgb(colours[at % len(colours)]),
+            properties={"image_id": notes["image_id"], "component": number, "area_px": int(table.area[number])},
+            scale_y=1 / mapping["factor_y"],
+            scale_x=1 / mapping["factor_x"],
+            origin=(int(mapping.get("origin_y", 0)), int(mapping.get("origin_x", 0))),
+        )
+        for number, polygons in enumerate(trace_components(plane, table))
+    ]
