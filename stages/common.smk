@@ -17,7 +17,6 @@ from pipeline.config.run import plan_run, with_command_line
 from pipeline.config.yaml_file import check_yaml_files, load_yaml
 from pipeline.errors import PipelineError
 from pipeline.model.held_out import learned_images, measured_images, threshold_sources
-from pipeline.raw.datasets.left_over import left_over
 from pipeline.raw.datasets.listing import images_of_run
 from pipeline.raw.datasets.pictures import picture_of_job
 from pipeline.runtime.job_memory import job_mb
@@ -89,14 +88,6 @@ usable_entries = lambda w: {image: IMAGES[w.dataset][image] for image in usable(
 evaluated = lambda w: images_of(*run_of(w).config.probability.splits)(w)
 median_images = lambda w: training(w) if run_of(w).config.normalized.stain.target == "median" else []
 stained = lambda w, names: names if depends.is_stained(run_of(w)) else []
-# Asks for the inputs, so that it is not recorded: it changes no result.
-left_over_of = lambda w, input: left_over(
-    run_of(w).record,
-    entries=list(IMAGES[w.dataset].values()),
-    root=run_of(w).root,
-    splits=run_of(w).config.raw.splits_csv,
-    corrections=run_of(w).corrections,
-)
 models = lambda w: run_of(w).config.model.predictors
 fusions = lambda w: run_of(w).config.probability.fusions
 samplings = lambda w: sorted(run_of(w).config.index.samplings)

@@ -5,6 +5,7 @@ and not recorded.
 """
 
 from pipeline.raw.datasets.changed_files import ImageInputs, NamedFile, refresh_images
+from pipeline.raw.datasets.left_over import left_over
 
 if workflow.is_main_process:
     for _entry, _images in IMAGES.items():
@@ -14,6 +15,15 @@ files_of = lambda w, input: entry_of(w).file_lists()
 # It changes nothing of an image that is not refused, and stage raw has refused the others.
 largest_decode_of = lambda w, input: run_of(w).config.raw.largest_decode
 inputs_of = lambda w: ImageInputs(entry_of(w), results=Path(RUN.results), dataset=w.dataset)
+
+# Asks for the inputs, so that it is not recorded: it changes no result.
+left_over_of = lambda w, input: left_over(
+    run_of(w).record,
+    entries=list(IMAGES[w.dataset].values()),
+    root=run_of(w).root,
+    splits=run_of(w).config.raw.splits_csv,
+    corrections=run_of(w).corrections,
+)
 
 
 def named_file(key, path_of):
