@@ -244,24 +244,23 @@ def model_by_folds(config: ModelConfig) -> ModelConfig:
     single = {name for name, each in config.models.items() if each.fold == -1}
     models = {name: each for name, each in config.models.items() if name not in single}
     ensembles: dict[str, tuple[str, ...] | Ensemble] = {}
-    folds = range(config.folds)
+    folds, divided = range(config.folds), set(single)
     for name in sorted(single):
         members = {f"{name}.fold{fold}": fold for fold in folds}
         models |= {each: config.models[name].model_copy(update={"fold": fold}) for each, fold in members.items()}
         ensembles[name] = tuple(members)
     for name, ensemble in config.ensembles.items():
         apart = sorted(single & set(config.members(name)))
-        if not apart:
-            ensembles[name] = ensemble
-        elif len(apart) < len(config.members(name)):
+        if apart and len(apart) < len(config.members(name)):
             raise ValueError(
                 f"ensembles.{name} cannot hold {', '.join(apart)} beside models of one fold: "
                 "with folds each is trained once a fold"
             )
-        else:
-            ensembles |= _ensemble_by_folds(config, name=name)
-    made = [f"{name}.fold{fold}" for name in (*single, *config.ensembles) for fold in folds]
-    if taken := sorted(set(made) & (config.models.keys() | config.ensembles.keys())):
+        if apart:
+            divided.add(name)
+        ensembles |= _ensemble_by_folds(config, name=name) if apart else {name: ensemble}
+    made = {f"{name}.fold{fold}" for name in divided for fold in folds}
+    if taken := sorted(made & (config.models.keys() | config.ensembles.keys())):
         raise ValueError(
             f"{taken[0]} is the name that a fold of {taken[0].rpartition('.')[0]} gets: choose another name"
         )

@@ -287,12 +287,13 @@ def test_an_ensemble_with_folds_is_one_of_each_fold_and_one_of_all():
     """Thresholds come from the ensemble of a fold, so that a member that weighs nothing in a class says nothing there."""
     names = {"fine": {}, "wide": {"downsample": 2}}
     both = {"members": ["fine", "wide"], "weights": {"MA": [1, 0]}}
-    model = StageConfig.model_validate(
+    config = StageConfig.model_validate(
         {
             "model": {"folds": 2, "models": names, "ensembles": {"both": both}},
             "index": {"samplings": {"guided": {"strategy": "guided"}}},
         }
-    ).model
+    )
+    model = config.model
     assert model.members("both") == ("fine.fold0", "wide.fold0", "fine.fold1", "wide.fold1")
     assert model.ensemble_weights("both") == {"MA": (1, 0, 1, 0)}
     for fold in (0, 1):
@@ -300,6 +301,7 @@ def test_an_ensemble_with_folds_is_one_of_each_fold_and_one_of_all():
         assert model.ensemble_weights(f"both.fold{fold}") == {"MA": (1, 0)}
         assert model.held_out_by(f"both.fold{fold}") == {f"fine.fold{fold}": fold, f"wide.fold{fold}": fold}
     assert model.held_out_by("both") == {"both.fold0": 0, "both.fold1": 1}
+    assert StageConfig.model_validate(config.model_dump(mode="json")) == config, "jobs are given it divided"
     assert model.held_out_by("fine") == {"fine.fold0": 0, "fine.fold1": 1}
 
 

@@ -9,10 +9,16 @@ import pytest
 from pipeline.config.run import merge
 from tests.workflow.project import FUNDUS, Project, copy_of_project
 
+WIDE = {"wide": {**FUNDUS["model"]["models"]["unet"], "downsample": 2}}
+BOTH = {"both": {"members": ["unet", "wide"], "weights": {"MA": [1, 0]}}}
 FOLDS = merge(
     FUNDUS,
     {
-        "model": {"folds": 2},
+        "model": {
+            "folds": 2,
+            "models": WIDE,
+            "ensembles": BOTH,
+        },
         "probability": {"fusions": ["gaussian"], "splits": ["validation", "test"]},
     },
 )
@@ -58,6 +64,18 @@ def test_thresholds_and_scores_are_of_images_that_a_model_has_not_seen(folds):
     assert all(measured(model, "test") == test for model in (*members, "unet"))
 
 
+def test_thresholds_of_an_ensemble_of_models_come_from_the_ensembles_of_the_folds(folds):
+    """A member that weighs nothing in a class says nothing there, so no map of a single member is used."""
+    root = folds.folder / "results" / "tiny"
+    content = json.loads((root / "segmentation" / "both" / "gaussian" / "thresholds.json").read_text())
+    images = pd.read_parquet(root / "raw" / "images.parquet").astype({"image_id": str, "split": str})
+    learned = images[images["split"].isin(["train", "validation"])]
+    expected = {f"both.fold{fold}/{image}" for image, fold in zip(learned["image_id"], learned["fold"], strict=True)}
+    assert set(content["provenance"]["inputs"]) == expected
+    record = json.loads((root / "model" / "both" / "ensemble.json").read_text())
+    assert [each["name"] for each in record["members"]] == ["unet.fold0", "wide.fold0", "unet.fold1", "wide.fold1"]
+
+
 def test_the_page_names_the_ensemble_and_its_members(folds):
     page = (folds.folder / "results" / "tiny" / "report" / "index.html").read_text()
     assert "mean of the probabilities of unet.fold0, unet.fold1" in page
@@ -70,8 +88,9 @@ def test_a_member_that_changes_remakes_the_ensemble_and_not_the_other_member(fol
     unet = FOLDS["model"]["models"]["unet"]
     written_out = {f"unet.fold{at}": {**unet, "sampling": "guided", "fold": at} for at in (0, 1)}
     written_out["unet.fold0"]["learning_rate"] = 2.0e-3
-    ensembles = {"unet": ["unet.fold0", "unet.fold1"]}
-    model = {"folds": 0, "models": {"unet": None, **written_out}, "ensembles": ensembles}
+    ensembles = {"unet": ["unet.fold0", "unet.fold1"], "both": None}
+    models = {"unet": None, "wide": None, **written_out}
+    model = {"folds": 0, "models": models, "ensembles": ensembles}
     folds.configure(merge(FOLDS, {"raw": {"folds": 2}, "model": model}))
     done = folds.snakemake("-n", "all")
     text = done.stdout + done.stderr
