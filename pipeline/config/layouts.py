@@ -67,7 +67,7 @@ class FolderLayout(ManifestPart):
     """
 
     images: str
-    """Pattern of the images, such as ``images/{image}.jpg``."""
+    """Pattern of the images, such as ``images/{image}.jpg``, or ``{image}.ome.zarr`` for folders of OME-Zarr."""
     masks: dict[str, str] = {}
     """Class code → pattern of its masks; every pixel that is not black belongs to the class.
 

@@ -1,5 +1,6 @@
 """Normalisation of a new image, by the functions of the stage."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pipeline.predict.places import Places
 from pipeline.predict.recipe import Recipe, recipe_of_model, recipe_of_settings
 from pipeline.raw.bits import check_bits
 from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.raw.formats.suffixes import is_store
 from pipeline.stores import open_group
 from pipeline.stores.documents import write_json
 from pipeline.stores.finished import is_finished
@@ -32,17 +34,18 @@ def image_entry(path: Path, *, largest_decode: int = LARGEST_DECODE) -> ImageEnt
     MissingDataError
         No file, or one that may not be read.
     """
-    if not path.is_file():
+    store = path.is_dir() and is_store(path.name)
+    if not store and not path.is_file():
         raise _no_image(path, found="a folder" if path.is_dir() else "nothing", remedy="Check the path.")
     try:
-        path.open("rb").close()
+        os.scandir(path).close() if store else path.open("rb").close()
     except OSError as problem:
         raise _no_image(path, found=str(problem.strerror), remedy="Make it readable.") from problem
     return ImageEntry(safe_id(path.stem), path, annotated=False, largest_decode=largest_decode)
 
 
 def _no_image(path: Path, *, found: str, remedy: str) -> MissingDataError:
-    expected = "an image file (JPEG, PNG, TIFF or a slide)"
+    expected = "an image file (JPEG, PNG, TIFF or a slide) or a folder of OME-Zarr"
     return MissingDataError("There is no image.", where=path, found=found, expected=expected, remedy=remedy)
 
 

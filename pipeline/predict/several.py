@@ -9,7 +9,7 @@ from pipeline.errors import ConfigurationError, DiskFull, MissingDataError, Mode
 from pipeline.predict.new_image import ModelInUse
 from pipeline.predict.wishes import Found
 from pipeline.raw.datasets.left_over import PICTURES
-from pipeline.raw.formats.suffixes import SLIDES, TIFF
+from pipeline.raw.formats.suffixes import SLIDES, TIFF, is_store
 from pipeline.words import safe_id
 
 __all__ = ["Outcome", "image_files", "predict_images"]
@@ -32,7 +32,8 @@ def _in_folder(folder: Path) -> list[Path]:
     files = [
         each
         for each in folder.iterdir()
-        if each.suffix.lower() in SUFFIXES and not each.name.startswith(".") and each.is_file()
+        if not each.name.startswith(".")
+        and (is_store(each.name) if each.is_dir() else each.suffix.lower() in SUFFIXES and each.is_file())
     ]
     if not files:
         raise MissingDataError(
@@ -53,7 +54,9 @@ def image_files(given: Iterable[Path]) -> list[Path]:
     MissingDataError
         A folder without images.
     """
-    files = [file for each in given for file in (_in_folder(each) if each.is_dir() else [each])]
+    files = [
+        file for each in given for file in (_in_folder(each) if each.is_dir() and not is_store(each.name) else [each])
+    ]
     first: dict[str, Path] = {}
     for file in files:
         first.setdefault(os.path.realpath(file), file)

@@ -164,7 +164,7 @@ def write_fact_sheet(entry: ImageEntry, *, job: Job, output: Path) -> dict[str, 
         changed meanwhile, it is without a date, and the image is rejected.
     """
     files = InputFiles.of(entry.files.values())
-    states = hashed({name: path for name, path in entry.files.items() if path.is_file()})
+    states = hashed({name: path for name, path in entry.files.items() if path.exists()})
     inputs = {name: state.sha256 for name, state in states.items()}
     sheet = fact_sheet(entry, record=job.record, workers=job.workers, files=files)
     attributes = {**job.provenance.as_attributes(), "inputs": inputs, "pixel_size_um": sheet["pixel_size_um"]}

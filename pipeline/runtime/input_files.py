@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from stat import S_ISREG
 
 from rich.console import Console
 from rich.progress import track
@@ -59,8 +60,7 @@ class FileState:
 
     def is_of(self, path: Path) -> bool:
         """Match at a glance: whether a file has this name, size and date."""
-        found = path.stat()
-        return (path.name, found.st_size, found.st_mtime_ns) == (self.name, self.size, self.changed_ns)
+        return (path.name, *_glance(path)) == (self.name, self.size, self.changed_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +81,20 @@ def hashed(files: Mapping[str, Path]) -> dict[str, FileState]:
 
 
 def _hashed(path: Path) -> FileState:
-    before = path.stat()
+    before = _glance(path)
     digest = file_digest(path)
-    after = path.stat()
-    same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
-    return FileState(path.name, before.st_size, before.st_mtime_ns if same else -1, digest)
+    size, changed_ns = before
+    return FileState(path.name, size, changed_ns if _glance(path) == before else -1, digest)
+
+
+def _glance(path: Path) -> tuple[int, int]:
+    """Bytes and date of a file; of a folder, the sum over its files and the last of their dates and its folders'."""
+    found = [path.stat()]
+    if path.is_dir():
+        found += [each.stat() for each in path.rglob("*")]
+        files = [each.st_size for each in found if S_ISREG(each.st_mode)]
+        return sum(files), max(each.st_mtime_ns for each in found)
+    return found[0].st_size, found[0].st_mtime_ns
 
 
 def content_of(states: Mapping[str, FileState]) -> str:

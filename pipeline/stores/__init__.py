@@ -9,6 +9,7 @@ disk                a full disk in plain words
 documents           JSON results with their digest
 flush               whole writes: new name, flush, rename
 finished            whether a result is there, made from the same things
+foreign             OME-Zarr of other programs
 image_store         normalised stores: completeness, notes, arrays
 input_files         input files of a job that must not change while they are read
 job                 frame of a job: facts, record of origin, workers

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.arrays.raster import Raster
 from pipeline.errors import StoreError, UnalignedWrite
 from pipeline.geometry import Box, aligned_boxes
+from pipeline.stores.foreign import is_foreign
 from pipeline.stores.provenance import file_digest
 from pipeline.stores.record import check_records
 from pipeline.stores.shard_file import StoredShard
@@ -169,8 +170,8 @@ def _write_shard(shards: Shards, block: NDArray[Any], box: Box, *, y0: int, x0: 
 
 
 def input_digest(path: Path) -> str:
-    """Digest of an input: of the bytes of a file, or of the record of origin of a store."""
-    if path.is_dir():
+    """Digest of an input: of the bytes of a file or of another program's store, or of the record of origin of ours."""
+    if path.is_dir() and not is_foreign(path):
         record = dict(open_group(path).attrs)["provenance"]
         return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
     return file_digest(path)

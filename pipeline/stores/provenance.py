@@ -89,7 +89,11 @@ def versions(distributions: tuple[str, ...] = LIBRARIES) -> dict[str, str]:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, read in pieces."""
+    """SHA-256 of a file, read in pieces; of a folder, over the names and digests of the files in it."""
+    if path.is_dir():
+        files = sorted(each for each in path.rglob("*") if each.is_file())
+        listed = [f"{each.relative_to(path).as_posix()} {file_digest(each)}" for each in files]
+        return hashlib.sha256("\n".join(listed).encode()).hexdigest()
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

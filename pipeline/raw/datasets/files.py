@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from pipeline.errors import MissingDataError
+from pipeline.raw.formats.suffixes import is_store
 
 __all__ = ["visible_files"]
 
@@ -33,7 +34,7 @@ def _is_file(path: str) -> bool:
 def visible_files(root: Path) -> list[str]:
     """Visible files below a root in text order, links to folders followed, as POSIX paths relative to it.
 
-    A name that begins with a dot, of a file or of a folder, is not looked at.
+    A name that begins with a dot, of a file or of a folder, is not looked at. A folder of OME-Zarr counts as a file.
 
     Raises
     ------
@@ -49,6 +50,9 @@ def visible_files(root: Path) -> list[str]:
             folders.clear()
             continue
         folders[:] = [each for each in folders if not each.startswith(".")]
+        stores = [each for each in folders if is_store(each)]
+        folders[:] = [each for each in folders if each not in stores]
+        found += [Path(folder, each).relative_to(root).as_posix() for each in stores]
         above |= {os.path.join(folder, each): (*ancestors, real) for each in folders}
         paths = (os.path.join(folder, name) for name in names if not name.startswith("."))
         found += [Path(path).relative_to(root).as_posix() for path in paths if _is_file(path)]

@@ -7,6 +7,7 @@ jpeg_progressive  check of the scans of a progressive JPEG
 jpeg_scan         check of the Huffman-coded scans of a JPEG
 light             light of stored samples: inversion, significant bits, transparency
 mask_colours      colours of a mask file: one beside black
+ome_zarr          OME-Zarr reader: pyramids in folders, chunk by chunk
 openslide         slide reader on OpenSlide, for formats that are no plain TIFF
 piece_cache       cache of decoded tiles and strips
 pixel_size        pixel size of a file, where it can be

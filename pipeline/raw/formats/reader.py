@@ -17,10 +17,11 @@ from pipeline.geometry import Box
 from pipeline.raw.formats.jpeg_file import jpeg_remarks
 from pipeline.raw.formats.jpeg_png import decode_picture, decode_values, picture_size
 from pipeline.raw.formats.light import AS_STORED, Light, Showing
+from pipeline.raw.formats.ome_zarr import ome_zarr_size, open_ome_zarr
 from pipeline.raw.formats.openslide import is_slide, open_slide, slide_size
 from pipeline.raw.formats.reading import READING, Reading
 from pipeline.raw.formats.source import ArraySource, ImageSource
-from pipeline.raw.formats.suffixes import SLIDES, TIFF
+from pipeline.raw.formats.suffixes import SLIDES, TIFF, is_store
 from pipeline.raw.formats.tiff import open_tiff, open_tiff_values
 from pipeline.raw.formats.tiff_series import tiff_size
 
@@ -69,7 +70,7 @@ def open_picture(
     Parameters
     ----------
     path
-        JPEG, PNG, TIFF or a slide.
+        JPEG, PNG, TIFF, a slide, or a folder of OME-Zarr.
     showing
         Significant bits of 16-bit samples, and whether transparent pixels are glass.
     reading
@@ -82,6 +83,9 @@ def open_picture(
     """
     path = Path(path)
     suffix = path.suffix.lower()
+    if is_store(path.name):
+        yield open_ome_zarr(path, showing=showing, reading=reading)
+        return
     if suffix in TIFF:
         with open_tiff(path, showing=showing, reading=reading) as source:
             if source is not None:
@@ -136,6 +140,8 @@ def file_size(path: Path, *, largest: int = LARGEST_DECODE) -> tuple[int, int]:
         The header cannot be read, or names more than is decoded at once.
     """
     suffix = path.suffix.lower()
+    if is_store(path.name):
+        return ome_zarr_size(path)
     if suffix in SLIDES:
         return slide_size(path)
     return tiff_size(path, largest=largest) if suffix in TIFF else picture_size(path, largest=largest)
