@@ -1,7 +1,7 @@
 """Lock of the results folder, held by the main process while jobs run; dry runs and ``--unlock`` take none.
 
 At the start of a run values of a user's are named that hold for no data set, and at its end again, with old results, which
-are in nobody's way.
+are in nobody's way. At its end Snakemake's marks are taken out of the stores.
 """
 
 import sys
@@ -9,18 +9,21 @@ import sys
 from pipeline.config.sources import outdone_sentences
 from pipeline.report.old_results import old_sentences
 from pipeline.runtime.run_lock import RunLock
+from pipeline.runtime.store_marks import take_out_marks
 from pipeline.runtime.torn_notes import mark_torn, unnoted_sentences
 from pipeline.stores.verify import verified_results
 
 RUN_LOCK = RunLock(Path(RUN.results))
 
+
+def finished_results():
+    return [path for entry in DATASETS for path in verified_results(Path(RUN.results) / entry)]
+
+
 UNNOTED = []
 if workflow.is_main_process:
     mark_torn(Path(".snakemake"))
-    UNNOTED = unnoted_sentences(
-        Path(".snakemake"),
-        [path for entry in DATASETS for path in verified_results(Path(RUN.results) / entry)],
-    )
+    UNNOTED = unnoted_sentences(Path(".snakemake"), finished_results())
     sys.stderr.writelines(f"Warning: {line}\n" for line in UNNOTED)
 
 
@@ -30,6 +33,12 @@ def take_lock():
             RUN_LOCK.take()
     except PipelineError as error:
         raise WorkflowError(str(error)) from None
+
+
+def end_run():
+    if workflow.is_main_process:
+        take_out_marks(path for path in finished_results() if path.suffix == ".zarr")
+    RUN_LOCK.give_back()
 
 
 def say_what_is_outdone():
@@ -42,11 +51,11 @@ onstart:
 
 
 onsuccess:
-    RUN_LOCK.give_back()
+    end_run()
     say_what_is_outdone()
     sys.stderr.writelines(f"{line}\n" for line in [*UNNOTED, *old_sentences(Path(RUN.results), DATASETS.values())])
 
 
 onerror:
-    RUN_LOCK.give_back()
+    end_run()
     sys.stderr.writelines(f"{line}\n" for line in UNNOTED)

@@ -13,6 +13,7 @@ peak           largest resident size of this process so far
 processes      processes of this and of other hosts; children of a killed one
 progress       windows done, rate and time left, as a bar or in the log
 run_lock       lock of a results folder, held by the main process of a run
+store_marks    marks of Snakemake in stores, taken out at the end of a run
 threads        ordered work on several threads, and threads of torch that sleep while they wait
 tracking       tracking of trained models by MLflow, in a local database
 torn_notes     notes of Snakemake that a power cut tore, or that are missing
