@@ -60,6 +60,42 @@ def model_ensemble(smk: Any) -> None:
     )
 
 
+def model_hardest(smk: Any) -> None:
+    """Rank the patches of one model by their loss, and list the labels that are in doubt."""
+    from pipeline.model.hardest import write_hardest
+
+    config, model, index = smk.params.config, Path(smk.input.model), Path(smk.input.index)
+    normalized = by_image(smk.input.normalized)
+    inputs = {"card": model / "card.json", "weights": model / "weights.pt", "index": index, **normalized}
+    write_hardest(
+        model,
+        index=index,
+        normalized=normalized,
+        sure=config["suspected_from"],
+        job=job_of("model", config=config, code=smk.params.code, inputs=inputs, libraries=("torch",)),
+        output=Path(smk.output[0]),
+    )
+
+
+def model_hardest_of_members(smk: Any) -> None:
+    """Rank what the members of an ensemble did not learn from."""
+    from pipeline.model.hardest import merge_hardest
+
+    members = [Path(path) for path in smk.input.members]
+    inputs = {path.stem: path for path in members}
+    merge_hardest(
+        members,
+        job=job_of("model", config=smk.params.config, code=smk.params.code, inputs=inputs),
+        output=Path(smk.output[0]),
+        model=Path(smk.input.model),
+    )
+
+
 if __name__ == "__main__":  # not in the processes that it starts, which import this file
     with job_context(snakemake.log[0], threads=snakemake.threads, inputs=snakemake.input):
-        {"model_fit": model_fit, "model_ensemble": model_ensemble}[snakemake.rule](snakemake)
+        {
+            "model_fit": model_fit,
+            "model_hardest": model_hardest,
+            "model_hardest_of_members": model_hardest_of_members,
+            "model_ensemble": model_ensemble,
+        }[snakemake.rule](snakemake)

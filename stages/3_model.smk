@@ -59,6 +59,57 @@ rule model_ensemble:
         "3_model.py"
 
 
+rule model_hardest:
+    input:
+        model="<results>/{dataset}/model/{model}",
+        index=lambda w: f"<results>/{w.dataset}/index/{model_settings(w).sampling}.parquet",
+        normalized=each("<results>/{dataset}/normalized/{image}.zarr", image=learned),
+    output:
+        # A copy of it lies in the folder of the model, which is the output of another rule.
+        "<results>/{dataset}/model/.hardest/{model}.parquet",
+    log:
+        "<logs>/{dataset}/model/{model}.hardest.log",
+    benchmark:
+        "<benchmarks>/{dataset}/model/model_hardest/{model}.tsv"
+    wildcard_constraints:
+        model=any_of(TRAINED),
+    threads: lambda w: model_settings(w).threads
+    resources:
+        mem_mb=memory_of("model_hardest"),
+        network=1,
+    params:
+        **recorded(lambda w: depends.model_hardest(run_of(w)), script="3_model.py", function="model_hardest"),
+    message:
+        "{wildcards.dataset}: hardest patches of {wildcards.model}"
+    script:
+        "3_model.py"
+
+
+rule model_hardest_of_members:
+    input:
+        members=each(
+            "<results>/{dataset}/model/.hardest/{member}.parquet",
+            member=lambda w: run_of(w).config.model.members(w.model),
+        ),
+        model="<results>/{dataset}/model/{model}",
+    output:
+        "<results>/{dataset}/model/.hardest/{model}.parquet",
+    log:
+        "<logs>/{dataset}/model/{model}.hardest.log",
+    benchmark:
+        "<benchmarks>/{dataset}/model/model_hardest_of_members/{model}.tsv"
+    wildcard_constraints:
+        model=any_of(ENSEMBLES),
+    resources:
+        mem_mb=memory_of("model_hardest_of_members"),
+    params:
+        **recorded(lambda w: depends.model_hardest(run_of(w)), script="3_model.py", function="model_hardest_of_members"),
+    message:
+        "{wildcards.dataset}: hardest patches of {wildcards.model}"
+    script:
+        "3_model.py"
+
+
 rule model:
     input:
         targets("model"),

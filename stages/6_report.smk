@@ -157,6 +157,9 @@ rule report_page:
             "<results>/{dataset}/report/{model}.{fusion}.lesions.parquet", model=models, fusion=fusions
         ),
         borders=each("<results>/{dataset}/report/{model}.borders.parquet", model=models),
+        hardest=each(
+            "<results>/{dataset}/model/.hardest/{model}.parquet", model=lambda w: run_of(w).config.shown_result[:1]
+        ),
         zoom=each("<results>/{dataset}/report/zoom/{image}", image=zoomed),
         viewer=each("<results>/{dataset}/report/viewer", image=lambda w: zoomed(w)[:1]),
         templates=TEMPLATES,

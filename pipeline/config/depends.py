@@ -25,6 +25,7 @@ __all__ = [
     "measures_originals",
     "model_ensemble",
     "model_fit",
+    "model_hardest",
     "normalized_image",
     "normalized_stain",
     "normalized_target",
@@ -174,6 +175,11 @@ def model_fit(run: DatasetRun, model: str) -> Values:
         "patch": run.config.index.samplings[settings.sampling].patch,
         "seed": run.config.seed,
     }
+
+
+def model_hardest(run: DatasetRun) -> Values:
+    """Dependencies of the ranking of patches beside the model, its index and its images: when a network is sure."""
+    return {"record": bare_record(run), "suspected_from": run.config.model.suspected_from}
 
 
 def model_ensemble(run: DatasetRun, model: str) -> Values:

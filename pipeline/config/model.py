@@ -172,6 +172,11 @@ class ModelConfig(Strict):
         description="Folder of a local MLflow database that keeps a run of each model trained from now on, relative to the"
         " working folder; null: none. Needs the extra `mlflow`.",
     )
+    suspected_from: Annotated[float, Field(gt=0.5, lt=1)] = Field(
+        0.9,
+        description="Probability from which on a model is sure: where it is and the truth lacks the class, or below 1 less this"
+        " where the truth has it, the label is listed as suspected in `model/{model}/hardest.parquet`.",
+    )
     predict: tuple[str, ...] | None = Field(
         None, min_length=1, description="Models and ensembles that get maps and a place in the report; null: all."
     )

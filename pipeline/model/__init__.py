@@ -10,6 +10,7 @@ encoder_file  encoder weights from a state-dict file
 ensemble      ensemble: mean probability of several models
 export        export of a trained model: network and probabilities as one graph
 export_onnx   export to ONNX, compared by ONNX Runtime
+hardest       hardest patches by loss, and labels that are in doubt
 held_out      held-out images: those that a model did not learn from
 label_overlap  Dice and Tversky of labels from sums per class
 loss          losses by name, and their weighted sum
@@ -29,6 +30,7 @@ scaling       scaling of the input of a network
 scores        Dice and IoU pooled over validation patches
 session       settings of torch while a model trains: device, threads, determinism
 state_file    state dict from a file: digest, size, tensors alone
+suspects      suspected label errors: regions where a network is sure of the opposite
 targets       training target of a task, from the truth planes
 together      training by several processes, by Lightning
 train         training of one model, from the patch index to its folder

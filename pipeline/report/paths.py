@@ -50,6 +50,8 @@ class Inputs:
     """Name of a model → its table of window borders."""
     zoom: Mapping[str, Path] = field(default_factory=dict)
     """Image id → folder of its page in deep zoom; empty where there are none."""
+    hardest: Path | None = None
+    """Table of the hardest patches of the model on the pages of images; None where there is none."""
     sheets: Sequence[Path] = ()
     """Fact sheets of all images."""
 

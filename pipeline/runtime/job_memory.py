@@ -62,7 +62,15 @@ SMOOTHED = 3 * 2**27
 """A tile of maps with its halo while it is smoothed."""
 CUT = ("segmentation_thresholds", "segmentation_image", "segmentation_hard_negatives")
 """Rules that smooth maps where that is asked for."""
-COMPUTED = ("raw_image", "normalized_stain", "normalized_image", "model_fit", "probability_image", "report_zoom")
+COMPUTED = (
+    "raw_image",
+    "normalized_stain",
+    "normalized_image",
+    "model_fit",
+    "model_hardest",
+    "probability_image",
+    "report_zoom",
+)
 """Rules whose memory is arithmetic."""
 
 
@@ -237,7 +245,7 @@ def job_mb(rule: str, *, config: StageConfig, picture: Picture, classes: int, im
             return normalized_mb(config.normalized, replace(picture, truth=0))
         case "report_zoom":
             return zoom_mb(config, picture, classes=classes)
-        case "model_fit":
+        case "model_fit" | "model_hardest":  # the second computes no gradient, and needs less
             return training_mb(config, model)
         case "probability_image":
             height, width = scaled_size(config.normalized.rescale, picture)
@@ -259,7 +267,8 @@ def rules_memory(config: StageConfig, pictures: Iterable[Picture], *, classes: i
     """
     known = sorted(pictures, key=lambda each: (each.pixels, each.truth))
     largest, images = {each.whole: each for each in known}.values(), len(known)
-    models = {"model_fit": list(config.model.models), "probability_image": list(config.model.predictors)}
+    trained = list(config.model.models)
+    models = {"model_fit": trained, "model_hardest": trained, "probability_image": list(config.model.predictors)}
     return {
         rule: max(
             job_mb(rule, config=config, picture=each, classes=classes, images=images, model=model)

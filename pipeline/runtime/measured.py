@@ -82,6 +82,7 @@ JOBS = {
     "index_candidates": Peak(310),
     "index_sampling": Peak(465, image=0.5),
     "model_ensemble": Peak(400),
+    "model_hardest_of_members": Peak(400),
     "segmentation_thresholds": Peak(235, tile=30),
     # The outlines of 50 000 regions, 4.5 kB each, are in it. Maps that are noise give more: half a million an image.
     "segmentation_image": Peak(475, strip=7.5),

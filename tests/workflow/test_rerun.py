@@ -20,7 +20,7 @@ from tests.workflow.project import MANIFEST, TINY, copy_with_results
 # be made again, a dry run knows the rules that lead to it and those whose number does not depend on it.
 RAW = {"raw_image", "raw_images"}
 INDEX = {"index_candidates", "index_sampling"}
-MODEL = {"model_fit"}
+MODEL = {"model_fit", "model_hardest"}
 PROBABILITY = {"probability_image_gaussian_none"}
 SEGMENTATION = {"segmentation_thresholds", "segmentation_image", "segmentation_lesions"}
 PAGE = {"report_page"}
@@ -72,7 +72,8 @@ PARAMETERS = [
                 }
             }
         },
-        MODEL | {"model_ensemble"} | AFTER_MODEL,
+        # The page shows the hardest patches of the ensemble now, ranked from those of its members.
+        MODEL | {"model_ensemble", "model_hardest_of_members"} | AFTER_MODEL,
         NOTHING,
     ),
     # One data set on gaussian and none, the other on max: the maps of each follow the change.

@@ -3,6 +3,7 @@
 A section is a row of `table.SECTIONS`, a function of the facts, and a template in ``templates/``.
 
 borders         window borders: table of fusions, worst seam, largest lonely region
+hardest         hardest patches, and labels in doubt
 images          images: left out, near-duplicates, flags, counts per split
 metrics         metrics: results compared, the shown one in full
 normalisation   normalisation: pairs of pictures before and after

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.report.page.facts import Facts
 from pipeline.report.page.sections.borders import borders_section
+from pipeline.report.page.sections.hardest import hardest_section
 from pipeline.report.page.sections.images import images_section
 from pipeline.report.page.sections.metrics import metrics_section
 from pipeline.report.page.sections.normalisation import normalisation_section
@@ -43,6 +44,7 @@ SECTIONS = (
     Section("stains", "Stains", "section_stains.html", stains_section),
     Section("patches", "Patches", "section_patches.html", patches_section),
     Section("training", "Training", "section_training.html", training_section),
+    Section("hardest", "Hardest", "section_hardest.html", hardest_section),
     Section("metrics", "Metrics", "section_metrics.html", metrics_section),
     Section("borders", "Borders", "section_borders.html", borders_section),
     Section("overlays", "Overlays", "section_overlays.html", overlays_section),

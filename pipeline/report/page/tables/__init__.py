@@ -3,6 +3,7 @@
 cells      cells and tables; numbers written so that they cannot be misread
 confusion   confusion matrix of classes, IoU of labels
 experiments   arms side by side, their classes, differences, published figures
+hardest    hardest patches and labels in doubt, with links to their places
 image_wise   image-wise AUC and calibration
 images     images, and images per split
 lesions    lesion-wise scores, with the rule of matching

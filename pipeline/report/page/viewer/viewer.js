@@ -62,6 +62,7 @@
     success: (event) => {
       shown.push({ item: event.item, layer });
       if (pane === 0 && number === 0 && location.hash === "#1:1") toOne();
+      if (pane === 0 && number === 0) toBox();
       apply();
     },
   })));
@@ -123,6 +124,21 @@
     viewport.panBy(viewport.deltaPointsFromPixels(off.divide(ratio()), true), true);
     viewers.forEach((each) => each.forceRedraw());
   };
+  // A box of the normalised image in the address, #box=y,x,height,width: it is framed and shown with its surroundings.
+  const toBox = () => {
+    const found = /^#box=(\d+),(\d+),(\d+),(\d+)$/.exec(location.hash);
+    if (!found) return;
+    const [y, x, height, width] = found.slice(1).map((text) => Number(text) / facts.width);
+    viewers.forEach((each) => {
+      const frame = document.createElement("div");
+      frame.className = "box";
+      each.clearOverlays();
+      each.addOverlay(frame, new OpenSeadragon.Rect(x, y, width, height));
+    });
+    const around = Math.max(width, height, 60 / facts.width);
+    leader.viewport.fitBounds(new OpenSeadragon.Rect(x - around, y - around, width + 2 * around, height + 2 * around), true);
+  };
+  window.addEventListener("hashchange", toBox);
   const zoomBy = (by) => leader.viewport.zoomBy(by).applyConstraints();
   at("one").addEventListener("click", toOne);
   at("all").addEventListener("click", () => leader.viewport.goHome());

@@ -1,0 +1,216 @@
+"""Hardest patches of a trained model: training and validation patches by their loss, and the labels that are in doubt.
+
+Every patch is seen once, as it is: the box of the index, nothing changed at random. Its loss is that of the training, of
+this patch alone. What is held is a row for each patch and each suspect, never the patches.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from pipeline.geometry import Box
+from pipeline.model.card import Card
+from pipeline.model.checkpoint import load_model
+from pipeline.model.loss import WeightedLoss, build_loss
+from pipeline.model.network import ScaledNetwork, probabilities
+from pipeline.model.order import InOrder
+from pipeline.model.patches import PatchDataset, loader
+from pipeline.model.rows import choose_rows
+from pipeline.model.session import choose_device, session
+from pipeline.model.suspects import Suspect, suspects_of
+from pipeline.model.targets import IGNORE
+from pipeline.stores import read_table, write_table
+from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.image_store import image_notes
+from pipeline.stores.job import Job
+
+__all__ = ["COLUMNS", "HARDEST", "merge_hardest", "write_hardest"]
+
+HARDEST = "hardest.parquet"
+COLUMNS = {
+    "kind": "category",
+    "rank": "int32",
+    "image_id": "category",
+    "group_id": "category",
+    "split": "category",
+    "fold": "int8",
+    "held_out": "bool",
+    "model": "category",
+    "patch_id": "str",
+    "class_code": "category",
+    **dict.fromkeys(("y", "x", "height", "width"), "int32"),
+    **dict.fromkeys(("source_y", "source_x", "source_height", "source_width"), "float64"),
+    "loss": "float32",
+    "area": "int32",
+    "surprise": "float32",
+    "probability": "float32",
+}
+"""Columns and their types. `kind`: `patch`, ranked by `loss`; `unmarked` and `unseen`, ranked together by `surprise`, see
+`pipeline.model.suspects`, with the class, the pixels and the mean probability. `held_out`: `model` did not learn from it.
+Boxes in pixels of the normalised array, and from `source_y` on in pixels of the original image."""
+KEPT = ["image_id", "group_id", "split", "fold", "held_out", "patch_id"]
+
+
+def write_hardest(
+    model: Path, *, index: Path, normalized: Mapping[str, Path], sure: float, job: Job, output: Path
+) -> None:
+    """Table ``hardest.parquet`` of a model, written, with a copy in its folder.
+
+    Parameters
+    ----------
+    model
+        ``model/{model}``.
+    index
+        Patch index that it was trained on.
+    normalized
+        Image id → store, of training and validation.
+    sure
+        Probability from which on the network is sure.
+    job
+        Facts of the data set, record of origin.
+    output
+        The table.
+    """
+    network, card = load_model(model, device="cpu", codes=job.record.codes, task=job.record.task)
+    device = choose_device(card.settings)
+    chosen = choose_rows(read_table(index), fold=card.settings.fold)
+    parts = [chosen.training.assign(held_out=False), chosen.validation.assign(held_out=True)]
+    rows = pd.concat(parts, ignore_index=True).assign(model=card.model)
+    dataset = PatchDataset(rows, normalized=normalized, record=job.record, side=card.patch)
+    weights = tuple(card.class_weights.values()) or None
+    loss = build_loss(card.settings.loss, task=job.record.task, weights=weights).to(device)
+    with session(card.settings, seed=0):
+        found = list(_judged(network.to(device), loss, dataset, card=card, rows=rows, sure=sure, device=device))
+    _write(found, normalized=normalized, job=job, output=output, model=model)
+
+
+def _judged(
+    network: ScaledNetwork,
+    loss: WeightedLoss,
+    dataset: PatchDataset,
+    *,
+    card: Card,
+    rows: pd.DataFrame,
+    sure: float,
+    device: torch.device,
+) -> Iterator[dict[str, Any]]:
+    """Rows of the table, without places in the original and ranks: each patch, and what is suspected in it."""
+    facts, codes, at = rows[[*KEPT, "model", "y", "x", "height", "width"]].to_dict("records"), card.codes, 0
+    batches = InOrder(len(rows), size=card.settings.batch_size)
+    for pixels, target, _, unknown in loader(dataset, batches=batches, readers=0):
+        with torch.inference_mode():
+            logits = network(pixels.to(device)).float()
+            chances = probabilities(logits, card.task).cpu().numpy()
+            losses = _losses(loss, logits, target.to(device), unknown.to(device))
+        for value, p, wanted, never in zip(losses, chances, target.numpy(), unknown.numpy(), strict=True):
+            own: dict[str, Any] = {str(key): each for key, each in facts[at].items()}
+            yield own | {
+                "kind": "patch",
+                "class_code": "",
+                "loss": value,
+                "area": 0,
+                "surprise": 0.0,
+                "probability": 0.0,
+            }
+            truth, known = _truth(wanted, never, classes=len(codes))
+            yield from (
+                _suspect(own, each, code=codes[each.number]) for each in suspects_of(p, truth, known, sure=sure)
+            )
+            at += 1
+
+
+def _losses(loss: WeightedLoss, logits: torch.Tensor, target: torch.Tensor, unknown: torch.Tensor) -> list[float]:
+    each = range(len(logits))
+    return [float(loss(logits[at : at + 1], target[at : at + 1], unknown[at : at + 1])) for at in each]
+
+
+def _truth(
+    target: NDArray[np.uint8], unknown: NDArray[np.bool_], *, classes: int
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Truth and known pixels ``(class, h, w)`` of a target of labels or planes."""
+    planes = np.stack([target == 1 + at for at in range(classes)]) if target.ndim == 2 else target == 1
+    exists = np.broadcast_to(target != IGNORE, planes.shape)
+    return planes, exists & ~unknown[:, None, None]
+
+
+def _suspect(patch: Mapping[str, Any], found: Suspect, *, code: str) -> dict[str, Any]:
+    box = found.box.shift(int(patch["y"]), int(patch["x"]))
+    place = {"y": box.y0, "x": box.x0, "height": box.height, "width": box.width}
+    measured = {"area": found.area, "surprise": found.surprise, "probability": found.probability}
+    return {**patch, **place, **measured, "kind": found.kind, "class_code": code, "loss": found.surprise / found.area}
+
+
+def _once(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Suspects without those that a neighbouring patch showed larger: of boxes that meet, the most surprising stays."""
+    kept: dict[tuple[str, str, str], list[Box]] = {}
+    once = []
+    for each in found:
+        box = Box(each["y"], each["x"], each["y"] + each["height"], each["x"] + each["width"])
+        others = kept.setdefault((each["kind"], each["class_code"], each["image_id"]), [])
+        if not any(_meet(box, other) for other in others):
+            others.append(box)
+            once.append(each)
+    return once
+
+
+def _meet(one: Box, other: Box) -> bool:
+    return one.y0 < other.y1 and other.y0 < one.y1 and one.x0 < other.x1 and other.x0 < one.x1
+
+
+def _ranked(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Patches by loss, then suspects by surprise; of equal ones in the order of image and place."""
+
+    def key(name: str) -> Any:  # noqa: ANN401 a sort key
+        return lambda each: (-each[name], each["image_id"], each["y"], each["x"], each["class_code"], each["patch_id"])
+
+    patches = sorted((each for each in found if each["kind"] == "patch"), key=key("loss"))
+    suspects = _once(sorted((each for each in found if each["kind"] != "patch"), key=key("surprise")))
+    return [each | {"rank": at} for several in (patches, suspects) for at, each in enumerate(several, start=1)]
+
+
+def _write(
+    found: Sequence[dict[str, Any]], *, normalized: Mapping[str, Path], job: Job, output: Path, model: Path
+) -> None:
+    ranked = _ranked(found)
+    frame = pd.DataFrame(ranked, columns=[name for name in COLUMNS if not name.startswith("source_")])
+    mapping = {image: image_notes(normalized[image])["mapping"] for image in frame["image_id"].unique()}
+    for axis, length in (("y", "height"), ("x", "width")):
+        factor = frame["image_id"].map(lambda image, axis=axis: mapping[image][f"factor_{axis}"]).astype("float64")
+        frame[f"source_{axis}"], frame[f"source_{length}"] = frame[axis] / factor, frame[length] / factor
+    _save(frame, job=job, output=output, model=model)
+
+
+def _save(frame: pd.DataFrame, *, job: Job, output: Path, model: Path) -> None:
+    typed = frame[list(COLUMNS)].astype(COLUMNS).reset_index(drop=True)
+    copies = [output, model / HARDEST]  # the second goes with the folder of the model, and is no output of the rule
+    for path in copies:
+        with file_in_progress(path) as partial:
+            write_table(typed, partial, provenance=job.provenance.as_attributes())
+
+
+def merge_hardest(members: Sequence[Path], *, job: Job, output: Path, model: Path) -> None:
+    """Table ``hardest.parquet`` of an ensemble: what each of its members did not learn from, ranked together.
+
+    Parameters
+    ----------
+    members
+        Tables of the members.
+    job
+        Record of origin.
+    output
+        The table.
+    model
+        Folder of the ensemble, for a copy.
+    """
+    tables = [read_table(path) for path in members]
+    joined = pd.concat([table[table["held_out"]] for table in tables], ignore_index=True)
+    found = joined.astype({name: "str" for name, kind in COLUMNS.items() if kind == "category"}).to_dict("records")
+    frame = pd.DataFrame(
+        _ranked([{str(key): value for key, value in each.items()} for each in found]), columns=list(COLUMNS)
+    )
+    _save(frame, job=job, output=output, model=model)
