@@ -6,7 +6,7 @@ BIN := .venv/bin
 TRIAL := --configfile $(CURDIR)/examples/trial.yaml
 READY := .venv/.ready
 
-.PHONY: setup run test test-slow test-data viewers check format schema bench bench-normalized bench-index bench-probability soak reproduce gpu-bundle release clean help
+.PHONY: setup run docs test test-slow test-data viewers check format schema bench bench-normalized bench-index bench-probability soak reproduce gpu-bundle release clean help
 .DEFAULT_GOAL := setup
 
 help:                      ## this list
@@ -60,6 +60,11 @@ schema: setup              ## stages/config.schema.json and docs/reference.md fr
 	$(BIN)/python -c 'from pipeline.config.reference import reference_page; print(reference_page(), end="")' > docs/reference.md
 	$(BIN)/python -c 'import json; from pipeline.config.run import run_schema; print(json.dumps(run_schema(), indent=1))' \
 	  > stages/config.schema.json
+
+docs: setup                ## the documentation site in docs/_build/html, warnings being errors; opens from disk
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
+	@echo "Look at docs/_build/html/index.html"
 
 bench: setup               ## our figures beside the peers', as ratios in one run
 	$(BIN)/python -m benchmarks

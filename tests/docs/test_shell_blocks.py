@@ -17,7 +17,7 @@ from pipeline.config.run import RunConfig, merge
 from pipeline.config.yaml_file import load_yaml
 
 PROJECT = Path(__file__).parents[2]
-PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").glob("*.md"))]
+PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
 TEXT = "\n".join(page.read_text() for page in PAGES)
 BLOCKS = re.findall(r"```(?:sh|shell|bash|console)\n(.*?)```", TEXT, re.DOTALL)
 
