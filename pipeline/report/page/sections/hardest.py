@@ -23,6 +23,7 @@ def hardest_section(facts: Facts) -> dict[str, Any] | None:
     pages = facts.inputs.pages
     return {
         "hardest_model": facts.inputs.hardest.stem,
+        "linked": bool(pages),
         "suspected": len(suspects),
         "suspected_images": int(suspects["image_id"].astype(str).nunique()),
         "hardest_patches": patches_table(_first(patches), pages=pages),

@@ -6,11 +6,17 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config.manifest import DatasetRecord
-from pipeline.report.page.tables.cells import Cell, Table, chips, headings, number, text_cell
+from pipeline.report.page.tables.cells import Cell, Table, chips, number, text_cell
 
 __all__ = ["patches_table", "suspects_table"]
 
 SAID = {"unmarked": "the model is sure, the truth has none", "unseen": "the truth has it, the model is sure of none"}
+HEAD = (
+    Cell("Image", kind="text"),
+    Cell("Side", kind="text", hint="whether the model learned from the patch"),
+    Cell("Place", hint="left, top in pixels of the original"),
+    Cell("Size", hint="width × height in pixels of the original"),
+)
 
 
 def _place(row: Mapping[Any, Any], pages: Mapping[str, str]) -> tuple[Cell, ...]:
@@ -30,8 +36,7 @@ def _place(row: Mapping[Any, Any], pages: Mapping[str, str]) -> tuple[Cell, ...]
 def patches_table(rows: pd.DataFrame, *, pages: Mapping[str, str]) -> Table:
     """Table of patches by their loss."""
     found = [(*_place(row, pages), Cell(number(row["loss"]))) for row in rows.to_dict("records")]
-    head = headings("Image", "Side", ("Place", "left, top"), ("Size", "width × height"), ("Loss", "of the patch alone"))
-    return Table("Patches of the largest loss", head, tuple(found))
+    return Table("Patches of the largest loss", (*HEAD, Cell("Loss", hint="of the patch alone")), tuple(found))
 
 
 def suspects_table(rows: pd.DataFrame, record: DatasetRecord, *, pages: Mapping[str, str]) -> Table:
@@ -46,14 +51,11 @@ def suspects_table(rows: pd.DataFrame, record: DatasetRecord, *, pages: Mapping[
         )
         for row in rows.to_dict("records")
     ]
-    head = headings(
-        "Image",
-        "Side",
-        ("Place", "left, top"),
-        ("Size", "width × height"),
-        "Class",
-        "Doubt",
-        ("Area", "pixels of the normalised image"),
-        ("Probability", "mean of the class in it"),
+    head = (
+        *HEAD,
+        Cell("Class", kind="text"),
+        Cell("Doubt", kind="text"),
+        Cell("Area", hint="pixels of the normalised image"),
+        Cell("Probability", hint="mean of the class in it"),
     )
     return Table("Labels in doubt, the most surprising first", head, tuple(found))
