@@ -37,7 +37,7 @@ test-data: setup           ## the real images beside the project (or in LESIONMA
 	$(BIN)/python -m pytest -m data
 
 viewers: setup             ## our stores in the readers of napari and ome-zarr-py, in an environment of their own
-	$(PYTHON) -m venv .viewers
+	$(BIN)/python -m venv .viewers
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
 	  > "$$(.viewers/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/lesionmap.pth"
 	.viewers/bin/python -m pip install --quiet --requirement tests/viewers/requirements.txt
