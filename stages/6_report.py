@@ -14,6 +14,7 @@ def report_metrics(smk: Any) -> None:
     """Measure one model and fusion."""
     from pipeline.config import ReportConfig
     from pipeline.raw.datasets.entry import entry_from_files
+    from pipeline.report.measures.errors import write_errors
     from pipeline.report.measures.evaluate import write_metrics
     from pipeline.report.measures.original_grid import TruthFiles
     from pipeline.report.paths import Result
@@ -30,17 +31,27 @@ def report_metrics(smk: Any) -> None:
         metrics_images=Path(smk.output.images),
         metrics_classes=Path(smk.output.classes),
     )
+    normalized = by_image(smk.input.normalized)
+    job = job_of("report", config=config, code=smk.params.code, inputs=segmentation)
+    write_errors(
+        Path(smk.input.images),
+        result,
+        normalized=normalized,
+        folds=config["folds"],
+        job=job,
+        output=Path(smk.output.errors),
+    )
     write_metrics(
         Path(smk.input.images),
         result,
-        normalized=by_image(smk.input.normalized),
+        normalized=normalized,
         truths={
             image: TruthFiles(entry_from_files(facts, **files), sheets[image])
             for image, (facts, files) in smk.params.truths.items()
         },
         folds=config["folds"],
         config=ReportConfig.model_validate(config["report"]),
-        job=job_of("report", config=config, code=smk.params.code, inputs=segmentation),
+        job=job,
         # No output of this rule: it goes with the folder of the model, whose measures they are.
         folder=Path(smk.output.classes).parents[1] / "model" / smk.wildcards.model,
     )

@@ -22,6 +22,8 @@ rule report_metrics:
         images="<results>/{dataset}/report/{model}.{fusion}.images.parquet",
         classes="<results>/{dataset}/report/{model}.{fusion}.classes.parquet",
         lesions="<results>/{dataset}/report/{model}.{fusion}.lesions.parquet",
+        parts="<results>/{dataset}/report/{model}.{fusion}.parts.parquet",
+        errors="<results>/{dataset}/report/{model}.{fusion}.errors.parquet",
     log:
         "<logs>/{dataset}/report/{model}.{fusion}.log",
     benchmark:
@@ -156,6 +158,8 @@ rule report_page:
         metrics_lesions=each(
             "<results>/{dataset}/report/{model}.{fusion}.lesions.parquet", model=models, fusion=fusions
         ),
+        metrics_parts=each("<results>/{dataset}/report/{model}.{fusion}.parts.parquet", model=models, fusion=fusions),
+        metrics_errors=each("<results>/{dataset}/report/{model}.{fusion}.errors.parquet", model=models, fusion=fusions),
         borders=each("<results>/{dataset}/report/{model}.borders.parquet", model=models),
         hardest=each(
             "<results>/{dataset}/model/.hardest/{model}.parquet", model=lambda w: run_of(w).config.shown_result[:1]

@@ -45,7 +45,7 @@ def _configured(datasets: "tuple[Dataset, ...]", arguments: argparse.Namespace) 
                 raise
             found.append(each)
             reason = str(problem).splitlines()[0]
-            print(f"{each.name}: without originals and names of classes. {reason} Give --configfile.", file=sys.stderr)
+            print(f"{each.name}: without originals. {reason} Give --configfile.", file=sys.stderr)
     return tuple(found)
 
 

@@ -16,7 +16,8 @@ __all__ = ["Named", "is_ours", "old_results", "old_sentences", "old_warnings", "
 
 BY_MODEL = ("model", "probability", "segmentation")
 BY_FUSION = ("probability", "segmentation")
-TABLES = ("*.images.parquet", "*.classes.parquet", "*.borders.parquet")
+KINDS = ("images", "classes", "lesions", "parts", "errors")
+TABLES = tuple(f"*.{kind}.parquet" for kind in (*KINDS, "borders"))
 SHOWN = 5
 WRITTEN = {"weights.pt", "history.csv"}
 PICTURES = {".png", ".svg"}
@@ -90,7 +91,7 @@ def _others(folder: Path, names: Collection[str]) -> Iterator[Path]:
 
 def _tables(folder: Path, named: Named) -> Iterator[Path]:
     known = {f"{model}.borders.parquet" for model in named.models}
-    for kind in ("images", "classes"):
+    for kind in KINDS:
         known |= {f"{model}.{fusion}.{kind}.parquet" for model in named.models for fusion in named.fusions}
     yield from (path for pattern in TABLES for path in folder.glob(pattern) if path.name not in known)
 

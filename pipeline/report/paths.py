@@ -84,6 +84,16 @@ class Result:
         return self.metrics_classes.with_name(f"{self.model}.{self.fusion}.lesions.parquet")
 
     @property
+    def metrics_parts(self) -> Path:
+        """Table of centres and groups, of the same."""
+        return self.metrics_classes.with_name(f"{self.model}.{self.fusion}.parts.parquet")
+
+    @property
+    def metrics_errors(self) -> Path:
+        """Table of errors by place, of ``errors.write_errors``."""
+        return self.metrics_classes.with_name(f"{self.model}.{self.fusion}.errors.parquet")
+
+    @property
     def name(self) -> str:
         """Model and fusion as one text."""
         return f"{self.model} / {self.fusion}"

@@ -12,6 +12,7 @@ import pytest
 from pipeline import stores
 from pipeline.config import ReportConfig, Storage
 from pipeline.config.manifest import ClassRecord, DatasetRecord
+from pipeline.report.measures.errors import write_errors
 from pipeline.report.measures.evaluate import write_metrics
 from pipeline.report.measures.original_grid import TruthFiles
 from pipeline.report.paths import Inputs, Original, Result
@@ -282,6 +283,7 @@ def write_result(
     result = Result(model, fusion, probability, segmentation, base[1] / "thresholds.json", *tables)
     job = Job(record, PROVENANCE)
     write_metrics(inputs.images, result, normalized=inputs.normalized, truths=truths, config=config, job=job)
+    write_errors(inputs.images, result, normalized=inputs.normalized, job=job, output=result.metrics_errors)
     return result
 
 
@@ -369,12 +371,12 @@ def _coarse_plots() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make() -> Callable[..., World]:
     return make_world
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_eye() -> Callable[..., Eye]:
     return eye
 

@@ -3,6 +3,9 @@
 arms        measures and paired differences of the arms of an experiment
 averages    averages over classes and images that carry their names
 borders     seam error at window borders, and lonely false positives, per fusion
+coarse_places   places where mistakes are usual, in a small picture: vessels, blank, uneven, rim
+error_places   errors of each class by place, and by distance from window borders, block by block
+errors      table of errors by place
 evaluate    metrics of one model with one fusion, per image and per class
 image       measures of one image on one grid
 image_rows  rows of measured images: per class, per lesion, FROC
@@ -12,6 +15,7 @@ mean_intervals   bootstrap intervals of averages over classes: the same groups a
 model_folder   measures in the folder of a model, beside its card
 original_grid   grid of the original image: truth, masks and probabilities on it
 paired      paired differences of two results, image by image
+parts       measures of each centre and each group
 steps       steps between neighbouring pixels along every line of a map
 summary     summary rows of a split: one per class or average, and measure
 surfaces    distances between borders: columns of an image, pooled and mean over images

@@ -1,4 +1,4 @@
-"""Metrics of one model with one fusion: image by image in blocks, summed up per split, written as three tables.
+"""Metrics of one model with one fusion: image by image in blocks, summed up per split, centre and group, written as four tables.
 
 Truth, masks and probabilities are compared on the pixel grid of the normalised image, over all of its pixels, and on that
 of the original too where it was rescaled. What is kept is integer counts and histograms, so the size of an image does not
@@ -41,6 +41,7 @@ from pipeline.report.measures.intervals import curve, intervals
 from pipeline.report.measures.lesion_wise import LESION_COLUMNS
 from pipeline.report.measures.model_folder import write_model_measures
 from pipeline.report.measures.original_grid import TruthFiles, original_planes
+from pipeline.report.measures.parts import PART_COLUMNS, part_rows
 from pipeline.report.measures.summary import (
     NORMALISED,
     ORIGINAL,
@@ -202,7 +203,7 @@ def write_metrics(
     job: Job,
     folder: Path | None = None,
 ) -> None:
-    """Metrics of one model with one fusion on the validation and test images, written as three tables.
+    """Metrics of one model with one fusion on the validation and test images, written as four tables.
 
     Parameters
     ----------
@@ -210,7 +211,7 @@ def write_metrics(
         ``raw/images.parquet``.
     result
         The model and fusion, its stores and thresholds, and the tables to write, see ``IMAGE_COLUMNS``,
-        ``measures.SUMMARY_COLUMNS`` and ``LESION_COLUMNS``. The second carries in its metadata the pooled precision-recall
+        ``measures.SUMMARY_COLUMNS``, ``LESION_COLUMNS`` and ``PART_COLUMNS``. The second carries in its metadata the pooled precision-recall
         curves on the grid of the normalised images, ``curves``: split → class → ``[recall, precision]``, and ``froc``: grid
         → split → class → thresholds, sensitivity, false positives per image, and likewise ``reliability``: confidence,
         frequency, pixels of each bin, and ``confusion``: labels, pixels by truth and prediction. Images that lack a store are left out.
@@ -232,12 +233,16 @@ def write_metrics(
     planes = {"normalized": normalized, "segmentation": result.segmentation, "probability": result.probability}
     table = stores.read_table(images)
     found = list(_measured(table, record=record, planes=planes, truths=truths or {}, folds=folds, config=config))
-    rows, summaries, curves, lesions = [], [], {}, []
+    rows, summaries, curves, lesions, parts = [], [], {}, [], []
+    centres = dict(zip(table["image_id"].astype(str), table["centre"].astype(str), strict=True))
+    anatomy = [each.code for each in record.classes if each.kind == "anatomy"]
     kept: dict[str, dict[str, Any]] = {}
     for grid, measured in _by_grid(found).items():
-        own, parts, drawn = _tables(measured, record=record, thresholds=cuts, config=config, seed=job.seed)
+        own, found_summaries, drawn = _tables(measured, record=record, thresholds=cuts, config=config, seed=job.seed)
         rows.append(own.assign(grid=grid, **named))
-        summaries += [part.assign(grid=grid, **named) for part in parts]
+        summaries += [each.assign(grid=grid, **named) for each in found_summaries]
+        of_parts = part_rows(measured, own, centres=centres, codes=record.codes, anatomy=anatomy)
+        parts.append(of_parts.assign(grid=grid, **named))
         curves[grid] = drawn
         lesions.append(lesion_rows(measured).assign(grid=grid, **named))
         for name, of in (("froc", responses), ("reliability", reliabilities), ("confusion", confusions)):
@@ -250,6 +255,8 @@ def write_metrics(
     typed = _typed(pd.concat(rows), IMAGE_COLUMNS)
     with file_in_progress(result.metrics_images) as path:
         stores.write_table(typed, path, provenance=attributes)
+    with file_in_progress(result.metrics_parts) as path:
+        stores.write_table(_typed(pd.concat(parts), PART_COLUMNS), path, provenance=attributes)
     with file_in_progress(result.metrics_lesions) as path:
         stores.write_table(_typed(pd.concat(lesions), LESION_COLUMNS), path, provenance=attributes)
     with file_in_progress(result.metrics_classes) as path:

@@ -15,10 +15,12 @@ from pipeline.report.page.choice import MEASURED_SPLITS, Choice
 from pipeline.report.page.facts import Facts
 from pipeline.report.page.tables.cells import Table, counted, plain_table
 from pipeline.report.page.tables.confusion import confusion_table
+from pipeline.report.page.tables.error_places import distances_table, places_table
 from pipeline.report.page.tables.image_wise import image_wise_table
 from pipeline.report.page.tables.lesions import lesions_table
 from pipeline.report.page.tables.measured import grid_text
 from pipeline.report.page.tables.metrics import averages_table, classes_table, comparison_table
+from pipeline.report.page.tables.parts import parts_tables
 from pipeline.report.page.tables.surfaces import surfaces_table
 from pipeline.report.page.tables.windows import window_table
 from pipeline.report.paths import Result
@@ -46,6 +48,10 @@ class Measured:
     split: str
     grids: tuple[GridTables, ...]
     """Tables on each grid of pixels, the original's first."""
+    parts: tuple[Table, ...]
+    """Centres and groups."""
+    errors: tuple[Table, ...]
+    """Places of errors, on the grid of the normalised images."""
     shots: tuple[Shot, ...]
 
 
@@ -88,6 +94,21 @@ def _confusion(
     """Confusion of labels, where there was an image in which every class is annotated."""
     kept = found.get(grid, {}).get(split)
     return (confusion_table(kept, record, split=split, where=grid_text(summary, grid)),) if kept else ()
+
+
+def _parts(result: Result, record: DatasetRecord, *, split: str) -> tuple[Table, ...]:
+    """Centres and groups, where they were measured."""
+    path = result.metrics_parts
+    return parts_tables(stores.read_table(path), record, split=split) if path.is_file() else ()
+
+
+def _errors(result: Result, record: DatasetRecord, *, split: str) -> tuple[Table, ...]:
+    """Places of errors, where they were measured."""
+    if not result.metrics_errors.is_file():
+        return ()
+    rows = stores.read_table(result.metrics_errors)
+    found = (table(rows, record, split=split) for table in (places_table, distances_table))
+    return tuple(each for each in found if each is not None)
 
 
 TITLES = {"froc": "FROC", "reliability": "Reliability, pixels pooled"}
@@ -135,6 +156,8 @@ def measured(
                 )
                 for grid in grids_of(summary)
             ),
+            _parts(choice.result, record, split=split),
+            _errors(choice.result, record, split=split),
             (
                 *_precision_recall(curves, summary, record, split=split, folder=folder),
                 *_on_first_grid(

@@ -2,6 +2,7 @@
 
 cells      cells and tables; numbers written so that they cannot be misread
 confusion   confusion matrix of classes, IoU of labels
+error_places   places of false positives, and errors by the distance from window borders
 experiments   arms side by side, their classes, differences, published figures
 hardest    hardest patches and labels in doubt, with links to their places
 image_wise   image-wise AUC and calibration
@@ -9,6 +10,7 @@ images     images, and images per split
 lesions    lesion-wise scores, with the rule of matching
 measured   cells of measures: value, interval, why there is none
 metrics    classes, averages, models and fusions side by side
+parts      centres, and groups of several images
 patches    patch index: counts, truth shares, missed lesions, spread
 results    results of every measured image, the worst first
 stains     stain estimates: swatches, angles, amounts

@@ -1,0 +1,74 @@
+"""Tables of the centres and of the groups of a split, one row each."""
+
+import math
+
+import pandas as pd
+
+from pipeline.config.manifest import DatasetRecord
+from pipeline.report.measures.summary import NORMALISED, OVER_LESIONS, grids_of, on_grid
+from pipeline.report.page.tables.cells import Cell, Table, counted, headings, number, text_cell
+from pipeline.report.page.tables.measured import grid_text
+
+__all__ = ["parts_tables"]
+
+FOUND, FALSE = "lesion_sensitivity_pooled", "false_lesions_per_image"
+HEAD = (
+    ("Groups", "patients"),
+    ("Images", "measured images"),
+    ("Dice, lesions", "pixels of the images pooled, mean over the lesion classes that they hold"),
+    ("AUPR, lesions", "the same of step-wise average precision"),
+    ("Found", "share of the lesions that are found, mean over lesion classes"),
+    ("False per image", "false predicted lesions of a class per image, mean over lesion classes"),
+)
+NOTES = {
+    "centre": "Of each class: Dice, below AUPR. Parts of few groups differ by chance: see how many there are.",
+    "group": "Only shown where a group has several images; otherwise the table of images says the same.",
+}
+
+
+def _score(row: pd.Series) -> Cell:
+    dice = float(row["dice_pooled"])
+    return Cell(number(dice), note=number(float(row["ap_pooled"])), share=None if math.isnan(dice) else dice)
+
+
+def _row(part: str, own: pd.DataFrame, record: DatasetRecord) -> tuple[Cell, ...]:
+    mean = own[own["average"].astype(str) == OVER_LESIONS].iloc[0]
+    by_class = {str(row["class_code"]): _score(row) for _, row in own.iterrows() if str(row["class_code"])}
+    dice = float(mean["dice_pooled"])
+    return (
+        text_cell(part, strong=True),
+        Cell(counted(mean["groups"])),
+        Cell(counted(mean["images"])),
+        Cell(number(dice), share=None if math.isnan(dice) else dice),
+        Cell(number(float(mean["ap_pooled"]))),
+        Cell(number(float(mean[FOUND]))),
+        Cell(number(float(mean[FALSE]), digits=1)),
+        *(by_class.get(code, Cell("–", hint="not annotated")) for code in record.codes),
+    )
+
+
+def parts_tables(rows: pd.DataFrame, record: DatasetRecord, *, split: str) -> tuple[Table, ...]:
+    """Tables of centres, where there are several, and of groups, where one has several images; on the grid that comes first.
+
+    Parameters
+    ----------
+    rows
+        Of one model and fusion, of ``parts.PART_COLUMNS``.
+    record
+        Facts of the data set.
+    split
+        Whose rows.
+    """
+    grid = grids_of(rows)[0] if len(rows) else NORMALISED
+    found = on_grid(rows[rows["split"] == split], grid)
+    tables = []
+    for by, title in (("centre", "Centre"), ("group", "Group")):
+        own = found[found["by"] == by]
+        names = sorted(own["part"].astype(str).unique())
+        wanted = len(names) > 1 and (by == "centre" or bool((own["images"] > 1).any()))
+        if wanted:
+            cells = tuple(_row(name, own[own["part"].astype(str) == name], record) for name in names)
+            head = headings(title, *HEAD, *[(each.code, f"{each.name}: Dice, below AUPR") for each in record.classes])
+            caption = f"By {by}, {split} images{grid_text(rows, grid)}"
+            tables.append(Table(caption, head, cells, (NOTES[by],)))
+    return tuple(tables)
