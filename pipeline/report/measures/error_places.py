@@ -40,7 +40,7 @@ PLACES: Mapping[str, str] = {
     "uneven": "Unevenly stained",
     "roi_rim": "Rim of the roi",
     "window": "Beside a window border",
-    "none": "None of these",
+    "none": "Anywhere else",
 }
 """Place → what the page calls it."""
 

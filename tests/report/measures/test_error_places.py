@@ -180,7 +180,7 @@ def test_the_page_says_shares_and_the_rule_of_every_estimate(table, world):
     assert shown is not None
     assert any("estimated by a ridge filter, not annotated" in note for note in shown.notes)
     rows = {row[0].text: row[1:] for row in shown.rows}
-    assert set(rows) >= {"All pixels", "Vessels (estimated)", "Truth of anatomy", "None of these"}
+    assert set(rows) >= {"All pixels", "Vessels (estimated)", "Truth of anatomy", "Anywhere else"}
     own = table[table["split"] == "test"].groupby(["class_code", "place"], observed=True)["fp"].sum()
     code = next(code for code in world.record.codes if own[code, "all"])
     share = 100 * own[code, "window"] / own[code, "all"]
