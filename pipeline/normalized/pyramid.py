@@ -74,9 +74,9 @@ def halve_labels(labels: NDArray[np.uint8], *, winners: Sequence[int]) -> NDArra
     Parameters
     ----------
     labels
-        ``(y, x)``: 0 for background, 1 + plane of the class otherwise.
+        ``(y, x)``: 0 for background, 1 + plane of a class of the winners otherwise.
     winners
-        Planes by priority, the winner first; labels of others become background.
+        Planes by priority, the winner first.
 
     Returns
     -------
@@ -94,10 +94,12 @@ def halve_labels(labels: NDArray[np.uint8], *, winners: Sequence[int]) -> NDArra
     height, width = labels.shape
     if not labels.size:  # which OpenCV takes for no array
         return np.zeros((-(-height // 2), -(-width // 2)), np.uint8)
-    ranked = cv2.LUT(labels, ranks)
+    as_they_are = list(winners) == sorted(winners, reverse=True)  # the larger label wins
+    ranked = labels if as_they_are else cv2.LUT(labels, ranks)
     ranked = cv2.copyMakeBorder(ranked, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
     rows = np.maximum(ranked[::2], ranked[1::2])
-    return np.asarray(cv2.LUT(np.maximum(rows[:, ::2], rows[:, 1::2]), values), np.uint8)
+    half = np.maximum(rows[:, ::2], rows[:, 1::2])
+    return half if as_they_are else np.asarray(cv2.LUT(half, values), np.uint8)
 
 
 def level_shapes(height: int, width: int, *, smallest: int, most: int, least: int = 2) -> tuple[tuple[int, int], ...]:

@@ -113,5 +113,6 @@ def _counted(masks: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 def _shares(masks: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Classes that have a pixel which is another's too."""
-    shared = np.nonzero(masks.sum(axis=0, dtype=np.uint8) > 1)
-    return np.array([plane[shared].any() for plane in masks])
+    shared = masks.sum(axis=0, dtype=np.uint8) > 1
+    rows = np.flatnonzero(shared.any(axis=1))
+    return np.array([(plane[rows] & shared[rows]).any() for plane in masks])
