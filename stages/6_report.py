@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 def report_metrics(smk: Any) -> None:
     """Measure one model and fusion."""
     from pipeline.config import ReportConfig
+    from pipeline.config.manifest import ClassRecord
     from pipeline.raw.datasets.entry import entry_from_files
     from pipeline.report.measures.errors import write_errors
     from pipeline.report.measures.evaluate import write_metrics
@@ -20,6 +21,7 @@ def report_metrics(smk: Any) -> None:
     from pipeline.report.paths import Result
 
     config = smk.params.config
+    classes = tuple(ClassRecord.model_validate(each) for each in smk.params.classes)
     sheets = by_image(smk.input.sheets)
     segmentation = by_image(smk.input.segmentation)
     result = Result(
@@ -46,7 +48,7 @@ def report_metrics(smk: Any) -> None:
         result,
         normalized=normalized,
         truths={
-            image: TruthFiles(entry_from_files(facts, **files), sheets[image])
+            image: TruthFiles(entry_from_files(facts, **files), sheets[image], classes)
             for image, (facts, files) in smk.params.truths.items()
         },
         folds=config["folds"],

@@ -39,6 +39,7 @@ rule report_metrics:
             image: (IMAGES[w.dataset][image].facts(), IMAGES[w.dataset][image].file_lists())
             for image in on_originals(w)
         },
+        classes=lambda w, input: run_of(w).record.model_dump(mode="json")["classes"],
     message:
         "{wildcards.dataset}: measuring {wildcards.model}, {wildcards.fusion}"
     script:

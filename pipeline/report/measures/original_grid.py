@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.arrays.raster import Raster
 from pipeline.arrays.resample import resampled_mask, resampled_probability
-from pipeline.config.manifest import DatasetRecord
+from pipeline.config.manifest import ClassRecord, DatasetRecord
 from pipeline.geometry import Box
 from pipeline.raw.checked import as_checked
 from pipeline.raw.datasets.entry import ImageEntry
@@ -37,6 +37,8 @@ class TruthFiles:
     entry: ImageEntry
     sheet: Path | None = None
     """Its fact sheet, so that files are not looked through again; they must still be those that it was made of."""
+    classes: tuple[ClassRecord, ...] = ()
+    """Classes with their names, by which polygons of a correction know them; none: those of the record."""
 
 
 def _masks(path: Path, size: tuple[int, int]) -> Raster[np.bool_]:
@@ -96,7 +98,8 @@ def original_planes(
     if truth.sheet is not None:
         digests = {name: file_digest(path) for name, path in entry.files.items()}
         entry = as_checked(entry, sheet=truth.sheet, digests=digests)
-    with open_truth(entry, record=record, height=size[0], width=size[1], origin=origin) as source:
+    named = record.model_copy(update={"classes": truth.classes}) if truth.classes else record
+    with open_truth(entry, record=named, height=size[0], width=size[1], origin=origin) as source:
         if source is None:
             yield None
             return

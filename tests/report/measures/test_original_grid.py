@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pipeline.config.manifest import ClassRecord
 from pipeline.errors import ImageRejected
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.report.measures import image
@@ -87,6 +88,23 @@ def test_counts_and_average_precision_are_those_of_original_pixels(made):
             assert (row.tp, row.fp, row.fn) == counted
             assert (row.pixels, row.truth_pixels) == (truth.size, truth.sum())
             assert row.ap == pytest.approx(eager_average_precision(maps[at], truth), rel=1e-9, nan_ok=True)
+
+
+def test_a_correction_is_measured_by_the_names_of_its_classes(make, eyes, tmp_path):
+    eye = next(eye for eye in eyes if eye.split == "test")
+    ring = [[10, 10], [30, 10], [30, 40], [10, 40], [10, 10]]
+    feature = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    feature["properties"] = {"classification": {"name": "Name of EX"}}
+    file = tmp_path / "correction.geojson"
+    file.write_text(json_text({"type": "FeatureCollection", "features": [feature]}))
+    entry = ImageEntry(eye.image_id, None, annotations=file, corrected=())
+    classes = tuple(ClassRecord(code=code, name=f"Name of {code}") for code in CODES)
+    truths = {eye.image_id: TruthFiles(entry, classes=classes)}
+    world = make(tmp_path / "run", [halved(eye)], fusions=("none",), mapping=MAPPING, truths=truths)
+    rows = pd.read_parquet(world.results[0].metrics_images)
+    rows = rows[rows["grid"] == "original"].set_index("class_code")["truth_pixels"]
+    assert rows["EX"] == 600
+    assert rows["OD"] == 0
 
 
 def test_pooled_rows_name_their_grid_and_the_normalised_ones_stay_what_they_are(made, make, tmp_path):
