@@ -232,7 +232,7 @@ MODULES = [
     ("model/held_out.py", SEGMENTATION | REPORT),
     ("probability/fusion/fuse.py", AFTER_MODEL),
     ("segmentation/polygons.py", {"segmentation_image", "segmentation_lesions"} | REPORT),
-    ("report/measures/steps.py", {"report_borders"} | PAGE),
+    ("report/measures/steps.py", {"report_borders", "report_metrics"} | PAGE),
     ("report/pictures/figures.py", PAGE),
     ("report/pictures/patch_map.py", PAGE),
 ]

@@ -46,4 +46,4 @@ def _is_usual(frame: bytes) -> bool:
     pixels = int.from_bytes(frame[1:3], "big") * int.from_bytes(frame[3:5], "big")
     factors = frame[7::3]
     known = factors[:1] in [bytes([each]) for each in SAMPLINGS] and all(each == 0x11 for each in factors[1:])
-    return frame[0] == 8 and 0 < pixels <= LARGEST and len(factors) in (1, 3) and known
+    return frame[:1] == b"\x08" and 0 < pixels <= LARGEST and len(factors) in (1, 3) and known

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import gaussian_filter
@@ -87,6 +87,7 @@ def test_progressive_jpeg_that_an_encoder_writes_is_whole(height, width, grey, q
         assert not progressive_fault(change)
 
 
+@example(b"", 160)  # ends inside the header of the frame
 @given(st.binary(max_size=300), st.integers(0, 900))
 def test_any_bytes_have_an_answer_about_progressive_scans(noise, place):
     data = encoded(RGB[:32, :32], progressive=True)
