@@ -1,7 +1,6 @@
 """Warnings of the data: what fact sheets hold that is seldom meant, counted by kind, with names, a sentence and a remedy.
 
-Nothing is refused for it. `lesionmap check`, the end of a run and the top of the report say the same sentences. They
-are computed where they are said, from what the stages wrote, so no copy of them can be out of date.
+Nothing is refused for it. They are computed where they are said (`check`, end of a run, top of the report): no copy is old.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -275,11 +274,10 @@ def _polygons(sheets: Sequence[Sheet]) -> list[DataWarning]:
             what = printable(", ".join(sorted({name for each in counts.values() for name in each})[:SHOWN]))
             found.append(DataWarning.of_images(kind, f"{total} {said} ({what})", list(counts), count=total))
     beyond = {image: each.get("outside", 0) + each.get("mostly_outside", 0) for image, each in accounts.items()}
-    outside = {image: count for image, count in beyond.items() if count}
-    if outside:
-        total = sum(outside.values())
+    if total := sum(beyond.values()):
         said = f"{total} polygons lie outside the picture, or for the most part"
-        found.append(DataWarning.of_images("outside_picture", said, list(outside), count=total))
+        named = [image for image, count in beyond.items() if count]
+        found.append(DataWarning.of_images("outside_picture", said, named, count=total))
     return found
 
 
