@@ -125,6 +125,10 @@ def _check_dataset(console: Console, run: DatasetRun, found: _Found, *, results:
     unsplit = [each for each in split_warnings(splits.values()) if each.serious]
     random = encoder_warnings(run.config.model.untrained_encoders)
     found.warned += _warn(console, [*looked.warnings, *unsplit, *random], dataset=run.entry)
+    if run.config.model.models and not any(each.annotated for each in entries):
+        said = "no image has truth, so nothing can be trained: stages raw and normalized work, and `all` ends at the patch index"
+        console.print(f"{run.entry}: warning: {said}. To do: Say in the manifest where truth lies.", style="red")
+        found.warned += 1
     if deep:
         found.unseen += check_contents(console, entries, results=results, dataset=run.entry)
     check_training(run, entries, splits)

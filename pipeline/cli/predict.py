@@ -11,7 +11,7 @@ from rich.console import Console
 from pipeline.cli.arguments import key_values, positive
 from pipeline.config import Fusion
 from pipeline.config.raw import LARGEST_DECODE
-from pipeline.errors import printable
+from pipeline.errors import ConfigurationError, printable
 from pipeline.runtime.allocator import keep_freed
 from pipeline.runtime.threads import let_waiting_threads_sleep
 
@@ -30,6 +30,14 @@ def _predict(arguments: argparse.Namespace) -> int:
     from pipeline.predict.several import image_files, predict_images
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    if arguments.out.exists() and not arguments.out.is_dir():
+        raise ConfigurationError(
+            "The folder of the results is a file.",
+            where="--out",
+            found=arguments.out,
+            expected="a folder, or a name that does not exist",
+            remedy="Give another name.",
+        )
     files = image_files(arguments.image)
     used = ModelInUse.of(arguments.model, _wishes(arguments))
     console, problems = Console(soft_wrap=True), dict[Path, str]()

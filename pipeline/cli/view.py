@@ -62,12 +62,12 @@ def _view(arguments: argparse.Namespace) -> int:
             threading.Event().wait()
     except KeyboardInterrupt:
         return 0
-    except OSError as problem:
+    except (OSError, OverflowError) as problem:
         raise ConfigurationError(
             "The port cannot be used.",
             where="--port",
-            found=f"{arguments.port}: {problem.strerror}",
-            expected="a free port",
+            found=f"{arguments.port}: {getattr(problem, 'strerror', None) or problem}",
+            expected="a free port, 0 to 65535",
             remedy="Leave --port out: a free one is taken.",
         ) from problem
     return 0

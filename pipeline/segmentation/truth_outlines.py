@@ -41,15 +41,15 @@ def write_truth_outlines(store: Path, output: Path) -> dict[str, int]:
     StoreError
         No finished store of an annotated image.
     """
-    notes = whole_image(store)
     if "truth" not in open_group(store):
         raise StoreError(
-            "The image has no truth.",
+            "The store holds no truth.",
             where=store,
-            found="no array truth: nobody annotated it",
+            found="no array truth: an image that nobody annotated, or another store, such as a map",
             expected="a normalised image of the splits train, validation or test",
             remedy="For what a model found take segmentation/{model}/{fusion}/{image}.geojson.",
         )
+    notes = whole_image(store)
     found = {code: _features(store, at, code=code, notes=notes) for at, code in enumerate(notes["classes"])}
     document = feature_collection(each for several in found.values() for each in several)
     with file_in_progress(output) as partial:

@@ -60,6 +60,14 @@ def write_ome_tiff(store: Path, output: Path, *, values: Values = "uint8") -> di
         )
     scales = notes["multiscales"][0]
     levels = [open_array(store, each["path"]) for each in scales["datasets"]]
+    if levels[0].ndim != 3:
+        raise StoreError(
+            "The pyramid has no channels.",
+            where=store,
+            found=f"shape {levels[0].shape}, such as a label map has",
+            expected="(c, y, x)",
+            remedy="Give a normalised image or a probability map. QuPath opens the outlines of a segmentation, {image}.geojson.",
+        )
     is_map = "probability" in store.resolve().parts[:-1]
     dtype = np.dtype(values if is_map else "uint8")
     channels, um = _channels(notes), _pixel_size(scales)

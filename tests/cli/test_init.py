@@ -48,6 +48,34 @@ def test_init_writes_over_nothing_unasked(folder, capsys):
     assert main(["init", str(folder), "--name", "other"]) == 0
 
 
+def test_what_init_asks_can_be_answered_and_then_only_its_own_sampling_is_drawn(folder, capsys):
+    """With several classes the patches are guided, whatever the recipe of the modality would draw beside them."""
+    for path in folder.glob("*_mask.png"):
+        values = np.zeros((160, 200), np.uint8)
+        values[10:20, 10:20], values[50:60, 50:60] = 1, 2
+        Image.fromarray(values).save(path)
+    assert main(["init", str(folder)]) == 0
+    manifest = folder.parent / "my_data.manifest.yaml"
+    text = manifest.read_text()
+    for name in ("First", "Second"):
+        text = text.replace('name: "???"', f"name: {name}", 1)
+    manifest.write_text(text)
+    capsys.readouterr()
+    code = main(["check", "--configfile", "my_data.yaml"])
+    said = capsys.readouterr()
+    assert code == 0, said.err
+    assert "sampling guided" in said.out
+    assert "balanced" not in said.out
+
+
+def test_images_without_truth_are_said_to_train_nothing(folder, capsys):
+    for path in folder.glob("*_mask.png"):
+        path.unlink()
+    assert main(["init", str(folder)]) == 0
+    main(["check", "--configfile", "my_data.yaml"])
+    assert "no image has truth, so nothing can be trained" in capsys.readouterr().out
+
+
 def test_an_open_question_is_said_and_refused_by_check(folder, capsys):
     for path in folder.glob("*_mask.png"):
         values = np.zeros((160, 200), np.uint8)

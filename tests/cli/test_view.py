@@ -24,6 +24,8 @@ def test_a_folder_without_results_and_a_taken_port_are_explained(scene, tmp_path
         taken.listen()
         assert main(["view", str(scene.results), "--port", str(taken.getsockname()[1])]) == 1
     said = capsys.readouterr()
+    assert main(["view", str(scene.results), "--port", "80000"]) == 1
+    assert "0 to 65535" in capsys.readouterr().err
     assert "eyes: without originals. Unknown data set. Give --configfile." in said.err
     assert "Leave --port out" in said.err
     assert not said.out, "no address of a server that is not there"

@@ -155,3 +155,9 @@ def test_without_thresholds_the_picture_shows_the_probability_and_says_so(eyes: 
     [found] = used.predict(eyes.files / f"{TEST}.png", out=tmp_path)
     assert found.segmentation is None
     assert [each["regions"] for each in read_json(found.look.with_suffix(".json"))["classes"]] == [None, None]
+
+
+def test_results_do_not_go_below_a_file(tmp_path, capsys):
+    (tmp_path / "b.png").touch()
+    assert main(["predict", "a.png", "--model", str(tmp_path), "--out", str(tmp_path / "b.png")]) == 1
+    assert "The folder of the results is a file." in capsys.readouterr().err

@@ -10,7 +10,7 @@ from pipeline.cli import main
 from pipeline.config import Storage
 from pipeline.errors import StoreError
 from pipeline.seeds import stream
-from pipeline.stores import create_group, create_pyramid, open_array, seal, write_box
+from pipeline.stores import create_group, create_plane, create_pyramid, open_array, seal, write_box
 from pipeline.stores.ome_tiff import write_ome_tiff
 
 
@@ -88,3 +88,16 @@ def test_a_store_without_a_pyramid_is_refused(tmp_path):
     create_group(tmp_path / "a.zarr", attributes={"provenance": {}})
     with pytest.raises(StoreError):
         write_ome_tiff(tmp_path / "a.zarr", tmp_path / "a.ome.tiff")
+
+
+OME = {"multiscales": [{"datasets": [{"path": "0"}]}]}
+
+
+def test_a_label_map_is_refused_and_its_outlines_are_named(tmp_path):
+    path = tmp_path / "segmentation" / "a.zarr"
+    group = create_group(path, attributes={"ome": OME, "provenance": {"stage": "test"}})
+    create_plane(group, "0", shape=(20, 30), dtype="uint8", storage=Storage(chunk=128, shard=256))
+    seal(path)
+    with pytest.raises(StoreError, match=r"(?s)no channels.*geojson"):
+        write_ome_tiff(path, tmp_path / "a.ome.tiff")
+    assert not list(tmp_path.glob("*.tiff*"))

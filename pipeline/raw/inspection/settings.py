@@ -81,6 +81,8 @@ def settings_text(
             else f"      rescale: {{factor: null}}   # {why}",
             "    index:",
             "      samplings:",
+            # The recipe of histology brings one, which would be drawn beside this one.
+            *(["        balanced: null   # not drawn"] if sampling == "guided" and found.world != "fundus" else []),
             f"        {sampling}:",
             *(f"          {line}" for line in block),
             "    model:",
