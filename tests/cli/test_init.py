@@ -68,6 +68,19 @@ def test_what_init_asks_can_be_answered_and_then_only_its_own_sampling_is_drawn(
     assert "balanced" not in said.out
 
 
+@pytest.mark.parametrize(
+    "broken", [("s0.png",), ("s5.png", "s2.png"), ("s0_mask.png",), ("s5_mask.png", "s0.png")], ids=str
+)
+def test_a_broken_file_ends_and_falsifies_nothing(folder, capsys, broken):
+    """The others say what lies there; `check` names the broken one."""
+    for name in broken:
+        (folder / name).write_bytes((folder / name).read_bytes()[:40])
+    assert main(["init", str(folder)]) == 0
+    assert "my_data.yaml (parameters)" in capsys.readouterr().out
+    assert main(["check", "--configfile", "my_data.yaml"]) == 1
+    assert f"{len({name[:2] for name in broken})} image" in capsys.readouterr().out
+
+
 def test_images_without_truth_are_said_to_train_nothing(folder, capsys):
     for path in folder.glob("*_mask.png"):
         path.unlink()

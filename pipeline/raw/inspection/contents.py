@@ -1,10 +1,10 @@
 """Contents of a family of files: pictures, masks or label images, slides, polygons, told from a few files of it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import cv2
 import numpy as np
@@ -18,9 +18,10 @@ from pipeline.raw.formats.reader import file_size, open_picture, open_values
 from pipeline.raw.formats.suffixes import SLIDES
 from pipeline.raw.truth_values import count_values
 
-__all__ = ["Contents", "Kind", "contents_of", "small_picture", "spread"]
+__all__ = ["Contents", "Kind", "contents_of", "of_readable", "small_picture", "spread"]
 
 Kind: TypeAlias = Literal["picture", "truth", "slide", "polygons", "unreadable"]
+Found = TypeVar("Found")
 LARGEST = 2**27
 """Pixels beyond which a file without a pyramid is not decoded, only taken for a slide."""
 SAMPLED, VALUES_SAMPLED = 3, 12
@@ -72,16 +73,33 @@ def contents_of(root: Path, paths: Sequence[str]) -> Contents:
         return _polygons(root, paths)
     if suffix in SLIDES:
         return Contents("slide")
-    try:
-        kinds = [_kind(root / path) for path in spread(paths, SAMPLED)]
-        if "truth" not in kinds:
-            return Contents("slide" if "slide" in kinds else "picture")
-        looked_at = spread(paths, VALUES_SAMPLED)
-        values = sorted({value for path in looked_at for value in _values(root / path)})
-        numbered = len(values) > LEAST_OBJECTS and _are_numbers([root / path for path in spread(looked_at, SAMPLED)])
-    except ImageRejected as problem:
-        return Contents("unreadable", problem=str(problem).splitlines()[0])
-    return Contents("truth", tuple(values), len(looked_at), numbered=numbered)
+    kinds, problem = of_readable(_kind, root, [*spread(paths, SAMPLED), *spread(paths, VALUES_SAMPLED)], most=SAMPLED)
+    if not kinds:
+        return Contents("unreadable", problem=problem)
+    if "truth" not in kinds.values():
+        return Contents("slide" if "slide" in kinds.values() else "picture")
+    found, problem = of_readable(_values, root, spread(paths, VALUES_SAMPLED))
+    if not found:
+        return Contents("unreadable", problem=problem)
+    values = sorted({value for each in found.values() for value in each})
+    numbered = len(values) > LEAST_OBJECTS and _are_numbers([root / path for path in spread(list(found), SAMPLED)])
+    return Contents("truth", tuple(values), len(found), numbered=numbered)
+
+
+def of_readable(
+    look: Callable[[Path], Found], root: Path, paths: Sequence[str], *, most: int | None = None
+) -> tuple[dict[str, Found], str]:
+    """Path → what was seen in it, of the first files that can be read; and why the first of the others cannot be."""
+    found: dict[str, Found] = {}
+    problems: list[str] = []
+    for path in dict.fromkeys(paths):
+        if len(found) == most:
+            break
+        try:
+            found[path] = look(root / path)
+        except ImageRejected as problem:
+            problems.append(str(problem).splitlines()[0])
+    return found, problems[0] if problems else ""
 
 
 def _polygons(root: Path, paths: Sequence[str]) -> Contents:

@@ -13,7 +13,7 @@ from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
 from pipeline.raw.datasets.headers import header_size
 from pipeline.raw.formats.reader import open_values
-from pipeline.raw.inspection.contents import LARGEST, small_picture, spread
+from pipeline.raw.inspection.contents import LARGEST, of_readable, small_picture, spread
 
 __all__ = ["Fingerprint", "Lesions", "fingerprint", "lesions_of"]
 
@@ -75,7 +75,8 @@ def fingerprint(root: Path, files: Sequence[str], *, slides: bool) -> Fingerprin
     ImageRejected
         No image can be read.
     """
-    sizes = [size for path in files if (size := header_size(root / path))]
+    known = {path: size for path in files if (size := header_size(root / path))}
+    sizes = list(known.values())
     if not sizes:
         raise ImageRejected(
             "No image can be read.",
@@ -86,7 +87,7 @@ def fingerprint(root: Path, files: Sequence[str], *, slides: bool) -> Fingerprin
         )
     shapes = np.array(sizes)
     largest = max(sizes, key=lambda size: size[0] * size[1])
-    world, reason = _SLIDES if slides else _world([root / each for each in spread(files, LOOKED_AT)])
+    world, reason = _SLIDES if slides else _world(root, spread(list(known), LOOKED_AT))
     height, width = (int(each) for each in np.median(shapes, axis=0))
     return Fingerprint(
         len(files),
@@ -100,13 +101,12 @@ def fingerprint(root: Path, files: Sequence[str], *, slides: bool) -> Fingerprin
     )
 
 
-def _world(paths: Sequence[Path]) -> tuple[World, str]:
-    dark = 0
-    for path in paths:
-        dark += _has_dark_corners(small_picture(path))
-    if 2 * dark > len(paths):
-        return "fundus", f"{dark} of {len(paths)} pictures looked at are dark in their corners and bright inside"
-    return "histology", f"{len(paths) - dark} of {len(paths)} pictures looked at have no dark corners"
+def _world(root: Path, files: Sequence[str]) -> tuple[World, str]:
+    seen, _ = of_readable(lambda path: _has_dark_corners(small_picture(path)), root, files)
+    dark = sum(seen.values())
+    if 2 * dark > len(seen):
+        return "fundus", f"{dark} of {len(seen)} pictures looked at are dark in their corners and bright inside"
+    return "histology", f"{len(seen) - dark} of {len(seen)} pictures looked at have no dark corners"
 
 
 def _has_dark_corners(pixels: NDArray[np.uint8]) -> bool:
