@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from pipeline.config import ProbabilityConfig, SegmentationConfig
 from pipeline.config.manifest import DatasetRecord
@@ -29,6 +29,7 @@ from pipeline.report.pictures.canvas import colour_code
 from pipeline.segmentation.segment import segment_image
 from pipeline.segmentation.threshold import ThresholdFit
 from pipeline.segmentation.threshold_file import save_thresholds
+from pipeline.stores import open_group
 from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.documents import read_json, write_json
 from pipeline.stores.finished import is_finished
@@ -38,6 +39,8 @@ from pipeline.stores.provenance import code_digest
 __all__ = ["ModelInUse", "predict_new_image"]
 
 log = logging.getLogger(__name__)
+
+NOTHING_EVALUATED = "Nothing was evaluated: neither field of view nor tissue was found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,11 @@ class ModelInUse:
             places.tidy()
 
 
+def _nothing_evaluated(probability: Path) -> bool:
+    """Whether no window of a map was evaluated, so that its zeros say nothing of the image."""
+    return not cast("dict[str, Any]", open_group(probability).attrs["lesionmap"]).get("windows_evaluated", 1)
+
+
 @dataclass(frozen=True, slots=True)
 class _Prediction:
     """One image by one model."""
@@ -127,6 +135,8 @@ class _Prediction:
 
     def finished(self, fusion: str, probability: Path) -> Found:
         """Everything that is made of a map."""
+        if _nothing_evaluated(probability):
+            log.warning("%s, %s: %s", self._file, fusion, NOTHING_EVALUATED)
         found = self._segmented(fusion, probability)
         return replace(found, look=self._look(found))
 
@@ -207,6 +217,7 @@ class _Prediction:
 
     def _lines(self, found: Found) -> list[str]:
         lines = [self._file, f"{self.model.name}, fusion {found.fusion}"]
+        lines += [NOTHING_EVALUATED] if _nothing_evaluated(found.probability) else []
         return lines if found.segmentation else [*lines, "No thresholds, hence no outlines: the likeliest lesion"]
 
     def _facts(self, found: Found, seen: list[ClassSeen]) -> dict[str, Any]:

@@ -161,3 +161,11 @@ def test_results_do_not_go_below_a_file(tmp_path, capsys):
     (tmp_path / "b.png").touch()
     assert main(["predict", "a.png", "--model", str(tmp_path), "--out", str(tmp_path / "b.png")]) == 1
     assert "The folder of the results is a file." in capsys.readouterr().err
+
+
+def test_a_picture_of_which_nothing_was_evaluated_is_not_shown_as_one_without_lesions(
+    finished_run: Callable[[str], TinyRun], tmp_path: Path, caplog
+) -> None:
+    Image.new("RGB", (150, 140), (245, 245, 245)).save(tmp_path / "glass.png")
+    assert called(tmp_path / "glass.png", model=finished_run("histology").model(), out=tmp_path / "out") == 0
+    assert "Nothing was evaluated: neither field of view nor tissue was found" in caplog.text
