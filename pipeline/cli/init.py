@@ -15,7 +15,7 @@ from pipeline.errors import ConfigurationError, PipelineError
 from pipeline.raw.datasets.files import visible_files
 from pipeline.raw.datasets.listing import found_images
 from pipeline.raw.inspection.fingerprint import Lesions, fingerprint, lesions_of
-from pipeline.raw.inspection.layout import Layout, inspected_layout
+from pipeline.raw.inspection.layout import Layout, inspected_layout, patient_pattern
 from pipeline.raw.inspection.manifest import Described, described, manifest_text
 from pipeline.raw.inspection.settings import settings_text, this_machine
 
@@ -138,6 +138,11 @@ def _say(
     if not classes.classes:
         console.print(
             "  no truth was found: the images can be normalised and predicted, not learned from", style="yellow"
+        )
+    if "{group}" not in layout.images and patient_pattern(layout.names) is None:
+        console.print(
+            f"  no patient is known, so each image counts as one: if patients have several, {manifest} says how (group)",
+            style="yellow",
         )
     for note in layout.notes:
         console.print(f"not used: {escape(note)}", style="yellow")

@@ -32,7 +32,9 @@ def test_what_init_writes_check_accepts(folder, capsys):
     before = state(folder)
     assert main(["init", str(folder)]) == 0
     assert sorted(os.listdir()) == ["my data", "my_data.manifest.yaml", "my_data.yaml"]
-    assert "lesionmap check --configfile my_data.yaml" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "lesionmap check --configfile my_data.yaml" in said
+    assert "no patient is known, so each image counts as one" in said
     assert main(["check", "--configfile", "my_data.yaml"]) == 0
     text = capsys.readouterr().out
     assert "6 to train and validate" in text
