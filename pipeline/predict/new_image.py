@@ -90,7 +90,7 @@ class ModelInUse:
 
 
 def _nothing_evaluated(probability: Path) -> bool:
-    """Whether no window of a map was evaluated, so that its zeros say nothing of the image."""
+    """No window of a map was evaluated: its zeros say nothing of the image."""
     return not cast("dict[str, Any]", open_group(probability).attrs["lesionmap"]).get("windows_evaluated", 1)
 
 
