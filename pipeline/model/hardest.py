@@ -1,10 +1,14 @@
 """Hardest patches of a trained model: training and validation patches by their loss, and the labels that are in doubt.
 
-Every patch is seen once, as it is: the box of the index, nothing changed at random. Its loss is that of the training, of
-this patch alone. What is held is a row for each patch and each suspect, never the patches.
+A patch is seen once, as it is: the box of the index, nothing changed at random. Its loss is that of the training, of this
+patch alone. Of drawn patches whose centres lie in one cell of half a patch only the first is seen, because a sampling draws
+small lesions many times over: the work is bounded by the area of the images, as that of inference is. What is held is a
+row for each patch and each suspect, never the patches.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,7 @@ from pipeline.model.loss import WeightedLoss, build_loss
 from pipeline.model.network import ScaledNetwork, probabilities
 from pipeline.model.order import InOrder
 from pipeline.model.patches import PatchDataset, loader
+from pipeline.model.precision import resolved_precision
 from pipeline.model.rows import choose_rows
 from pipeline.model.session import choose_device, session
 from pipeline.model.suspects import Suspect, suspects_of
@@ -29,7 +34,9 @@ from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.image_store import image_notes
 from pipeline.stores.job import Job
 
-__all__ = ["COLUMNS", "HARDEST", "merge_hardest", "write_hardest"]
+__all__ = ["COLUMNS", "HARDEST", "distinct", "merge_hardest", "write_hardest"]
+
+logger = logging.getLogger(__name__)
 
 HARDEST = "hardest.parquet"
 COLUMNS = {
@@ -79,8 +86,9 @@ def write_hardest(
     network, card = load_model(model, device="cpu", codes=job.record.codes, task=job.record.task)
     device = choose_device(card.settings)
     chosen = choose_rows(read_table(index), fold=card.settings.fold)
-    parts = [chosen.training.assign(held_out=False), chosen.validation.assign(held_out=True)]
+    parts = [distinct(chosen.training).assign(held_out=False), distinct(chosen.validation).assign(held_out=True)]
     rows = pd.concat(parts, ignore_index=True).assign(model=card.model)
+    logger.info("%d patches are seen of %d in the index", len(rows), len(chosen.training) + len(chosen.validation))
     dataset = PatchDataset(rows, normalized=normalized, record=job.record, side=card.patch)
     weights = tuple(card.class_weights.values()) or None
     loss = build_loss(card.settings.loss, task=job.record.task, weights=weights).to(device)
@@ -104,7 +112,8 @@ def _judged(
     batches = InOrder(len(rows), size=card.settings.batch_size)
     for pixels, target, _, unknown in loader(dataset, batches=batches, readers=0):
         with torch.inference_mode():
-            logits = network(pixels.to(device)).float()
+            with _arithmetic(card, device):
+                logits = network(pixels.to(device)).float()
             chances = probabilities(logits, card.task).cpu().numpy()
             losses = _losses(loss, logits, target.to(device), unknown.to(device))
         for value, p, wanted, never in zip(losses, chances, target.numpy(), unknown.numpy(), strict=True):
@@ -122,6 +131,32 @@ def _judged(
                 _suspect(own, each, code=codes[each.number]) for each in suspects_of(p, truth, known, sure=sure)
             )
             at += 1
+
+
+def distinct(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of an index without those that show a place again.
+
+    Parameters
+    ----------
+    rows
+        Patches, in the order in which they were drawn.
+
+    Returns
+    -------
+    DataFrame
+        The first of those whose centres lie in one cell of half a patch of an image.
+    """
+    cells = [(2 * rows[at] + rows[side]) // rows[side] for at, side in (("y", "height"), ("x", "width"))]
+    places = pd.DataFrame({"image_id": rows["image_id"].astype(str), "row": cells[0], "column": cells[1]})
+    return rows[~places.duplicated().to_numpy()]
+
+
+def _arithmetic(card: Card, device: torch.device) -> AbstractContextManager[object]:
+    """Precision of the training, but none that this processor only emulates."""
+    if card.settings.precision == "float32":
+        return nullcontext()
+    precision = resolved_precision("auto", device=card.settings.device)
+    return nullcontext() if precision == "float32" else torch.autocast(device.type, dtype=getattr(torch, precision))
 
 
 def _losses(loss: WeightedLoss, logits: torch.Tensor, target: torch.Tensor, unknown: torch.Tensor) -> list[float]:

@@ -193,21 +193,17 @@ def _model(work: _Work, machine: Machine) -> float:
 
 
 def _hardest(work: _Work, machine: Machine) -> float:
-    """Seconds in which the shown model, or each of its members, sees its patches once more, in float32."""
+    """Seconds in which the shown model, or each of its members, sees its patches once more: one of a cell of half a patch."""
     config, seconds = work.config, 0.0
     for name in config.model.members(config.shown_result[0]):
         model = config.model.models[name]
         sampling = config.index.samplings[model.sampling]
         drawn = sampling.total if sampling.strategy != "grid" else _windows(work, model.sampling)
+        learned = min(drawn * sampling.patch**2 / MEGA, 4 * work.grid * work.splits.get("train", 0.0))
         checked = work.grid * work.splits.get("validation", 0.0) / (1 - sampling.overlap) ** 2
-        place: dict[str, Any] = {
-            "precision": "float32",
-            "threads": model.threads,
-            "machine": machine,
-            "training": False,
-        }
-        rate = PREDICTED * _slower(model.network, model.encoder, **place) / model.downsample**2
-        seconds += TORCH + (drawn * sampling.patch**2 / MEGA + checked) * rate
+        place: dict[str, Any] = {"precision": model.precision, "threads": model.threads, "machine": machine}
+        rate = PREDICTED * _slower(model.network, model.encoder, training=False, **place) / model.downsample**2
+        seconds += TORCH + (learned + checked) * rate
     return seconds
 
 
