@@ -11,10 +11,11 @@ from rich.markup import escape
 from pipeline.cli.arguments import PROJECT
 from pipeline.config.manifest import load_manifest
 from pipeline.config.validation import OPEN
+from pipeline.counts import number_of
 from pipeline.errors import ConfigurationError, PipelineError
 from pipeline.raw.datasets.files import visible_files
 from pipeline.raw.datasets.listing import found_images
-from pipeline.raw.inspection.fingerprint import Lesions, fingerprint, lesions_of
+from pipeline.raw.inspection.fingerprint import Fingerprint, Lesions, fingerprint, lesions_of
 from pipeline.raw.inspection.layout import Layout, inspected_layout, patient_pattern
 from pipeline.raw.inspection.manifest import Described, described, manifest_text
 from pipeline.raw.inspection.settings import settings_text, this_machine
@@ -69,7 +70,7 @@ def _init(arguments: argparse.Namespace) -> int:
     arguments.to.mkdir(parents=True, exist_ok=True)
     manifest.write_text(text, encoding="utf-8")
     settings.write_text(parameters, encoding="utf-8")
-    _say(console, layout, classes, manifest=manifest, settings=settings, questions=_open(text))
+    _say(console, layout, classes, found, manifest=manifest, settings=settings, questions=_open(text))
     return 0
 
 
@@ -129,12 +130,23 @@ def _lesions(root: Path, classes: Described) -> dict[str, Lesions]:
 
 
 def _say(
-    console: Console, layout: Layout, classes: Described, *, manifest: Path, settings: Path, questions: int
+    console: Console,
+    layout: Layout,
+    classes: Described,
+    found: Fingerprint,
+    *,
+    manifest: Path,
+    settings: Path,
+    questions: int,
 ) -> None:
-    console.print(f"{len(layout.files)} images like {escape(layout.files[0])}")
+    console.print(f"{number_of(len(layout.files), 'image')} like {escape(layout.files[0])}")
+    modality = f"modality {found.world}" if found.world else f"modality unknown, see {manifest}"
+    console.print(f"  {modality}: {found.reason}", style=None if found.world else "yellow")
     for each in classes.classes:
         value = f" value {each.values[0]} of" if each.values else ""
-        console.print(f"  {each.code}:{value} {escape(each.truth.pattern)}, for {each.truth.images} images")
+        console.print(
+            f"  {each.code}:{value} {escape(each.truth.pattern)}, for {number_of(each.truth.images, 'image')}"
+        )
     if not classes.classes:
         console.print(
             "  no truth was found: the images can be normalised and predicted, not learned from", style="yellow"
@@ -148,7 +160,7 @@ def _say(
         console.print(f"not used: {escape(note)}", style="yellow")
     console.print(f"\nWritten: {manifest} (facts) and {settings} (parameters), both with their reasons.")
     if questions:
-        lines = "an open line" if questions == 1 else f"{questions} open lines"
+        lines = number_of(questions, "open line")
         console.print(f"{manifest} has {lines} ({OPEN}) that only you can answer.", style="bold")
     file = shlex.quote(str(settings))
     console.print(

@@ -8,7 +8,7 @@ import zarr
 
 from pipeline.errors import StoreError
 
-__all__ = ["is_foreign", "open_foreign"]
+__all__ = ["is_foreign", "is_own", "open_foreign"]
 
 V3, V2 = "zarr.json", ".zattrs"
 """File of the attributes of a group."""
@@ -21,6 +21,14 @@ def is_foreign(folder: Path) -> bool:
     except (OSError, ValueError, AttributeError):
         return (folder / V2).is_file()
     return "ome" in attributes and "provenance" not in attributes
+
+
+def is_own(folder: Path) -> bool:
+    """Origin of a folder: whether it is a store that this package wrote."""
+    try:
+        return "provenance" in json.loads((folder / V3).read_bytes()).get("attributes", {})
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def open_foreign(folder: Path) -> tuple[zarr.Group, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """The command writes files that `check` takes, asks before it writes over anything, and never touches the data."""
 
 import os
+import re
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ def folder(tmp_path, monkeypatch):
     random = stream(0, "test")
     for at in range(6):
         data.mkdir(exist_ok=True)
-        Image.fromarray(random.integers(80, 255, (160, 200, 3), dtype=np.uint8)).save(data / f"s{at}.png")
+        grey = random.integers(80, 255, (160, 200, 1))
+        Image.fromarray((grey * [1.0, 0.5, 0.8]).astype(np.uint8)).save(data / f"s{at}.png")  # pink
         mask = np.zeros((160, 200), np.uint8)
         mask[20:40, 30:60] = 255
         Image.fromarray(mask).save(data / f"s{at}_mask.png")
@@ -100,6 +102,25 @@ def test_an_open_question_is_said_and_refused_by_check(folder, capsys):
     assert "2 open lines" in capsys.readouterr().out
     assert main(["check", "--configfile", "my_data.yaml"]) == 1
     assert "A question is not answered." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("answer", ["fundus", "histology"])
+def test_of_pictures_of_another_kind_the_modality_is_asked(folder, capsys, answer):
+    for path in folder.glob("s?.png"):
+        blue = np.asarray(Image.open(path))[..., ::-1] * [0.4, 1.0, 1.0]
+        Image.fromarray(blue.astype(np.uint8)).save(path)
+    assert main(["init", str(folder)]) == 0
+    assert "modality unknown" in capsys.readouterr().out
+    assert main(["check", "--configfile", "my_data.yaml"]) == 1
+    assert re.search(r"A question is not answered.*modality", capsys.readouterr().err, re.DOTALL)
+    manifest = folder.parent / "my_data.manifest.yaml"
+    manifest.write_text(manifest.read_text().replace('modality: "???"', f"modality: {answer}"))
+    for entry in ("my_data", "my_data@unprocessed"):
+        code = main(["check", "--configfile", "my_data.yaml", "--config", f'datasets=["{entry}"]'])
+        said = capsys.readouterr()
+        assert code == 0, said.err
+        assert "sampling guided" in said.out
+        assert "balanced" not in said.out
 
 
 def test_a_release_that_is_known_needs_no_manifest(tmp_path, monkeypatch, capsys):

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from pipeline.raw.datasets.left_over import PICTURES, POLYGONS
-from pipeline.raw.formats.suffixes import SLIDES, TIFF
+from pipeline.raw.formats.suffixes import SLIDES, TIFF, ZARR
 
 __all__ = ["Family", "families", "merged_folders", "name_around"]
 
 AFFIX = re.compile(r"[^0-9A-Za-z]+[^/]*[A-Za-z][^/]*")
 PREFIX = re.compile(r"[^/]*[A-Za-z][^/]*[^0-9A-Za-z]+")
+OME = ".ome"
 LEAST_SHARE = 0.3
 """Share of the names that must have a name beside them, that is a part of theirs, for the rest to be an affix."""
 
@@ -56,25 +57,26 @@ def families(paths: Iterable[str]) -> list[Family]:
     paths
         POSIX paths relative to the root.
     """
-    known = (*PICTURES, *TIFF, *SLIDES, *POLYGONS)
+    known = (*PICTURES, *TIFF, *SLIDES, *POLYGONS, ZARR)
     by_folder: dict[str, list[PurePosixPath]] = {}
     for path in map(PurePosixPath, paths):
-        if path.suffix.lower() in known and not any(part.endswith(".zarr") for part in path.parts[:-1]):
+        if path.suffix.lower() in known:
             by_folder.setdefault(path.parent.as_posix(), []).append(path)
     found = [each for folder in by_folder.values() for each in _of_folder(folder)]
     return sorted(found, key=lambda each: (-len(each.names), each.folder, each.after))
 
 
 def _of_folder(paths: Sequence[PurePosixPath]) -> list[Family]:
-    stems = {path.stem for path in paths}
-    affixes = Counter(name_around(path.stem, stems) for path in paths)
+    stems = {_stem(path) for path in paths}
+    affixes = Counter(name_around(_stem(path), stems) for path in paths)
     usual = {pair for pair, count in affixes.items() if pair == ("", "") or count >= LEAST_SHARE * affixes["", ""]}
     groups: dict[tuple[str, str, str], dict[str, str]] = {}
     for path in paths:
-        pair = name_around(path.stem, stems)
+        stem = _stem(path)
+        pair = name_around(stem, stems)
         before, after = pair if pair in usual else ("", "")
-        name = path.stem[len(before) : len(path.stem) - len(after)]
-        groups.setdefault((before, after, path.suffix.lower()), {})[name] = path.as_posix()
+        name = stem[len(before) : len(stem) - len(after)]
+        groups.setdefault((before, after, path.name[len(stem) :].lower()), {})[name] = path.as_posix()
     folder = () if paths[0].parent == PurePosixPath(".") else paths[0].parent.parts
     return [
         Family(folder, before, after, _usual_suffix(names.values()), names)
@@ -82,8 +84,14 @@ def _of_folder(paths: Sequence[PurePosixPath]) -> list[Family]:
     ]
 
 
+def _stem(path: PurePosixPath) -> str:
+    """Name without its suffix, of which ``.ome`` is a part: ``a`` of ``a.ome.tif`` and of ``a.ome.zarr``."""
+    return path.stem[: -len(OME)] if path.stem.lower().endswith(OME) else path.stem
+
+
 def _usual_suffix(paths: Iterable[str]) -> str:
-    return Counter(PurePosixPath(path).suffix for path in paths).most_common(1)[0][0]
+    suffixes = (each.name[len(_stem(each)) :] for each in map(PurePosixPath, paths))
+    return Counter(suffixes).most_common(1)[0][0]
 
 
 def name_around(stem: str, names: Iterable[str]) -> tuple[str, str]:

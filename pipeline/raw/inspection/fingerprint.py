@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -13,17 +12,13 @@ from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
 from pipeline.raw.datasets.headers import header_size
 from pipeline.raw.formats.reader import open_values
-from pipeline.raw.inspection.contents import LARGEST, of_readable, small_picture, spread
+from pipeline.raw.inspection.contents import LARGEST, spread
+from pipeline.raw.inspection.world import World, world_of
 
 __all__ = ["Fingerprint", "Lesions", "fingerprint", "lesions_of"]
 
-World: TypeAlias = Literal["fundus", "histology"]
 LOOKED_AT = 5
-"""Pictures that tell the world, and files of truth of each class that tell sizes."""
-_SLIDES: tuple[World, str] = ("histology", "slides")
-DARK = 30
-CORNER = 0.04
-"""Share of the sides of a picture that its corners take here."""
+"""Files of truth of each class that tell sizes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +48,10 @@ class Fingerprint:
     largest: tuple[int, int]
     """Height and width of the image of the most pixels."""
     smallest_side: int
-    world: World
+    world: World | None
+    """None where the pictures do not tell."""
     reason: str
-    """Why this world."""
+    """What was seen that tells it, or does not."""
 
 
 def fingerprint(root: Path, files: Sequence[str], *, slides: bool) -> Fingerprint:
@@ -68,7 +64,7 @@ def fingerprint(root: Path, files: Sequence[str], *, slides: bool) -> Fingerprin
     files
         Images in text order.
     slides
-        Whether they are slides, which are histology.
+        Whether they are slides.
 
     Raises
     ------
@@ -87,7 +83,7 @@ def fingerprint(root: Path, files: Sequence[str], *, slides: bool) -> Fingerprin
         )
     shapes = np.array(sizes)
     largest = max(sizes, key=lambda size: size[0] * size[1])
-    world, reason = _SLIDES if slides else _world(root, spread(list(known), LOOKED_AT))
+    world, reason = world_of(root, list(known), slides=slides)
     height, width = (int(each) for each in np.median(shapes, axis=0))
     return Fingerprint(
         len(files),
@@ -99,22 +95,6 @@ def fingerprint(root: Path, files: Sequence[str], *, slides: bool) -> Fingerprin
         world,
         reason,
     )
-
-
-def _world(root: Path, files: Sequence[str]) -> tuple[World, str]:
-    seen, _ = of_readable(lambda path: _has_dark_corners(small_picture(path)), root, files)
-    dark = sum(seen.values())
-    if 2 * dark > len(seen):
-        return "fundus", f"{dark} of {len(seen)} pictures looked at are dark in their corners and bright inside"
-    return "histology", f"{len(seen) - dark} of {len(seen)} pictures looked at have no dark corners"
-
-
-def _has_dark_corners(pixels: NDArray[np.uint8]) -> bool:
-    height, width = pixels.shape[:2]
-    y, x = max(1, round(CORNER * height)), max(1, round(CORNER * width))
-    corners = [pixels[:y, :x], pixels[:y, -x:], pixels[-y:, :x], pixels[-y:, -x:]]
-    inside = pixels[height // 4 : 3 * height // 4, width // 4 : 3 * width // 4]
-    return sum(float(each.mean()) < DARK for each in corners) >= 3 and float(inside.mean()) > DARK
 
 
 def lesions_of(root: Path, files: Sequence[str], *, values: Sequence[int] | None) -> Lesions | None:

@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from pipeline.counts import number_of
 from pipeline.errors import ManifestError
 from pipeline.raw.datasets.files import visible_files
+from pipeline.raw.datasets.tables import named_and_counted
 from pipeline.raw.inspection.contents import Contents, contents_of
 from pipeline.raw.inspection.families import Family, families, merged_folders, name_around
+from pipeline.raw.inspection.own_results import own_results
 
 __all__ = ["Layout", "Truth", "inspected_layout", "patient_pattern"]
 
@@ -64,14 +67,20 @@ def inspected_layout(root: Path) -> Layout:
     ManifestError
         No picture is there.
     """
-    found = families(visible_files(root))
+    paths = visible_files(root)
+    results = own_results(root, paths)
+    passed = {path for each in results.values() for path in each}
+    found = families(path for path in paths if path not in passed)
     contents = {each: contents_of(root, each.paths) for each in found}
     pictures = merged_folders([each for each in found if contents[each].kind in ("picture", "slide")])
     if not pictures:
         raise ManifestError(
             "No images are found.",
             where=root,
-            found=_counted(found, contents) or "no file with the suffix of a picture, a slide or polygons",
+            found=_counted(found, contents)
+            or (
+                f"only {_said(results)[0]}" if results else "no file with the suffix of a picture, a slide or polygons"
+            ),
             expected="photographs or scans in colour, as JPEG, PNG, TIFF or slides",
             remedy="Give the folder that holds the images; what it must look like is in README, section Your own data.",
         )
@@ -79,14 +88,19 @@ def inspected_layout(root: Path) -> Layout:
     rest = [each for each in found if contents[each].kind in ("truth", "polygons")]
     images, truths, strangers = _matched(images, rest, contents=contents)
     notes = [
-        f"{len(each.names)} further pictures like {each.paths[0]}" for each in pictures if each.paths != images.paths
+        f"{number_of(len(each.names), 'further picture')} like {each.paths[0]}"
+        for each in pictures
+        if each.paths != images.paths
     ]
-    notes += [f"{len(each.names)} files like {each.paths[0]} fit no image" for each in strangers]
     notes += [
-        f"{len(each.names)} files like {each.paths[0]} cannot be read: {contents[each].problem}"
+        f"{number_of(len(each.names), 'file')} like {each.paths[0]}: the name fits no image" for each in strangers
+    ]
+    notes += [
+        f"{number_of(len(each.names), 'file')} like {each.paths[0]}, not read: {contents[each].problem}"
         for each in found
         if contents[each].kind == "unreadable"
     ]
+    notes += _said(results)
     kind: Literal["picture", "slide"] = "slide" if _first(images, contents).kind == "slide" else "picture"
     place, test = _siblings(images)
     names = sorted(images.names)
@@ -101,12 +115,20 @@ def inspected_layout(root: Path) -> Layout:
     )
 
 
+def _said(results: Mapping[str, Sequence[str]]) -> list[str]:
+    """Note on folders of results; none where there are none."""
+    count = number_of(sum(map(len, results.values())), "file")
+    return [f"results of lesionmap, {count} in the places {named_and_counted(list(results))}"] if results else []
+
+
 def _first(family: Family, contents: Mapping[Family, Contents]) -> Contents:
     return next(found for each, found in contents.items() if set(each.paths) <= set(family.paths))
 
 
 def _counted(found: Sequence[Family], contents: Mapping[Family, Contents]) -> str:
-    return ", ".join(f"{len(each.names)} files like {each.paths[0]} ({contents[each].kind})" for each in found[:5])
+    return ", ".join(
+        f"{number_of(len(each.names), 'file')} like {each.paths[0]} ({contents[each].kind})" for each in found[:5]
+    )
 
 
 def _siblings(images: Family) -> tuple[str, str | None]:

@@ -16,8 +16,9 @@ from pipeline.raw.inspection.layout import Layout, Truth, patient_pattern
 
 __all__ = ["Described", "FoundClass", "described", "manifest_text"]
 
-MOST_OPEN = 4
-"""Classes whose names are asked for one by one; of more the whole list is one question."""
+MOST_OPEN = 3
+"""Classes whose names are asked for one by one; of more the whole list is one question. With the modality and a value that
+may mean "not sure" there are five questions at most."""
 NOT_SURE = 255
 MOST_LABEL = 200
 ANATOMY = {"od", "disc", "disk", "opticdisc", "cup", "fovea", "macula", "vessel", "vessels"}
@@ -150,9 +151,18 @@ def _facts(layout: Layout, found: Fingerprint, *, root: Path, classes: Described
         f"    title: {title}",
         f"    adaptor: {_adaptor(layout)}",
         f"    root: {json.dumps(str(root), ensure_ascii=False)}",
-        f"    modality: {found.world}   # fundus | histology; {found.reason}",
+        f"    modality: {_modality(found)}",
         f"    task: {_task(classes)}",
     ]
+
+
+def _modality(found: Fingerprint) -> str:
+    if found.world:
+        return f"{found.world}   # fundus | histology; {found.reason}"
+    return (
+        f'"{OPEN}"   # QUESTION: fundus, or histology (H&E)? {found.reason.capitalize()}. '
+        "If they are neither: fundus, and the recipe unprocessed in the configuration, where a line says how"
+    )
 
 
 def _adaptor(layout: Layout) -> str:

@@ -18,6 +18,9 @@ PATCHES = {False: 384, True: 512}
 STEPS = {False: 1400, True: 8000}
 BATCH = {False: 4, True: 8}
 TOTAL = 4800
+NEITHER = (
+    "   # of pictures that are neither fundus nor H&E: [{name}@unprocessed], which leaves their pixels as they are"
+)
 A_TRAINING_IMAGE = 120
 """Patches of one image at most, about; with moving crops their places differ at every visit."""
 
@@ -57,7 +60,7 @@ def settings_text(
         Whether there are several classes.
     """
     factor, why = _factor(found, lesions, gpu=machine.gpu)
-    fundus = several or found.world == "fundus"
+    fundus = several or found.world != "histology"
     free = bool(sum(each.empty for each in lesions.values()))
     patch = _patch(found, factor, gpu=machine.gpu, halved=not fundus and not free)
     total = min(TOTAL, A_TRAINING_IMAGE * found.images)
@@ -71,7 +74,7 @@ def settings_text(
             f"# {found.images} images of {found.width}×{found.height} pixels (median); {_machine(machine)}.",
             *(["# Lesions of the files looked at, in pixels of the images:", *told] if told else []),
             f"manifest: {manifest}   # relative to the folder in which commands are called",
-            f"datasets: [{name}]",
+            f"datasets: [{name}]{'' if found.world else NEITHER.format(name=name)}",
             "",
             "overrides:",
             f"  {name}:",
@@ -81,7 +84,7 @@ def settings_text(
             else f"      rescale: {{factor: null}}   # {why}",
             "    index:",
             "      samplings:",
-            # The recipe of histology brings one, which would be drawn beside this one.
+            # The recipe of histology, which may be the answer, brings one that would be drawn beside this one.
             *(["        balanced: null   # not drawn"] if sampling == "guided" and found.world != "fundus" else []),
             f"        {sampling}:",
             *(f"          {line}" for line in block),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 import yaml
+import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -21,6 +22,7 @@ from pipeline.raw.inspection.fingerprint import Fingerprint, Lesions, fingerprin
 from pipeline.raw.inspection.layout import inspected_layout, patient_pattern
 from pipeline.raw.inspection.manifest import described, manifest_text
 from pipeline.raw.inspection.settings import Machine, settings_text
+from pipeline.raw.inspection.world import world_of
 from pipeline.seeds import stream
 
 SIDE = 48
@@ -31,12 +33,15 @@ def save(path, values):
     Image.fromarray(values).save(path)
 
 
-def picture(seed, *, dark=False):
-    pixels = stream(seed, "test").integers(90, 250, (SIDE, SIDE, 3), dtype=np.uint8)
+PINK, RED, BLUE = (1.0, 0.55, 0.8), (1.0, 0.5, 0.3), (0.4, 0.5, 1.0)
+
+
+def picture(seed, *, colour=PINK, dark=False):
+    pixels = stream(seed, "test").integers(90, 250, (SIDE, SIDE, 1)) * np.array(colour)
     if dark:
         y, x = np.ogrid[:SIDE, :SIDE]
         pixels[(y - SIDE / 2) ** 2 + (x - SIDE / 2) ** 2 > (SIDE / 2.1) ** 2] = 0
-    return pixels
+    return pixels.astype(np.uint8)
 
 
 def mask(value=255):
@@ -216,13 +221,111 @@ def test_masks_with_noise_or_of_other_types_are_truth(tmp_path):
     assert all(len(each.masks) == 2 for each in listed(tmp_path, record))
 
 
-def test_the_world_is_told_by_dark_corners(tmp_path):
+WORLDS = {
+    "fundus": {"colour": RED, "dark": True},
+    "histology": {"colour": PINK},
+    "grey": {"colour": (1.0, 1.0, 1.0)},
+    "grey disc": {"colour": (1.0, 1.0, 1.0), "dark": True},
+    "skin": {"colour": RED},
+    "fluorescence": {"colour": BLUE},
+}
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_the_world_is_told_by_disc_or_colour_and_asked_where_neither_tells(tmp_path, world):
     for at in range(3):
-        save(tmp_path / "eyes" / f"{at}.png", picture(at, dark=True))
-        save(tmp_path / "tissue" / f"{at}.png", picture(at))
-    for folder, world in (("eyes", "fundus"), ("tissue", "histology")):
-        root = tmp_path / folder
-        assert fingerprint(root, inspected_layout(root).files, slides=False).world == world
+        save(tmp_path / f"{at}.png", picture(at, **WORLDS[world]))
+    layout = inspected_layout(tmp_path)
+    found = fingerprint(tmp_path, layout.files, slides=False)
+    assert found.world == (world if world in ("fundus", "histology") else None)
+    assert found.reason.startswith("3 of 3 pictures looked at are")
+    text = manifest_text("mine", layout, found, root=tmp_path, classes=described(layout))
+    assert (f'modality: "{OPEN}"   # QUESTION' in text) == (found.world is None)
+
+
+def test_pictures_of_two_kinds_in_equal_parts_are_asked(tmp_path):
+    for at in range(4):
+        save(tmp_path / f"{at}.png", picture(at, **WORLDS["fundus" if at < 2 else "histology"]))
+    found = fingerprint(tmp_path, inspected_layout(tmp_path).files, slides=False)
+    assert found.world is None
+    assert "2 of 4 pictures looked at are a lit red disc" in found.reason
+    assert "2 of 4 pictures looked at are pink and purple" in found.reason
+
+
+def test_real_images_and_phantoms_show_their_world(tmp_path, real_data):
+    eyes, tissue = (real_data / each for each in ("idrid/A. Segmentation/1. Original Images/b. Testing Set", "he"))
+    for root, world in ((eyes, "fundus"), (tissue, "histology")):
+        assert world_of(root, sorted(each.name for each in root.iterdir()), slides=False)[0] == world
+
+
+@pytest.mark.parametrize("place", ["images/{}.ome.zarr", "{}.zarr"])
+def test_folders_of_ome_zarr_are_pictures_and_fit_their_masks(tmp_path, place):
+    for at in range(3):
+        pixels = np.moveaxis(picture(at), 2, 0)
+        group = zarr.create_group(tmp_path / place.format(f"a{at}"))
+        group.create_array("0", data=pixels, chunks=(1, SIDE, SIDE))
+        axes = [{"name": "c", "type": "channel"}, {"name": "y", "type": "space"}, {"name": "x", "type": "space"}]
+        group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": [{"path": "0"}]}]}
+        save(tmp_path / "masks" / f"a{at}.png", mask())
+    layout, _, record = inspected(tmp_path)
+    assert layout.images == place.format("{image}")
+    entries = listed(tmp_path, record)
+    assert [each.image_id for each in entries] == ["a0", "a1", "a2"]
+    assert [len(each.masks) for each in entries] == [1, 1, 1]
+
+
+def test_pictures_of_ome_tiff_fit_masks_of_another_type(tmp_path):
+    for at in range(3):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        tifffile.imwrite(tmp_path / "images" / f"a{at}.ome.tif", picture(at), photometric="rgb", metadata=None)
+        save(tmp_path / "masks" / f"a{at}.png", mask())
+    layout, _, record = inspected(tmp_path)
+    assert layout.images == "images/{image}.ome.tif"
+    assert [len(each.masks) for each in listed(tmp_path, record)] == [1] * 3
+
+
+def own_store(path):
+    zarr.create_group(path).attrs.update({"ome": {}, "provenance": {}})
+
+
+def test_results_of_earlier_runs_and_predictions_are_no_data_and_are_named(tmp_path):
+    for at in range(3):
+        save(tmp_path / f"a{at}.png", picture(at))
+        save(tmp_path / f"a{at}_mask.png", mask())
+    alone = inspected_layout(tmp_path)
+    for at in range(9):
+        save(tmp_path / "results" / "mine" / "report" / "figures" / f"shot_{at}.png", picture(at))
+        save(tmp_path / "results" / "experiments" / f"plot_{at}.png", picture(at))
+        save(tmp_path / "out" / "eye" / f"look.{at}.png", picture(at))
+    save(tmp_path / "notes" / "photo.png", picture(5))
+    (tmp_path / "results" / "mine" / "raw").mkdir()
+    (tmp_path / "results" / "mine" / "raw" / "images.parquet").write_bytes(b"")
+    own_store(tmp_path / "out" / "eye" / "probability.unet.mean.zarr")
+    own_store(tmp_path / "copied.zarr")
+    layout = inspected_layout(tmp_path)
+    assert (layout.images, layout.files, layout.truths) == (alone.images, alone.files, alone.truths)
+    assert len(layout.notes) == 2
+    assert "notes/photo.png" in layout.notes[0]
+    assert all(name in layout.notes[1] for name in ("results of lesionmap", "copied.zarr", "out/eye"))
+    with pytest.raises(ManifestError, match="only results of lesionmap"):
+        inspected_layout(tmp_path / "results")
+
+
+def test_there_are_never_more_than_five_questions(tmp_path):
+    for count in range(1, 7):
+        root = tmp_path / str(count)
+        values = np.zeros((SIDE, SIDE), np.uint8)
+        for value in range(1, count + 1):
+            values[6 * value : 6 * value + 2, :9] = values[6 * value : 6 * value + 2, 20:29] = value
+        values[:4] = 255
+        for at in range(3):
+            save(root / f"a{at}.jpg", picture(at, colour=BLUE))
+            save(root / f"a{at}_label.png", values)
+        layout = inspected_layout(root)
+        found = fingerprint(root, layout.files, slides=False)
+        text = manifest_text("mine", layout, found, root=root, classes=described(layout))
+        questions = sum(OPEN in line.split(" # ")[0] for line in text.splitlines() if not line.startswith("#"))
+        assert 2 <= questions <= 5
 
 
 def test_lesions_are_measured_in_pixels_of_the_images(tmp_path):

@@ -16,6 +16,7 @@ import pytest
 from pipeline.config import NormalizedConfig, ReportConfig, StageConfig
 from pipeline.report.measures.borders import write_borders
 from pipeline.report.page.page import SUMMARY_FIELDS, Outputs, write_index, write_report
+from pipeline.report.page.sections.images import flags_by_kind
 from pipeline.report.page.sections.normalisation import PAIRS
 from pipeline.report.page.sections.table import SECTIONS
 from pipeline.report.page.times_page import Noted
@@ -416,6 +417,9 @@ def test_flags_of_stains_are_in_the_table_and_among_the_flags_of_the_images(stai
     assert row[-1] == "vectors nearly parallel; weak eosin"
     assert re.search(r"<b>eye_04</b>: weak eosin", text)
     assert re.search(r"<b>eye_03</b>: too little tissue", text)
+    assert flags_by_kind([(f"eye_{at}", f"weak eosin: 0.{at}") for at in range(9)]) == [
+        ([f"eye_{at}" for at in range(9)], "weak eosin: 0.0")
+    ]
 
 
 def test_the_page_names_method_target_and_background(stained):

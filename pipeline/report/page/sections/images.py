@@ -1,6 +1,7 @@
 """Section on images: what was left out, near-duplicates across splits, flags, images per split, all images."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from pipeline.report.page.stains import Stained
 from pipeline.report.page.tables.images import images_table, splits_table
 from pipeline.report.store_notes import store_notes
 
-__all__ = ["Rejection", "corrected_images", "flags", "images_section", "leaks", "rejections"]
+__all__ = ["Rejection", "corrected_images", "flags", "flags_by_kind", "images_section", "leaks", "rejections"]
+
+NUMBER = re.compile(r"\d[\d.,]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,21 @@ def flags(normalized: Mapping[str, Path], stained: Iterable[Stained] = ()) -> li
     return sorted(dict.fromkeys(found), key=lambda pair: pair[0])
 
 
+def flags_by_kind(found: Sequence[tuple[str, str]]) -> list[tuple[list[str], str]]:
+    """Images of each kind of flag and its text, the most frequent first; texts that differ in numbers are of one kind.
+
+    Examples
+    --------
+    >>> flags_by_kind([("a", "weak: 0.1"), ("b", "weak: 0.2"), ("b", "ink")])
+    [(['a', 'b'], 'weak: 0.1'), (['b'], 'ink')]
+    """
+    kinds: dict[str, tuple[list[str], str]] = {}
+    for image, text in found:
+        images, _ = kinds.setdefault(NUMBER.sub("#", text), ([], text))
+        images.append(image)
+    return sorted(kinds.values(), key=lambda kind: -len(kind[0]))
+
+
 def corrected_images(table: pd.DataFrame) -> list[str]:
     """Images whose truth is a correction, by id; a table without that column has none."""
     origin = table["truth_origin"] if "truth_origin" in table else pd.Series("", index=table.index)
@@ -62,7 +80,7 @@ def images_section(facts: Facts) -> dict[str, Any]:
         "images_total": len(facts.table),
         "rejections": rejections(facts.table),
         "leaks": leaks(facts.table),
-        "flags": flags(facts.inputs.normalized, facts.stained),
+        "flags": flags_by_kind(flags(facts.inputs.normalized, facts.stained)),
         "corrected": corrected_images(facts.table),
         "splits": splits_table(facts.table, facts.record),
         "images_table": images_table(facts.table, facts.record, pages=facts.inputs.pages),

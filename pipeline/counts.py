@@ -1,0 +1,23 @@
+"""Counts as they are written: a number and its noun, in the singular for one."""
+
+__all__ = ["number_of"]
+
+
+def number_of(count: int, noun: str, plural: str = "") -> str:
+    """Number and noun.
+
+    Parameters
+    ----------
+    count
+        How many.
+    noun
+        Singular.
+    plural
+        Where it does not end in s alone.
+
+    Examples
+    --------
+    >>> number_of(1, "image"), number_of(1200, "image"), number_of(0, "class", "classes")
+    ('1 image', '1,200 images', '0 classes')
+    """
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
