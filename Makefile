@@ -3,7 +3,7 @@ PYTHON ?= python3
 JOBS ?= 8
 DATA ?= shared/data
 BIN := .venv/bin
-TRIAL := --configfile $(CURDIR)/examples/trial.yaml
+UNTIL ?= verify
 READY := .venv/.ready
 
 .PHONY: setup run docs test test-slow test-data viewers check format schema bench bench-normalized bench-index bench-probability soak reproduce gpu-bundle release clean help
@@ -91,17 +91,8 @@ reproduce: setup           ## the samples again with other -j, workers, locale, 
 gpu-bundle: setup          ## what a bare GPU machine lacks, in one ignored folder; DATA=folder that holds idrid/
 	$(BIN)/python -m benchmarks.gpu.bundle --data $(DATA)
 
-release:                   ## wheel and source in dist/; a small run from the wheel in an empty environment
-	rm -rf dist .release
-	$(PYTHON) -m venv .release/build
-	.release/build/bin/python -m pip install --quiet build
-	.release/build/bin/python -m build --outdir dist
-	$(PYTHON) -m venv .release/env
-	.release/env/bin/python -m pip install --quiet dist/*.whl
-	mkdir .release/work
-	cd .release/work && ../env/bin/lesionmap check $(TRIAL)
-	cd .release/work && ../env/bin/lesionmap run -j$(JOBS) all $(TRIAL)
-	cd .release/work && ../env/bin/lesionmap verify results
+release:                   ## wheel and source in dist/; a small run from the wheel in an empty environment; other Pythons resolved
+	$(PYTHON) .ci/release.py --jobs $(JOBS) --until $(UNTIL)
 
 clean:
 	rm -rf results .snakemake
