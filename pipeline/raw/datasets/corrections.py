@@ -8,14 +8,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.errors import ManifestError, MissingDataError
+from pipeline.errors import MissingDataError
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.raw.datasets.files import visible_files
+from pipeline.raw.datasets.files import one_file_each, visible_files
 from pipeline.words import safe_id
 
 __all__ = ["SUFFIX", "corrected_entries", "corrections_without_image"]
 
 SUFFIX = ".geojson"
+WHAT = "corrections"
 
 
 def _files(folder: Path) -> dict[str, Path]:
@@ -29,24 +30,15 @@ def _files(folder: Path) -> dict[str, Path]:
             remedy="Create it, or check the path: in the manifest it is relative to that file, in the configuration to the "
             "working folder.",
         )
-    found: dict[str, Path] = {}
-    for path in (folder / each for each in visible_files(folder) if each.lower().endswith(SUFFIX)):
-        name = safe_id(path.name[: -len(SUFFIX)])
-        if name in found:
-            raise ManifestError(
-                "An image has two corrections.",
-                where=folder,
-                found=f"{found[name]} and {path}",
-                expected="one file",
-                remedy="Move one of them away.",
-            )
-        found[name] = path
-    return found
+    paths = [folder / each for each in visible_files(folder) if each.lower().endswith(SUFFIX)]
+    return one_file_each(((safe_id(path.name[: -len(SUFFIX)]), path) for path in paths), folder=folder, what=WHAT)
 
 
-def _own(entry: ImageEntry, files: dict[str, Path]) -> list[Path]:
+def _own(entry: ImageEntry, files: dict[str, Path], *, folder: Path) -> Path | None:
+    """The correction of an image, which may be named by the id or by the file of the image, but not twice."""
     names = dict.fromkeys((entry.image_id, *([safe_id(entry.image.name)] if entry.image else [])))
-    return [files[name] for name in names if name in files]
+    found = ((entry.image_id, files[name]) for name in names if name in files)
+    return one_file_each(found, folder=folder, what=WHAT).get(entry.image_id)
 
 
 def corrected_entries(entries: Iterable[ImageEntry], *, folder: Path | None) -> list[ImageEntry]:
@@ -70,16 +62,8 @@ def corrected_entries(entries: Iterable[ImageEntry], *, folder: Path | None) -> 
         return list(entries)
     files, corrected = _files(folder), []
     for entry in entries:
-        own = _own(entry, files)
-        if len(own) > 1:
-            raise ManifestError(
-                "An image has two corrections.",
-                where=folder,
-                found=" and ".join(map(str, own)),
-                expected=f"one file, such as {entry.image_id}{SUFFIX}",
-                remedy="Move one of them away.",
-            )
-        corrected.append(_corrected(entry, own[0]) if own else entry)
+        own = _own(entry, files, folder=folder)
+        corrected.append(_corrected(entry, own) if own else entry)
     return corrected
 
 

@@ -1,14 +1,17 @@
-"""File listing of a data set: the visible files below its root. What cannot be looked at is an error, not absent."""
+"""File listing of a data set: visible files below its root, one file a name. What cannot be looked at is an error, not absent."""
 
 import os
 import stat
+from collections.abc import Hashable, Iterable
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
-from pipeline.errors import MissingDataError
+from pipeline.errors import ManifestError, MissingDataError
 from pipeline.raw.formats.suffixes import is_store
 
-__all__ = ["visible_files"]
+__all__ = ["one_file_each", "visible_files"]
+
+Name = TypeVar("Name", bound=Hashable)
 
 
 def _refuse(error: OSError) -> NoReturn:
@@ -57,3 +60,33 @@ def visible_files(root: Path) -> list[str]:
         paths = (os.path.join(folder, name) for name in names if not name.startswith("."))
         found += [Path(path).relative_to(root).as_posix() for path in paths if _is_file(path)]
     return sorted(found)
+
+
+def one_file_each(named: Iterable[tuple[Name, Path]], *, folder: Path, what: str) -> dict[Name, Path]:
+    """File of each name.
+
+    Parameters
+    ----------
+    named
+        What a file is named, such as an image, or an image and a class; and the file.
+    folder
+        Where they lie, for the message.
+    what
+        Of what an image has one file, in the plural: ``masks of one class``.
+
+    Raises
+    ------
+    ManifestError
+        Two files of one name: nothing says which of them counts.
+    """
+    found: dict[Name, Path] = {}
+    for name, path in named:
+        if found.setdefault(name, path) != path:
+            raise ManifestError(
+                f"An image has two {what}.",
+                where=folder,
+                found=f"{found[name]} and {path}",
+                expected="one file",
+                remedy="Move one of them away.",
+            )
+    return found

@@ -10,11 +10,12 @@ References
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.errors import ManifestError, MissingDataError
+from pipeline.errors import MissingDataError
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.raw.datasets.files import visible_files
+from pipeline.raw.datasets.files import one_file_each, visible_files
 from pipeline.words import safe_id
 
 __all__ = ["LAYOUT", "list_idrid"]
@@ -43,23 +44,19 @@ def _needed(folder: Path, word: str) -> Path:
     return found
 
 
-def _mask_files(folder: Path | None, *, codes: tuple[str, ...]) -> dict[tuple[str, str], Path]:
-    masks: dict[tuple[str, str], Path] = {}
-    for path in [folder / each for each in visible_files(folder) if each.count("/") == 1] if folder else []:
+def _masks(folder: Path) -> Iterator[tuple[tuple[str, str], Path]]:
+    """Stem of the image, code and file of each mask, of any class."""
+    for path in (folder / each for each in visible_files(folder) if each.count("/") == 1):
         match = re.fullmatch(r"(?P<stem>.+)_(?P<code>[A-Za-z]+)", path.stem)
-        if path.suffix.lower() not in MASK_SUFFIXES or not match or match["code"] not in codes:
-            continue
-        key = (match["stem"], match["code"])
-        if key in masks:
-            raise ManifestError(
-                "An image has two masks of one class.",
-                where=path,
-                found=f"{masks[key]} and {path}",
-                expected="one file",
-                remedy="Move one of them away.",
-            )
-        masks[key] = path
-    return masks
+        if match and path.suffix.lower() in MASK_SUFFIXES:
+            yield (match["stem"], match["code"]), path
+
+
+def _mask_files(folder: Path | None, *, codes: tuple[str, ...]) -> dict[tuple[str, str], Path]:
+    if folder is None:
+        return {}
+    wanted = ((key, path) for key, path in _masks(folder) if key[1] in codes)
+    return one_file_each(wanted, folder=folder, what="masks of one class")
 
 
 def list_idrid(root: Path, *, codes: tuple[str, ...]) -> list[ImageEntry]:

@@ -7,6 +7,7 @@ coarse_places   places where mistakes are usual, in a small picture: vessels, bl
 error_places   errors of each class by place, and by distance from window borders, block by block
 errors      table of errors by place
 evaluate    metrics of one model with one fusion, per image and per class
+evaluated   images that a model is measured on
 image       measures of one image on one grid
 image_rows  rows of measured images: per class, per lesion, FROC
 intervals   bootstrap confidence intervals, and precision-recall curves

@@ -19,7 +19,7 @@ import pandas as pd
 from pipeline import stores
 from pipeline.arrays.components import component_table, relabel
 from pipeline.arrays.raster import Raster
-from pipeline.model.held_out import measured_split
+from pipeline.report.measures.evaluated import evaluated_images
 from pipeline.report.measures.steps import Profile, borders_of_map, lines_beside, step_profiles
 from pipeline.report.store_notes import store_notes
 from pipeline.stores import raster_of
@@ -27,7 +27,6 @@ from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.image_store import ignored_array
 from pipeline.stores.job import Job
 from pipeline.stores.probability_store import open_probability
-from pipeline.words import EVALUATED_SPLITS
 
 __all__ = ["COLUMNS", "COMPARED_WITH", "Lonely", "Seam", "lonely_regions", "measure_seams", "write_borders"]
 
@@ -261,18 +260,17 @@ def write_borders(
         The table.
     """
     table = stores.read_table(images)
-    table = table.assign(split=measured_split(table, folds=folds))
     rows: list[dict[str, Any]] = []
-    for row in table[table["split"].isin(EVALUATED_SPLITS)].sort_values(["split", "image_id"]).to_dict("records"):
-        image = str(row["image_id"])
+    for each in evaluated_images(table, codes=job.record.codes, folds=folds):
+        image = each.image_id
         maps = {fusion: paths[image] for fusion, paths in probability.items() if image in paths}
         masks = {fusion: stores.open_array(segmentation[fusion][image], "masks") for fusion in maps}
         if maps:
-            known = tuple(row[f"pixels_{code}"] >= 0 for code in job.record.codes)
+            known = tuple(code in each.annotated for code in job.record.codes)
             truth = stores.open_array(normalized[image], "truth")
             unsure = ignored_array(normalized[image])
             ignored = None if unsure is None else raster_of(unsure)
-            rows += _Image(image, str(row["split"]), truth, ignored, known, maps, masks).rows(job.record.codes)
+            rows += _Image(image, each.split, truth, ignored, known, maps, masks).rows(job.record.codes)
     frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
     with file_in_progress(output) as partial:
         stores.write_table(frame, partial, provenance=job.provenance.as_attributes())

@@ -9,7 +9,6 @@ import pandas as pd
 from pipeline import stores
 from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import Box
-from pipeline.model.held_out import measured_split
 from pipeline.report.measures.coarse_places import (
     CoarsePlaces,
     blank,
@@ -20,13 +19,13 @@ from pipeline.report.measures.coarse_places import (
     vessels,
 )
 from pipeline.report.measures.error_places import Truth, tally_places
+from pipeline.report.measures.evaluated import evaluated_images
 from pipeline.report.measures.steps import borders_of_map
 from pipeline.report.paths import Result
 from pipeline.report.store_notes import store_notes
 from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.image_store import ignored_array
 from pipeline.stores.job import Job
-from pipeline.words import EVALUATED_SPLITS
 
 __all__ = ["ERROR_COLUMNS", "coarse_places_of", "write_errors"]
 
@@ -116,16 +115,14 @@ def write_errors(
         The table.
     """
     table = stores.read_table(images)
-    table = table.assign(split=measured_split(table, folds=folds))
     rows: list[dict[str, Any]] = []
-    for row in table[table["split"].isin(EVALUATED_SPLITS)].sort_values(["split", "image_id"]).to_dict("records"):
-        image = str(row["image_id"])
+    for each in evaluated_images(table, codes=job.record.codes, folds=folds):
+        image = each.image_id
         if not all(image in paths for paths in (result.probability, result.segmentation, normalized)):
             continue
-        annotated = tuple(code for code in job.record.codes if row[f"pixels_{code}"] >= 0)
-        named = {"split": str(row["split"]), "group_id": str(row["group_id"])}
-        found = _rows(image, result, normalized=normalized[image], annotated=annotated, record=job.record)
-        rows += [named | each for each in found]
+        named = {"split": each.split, "group_id": each.group_id}
+        found = _rows(image, result, normalized=normalized[image], annotated=each.annotated, record=job.record)
+        rows += [named | row for row in found]
     frame = pd.DataFrame(rows).assign(model=result.model, fusion=result.fusion)
     frame = frame.reindex(columns=list(ERROR_COLUMNS)).astype(ERROR_COLUMNS)
     with file_in_progress(output) as partial:

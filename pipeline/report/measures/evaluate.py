@@ -23,8 +23,8 @@ from pipeline.arrays.label_map import precedence
 from pipeline.arrays.surface import Ruler
 from pipeline.config import ReportConfig
 from pipeline.config.manifest import DatasetRecord
-from pipeline.model.held_out import measured_split
 from pipeline.report.measures.averages import class_table
+from pipeline.report.measures.evaluated import evaluated_images
 from pipeline.report.measures.image import ImageMeasure, Rules, measure_image
 from pipeline.report.measures.image_rows import (
     IMAGE_COLUMNS,
@@ -106,15 +106,12 @@ def _measured(
     config: ReportConfig,
 ) -> Iterator[tuple[Measured, ImageMeasure | None]]:
     """Images with their measures, and those on the grid of the original where that is another one."""
-    counted = table.assign(split=measured_split(table, folds=folds))
-    usable = counted[counted["split"].isin(EVALUATED_SPLITS)].sort_values(["split", "image_id"])
-    for row in usable.to_dict("records"):
-        image = str(row["image_id"])
+    for each in evaluated_images(table, codes=record.codes, folds=folds):
+        image, annotated = each.image_id, each.annotated
         if missing := [stage for stage, paths in planes.items() if image not in paths]:
             log.warning("%s is not measured: no result of %s", image, ", ".join(missing))
             continue
         paths = {stage: found[image] for stage, found in planes.items()}
-        annotated = tuple(code for code in record.codes if row[f"pixels_{code}"] >= 0)
         mapping = image_notes(paths["normalized"])["mapping"]
         pixel_um = mapping.get("pixel_size_um") or record.pixel_size_um
         rules = Rules(
@@ -129,7 +126,7 @@ def _measured(
             if image in truths
             else None
         )
-        yield Measured(image, str(row["group_id"]), str(row["split"]), measure, pixel_um or math.nan), original
+        yield Measured(image, each.group_id, each.split, measure, pixel_um or math.nan), original
 
 
 def _by_grid(found: Sequence[tuple[Measured, ImageMeasure | None]]) -> dict[str, list[Measured]]:

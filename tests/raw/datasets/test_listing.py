@@ -269,6 +269,9 @@ def test_the_released_idrid_folder_is_understood(tmp_path):
         entries = list_images(idrid_record(), dataset="idrid", root=root)
         assert [entry.official_test for entry in entries] == [False, False, True]
         assert [[code for code, _ in entry.masks] for entry in entries] == [["OD"], ["EX", "OD"], ["OD"]]
+    picture(truths / "IDRiD_02_EX.png")
+    with pytest.raises(ManifestError, match=r"(?s)two masks of one class.*IDRiD_02_EX.png and .*IDRiD_02_EX.tif"):
+        list_images(idrid_record(), dataset="idrid", root=tmp_path)
 
 
 def test_a_folder_that_is_not_idrid_says_what_is_missing(tmp_path):

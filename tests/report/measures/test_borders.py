@@ -226,7 +226,7 @@ def test_the_table_has_a_row_for_each_image_fusion_and_class(maps, tmp_path):
     made = create_plane(group, "masks", shape=(1, *SIZE), dtype=np.uint8, storage=STORAGE)
     write_box(made, lesion()[None].astype(np.uint8), y0=0, x0=0)
     seal(masks)
-    rows = {"image_id": ["eye", "other"], "split": ["test", "train"], "pixels_EX": [9, 9]}
+    rows = {"image_id": ["eye", "other"], "group_id": ["a", "b"], "split": ["test", "train"], "pixels_EX": [9, 9]}
     write_table(pd.DataFrame(rows), tmp_path / "images.parquet", provenance={})
     for known, expected in ((9, 0), (-1, -1)):
         write_table(pd.DataFrame({**rows, "pixels_EX": [known, 9]}), tmp_path / "images.parquet", provenance={})
