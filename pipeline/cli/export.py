@@ -72,7 +72,7 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _export_map(arguments: argparse.Namespace, output: Path) -> int:
-    from pipeline.stores.ome_tiff import write_ome_tiff
+    from pipeline.stores.ome_tiff import MEANING, write_ome_tiff
 
     found = write_ome_tiff(arguments.model, output, values=arguments.values)
     channels, height, width = found["shape"]
@@ -83,9 +83,7 @@ def _export_map(arguments: argparse.Namespace, output: Path) -> int:
         f"  {width}×{height} pixels, {channels} channels: {', '.join(found['channels'])}; {found['levels']} levels; {size}"
     )
     if "probability" in arguments.model.resolve().parts[:-1]:
-        console.print(
-            "  bytes of 1/255: 255 is probability 1" if found["dtype"] == "uint8" else "  probabilities as float32"
-        )
+        console.print(f"  {MEANING[found['dtype']]}")
     return 0
 
 

@@ -18,11 +18,13 @@ from pipeline.stores.arrays import open_array, open_group, raster_of
 from pipeline.stores.flush import NEW, replace_whole
 from pipeline.stores.probability_store import as_float16
 
-__all__ = ["Values", "write_ome_tiff"]
+__all__ = ["MEANING", "Values", "write_ome_tiff"]
 
 Values: TypeAlias = Literal["uint8", "float32"]
 TILE = 512
 BYTES = 255
+MEANING = {"uint8": "bytes of 1/255: 255 is probability 1", "float32": "probabilities as float32"}
+"""Of the values of a map, by their type: the description of its image."""
 LARGEST_CLASSIC = 2**31
 """Bytes of pixels beyond which a file is a BigTIFF."""
 
@@ -71,10 +73,15 @@ def write_ome_tiff(store: Path, output: Path, *, values: Values = "uint8") -> di
     is_map = "probability" in store.resolve().parts[:-1]
     dtype = np.dtype(values if is_map else "uint8")
     channels, um = _channels(notes), _pixel_size(scales)
+    described = {"Description": MEANING[values]} if is_map else {}
     partial = output.with_name(output.name + NEW)
     with tifffile.TiffWriter(partial, bigtiff=_is_big(levels[0], dtype), ome=True) as file:
         for at, level in enumerate(levels):
-            place = {"subifds": len(levels) - 1, "metadata": _metadata(channels, um)} if at == 0 else {"subfiletype": 1}
+            place = (
+                {"subifds": len(levels) - 1, "metadata": _metadata(channels, um) | described}
+                if at == 0
+                else {"subfiletype": 1}
+            )
             file.write(
                 _tiles(level, dtype, is_map=is_map),
                 shape=level.shape,

@@ -9,29 +9,9 @@ from hypothesis import strategies as st
 from pipeline.cli import main
 from pipeline.config import Storage
 from pipeline.errors import StoreError
-from pipeline.seeds import stream
-from pipeline.stores import create_group, create_plane, create_pyramid, open_array, seal, write_box
+from pipeline.stores import create_group, create_plane, open_array, seal
 from pipeline.stores.ome_tiff import write_ome_tiff
-
-
-def stored(folder, *, stage="probability/unet/mean", shape=(2, 700, 530), dtype="float16", um=None):
-    path = folder / stage / "a.zarr"
-    shapes = [shape[1:], (-(-shape[1] // 2), -(-shape[2] // 2))]
-    group = create_pyramid(
-        path,
-        channels=[f"C{at}" for at in range(shape[0])],
-        shapes=shapes,
-        dtype=dtype,
-        storage=Storage(chunk=128, shard=256),
-        provenance={},
-        pixel_size_um=um,
-    )
-    random = stream(0, "test")
-    for at, size in enumerate(shapes):
-        values = random.random((shape[0], *size)) if dtype == "float16" else random.integers(0, 256, (shape[0], *size))
-        write_box(group[str(at)], values.astype(dtype), y0=0, x0=0)
-    seal(path)
-    return path
+from tests.scenes.random_pyramid import stored
 
 
 @settings(max_examples=8, deadline=None)
@@ -69,8 +49,18 @@ def test_a_normalised_image_keeps_its_bytes_its_colours_and_its_pixel_size(tmp_p
         assert np.array_equal(file.series[0].asarray(), open_array(path, "0")[:])
         assert 'PhysicalSizeX="0.5"' in file.ome_metadata
         assert 'Name="C1"' in file.ome_metadata
+        assert "Description" not in file.ome_metadata
         numerator, denominator = file.pages[0].tags["XResolution"].value
         assert numerator / denominator == pytest.approx(20_000)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"), [("uint8", "bytes of 1/255: 255 is probability 1"), ("float32", "float32")]
+)
+def test_the_file_of_a_map_says_what_its_values_mean(tmp_path, values, said):
+    write_ome_tiff(stored(tmp_path, shape=(1, 40, 30)), tmp_path / "a.ome.tiff", values=values)
+    with tifffile.TiffFile(tmp_path / "a.ome.tiff") as file:
+        assert f"{said}</Description>" in file.ome_metadata
 
 
 def test_the_command_says_what_bytes_mean_and_writes_over_nothing(tmp_path, capsys, monkeypatch):
