@@ -22,11 +22,12 @@ from pipeline.config.run import DatasetRun, RunConfig, plan_run
 from pipeline.config.sources import outdone_sentences
 from pipeline.config.yaml_file import load_yaml
 from pipeline.errors import PipelineError
-from pipeline.raw.data_warnings import DataWarning, encoder_warnings, sheet_warnings, split_warnings
+from pipeline.raw.data_warnings import DataWarning, encoder_warnings, split_warnings
 from pipeline.raw.datasets.changed_files import NamedFile
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.datasets.headers import check_headers, images_to_look_at, sample_sheet
 from pipeline.raw.datasets.listing import images_of_run
+from pipeline.raw.sheet_warnings import sheet_warnings
 from pipeline.raw.splits.assign import check_splits
 from pipeline.stores.disk import free_bytes
 

@@ -3,7 +3,8 @@
 box_sums     box sums: truth and roi inside many patches, in one pass
 candidates   candidate table: every lesion component of every class of one image
 expected     expected patches of each sampling before a run
-export       patch export as image and mask files, or as an nnU-Net data set
+export       patch export: patches of an index read and written to a new folder
+export_layouts   layouts of exported patches: image and mask files, or an nnU-Net data set
 image        normalised store of one image, read in strips and tiles
 rows         index rows of one image: grid, drawn, background and coverage patches
 sampling     sampling strategies: positions, quotas, candidate pools

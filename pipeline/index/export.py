@@ -1,69 +1,46 @@
 """Export of patches to other programs: image and mask files, or a raw data set folder of nnU-Net v2.
 
-Patches are read from the normalised stores image by image, in the order of the index. They are written as PNG, which
-loses nothing. The folder is written beside its place and renamed at the end: a half-written one never passes for
+Patches are read from the normalised stores image by image, in the order of the index. The folder is written beside its place and renamed at the end: a half-written one never passes for
 finished.
-
-References
-----------
-.. [1] nnU-Net v2, documentation/dataset_format.md and documentation/manual_data_splits.md.
-   https://github.com/MIC-DKFZ/nnUNet
 """
 
 import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-import cv2
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from pipeline.arrays.label_map import label_map, precedence
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ConfigurationError, SamplingError, StoreError
 from pipeline.geometry import Box
+from pipeline.index.export_layouts import (
+    Patch,
+    Writer,
+    files_facts,
+    files_writer,
+    nnunet_facts,
+    nnunet_splits,
+    nnunet_writer,
+)
 from pipeline.index.image import open_image, tiled
 from pipeline.runtime.threads import each
 from pipeline.stores import open_array
-from pipeline.words import BACKGROUND
 
 __all__ = ["FORMATS", "Layout", "export_patches", "patch_names"]
 
 Layout: TypeAlias = Literal["files", "nnunet"]
 FORMATS: tuple[Layout, ...] = ("files", "nnunet")
 NNUNET_NAME = r"Dataset\d{3}_[A-Za-z0-9][A-Za-z0-9_-]*"
-WHITE = IGNORED = 255
 PLACE = ("name", "split", "y", "x", "height", "width")
 BATCH = 64
 """Patches that are handed out at a time; progress is told after each such lot."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Patch:
-    name: str
-    """Of its files, without suffix."""
-    split: str
-    pixels: NDArray[np.uint8]
-    """``(3, y, x)``, RGB."""
-    truth: NDArray[np.uint8]
-    ignored: NDArray[np.bool_]
-    """``(class, y, x)``, 0 or 1, and ``(y, x)``: where the truth says "not sure"."""
-    unknown: tuple[str, ...]
-    """Classes that nobody looked for."""
-
-    def not_sure(self, labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """Pixels ``(y, x)`` whose label nobody knows: ignored, or background where a class is unknown."""
-        return self.ignored | (labels == 0) if self.unknown else self.ignored
-
-
-Writer: TypeAlias = Callable[[_Patch, NDArray[np.uint8]], None]
 
 
 def patch_names(frame: pd.DataFrame) -> list[str]:
@@ -133,18 +110,18 @@ def export_patches(
     _check_rows(frame, layout=layout)
     rows = frame.assign(name=patch_names(frame))
     with _new_folder(folder) as partial:
-        write = _files_writer(partial, rows, record) if layout == "files" else _nnunet_writer(partial, rows, record)
+        write = files_writer(partial, rows, record) if layout == "files" else nnunet_writer(partial, rows, record)
         for image, part in rows.groupby(rows["image_id"].astype(str), sort=False):
             # One image after the other, so that only pieces of one are held.
             save = _saver(normalized[str(image)], record=record, write=write)
             wanted = list(part[list(PLACE)].itertuples(index=False, name=None))
             for start in range(0, len(wanted), BATCH):
                 yield from each(save, wanted[start : start + BATCH], workers=workers)
-        facts = _files_facts(rows, record) if layout == "files" else _nnunet_facts(rows, record, name=folder.name)
+        facts = files_facts(rows, record) if layout == "files" else nnunet_facts(rows, record, name=folder.name)
         _write_json(partial / "dataset.json", {**facts, "lesionmap": dict(origin)})
         if layout == "files":
             rows.rename(columns={"name": "file"}).to_csv(partial / "patches.csv", index=False)
-        elif splits := _splits(rows):
+        elif splits := nnunet_splits(rows):
             _write_json(partial / "splits_final.json", splits)
 
 
@@ -203,98 +180,12 @@ def _saver(store: Path, *, record: DatasetRecord, write: Writer) -> Callable[[tu
         box = Box(int(y), int(x), int(y) + int(height), int(x) + int(width))
         unsure = np.zeros((box.height, box.width), np.bool_) if ignored is None else ignored.read(box)[0] != 0
         planes = (truth.read(box) != 0).astype(np.uint8)
-        patch = _Patch(str(name), str(split), pixels.read(box), planes, unsure, image.unknown)
+        patch = Patch(str(name), str(split), pixels.read(box), planes, unsure, image.unknown)
         write(patch, label_map(planes, winners=precedence(record)))
         return str(name)
 
     return save
 
 
-def _write_png(path: Path, picture: NDArray[np.uint8]) -> None:
-    done, data = cv2.imencode(".png", picture)
-    if not done:
-        raise AssertionError(path)
-    path.write_bytes(data.tobytes())
-
-
 def _write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-
-
-def _files_writer(partial: Path, rows: pd.DataFrame, record: DatasetRecord) -> Writer:
-    masks = ["labels"] if record.task == "multiclass" else [f"masks/{code}" for code in record.codes]
-    masks += ["ignore"] if record.ignore and record.task != "multiclass" else []
-    for split in sorted(set(rows["split"].astype(str))):
-        for name in ["images", *masks]:
-            (partial / split / name).mkdir(parents=True)
-
-    def write(patch: _Patch, labels: NDArray[np.uint8]) -> None:
-        base, file = partial / patch.split, f"{patch.name}.png"
-        _write_png(base / "images" / file, np.moveaxis(patch.pixels[::-1], 0, 2))
-        if record.task == "multiclass":
-            _write_png(base / "labels" / file, np.where(patch.not_sure(labels), np.uint8(IGNORED), labels))
-            return
-        for code, plane in zip(record.codes, patch.truth, strict=True):
-            if code not in patch.unknown:
-                _write_png(base / "masks" / code / file, plane * np.uint8(WHITE))
-        if record.ignore:
-            _write_png(base / "ignore" / file, patch.ignored * np.uint8(WHITE))
-
-    return write
-
-
-def _ignores(rows: pd.DataFrame, record: DatasetRecord) -> bool:
-    """Ignored pixels of label maps: whether there may be any, declared ones, or the background where a class is unknown."""
-    return bool(record.ignore) or bool((rows[[f"pixels_{code}" for code in record.codes]] < 0).any(axis=None))
-
-
-def _files_facts(rows: pd.DataFrame, record: DatasetRecord) -> dict[str, Any]:
-    classes = [
-        {"code": known.code, "name": known.name, "kind": known.kind, "label": at, "rgb": list(known.rgb)}
-        for at, known in enumerate(record.classes, start=1)
-    ]
-    facts = {"task": record.task, "classes": classes, "priority": list(record.order)}
-    if record.task == "multiclass":
-        return facts | ({"ignored": {"label": IGNORED}} if _ignores(rows, record) else {})
-    return facts | ({"ignored": {"folder": "ignore"}} if record.ignore else {})
-
-
-def _nnunet_writer(partial: Path, rows: pd.DataFrame, record: DatasetRecord) -> Writer:
-    for name in ("imagesTr", "labelsTr"):
-        (partial / name).mkdir()
-    if (rows["split"] == "test").any():
-        for name in ("imagesTs", "labelsTs"):
-            (partial / name).mkdir()
-
-    def write(patch: _Patch, labels: NDArray[np.uint8]) -> None:
-        end = "Ts" if patch.split == "test" else "Tr"
-        for number, channel in enumerate(patch.pixels):
-            _write_png(partial / f"images{end}" / f"{patch.name}_{number:04}.png", channel)
-        known = np.where(patch.not_sure(labels), np.uint8(len(record.codes) + 1), labels)
-        _write_png(partial / f"labels{end}" / f"{patch.name}.png", known)
-
-    return write
-
-
-def _nnunet_facts(rows: pd.DataFrame, record: DatasetRecord, *, name: str) -> dict[str, Any]:
-    labels = {code: at for at, code in enumerate((BACKGROUND, *record.codes))}
-    return {
-        "channel_names": {str(number): channel for number, channel in enumerate("RGB")},
-        "labels": labels | ({"ignore": len(labels)} if _ignores(rows, record) else {}),
-        "numTraining": int((rows["split"] != "test").sum()),
-        "file_ending": ".png",
-        "overwrite_image_reader_writer": "NaturalImage2DIO",
-        "name": name,
-    }
-
-
-def _splits(rows: pd.DataFrame) -> list[dict[str, Sequence[str]]]:
-    """Our folds where every patch may train as well as validate, else our one split; empty where nothing validates."""
-    mine = rows[rows["split"] != "test"]
-    folds = sorted(set(mine["fold"]) - {-1})
-    if folds and (mine["strategy"] == "grid").all() and not (mine["fold"] == -1).any():
-        held = [mine["fold"] == fold for fold in folds]
-    else:
-        held = [mine["split"] == "validation"]
-    parts = [(mine.loc[~out, "name"].tolist(), mine.loc[out, "name"].tolist()) for out in held]
-    return [{"train": train, "val": validation} for train, validation in parts if train and validation]

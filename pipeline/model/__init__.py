@@ -1,5 +1,6 @@
 """Networks: architectures, losses, data augmentation, training by patches, checkpoints and ensembles.
 
+assignment    assignment of one training: inputs, settings, rows, and what it will lack
 augment       data augmentation: random changes of a patch and its target, by name
 bioimageio    export as a model of bioimage.io, checked by its validator
 card          model card: what a trained model is, read without torch
@@ -34,6 +35,7 @@ suspects      suspected label errors: regions where a network is sure of the opp
 targets       training target of a task, from the truth planes
 together      training by several processes, by Lightning
 train         training of one model, from the patch index to its folder
+trained_files  files of a trained model: weights, history, model card
 trainer       trainer: Lightning, with a checkpoint of the whole state after each epoch
 weighting     class weights of the loss: given, or from the index
 """

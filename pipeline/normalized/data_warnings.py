@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.normalized.stain.record import NO_H_AND_E, RED_INK
-from pipeline.raw.data_warnings import DataWarning, Kind, most_of, read_sheet_warnings
+from pipeline.raw.data_warnings import DataWarning, Kind, most_of
+from pipeline.raw.sheet_warnings import read_sheet_warnings
 from pipeline.stores import open_group
 
 __all__ = ["outside_warning", "read_warnings", "store_warnings"]

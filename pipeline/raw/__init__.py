@@ -4,7 +4,7 @@ annotations    polygon annotations (GeoJSON, XML of ASAP), rasterised box by box
 asap_features  ASAP features: groups and rings of the XML of CAMELYON
 bits           significant bits of 16-bit pictures
 checked        checked files: what stage raw found counts while contents are the same
-data_warnings  warnings of the data: what is seldom meant, counted, in sentences
+data_warnings  warnings of the data: their kinds, remedies and sentences
 datasets       data set adaptors: which files belong to which image
 facts          fact sheets: size, digest and class pixel counts of one image
 features       GeoJSON features: the class that each one names, the rings of its areas
@@ -12,6 +12,7 @@ formats        image readers: JPEG, PNG, TIFF and slides, any box at any level
 phantom        phantoms: synthetic images with known truth
 inspection     inspection of a folder that nobody has described
 pixels         pixels of one image, from its file or its phantom
+sheet_warnings   warnings of fact sheets: what is seldom meant, counted
 splits         patient splits, cross-validation folds, near-duplicates
 table          table of images: one row an image, with split and fold
 truth          truth masks of one image, any box on any grid

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.raw.formats.jpeg_png import FORMATS, ORIENTATION, ORIENTATION_OF_PNG, PROBLEMS, TURNS
+from pipeline.raw.formats.pillow_file import FORMATS, ORIENTATION, ORIENTATION_OF_PNG, PROBLEMS, TURNS
 from pipeline.raw.formats.suffixes import decoded_whole
 
 __all__ = ["exif_turn", "turns_of"]

@@ -187,7 +187,7 @@ def test_what_does_not_come_to_its_end_leaves_no_folder(frame, data, tmp_path, e
     if end == "stopped":
         written.close()
     else:
-        monkeypatch.setattr("pipeline.index.export._write_png", lambda *_: 1 / 0)
+        monkeypatch.setattr("pipeline.index.export_layouts._write_png", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             list(written)
     assert not [*tmp_path.iterdir()]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from pipeline.raw.data_warnings import DataWarning, sheet_warnings
+from pipeline.raw.data_warnings import DataWarning
+from pipeline.raw.sheet_warnings import sheet_warnings
 
 
 def sheet(image, *, rejected="", polygons=None, passed_over=None, **pixels):

@@ -17,10 +17,10 @@ from PIL import Image
 
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import PipelineError
-from pipeline.raw.data_warnings import sheet_warnings
 from pipeline.raw.datasets.left_over import left_over
 from pipeline.raw.datasets.listing import list_images
 from pipeline.raw.facts import fact_sheet
+from pipeline.raw.sheet_warnings import sheet_warnings
 
 pytestmark = pytest.mark.slow
 

@@ -2,14 +2,16 @@
 
 decoded_size      decoded size of a unit, from headers, and its limit
 jpeg_file         check of all scans of a JPEG file
-jpeg_png          JPEG and PNG decoding, whole; masks and label images in them
+jpeg_png          JPEG and PNG decoding, whole
 jpeg_progressive  check of the scans of a progressive JPEG
 jpeg_scan         check of the Huffman-coded scans of a JPEG
 light             light of stored samples: inversion, significant bits, transparency
 mask_colours      colours of a mask file: one beside black
+mask_values       values of masks and label images in JPEG, PNG and the like
 ome_zarr          OME-Zarr reader: pyramids in folders, chunk by chunk
 openslide         slide reader on OpenSlide, for formats that are no plain TIFF
 piece_cache       cache of decoded tiles and strips
+pillow_file       opening of picture files with Pillow
 pixel_size        pixel size of a file, where it can be
 reader            image and mask reader that fits a file
 reading           reading options of a file

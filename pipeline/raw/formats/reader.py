@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from pipeline.config.raw import LARGEST_DECODE
 from pipeline.geometry import Box
 from pipeline.raw.formats.jpeg_file import jpeg_remarks
-from pipeline.raw.formats.jpeg_png import decode_picture, decode_values, picture_size
+from pipeline.raw.formats.jpeg_png import decode_picture, picture_size
 from pipeline.raw.formats.light import AS_STORED, Light, Showing
+from pipeline.raw.formats.mask_values import decode_values
 from pipeline.raw.formats.ome_zarr import ome_zarr_size, open_ome_zarr
 from pipeline.raw.formats.openslide import is_slide, open_slide, slide_size
 from pipeline.raw.formats.reading import READING, Reading

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
 from pipeline.raw.formats.decoded_size import check_unit
-from pipeline.raw.formats.jpeg_png import one_value
 from pipeline.raw.formats.jpeg_scan import extra_remarks
 from pipeline.raw.formats.light import AS_STORED, EXTRA_SAMPLES, Alpha, Light, Showing
+from pipeline.raw.formats.mask_values import one_value
 from pipeline.raw.formats.piece_cache import PieceCache
 from pipeline.raw.formats.pixel_size import PixelSize, tiff_pixel_size
 from pipeline.raw.formats.reading import READING, Reading

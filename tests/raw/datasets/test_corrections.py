@@ -10,11 +10,11 @@ from PIL import Image
 from pipeline.config.manifest import DatasetRecord
 from pipeline.config.raw import RawConfig
 from pipeline.errors import ManifestError, MissingDataError
-from pipeline.raw.data_warnings import sheet_warnings
 from pipeline.raw.datasets.entry import entry_from_files
 from pipeline.raw.datasets.left_over import left_over
 from pipeline.raw.datasets.listing import list_images
 from pipeline.raw.facts import fact_sheet
+from pipeline.raw.sheet_warnings import sheet_warnings
 from pipeline.raw.table import images_table
 
 SIZE = (30, 40)

@@ -14,7 +14,8 @@ from pipeline.geometry import Box
 from pipeline.raw.bits import check_bits
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.facts import fact_sheet
-from pipeline.raw.formats.jpeg_png import decode_values, one_value, picture_size
+from pipeline.raw.formats.jpeg_png import picture_size
+from pipeline.raw.formats.mask_values import decode_values, one_value
 from pipeline.raw.formats.reader import file_size
 from pipeline.raw.formats.source import to_eight_bit
 from pipeline.raw.pixels import open_image

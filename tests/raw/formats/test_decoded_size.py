@@ -17,7 +17,7 @@ from pipeline.geometry import Box
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.datasets.headers import check_headers
 from pipeline.raw.facts import fact_sheet
-from pipeline.raw.formats import jpeg_png
+from pipeline.raw.formats import pillow_file
 from pipeline.raw.formats.decoded_size import Unit, stream_unit
 from pipeline.raw.formats.openslide import open_slide
 from pipeline.raw.formats.reader import file_size, open_picture, open_values
@@ -193,7 +193,7 @@ def test_a_webp_is_not_opened_by_a_library_that_would_ask_for_its_memory(tmp_pat
     assert data[12:16] == b"VP8X"
     data[24:30] = b"\xfe\x3f\x00" * 2
     path.write_bytes(data)
-    monkeypatch.setattr(jpeg_png.Image, "open", lambda *_, **__: pytest.fail("it was opened"))
+    monkeypatch.setattr(pillow_file.Image, "open", lambda *_, **__: pytest.fail("it was opened"))
     refused(lambda: file_size(path, largest=2**28), "16383×16383")
 
 

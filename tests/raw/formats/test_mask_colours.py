@@ -7,7 +7,7 @@ from PIL import Image
 
 from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
-from pipeline.raw.formats.jpeg_png import decode_values
+from pipeline.raw.formats.mask_values import decode_values
 from pipeline.raw.formats.reader import open_values
 
 RED, GREEN, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (255, 255, 255), (0, 0, 0)
