@@ -1,7 +1,7 @@
 """Export of patches to other programs: image and mask files, or a raw data set folder of nnU-Net v2.
 
-Patches are read from the normalised stores image by image, in the order of the index. The folder is written beside its place and renamed at the end: a half-written one never passes for
-finished.
+Patches are read from the normalised stores image by image, in the order of the index. The folder is written beside its
+place and renamed at the end: a half-written one never passes for finished.
 """
 
 import json

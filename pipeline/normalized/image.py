@@ -19,7 +19,7 @@ from pipeline.config import NormalizedConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import Box
 from pipeline.normalized.blocks import work_blocks
-from pipeline.normalized.labels import ImageLabels, LabelWriter
+from pipeline.normalized.labels import ImageLabels, LabelPlanes, LabelWriter
 from pipeline.normalized.pyramid import halve, store_levels
 from pipeline.normalized.region import Region, Thumbnail, read_thumbnail
 from pipeline.normalized.truth_counts import count_truth, flags_of, vanished_regions
@@ -149,9 +149,10 @@ class _Block:
         truth = None if self.truth is None else self.truth.read(box)
         if truth is not None:
             written += write_box(self._array("truth"), truth, y0=box.y0, x0=box.x0)
-        written += self.write_labels(box, roi, truth)
-        if self.ignored is not None:
-            written += write_box(self._array("ignore"), self.ignored.read(box), y0=box.y0, x0=box.x0)
+        ignored = None if self.ignored is None else self.ignored.read(box)
+        if ignored is not None:
+            written += write_box(self._array("ignore"), ignored, y0=box.y0, x0=box.x0)
+        written += self.write_labels(box, LabelPlanes(roi, truth, ignored))
         if stains is not None:
             written += write_box(self._array("stains"), stains.read(box), y0=box.y0, x0=box.x0)
         self.files.check()  # before it counts as finished, because a later job goes on with what is
@@ -195,7 +196,7 @@ def _create(
         create_plane(group, "ignore", shape=size, dtype=np.uint8, storage=config.storage)
     if stains:
         create_plane(group, "stains", shape=(2, *size), dtype=np.float16, storage=config.storage)
-    return ImageLabels(group, job.record, shapes, config.storage, opened.scaled_pixel_um)
+    return ImageLabels(group, job.record, shapes, config.storage, opened.scaled_pixel_um, annotated, ignores)
 
 
 def write_image(
@@ -263,7 +264,7 @@ def write_image(
             ignores=ignored is not None,
             stains=content.stains is not None,
         )
-        write_labels, group = labels.writer(annotated=truth is not None), labels.group
+        write_labels, group = labels.writer(), labels.group
         block = _Block(group, len(labels.shapes), write_labels, content, masks, ignored, job.files)
         boxes = work_blocks(opened.height, opened.width, config=config)
         with FinishedBlocks(partial) as finished:

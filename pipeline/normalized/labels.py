@@ -1,6 +1,6 @@
-"""Labels of a normalised image for viewers: its truth by priority, its region of interest, and classes that overlap.
+"""Labels of a normalised image for viewers: truth by priority, region of interest, ignored areas, and classes that overlap.
 
-They show what the arrays ``truth`` and ``roi`` hold, in a form and in colours that viewers know; nothing is computed from
+They show what the arrays ``truth``, ``roi`` and ``ignore`` hold, in a form and in colours that viewers know; nothing is computed from
 them. A coarser level keeps every lesion: see `pipeline.normalized.pyramid.halve_labels`.
 """
 
@@ -24,14 +24,29 @@ from pipeline.stores import as_array, raster_of, write_box
 from pipeline.stores.labels import Label, class_labels, create_label, list_labels
 from pipeline.stores.shard_file import StoredShard
 
-__all__ = ["ImageLabels", "LabelWriter"]
+__all__ = ["ImageLabels", "LabelPlanes", "LabelWriter"]
 
-LabelWriter: TypeAlias = Callable[[Box, NDArray[np.uint8], NDArray[np.uint8] | None], list[StoredShard]]
-"""Writes a block: its box, ``roi`` ``(y, x)``, and ``truth`` ``(class, y, x)`` or None."""
-
-TRUTH, ROI = "truth", "roi"
+TRUTH, ROI, IGNORE = "truth", "roi", "ignore"
 REGION = Label(1, ROI, "region of interest", (255, 255, 255, 64))
 """Label of the region of interest: pale, because it lies over the whole image."""
+UNSURE = Label(1, IGNORE, "truth not sure", (128, 128, 128, 160))
+"""Label of ignored areas: grey, the colour of no class."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelPlanes:
+    """Planes of a block of which labels are made."""
+
+    roi: NDArray[np.uint8]
+    """``(y, x)``."""
+    truth: NDArray[np.uint8] | None = None
+    """``(class, y, x)``; None where nobody annotated."""
+    ignored: NDArray[np.uint8] | None = None
+    """``(y, x)``; None where the data set declares no values of "not sure"."""
+
+
+LabelWriter: TypeAlias = Callable[[Box, LabelPlanes], list[StoredShard]]
+"""Writes a block: its box, and its planes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,21 +83,32 @@ class ImageLabels:
     storage: Storage
     pixel_size_um: float | None
     """Side of a pixel of level 0 in micrometres."""
+    annotated: bool
+    """Whether there is truth."""
+    ignores: bool
+    """Whether there are areas of which truth is not sure."""
 
-    def writer(self, *, annotated: bool) -> LabelWriter:
-        """Writer of blocks of labels, which are created or continued; without truth where nobody annotated.
+    @property
+    def _names(self) -> list[str]:
+        return [*([TRUTH] if self.annotated else []), ROI, *([IGNORE] if self.ignores else [])]
 
-        The label ``roi`` is 1 inside, ``truth`` 1 + plane of the class that wins; 0 is background.
+    def writer(self) -> LabelWriter:
+        """Writer of blocks of labels, which are created or continued.
+
+        The labels ``roi`` and ``ignore`` are 1 inside, ``truth`` 1 + plane of the class that wins; 0 is background.
         """
-        list_labels(self.group, [*([TRUTH] if annotated else []), ROI])
+        list_labels(self.group, self._names)
         winners = precedence(self.record)
         inside = self._pyramid(ROI, [REGION], winners=(0,))
-        classes = self._pyramid(TRUTH, class_labels(self.record), winners=winners) if annotated else None
+        unsure = self._pyramid(IGNORE, [UNSURE], winners=(0,)) if self.ignores else None
+        classes = self._pyramid(TRUTH, class_labels(self.record), winners=winners) if self.annotated else None
 
-        def write(box: Box, roi: NDArray[np.uint8], truth: NDArray[np.uint8] | None) -> list[StoredShard]:
-            written = inside.write(box, roi)
-            if classes is not None and truth is not None:
-                written += classes.write(box, label_map(truth, winners=winners))
+        def write(box: Box, planes: LabelPlanes) -> list[StoredShard]:
+            written = inside.write(box, planes.roi)
+            if unsure is not None and planes.ignored is not None:
+                written += unsure.write(box, planes.ignored)
+            if classes is not None and planes.truth is not None:
+                written += classes.write(box, label_map(planes.truth, winners=winners))
             return written
 
         return write
@@ -100,7 +126,7 @@ class ImageLabels:
             Blocks at a time.
         """
         names = [f"{TRUTH}_{self.record.codes[plane]}" for plane in planes]
-        list_labels(self.group, [TRUTH, ROI, *names])
+        list_labels(self.group, [*self._names, *names])
         for name, plane in zip(names, planes, strict=True):
             pyramid = self._pyramid(name, [class_labels(self.record)[plane]], winners=(plane,))
             mask = raster_of(as_array(self.group, TRUTH), plane).map(partial(np.multiply, np.uint8(plane + 1)))

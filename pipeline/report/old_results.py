@@ -59,6 +59,8 @@ def old_results(folder: Path, named: Named) -> list[Path]:
             for path in _others(folder / stage / model, named.fusions)
         ),
         *(path for path in (folder / "index").glob("*.parquet") if path.stem not in named.samplings),
+        # The copy in the folder of the model goes with that; hidden names are passed over among the models.
+        *(path for path in (folder / "model" / ".hardest").glob("*.parquet") if path.stem not in named.models),
         *_tables(folder / "report", named),
     ]
     return sorted(found)

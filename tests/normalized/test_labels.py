@@ -73,6 +73,18 @@ def test_the_region_is_a_label_and_an_image_that_nobody_annotated_has_no_other(s
     assert listed(normalised(tmp_path, annotated=False)) == ["roi"]
 
 
+def test_areas_of_which_truth_is_not_sure_are_a_label_of_their_own_at_every_level(tmp_path):
+    path = normalised(tmp_path, unsure=True)
+    assert listed(path) == ["truth", "roi", "ignore", "truth_EX", "truth_OD"]
+    ignored = open_array(path, "ignore")[:]
+    assert ignored.sum() == 29
+    for at, found in enumerate(levels(path, "ignore")):
+        np.testing.assert_array_equal(found, covered(ignored > 0, 2**at))
+    label = open_group(path)["labels/ignore"].attrs["ome"]["image-label"]
+    assert label["properties"] == [{"label-value": 1, "code": "ignore", "name": "truth not sure"}]
+    assert "ignore" not in listed(normalised(tmp_path / "sure"))
+
+
 def test_labels_are_valid_lie_on_the_image_and_have_the_colours_of_the_classes(store):
     group = open_group(store)
     OmeImage.from_zarr(group)

@@ -10,6 +10,7 @@ from pipeline.report.old_results import Named, old_results, old_sentences, old_w
 from pipeline.stores import write_table
 
 KEPT = [
+    "model/.hardest/unet.parquet",
     "model/unet/card.json",
     "probability/unet/gaussian/a.zarr/zarr.json",
     "segmentation/unet/gaussian/lesions.parquet",
@@ -22,6 +23,7 @@ KEPT = [
 ]
 OLD = [
     "index/other.parquet",
+    "model/.hardest/older.parquet",
     "model/older",
     "probability/older",
     "probability/unet/max",

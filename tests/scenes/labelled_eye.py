@@ -14,34 +14,39 @@ from pipeline.stores.provenance import Provenance
 
 CODES = ("MA", "EX", "OD")
 SIZE = (333, 290)
+UNSURE = 128
+"""Value of masks where nobody is sure."""
 
 
-def record(**changes):
+def record(*, unsure=False, **changes):
     classes = [
         {"code": "MA", "name": "Microaneurysms", "colour": "#FF0000"},
         {"code": "EX", "name": "Exudates", "colour": "#0000FF"},
         {"code": "OD", "name": "Optic disc", "colour": "#FF00FF", "kind": "anatomy"},
     ]
     layout = {"images": "{image}.png", "masks": {code: f"{{image}}_{code}.png" for code in CODES}}
+    layout |= {"ignore": [UNSURE]} if unsure else {}
     tree = {"title": "t", "adaptor": "folder", "modality": "fundus", "task": "multiclass", "classes": classes}
     return DatasetRecord.model_validate({**tree, "folder": layout, "pixel_size_um": 2.0, **changes})
 
 
-def masks(*, overlap: bool) -> dict[str, np.ndarray]:
+def masks(*, overlap: bool, unsure: bool = False) -> dict[str, np.ndarray]:
     found = {code: np.zeros(SIZE, np.uint8) for code in CODES}
     found["MA"][[1, 37, 200, 332], [3, 101, 17, 289]] = 255  # single pixels, also at odd places and in the last corner
     found["EX"][60:90, 130:133] = 255
     found["OD"][100:180, 140:220] = 255
     if overlap:
         found["EX"][150:200, 200:204] = 255
+    if unsure:
+        found["EX"][251:280, 41] = UNSURE
     return found
 
 
 def normalised(
-    folder: Path, *, overlap=True, facts=None, annotated=True, workers=1, rows=64, shard=64, chunk=32
+    folder: Path, *, overlap=True, unsure=False, facts=None, annotated=True, workers=1, rows=64, shard=64, chunk=32
 ) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    truth = masks(overlap=overlap)
+    truth = masks(overlap=overlap, unsure=unsure)
     for code, mask in truth.items():
         Image.fromarray(mask).save(folder / f"eye_{code}.png")
     Image.fromarray(np.full((*SIZE, 3), 120, np.uint8)).save(folder / "eye.png")
@@ -51,7 +56,7 @@ def normalised(
     normalise_fundus(
         ImageEntry("eye", folder / "eye.png", paths, annotated=annotated),
         config=config,
-        job=Job(facts or record(), Provenance("normalized", {}, "c"), workers),
+        job=Job(facts or record(unsure=unsure), Provenance("normalized", {}, "c"), workers),
         output=output,
     )
     return output
