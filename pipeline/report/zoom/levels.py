@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipeline.arrays.raster import Raster
 from pipeline.geometry import strips
 
-__all__ = ["ROWS", "Halving", "Planes", "Strip", "halve_highest", "pyramid_strips"]
+__all__ = ["ROWS", "Halving", "Planes", "Strip", "halve_highest", "highest_of", "pyramid_strips"]
 
 Planes: TypeAlias = NDArray[np.uint8]
 """``(n, y, x)``."""
@@ -56,6 +56,28 @@ def halve_highest(block: Planes) -> Planes:
     half = rows[..., ::2].copy()
     np.maximum(half[..., : wide // 2], rows[..., 1::2], out=half[..., : wide // 2])
     return half
+
+
+def highest_of(block: Planes, *, times: int) -> Planes:
+    """Pyramid level of indices several levels up: what ``halve_highest`` gives when it is applied ``times`` times.
+
+    Rows are taken together first, because they lie one after the other; what is left for the columns is small.
+    """
+    side, (height, width) = 1 << times, block.shape[-2:]
+    small = np.zeros((*block.shape[:-2], -(-height // side), -(-width // side)), np.uint8)
+    if not block.any():  # as nearly all of a mask
+        return small
+    tall = height // side * side
+    rows = np.empty((*small.shape[:-1], width), np.uint8)
+    block[..., :tall, :].reshape(*block.shape[:-2], height // side, side, width).max(
+        axis=-2, out=rows[..., : tall // side, :]
+    )
+    if tall < height:
+        block[..., tall:, :].max(axis=-2, out=rows[..., -1, :])
+    for column in range(side):
+        part = rows[..., column::side]
+        np.maximum(small[..., : part.shape[-1]], part, out=small[..., : part.shape[-1]])
+    return small
 
 
 def pyramid_strips(
