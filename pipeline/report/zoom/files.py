@@ -25,7 +25,10 @@ WHOLE = 40_000_000
 SMALLEST_WHOLE = 1200
 """Longer side at which the levels of one file end."""
 TILE = ROWS
-QUALITY = 82
+FINEST = 88
+"""Quality at full size, colour not halved: an enhanced photograph comes within 3 grey levels in its field of view (benchmarks/zoom.md)."""
+QUALITY = 75
+"""Quality of its coarser levels, with colour at half the size: 12 Mpx are to take 6 MB."""
 EFFORT = 9
 """Of the compression of PNG: masks are mostly ground, so that it costs little time."""
 
@@ -47,10 +50,16 @@ class _Layer:
         """Visibility: whether there is anything but transparent ground."""
         return self.palette is None or bool(planes[self.planes].any())
 
-    def write(self, planes: Planes, folder: Path, place: str) -> str:
-        """Picture file of planes ``(n, y, x)`` of the stack; its name in the folder."""
-        own, name = planes[self.planes], f"{self.name}.{place}.{'jpg' if self.palette is None else 'png'}"
-        picture = jpeg_bytes(own) if self.palette is None else png_bytes(own[0], palette=self.palette)
+    def write(self, planes: Planes, folder: Path, place: tuple[int, ...]) -> str:
+        """Picture file of planes ``(n, y, x)`` of the stack; its name in the folder. The place begins with the level."""
+        own, named = planes[self.planes], ".".join(map(str, place))
+        name = f"{self.name}.{named}.{'jpg' if self.palette is None else 'png'}"
+        if self.palette is not None:
+            picture = png_bytes(own[0], palette=self.palette)
+        elif place[0] == 0:
+            picture = jpeg_bytes(own, quality=FINEST, halved_colour=False)
+        else:
+            picture = jpeg_bytes(own)
         (folder / name).write_bytes(picture)
         return name
 
@@ -104,7 +113,7 @@ def _write_whole(stack: Stack, folder: Path) -> list[dict[str, Any]]:
         size = {"width": planes.shape[2], "height": planes.shape[1]}
         for layer, found in zip(layers, levels, strict=True):
             if layer.seen(planes):
-                found.append({"url": layer.write(planes, folder, str(level)), **size})
+                found.append({"url": layer.write(planes, folder, (level,)), **size})
     pairs = zip(layers, levels, strict=True)
     return [{"kind": layer.kind, "class": layer.number, "levels": found} for layer, found in pairs if found]
 
@@ -119,7 +128,7 @@ def _write_tiles(stack: Stack, folder: Path) -> list[dict[str, Any]]:
             part, row = strip.planes[..., column * TILE : (column + 1) * TILE], strip.y0 // TILE
             for layer, found in zip(layers, tiles, strict=True):
                 if layer.seen(part):
-                    layer.write(part, folder, f"{strip.level}.{row}.{column}")
+                    layer.write(part, folder, (strip.level, row, column))
                     found[strip.level].append(row * columns + column)
     height, width = shapes[0]
     size = {"width": width, "height": height, "tile": TILE, "last": len(shapes) - 1}

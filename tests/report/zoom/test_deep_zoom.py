@@ -15,8 +15,8 @@ from pipeline.config import NormalizedConfig
 from pipeline.config.manifest import ClassRecord
 from pipeline.normalized.pyramid import halve, level_shapes
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.report.zoom.files import write_stack
-from pipeline.report.zoom.levels import halve_highest, pyramid_strips
+from pipeline.report.zoom.files import jpeg_bytes, write_stack
+from pipeline.report.zoom.levels import halve_highest, highest_of, pyramid_strips
 from pipeline.report.zoom.page import ImageStores, write_viewer
 from pipeline.report.zoom.stacks import BORDER, INSIDE, STEPS, Stack, mask_indices
 from pipeline.seeds import stream
@@ -38,6 +38,18 @@ def test_levels_are_those_of_the_whole_image_halved(halving, size):
     for level in found:
         assert np.array_equal(level, planes)
         planes = halving(planes)
+
+
+@pytest.mark.parametrize("times", range(5))
+@pytest.mark.parametrize("size", [(1, 1), (7, 9), (16, 48), (33, 17), (50, 3)])
+def test_several_levels_of_a_mask_at_once_are_those_one_after_the_other(size, times):
+    block = stream(times, "tests", "highest").integers(0, 40, (2, *size)).astype(np.uint8)
+    block[block > 3] = 0
+    one = block
+    for _ in range(times):
+        one = halve_highest(one)
+    np.testing.assert_array_equal(highest_of(block, times=times), one)
+    assert not highest_of(np.zeros_like(block), times=times).any()
 
 
 def test_a_mask_is_its_inside_and_its_border_whatever_the_boxes():
@@ -135,6 +147,22 @@ def test_every_control_is_one_that_a_keyboard_reaches_and_that_has_a_name(viewer
     for kind in ("truth", "prediction", "errors", "probability"):
         assert f'data-layer="{kind}"' in page
         assert re.search(f'type="range"[^>]*data-opacity="{kind}" aria-label="Opacity of', page)
+
+
+def test_a_picture_at_its_full_size_is_near_its_pixels_in_one_file_and_in_tiles(tmp_path):
+    planes = stream(0, *RNG, "noise").integers(100, 160, (3, 512, 512)).astype(np.uint8)
+    coarser = np.frombuffer(jpeg_bytes(planes), np.uint8)
+
+    def off(data: np.ndarray) -> float:
+        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR)[:, :, ::-1]
+        return float(np.abs(pixels.astype(int) - np.moveaxis(planes, 0, 2)).mean())
+
+    for whole in (planes[0].size, 0):
+        (layer,) = write_stack(Stack("normalised", Raster.of(planes), halve), tmp_path, whole=whole)
+        file = tmp_path / (layer["levels"][0]["url"] if whole else "normalised.0.0.0.jpg")
+        with Image.open(file) as picture:
+            assert [sampling[1:3] for sampling in picture.layer] == [(1, 1)] * 3, "colour is not halved"
+        assert off(np.fromfile(file, np.uint8)) < 0.7 * off(coarser)
 
 
 def test_a_photograph_of_12_mpx_with_five_classes_takes_at_most_60_files(tmp_path):
