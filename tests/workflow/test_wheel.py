@@ -6,9 +6,13 @@ import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 import yaml
 
+from pipeline.stores import open_array
+from tests.scenes.random_pyramid import stored
 from tests.workflow.project import COPIED, FUNDUS, MANIFEST, PROJECT
 
 BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
@@ -48,6 +52,28 @@ def test_the_wheel_holds_the_files_of_the_repository_byte_by_byte(wheel):
     files = {name: path.read_bytes() for name, path in SHIPPED.items() if not compiled(name)}
     assert held.keys() == files.keys()
     assert [name for name in held if held[name] != files[name]] == []
+
+
+def test_the_wheel_exports_a_map_and_nothing_of_the_checkout_is_needed(wheel, tmp_path):
+    site, work = tmp_path / "site", tmp_path / "work"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    store = stored(tmp_path, shape=(2, 70, 90))
+    work.mkdir()
+    program = "import sys, pipeline; print(pipeline.__file__); from pipeline.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program, "export", str(store), "--format", "ome-tiff"],
+        cwd=work,
+        env={"PYTHONPATH": str(site), "HOME": str(tmp_path / "home"), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith(str(site))
+    with tifffile.TiffFile(work / "a.ome.tiff") as file:
+        found = file.series[0].levels[1].asarray()
+    assert np.array_equal(found, np.rint(open_array(store, "1")[:].astype(np.float32) * 255).astype(np.uint8))
 
 
 @pytest.mark.slow
