@@ -9,6 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.config.shown import USUAL
 from pipeline.errors import ConfigurationError, MissingDataError
 from pipeline.report.measures.paired import PairedDifference, paired_differences
 from pipeline.stores.tables import read_table
@@ -43,7 +44,7 @@ def _results_of(folder: Path, *, model: str | None, fusion: str | None) -> tuple
     there = [path.name.split(".images.parquet")[0] for path in sorted((folder / "report").glob("*.images.parquet"))]
     named = [tuple(each.rsplit(".", 1)) for each in there]
     fitting = [each for each in named if each[0] == (model or each[0]) and each[1] == (fusion or each[1])]
-    preferred = [each for each in fitting if each[1] == "gaussian"] if fusion is None else fitting
+    preferred = [each for each in fitting if each[1] == USUAL] if fusion is None else fitting
     chosen = preferred or fitting
     if len(chosen) != 1:
         raise MissingDataError(
@@ -140,5 +141,5 @@ def add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     compare.add_argument("first", type=Path, metavar="A", help="folder of a data set, such as results/idrid")
     compare.add_argument("second", type=Path, metavar="B", help="the other one")
     compare.add_argument("--model", nargs="+", metavar="NAME", help="of both, or of A and of B; else the only one")
-    compare.add_argument("--fusion", choices=("none", "max", "mean", "gaussian"), help="gaussian where it is there")
+    compare.add_argument("--fusion", choices=("none", "max", "mean", "gaussian"), help=f"{USUAL} where it is there")
     compare.set_defaults(run=_compare)

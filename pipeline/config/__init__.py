@@ -22,6 +22,7 @@ reference      page of every key, from the schemas
 report         pictures and bootstrap of stage report
 run            plan of a run: merged parameters of each data set
 segmentation   thresholds and regions of stage segmentation
+shown          model and fusion that are shown first
 sources        where each parameter of a data set comes from
 stages         parameters of one data set for all stages
 validation     validation of plain values, and messages about them

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import Field, model_validator
 
 from pipeline.config.model import LossTerm, ModelSettings, Network
+from pipeline.config.shown import first_fusion
 from pipeline.config.stages import StageConfig
 from pipeline.config.validation import Tree, nearest, validate
 from pipeline.config.values import Fusion, SafeName, Strict
@@ -240,7 +241,7 @@ def _arms(
             "Unknown model.", where=f"{source}.model", found=template, expected=expected, remedy=remedy
         )
     own, fusions = _resolved(models[template], plain=plain, source=source), plain.probability.fusions
-    usual = "gaussian" if "gaussian" in fusions else fusions[0]
+    usual = first_fusion(fusions)
     for choice in (each for each in experiment.choices() if experiment.entry(each) == entry):
         fusion, names = choice.get("fusion", usual), []
         for values in _models_of(experiment, choice, values=models[template]):

@@ -11,6 +11,7 @@ from pipeline.config.probability import ProbabilityConfig
 from pipeline.config.raw import RawConfig
 from pipeline.config.report import ReportConfig
 from pipeline.config.segmentation import SegmentationConfig
+from pipeline.config.shown import first_fusion, first_model
 from pipeline.config.values import Strict
 
 __all__ = ["StageConfig"]
@@ -110,13 +111,9 @@ class StageConfig(Strict):
 
     @property
     def shown_result(self) -> tuple[str, str]:
-        """Model and fusion on the pages of single images: the first ensemble, else the first model; gaussian, else the first.
-
-        Which one scores best is not known before all are measured, and no page of an image shall wait for the others.
-        """
-        names, fusions = self.model.predictors, self.probability.fusions
-        ensembles = [name for name in names if name in self.model.ensembles]
-        return (ensembles or list(names))[0], "gaussian" if "gaussian" in fusions else fusions[0]
+        """Model and fusion that are shown first, by the rule of `pipeline.config.shown`."""
+        model = first_model(list(self.model.predictors), ensembles=self.model.ensembles)
+        return model, first_fusion(self.probability.fusions)
 
     def samplings_when_done(self, word: str) -> list[str]:
         """Samplings whose indexes are there when a stage is done: all behind ``index`` and the report, else those of models."""

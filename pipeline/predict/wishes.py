@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.raw import LARGEST_DECODE
+from pipeline.config.shown import USUAL
 from pipeline.errors import ConfigurationError
 from pipeline.predict.original_grid import Format
 
@@ -16,7 +17,7 @@ __all__ = ["DEFAULT", "Found", "Wishes"]
 class Wishes:
     """Options of a prediction."""
 
-    fusions: tuple[str, ...] = ("gaussian",)
+    fusions: tuple[str, ...] = (USUAL,)
     """Maps to write."""
     threshold: float | None = None
     """For all classes; None for the thresholds that the run fitted."""

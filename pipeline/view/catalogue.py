@@ -10,6 +10,7 @@ from typing import Any
 from pipeline import stores
 from pipeline.config.colours import COLOURS
 from pipeline.config.manifest import ClassRecord, DatasetRecord, FolderLayout
+from pipeline.config.shown import USUAL
 from pipeline.errors import MissingDataError
 from pipeline.stores.tables import read_table
 from pipeline.view.originals import Originals
@@ -74,13 +75,22 @@ class Dataset:
         return self.store("segmentation", result.model, result.fusion, f"{image_id}.zarr")
 
     def results(self) -> list[Result]:
-        """Models and fusions that have maps or masks of any image; Gaussian fusion first, which `predict` takes too."""
+        """Models and fusions that have maps or masks of any image: that of the report first, then by model and fusion."""
         found = {
             Result(path.parent.name, path.name)
             for stage in ("probability", "segmentation")
             for path in (self.folder / stage).glob("*/*/")
         }
-        return sorted(found, key=lambda each: (each.model, each.fusion != "gaussian", each.fusion))
+        reported = self._reported()
+        return sorted(found, key=lambda e: (e != reported, e.model, e.fusion != USUAL, e.fusion))
+
+    def _reported(self) -> Result | None:
+        """Result that the report shows in full, by the rule of `pipeline.config.shown`; None where there is no report yet."""
+        summary = self.folder / "report" / "summary.parquet"
+        if not summary.is_file():
+            return None
+        model, _, fusion = str(read_table(summary).iloc[0]["result"]).partition(" / ")
+        return Result(model, fusion)
 
     def results_of(self, image_id: str) -> list[Result]:
         """Those that have a map or masks of an image."""

@@ -1,6 +1,6 @@
 """HTML page of the report: its sections, tables, and the templates that they fill.
 
-choice          result that a page shows in full, chosen on validation images
+choice          result that a page shows in full, and which scored best
 experiments_page   page of experiments, with their tables
 facts           facts of a data set and its results that the sections share
 first_screen    scores beside the trivial answer, best, median and worst image

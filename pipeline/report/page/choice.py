@@ -1,4 +1,4 @@
-"""Choice of the result that a page shows in full: made on validation images alone."""
+"""Choice of the result that a page shows in full, by the rule of `pipeline.config.shown`, and the best in validation beside it."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ class Choice:
     result: Result
     reason: str
     average: str
-    """The average that it was chosen by."""
+    """The average that stands beside it."""
 
 
 def summaries_of(results: Sequence[Result]) -> dict[str, pd.DataFrame]:
@@ -38,28 +38,46 @@ def validated_alike(results: Sequence[Result]) -> bool:
     return len(held - {frozenset()}) <= 1
 
 
-def choose(results: Sequence[Result], summaries: Mapping[str, pd.DataFrame], *, alike: bool = True) -> Choice | None:
-    """Best result, of the highest validation Dice; where nothing was validated, the first one.
+def choose(
+    results: Sequence[Result], summaries: Mapping[str, pd.DataFrame], *, shown: tuple[str, str], alike: bool = True
+) -> Choice | None:
+    """Result to show in full, and a sentence on it and on the one that scored best in validation; None without results.
 
-    Where results were not validated ``alike``, the reason says that their scores do not rank them.
+    Parameters
+    ----------
+    results
+        Every model and fusion.
+    summaries
+        Name of a result → its table of classes and averages.
+    shown
+        Model and fusion that the configuration shows first.
+    alike
+        Whether all were validated on the same images; else the sentence says that their scores do not rank them.
     """
     if not results:
         return None
+    chosen = next((each for each in results if (each.model, each.fusion) == shown), results[0])
+    said = f"Shown in full: {chosen.name}, which pages of images, lesionmap view and predict show first, too."
     for average in (OVER_LESIONS, OVER_CLASSES):
-        scores = [
-            average_of(summaries[each.name], split="validation", average=average, measure="dice_pooled")
-            for each in results
-        ]
-        ranked = [score for score in scores if not math.isnan(score)]
+        scores = {each.name: _validated(summaries[each.name], average=average) for each in results}
+        ranked = {name: score for name, score in scores.items() if not math.isnan(score)}
         if ranked:
-            best = results[scores.index(max(ranked))]
-            reason = (
-                f"Shown in full: {best.name}, of the highest pooled validation Dice ({average}, {max(ranked):.3f})."
-            )
-            reason += (
-                "" if alike else " Models of different folds were validated on different images, which ranks none."
-            )
-            return Choice(best, f"{reason} Test images had no part in this choice.", average)
-    return Choice(
-        results[0], f"Shown in full: {results[0].name}, the first, because nothing could be validated.", OVER_LESIONS
-    )
+            return Choice(chosen, f"{said} {_best(ranked, chosen=chosen.name, average=average, alike=alike)}", average)
+    return Choice(chosen, f"{said} Nothing could be validated.", OVER_LESIONS)
+
+
+def _validated(summary: pd.DataFrame, *, average: str) -> float:
+    return average_of(summary, split="validation", average=average, measure="dice_pooled")
+
+
+def _best(ranked: Mapping[str, float], *, chosen: str, average: str, alike: bool) -> str:
+    if not alike:
+        return "Models of different folds were validated on different images, which ranks none."
+    best = max(ranked, key=lambda name: ranked[name])
+    own = ranked.get(chosen, math.nan)
+    if len(ranked) == 1 or own == ranked[best]:
+        return (
+            f"Its pooled validation Dice ({average}) is {ranked[best]:.3f}{', the highest' if len(ranked) > 1 else ''}."
+        )
+    other = f"has {own:.3f}" if not math.isnan(own) else "was not validated"
+    return f"The highest pooled validation Dice ({average}) is that of {best}, {ranked[best]:.3f}; {chosen} {other}."

@@ -1,4 +1,4 @@
-"""What is shown in full is chosen on validation images, and what a stage noted is passed on."""
+"""What is shown in full is what is shown first everywhere, and what a stage noted is passed on."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 import zarr
 
+from pipeline.config import StageConfig
+from pipeline.predict.wishes import Wishes
 from pipeline.report import page
 from pipeline.report.page.choice import choose, validated_alike
 from pipeline.report.page.sections.images import flags, leaks, rejections
@@ -19,6 +21,7 @@ from pipeline.report.pictures.gallery import results_to_show
 from pipeline.stores import read_table, table_metadata, write_table
 from pipeline.stores.documents import json_text
 from pipeline.stores.record import seal
+from pipeline.view.catalogue import Dataset
 
 
 def result(model):
@@ -46,13 +49,32 @@ def test_each_template_of_a_section_belongs_to_one_row_of_the_table():
     )
 
 
-def test_the_best_on_validation_is_shown_even_where_another_is_better_on_test():
+def test_what_the_configuration_shows_first_is_shown_and_the_best_on_validation_is_named():
     results = [result("good_on_test"), result("good_on_validation")]
     tables = {
         "good_on_test / none": summary(validation=0.4, test=0.9),
         "good_on_validation / none": summary(validation=0.5, test=0.1),
     }
-    assert choose(results, tables).result.model == "good_on_validation"
+    first = choose(results, tables, shown=("good_on_test", "none"))
+    assert first.result.model == "good_on_test"
+    assert "is that of good_on_validation / none, 0.500; good_on_test / none has 0.400" in first.reason
+    best = choose(results, tables, shown=("good_on_validation", "none"))
+    assert best.result.model == "good_on_validation"
+    assert "0.500, the highest" in best.reason
+
+
+def test_one_rule_says_what_is_shown_first_in_pages_of_images_view_and_predict(tmp_path):
+    """Whatever is best, or comes first in the alphabet."""
+    stages = StageConfig.model_validate({"probability": {"fusions": ["max", "gaussian"]}})
+    assert stages.shown_result == ("unet", "gaussian")
+    assert Wishes().fusions == (stages.shown_result[1],)
+    for name in ("a/max", "unet/gaussian", "unet/max"):
+        (tmp_path / "probability" / name).mkdir(parents=True)
+    (tmp_path / "report").mkdir()
+    dataset = Dataset("eyes", tmp_path, tmp_path)
+    assert [each.name for each in dataset.results()] == ["a/max", "unet/gaussian", "unet/max"]
+    write_table(pd.DataFrame({"result": ["unet / max"]}), tmp_path / "report" / "summary.parquet", provenance={})
+    assert [each.name for each in dataset.results()] == ["unet/max", "a/max", "unet/gaussian"]
 
 
 def test_scores_on_different_images_rank_nothing_and_the_page_says_so(tmp_path):
@@ -63,8 +85,8 @@ def test_scores_on_different_images_rank_nothing_and_the_page_says_so(tmp_path):
     assert not validated_alike(results)
     assert validated_alike(results[:1])
     tables = {each.name: summary(validation=value, test=0.5) for each, value in zip(results, (0.4, 0.6), strict=True)}
-    assert "ranks none" in choose(results, tables, alike=False).reason
-    assert "ranks none" not in choose(results, tables).reason
+    assert "ranks none" in choose(results, tables, shown=("a", "none"), alike=False).reason
+    assert "ranks none" not in choose(results, tables, shown=("a", "none")).reason
 
 
 @pytest.mark.parametrize(
@@ -91,18 +113,18 @@ def test_images_that_a_model_of_a_fold_learned_from_are_not_shown_as_validation(
 
 def test_the_mean_over_classes_decides_where_no_lesion_was_measured():
     table = {"a / none": summary(validation=0.4, test=0.4, average="mean over classes")}
-    assert choose([result("a")], table).average == "mean over classes"
+    assert choose([result("a")], table, shown=("a", "none")).average == "mean over classes"
 
 
 def test_without_validation_the_first_is_shown_and_the_page_says_so():
     tables = {f"{name} / none": summary(validation=float("nan"), test=0.5) for name in "ab"}
-    choice = choose([result("a"), result("b")], tables)
+    choice = choose([result("a"), result("b")], tables, shown=("a", "none"))
     assert choice.result.model == "a"
-    assert "nothing could be validated" in choice.reason
+    assert "Nothing could be validated" in choice.reason
 
 
 def test_without_results_nothing_is_chosen():
-    assert choose([], {}) is None
+    assert choose([], {}, shown=("a", "none")) is None
 
 
 def test_rejections_are_those_of_the_table(world):
