@@ -4,6 +4,8 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 WORKFLOW = "pipeline.workflow"
+POINTED_TO = ["README.md", "docs/*.md", "docs/*/*.md", "examples/*.yaml", "examples/manifests/*.yaml"]
+"""Pages and examples that messages point to; the site is built from them, and is not in the wheel."""
 
 
 class BuildWithWorkflow(build_py):
@@ -20,6 +22,6 @@ setup(
     package_dir={WORKFLOW: "."},
     package_data={
         "pipeline": ["py.typed", "report/page/templates/*", "report/page/viewer/*"],
-        WORKFLOW: ["Snakefile", "datasets_manifest.yaml", "stages/*", "profiles/*/*"],
+        WORKFLOW: ["Snakefile", "datasets_manifest.yaml", "stages/*", "profiles/*/*", *POINTED_TO],
     },
 )

@@ -14,6 +14,7 @@ report         metrics and the page to look at
 Beside them, from what knows nothing of the others up to what uses all:
 
 errors         errors that are raised on purpose
+project        where workflow, documentation and examples lie, and how they are called
 counts         numbers with their nouns
 words          names of the stages, splits and classes; names that can be folders
 seeds          random streams, each with an address

@@ -1,17 +1,23 @@
 """Lock of the results folder, held by the main process while jobs run; dry runs and ``--unlock`` take none.
 
-At the start of a run values of a user's are named that hold for no data set, and at its end again, with old results, which
+Reasons of jobs are shortened but for ``--verbose``. At the start of a run values of a user's are named that hold for no data set, and at its end again, with old results, which
 are in nobody's way. At its end Snakemake's marks are taken out of the stores.
 """
 
 import sys
 
+from snakemake.logging import logger
+
 from pipeline.config.sources import outdone_sentences
 from pipeline.report.old_results import old_sentences
+from pipeline.runtime.reasons import ShortReasons
 from pipeline.runtime.run_lock import RunLock
 from pipeline.runtime.store_marks import take_out_marks
 from pipeline.runtime.torn_notes import mark_torn, unnoted_sentences
 from pipeline.stores.verify import verified_results
+
+if not workflow.output_settings.verbose:
+    logger.addFilter(ShortReasons())
 
 RUN_LOCK = RunLock(Path(RUN.results))
 

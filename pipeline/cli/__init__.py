@@ -43,7 +43,10 @@ __all__ = ["main"]
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="lesionmap", description="Single things beside the workflow (snakemake).")
+    parser = argparse.ArgumentParser(
+        prog="lesionmap",
+        description="Folders of large medical images: patch data sets, models, lesion maps and a report. The workflow is `lesionmap run`.",
+    )
     parser.add_argument("--version", action="version", version=f"lesionmap {versions()['lesionmap']}")
     commands = parser.add_subparsers(dest="command", required=True)
     for add in (

@@ -1,4 +1,4 @@
-"""Arguments that several commands take: ``KEY=VALUE`` pairs and positive whole numbers; the folder of the project."""
+"""Arguments that several commands take: ``KEY=VALUE`` pairs and positive whole numbers."""
 
 import argparse
 from collections.abc import Sequence
@@ -8,13 +8,8 @@ import yaml
 
 from pipeline.config.yaml_file import read_scalar, read_value
 from pipeline.errors import ConfigurationError
-from pipeline.stores.provenance import PACKAGE
 
-__all__ = ["PROJECT", "key_values", "positive"]
-
-INSTALLED = PACKAGE / "workflow"
-PROJECT = INSTALLED if INSTALLED.is_dir() else PACKAGE.parent
-"""Folder of the Snakefile, ``stages/``, profiles and the shipped manifest: in the wheel, else the checkout."""
+__all__ = ["key_values", "positive"]
 
 
 def key_values(pairs: Sequence[str], *, option: str) -> dict[str, Any]:

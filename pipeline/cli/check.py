@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline.cli.arguments import PROJECT, key_values
+from pipeline.cli.arguments import key_values
 from pipeline.cli.check_files import check_contents
 from pipeline.cli.check_patches import check_training, few_patches, patches_of, said_of
 from pipeline.cli.check_table import describe, in_bytes
@@ -21,7 +21,9 @@ from pipeline.config.layers import merged_layers
 from pipeline.config.run import DatasetRun, RunConfig, plan_run
 from pipeline.config.sources import outdone_sentences
 from pipeline.config.yaml_file import load_yaml
+from pipeline.counts import number_of
 from pipeline.errors import PipelineError
+from pipeline.project import PROJECT
 from pipeline.raw.data_warnings import DataWarning, encoder_warnings, split_warnings
 from pipeline.raw.datasets.changed_files import NamedFile
 from pipeline.raw.datasets.entry import ImageEntry
@@ -157,7 +159,8 @@ def _check(arguments: argparse.Namespace) -> int:
             _check_dataset(console, each, found, results=Path(run.results), deep=arguments.deep)
         except PipelineError as problem:  # the other data sets are looked at all the same
             found.refused.append(problem)
-    _say(console, found, results=run.results)
+    if found.total or not found.refused:
+        _say(console, found, results=run.results)
     for refused in found.refused:
         sys.stderr.write(f"{refused}\n")
     return 1 if found.problems or found.refused or found.unseen else 0
@@ -172,12 +175,11 @@ def _say(console: Console, found: _Found, *, results: str) -> None:
     for problem in found.problems:
         console.print(escape(f"would be left out: {problem}"), style="red")
     if found.warned:
-        what = f"{found.warned} warning{'s' * (found.warned > 1)}"
-        console.print(f"{what}: what is used as it stands, but seldom meant so.", style="yellow")
-    if count := len(found.problems):
         console.print(
-            f"{count} image{'s' * (count > 1)} would be left out. To do: mend or remove the files named above."
+            f"{number_of(found.warned, 'warning')}: what is used as it stands, but seldom meant so.", style="yellow"
         )
+    if count := len(found.problems):
+        console.print(f"{number_of(count, 'image')} would be left out. To do: mend or remove the files named above.")
     elif not found.refused and not found.unseen:
         console.print("Manifest, configuration and data fit.")
 

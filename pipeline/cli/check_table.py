@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.config.run import DatasetRun
+from pipeline.counts import number_of
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.datasets.headers import picture_of
 from pipeline.raw.datasets.left_over import left_over
@@ -20,7 +21,7 @@ from pipeline.words import SPLITS
 
 __all__ = ["describe", "duration", "in_bytes"]
 
-GIGABYTE, MEGABYTE, MEBIBYTE = 1e9, 1e6, 2**20
+GIGABYTE, MEGABYTE, KILOBYTE, MEBIBYTE = 1e9, 1e6, 1e3, 2**20
 MINUTE, HOUR = 60, 3600
 UNTRIED = "as published, and never tried on the files themselves: compare the counts below with what you have"
 GPU = Path("/proc/driver/nvidia/version")
@@ -123,7 +124,7 @@ def _of_time(run: DatasetRun, pictures: Sequence[Picture], shares: Mapping[str, 
     )
     walls = {word: each.wall for word, each in found.items()}
     gpu = "; less with the GPU" if GPU.exists() else ""
-    on = f"{machine.processors} processor{'s' * (machine.processors > 1)} (-j{machine.processors}){gpu}"
+    on = f"{number_of(machine.processors, 'processor')} (-j{machine.processors}){gpu}"
     yield "time", f"about {duration(sum(walls.values()))} on {on}: {_listed(walls, duration)}"
 
 
@@ -145,11 +146,13 @@ def duration(seconds: float) -> str:
 
 
 def in_bytes(size: float) -> str:
-    """Number of bytes in megabytes, or in gigabytes from one on.
+    """Number of bytes in the unit that suits it.
 
     Examples
     --------
-    >>> in_bytes(8.4e6), in_bytes(2.5e9)
-    ('8 MB', '2.5 GB')
+    >>> in_bytes(2e5), in_bytes(8.4e6), in_bytes(2.5e9)
+    ('200 kB', '8 MB', '2.5 GB')
     """
+    if size < MEGABYTE:
+        return f"{size / KILOBYTE:.0f} kB"
     return f"{size / MEGABYTE:.0f} MB" if size < GIGABYTE else f"{size / GIGABYTE:.1f} GB"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from pipeline.errors import ConfigurationError
+from pipeline.project import extra_command
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +35,13 @@ SUFFIXES = {
     "ome-tiff": ".ome.tiff",
     "geojson": ".geojson",
 }
+ENDINGS = {
+    "torch": (".pt2",),
+    "onnx": (".onnx",),
+    "ome-tiff": (".ome.tiff", ".ome.tif"),
+    "geojson": (".geojson",),
+}
+"""Format → endings that a file may have; a folder may be named freely."""
 LOUD = ("torch.onnx", "onnxscript", "onnx_ir")
 
 EXAMPLES = """examples:
@@ -120,6 +128,15 @@ def _write(
 
 
 def _check_call(output: Path, *, form: str, licence: str | None) -> None:
+    endings = ENDINGS.get(form, ())
+    if endings and not output.name.lower().endswith(endings):
+        raise ConfigurationError(
+            "The file has another ending than its format.",
+            where="--out",
+            found=output.name,
+            expected=f"a name that ends in {' or '.join(endings)}",
+            remedy=f"Write --out {output.name.partition('.')[0]}{SUFFIXES[form]}: other programs go by the ending.",
+        )
     missing = [name for name in NEEDED[form] if not _is_installed(name)]
     if missing:
         raise ConfigurationError(
@@ -127,7 +144,7 @@ def _check_call(output: Path, *, form: str, licence: str | None) -> None:
             where=f"--format {form}",
             found=f"no {', '.join(missing)}",
             expected="the extra `export`",
-            remedy="Install it: pip install --constraint constraints.txt '.[export]'. Format torch needs nothing more.",
+            remedy=f"Install it: {extra_command('export')}. Format torch needs nothing more.",
         )
     if licence and form != "bioimageio":
         raise ConfigurationError(

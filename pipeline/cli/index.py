@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
-from pipeline.cli.arguments import PROJECT, positive
+from pipeline.cli.arguments import positive
+from pipeline.project import PROJECT
 from pipeline.stores.provenance import versions
 from pipeline.words import TRUTH_SPLITS
 

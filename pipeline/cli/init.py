@@ -8,11 +8,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline.cli.arguments import PROJECT
 from pipeline.config.manifest import load_manifest
 from pipeline.config.validation import OPEN
 from pipeline.counts import number_of
 from pipeline.errors import ConfigurationError, PipelineError
+from pipeline.project import PROJECT, document
 from pipeline.raw.datasets.files import visible_files
 from pipeline.raw.datasets.listing import found_images
 from pipeline.raw.inspection.fingerprint import Fingerprint, Lesions, fingerprint, lesions_of
@@ -39,8 +39,8 @@ MARKS = {
 }
 """Shipped data set → expression that the path of some file of its release fits, in lower case."""
 EXAMPLES_OF = {
-    "idrid": "examples/idrid_quick.yaml on two CPU cores, examples/idrid.yaml on a GPU",
-    "digestpath2019": "examples/digestpath.yaml",
+    "idrid": f"{document('examples/idrid_quick.yaml')} on two CPU cores, {document('examples/idrid.yaml')} on a GPU",
+    "digestpath2019": document("examples/digestpath.yaml"),
 }
 
 
@@ -111,7 +111,7 @@ def _say_released(console: Console, name: str, *, root: Path) -> None:
     folder = shlex.quote(f'roots={{"{name}": "{root.resolve()}"}}')
     console.print(f"This is the released layout of {name}, which needs no manifest. What will be done with it:")
     console.print(f"  lesionmap check --config datasets='[\"{name}\"]' {escape(folder)}")
-    console.print(f"Parameters to start from: {EXAMPLES_OF.get(name, 'stages/config.yaml')}")
+    console.print(f"Parameters to start from: {EXAMPLES_OF.get(name, document('stages/config.yaml'))}")
 
 
 def _lesions(root: Path, classes: Described) -> dict[str, Lesions]:

@@ -5,8 +5,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pipeline.cli.arguments import PROJECT
 from pipeline.cli.check import planned
+from pipeline.project import PROJECT
 from pipeline.raw.datasets.listing import images_of_run
 
 __all__ = ["add_run", "snakemake_call"]

@@ -8,6 +8,7 @@ from pipeline.config.depends import full_record
 from pipeline.config.experiments import Arm, arms_in
 from pipeline.config.run import DatasetRun, RunConfig
 from pipeline.errors import ConfigurationError
+from pipeline.project import document
 
 __all__ = ["arm_paths", "experiments_page"]
 
@@ -71,7 +72,7 @@ def arm_paths(pattern: str, values: Mapping[str, Any]) -> list[str]:
             where="experiments",
             found="nothing to compare",
             expected="a comparison of a data set of the run",
-            remedy="See docs/experiments.md.",
+            remedy=f"See {document('docs/experiments.md')}.",
         )
     names = (
         {"dataset": arm["dataset"], "fusion": arm["fusion"], "model": each} for arm in arms for each in arm["models"]

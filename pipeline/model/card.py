@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pipeline.config import ModelSettings
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ModelError, PipelineError, StoreError
+from pipeline.project import workflow_command
 from pipeline.stores.documents import read_json
 from pipeline.stores.provenance import file_digest
 
@@ -141,7 +142,7 @@ def read_card(folder: Path) -> Card:
             where=folder,
             found=f"no {CARD}",
             expected=f"{CARD} and {WEIGHTS}",
-            remedy="Train it: run snakemake model.",
+            remedy=f"Train it: {workflow_command('model')}.",
         ) from error
     except StoreError:
         raise

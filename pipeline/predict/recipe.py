@@ -14,6 +14,7 @@ from pipeline.errors import ConfigurationError, ModelError
 from pipeline.model.card import CARD, read_card
 from pipeline.model.ensemble import members_of
 from pipeline.normalized.stain.target import target_content
+from pipeline.project import workflow_command
 
 __all__ = ["Recipe", "recipe_of_model", "recipe_of_settings"]
 
@@ -65,7 +66,7 @@ def recipe_of_model(model: Path) -> Recipe:
             where=model / CARD,
             found=f"no {lacking}",
             expected="a card of a model that was trained by stage model",
-            remedy="Train it again: run snakemake model.",
+            remedy=f"Train it again: {workflow_command('model')}.",
         )
     return Recipe(card.record, card.normalisation, card.stain_target)
 

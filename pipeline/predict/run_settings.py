@@ -15,6 +15,7 @@ from pipeline.config.validation import validate
 from pipeline.errors import ConfigurationError
 from pipeline.model.card import measures_file, thresholds_file
 from pipeline.model.ensemble import model_files
+from pipeline.project import workflow_command
 from pipeline.stores import input_digest, open_group
 from pipeline.stores.documents import read_json
 from pipeline.stores.provenance import file_digest
@@ -65,10 +66,11 @@ class RunBeside:
         changed = [name for name, digest in fitted_on.items() if self._is_another(name, fusion, digest=digest)]
         if changed:
             log.warning(
-                "%s: the thresholds of %s were fitted on other maps than those of %s; run snakemake segmentation",
+                "%s: the thresholds of %s were fitted on other maps than those of %s; run: %s",
                 self.model.name,
                 fusion,
                 changed[0],
+                workflow_command("segmentation"),
             )
         return None if changed else path
 

@@ -9,6 +9,7 @@ are united.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,6 +30,7 @@ EXCLUDED = "-"
 """Key of what is taken out of every class; no class can have it."""
 OUTLINE, HOLE = 1, 2
 """Bits of what a pixel lies in."""
+EXPORT_AGAIN = "Export the annotations again, as GeoJSON (QuPath: File, Export objects as GeoJSON)."
 EXPECTED = "GeoJSON (a FeatureCollection) or XML of ASAP, whose areas are polygons in pixels of the finest level"
 
 
@@ -186,6 +188,12 @@ class _Content:
                 self.areas[code] += _moved(feature.areas, origin)
 
 
+def _allowed(classes: Sequence[ClassRecord]) -> str:
+    """Codes of classes, with the other names that they go by."""
+    others = {each.code: [name for name in (each.name, *each.aliases) if name != each.code] for each in classes}
+    return ", ".join(f"{code} ({', '.join(names)})" if names else code for code, names in others.items())
+
+
 def _check_correction(content: _Content, *, path: Path) -> None:
     """Refuse a correction that may be empty by a slip, or that contradicts itself."""
     if content.negative != bool(content.used):
@@ -262,16 +270,19 @@ def read_annotations(
     content = _Content({code: [] for code in (*(each.code for each in classes), EXCLUDED)})
     try:
         content.read(path.read_bytes(), codes=codes, unclassified=unclassified, origin=origin)
+    except JSONDecodeError as error:
+        raise unusable(path, f"no JSON: {error}", expected=EXPECTED, remedy=EXPORT_AGAIN) from error
     except (OSError, ValueError, RecursionError) as error:
         problem = "objects nested without end" if isinstance(error, RecursionError) else str(error)
         raise unusable(path, problem or type(error).__name__, expected=EXPECTED) from error
     taken_out, cut = content.areas.pop(EXCLUDED), content.used.pop(EXCLUDED, Counter())
+    if content.other and not content.used and not content.negative:
+        allowed = f"the classes {_allowed(classes)}, or `unclassified` in the manifest for features of no class"
+        remedy = "Name their class in the annotation program, or the class so in the manifest, or set `unclassified`."
+        found = f"no area of a class, but features of {_counted(content.other)}"
+        raise unusable(path, found, expected=allowed, remedy=remedy)
     if correction:
         _check_correction(content, path=path)
-    if content.other and not content.used and not content.negative:
-        expected = f"classes {', '.join(codes)}, or `unclassified` in the manifest for features of no class"
-        remedy = "Name their class in the annotation program, or the class so in the manifest, or set `unclassified`."
-        raise unusable(path, f"features of {_counted(content.other)} alone", expected=expected, remedy=remedy)
     polygons = [each for several in content.areas.values() for each in several]
     outside, mostly = _beyond(polygons, path=path, size=size)
     notes: dict[str, Any] = {

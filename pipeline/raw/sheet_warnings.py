@@ -118,6 +118,7 @@ def _polygons(sheets: Sequence[Sheet]) -> list[DataWarning]:
         counts = {image: each[key] for image, each in accounts.items() if each.get(key)}
         if counts:
             total = sum(sum(each.values()) for each in counts.values())
+            said = f"{said}; classes are {', '.join(sheets[0]['pixels'])}" if kind == "other_class" else said
             what = printable(", ".join(sorted({name for each in counts.values() for name in each})[:SHOWN]))
             found.append(DataWarning.of_images(kind, f"{total} {said} ({what})", list(counts), count=total))
     beyond = {image: each.get("outside", 0) + each.get("mostly_outside", 0) for image, each in accounts.items()}

@@ -12,6 +12,7 @@ named_results  named results of images: each is of the image that its name says
 peak           largest resident size of this process so far
 processes      processes of this and of other hosts; children of a killed one
 progress       windows done, rate and time left, as a bar or in the log
+reasons        reasons of jobs, shortened for the terminal
 run_lock       lock of a results folder, held by the main process of a run
 store_marks    marks of Snakemake in stores, taken out at the end of a run
 threads        ordered work on several threads, and threads of torch that sleep while they wait

@@ -12,15 +12,19 @@ from pipeline.stores import open_array, open_group, raster_of
 from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.documents import json_text
 from pipeline.stores.image_store import whole_image
+from pipeline.stores.labels import FOLDER, Label, noted_labels
 
 __all__ = ["write_truth_outlines"]
 
+TRUTH = f"{FOLDER}/truth"
 ROWS = 1024
 """Rows of a strip; they do not change the result."""
 
 
 def write_truth_outlines(store: Path, output: Path) -> dict[str, int]:
     """Outlines of the truth of an image, in pixels of the original, a feature for each 8-connected region.
+
+    Classes have their names and colours, as the outlines of segmentations have; codes where the store notes no names.
 
     They follow the pixels of the normalised image: where it was rescaled they are coarser than the truth itself.
 
@@ -49,23 +53,33 @@ def write_truth_outlines(store: Path, output: Path) -> dict[str, int]:
             expected="a normalised image of the splits train, validation or test",
             remedy="For what a model found take segmentation/{model}/{fusion}/{image}.geojson.",
         )
-    notes = whole_image(store)
-    found = {code: _features(store, at, code=code, notes=notes) for at, code in enumerate(notes["classes"])}
+    notes, labels = whole_image(store), _labels(store)
+    found = {label.code: _features(store, at, label=label, notes=notes) for at, label in enumerate(labels)}
     document = feature_collection(each for several in found.values() for each in several)
     with file_in_progress(output) as partial:
         partial.write_text(json_text(document, indent=None, allow_nan=False), encoding="utf-8")
     return {code: len(several) for code, several in found.items()}
 
 
-def _features(store: Path, at: int, *, code: str, notes: dict[str, Any]) -> list[dict[str, Any]]:
+def _labels(store: Path) -> list[Label]:
+    """Labels of the classes in their order, as the truth for viewers names them; plain ones in a store without it."""
+    group, codes, colours = open_group(store), whole_image(store)["classes"], list(COLOURS)
+    noted = {each.code: each for each in noted_labels(group[TRUTH].attrs.asdict())} if TRUTH in group else {}
+    return [
+        noted.get(code, Label(at + 1, code, code, (*rgb(colours[at % len(colours)]), 255)))
+        for at, code in enumerate(codes)
+    ]
+
+
+def _features(store: Path, at: int, *, label: Label, notes: dict[str, Any]) -> list[dict[str, Any]]:
     plane, mapping = raster_of(open_array(store, "truth"), at), notes["mapping"]
-    table, colours = component_table(plane, rows=ROWS), list(COLOURS)
+    table = component_table(plane, rows=ROWS)
     return [
         feature(
             polygons,
-            class_code=code,
-            name=code,
-            colour=rgb(colours[at % len(colours)]),
+            class_code=label.code,
+            name=label.name,
+            colour=label.rgba[:3],
             properties={"image_id": notes["image_id"], "component": number, "area_px": int(table.area[number])},
             scale_y=1 / mapping["factor_y"],
             scale_x=1 / mapping["factor_x"],

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.arrays.raster import Raster
 from pipeline.errors import StoreError, UnalignedWrite
 from pipeline.geometry import Box, aligned_boxes
+from pipeline.project import workflow_command
 from pipeline.stores.foreign import is_foreign
 from pipeline.stores.provenance import file_digest
 from pipeline.stores.record import check_records
@@ -65,7 +66,7 @@ def open_group(path: Path) -> zarr.Group:
             where=path,
             found=str(error),
             expected="a Zarr v3 group",
-            remedy="Build it: run snakemake for this stage.",
+            remedy=f"Build it: {workflow_command('STAGE')}, with the word of its stage.",
         ) from error
     return zarr.open_group(path, mode="r", zarr_format=3)
 

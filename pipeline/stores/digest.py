@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import StoreError
+from pipeline.project import workflow_command
 
 __all__ = ["DIGEST", "json_digest", "older"]
 
@@ -27,5 +28,5 @@ def older(path: Path) -> StoreError:
         where=path,
         found="no digest",
         expected="the digest of its content",
-        remedy="Run `snakemake -j8 all --forceall`: it makes everything anew.",
+        remedy=f"Run `{workflow_command('-j8 all --forceall')}`: it makes everything anew.",
     )

@@ -1,6 +1,6 @@
 """Labels for viewers: label pyramids ``(y, x)`` with names and colours, the root of a store or beside an image in ``labels/``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.stores.create import create_plane, describe_group
 from pipeline.stores.multiscales import VERSION, pyramid_axes
 
-__all__ = ["FOLDER", "Label", "class_labels", "create_label", "label_attributes", "list_labels"]
+__all__ = ["FOLDER", "Label", "class_labels", "create_label", "label_attributes", "list_labels", "noted_labels"]
 
 FOLDER = "labels"
 """Group of the labels of an image, as the format names it."""
@@ -68,6 +68,16 @@ def label_attributes(
             **({"source": {"image": image}} if image else {}),
         },
     }
+
+
+def noted_labels(attributes: Mapping[str, Any]) -> tuple[Label, ...]:
+    """Labels that the attributes of a label pyramid of this package name; none where they name none."""
+    noted = attributes.get("ome", {}).get("image-label", {})
+    colours = {each["label-value"]: tuple(each["rgba"]) for each in noted.get("colors", ())}
+    return tuple(
+        Label(each["label-value"], each["code"], each["name"], colours[each["label-value"]])
+        for each in noted.get("properties", ())
+    )
 
 
 def create_label(

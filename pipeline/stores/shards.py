@@ -24,6 +24,7 @@ from zarr.storage import LocalStore
 
 from pipeline.errors import StoreError
 from pipeline.geometry import Box
+from pipeline.project import workflow_command
 from pipeline.stores.blosc import BlockDecoder
 from pipeline.stores.flush import write_whole
 from pipeline.stores.shard_file import MISSING, StoredShard, damaged, read_chunk, read_table, shard_parts
@@ -224,7 +225,7 @@ def _apart(one: Box, other: Box) -> bool:
     return one.y1 <= other.y0 or one.y0 >= other.y1 or one.x1 <= other.x0 or one.x0 >= other.x1
 
 
-AGAIN = "It is of an older version: delete it, or run `snakemake -j8 all --forceall`, which makes everything anew."
+AGAIN = f"It is of an older version: delete it, or run `{workflow_command('-j8 all --forceall')}`, which makes everything anew."
 SHUFFLES = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}
 
 

@@ -12,6 +12,7 @@ from pipeline.config.colours import COLOURS
 from pipeline.config.manifest import ClassRecord, DatasetRecord, FolderLayout
 from pipeline.config.shown import USUAL
 from pipeline.errors import MissingDataError
+from pipeline.stores.labels import noted_labels
 from pipeline.stores.tables import read_table
 from pipeline.view.originals import Originals
 
@@ -110,16 +111,10 @@ class Dataset:
         for path in sorted((self.folder / "segmentation").glob("*/*/*.zarr")):
             store = self.store(*path.relative_to(self.folder).parts)
             if store is not None:
-                attributes: dict[str, Any] = dict(stores.open_group(store).attrs)
-                labels = attributes["ome"]["image-label"]
-                colours = {each["label-value"]: each["rgba"][:3] for each in labels["colors"]}
+                labels = noted_labels(stores.open_group(store).attrs.asdict())
                 yield tuple(
-                    ClassRecord(
-                        code=each["code"],
-                        name=each["name"],
-                        colour="#{:02X}{:02X}{:02X}".format(*colours[each["label-value"]]),
-                    )
-                    for each in labels["properties"]
+                    ClassRecord(code=each.code, name=each.name, colour="#{:02X}{:02X}{:02X}".format(*each.rgba[:3]))
+                    for each in labels
                 )
 
 

@@ -56,6 +56,15 @@ def test_check_says_what_is_there_and_what_it_needs(folder, capsys):
     assert all(word in text for word in ["time", "processor", "disk", "about", "training images"])
 
 
+def test_where_no_data_set_can_be_described_no_size_is_said(folder, capsys):
+    for path in folder.glob("*.jpg"):
+        path.unlink()
+    assert check() == 1
+    said = capsys.readouterr()
+    assert "Results go to" not in said.out
+    assert said.err
+
+
 def test_check_warns_where_the_disk_has_too_little_room(folder, capsys, monkeypatch):
     monkeypatch.setattr("pipeline.cli.check.free_bytes", lambda folder: 1000)
     assert check() == 0

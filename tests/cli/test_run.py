@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from pipeline.cli import main
-from pipeline.cli.arguments import PROJECT
 from pipeline.cli.run import snakemake_call
+from pipeline.project import PROJECT
 
 
 @pytest.fixture

@@ -207,7 +207,7 @@ def test_unknown_classes_are_all_named(tmp_path):
     path = write(
         tmp_path / "a.geojson", feature(square(0, 0, 5, 6), name="Stroma"), feature(square(0, 0, 1, 1), name="Fat")
     )
-    with pytest.raises(ImageRejected, match=r"Fat, Stroma(.|\n)*tumour"):
+    with pytest.raises(ImageRejected, match=r"Fat, Stroma(.|\n)*TU \(Tumour\)"):
         read(path, CLASSES[:1])
 
 

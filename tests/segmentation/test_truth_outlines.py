@@ -20,6 +20,10 @@ def test_outlines_read_again_give_the_truth(finished_run, tmp_path, capsys, worl
     assert main(["export", str(store), "--format", "geojson", "--out", str(path)]) == 0
     truth, mapping = np.asarray(open_array(store, "truth")[:]), image_notes(store)["mapping"]
     features = json.loads(path.read_text())["features"]
+    # One form in all files: as the outlines of a segmentation name classes.
+    kinds = {each.name: {"name": each.name, "color": list(each.rgb)} for each in run.record.classes}
+    outlined = json.loads(run.regions("tiny_3", "gaussian", ".geojson").read_text())["features"]
+    assert all(each["properties"]["classification"] in kinds.values() for each in [*features, *outlined])
     # On the grid of the store, so that rescaling does not blur the comparison.
     for ring in (ring for each in features for ring in _rings(each["geometry"])):
         for point in ring:

@@ -74,6 +74,17 @@ def test_the_command_says_what_bytes_mean_and_writes_over_nothing(tmp_path, caps
     assert main(["export", str(path), "--format", "ome-tiff"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("form", "name", "ending"),
+    [("ome-tiff", "q4.txt", ".ome.tiff"), ("geojson", "q4.json", ".geojson"), ("torch", "q4", ".pt2")],
+)
+def test_a_name_with_the_ending_of_another_format_is_refused(tmp_path, capsys, form, name, ending):
+    assert main(["export", str(tmp_path / "a"), "--format", form, "--out", str(tmp_path / name)]) == 1
+    said = capsys.readouterr().err
+    assert f"--out q4{ending}" in said
+    assert not (tmp_path / name).exists()
+
+
 def test_a_store_without_a_pyramid_is_refused(tmp_path):
     create_group(tmp_path / "a.zarr", attributes={"provenance": {}})
     with pytest.raises(StoreError):

@@ -14,6 +14,7 @@ from pipeline.index.box_sums import Boxes, box_sums, is_certain
 from pipeline.index.image import NormalizedImage
 from pipeline.index.sampling.candidate_pool import EMPTY, CandidatePool, draw_keys, in_order
 from pipeline.index.sampling.positions import around, jittered
+from pipeline.project import document
 from pipeline.seeds import stream
 from pipeline.stores import read_table
 
@@ -97,7 +98,7 @@ def _frame(path: Path) -> pd.DataFrame:
             where=path,
             found="no file",
             expected=f"a table with columns {', '.join(COLUMNS)}",
-            remedy="Write it with rule segmentation_hard_negatives (see README), or set hard_negatives.table to null.",
+            remedy=f"Write it with rule segmentation_hard_negatives (see {document('README.md')}), or set hard_negatives.table to null.",
         )
     return (
         pd.read_csv(path, dtype={"image_id": "str"})

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.errors import MissingDataError
+from pipeline.errors import ManifestError, MissingDataError
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.datasets.files import one_file_each, visible_files
 from pipeline.words import safe_id
@@ -17,6 +17,8 @@ __all__ = ["SUFFIX", "corrected_entries", "corrections_without_image"]
 
 SUFFIX = ".geojson"
 WHAT = "corrections"
+MISNAMED = (".json", ".xml", ".txt")
+"""Endings of files that are named like an image and cannot be meant for anything else."""
 
 
 def _files(folder: Path) -> dict[str, Path]:
@@ -32,6 +34,12 @@ def _files(folder: Path) -> dict[str, Path]:
         )
     paths = [folder / each for each in visible_files(folder) if each.lower().endswith(SUFFIX)]
     return one_file_each(((safe_id(path.name[: -len(SUFFIX)]), path) for path in paths), folder=folder, what=WHAT)
+
+
+def _misnamed(folder: Path) -> dict[str, Path]:
+    """Files that may be corrections by their names but for the ending, by the id that these give."""
+    paths = [folder / each for each in visible_files(folder) if each.lower().endswith(MISNAMED)]
+    return {safe_id(path.name[: -len(path.suffix)].removesuffix(SUFFIX)): path for path in paths}
 
 
 def _own(entry: ImageEntry, files: dict[str, Path], *, folder: Path) -> Path | None:
@@ -56,12 +64,21 @@ def corrected_entries(entries: Iterable[ImageEntry], *, folder: Path | None) -> 
     MissingDataError
         There is no such folder.
     ManifestError
-        An image has two files.
+        An image has two files, or one that does not end in ``.geojson``.
     """
     if folder is None:
         return list(entries)
     files, corrected = _files(folder), []
+    misnamed = _misnamed(folder)
     for entry in entries:
+        if wrong := _own(entry, misnamed, folder=folder):
+            raise ManifestError(
+                "A correction has another ending.",
+                where=folder,
+                found=wrong,
+                expected=f"{entry.image_id}{SUFFIX}",
+                remedy="Export it as GeoJSON, or name it so; what ends otherwise corrects nothing.",
+            )
         own = _own(entry, files, folder=folder)
         corrected.append(_corrected(entry, own) if own else entry)
     return corrected

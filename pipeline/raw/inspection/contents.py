@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
+from pipeline.project import document
 from pipeline.raw.datasets.left_over import POLYGONS
 from pipeline.raw.features import features
 from pipeline.raw.formats.reader import file_size, open_picture, open_values
@@ -166,7 +167,7 @@ def small_picture(path: Path) -> NDArray[np.uint8]:
                 where=path,
                 found=f"{width}×{height} pixels and no pyramid",
                 expected=f"at most {LARGEST:,} pixels, or a pyramid",
-                remedy="Describe the folder by hand: README, section Your own data.",
+                remedy=f"Describe the folder by hand: {document('README.md')}, section Your own data.",
             )
         step = max(1, round(max(height, width) / SIDE))
         pixels = np.asarray(source.read(Box.of_shape(height, width), level=level))[::step, ::step]

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pipeline.counts import number_of
 from pipeline.errors import ManifestError
+from pipeline.project import document
 from pipeline.raw.datasets.files import visible_files
 from pipeline.raw.datasets.tables import named_and_counted
 from pipeline.raw.inspection.contents import Contents, contents_of
@@ -82,7 +83,7 @@ def inspected_layout(root: Path) -> Layout:
                 f"only {_said(results)[0]}" if results else "no file with the suffix of a picture, a slide or polygons"
             ),
             expected="photographs or scans in colour, as JPEG, PNG, TIFF or slides",
-            remedy="Give the folder that holds the images; what it must look like is in README, section Your own data.",
+            remedy=f"Give the folder that holds the images; what it must look like: {document('README.md')}, section Your own data.",
         )
     images = max(pictures, key=lambda each: len(each.names))
     rest = [each for each in found if contents[each].kind in ("truth", "polygons")]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipeline.config.colours import COLOURS
 from pipeline.config.validation import OPEN
+from pipeline.project import document
 from pipeline.raw.inspection.fingerprint import Fingerprint
 from pipeline.raw.inspection.layout import Layout, Truth, patient_pattern
 
@@ -126,7 +127,7 @@ def manifest_text(name: str, layout: Layout, found: Fingerprint, *, root: Path, 
     """
     lines = [
         f"# What was found in {json.dumps(str(root), ensure_ascii=False)}. A value ??? is a question that only you can answer:",
-        "# until it is, `lesionmap check` refuses the file. Every key is explained in docs/reference.md.",
+        f"# until it is, `lesionmap check` refuses the file. Every key is explained in {document('docs/reference.md')}",
         "datasets:",
         f"  {name}:",
         *_facts(layout, found, root=root, classes=classes),

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pipeline.project import document
 from pipeline.raw.inspection.fingerprint import Fingerprint, Lesions
 
 __all__ = ["Machine", "settings_text", "this_machine"]
@@ -70,7 +71,7 @@ def settings_text(
     told = [f"#   {code}: {_told(each)}" for code, each in lesions.items()]
     return "\n".join(
         [
-            f"# Parameters for {name}: a start, with its reasons. All others and their defaults: docs/reference.md.",
+            f"# Parameters for {name}: a start, with its reasons. All others and their defaults: {document('docs/reference.md')}",
             f"# {found.images} images of {found.width}×{found.height} pixels (median); {_machine(machine)}.",
             *(["# Lesions of the files looked at, in pixels of the images:", *told] if told else []),
             f"manifest: {manifest}   # relative to the folder in which commands are called",

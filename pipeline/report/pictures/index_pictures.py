@@ -13,6 +13,7 @@ from pipeline.config.colours import COLOURS
 from pipeline.config.manifest import ClassRecord, DatasetRecord
 from pipeline.errors import StoreError
 from pipeline.index.schema import class_codes
+from pipeline.project import workflow_command
 from pipeline.report.pictures.overlays import Picture
 from pipeline.report.pictures.patch_map import box_map, side_by_side
 from pipeline.report.pictures.patch_sheet import contact_sheet, rows_to_show
@@ -55,7 +56,7 @@ class IndexPlace:
                 where=self.normalized,
                 found=f"none of {', '.join(missing[:5])}{more}",
                 expected="a folder {image}.zarr for each image",
-                remedy="Build them (snakemake normalized), or leave the index where it was written.",
+                remedy=f"Build them ({workflow_command('normalized')}), or leave the index where it was written.",
             )
         return found
 
@@ -77,7 +78,7 @@ def place_of(index: Path) -> IndexPlace:
             where=index,
             found=found,
             expected="results/{dataset}/index/{sampling}.parquet",
-            remedy="Build it (snakemake index), and name it.",
+            remedy=f"Build it ({workflow_command('index')}), and name it.",
         )
     return IndexPlace(path, folder.name, folder / "normalized", folder / "report" / "patches" / path.stem)
 

@@ -117,9 +117,13 @@ def test_an_image_is_without_lesions_where_the_file_says_so(folders, text):
     [
         (collection(), "no area of a class"),
         (collection(reviewed="yes"), "no area of a class"),
-        (collection(square("Drusen", 1, 1, 3)), "no area of a class"),
+        (collection(square("Drusen", 1, 1, 3)), "no area of a class, but features of Drusen"),
+        (collection(square("Drusen", 1, 1, 3)), "classes EX (Exudates), OD (Disc)"),
+        (collection(square("Drusen", 1, 1, 3)), "a.geojson"),
         (collection(square("EX", 1, 1, 3), reviewed="negative"), "1 features with areas, and reviewed: negative"),
-        ("{", "Expecting property name"),
+        ("{", "no JSON: Expecting property name"),
+        ("nothing", "no JSON: Expecting value"),
+        ("", "a.geojson"),
     ],
 )
 def test_a_correction_without_areas_is_not_guessed_to_be_negative(folders, text, said):
@@ -127,6 +131,21 @@ def test_a_correction_without_areas_is_not_guessed_to_be_negative(folders, text,
     found = sheets(folders)
     assert said in found["a"]["rejected"]
     assert found["b"]["rejected"] == ""
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.png.json", "a.xml", "a.geojson.txt", "b.JSON"])
+def test_a_correction_with_another_ending_is_refused_and_not_passed_over(folders, name):
+    (folders[1] / name).write_text(collection(square("EX", 1, 1, 3)))
+    with pytest.raises(ManifestError, match=rf"another ending(.|\n)*{name}(.|\n)*{name[0]}\.geojson"):
+        listed(folders)
+    (folders[1] / name).rename(folders[1] / "project.json")
+    assert [each.corrected for each in listed(folders)] == [None] * 3
+
+
+def test_a_feature_of_another_class_beside_one_that_is_known_is_warned_of_with_the_classes(folders):
+    (folders[1] / "a.geojson").write_text(collection(square("EX", 1, 1, 3), square("Drusen", 9, 9, 3)))
+    (said,) = [each.sentence for each in sheet_warnings(sheets(folders).values()) if each.kind == "other_class"]
+    assert all(part in said for part in ("Drusen", "classes are EX, OD", "images: 1 (a)"))
 
 
 def test_a_class_that_a_correction_leaves_out_is_warned_of(folders):
