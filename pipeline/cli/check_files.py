@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
+from pipeline.counts import number_of
 from pipeline.raw.datasets.changed_files import ImageInputs
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.runtime.input_files import changed_files
@@ -47,9 +48,11 @@ def check_contents(console: Console, entries: Sequence[ImageEntry], *, results: 
         f"{dataset}: contents of {len(known)} of {len(inputs)} images compared with what results were made of"
     )
     if seen:
-        console.print(f"{dataset}: {seen} files hold something else; the next run reads them again")
+        console.print(f"{dataset}: something else is in {number_of(seen, 'file')}; the next run reads them again")
     for path in silent:
         console.print(escape(f"changed, but of the recorded size and date: {path}"), style="red")
     if silent:
-        console.print(f"{dataset}: {len(silent)} files changed unseen. Touch them, and the next run reads them again.")
+        console.print(
+            f"{dataset}: {number_of(len(silent), 'file')} changed unseen. Touch them, and the next run reads them again."
+        )
     return len(silent)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.config.shown import USUAL
+from pipeline.counts import number_of
 from pipeline.errors import ConfigurationError, MissingDataError
 from pipeline.report.measures.paired import PairedDifference, paired_differences
 from pipeline.stores.tables import read_table
@@ -94,7 +95,7 @@ def _print_changes(console: Console, found: "Sequence[Change]", images: "ImagesC
     for each in found:
         table.add_row(each.stage, each.what, *(value[:LONGEST] for value in (each.first, each.second)))
     console.print(table if found else "Configuration, code and versions are the same.")
-    console.print(f"{images.same} images are the same.", highlight=False)
+    console.print(f"the same: {number_of(images.same, 'image')}.", highlight=False)
     for what, names in (
         ("only in A", images.only_first),
         ("only in B", images.only_second),

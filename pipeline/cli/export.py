@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from pipeline.cli.check import planned
+from pipeline.counts import number_of
 from pipeline.errors import ConfigurationError
 from pipeline.project import extra_command
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pipeline.config.manifest import ClassRecord
     from pipeline.model.export import Exported
 
 __all__ = ["add_export"]
@@ -59,7 +62,7 @@ def _export(arguments: argparse.Namespace) -> int:
     if form == "ome-tiff":
         return _export_map(arguments, output)
     if form == "geojson":
-        return _export_truth(arguments.model, output)
+        return _export_truth(arguments, output)
     # Torch takes seconds to import, and `check` must not wait for it.
     from pipeline.model.export import open_for_export, sample_window
 
@@ -82,23 +85,41 @@ def _export(arguments: argparse.Namespace) -> int:
 def _export_map(arguments: argparse.Namespace, output: Path) -> int:
     from pipeline.stores.ome_tiff import MEANING, write_ome_tiff
 
-    found = write_ome_tiff(arguments.model, output, values=arguments.values)
+    classes = _classes(arguments)
+    found = write_ome_tiff(arguments.model, output, values=arguments.values, classes=classes)
     channels, height, width = found["shape"]
     size = f"{found['pixel_size_um']:g} µm a pixel" if found["pixel_size_um"] else "no pixel size is known"
     console = Console(soft_wrap=True, highlight=False, markup=False)
     console.print(str(output), style="bold")
     console.print(
-        f"  {width}×{height} pixels, {channels} channels: {', '.join(found['channels'])}; {found['levels']} levels; {size}"
+        f"  {width}×{height} pixels, {number_of(channels, 'channel')}: {', '.join(found['channels'])}; {number_of(found['levels'], 'level')}; {size}"
     )
     if "probability" in arguments.model.resolve().parts[:-1]:
         console.print(f"  {MEANING[found['dtype']]}")
     return 0
 
 
-def _export_truth(store: Path, output: Path) -> int:
+def _classes(arguments: argparse.Namespace) -> "tuple[ClassRecord, ...]":
+    """Classes of the data set of a store by the configuration that was given; none without one."""
+    if not arguments.configfile and not arguments.config:
+        return ()
+    _, runs = planned(arguments)
+    folders = arguments.model.resolve().parts
+    if (found := next((run for run in runs if run.entry in folders), None)) is None:
+        raise ConfigurationError(
+            "The store is of no data set of the configuration.",
+            where="--configfile",
+            found=arguments.model,
+            expected=f"a store below a folder {' or '.join(run.entry for run in runs)}",
+            remedy="Give the configuration of its run, or leave it out: names and colours are then those of the store.",
+        )
+    return found.record.classes
+
+
+def _export_truth(arguments: argparse.Namespace, output: Path) -> int:
     from pipeline.segmentation.truth_outlines import write_truth_outlines
 
-    found = write_truth_outlines(store, output)
+    found = write_truth_outlines(arguments.model, output, classes=_classes(arguments))
     console = Console(soft_wrap=True, highlight=False, markup=False)
     console.print(str(output), style="bold")
     console.print(f"  truth in pixels of the original: {', '.join(f'{n} {code}' for code, n in found.items())}")
@@ -201,5 +222,13 @@ def add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         default="uint8",
         help="of probabilities in an OME-TIFF: bytes of 1/255 (uint8)",
     )
+    export.add_argument(
+        "--configfile",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="as for a run: its names and colours of classes for ome-tiff and geojson; those of the store without it",
+    )
+    export.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for a run")
     export.add_argument("--licence", metavar="SPDX", help="of the folder of bioimageio, such as CC-BY-4.0")
     export.set_defaults(run=_export)

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.progress import track
 
 from pipeline.cli.arguments import positive
+from pipeline.counts import number_of
 from pipeline.project import PROJECT
 from pipeline.stores.provenance import versions
 from pipeline.words import TRUTH_SPLITS
@@ -71,7 +72,9 @@ def _index_show(arguments: argparse.Namespace) -> int:
             transient=True,
         )
     )
-    console.print(f"{count} pictures, a sheet of patches and a map of each image, are in {folder}", soft_wrap=True)
+    console.print(
+        f"{number_of(count, 'picture')} in {folder}: a sheet of patches and a map of each image", soft_wrap=True
+    )
     return 0
 
 
@@ -95,7 +98,7 @@ def _index_export(arguments: argparse.Namespace) -> int:
     )
     console = Console(soft_wrap=True)
     count = sum(1 for _ in track(written, console=console, description="patches", total=len(chosen), transient=True))
-    console.print(f"{count:,} patches of {len(normalized)} images are in {arguments.to}")
+    console.print(f"{number_of(count, 'patch', 'patches')} of {number_of(len(normalized), 'image')} in {arguments.to}")
     if (arguments.to / "splits_final.json").is_file():
         console.print(
             "Copy splits_final.json to nnUNet_preprocessed/{dataset}/ after planning: nnU-Net's own splits know no patients."

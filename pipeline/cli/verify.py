@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
+from pipeline.counts import number_of
 from pipeline.errors import StoreError
 from pipeline.runtime.named_results import check_names
 from pipeline.stores.verify import faults, verified_results
@@ -30,7 +31,9 @@ def _verify(arguments: argparse.Namespace) -> int:
     for each in found:
         print(each)
     print(
-        f"{len(paths)} results, {len(found)} faults." if found else f"{len(paths)} results, all as they were written."
+        f"{number_of(len(paths), 'result')}, {number_of(len(found), 'fault')}."
+        if found
+        else f"{number_of(len(paths), 'result')}, all as written."
     )
     return 1 if found else 0
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, TypeAlias
 
+from pipeline.counts import number_of
 from pipeline.errors import printable
 from pipeline.raw.data_warnings import DataWarning, Kind, most_of
 from pipeline.raw.datasets.tables import SHOWN
@@ -13,6 +14,11 @@ from pipeline.stores import read_table
 
 __all__ = ["read_sheet_warnings", "sheet_warnings"]
 
+POLYGONS: tuple[tuple[Kind, str, str, str, str], ...] = (
+    ("no_area", "no_area", "no area,", "geometry", "geometries"),
+    ("other_class", "other", "of no class of the data set,", "feature", "features"),
+)
+"""Kind of a warning, its key in fact sheets, and its words."""
 Sheet: TypeAlias = Mapping[str, Any]
 NEARLY_ALL = 0.9
 PIXEL_SIZE = "pixel size"
@@ -57,10 +63,12 @@ def _absent_classes(sheets: Sequence[Sheet], *, splits: Mapping[str, str], sampl
         trained = [sheet for sheet in known if splits.get(str(sheet["image_id"])) == "train"]
         holding = _holding(known, code)
         if known and not holding:
-            which = f"{len(known)} of {sampled} images that were looked at" if sampled else f"{len(known)} images"
-            found.append(DataWarning("no_pixel", code, len(known), (), f"{code}: no pixel in any of the {which}"))
+            said = (
+                f"{code}: no pixel in {number_of(len(known), 'image')}{f' looked at of {sampled}' if sampled else ''}"
+            )
+            found.append(DataWarning("no_pixel", code, len(known), (), said))
         elif trained and not _holding(trained, code):
-            said = f"no pixel in any of the {len(trained)} training images, but in others"
+            said = f"no pixel in {number_of(len(trained), 'training image')}, but in others"
             found.append(DataWarning.of_images("not_trained", said, holding, code=code))
     return found
 
@@ -109,21 +117,18 @@ def _emptied(sheets: Sequence[Sheet]) -> list[DataWarning]:
 
 def _polygons(sheets: Sequence[Sheet]) -> list[DataWarning]:
     accounts = {str(sheet["image_id"]): sheet.get("polygons") or {} for sheet in sheets}
-    kinds: tuple[tuple[Kind, str, str], ...] = (
-        ("no_area", "no_area", "geometries are no area and were passed over"),
-        ("other_class", "other", "features are of no class of the data set and were passed over"),
-    )
-    found = []
-    for kind, key, said in kinds:
+    found: list[DataWarning] = []
+    for kind, key, text, noun, nouns in POLYGONS:
         counts = {image: each[key] for image, each in accounts.items() if each.get(key)}
         if counts:
             total = sum(sum(each.values()) for each in counts.values())
-            said = f"{said}; classes are {', '.join(sheets[0]['pixels'])}" if kind == "other_class" else said
             what = printable(", ".join(sorted({name for each in counts.values() for name in each})[:SHOWN]))
-            found.append(DataWarning.of_images(kind, f"{total} {said} ({what})", list(counts), count=total))
+            said = f"{text} passed over: {number_of(total, noun, nouns)} ({what})"
+            said += f"; classes are {', '.join(sheets[0]['pixels'])}" if kind == "other_class" else ""
+            found.append(DataWarning.of_images(kind, said, list(counts), count=total))
     beyond = {image: each.get("outside", 0) + each.get("mostly_outside", 0) for image, each in accounts.items()}
     if total := sum(beyond.values()):
-        said = f"{total} polygons lie outside the picture, or for the most part"
+        said = f"{number_of(total, 'polygon')} outside the picture, or for the most part"
         named = [image for image, count in beyond.items() if count]
         found.append(DataWarning.of_images("outside_picture", said, named, count=total))
     return found
@@ -144,5 +149,5 @@ def _remarks(sheets: Sequence[Sheet]) -> list[DataWarning]:
     ]
     if not sizes:
         return found
-    said = f"{len(sizes)} pixel sizes are not used, such as {next(iter(sizes.values()))}"
+    said = f"not used: {number_of(len(sizes), 'pixel size')}, such as {next(iter(sizes.values()))}"
     return [*found, DataWarning.of_images("pixel_size", said, list(sizes))]

@@ -12,6 +12,7 @@ import pandas as pd
 
 from pipeline.arrays.metrics import Counts
 from pipeline.arrays.trivial import Region, Verdict, trivial_dice, verdict
+from pipeline.counts import number_of
 from pipeline.index.summary import patches_asked
 from pipeline.normalized.data_warnings import outside_warning, read_warnings
 from pipeline.raw.data_warnings import DataWarning, encoder_warnings, split_warnings
@@ -98,7 +99,7 @@ def sampling_warnings(notes: Mapping[str, Mapping[str, Any]]) -> list[DataWarnin
         drawn, asked = patches_asked(each)
         if 2 * drawn < asked:
             why = " ".join(each["summary"]["notes"]).rstrip(".")
-            sentence = f"sampling {name}: {drawn} of {asked} patches asked for were drawn{f'. {why}' if why else ''}"
+            sentence = f"sampling {name}: {drawn} drawn of {number_of(asked, 'patch', 'patches')} asked for{f'. {why}' if why else ''}"
             found.append(DataWarning("few_patches", None, drawn, (), sentence, serious=True))
     return found
 
@@ -106,7 +107,7 @@ def sampling_warnings(notes: Mapping[str, Mapping[str, Any]]) -> list[DataWarnin
 def left_out(images: pd.DataFrame) -> list[DataWarning]:
     """Warning of images that were left out, counted and named; none where there are none."""
     names = sorted(images.loc[images["rejected"] != "", "image_id"].astype(str))
-    said = f"{len(names)} of {len(images)} images were left out"
+    said = f"left out: {len(names)} of {number_of(len(images), 'image')}"
     return [DataWarning.of_images("left_out", said, names, serious=True)] if names else []
 
 

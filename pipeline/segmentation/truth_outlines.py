@@ -1,10 +1,12 @@
 """GeoJSON of the truth of a normalised image: outlines to look at and to correct in another program."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.arrays.components import component_table
 from pipeline.config.colours import COLOURS, rgb
+from pipeline.config.manifest import ClassRecord
 from pipeline.errors import StoreError
 from pipeline.segmentation.geojson import feature, feature_collection
 from pipeline.segmentation.polygons import trace_components
@@ -21,7 +23,7 @@ ROWS = 1024
 """Rows of a strip; they do not change the result."""
 
 
-def write_truth_outlines(store: Path, output: Path) -> dict[str, int]:
+def write_truth_outlines(store: Path, output: Path, *, classes: Sequence[ClassRecord] = ()) -> dict[str, int]:
     """Outlines of the truth of an image, in pixels of the original, a feature for each 8-connected region.
 
     Classes have their names and colours, as the outlines of segmentations have; codes where the store notes no names.
@@ -34,6 +36,8 @@ def write_truth_outlines(store: Path, output: Path) -> dict[str, int]:
         ``normalized/{image}.zarr``.
     output
         A new file.
+    classes
+        Classes with the names and colours that they shall have; without, those that the store notes.
 
     Returns
     -------
@@ -53,7 +57,7 @@ def write_truth_outlines(store: Path, output: Path) -> dict[str, int]:
             expected="a normalised image of the splits train, validation or test",
             remedy="For what a model found take segmentation/{model}/{fusion}/{image}.geojson.",
         )
-    notes, labels = whole_image(store), _labels(store)
+    notes, labels = whole_image(store), _labels(store, classes)
     found = {label.code: _features(store, at, label=label, notes=notes) for at, label in enumerate(labels)}
     document = feature_collection(each for several in found.values() for each in several)
     with file_in_progress(output) as partial:
@@ -61,10 +65,11 @@ def write_truth_outlines(store: Path, output: Path) -> dict[str, int]:
     return {code: len(several) for code, several in found.items()}
 
 
-def _labels(store: Path) -> list[Label]:
+def _labels(store: Path, classes: Sequence[ClassRecord]) -> list[Label]:
     """Labels of the classes in their order, as the truth for viewers names them; plain ones in a store without it."""
     group, codes, colours = open_group(store), whole_image(store)["classes"], list(COLOURS)
     noted = {each.code: each for each in noted_labels(group[TRUTH].attrs.asdict())} if TRUTH in group else {}
+    noted |= {each.code: Label(0, each.code, each.name, (*each.rgb, 255)) for each in classes}
     return [
         noted.get(code, Label(at + 1, code, code, (*rgb(colours[at % len(colours)]), 255)))
         for at, code in enumerate(codes)

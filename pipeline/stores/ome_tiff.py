@@ -12,6 +12,7 @@ import tifffile
 import zarr
 from numpy.typing import NDArray
 
+from pipeline.config.manifest import ClassRecord
 from pipeline.errors import StoreError
 from pipeline.geometry import aligned_boxes
 from pipeline.stores.arrays import open_array, open_group, raster_of
@@ -29,7 +30,9 @@ LARGEST_CLASSIC = 2**31
 """Bytes of pixels beyond which a file is a BigTIFF."""
 
 
-def write_ome_tiff(store: Path, output: Path, *, values: Values = "uint8") -> dict[str, Any]:
+def write_ome_tiff(
+    store: Path, output: Path, *, values: Values = "uint8", classes: Sequence[ClassRecord] = ()
+) -> dict[str, Any]:
     """OME-TIFF of a normalised image or of a probability map.
 
     Parameters
@@ -40,6 +43,8 @@ def write_ome_tiff(store: Path, output: Path, *, values: Values = "uint8") -> di
         A new file, by custom ``….ome.tiff``.
     values
         Of probabilities: bytes of 1/255, rounded, or float32, which holds them as they are. Images stay bytes.
+    classes
+        Classes with the colours that the channels of their codes shall have; without, those that the store notes.
 
     Returns
     -------
@@ -72,7 +77,7 @@ def write_ome_tiff(store: Path, output: Path, *, values: Values = "uint8") -> di
         )
     is_map = "probability" in store.resolve().parts[:-1]
     dtype = np.dtype(values if is_map else "uint8")
-    channels, um = _channels(notes), _pixel_size(scales)
+    channels, um = _channels(notes, classes), _pixel_size(scales)
     described = {"Description": MEANING[values]} if is_map else {}
     partial = output.with_name(output.name + NEW)
     with tifffile.TiffWriter(partial, bigtiff=_is_big(levels[0], dtype), ome=True) as file:
@@ -109,11 +114,11 @@ def _is_big(level: zarr.Array[Any], dtype: np.dtype[Any]) -> bool:
     return bool(np.prod(level.shape, dtype=np.int64) * dtype.itemsize > LARGEST_CLASSIC)
 
 
-def _channels(notes: dict[str, Any]) -> list[tuple[str, int]]:
+def _channels(notes: dict[str, Any], classes: Sequence[ClassRecord]) -> list[tuple[str, int]]:
     """Name and colour of each channel, the colour as OME wants it: a signed number of red, green, blue and opacity."""
-    found = []
+    found, own = [], {each.code: "{:02X}{:02X}{:02X}".format(*each.rgb) for each in classes}
     for each in notes.get("omero", {}).get("channels", []):
-        number = int(each.get("color", "FFFFFF"), 16) << 8 | 0xFF
+        number = int(own.get(str(each.get("label")), each.get("color", "FFFFFF")), 16) << 8 | 0xFF
         found.append((str(each.get("label", "")), number - 2**32 if number >= 2**31 else number))
     return found
 

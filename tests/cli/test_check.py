@@ -226,7 +226,7 @@ def test_check_warns_of_a_class_without_a_pixel_and_refuses_what_nothing_can_be_
         Image.fromarray(np.zeros((40, 60), np.uint8)).save(folder / f"{name}_EX.png")
     assert check() == 1
     said = capsys.readouterr()
-    assert "mine: warning: EX: no pixel in any of the 3 images" in said.out
+    assert "mine: warning: EX: no pixel in 3 images" in said.out
     assert "1 warning: " in said.out
     assert "mine, sampling guided: There is no lesion to draw patches for." in said.err
     mask = np.zeros((40, 60), np.uint8)
@@ -250,7 +250,7 @@ def test_check_warns_of_what_polygon_files_hold_beside_areas(folder, capsys):
         held = features if name == "b" else features[:1]
         (folder / f"{name}.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": held}))
     assert check() == 0
-    assert "1 geometries are no area and were passed over (Point); images: 1 (b)" in capsys.readouterr().out
+    assert "no area, passed over: 1 geometry (Point); images: 1 (b)" in capsys.readouterr().out
 
 
 def read_all(folder):
@@ -283,8 +283,7 @@ def test_a_deep_check_finds_what_size_and_date_do_not_show_and_names_it(folder, 
     assert "recorded size and date: " in text
     assert str(image.name) in text
     assert all(
-        words in text
-        for words in ["1 files changed unseen", "Touch", "1 files hold something else", "reads them again"]
+        words in text for words in ["1 file changed unseen", "Touch", "something else is in 1 file", "reads them again"]
     )
     assert "Manifest, configuration and data fit." not in text
     image.touch()

@@ -42,7 +42,7 @@ def test_whole_results_pass(results, capsys):
     (results / "eyes" / "normalized" / "a.zarr" / ".snakemake_timestamp").touch()
     (results / "eyes" / "zarr.json").write_text("{}")  # a viewer that looked for the group above a store
     assert main(["verify", str(results)]) == 0
-    assert "4 results, all as they were written" in capsys.readouterr().out
+    assert "4 results, all as written" in capsys.readouterr().out
 
 
 def test_a_table_without_a_byte_is_a_fault(results, capsys):

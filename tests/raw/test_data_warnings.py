@@ -21,13 +21,13 @@ def test_a_sound_data_set_warns_of_nothing():
 
 def test_a_class_without_a_pixel_is_named_with_the_number_of_images():
     sheets = [sheet("a", SE=0), sheet("b", SE=0), sheet("c", EX=-1, SE=-1), sheet("d", rejected="broken")]
-    sentence = "SE: no pixel in any of the 2 images"
+    sentence = "SE: no pixel in 2 images"
     assert sheet_warnings(sheets) == [DataWarning("no_pixel", "SE", 2, (), sentence)]
 
 
 def test_of_a_sample_it_is_said_how_many_images_were_looked_at():
     (found,) = sheet_warnings([sheet("a", SE=0), sheet("b", SE=0)], sampled=40)
-    assert found.sentence == "SE: no pixel in any of the 2 of 40 images that were looked at"
+    assert found.sentence == "SE: no pixel in 2 images looked at of 40"
 
 
 def test_a_class_that_no_training_image_has_is_named_with_the_images_that_have_it():
@@ -35,7 +35,7 @@ def test_a_class_that_no_training_image_has_is_named_with_the_images_that_have_i
     splits = {"a": "train", "b": "train", "c": "validation", "d": "test"}
     (found,) = sheet_warnings(sheets, splits=splits)
     assert (found.kind, found.code, found.count, found.names) == ("not_trained", "SE", 1, ("d",))
-    assert found.sentence == "SE: no pixel in any of the 2 training images, but in others; images: 1 (d)"
+    assert found.sentence == "SE: no pixel in 2 training images, but in others; images: 1 (d)"
     assert sheet_warnings(sheets, splits=splits | {"d": "train"}) == []
 
 

@@ -77,13 +77,13 @@ def test_fewer_than_half_of_the_patches_asked_for_are_said_with_the_reason(drawn
     notes = {"config": {"total": 240}, "summary": {"counts": {"train": {"balanced": {"GL": drawn}}}, "notes": ["Why."]}}
     found = sampling_warnings({"balanced": notes, "grid": {"config": {}, "summary": {}}})
     assert [each.kind for each in found] == ["few_patches"] * said
-    assert all(f"{drawn} of 240 patches asked for were drawn. Why" in each.advice for each in found)
+    assert all(f"{drawn} drawn of 240 patches asked for. Why" in each.advice for each in found)
 
 
 def test_images_that_were_left_out_are_counted_and_named():
     table = pd.DataFrame({"image_id": ["a", "b", "c"], "rejected": ["", "torn", ""]})
     (found,) = left_out(table)
-    assert found.sentence == "1 of 3 images were left out; images: 1 (b)"
+    assert found.sentence == "left out: 1 of 3 images; images: 1 (b)"
     assert left_out(table[table.rejected == ""]) == []
 
 

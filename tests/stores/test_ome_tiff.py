@@ -1,5 +1,8 @@
 """An OME-TIFF holds every level of a store, its channels, colours and pixel size; what it reads is what was stored."""
 
+import json
+import re
+
 import numpy as np
 import pytest
 import tifffile
@@ -72,6 +75,37 @@ def test_the_command_says_what_bytes_mean_and_writes_over_nothing(tmp_path, caps
     assert "530×700 pixels, 2 channels: C0, C1; 2 levels; no pixel size is known" in said
     assert [each.name for each in tmp_path.glob("*.tiff*")] == ["a.ome.tiff"]
     assert main(["export", str(path), "--format", "ome-tiff"]) == 1
+
+
+def test_a_colour_that_was_changed_since_is_that_of_the_file(tmp_path, monkeypatch, capsys):
+    """No value depends on it, so that the store keeps the old one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    path = stored(tmp_path / "mine")
+    classes = [{"code": code, "name": f"class {code}", "colour": "#00FF00"} for code in ("C0", "C1")]
+    record = {
+        "title": "t",
+        "adaptor": "folder",
+        "root": ".",
+        "modality": "fundus",
+        "task": "multilabel",
+        "classes": classes,
+    }
+    record["folder"] = {"images": "{image}.png"}
+    (tmp_path / "m.yaml").write_text(json.dumps({"datasets": {"mine": record}}))
+    (tmp_path / "c.yaml").write_text(json.dumps({"manifest": "m.yaml", "datasets": ["mine"]}))
+    call = ["export", "--format", "ome-tiff", "--configfile", "c.yaml", "--out"]
+    assert main([*call[:3], "--out", "old.ome.tiff", str(path)]) == 0
+    assert main([*call, "new.ome.tiff", str(path)]) == 0
+    colours = {}
+    for name in ("old", "new"):
+        with tifffile.TiffFile(tmp_path / f"{name}.ome.tiff") as file:
+            colours[name] = set(re.findall(r'Color="(-?\d+)"', file.ome_metadata))
+    assert colours["new"] == {str(0x00FF00FF)}
+    assert colours["new"] != colours["old"]
+    (tmp_path / "mine").rename(tmp_path / "other")
+    assert main([*call, "other.ome.tiff", str(tmp_path / "other" / path.name)]) == 1
+    assert "of no data set of the configuration" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_a_run_against_itself_differs_in_nothing(two, capsys):
     told = capsys.readouterr().out
     assert "Configuration, code and versions are the same." in told
     images = len(pd.read_parquet(two[0] / "raw" / "images.parquet"))
-    assert f"{images} images are the same." in told
+    assert f"the same: {images} images." in told
     assert "+0.000" in told
     assert "10 groups" in told
 

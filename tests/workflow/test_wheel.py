@@ -111,7 +111,7 @@ def test_the_wheel_runs_in_any_folder_and_writes_only_there(wheel, tmp_path):
     lesionmap("check", "--configfile", "tiny.config.yaml")
     lesionmap("run", "-j2", "index", "--configfile", "tiny.config.yaml")
     assert "guided" in lesionmap("index", "show", "results/tiny/index/guided.parquet")
-    assert "all as they were written" in lesionmap("verify", "results")
+    assert "all as written" in lesionmap("verify", "results")
     found = {
         str(path.relative_to(site)) for path in site.rglob("*") if path.is_file() and ".dist-info/" not in str(path)
     }

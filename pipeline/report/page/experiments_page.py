@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config.manifest import DatasetRecord
+from pipeline.counts import number_of
 from pipeline.report.experiments import ArmTables, experiment_tables, read_arm, write_tables
 from pipeline.report.measures.intervals import LEAST_GROUPS
 from pipeline.report.measures.summary import OVER_LESIONS
@@ -54,7 +55,7 @@ def statements(results: pd.DataFrame, *, seeds: Sequence[int], folds: int, sampl
         else f"The arms were trained for {steps[0]:,} to {steps[-1]:,} steps: what comes of more steps is in the differences."
     ]
     models = int(results["models"].max())
-    kinds = [f"{len(seeds)} seeds"] * (len(seeds) > 1) + [f"{folds} folds"] * bool(folds)
+    kinds = [number_of(len(seeds), "seed")] * (len(seeds) > 1) + [number_of(folds, "fold")] * bool(folds)
     said.append(
         f"Each arm is the mean of {models} models ({' times '.join(kinds)}); the spread is their standard deviation."
         if models > 1

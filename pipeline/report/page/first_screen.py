@@ -57,5 +57,6 @@ def first_screen(facts: Facts, contents: Mapping[str, Mapping[str, Any] | None])
         "reason": facts.choice.reason,
         "scores": _scores(facts),
         "extremes": (contents["overlays"] or {}).get("extremes", ()),
+        "extremes_legend": (contents["overlays"] or {}).get("extremes_legend", ()),
         "split": facts.split,
     }

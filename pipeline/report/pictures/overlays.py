@@ -20,6 +20,8 @@ __all__ = [
     "HEAT_MAP",
     "RGB",
     "Picture",
+    "contour",
+    "dimmed",
     "draw_classes",
     "draw_masks",
     "errors",
@@ -39,8 +41,12 @@ ERROR_COLOURS: dict[str, RGB] = {
 }
 """Told apart by colour-blind readers too, and none of them a class colour."""
 
+CONTOUR: tuple[RGB, RGB] = ((120, 255, 230), (10, 30, 40))
+"""Line of a contour and its rim."""
 HEAT_MAP = "inferno"
-_FILL, _DIMMED = 0.35, 0.45
+_FILL = 0.35
+_GROUND, _LEAST_RANGE = (14.0, 118.0), 64.0
+"""Grey levels of a ground, and the range of a picture that is stretched to them at least."""
 
 
 def outline(picture: Picture, mask: NDArray[np.bool_], *, colour: RGB, thickness: int = 1) -> Picture:
@@ -50,6 +56,12 @@ def outline(picture: Picture, mask: NDArray[np.bool_], *, colour: RGB, thickness
     drawn = picture.copy()
     drawn[(grown > 0) & ~mask] = colour
     return drawn
+
+
+def contour(picture: Picture, mask: NDArray[np.bool_], *, thickness: int) -> Picture:
+    """Contour of a region ``(h, w)`` inside of it, bright on a dark rim, so that it is seen on pictures of any colour."""
+    rim = outline(picture, ~mask, colour=CONTOUR[1], thickness=2 * thickness)
+    return outline(rim, ~mask, colour=CONTOUR[0], thickness=thickness)
 
 
 def _blend(picture: Picture, mask: NDArray[np.bool_], *, colour: RGB, share: float) -> Picture:
@@ -102,9 +114,12 @@ def draw_classes(
 
 
 def dimmed(picture: Picture) -> Picture:
-    """Picture in dark grey, as a ground for colours."""
-    grey = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY).astype(np.float32) * _DIMMED
-    return np.repeat(np.rint(grey).astype(np.uint8)[:, :, None], 3, axis=2)
+    """Picture in dark grey, as a ground for colours; stretched, so that a dark picture is no black one."""
+    grey = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    low, high = (float(each) for each in np.percentile(grey, (1, 99)))
+    share = np.clip((grey - low) / max(high - low, _LEAST_RANGE), 0, 1)
+    ground = _GROUND[0] + share * (_GROUND[1] - _GROUND[0])
+    return np.repeat(np.rint(ground).astype(np.uint8)[:, :, None], 3, axis=2)
 
 
 def errors(picture: Picture, kinds: NDArray[np.int64]) -> Picture:

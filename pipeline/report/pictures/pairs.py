@@ -27,6 +27,8 @@ from pipeline.report.pictures.store_pictures import (
 __all__ = ["Pair", "before_after", "pairs_to_show", "stained_box"]
 
 PAIR_SIDE = 640
+THIN = 200
+"""Sides of a picture to the thickness of a contour, which is seen at a third of the size, too."""
 NEAR_SIDE = 256
 """Of the place that is shown pixel for pixel: two stand side by side in half a page."""
 DARK = 0.5
@@ -99,7 +101,7 @@ def before_after(
     box = stained_box(after, roi, shape=shape, side=NEAR_SIDE) if near else Box.of_shape(*shape)
     place = None if box == Box.of_shape(*shape) else box
     original = look(place) if look else None
-    wholes = {"after": overlays.outline(after, ~roi, colour=(70, 190, 255), thickness=2)}
+    wholes = {"after": overlays.contour(after, roi, thickness=max(2, side // THIN))}
     if original is not None:
         wholes["before"] = np.asarray(resized(original.small, after.shape[:2]), np.uint8)
     places: dict[str, Picture] = {}
@@ -108,9 +110,16 @@ def before_after(
         places["after"] = store_box(store, place)
         if original is not None and original.near is not None:
             places["before"] = original.near
-    shots = _saved(wholes, folder, name=f"image.{image}", after="Normalised, roi outlined")
+    shots = _saved(wholes, folder, name=f"image.{image}", after=f"Normalised; {_region(roi)}")
     crop = _saved(places, folder, name=f"image.{image}.near", after="Normalised")
     return Pair(image, str(row["split"]), str(row["centre"]), shots, crop, place)
+
+
+def _region(roi: NDArray[np.bool_]) -> str:
+    """Words on the region of interest as it is seen in a picture."""
+    if roi.all():
+        return "the roi is the whole picture"
+    return "roi outlined" if roi.any() else "nothing is inside the roi"
 
 
 def _saved(pictures: Mapping[str, Picture], folder: Path, *, name: str, after: str) -> tuple[Shot, ...]:

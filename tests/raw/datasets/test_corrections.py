@@ -145,7 +145,7 @@ def test_a_correction_with_another_ending_is_refused_and_not_passed_over(folders
 def test_a_feature_of_another_class_beside_one_that_is_known_is_warned_of_with_the_classes(folders):
     (folders[1] / "a.geojson").write_text(collection(square("EX", 1, 1, 3), square("Drusen", 9, 9, 3)))
     (said,) = [each.sentence for each in sheet_warnings(sheets(folders).values()) if each.kind == "other_class"]
-    assert all(part in said for part in ("Drusen", "classes are EX, OD", "images: 1 (a)"))
+    assert all(part in said for part in ("Drusen", "1 feature (Drusen)", "classes are EX, OD", "images: 1 (a)"))
 
 
 def test_a_class_that_a_correction_leaves_out_is_warned_of(folders):

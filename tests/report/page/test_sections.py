@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -15,8 +16,10 @@ from pipeline.report.page.sections.images import flags, leaks, rejections
 from pipeline.report.page.sections.metrics import origin_of_thresholds
 from pipeline.report.page.sections.patches import samplings
 from pipeline.report.page.sections.table import SECTIONS
+from pipeline.report.page.sections.training import trainings
 from pipeline.report.page.stains import stained_images
 from pipeline.report.paths import Result
+from pipeline.report.pictures import figures
 from pipeline.report.pictures.gallery import results_to_show
 from pipeline.stores import read_table, table_metadata, write_table
 from pipeline.stores.documents import json_text
@@ -121,6 +124,22 @@ def test_without_validation_the_first_is_shown_and_the_page_says_so():
     choice = choose([result("a"), result("b")], tables, shown=("a", "none"))
     assert choice.result.model == "a"
     assert "Nothing could be validated" in choice.reason
+
+
+@pytest.mark.parametrize("codes", [("MA",), ("MA", "OD")])
+def test_the_mean_stands_beside_several_classes_alone(tmp_path, monkeypatch, codes):
+    """Of one class it is that class, whose curve it would hide."""
+    drawn = []
+    monkeypatch.setattr(figures, "losses", lambda *_, **__: None)
+    monkeypatch.setattr(figures, "history_scores", lambda _, curves, *__, **___: drawn.append(list(curves.values())))
+    columns = {f"{key}_{name}": [0.5] for key in ("dice", "iou") for name in codes} | {
+        "mean_dice": [0.5],
+        "mean_iou": [0.5],
+    }
+    write_table(pd.DataFrame({"epoch": [1], **columns}), tmp_path / "history.parquet", provenance={})
+    (tmp_path / "card.json").write_text(json_text({"best_epoch": 1}))
+    trainings({"unet": tmp_path}, SimpleNamespace(codes=codes), folder=tmp_path)
+    assert drawn == [[*codes, *(["mean"] if len(codes) > 1 else [])]] * 2
 
 
 def test_without_results_nothing_is_chosen():

@@ -9,7 +9,17 @@ from hypothesis import given, settings
 from pipeline.arrays.raster import Raster
 from pipeline.geometry import Box
 from pipeline.report.pictures import reduce
-from pipeline.report.pictures.overlays import ERROR_COLOURS, draw_masks, errors, heat, interesting_box, outline
+from pipeline.report.pictures.overlays import (
+    CONTOUR,
+    ERROR_COLOURS,
+    contour,
+    dimmed,
+    draw_masks,
+    errors,
+    heat,
+    interesting_box,
+    outline,
+)
 from pipeline.report.pictures.reduce import error_kinds, picture_shape, reduce_masks
 from pipeline.seeds import stream
 
@@ -94,6 +104,27 @@ def test_an_error_shows_where_as_many_pixels_are_hits():
     assert tuple(drawn[0, 1]) == ERROR_COLOURS["hit"]
     assert tuple(drawn[0, 2]) == ERROR_COLOURS["false_positive"]
     assert len(set(drawn[0, 3].tolist())) == 1
+
+
+@pytest.mark.parametrize("level", [6, 60, 200])
+def test_a_dark_picture_is_seen_under_errors_and_heat_maps(level):
+    """Its structure spans a third of the grey levels of a bright one at least, and no ground hides the colours."""
+    picture = np.full((40, 40, 3), level, np.uint8)
+    picture[:, 20:] += np.uint8(48)
+    ground = dimmed(picture).astype(int)
+    assert np.ptp(ground) > 60
+    assert ground.max() < min(max(colour) for colour in ERROR_COLOURS.values()) - 100
+
+
+@pytest.mark.parametrize("level", [0, 90, 255])
+def test_a_contour_stands_out_from_any_picture(level):
+    mask = np.zeros((40, 40), bool)
+    mask[10:30, 10:30] = True
+    drawn = contour(np.full((40, 40, 3), level, np.uint8), mask, thickness=2)
+    assert (drawn[~mask] == level).all()
+    colours = [np.array(colour) for colour in CONTOUR]
+    assert all((drawn == colour).all(axis=2).sum() > 40 for colour in colours)
+    assert max(abs(int(colour.max()) - level) for colour in colours) > 120
 
 
 def test_no_probability_leaves_the_dimmed_picture():

@@ -5,7 +5,7 @@ import numpy as np
 
 from pipeline.geometry import Box
 from pipeline.report.paths import Original
-from pipeline.report.pictures.pairs import NEAR_SIDE, before_after, stained_box
+from pipeline.report.pictures.pairs import NEAR_SIDE, _region, before_after, stained_box
 from pipeline.seeds import stream
 
 PINK, PURPLE, WHITE = (225, 160, 200), (85, 60, 140), (240, 240, 240)
@@ -43,6 +43,13 @@ def test_pen_and_dark_glass_outside_tissue_do_not_draw_the_place():
 def test_without_tissue_it_is_the_middle():
     pixels, roi = tissue(200, 240, quarter=0)
     assert stained_box(pixels, np.zeros_like(roi), shape=(2000, 2400), side=300) == Box(850, 1050, 1150, 1350)
+
+
+def test_the_caption_says_what_is_seen_of_the_region():
+    part = np.zeros((4, 4), bool)
+    part[1:3] = True
+    shown = [_region(each) for each in (part, np.ones((4, 4), bool), np.zeros((4, 4), bool))]
+    assert shown == ["roi outlined", "the roi is the whole picture", "nothing is inside the roi"]
 
 
 def test_the_original_is_asked_for_the_very_place_that_is_shown(slides, tmp_path):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline import stores
 from pipeline.config.manifest import DatasetRecord
+from pipeline.counts import number_of
 from pipeline.geometry import Box, clip_start
 from pipeline.report.measures.steps import borders_of_map
 from pipeline.report.page.choice import MEASURED_SPLITS
@@ -31,6 +32,8 @@ SIDE = 160
 ZOOM = 3
 AROUND = 32
 """Pixels along a line over which its steps are added to find where the seam is worst."""
+LEAST_TOP = 0.02
+"""Least probability that the brightest colour of a place stands for."""
 NAMES = {"none": "no overlap", "max": "maximum", "mean": "mean", "gaussian": "Gaussian"}
 HEAD = (
     Cell("Fusion", kind="text"),
@@ -49,6 +52,8 @@ class PlaceShown:
     text: str
     """What there is to see, and where."""
     shots: tuple[Shot, ...]
+    top: str
+    """Probability of the brightest colour."""
 
 
 def _pooled(rows: pd.DataFrame) -> tuple[float, float]:
@@ -148,14 +153,18 @@ def _lines(path: Path, *, fusion: str) -> tuple[tuple[int, ...], tuple[int, ...]
     return borders_of_map(store_shape(path), window=window, stride=stride, overlapping=fusion != "none")
 
 
-def _strip(maps: Mapping[str, Path], box: Box, *, store: Path, at: int, folder: Path, name: str) -> tuple[Shot, ...]:
+def _strip(
+    maps: Mapping[str, Path], box: Box, *, store: Path, at: int, folder: Path, name: str
+) -> tuple[tuple[Shot, ...], float]:
+    """Pictures of a place, and the probability that their brightest colour stands for: steps between low ones are seen, too."""
     ground = store_box(store, box)
+    read = {fusion: open_probability(path).read(box)[at].astype(np.float32) for fusion, path in maps.items()}
+    top = min(1.0, max(LEAST_TOP, *(float(each.max(initial=0)) for each in read.values())))
     shots = [save_picture(_large(ground), folder, f"{name}.image.jpg", caption="Normalised image")]
-    for fusion, path in maps.items():
-        heat = overlays.heat(ground, open_probability(path).read(box)[at].astype(np.float32))
-        drawn = _ticks(_large(heat), box, _lines(path, fusion=fusion))
+    for fusion, values in read.items():
+        drawn = _ticks(_large(overlays.heat(ground, values / top)), box, _lines(maps[fusion], fusion=fusion))
         shots.append(save_picture(drawn, folder, f"{name}.{fusion}.jpg", caption=NAMES[fusion].capitalize()))
-    return tuple(shots)
+    return tuple(shots), top
 
 
 def _where(row: Mapping[str, Any], box: Box) -> str:
@@ -181,8 +190,8 @@ class _Pictures:
 
     def _row(self, row: Mapping[str, Any], box: Box, *, name: str, text: str) -> PlaceShown:
         image, at = str(row["image_id"]), self.record.codes.index(str(row["class_code"]))
-        shots = _strip(self._maps(image), box, store=self.normalized[image], at=at, folder=self.folder, name=name)
-        return PlaceShown(f"{text}: {_where(row, box)}", shots)
+        shots, top = _strip(self._maps(image), box, store=self.normalized[image], at=at, folder=self.folder, name=name)
+        return PlaceShown(f"{text}: {_where(row, box)}", shots, number(top, digits=2))
 
     def seam(self, frame: pd.DataFrame) -> PlaceShown | None:
         row = _first(frame[frame["worst_line"] >= 0], by="worst_excess")
@@ -214,7 +223,7 @@ def borders_section(facts: Facts) -> dict[str, Any] | None:
         return None
     frame = frame[frame["split"] == split]
     count = frame["image_id"].nunique()
-    caption = f"{shown.model}, {count} {split} image{'s' if count != 1 else ''}, classes pooled"
+    caption = f"{shown.model}, {number_of(count, f'{split} image')}, classes pooled"
     pictures = _Pictures(facts.results, shown.model, facts.record, facts.inputs.normalized, facts.folder)
     places = [place for place in (pictures.seam(frame), pictures.lonely(frame)) if place]
     return {"fusions": fusions_table(frame, caption=caption), "places": places}

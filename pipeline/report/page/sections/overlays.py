@@ -10,6 +10,7 @@ import pandas as pd
 
 from pipeline import stores
 from pipeline.config.manifest import DatasetRecord
+from pipeline.counts import number_of
 from pipeline.report.page.facts import Facts
 from pipeline.report.page.sections.images import flags
 from pipeline.report.page.tables.cells import Table, chips, number
@@ -78,8 +79,9 @@ class Extreme:
     def text(self) -> str:
         """Its score, in words."""
         each = self.score
-        regions = f"{each.found} of {each.lesions} lesions found, {each.false} false"
-        return f"Dice {number(each.dice)}; {regions}"
+        return (
+            f"Dice {number(each.dice)}; {each.found} of {number_of(each.lesions, 'lesion')} found, {each.false} false"
+        )
 
 
 def _extremes(named: Mapping[str, ImageScore], shots: Sequence[gallery.Overlay]) -> list[Extreme]:
@@ -90,6 +92,13 @@ def _extremes(named: Mapping[str, ImageScore], shots: Sequence[gallery.Overlay])
             kinds = sorted(whole, key=lambda shot: ("errors" not in shot.name, "prediction" not in shot.name))
             found.append(Extreme(name, score, kinds[0], f"#overlay-{quote(score.image)}"))
     return found
+
+
+def _extremes_legend(found: Sequence[Extreme], record: DatasetRecord) -> list[tuple[str, str, str]]:
+    """Legend of the pictures of the first screen: of errors, else of the classes of a prediction."""
+    if all("errors" in each.shot.name for each in found):
+        return _legends(record)["errors"] if found else []
+    return list(chips(record.codes, record))
 
 
 def _legends(record: DatasetRecord) -> dict[str, Any]:
@@ -124,6 +133,7 @@ def overlays_section(facts: Facts) -> dict[str, Any]:
         "overlays": overlays,
         "extremes": _extremes(named, shots),
         "shown": facts.choice.result.name if facts.choice else "",
+        "extremes_legend": _extremes_legend(_extremes(named, shots), facts.record),
         "every_image": _every_image(facts, scores, linked=[found.image_id for found in shots]),
         **_legends(facts.record),
     }

@@ -59,8 +59,10 @@ def _curves(
     shots = [figures.losses(history, _only(lines, known), best=best, folder=folder, name=f"model.{name}.loss")]
     for title in ("Dice", "IoU"):
         key = title.lower()
-        scores = {f"{key}_{code}": code for code in record.codes} | {f"mean_{key}": "mean"}
-        if kept := _only(scores, known):
+        classes = _only({f"{key}_{code}": code for code in record.codes}, known)
+        # The mean of one class is that class, whose curve it would hide.
+        means = _only({f"mean_{key}": "mean"}, known) if len(classes) != 1 else {}
+        if kept := classes | means:
             heading, file = f"{title} per class", f"model.{name}.{key}"
             shots.append(
                 figures.history_scores(history, kept, record, best=best, title=heading, folder=folder, name=file)

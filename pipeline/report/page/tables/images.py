@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from pipeline.config.manifest import DatasetRecord
+from pipeline.counts import number_of
 from pipeline.report.page.tables.cells import DASH, Cell, Table, chips, counted, headings, text_cell
 from pipeline.words import SPLITS
 
@@ -43,7 +44,7 @@ def images_table(table: pd.DataFrame, record: DatasetRecord, *, pages: Mapping[s
         )
     head = [Cell(text, kind="text") for text in ("Image", "Split", "Centre", "Group")]
     head += [Cell("Size, px", hint="width × height of the original"), Cell("Classes present", kind="text")]
-    return Table(f"All {counted(len(rows))} images", tuple(head), tuple(rows))
+    return Table(number_of(len(rows), "image"), tuple(head), tuple(rows))
 
 
 def _held(part: pd.DataFrame, code: str, *, codes: Sequence[str]) -> Cell:

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config.manifest import DatasetRecord
+from pipeline.counts import number_of
 from pipeline.report.page.tables.cells import DASH, Cell, Table, chips, counted, headings, text_cell
 from pipeline.report.pictures.patch_sheet import drawn_for
 from pipeline.words import BACKGROUND, SPLITS
@@ -160,10 +161,8 @@ def missed_sentence(summary: Mapping[str, Any]) -> str:
         return ""
     untouched, total = (sum(int(found.get(key, 0)) for found in lesions) for key in ("untouched", "components"))
     if not untouched:
-        return f"; training patches touch all {counted(total)} lesions"
-    return (
-        f"; no training patch touches {counted(untouched)} of {counted(total)} lesions ({_percent(untouched / total)})"
-    )
+        return f"; training patches touch {'all ' if total > 1 else ''}{number_of(total, 'lesion')}"
+    return f"; no training patch touches {counted(untouched)} of {number_of(total, 'lesion')} ({_percent(untouched / total)})"
 
 
 def _missed(found: Mapping[str, Any]) -> Cell:
@@ -206,7 +205,7 @@ def notes_of(summary: Mapping[str, Any]) -> tuple[str, ...]:
     if "notes" in summary:
         return tuple(map(str, summary["notes"]))
     return tuple(
-        f"{each['class']}: {counted(each['drawn'])} of {counted(each['requested'])} patches drawn"
+        f"{each['class']}: {counted(each['drawn'])} of {number_of(each['requested'], 'patch', 'patches')} drawn"
         + (f", because {each['why']}." if each.get("why") else ".")
         for each in summary.get("short", ())
     )

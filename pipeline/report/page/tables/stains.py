@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from pipeline.counts import number_of
 from pipeline.report.page.stains import (
     METHODS,
     NAMES,
@@ -130,10 +131,10 @@ def stain_table(images: Sequence[Stained], target: Stains | None, *, percentile:
         marked += [len(rows)] if each.is_odd else []
         note = " · ".join(part for part in (each.split, each.centre) if part)
         rows.append(_row(each.image_id, each.stains, note=note, lab=lab, share=each.tissue_share))
-    which = f"All {counted(len(images))} images as they were before normalisation, by centre, then by id"
+    which = f"{number_of(len(images), 'image')} before normalisation, by centre, then by id"
     if len(listed) < len(images):
         which = (
-            f"{counted(len(listed))} of {counted(len(images))} images as they were before normalisation: all flagged"
+            f"{counted(len(listed))} of {number_of(len(images), 'image')} before normalisation: all flagged"
             " ones, then the first of each centre"
         )
     note = (
