@@ -16,10 +16,14 @@ from tests.scenes.random_pyramid import stored
 from tests.workflow.project import COPIED, FUNDUS, MANIFEST, PROJECT
 
 BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
+PAGES = ("docs/*.md", "docs/[!_]*/*.md", "examples/*.yaml", "examples/manifests/*.yaml")
 WORKFLOW = [
     PROJECT / "Snakefile",
     PROJECT / "datasets_manifest.yaml",
     *(path for folder in ("stages", "profiles") for path in (PROJECT / folder).rglob("*") if path.is_file()),
+    # What messages point to.
+    PROJECT / "README.md",
+    *(path for pattern in PAGES for path in PROJECT.glob(pattern)),
 ]
 SHIPPED = {
     **{f"pipeline/workflow/{path.relative_to(PROJECT)}": path for path in WORKFLOW},
@@ -37,9 +41,11 @@ def compiled(name: str) -> bool:
 def wheel(tmp_path_factory) -> Path:
     """The wheel, built in a copy, so that nothing is left in the checkout."""
     source, built = (tmp_path_factory.mktemp(name) for name in ("source", "built"))
-    for name in (*COPIED, "setup.py", "README.md", "LICENSE"):
+    for name in dict.fromkeys((*COPIED, "setup.py", "README.md", "LICENSE", "docs", "examples")):
         if (PROJECT / name).is_dir():
-            shutil.copytree(PROJECT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(
+                PROJECT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "_build", "_pictures")
+            )
         else:
             shutil.copy2(PROJECT / name, source / name)
     subprocess.run([sys.executable, "-c", BUILD, str(built)], cwd=source, check=True, capture_output=True)
