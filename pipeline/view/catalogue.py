@@ -11,7 +11,7 @@ from pipeline import stores
 from pipeline.config.colours import COLOURS
 from pipeline.config.manifest import ClassRecord, DatasetRecord, FolderLayout
 from pipeline.config.shown import USUAL
-from pipeline.errors import MissingDataError
+from pipeline.errors import MissingDataError, PipelineError
 from pipeline.stores.labels import noted_labels
 from pipeline.stores.tables import read_table
 from pipeline.view.originals import Originals
@@ -87,10 +87,11 @@ class Dataset:
 
     def _reported(self) -> Result | None:
         """Result that the report shows in full, by the rule of `pipeline.config.shown`; None where there is no report yet."""
-        summary = self.folder / "report" / "summary.parquet"
-        if not summary.is_file():
+        try:
+            table = read_table(self.folder / "report" / "summary.parquet")
+        except PipelineError:  # not made yet, or damaged: its own pages say so
             return None
-        model, _, fusion = str(read_table(summary).iloc[0]["result"]).partition(" / ")
+        model, _, fusion = str(table.iloc[0]["result"] if len(table) and "result" in table else "").partition(" / ")
         return Result(model, fusion)
 
     def results_of(self, image_id: str) -> list[Result]:

@@ -78,6 +78,8 @@ def test_one_rule_says_what_is_shown_first_in_pages_of_images_view_and_predict(t
     assert [each.name for each in dataset.results()] == ["a/max", "unet/gaussian", "unet/max"]
     write_table(pd.DataFrame({"result": ["unet / max"]}), tmp_path / "report" / "summary.parquet", provenance={})
     assert [each.name for each in dataset.results()] == ["unet/max", "a/max", "unet/gaussian"]
+    (tmp_path / "report" / "summary.parquet").write_bytes(b"damaged")
+    assert [each.name for each in dataset.results()] == ["a/max", "unet/gaussian", "unet/max"]
 
 
 def test_scores_on_different_images_rank_nothing_and_the_page_says_so(tmp_path):
