@@ -21,7 +21,7 @@ class _Key:
 def _keys(facts: Facts) -> list[_Key]:
     usable = facts.table[facts.table["rejected"] == ""]
     left_out = len(facts.table) - len(usable)
-    keys = [_Key(counted(len(usable)), f"images used, {left_out} left out")]
+    keys = [_Key(counted(len(usable)), f"{'image' if len(usable) == 1 else 'images'} used, {left_out} left out")]
     if facts.choice is None or not facts.split:
         return keys
     lesions, split, name = facts.choice.average, facts.split, facts.choice.result.name

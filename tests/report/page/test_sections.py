@@ -12,6 +12,7 @@ from pipeline.config import StageConfig
 from pipeline.predict.wishes import Wishes
 from pipeline.report import page
 from pipeline.report.page.choice import choose, validated_alike
+from pipeline.report.page.header import _keys
 from pipeline.report.page.sections.images import flags, leaks, rejections
 from pipeline.report.page.sections.metrics import origin_of_thresholds
 from pipeline.report.page.sections.patches import samplings
@@ -142,6 +143,12 @@ def test_the_mean_stands_beside_several_classes_alone(tmp_path, monkeypatch, cod
     (tmp_path / "card.json").write_text(json_text({"best_epoch": 1}))
     trainings({"unet": tmp_path}, SimpleNamespace(codes=codes), folder=tmp_path)
     assert drawn == [[*codes, *(["mean"] if len(codes) > 1 else [])]] * 2
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "image used, 0 left out"), (3, "images used, 0 left out")])
+def test_one_image_is_not_several(count, said):
+    facts = SimpleNamespace(table=pd.DataFrame({"rejected": [""] * count}), choice=None, split="")
+    assert [(each.value, each.what) for each in _keys(facts)] == [(str(count), said)]
 
 
 def test_without_results_nothing_is_chosen():
