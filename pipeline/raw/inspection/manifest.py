@@ -161,7 +161,7 @@ def _modality(found: Fingerprint) -> str:
     if found.world:
         return f"{found.world}   # fundus | histology; {found.reason}"
     return (
-        f'"{OPEN}"   # QUESTION: fundus, or histology (H&E)? {found.reason.capitalize()}. '
+        f'"{OPEN}"   # QUESTION: fundus, or histology (H&E)? {found.reason}. '
         "If they are neither: fundus, and the recipe unprocessed in the configuration, where a line says how"
     )
 

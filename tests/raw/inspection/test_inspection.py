@@ -241,6 +241,7 @@ def test_the_world_is_told_by_disc_or_colour_and_asked_where_neither_tells(tmp_p
     assert found.reason.startswith("3 of 3 pictures looked at are")
     text = manifest_text("mine", layout, found, root=tmp_path, classes=described(layout))
     assert (f'modality: "{OPEN}"   # QUESTION' in text) == (found.world is None)
+    assert found.reason in text
 
 
 def test_pictures_of_two_kinds_in_equal_parts_are_asked(tmp_path):
