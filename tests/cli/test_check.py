@@ -288,7 +288,7 @@ def test_a_deep_check_finds_what_size_and_date_do_not_show_and_names_it(folder, 
     assert "Manifest, configuration and data fit." not in text
     image.touch()
     assert check("--deep") == 0
-    assert "2 files hold something else" in capsys.readouterr().out
+    assert "something else is in 2 files" in capsys.readouterr().out
 
 
 def test_an_error_in_one_data_set_does_not_end_the_check_of_the_others(folder, capsys):

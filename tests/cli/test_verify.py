@@ -57,7 +57,7 @@ def test_a_folder_of_any_name_is_looked_through(results, tmp_path, capsys, place
     weights = tmp_path / place / "report" / "model" / "net" / "weights.pt"
     weights.write_bytes(b"\1" + weights.read_bytes()[1:])
     assert main(["verify", str(tmp_path / place)]) == 1
-    assert "4 results, 1 faults" in capsys.readouterr().out
+    assert "4 results, 1 fault." in capsys.readouterr().out
 
 
 def test_weights_without_their_card_are_a_fault(results, capsys):
@@ -89,7 +89,7 @@ def test_each_damaged_file_is_listed_with_found_expected_and_what_to_do(results,
     assert main(["verify", str(results)]) == 1
     said = capsys.readouterr().out
     assert place in said
-    assert "1 faults" in said
+    assert " 1 fault." in said
     assert all(word in said for word in ("found:", "expected:", "Delete"))
 
 
