@@ -115,6 +115,9 @@ def main() -> None:
     copies = {f"copy_{at:04}_{mapped[at % len(mapped)]}": mapped[at % len(mapped)] for at in range(given.images)}
     results = _results(root, out, run, copies)
     _copied_table(root / "raw" / "images.parquet", copies, out / "images.parquet")
+    borders = {name: out / f"{name}.borders.parquet" for name in run.config.model.predictors}
+    for path in borders.values():
+        _copied_table(root / "report" / path.name, copies, path)
     config = depends.report_page(run, {copy: entries[image].number for copy, image in copies.items()})
     job = job_of("report", config=config, code="many images", inputs={})
     shown = next(each for each in results if (each.model, each.fusion) == (model, fusion))
@@ -141,7 +144,7 @@ def main() -> None:
             models={name: root / "model" / name for name in run.config.model.predictors},
             zoom={copy: out / "zoom" / copy for copy in copies},
             hardest=next((root / "model" / ".hardest").glob(f"{model}.parquet"), None),
-            borders={path.name.split(".")[0]: path for path in (root / "report").glob("*.borders.parquet")},
+            borders=borders,
         ),
         dataset=run.entry,
         stage_config=config["stages"],
