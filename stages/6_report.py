@@ -141,7 +141,7 @@ def report_page(smk: Any) -> None:
             stains={Path(path).name.removesuffix(".stain.json"): Path(path) for path in smk.input.stains},
             target=next(map(Path, smk.input.target), None),
             zoom={Path(path).name: Path(path) for path in smk.input.zoom},
-            hardest=Path(smk.input.hardest[0]),
+            hardest=next(map(Path, smk.input.hardest), None),
             borders={Path(path).name.removesuffix(".borders.parquet"): Path(path) for path in smk.input.borders},
         ),
         dataset=config["dataset"],

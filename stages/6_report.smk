@@ -75,9 +75,10 @@ rule report_borders:
 
 
 # Pages of single images in deep zoom, and the one model and fusion that they show.
+shown_model = lambda w: [name for name in run_of(w).config.shown_result[:1] if name]
 zoomed = lambda w: usable(w) if run_of(w).config.report.zoom == "all" else []
 zoomed_maps = dict(
-    model=lambda w: run_of(w).config.shown_result[:1],
+    model=shown_model,
     fusion=lambda w: run_of(w).config.shown_result[1:],
     image=lambda w: [w.image] if w.image in evaluated(w) else [],
 )
@@ -162,9 +163,7 @@ rule report_page:
         metrics_parts=each("<results>/{dataset}/report/{model}.{fusion}.parts.parquet", model=models, fusion=fusions),
         metrics_errors=each("<results>/{dataset}/report/{model}.{fusion}.errors.parquet", model=models, fusion=fusions),
         borders=each("<results>/{dataset}/report/{model}.borders.parquet", model=models),
-        hardest=each(
-            "<results>/{dataset}/model/.hardest/{model}.parquet", model=lambda w: run_of(w).config.shown_result[:1]
-        ),
+        hardest=each("<results>/{dataset}/model/.hardest/{model}.parquet", model=shown_model),
         zoom=each("<results>/{dataset}/report/zoom/{image}", image=zoomed),
         viewer=each("<results>/{dataset}/report/viewer", image=lambda w: zoomed(w)[:1]),
         templates=TEMPLATES,

@@ -111,8 +111,9 @@ class StageConfig(Strict):
 
     @property
     def shown_result(self) -> tuple[str, str]:
-        """Model and fusion that are shown first, by the rule of `pipeline.config.shown`."""
-        model = first_model(list(self.model.predictors), ensembles=self.model.ensembles)
+        """Model and fusion that are shown first, by the rule of `pipeline.config.shown`; an empty name where no model is left."""
+        names = list(self.model.predictors)
+        model = first_model(names, ensembles=self.model.ensembles) if names else ""
         return model, first_fusion(self.probability.fusions)
 
     def samplings_when_done(self, word: str) -> list[str]:

@@ -195,7 +195,8 @@ def _model(work: _Work, machine: Machine) -> float:
 def _hardest(work: _Work, machine: Machine) -> float:
     """Seconds in which the shown model, or each of its members, sees its patches once more: one of a cell of half a patch."""
     config, seconds = work.config, 0.0
-    for name in config.model.members(config.shown_result[0]):
+    shown = config.shown_result[0]
+    for name in config.model.members(shown) if shown else ():
         model = config.model.models[name]
         sampling = config.index.samplings[model.sampling]
         drawn = sampling.total if sampling.strategy != "grid" else _windows(work, model.sampling)

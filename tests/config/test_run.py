@@ -329,3 +329,7 @@ def test_another_encoder_alone_can_be_named_in_a_recipe():
     _, runs = plan({"recipes": {"fundus": {"model": {"models": {"unet": {"encoder": "mobilenet_v2"}}}}}})
     weights = {run.name: run.config.model.models["unet"].encoder_weights for run in runs}
     assert weights == {"fundus_sample": "none", "histology_sample": "package"}
+
+
+def test_without_a_model_no_result_is_shown_first():
+    assert StageConfig.model_validate({"model": {"models": {}}}).shown_result == ("", "gaussian")

@@ -40,3 +40,11 @@ def test_float32_takes_longer_than_bfloat16():
 def test_training_goes_with_its_length(changed):
     longer = times_of("fundus_sample", model={"models": {"unet": changed}})
     assert longer["model"].wall > 1.7 * times_of("fundus_sample")["model"].wall
+
+
+def test_without_a_model_no_training_takes_time():
+    sample, config, pictures = of_sample("fundus_sample")
+    bare = type(config).model_validate(config.model_dump() | {"model": {"models": {}}})
+    splits = {split: sample.share(split) for split in sample.splits}
+    found = expected_times(bare, pictures, classes=sample.classes, phantom=True, splits=splits, machine=TWO)
+    assert found["model"].jobs == 0
