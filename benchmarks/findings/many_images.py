@@ -97,8 +97,7 @@ def _opened(url: str, *, browser: str) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def main() -> None:
-    """Write the copies and the report, and print the figures."""
+def _given() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path, help="results/{dataset} of a finished run")
     parser.add_argument("out", type=Path, help="folder of the report; new")
@@ -106,7 +105,43 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=500)
     parser.add_argument("--configfile", nargs="*", default=[])
     parser.add_argument("--config", nargs="*", default=[])
-    given = parser.parse_args()
+    return parser.parse_args()
+
+
+def _timed_zoom(
+    run: DatasetRun,
+    result: Result,
+    entries: Mapping[str, ImageEntry],
+    copies: Mapping[str, str],
+    given: argparse.Namespace,
+    job: Job,
+) -> None:
+    """Pages in deep zoom of all copies, written, with their figures."""
+    seconds = []
+    for copy, image in copies.items():
+        start = time.process_time()
+        _zoom(run, result, entries[image], given.results, job=job, output=given.out / "zoom" / copy)
+        seconds.append(time.process_time() - start)
+    files, size = _size(given.out / "zoom")
+    print(f"deep zoom: {len(copies)} images, {files} files, {size / 1e9:.2f} GB", flush=True)
+    print(f"  processor time of an image: median {statistics.median(seconds):.2f} s, largest {max(seconds):.2f} s")
+
+
+def _said(out: Path, *, browser: str) -> None:
+    """Figures of the whole report."""
+    files, size = _size(out)
+    print(f"report: {files} files, {size / 1e9:.2f} GB; index.html {(out / 'index.html').stat().st_size / 1e6:.1f} MB")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"peak memory of all of it: {peak:.0f} MiB")
+    empty = statistics.median(_opened("about:blank", browser=browser) for _ in range(3))
+    address = (out / "index.html").resolve().as_uri()
+    page = statistics.median(_opened(address, browser=browser) for _ in range(3))
+    print(f"browser: {page:.2f} s of processor time, {empty:.2f} s for an empty page")
+
+
+def main() -> None:
+    """Write the copies and the report, and print the figures."""
+    given = _given()
     root, out = given.results, given.out
     _, (run, *_) = planned(given, datasets=[given.results.name])
     entries = {entry.image_id: entry for entry in images_of_run(run)}
@@ -121,14 +156,7 @@ def main() -> None:
     config = depends.report_page(run, {copy: entries[image].number for copy, image in copies.items()})
     job = job_of("report", config=config, code="many images", inputs={})
     shown = next(each for each in results if (each.model, each.fusion) == (model, fusion))
-    seconds = []
-    for copy, image in copies.items():
-        start = time.process_time()
-        _zoom(run, shown, entries[image], root, job=job, output=out / "zoom" / copy)
-        seconds.append(time.process_time() - start)
-    files, size = _size(out / "zoom")
-    print(f"deep zoom: {given.images} images, {files} files, {size / 1e9:.2f} GB", flush=True)
-    print(f"  processor time of an image: median {statistics.median(seconds):.2f} s, largest {max(seconds):.2f} s")
+    _timed_zoom(run, shown, entries, copies, given, job)
     start = time.process_time()
     write_report(
         Inputs(
@@ -153,14 +181,7 @@ def main() -> None:
         outputs=Outputs(out / "index.html", out / "figures", out / "summary.parquet"),
     )
     print(f"page: {time.process_time() - start:.1f} s of processor time")
-    files, size = _size(out)
-    print(f"report: {files} files, {size / 1e9:.2f} GB; index.html {(out / 'index.html').stat().st_size / 1e6:.1f} MB")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"peak memory of all of it: {peak:.0f} MiB")
-    empty = statistics.median(_opened("about:blank", browser=given.browser) for _ in range(3))
-    address = (out / "index.html").resolve().as_uri()
-    page = statistics.median(_opened(address, browser=given.browser) for _ in range(3))
-    print(f"browser: {page:.2f} s of processor time, {empty:.2f} s for an empty page")
+    _said(out, browser=given.browser)
 
 
 if __name__ == "__main__":

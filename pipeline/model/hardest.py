@@ -8,9 +8,9 @@ row for each patch and each suspect, never the patches.
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ from pipeline.model.loss import WeightedLoss, build_loss
 from pipeline.model.network import ScaledNetwork, probabilities
 from pipeline.model.order import InOrder
 from pipeline.model.patches import PatchDataset, loader
-from pipeline.model.precision import resolved_precision
+from pipeline.model.precision import computing_in, resolved_precision
 from pipeline.model.rows import choose_rows
 from pipeline.model.session import choose_device, session
 from pipeline.model.suspects import Suspect, suspects_of
@@ -153,10 +153,9 @@ def distinct(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _arithmetic(card: Card, device: torch.device) -> AbstractContextManager[object]:
     """Precision of the training, but none that this processor only emulates."""
-    if card.settings.precision == "float32":
-        return nullcontext()
-    precision = resolved_precision("auto", device=card.settings.device)
-    return nullcontext() if precision == "float32" else torch.autocast(device.type, dtype=getattr(torch, precision))
+    trained = card.settings.precision
+    wish: Literal["auto", "float32"] = "float32" if trained == "float32" else "auto"
+    return computing_in(resolved_precision(wish, device=card.settings.device), device=device)
 
 
 def _losses(loss: WeightedLoss, logits: torch.Tensor, target: torch.Tensor, unknown: torch.Tensor) -> list[float]:
@@ -187,14 +186,10 @@ def _once(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     for each in found:
         box = Box(each["y"], each["x"], each["y"] + each["height"], each["x"] + each["width"])
         others = kept.setdefault((each["kind"], each["class_code"], each["image_id"]), [])
-        if not any(_meet(box, other) for other in others):
+        if not any(box.intersect(other).area for other in others):
             others.append(box)
             once.append(each)
     return once
-
-
-def _meet(one: Box, other: Box) -> bool:
-    return one.y0 < other.y1 and other.y0 < one.y1 and one.x0 < other.x1 and other.x0 < one.x1
 
 
 def _ranked(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

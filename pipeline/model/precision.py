@@ -8,13 +8,14 @@ The gradient of depthwise convolutions is an exception: oneDNN computes it four 
 float32, and with EfficientNet it was half of a training step.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Precision", "computes_bfloat16", "depthwise_in_float32", "resolved_precision"]
+__all__ = ["Precision", "computes_bfloat16", "computing_in", "depthwise_in_float32", "resolved_precision"]
 
 Precision: TypeAlias = Literal["float32", "bfloat16", "float16"]
 """float32, or the type that autocast computes in."""
@@ -47,6 +48,13 @@ def resolved_precision(wish: Literal["auto"] | Precision, *, device: Literal["au
     if device != "cpu" and torch.cuda.is_available():
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
     return "bfloat16" if computes_bfloat16() else "float32"
+
+
+def computing_in(precision: str, *, device: torch.device) -> AbstractContextManager[object]:
+    """Context in which operators compute in a precision: autocast, and none for float32."""
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, dtype=getattr(torch, precision))
 
 
 def depthwise_in_float32(network: nn.Module) -> int:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -143,19 +143,13 @@ class NetworkPredictor:
 
     def _forward(self, pixels: "Tensor") -> "Tensor":
         from pipeline.model.network import probabilities
+        from pipeline.model.precision import computing_in
 
-        with self._autocast():
+        with computing_in(self.precision, device=self.device):
             logits: Tensor = self.network(pixels).float()
         if self.activation == "none":
             return probabilities(logits, self.task)
         return logits.log_softmax(dim=1) if self.activation == "softmax" else logits
-
-    def _autocast(self) -> AbstractContextManager[object]:
-        import torch
-
-        if self.precision == "float32":
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=getattr(torch, self.precision))
 
 
 def _devices(wish: str) -> "tuple[torch.device, ...]":
