@@ -186,3 +186,13 @@ def test_the_small_study_has_the_recipe_of_the_study_on_the_samples():
         models = run.config.model.models
         assert len(models) == 4
         assert {(each.schedule, each.average_decay, each.steps) for each in models.values()} == {("plateau", 0.0, 60)}
+
+
+def test_the_study_reduced_to_two_cores_shares_its_base_arm():
+    tree = merge(DEFAULT, load_yaml(PROJECT / "examples" / "study_idrid.yaml"))
+    planned = plan_run(tree, shipped_manifest=PROJECT / "datasets_manifest.yaml")
+    arms = arms_of(planned)
+    assert {name: len(each) for name, each in arms.items()} == {"study": 7, "parts": 5}
+    assert {arm.length for each in arms.values() for arm in each} == {"450 steps"}
+    networks = {run.entry: len(run.config.model.models) for run in planned[1]}
+    assert networks == {"idrid": 7, "idrid@clahe_only": 1}

@@ -6,11 +6,13 @@ seen through a camera of its own (colour, illumination, grain), so that images l
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import cv2
 import numpy as np
 import skimage.data
 from numpy.typing import NDArray
+from PIL import Image
 
 from pipeline.raw.phantom.lesions import PAINTERS, Canvas, Ground
 from pipeline.raw.phantom.shapes import Floats, Phantom, smooth_noise
@@ -48,9 +50,11 @@ class _View:
 
 @lru_cache(maxsize=2)
 def _retina(size: int) -> NDArray[np.uint8]:
-    # This file is part of the scikit-image wheel: nothing is downloaded.
+    # This file is part of the scikit-image wheel: nothing is downloaded. Opened here, because skimage.data.retina()
+    # imports the readers of scikit-image, which costs each job more than the picture does.
     way = cv2.INTER_AREA if size < _FRAME else cv2.INTER_CUBIC
-    scaled = np.asarray(cv2.resize(skimage.data.retina(), (size, size), interpolation=way), dtype=np.uint8)
+    with Image.open(Path(skimage.data.data_dir) / "retina.jpg") as picture:
+        scaled = np.asarray(cv2.resize(np.asarray(picture), (size, size), interpolation=way), dtype=np.uint8)
     scaled.flags.writeable = False
     return scaled
 

@@ -4,7 +4,9 @@ import json
 
 import numpy as np
 import pytest
+import skimage.data
 
+from pipeline.raw.phantom import fundus
 from pipeline.raw.phantom.fundus import CODES, fundus_phantom
 from pipeline.raw.phantom.lesions import PAINTERS, Canvas, Ground
 from pipeline.raw.phantom.shapes import Phantom, blob
@@ -83,6 +85,10 @@ def test_the_disc_is_brighter_than_the_retina_around_it(phantoms):
     for phantom in phantoms:
         green, disc = phantom.image[..., 1].astype(float), phantom.masks["OD"]
         assert green[disc].mean() > 1.3 * np.median(green[inside_field & ~disc])
+
+
+def test_the_retina_is_the_one_that_scikit_image_opens():
+    assert np.array_equal(fundus._retina(fundus._FRAME), skimage.data.retina())
 
 
 def test_blood_is_dark_and_exudates_are_bright(phantoms):
