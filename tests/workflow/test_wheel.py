@@ -1,8 +1,10 @@
 """Wheel: what it holds beside the repository, and its workflow in a folder without a checkout."""
 
+import re
 import shutil
 import subprocess
 import sys
+import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -10,7 +12,9 @@ import numpy as np
 import pytest
 import tifffile
 import yaml
+from PIL import Image
 
+from pipeline.raw.phantom.fundus import fundus_phantom
 from pipeline.stores import open_array
 from tests.scenes.random_pyramid import stored
 from tests.workflow.project import COPIED, FUNDUS, MANIFEST, PROJECT
@@ -93,16 +97,30 @@ def test_the_wheel_runs_in_any_folder_and_writes_only_there(wheel, tmp_path):
     (work / "tiny.yaml").write_text(yaml.safe_dump(MANIFEST))
     (work / "tiny.config.yaml").write_text(yaml.safe_dump(FUNDUS))
 
+    program = [sys.executable, "-P", "-c", "import sys; from pipeline.cli import main; sys.exit(main())"]
+    environment = {
+        "PYTHONPATH": str(site),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "HOME": str(home),
+        "PATH": "/usr/bin:/bin",
+    }
+
+    def viewed() -> bytes:
+        """The first page of `view`, whose address is the one it prints."""
+        with subprocess.Popen(
+            [*program, "view", "results"], cwd=work, env=environment, stdout=subprocess.PIPE, text=True
+        ) as server:
+            try:
+                address = next(found[0] for line in server.stdout or () if (found := re.search(r"http://\S+", line)))
+                with urllib.request.urlopen(address) as answer:
+                    return answer.read()
+            finally:
+                server.terminate()
+
     def lesionmap(*arguments: str) -> str:
-        program = "import sys; from pipeline.cli import main; sys.exit(main())"
-        environment = {
-            "PYTHONPATH": str(site),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "HOME": str(home),
-            "PATH": "/usr/bin:/bin",
-        }
         done = subprocess.run(
-            [sys.executable, "-P", "-c", program, *arguments],
+            [*program, *arguments],
             cwd=work,
             env=environment,
             capture_output=True,
@@ -115,9 +133,20 @@ def test_the_wheel_runs_in_any_folder_and_writes_only_there(wheel, tmp_path):
 
     lesionmap("check")
     lesionmap("check", "--configfile", "tiny.config.yaml")
-    lesionmap("run", "-j2", "index", "--configfile", "tiny.config.yaml")
+    lesionmap("run", "-j2", "all", "--configfile", "tiny.config.yaml")
+    assert (work / "results" / "index.html").is_file()
     assert "guided" in lesionmap("index", "show", "results/tiny/index/guided.parquet")
     assert "all as written" in lesionmap("verify", "results")
+    for at in range(3):
+        (work / "eyes").mkdir(exist_ok=True)
+        made = fundus_phantom(at, size=128, seed=2)
+        Image.fromarray(made.image).save(work / "eyes" / f"eye{at}.png")
+        Image.fromarray(np.uint8(255) * made.masks["OD"]).save(work / "eyes" / f"eye{at}_OD.png")
+    lesionmap("init", "eyes")
+    lesionmap("check", "--configfile", "eyes.yaml")
+    lesionmap("predict", "eyes/eye0.png", "--model", "results/tiny/model/unet")
+    assert (work / "predictions" / "index.html").is_file()
+    assert b"tiny" in viewed()
     found = {
         str(path.relative_to(site)) for path in site.rglob("*") if path.is_file() and ".dist-info/" not in str(path)
     }

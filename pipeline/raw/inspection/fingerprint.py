@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
 from pipeline.raw.datasets.headers import header_size
-from pipeline.raw.formats.reader import open_values
-from pipeline.raw.inspection.contents import LARGEST, spread
+from pipeline.raw.formats.reader import open_picture, open_values
+from pipeline.raw.inspection.contents import LARGEST, of_readable, spread
 from pipeline.raw.inspection.world import World, world_of
 
 __all__ = ["Fingerprint", "Lesions", "fingerprint", "lesions_of"]
 
 LOOKED_AT = 5
-"""Files of truth of each class that tell sizes."""
+"""Images that tell pixel sizes, and files of truth of each class that tell sizes of lesions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ class Fingerprint:
     """None where the pictures do not tell."""
     reason: str
     """What was seen that tells it, or does not."""
+    pixel_sizes: tuple[float | None, ...] = ()
+    """Micrometres a pixel of the images looked at, as their files say; None for one that says nothing that can be."""
 
 
 def fingerprint(root: Path, files: Sequence[str], *, slides: bool) -> Fingerprint:
@@ -94,7 +96,18 @@ def fingerprint(root: Path, files: Sequence[str], *, slides: bool) -> Fingerprin
         int(shapes.min()),
         world,
         reason,
+        _pixel_sizes(root, list(known)),
     )
+
+
+def _pixel_sizes(root: Path, files: Sequence[str]) -> tuple[float | None, ...]:
+    found, _ = of_readable(_pixel_size, root, spread(files, LOOKED_AT))
+    return tuple(found.values())
+
+
+def _pixel_size(path: Path) -> float | None:
+    with open_picture(path) as source:
+        return source.pixel_size_um
 
 
 def lesions_of(root: Path, files: Sequence[str], *, values: Sequence[int] | None) -> Lesions | None:

@@ -154,6 +154,7 @@ def _facts(layout: Layout, found: Fingerprint, *, root: Path, classes: Described
         f"    root: {json.dumps(str(root), ensure_ascii=False)}",
         f"    modality: {_modality(found)}",
         f"    task: {_task(classes)}",
+        f"    {_pixel_size(found)}",
     ]
 
 
@@ -163,6 +164,22 @@ def _modality(found: Fingerprint) -> str:
     return (
         f'"{OPEN}"   # QUESTION: fundus, or histology (H&E)? {found.reason}. '
         "If they are neither: fundus, and the recipe unprocessed in the configuration, where a line says how"
+    )
+
+
+def _pixel_size(found: Fingerprint) -> str:
+    sizes = [each for each in found.pixel_sizes if each is not None]
+    looked_at = f"{len(sizes)} of {len(found.pixel_sizes)} images looked at say"
+    if not sizes:
+        return (
+            "pixel_size_um: null   # no file looked at says how large a pixel is: areas and distances are in pixels. "
+            "Write micrometres if you know them"
+        )
+    if len(sizes) == len(found.pixel_sizes) and max(sizes) <= 1.01 * min(sizes):
+        return f"pixel_size_um: null   # null: what each file says; {looked_at} {sizes[0]:.4g} µm. A number wins over the files"
+    return (
+        f"pixel_size_um: null   # null: what each file says; {looked_at} {min(sizes):.4g} to {max(sizes):.4g} µm. "
+        "One number wins over all files: only where they are wrong"
     )
 
 

@@ -2,11 +2,14 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pipeline.config import ModelSettings
 from pipeline.project import document
 from pipeline.raw.inspection.fingerprint import Fingerprint, Lesions
+from pipeline.runtime.measured import TORCH, activations_of
 
 __all__ = ["Machine", "settings_text", "this_machine"]
 
@@ -18,6 +21,7 @@ PATCHES = {False: 384, True: 512}
 """Side of a patch without and with a GPU."""
 STEPS = {False: 1400, True: 8000}
 BATCH = {False: 4, True: 8}
+"""Patches of a step where memory allows; with less it is halved."""
 TOTAL = 4800
 NEITHER = (
     "   # of pictures that are neither fundus nor H&E: [{name}@unprocessed], which leaves their pixels as they are"
@@ -28,16 +32,35 @@ A_TRAINING_IMAGE = 120
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Cores and GPU that a training can use here."""
+    """Cores, GPU and memory that a training can use here."""
 
     cores: int
     gpu: bool
+    memory: int = 0
+    """Bytes, of the first GPU where there is one; 0 where nothing tells."""
 
 
 def this_machine() -> Machine:
-    """Cores that this process may use, and whether an NVIDIA GPU is there."""
+    """Cores that this process may use, whether an NVIDIA GPU is there, and the memory of it or of the machine."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Machine(cores, gpu=shutil.which("nvidia-smi") is not None)
+    program = shutil.which("nvidia-smi")
+    return Machine(cores, gpu=program is not None, memory=_of_gpu(program) if program else _of_machine())
+
+
+def _of_machine() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # no such names on this system
+        return 0
+
+
+def _of_gpu(program: str) -> int:
+    call = [program, "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(call, capture_output=True, text=True, check=True, timeout=30)  # noqa: S603 nvidia-smi itself
+        return int(done.stdout.splitlines()[0]) * 2**20
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):  # a driver that does not answer
+        return 0
 
 
 def settings_text(
@@ -67,6 +90,7 @@ def settings_text(
     total = min(TOTAL, A_TRAINING_IMAGE * found.images)
     sampling, block = _sampling(patch, total, guided=fundus, free=free)
     steps = STEPS[machine.gpu] if fundus else STEPS[machine.gpu] // 2
+    batch, needs = _batch(machine, patch)
     readers = max(0, min(4, machine.cores - 2))
     told = [f"#   {code}: {_told(each)}" for code, each in lesions.items()]
     return "\n".join(
@@ -94,8 +118,8 @@ def settings_text(
             "        unet:",
             f"          sampling: {sampling}",
             f"          steps: {steps}   # {'of a GPU, an hour or so' if machine.gpu else 'on a CPU: `lesionmap check` estimates the time'}",
-            f"          patches_per_epoch: {min(total, steps * BATCH[machine.gpu] // 4)}   # validated and saved four times or more",
-            f"          batch_size: {BATCH[machine.gpu]}",
+            f"          patches_per_epoch: {min(total, steps * batch // 4)}   # validated and saved four times or more",
+            f"          batch_size: {batch}   # {needs}",
             *(
                 [f"          readers: {readers}   # processes that read patches; {machine.cores} cores are there"]
                 if readers
@@ -107,7 +131,20 @@ def settings_text(
 
 
 def _machine(machine: Machine) -> str:
-    return f"{machine.cores} cores, {'a GPU' if machine.gpu else 'no GPU was found'}"
+    memory = f" with {machine.memory / 2**30:.0f} GB of memory" if machine.memory else ""
+    return f"{machine.cores} cores{'' if machine.gpu else memory}, {f'a GPU{memory}' if machine.gpu else 'no GPU was found'}"
+
+
+def _batch(machine: Machine, patch: int) -> tuple[int, str]:
+    """Patches of a step that need at most half of the memory, and what they need."""
+    default = ModelSettings()
+    per_patch = activations_of(default.network, default.encoder).training * patch**2
+    fixed = 0 if machine.gpu else TORCH
+    batch = BATCH[machine.gpu]
+    while machine.memory and batch > 1 and fixed + batch * per_patch > machine.memory / 2:
+        batch //= 2
+    needs = f"a step needs about {(fixed + batch * per_patch) / 2**30:.1f} GB"
+    return batch, needs if batch == BATCH[machine.gpu] else f"{needs}; more would need over half of the memory"
 
 
 def _told(found: Lesions) -> str:

@@ -18,6 +18,7 @@ from pipeline.config.manifest import ManifestRecord, load_manifest
 from pipeline.config.validation import OPEN, validate
 from pipeline.errors import ManifestError
 from pipeline.raw.datasets.listing import list_images
+from pipeline.raw.facts import fact_sheet
 from pipeline.raw.inspection.fingerprint import Fingerprint, Lesions, fingerprint, lesions_of
 from pipeline.raw.inspection.layout import inspected_layout, patient_pattern
 from pipeline.raw.inspection.manifest import described, manifest_text
@@ -283,6 +284,41 @@ def test_pictures_of_ome_tiff_fit_masks_of_another_type(tmp_path):
     layout, _, record = inspected(tmp_path)
     assert layout.images == "images/{image}.ome.tif"
     assert [len(each.masks) for each in listed(tmp_path, record)] == [1] * 3
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ((0.25, 0.25, 0.25), "3 of 3 images looked at say 0.25 µm"),
+        ((0.25, 0.5, None), "2 of 3 images looked at say 0.25 to 0.5 µm"),
+        ((None, None, None), "no file looked at says how large a pixel is"),
+    ],
+)
+def test_pixel_sizes_that_files_say_are_named_and_used(tmp_path, sizes, said):
+    for at, size in enumerate(sizes):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        tags = {"resolution": (1e4 / size, 1e4 / size), "resolutionunit": "CENTIMETER"} if size else {}
+        tifffile.imwrite(tmp_path / "images" / f"a{at}.tif", picture(at), photometric="rgb", metadata=None, **tags)
+        save(tmp_path / "masks" / f"a{at}.png", mask())
+    layout, classes, record = inspected(tmp_path)
+    found = fingerprint(tmp_path, layout.files, slides=False)
+    (line,) = [
+        each
+        for each in manifest_text("mine", layout, found, root=tmp_path, classes=classes).splitlines()
+        if "pixel_size_um" in each
+    ]
+    assert said in line
+    assert record.pixel_size_um is None
+    entry = listed(tmp_path, record)[0]
+    assert fact_sheet(entry, record=record)["pixel_size_um"] == (pytest.approx(sizes[0]) if sizes[0] else None)
+
+
+@pytest.mark.parametrize(("memory", "batch"), [(0, 4), (24 * 2**30, 4), (5 * 2**30, 2), (2**30, 1)])
+def test_a_batch_needs_at_most_half_of_the_memory(memory, batch):
+    found = Fingerprint(20, 0, 2848, 4288, (2848, 4288), 2848, "fundus", "")
+    text = settings_text("mine", found, {}, manifest="m", machine=Machine(2, gpu=False, memory=memory), several=True)
+    assert yaml.safe_load(text)["overrides"]["mine"]["model"]["models"]["unet"]["batch_size"] == batch
+    assert ("over half of the memory" in text) == (batch < 4)
 
 
 def own_store(path):
