@@ -196,3 +196,13 @@ def test_the_study_reduced_to_two_cores_shares_its_base_arm():
     assert {arm.length for each in arms.values() for arm in each} == {"450 steps"}
     networks = {run.entry: len(run.config.model.models) for run in planned[1]}
     assert networks == {"idrid": 7, "idrid@clahe_only": 1}
+
+
+def test_each_next_step_of_the_study_is_an_arm():
+    tree = merge(DEFAULT, load_yaml(PROJECT / "examples" / "study_next.yaml"))
+    planned = plan_run(tree, shipped_manifest=PROJECT / "datasets_manifest.yaml")
+    (arms,) = arms_of(planned).values()
+    models = {run.entry: set(run.config.model.models) for run in planned[1]}
+    steps = ("small_lesions", "cleaned", "lovasz", "boundary", "class_weights")
+    assert models["fundus_sample"] == {"unet", "fpn", "pspnet"} | {f"unet-{step}" for step in steps}
+    assert len(arms) == len(models["fundus_sample"]) + 2
