@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.config.manifest import DatasetRecord
-from pipeline.report.pictures.canvas import WIDE, Theme, blank_plot, class_colours, name_axes, save_plot
+from pipeline.report.pictures.canvas import WIDE, Theme, blank_plot, class_colours, legend_below, name_axes, save_plot
 from pipeline.report.pictures.store_pictures import Shot
 from pipeline.words import TRUTH_SPLITS
 
@@ -75,7 +75,7 @@ def patch_shares(frame: pd.DataFrame, *, folder: Path, name: str) -> Shot:
         figure, axes = blank_plot(
             theme,
             title="Share of patches that contain each class",
-            size=(WIDE, 1.0 + 0.13 * len(frame) * (1 + len(splits))),
+            size=(WIDE, 1.3 + 0.13 * len(frame) * (1 + len(splits))),
         )
         for at, split in enumerate(splits):
             places = [row + (at - (len(splits) - 1) / 2) * step for row in range(len(frame))]
@@ -91,7 +91,7 @@ def patch_shares(frame: pd.DataFrame, *, folder: Path, name: str) -> Shot:
         axes.set_xlim(0, 100)
         axes.grid(visible=False, axis="y")
         name_axes(axes, theme, x="% of patches", y="")
-        axes.legend(frameon=False, fontsize=8.5, labelcolor=theme.ink, loc="lower right")
+        legend_below(figure, axes, theme, columns=len(splits))
         return figure
 
     return save_plot(draw, folder, name, caption="Share of patches that contain each class")

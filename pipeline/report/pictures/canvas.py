@@ -22,7 +22,6 @@ __all__ = [
     "blank_plot",
     "class_colours",
     "colour_code",
-    "legend",
     "legend_below",
     "name_axes",
     "outlined",
@@ -79,12 +78,6 @@ def blank_plot(theme: Theme, *, title: str, size: tuple[float, float] = SMALL) -
     axes.grid(color=theme.faint, linewidth=0.6)
     axes.set_axisbelow(True)
     return figure, axes
-
-
-def legend(axes: Axes, theme: Theme) -> None:
-    """Legend inside the axes, where it covers least."""
-    handles, names = axes.get_legend_handles_labels()
-    axes.legend(handles, names, frameon=False, fontsize=8.5, labelcolor=theme.ink)
 
 
 def legend_below(figure: Figure, axes: Axes, theme: Theme, *, columns: int) -> None:

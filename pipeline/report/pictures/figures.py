@@ -17,7 +17,6 @@ from pipeline.report.pictures.canvas import (
     blank_plot,
     class_colours,
     colour_code,
-    legend,
     legend_below,
     name_axes,
     outlined,
@@ -29,21 +28,14 @@ __all__ = ["free_response", "history_scores", "losses", "precision_recall", "res
 
 
 def _epochs(axes: Axes, theme: Theme, best: float | None) -> None:
-    """Whole numbers along x, and a line at the chosen epoch."""
+    """Whole numbers along x, and a line at the chosen epoch, named above the axes, where no curve runs."""
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if best is not None:
         axes.axvline(best, color=theme.ink, linewidth=1, linestyle=(0, (4, 3)))
-        axes.annotate(
-            f"chosen: {best:g}",
-            (best, 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(-4, -4),
-            va="top",
-            ha="right",
-            textcoords="offset points",
-            fontsize=8,
-            color=theme.ink,
-        )
+        above = axes.secondary_xaxis("top")  # the title makes room for labels of ticks, not for other text
+        above.set_ticks([best], [f"chosen: {best:g}"])
+        above.tick_params(colors=theme.ink, labelsize=8, length=0, pad=1)
+        above.spines["top"].set_visible(False)
 
 
 def _curve(axes: Axes, history: pd.DataFrame, column: str, *, at: int, label: str, colour: str, width: float) -> Line2D:
@@ -64,7 +56,7 @@ def losses(history: pd.DataFrame, curves: Mapping[str, str], *, best: float | No
             _curve(axes, history, column, at=at, label=label, colour=theme.shades[1 + at % 2], width=1.8)
         _epochs(axes, theme, best)
         name_axes(axes, theme, x="epoch", y="loss")
-        legend(axes, theme)
+        legend_below(figure, axes, theme, columns=2)
         return figure
 
     return save_plot(draw, folder, name, caption="Loss over epochs")
