@@ -5,7 +5,7 @@ exactly. A probability is a float16 in [0, 1], of which there are 15 361: a hist
 
 A ratio without a defined value is NaN, never 0 or 1. Absent classes go by one rule, that of `Counts`, wherever an epoch, a
 learning rate, a threshold or a result is judged: without truth in what is measured there is no Dice, no IoU, no recall
-and no AUPR, whatever was predicted, and the false-positive area stands beside. Precision needs a prediction.
+and no AUPR, whatever was predicted, and the false-positive area stands beside. Precision needs a prediction, specificity a pixel without truth.
 """
 
 import math
@@ -85,6 +85,11 @@ class Counts:
     def recall(self) -> float:
         """``tp / (tp + fn)``."""
         return _ratio(self.tp, self.tp + self.fn)
+
+    @property
+    def specificity(self) -> float:
+        """``tn / (tn + fp)``; NaN where all pixels are truth."""
+        return _ratio(self.tn, self.tn + self.fp)
 
 
 def _ratio(part: int, whole: int) -> float:

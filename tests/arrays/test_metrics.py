@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torchmetrics.functional.classification import binary_precision, binary_recall, binary_specificity
 
 from pipeline.arrays.metrics import (
     HISTOGRAM_BINS,
@@ -41,6 +43,19 @@ def eager_average_precision(probability: Probability, truth: Mask) -> float:
 def test_average_precision_is_the_step_wise_sum_over_pixels(pixels: tuple[Probability, Mask]) -> None:
     found = average_precision(probability_histogram(*pixels))
     assert found == pytest.approx(eager_average_precision(*pixels), abs=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_specificity_precision_and_recall_are_those_of_torchmetrics(share: float) -> None:
+    rng = stream(8, "tests", "specificity")
+    truth, mask = rng.random(200) < share, rng.random(200) < 0.4
+    found, pair = counts(truth, mask), (torch.from_numpy(mask).int(), torch.from_numpy(truth).int())
+    reference = {"specificity": binary_specificity, "precision": binary_precision, "recall": binary_recall}
+    for name, measure in reference.items():
+        value = getattr(found, name)
+        # Where there is nothing to divide by, theirs is 0 and ours undefined.
+        assert float(measure(*pair)) == pytest.approx(0 if math.isnan(value) else value, abs=1e-6)
+    assert math.isnan(found.specificity) == (share == 1)
 
 
 def eager_trapezoid_aupr(probability: Probability, truth: Mask) -> float:

@@ -8,6 +8,7 @@ error_places   errors of each class by place, and by distance from window border
 errors      table of errors by place
 evaluate    metrics of one model with one fusion, per image and per class
 evaluated   images that a model is measured on
+group_sums  sums of groups (patients) from which every measure of a class follows
 image       measures of one image on one grid
 image_rows  rows of measured images: per class, per lesion, FROC
 intervals   bootstrap confidence intervals, and precision-recall curves

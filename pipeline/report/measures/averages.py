@@ -23,10 +23,12 @@ from pipeline.report.measures.surfaces import IMAGE_MEANS, surface_scores
 from pipeline.words import BACKGROUND
 
 __all__ = [
+    "OVER_ALL",
     "Average",
     "average_table",
     "class_table",
     "count_table",
+    "has_average",
     "mean_over_classes",
     "mean_over_lesions",
     "pooled_dice",
@@ -42,6 +44,9 @@ _AVERAGED = (
     "iou_pooled",
     "ap_pooled",
     "aupr11_pooled",
+    "precision_pooled",
+    "recall_pooled",
+    "specificity_pooled",
     "iou_label_pooled",
     "dice_image_mean",
     "iou_image_mean",
@@ -56,6 +61,9 @@ _AVERAGED = (
     "surface_dice_pooled",
     *IMAGE_MEANS,
 )
+_WITH_BACKGROUND = ("iou_pooled", "iou_label_pooled")
+OVER_ALL = "mean over classes with background"
+"""Name of the average that the background is in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +84,10 @@ def count_table(rows: Iterable[tuple[str, str, str, Counts]]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The three names, ``tp``, ``fp``, ``fn``, ``tn`` (int64, pixels), ``dice``, ``iou``, ``precision``, ``recall``
+        The three names, ``tp``, ``fp``, ``fn``, ``tn`` (int64, pixels), ``dice``, ``iou``, ``precision``, ``recall``, ``specificity``
         (float64, NaN where undefined) and ``false_positive_area`` (int64, pixels).
     """
-    measures = ["dice", "iou", "precision", "recall"]
+    measures = ["dice", "iou", "precision", "recall", "specificity"]
     columns = [*_COUNTS, *measures, _AREA]
     records = [(*names, *(getattr(count, column) for column in columns)) for *names, count in rows]
     table = pd.DataFrame.from_records(records, columns=["image_id", "group_id", "class_code", *columns])
@@ -131,6 +139,7 @@ def _class_row(code: str, rows: pd.DataFrame, *, histogram: Histogram | None) ->
         "iou_pooled": pooled.iou,
         "precision_pooled": pooled.precision,
         "recall_pooled": pooled.recall,
+        "specificity_pooled": pooled.specificity,
         "ap_pooled": math.nan if histogram is None else average_precision(histogram),
         "aupr11_pooled": math.nan if histogram is None else trapezoid_aupr(threshold_counts(histogram)),
         "dice_image_mean": float(rows["dice"].mean()),
@@ -185,7 +194,7 @@ def _mean(classes: pd.DataFrame, column: str, *, name: str) -> Average:
 def mean_over_classes(classes: pd.DataFrame, column: str, *, with_background: bool = False) -> Average:
     """Mean of a column of a ``class_table`` over all classes; over the background too only on request."""
     if with_background:
-        return _mean(classes, column, name=f"{column}, mean over classes with background")
+        return _mean(classes, column, name=f"{column}, {OVER_ALL}")
     return _mean(classes[classes["class_code"] != BACKGROUND], column, name=f"{column}, mean over classes")
 
 
@@ -209,11 +218,14 @@ def average_table(classes: pd.DataFrame, *, anatomy: Collection[str]) -> pd.Data
         )
     ]
     if (classes["class_code"] == BACKGROUND).any():
-        averages += [
-            mean_over_classes(classes, name, with_background=True) for name in ("iou_pooled", "iou_label_pooled")
-        ]
+        averages += [mean_over_classes(classes, name, with_background=True) for name in _WITH_BACKGROUND]
     records = [(average.name, average.value, " ".join(average.classes), len(average.classes)) for average in averages]
     return pd.DataFrame.from_records(records, columns=["name", "value", "classes", "number"])
+
+
+def has_average(measure: str, average: str) -> bool:
+    """Rule of which measures are averaged, and which of them with the background too."""
+    return measure in (_WITH_BACKGROUND if average == OVER_ALL else _AVERAGED)
 
 
 def pooled_dice(total: NDArray[np.int64]) -> float:

@@ -23,13 +23,14 @@ from pipeline.arrays.label_map import precedence
 from pipeline.arrays.surface import Ruler
 from pipeline.config import ReportConfig
 from pipeline.config.manifest import DatasetRecord
-from pipeline.report.measures.averages import class_table
+from pipeline.report.measures.averages import OVER_ALL, class_table
 from pipeline.report.measures.evaluated import evaluated_images
 from pipeline.report.measures.image import ImageMeasure, Rules, measure_image
 from pipeline.report.measures.image_rows import (
     IMAGE_COLUMNS,
     Measured,
     confusions,
+    grouped,
     image_rows,
     lesion_rows,
     pooled_confusion,
@@ -157,8 +158,11 @@ def _summary(
     classes = class_table(images, histograms=pooled, labels=ious)
     anatomy = [each.code for each in record.classes if each.kind == "anatomy"]
     averaged = {OVER_CLASSES: list(record.codes), OVER_LESIONS: [code for code in record.codes if code not in anatomy]}
-    histograms = [(each.group_id, each.measure.histograms) for each in measured]
-    bounds = intervals(images, histograms, averaged=averaged, draws=draws, key=(seed, measured[0].split))
+    if (images["class_code"] == BACKGROUND).any():
+        averaged[OVER_ALL] = [*record.codes, BACKGROUND]
+    bounds = intervals(
+        grouped(measured, images, codes=record.codes), averaged=averaged, draws=draws, key=(seed, measured[0].split)
+    )
     rows = [
         *class_rows(classes, bounds=bounds, thresholds=thresholds),
         *average_rows(classes, anatomy=anatomy, bounds=bounds),

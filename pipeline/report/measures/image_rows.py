@@ -13,6 +13,7 @@ from pipeline.arrays.metrics import Histogram, average_precision, threshold_coun
 from pipeline.arrays.roc import highest_probability
 from pipeline.arrays.trivial import dice_everywhere, nowhere
 from pipeline.report.measures.averages import count_table
+from pipeline.report.measures.group_sums import Grouped
 from pipeline.report.measures.image import ImageMeasure
 from pipeline.report.measures.lesion_wise import COUNTS, froc, lesion_counts, lesion_table
 from pipeline.report.measures.surfaces import SURFACE_COLUMNS, surface_columns
@@ -22,6 +23,7 @@ __all__ = [
     "IMAGE_COLUMNS",
     "Measured",
     "confusions",
+    "grouped",
     "image_rows",
     "lesion_rows",
     "pooled_confusion",
@@ -55,6 +57,7 @@ IMAGE_COLUMNS = {
     "iou": "float64",
     "precision": "float64",
     "recall": "float64",
+    "specificity": "float64",
     "ap": "float64",
     "aupr11": "float64",
     "ece": "float64",
@@ -172,6 +175,16 @@ def reliabilities(measured: list[Measured], codes: tuple[str, ...]) -> dict[str,
         }
         for split, own in pooled.items()
     }
+
+
+def grouped(measured: list[Measured], rows: pd.DataFrame, *, codes: tuple[str, ...]) -> Grouped:
+    """Measured images by group, with their rows of ``IMAGE_COLUMNS``, as intervals are made of them."""
+    return Grouped(
+        rows,
+        [(each.group_id, each.measure.histograms) for each in measured],
+        [(each.group_id, each.measure.confusion) for each in measured if each.measure.confusion is not None],
+        (BACKGROUND, *codes),
+    )
 
 
 def pooled_histograms(measured: list[Measured], codes: tuple[str, ...]) -> dict[str, Histogram]:

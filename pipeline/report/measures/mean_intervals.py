@@ -1,20 +1,16 @@
-"""Bootstrap intervals of averages over classes whose parts come from histograms: the same groups are drawn for every class."""
+"""Bootstrap intervals of averages over classes: the same groups are drawn for every class."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.arrays.metrics import Histogram
+from pipeline.report.measures.group_sums import GroupSums
 from pipeline.seeds import Key, stream
 
-__all__ = ["GroupSums", "drawn_values", "mean_intervals"]
+__all__ = ["drawn_values", "mean_intervals"]
 
 LEVEL = 0.95
-
-GroupSums = tuple[Sequence[str], NDArray[Any], Callable[[NDArray[Any]], float]]
-"""Groups that a class is known in, their sums along the first axis, and the statistic of a total."""
 
 
 def drawn_values(weights: NDArray[np.int64], groups: Sequence[str], sums: GroupSums) -> NDArray[np.float64]:
@@ -38,7 +34,7 @@ def drawn_values(weights: NDArray[np.int64], groups: Sequence[str], sums: GroupS
 
 
 def mean_intervals(
-    histograms: Sequence[tuple[str, Mapping[str, Histogram]]],
+    groups: Sequence[str],
     sums_of: Mapping[str, Callable[[str], GroupSums]],
     *,
     averaged: Mapping[str, Sequence[str]],
@@ -51,8 +47,8 @@ def mean_intervals(
 
     Parameters
     ----------
-    histograms
-        For each image its group and its histograms.
+    groups
+        All groups, in their order.
     sums_of
         Measure → the sums of a class by group.
     averaged
@@ -62,7 +58,6 @@ def mean_intervals(
     key
         Seed and split, which address the randomness.
     """
-    groups = sorted({group for group, _ in histograms})
     codes = sorted({code for members in averaged.values() for code in members})
     found: dict[tuple[str, str], tuple[float, float]] = {}
     for measure, sums in sums_of.items():

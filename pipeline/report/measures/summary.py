@@ -61,6 +61,7 @@ MEASURES = {
     "iou_label_pooled": "IoU of labels, one a pixel, pixels of all images pooled",
     "precision_pooled": "precision, pixels of all images pooled",
     "recall_pooled": "recall, pixels of all images pooled",
+    "specificity_pooled": "specificity, pixels of all images pooled",
     "dice_image_mean": "Dice, mean over images that hold the class",
     "iou_image_mean": "IoU, mean over images that hold the class",
     "false_positive_area": "pixels predicted in images that do not hold the class",
@@ -81,6 +82,7 @@ MEASURES = {
     "border_shift_image_mean": "signed border distance, pixels of the original, mean over images where truth and prediction meet",
     "border_shift_um_image_mean": "signed border distance, micrometres, mean over images where truth and prediction meet",
     "images_without_prediction": "images that hold the class, in which nothing of it is predicted",
+    "images_without_truth_predicted": "images that do not hold the class, in which something of it is predicted",
     "dice_nowhere_image_mean": "Dice of the trivial answer that marks nothing, mean over images that hold the class",
 }
 """Measure → what it is, as it is written into every label."""

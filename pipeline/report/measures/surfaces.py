@@ -2,12 +2,12 @@
 
 What a border is, and how distances are taken, says `pipeline.arrays.surface`. Lengths are pixels of the original image on
 every grid, and micrometres beside them where its pixel size is known. Absent classes: without truth there is no surface
-Dice; where nothing is predicted it is 0. HD95 needs both sides, so images that hold the class but have no prediction of it
-are left out of its mean and counted.
+Dice; where nothing is predicted it is 0. HD95 needs both sides, so images that hold the class but have no prediction of it,
+and images that do not hold it but have one, are left out of its mean and counted, each on its own.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,13 @@ from pipeline.arrays.surface import Surfaces
 
 __all__ = [
     "IMAGE_MEANS",
+    "ONE_SIDED",
     "SURFACE_COLUMNS",
+    "dice_sums",
     "mean_of_sums",
     "surface_columns",
     "surface_dice_of_sums",
     "surface_scores",
-    "surface_sums",
     "tolerance_px",
 ]
 
@@ -49,6 +50,8 @@ IMAGE_MEANS = {
     "border_shift_um_image_mean": "border_shift_um",
 }
 """Measure → column of a table of images, of which it is the mean over the images that have a value."""
+ONE_SIDED = ("images_without_prediction", "images_without_truth_predicted")
+"""Counts of images without HD95: the class is there but not predicted, and the other way round."""
 
 
 def tolerance_px(tolerance: str, *, pixel_um: float | None) -> float:
@@ -80,15 +83,17 @@ def _row(each: Surfaces, pixel_um: float) -> tuple[float, ...]:
 def surface_scores(rows: pd.DataFrame) -> dict[str, float]:
     """Measures of one class over images; NaN for a table without columns of borders."""
     if not set(SURFACE_COLUMNS) <= set(rows):
-        return dict.fromkeys(("surface_dice_pooled", *IMAGE_MEANS, "images_without_prediction"), math.nan)
+        return dict.fromkeys(("surface_dice_pooled", *IMAGE_MEANS, *ONE_SIDED), math.nan)
     means = {measure: float(rows[column].mean()) for measure, column in IMAGE_MEANS.items()}
-    missed = (rows["truth_border"] > 0) & (rows["predicted_border"] == 0)
-    pooled = surface_dice_of_sums(_dice_sums(rows).sum(axis=0))
-    return {"surface_dice_pooled": pooled, **means, "images_without_prediction": float(missed.sum())}
+    truth, predicted = rows["truth_border"] > 0, rows["predicted_border"] > 0
+    alone = {
+        name: float(side.sum()) for name, side in zip(ONE_SIDED, (truth & ~predicted, predicted & ~truth), strict=True)
+    }
+    return {"surface_dice_pooled": surface_dice_of_sums(dice_sums(rows).sum(axis=0)), **means, **alone}
 
 
-def _dice_sums(rows: pd.DataFrame) -> NDArray[np.float64]:
-    """Of each row the border pixels within tolerance, all of them, and those of the truth ``(row, 3)``."""
+def dice_sums(rows: pd.DataFrame) -> NDArray[np.float64]:
+    """Border pixels of each row whose tolerance is known: those within it, all of them, and those of the truth ``(row, 3)``."""
     known = rows[rows["tolerance_px"].notna()]
     near = known["truth_border_near"] + known["predicted_border_near"]
     both = known["truth_border"] + known["predicted_border"]
@@ -105,12 +110,3 @@ def mean_of_sums(sums: NDArray[Any]) -> float:
     """Mean of a sum and its number."""
     total, number = sums
     return float(total / number) if number else math.nan
-
-
-def surface_sums(rows: pd.DataFrame) -> Mapping[str, NDArray[np.float64]]:
-    """Sums of each group of one class, in text order: what the pooled measure and the means over images are of."""
-    groups = [part for _, part in sorted(rows.groupby("group_id", observed=True), key=lambda each: str(each[0]))]
-    found = {"surface_dice_pooled": [_dice_sums(part).sum(axis=0) for part in groups]}
-    for measure, column in IMAGE_MEANS.items():
-        found[measure] = [np.array([part[column].sum(), part[column].count()], np.float64) for part in groups]
-    return {measure: np.stack(sums) for measure, sums in found.items() if sums}

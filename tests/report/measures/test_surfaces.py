@@ -9,8 +9,9 @@ import pytest
 from pipeline.arrays.surface import BorderPixels, Ruler
 from pipeline.config import ReportConfig
 from pipeline.geometry import Box
+from pipeline.report.measures.group_sums import Grouped
 from pipeline.report.measures.intervals import intervals
-from pipeline.report.measures.surfaces import SURFACE_COLUMNS, surface_scores, tolerance_px
+from pipeline.report.measures.surfaces import ONE_SIDED, SURFACE_COLUMNS, surface_scores, tolerance_px
 from pipeline.report.page.tables.surfaces import surfaces_table
 from pipeline.seeds import stream
 
@@ -61,6 +62,8 @@ def test_pooled_and_mean_values_go_by_the_rule_of_absent_classes(tables, eyes):
         )
         missed = sum(each.truth > 0 and not each.predicted for each in found)
         assert value(tables[1], code, "images_without_prediction") == missed
+        alone = sum(each.predicted > 0 and not each.truth for each in found)
+        assert value(tables[1], code, "images_without_truth_predicted") == alone
 
 
 def test_lengths_are_pixels_of_the_original_and_micrometres(make, eyes, tmp_path):
@@ -103,12 +106,20 @@ def test_the_table_shows_micrometres_only_where_they_are_known(world, tables):
         "per image",
         "HD95, px",
         "Grown, px",
-        "Left out",
+        "Not predicted",
+        "Predicted alone",
     ]
     known = tables[1].assign(value=tables[1]["value"].fillna(1.0))
     assert "HD95, µm" in [
         cell.text for cell in surfaces_table(known, world.record, split="test", tolerance="2 px").head
     ]
+
+
+def test_images_of_one_side_alone_are_counted_each_way():
+    borders = [(4, 0), (4, 0), (0, 9), (3, 3), (0, 0)]
+    rows = pd.DataFrame([dict(zip(SURFACE_COLUMNS, (*each, 0, 0, 2.0), strict=False)) for each in borders])
+    scores = surface_scores(rows.reindex(columns=list(SURFACE_COLUMNS)))
+    assert [scores[name] for name in ONE_SIDED] == [2, 1]
 
 
 def test_ten_patients_have_intervals_that_hold_the_value():
@@ -126,9 +137,9 @@ def test_ten_patients_have_intervals_that_hold_the_value():
             "border_shift_um": math.nan,
         }
     )
-    found = intervals(rows, [], averaged={}, draws=200, key=(0, "test"))
+    found = intervals(Grouped(rows), averaged={}, draws=200, key=(0, "test"))
     for measure, score in surface_scores(rows).items():
-        if measure.endswith(("_um_image_mean", "without_prediction")) and measure != "hd95_um_image_mean":
+        if measure == "border_shift_um_image_mean" or measure in ONE_SIDED:
             assert ("OD", measure) not in found
         else:
             low, high = found["OD", measure]

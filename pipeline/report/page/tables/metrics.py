@@ -28,9 +28,13 @@ METRICS = (
         "trapezoid under the precision-recall points of the thresholds 0, 0.1 … 1: the AUPR of IDRiD tables made with mmsegmentation",
         "aupr11_pooled",
     ),
+    ("Precision", "TP / (TP + FP), pixels of all images pooled", "precision_pooled"),
+    ("Recall", "TP / (TP + FN), pixels of all images pooled", "recall_pooled"),
+    ("Specificity", "TN / (TN + FP), pixels of all images pooled", "specificity_pooled"),
     ("Dice per image", "mean of the Dice of the images that hold the class", "dice_image_mean"),
     ("IoU per image", "mean of the IoU of the images that hold the class", "iou_image_mean"),
 )
+UNDEFINED = {"precision_pooled": "nothing of it is predicted", "specificity_pooled": "every pixel is truth"}
 IMAGES_HINT = "images that hold the class / images measured"
 FALSE_HINT = "pixels predicted in images that do not hold the class"
 THRESHOLD_HINT = "fitted on the validation images, by pooled Dice"
@@ -40,7 +44,10 @@ def _class_cells(own: pd.DataFrame, *, reason: str) -> list[Cell]:
     if not len(own):
         return [Cell(DASH, hint="not annotated")] * (len(METRICS) + 3)
     first, false = own.iloc[0], own.loc[own["measure"] == "false_positive_area", "value"]
-    measured = [value_cell(own, measure, bar=measure == "dice_pooled") for _, _, measure in METRICS]
+    measured = [
+        value_cell(own, measure, bar=measure == "dice_pooled", undefined=UNDEFINED.get(measure, NO_TRUTH))
+        for _, _, measure in METRICS
+    ]
     held = Cell(f"{first['images_with_truth']} / {first['images']}", hint=IMAGES_HINT)
     threshold = number(float(first["threshold"]))
     return [

@@ -6,6 +6,7 @@ import pandas as pd
 
 from pipeline.config.manifest import DatasetRecord
 from pipeline.report.measures.summary import NORMALISED, on_grid
+from pipeline.report.measures.surfaces import ONE_SIDED
 from pipeline.report.page.tables.cells import DASH, Cell, Table, headings
 from pipeline.report.page.tables.measured import NO_TRUTH, class_cell, grid_text, value_cell
 
@@ -29,7 +30,10 @@ COLUMNS = (
     ),
     ("Grown, µm", "the same in micrometres", "border_shift_um_image_mean", 2),
 )
-LEFT_OUT = ("Left out", "images that hold the class, in which nothing of it is predicted: they have no HD95")
+LEFT_OUT = (
+    ("Not predicted", "images that hold the class, in which nothing of it is predicted: they have no HD95"),
+    ("Predicted alone", "images that do not hold the class, in which something of it is predicted: they have no HD95"),
+)
 NO_PAIR = "no image has both truth and prediction"
 
 
@@ -60,17 +64,25 @@ def surfaces_table(
             )
             for _, _, measure, digits in columns
         ]
-        rows.append((class_cell(each, record), *cells, _left_out(own)))
-    head = headings("Class", *[(text, hint) for text, hint, _, _ in columns], LEFT_OUT)
+        rows.append((class_cell(each, record), *cells, *_left_out(own)))
+    head = headings("Class", *[(text, hint) for text, hint, _, _ in columns], *LEFT_OUT)
     caption = f"Boundaries, {split} images{grid_text(summary, grid)}"
     return Table(caption, head, tuple(rows), (surface_rule(tolerance, known=bool(known)),))
 
 
-def _left_out(own: pd.DataFrame) -> Cell:
-    found = own[own["measure"] == "images_without_prediction"]
-    if not len(found) or math.isnan(found.iloc[0]["value"]):
-        return Cell(DASH, hint="not measured")
-    return Cell(f"{found.iloc[0]['value']:.0f} / {found.iloc[0]['images_with_truth']}", hint=LEFT_OUT[1])
+def _left_out(own: pd.DataFrame) -> list[Cell]:
+    """Images without HD95, of those that hold the class and of those that do not."""
+    cells = []
+    for measure, (_, hint) in zip(ONE_SIDED, LEFT_OUT, strict=True):
+        found = own[own["measure"] == measure]
+        if not len(found) or math.isnan(found.iloc[0]["value"]):
+            cells.append(Cell(DASH, hint="not measured"))
+            continue
+        row = found.iloc[0]
+        held = int(row["images_with_truth"])
+        of = held if measure == ONE_SIDED[0] else int(row["images"]) - held
+        cells.append(Cell(f"{row['value']:.0f} / {of}", hint=hint))
+    return cells
 
 
 def surface_rule(tolerance: str, *, known: bool) -> str:
@@ -81,6 +93,6 @@ def surface_rule(tolerance: str, *, known: bool) -> str:
     return (
         f"Borders agree up to {length} {meant}: normalised surface Dice is the share of the border pixels of both sides that lie "
         f"within that of the other; undefined without truth, 0 where nothing is predicted.{missing} HD95 is the larger one of the "
-        "95th percentiles of both directions, and needs both sides. Grown is the mean signed distance over the contours that "
+        "95th percentiles of both directions, and needs both sides: images with one alone are counted. Grown is the mean signed distance over the contours that "
         "meet the other side, positive where the prediction reaches beyond the truth. Distances are pixels of the original."
     )
