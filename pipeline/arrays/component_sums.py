@@ -1,8 +1,8 @@
 """Connected components with sums over their pixels, of a mask whose runs come strip by strip from the top.
 
 The sums may be of anything that a pixel has: 1 for the area, its row for the centre, whether another mask holds it for an
-overlap. Only sums per component and the last row of runs are kept. Sums are integers, so the height of a strip changes
-nothing. Components are 8-connected and numbered in raster order of their first pixels.
+overlap. Maxima go along. Only sums per component and the last row of runs are kept. Sums are integers, so the height of a
+strip changes nothing. Components are numbered in raster order of their first pixels.
 """
 
 import numpy as np
@@ -38,10 +38,22 @@ def pieces_of(box: Box, flat: Ints, values: list[NDArray[np.generic]], *, stride
 
 
 class ComponentSums:
-    """Components so far, with sums over their pixels."""
+    """Components so far, with sums over their pixels.
 
-    def __init__(self, sums: int, *, stride: int) -> None:
-        self._stride = stride
+    Parameters
+    ----------
+    sums
+        Number of sums.
+    stride
+        Distance of two rows in the positions of runs.
+    maxima
+        How many of the last sums are maxima instead.
+    reach
+        1 joins diagonal neighbours, the rule for regions; 0 does not, that for the background between them.
+    """
+
+    def __init__(self, sums: int, *, stride: int, maxima: int = 0, reach: int = 1) -> None:
+        self._stride, self._maxima, self._reach = stride, maxima, reach
         self._sums: list[Ints] = [np.zeros((sums, 0), np.int64)]
         self._pairs: list[Ints] = [np.zeros((2, 0), np.int64)]
         self._count = 0
@@ -58,11 +70,11 @@ class ComponentSums:
         start = np.concatenate([runs.start for runs, _ in blocks])
         order = np.argsort(start, kind="stable")
         runs = Runs(start[order], np.concatenate([runs.end for runs, _ in blocks])[order], self._stride)
-        local = _labels(runs)
+        local = _labels(runs, reach=self._reach)
         number = local + self._count
         sums = np.concatenate([sums for _, sums in blocks], axis=1)[:, order]
-        self._sums.append(_grouped(sums, local))
-        upper, lower = self._above.joined_to(runs, reach=1)
+        self._sums.append(_grouped(sums, local, maxima=self._maxima))
+        upper, lower = self._above.joined_to(runs, reach=self._reach)
         self._pairs.append(np.stack([self._above_number[upper], number[lower]]))
         self._count += self._sums[-1].shape[1]
         last = np.searchsorted(runs.start, (bottom - 1) * self._stride)
@@ -73,17 +85,19 @@ class ComponentSums:
     def result(self) -> tuple[Ints, Ints]:
         """Sums of each component ``(sum, component)``, and the component of each provisional number."""
         component = joined(self._count, *np.concatenate(self._pairs, axis=1))
-        return _grouped(np.concatenate(self._sums, axis=1), component), component
+        return _grouped(np.concatenate(self._sums, axis=1), component, maxima=self._maxima), component
 
 
-def _labels(runs: Runs) -> Ints:
-    upper, lower = runs.joined_to(runs, reach=1)
+def _labels(runs: Runs, *, reach: int) -> Ints:
+    upper, lower = runs.joined_to(runs, reach=reach)
     beside = np.flatnonzero(runs.end[:-1] == runs.start[1:])  # cut by the border of two blocks
     return joined(len(runs.start), np.concatenate([upper, beside]), np.concatenate([lower, beside + 1]))
 
 
-def _grouped(sums: Ints, label: Ints) -> Ints:
+def _grouped(sums: Ints, label: Ints, *, maxima: int) -> Ints:
     total = np.zeros((len(sums), int(label.max(initial=-1)) + 1), np.int64)
-    for row, values in zip(total, sums, strict=True):
-        np.add.at(row, label, values)
+    added = len(sums) - maxima
+    total[added:] = np.iinfo(np.int64).min
+    for at, (row, values) in enumerate(zip(total, sums, strict=True)):
+        (np.add if at < added else np.maximum).at(row, label, values)
     return total

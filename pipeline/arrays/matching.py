@@ -8,6 +8,8 @@ the prediction touches it; a component of the prediction is merged where it touc
 FROC asks the same of every probability that is at least a threshold, for 20 thresholds (Bunch et al., J. Appl. Photogr.
 Eng. 4, 1978).
 
+Each lesion and each component of the prediction has its shape, its contrast and its holes too, see `pipeline.arrays.shapes`.
+
 Only sums per component and one row of blocks stay in memory, and sums are integers: neither the size of an image nor
 that of its blocks changes a number.
 """
@@ -19,7 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.arrays.component_sums import ComponentSums, Pieces, pieces_of
+from pipeline.arrays.contrast import Light
+from pipeline.arrays.holes import HoleFinder
 from pipeline.arrays.runs import Ints, overlapping
+from pipeline.arrays.shapes import LARGEST, SUMS, Shapes, shape_pieces, shapes_of
 from pipeline.geometry import Box
 
 __all__ = ["THRESHOLDS", "LesionMatcher", "Matching"]
@@ -28,8 +33,6 @@ THRESHOLDS = tuple((number + 0.5) / 20 for number in range(20))
 """Thresholds of FROC."""
 TOLERANCE = 1e-6
 """Pixels: a fifth of 35 is a little more than 7 in binary."""
-_PLACE = 3
-"""Sums of a component that say how large it is and where: pixels, sum of rows, sum of columns."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,8 +41,10 @@ class Matching:
 
     area: Ints
     """Pixels of each lesion ``(lesion,)``."""
-    centre: NDArray[np.float64]
-    """Mean row and column of each lesion ``(lesion, 2)``."""
+    shapes: Shapes
+    """Shapes of the lesions."""
+    holes: Ints
+    """Holes of each lesion, and their pixels ``(2, lesion)``."""
     covered: Ints
     """Pixels of each lesion that the prediction covers ``(lesion,)``."""
     found: NDArray[np.bool_]
@@ -48,8 +53,10 @@ class Matching:
     """Components of the prediction that touch each lesion ``(lesion,)``; above 1 it is split."""
     predicted_area: Ints
     """Pixels of each component of the prediction ``(component,)``."""
-    predicted_centre: NDArray[np.float64]
-    """Mean row and column of each component ``(component, 2)``."""
+    predicted_shapes: Shapes
+    """Shapes of the components of the prediction."""
+    predicted_holes: Ints
+    """Holes of each component, and their pixels ``(2, component)``."""
     on_truth: Ints
     """Pixels of each component that lie on truth ``(component,)``."""
     false: NDArray[np.bool_]
@@ -78,25 +85,36 @@ class LesionMatcher:
     def __init__(self, width: int, *, match: float = 0.2, thresholds: Sequence[float] = THRESHOLDS) -> None:
         self._stride, self._match = width + 1, match
         self._thresholds = np.array(thresholds, np.float32)
-        self._truth = ComponentSums(_PLACE + 1 + len(thresholds), stride=self._stride)
-        self._mask = ComponentSums(_PLACE + 1, stride=self._stride)
+        covered = SUMS + 1 + LARGEST
+        self._truth = ComponentSums(covered + len(thresholds), stride=self._stride, maxima=LARGEST)
+        self._mask = ComponentSums(covered, stride=self._stride, maxima=LARGEST)
+        self._holes = HoleFinder(width), HoleFinder(width)
         self._levels = [ComponentSums(2, stride=self._stride) for _ in thresholds]
         self._touching: list[Ints] = [np.zeros((2, 0), np.int64)]
         self._row: list[_Block] = []
-        self._bottom = 0
+        self._top = self._bottom = 0
 
     def add(
-        self, box: Box, truth: NDArray[np.bool_], mask: NDArray[np.bool_], probability: NDArray[np.floating]
+        self,
+        box: Box,
+        truth: NDArray[np.bool_],
+        mask: NDArray[np.bool_],
+        probability: NDArray[np.floating],
+        *,
+        light: Light | None = None,
     ) -> None:
-        """A block: truth and predicted mask, and probability of the class, each ``(y, x)``."""
+        """A block: truth and predicted mask, and probability of the class, each ``(y, x)``; grey levels for contrasts."""
         if self._row and box.y0 >= self._bottom:
             self._finish_row()
-        self._bottom = box.y1
-        self._row.append(_block(box, truth, mask, probability, stride=self._stride, thresholds=self._thresholds))
+        self._top, self._bottom = box.y0, box.y1
+        block = _block(box, truth, mask, probability, light, stride=self._stride, thresholds=self._thresholds)
+        self._row.append(block)
 
     def _finish_row(self) -> None:
         lesions, lesion = self._truth.add([each.truth for each in self._row], bottom=self._bottom)
         components, component = self._mask.add([each.mask for each in self._row], bottom=self._bottom)
+        for finder, runs, number in zip(self._holes, (lesions, components), (lesion, component), strict=True):
+            finder.add(runs, number, top=self._top, bottom=self._bottom)
         first, second = overlapping(lesions, components)
         self._touching.append(np.unique(np.stack([lesion[first], component[second]]), axis=1))
         for number, level in enumerate(self._levels):
@@ -112,17 +130,23 @@ class LesionMatcher:
         provisional = np.concatenate(self._touching, axis=1)
         pairs = np.unique(np.stack([lesion_of[provisional[0]], component_of[provisional[1]]]), axis=1)
         levels = [level.result()[0] for level in self._levels]
-        at_level = [_enough(covered, truth[0], match=self._match) for covered in truth[_PLACE + 1 :]]
+        at_level = [_enough(covered, truth[0], match=self._match) for covered in truth[SUMS + 1 : -LARGEST]]
+        holes, predicted_holes = (
+            np.stack(finder.result(of, regions=sums.shape[1]))
+            for finder, of, sums in zip(self._holes, (lesion_of, component_of), (truth, mask), strict=True)
+        )
         return Matching(
             truth[0],
-            _centre(truth),
-            truth[_PLACE],
-            _enough(truth[_PLACE], truth[0], match=self._match),
+            shapes_of(truth),
+            holes,
+            truth[SUMS],
+            _enough(truth[SUMS], truth[0], match=self._match),
             np.bincount(pairs[0], minlength=truth.shape[1]).astype(np.int64),
             mask[0],
-            _centre(mask),
-            mask[_PLACE],
-            ~_enough(mask[_PLACE], mask[0], match=self._match),
+            shapes_of(mask),
+            predicted_holes,
+            mask[SUMS],
+            ~_enough(mask[SUMS], mask[0], match=self._match),
             np.bincount(pairs[1], minlength=mask.shape[1]).astype(np.int64),
             np.array([int(found.sum()) for found in at_level], np.int64),
             np.array([int((~_enough(on, area, match=self._match)).sum()) for area, on in levels], np.int64),
@@ -143,17 +167,18 @@ def _block(
     truth: NDArray[np.bool_],
     mask: NDArray[np.bool_],
     probability: NDArray[np.floating],
+    light: Light | None,
     *,
     stride: int,
     thresholds: NDArray[np.float32],
 ) -> _Block:
     inside, marked = np.flatnonzero(truth), np.flatnonzero(mask)
-    at_truth = probability.ravel()[inside]
-    truth_values = [*_place(box, inside), mask.ravel()[inside], *(at_truth >= level for level in thresholds)]
-    mask_values = [*_place(box, marked), truth.ravel()[marked]]
+    at_truth, at_mask = probability.ravel()[inside], probability.ravel()[marked]
+    found = [mask.ravel()[inside], *(at_truth >= level for level in thresholds)]
+    grey, around, beside = (light.grey, light.truth, light.mask) if light else (None, None, None)
     return _Block(
-        pieces_of(box, inside, truth_values, stride=stride),
-        pieces_of(box, marked, mask_values, stride=stride),
+        shape_pieces(box, inside, at_truth, found, stride=stride, grey=grey, ring=around),
+        shape_pieces(box, marked, at_mask, [truth.ravel()[marked]], stride=stride, grey=grey, ring=beside),
         _levels(box, truth, probability, stride=stride, thresholds=thresholds),
     )
 
@@ -175,15 +200,6 @@ def _levels(
         flat, value, on_truth = flat[keep], value[keep], on_truth[keep]
         found.append(pieces_of(box, flat, [np.ones(len(flat), np.bool_), on_truth], stride=stride))
     return found
-
-
-def _place(box: Box, flat: Ints) -> list[Ints]:
-    row, column = np.divmod(flat, box.width)
-    return [np.ones(len(flat), np.int64), row + box.y0, column + box.x0]
-
-
-def _centre(sums: Ints) -> NDArray[np.float64]:
-    return np.stack([sums[1] / sums[0], sums[2] / sums[0]], axis=1)
 
 
 def _enough(part: Ints, area: Ints, *, match: float) -> NDArray[np.bool_]:

@@ -1,5 +1,6 @@
 """Lesion table of a data set: one row per region, over the outlines of all images."""
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,20 +21,28 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "component": ("int32", "Number within image and class, in raster order of the first pixel."),
     "area_px": ("int64", "Pixels of the normalised image."),
     "area_source_px": ("float64", "The same area in pixels of the original image."),
+    "area_um2": ("float64", "The same area in square micrometres; NaN where no pixel size is known."),
+    "holes": ("int32", "Holes: 4-connected background that the region encloses. They are no part of its area."),
+    "hole_area_px": ("int64", "Their pixels, of the normalised image."),
+    "hole_area_um2": ("float64", "The same area in square micrometres; NaN where no pixel size is known."),
     "mean_probability": ("float32", "Mean probability of its class over the region, filled holes included."),
     "max_probability": ("float32", "Largest probability of its class in the region."),
+    "y": ("float64", "Centre: mean row of its pixels, pixels of the original image from its top edge, like the box."),
+    "x": ("float64", "The same, columns from the left edge."),
     "y0": ("float64", "Top edge, pixels of the original image."),
     "x0": ("float64", "Left edge, pixels of the original image."),
     "y1": ("float64", "Bottom edge, pixels of the original image."),
     "x1": ("float64", "Right edge, pixels of the original image."),
 }
-"""Name → type and meaning of each column."""
+"""Name → type and meaning of each column. Whether a region is matched says the table of the report, which knows the truth."""
+_UNKNOWN = dict.fromkeys(("area_um2", "hole_area_um2"), math.nan)
+"""Columns that outlines lack where no pixel size is known: JSON has no NaN."""
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
     try:
         for each in read_json(path)["features"]:
-            values = {**each["properties"]["measurements"], **each["properties"]["metadata"]}
+            values = {**_UNKNOWN, **each["properties"]["measurements"], **each["properties"]["metadata"]}
             yield {column: values[column] for column in COLUMNS}
     except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
         raise StoreError(

@@ -1,5 +1,6 @@
 """Connected components of the masks as GeoJSON features, with the probabilities of the map inside each."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import zarr
 from numpy.typing import NDArray
 
 from pipeline.arrays.components import ComponentTable, component_table, relabel
+from pipeline.arrays.holes import hole_sums
 from pipeline.config import Smoothing
 from pipeline.config.manifest import DatasetRecord
 from pipeline.segmentation.geojson import feature
@@ -54,6 +56,10 @@ class Maps:
         """Columns of the original image per column."""
         return 1 / self.mapping["factor_x"]
 
+    def pixel_um(self, record: DatasetRecord) -> float:
+        """Side of a pixel of the original image, micrometres; NaN where it is not known."""
+        return self.mapping.get("pixel_size_um") or record.pixel_size_um or math.nan
+
     @property
     def origin(self) -> tuple[int, int]:
         """Row and column of the original image from which its polygons count."""
@@ -96,11 +102,13 @@ def region_features(
     """
     planes = [raster_of(masks, at) for at in range(len(record.codes))]
     tables = [component_table(plane, rows=rows) for plane in planes]
-    measured = _probabilities(maps, masks, tables)
+    measured, pixel_um = _probabilities(maps, masks, tables), maps.pixel_um(record)
     for each, plane, table, (mean, highest) in zip(record.classes, planes, tables, measured, strict=True):
+        holes = hole_sums(plane, rows=rows)
         for number, polygons in enumerate(trace_components(plane, table)):
             sure = {"mean_probability": float(mean[number]), "max_probability": float(highest[number])}
-            properties = {**_measurements(maps, table, number), **sure}
+            inside = {"holes": int(holes[0][number]), "hole_area_px": int(holes[1][number])}
+            properties = {**_measurements(maps, table, number, inside, pixel_um=pixel_um), **sure}
             yield feature(
                 polygons,
                 class_code=each.code,
@@ -113,9 +121,17 @@ def region_features(
             )
 
 
-def _measurements(maps: Maps, table: ComponentTable, number: int) -> dict[str, float | str]:
-    box, area = table.box(number), int(table.area[number])
-    rows = {name: value * maps.scale_y for name, value in (("y0", box.y0), ("y1", box.y1))}
-    columns = {name: value * maps.scale_x for name, value in (("x0", box.x0), ("x1", box.x1))}
-    areas = {"area_px": area, "area_source_px": area * maps.scale_y * maps.scale_x}
+def _measurements(
+    maps: Maps, table: ComponentTable, number: int, holes: dict[str, int], *, pixel_um: float
+) -> dict[str, float | str]:
+    box, area, scale = table.box(number), int(table.area[number]), maps.scale_y * maps.scale_x
+    # The centre of a pixel lies half a pixel from its edges, which boxes count from.
+    rows = {
+        name: value * maps.scale_y for name, value in (("y", table.cy[number] + 0.5), ("y0", box.y0), ("y1", box.y1))
+    }
+    columns = {
+        name: value * maps.scale_x for name, value in (("x", table.cx[number] + 0.5), ("x0", box.x0), ("x1", box.x1))
+    }
+    areas = {"area_px": area, "area_source_px": area * scale, "area_um2": area * scale * pixel_um**2}
+    areas |= {**holes, "hole_area_um2": holes["hole_area_px"] * scale * pixel_um**2}
     return {"image_id": maps.image_id, "component": number, **areas, **rows, **columns}

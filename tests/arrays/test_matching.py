@@ -65,7 +65,7 @@ def test_lesions_are_matched_as_in_the_whole_image(
     assert result.covered.tolist() == [int(mask[lesions == n].sum()) for n in range(1, count + 1)]
     assert result.pieces.tolist() == [len(set(parts[lesions == n]) - {0}) for n in range(1, count + 1)]
     assert result.joined.tolist() == [len(set(lesions[parts == n]) - {0}) for n in range(1, number + 1)]
-    for n, (y, x) in enumerate(result.centre.tolist(), start=1):
+    for n, (y, x) in enumerate(result.shapes.centre.tolist(), start=1):
         assert (y, x) == pytest.approx(np.argwhere(lesions == n).mean(axis=0))
     for at, threshold in enumerate(THRESHOLDS):
         found, false = expected_found(truth, probability >= np.float32(threshold), match)

@@ -21,7 +21,18 @@ def outlines(folder: Path, name: str, *, codes: tuple[str, ...]) -> Path:
     features = []
     for number, code in enumerate(codes):
         properties = {"image_id": name, "component": number, "area_px": 7 + number, "area_source_px": 28.5}
-        corners = {"y0": 1.5, "x0": 2.0, "y1": 9.0, "x1": 8.0, "mean_probability": 0.5, "max_probability": 0.75}
+        corners = {
+            "y": 4.5,
+            "x": 5.0,
+            "holes": 1,
+            "hole_area_px": 2,
+            "y0": 1.5,
+            "x0": 2.0,
+            "y1": 9.0,
+            "x1": 8.0,
+            "mean_probability": 0.5,
+            "max_probability": 0.75,
+        }
         polygons = trace(np.ones((2, 3), bool))
         features.append(
             feature(polygons, class_code=code, name=code, colour=(1, 2, 3), properties={**properties, **corners})
@@ -39,6 +50,8 @@ def test_every_outline_is_a_row_sorted_by_image(tmp_path: Path) -> None:
     assert frame["area_px"].tolist() == [7, 8, 7]
     assert frame["y0"].tolist() == [1.5] * 3
     assert frame["max_probability"].tolist() == [0.75] * 3
+    assert frame[["y", "holes", "hole_area_px"]].to_numpy().tolist() == [[4.5, 1, 2]] * 3
+    assert frame["area_um2"].isna().all()
 
 
 @pytest.mark.parametrize("codes", [(), ("MA",)])

@@ -196,6 +196,11 @@ def test_each_region_is_one_outline_in_original_pixels_with_its_own_measurements
         rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
         assert (found["y0"], found["y1"]) == (rows[0] * 2, (rows[-1] + 1) * 2)
         assert (found["x0"], found["x1"]) == (columns[0] * 4, (columns[-1] + 1) * 4)
+        assert (found["y"], found["x"]) == pytest.approx((np.argwhere(inside).mean(axis=0) + 0.5) * (2, 4))
+        # What filling adds is its holes and the regions in them, which each stand for themselves.
+        filled = ndimage.binary_fill_holes(inside) & ~masks[number].astype(bool)
+        assert (found["holes"] > 0) == bool(filled.any())
+        assert found["hole_area_px"] <= filled.sum()
     np.testing.assert_array_equal(drawn, masks)
     regions = sum(ndimage.label(mask, EIGHT)[1] for mask in masks)
     assert len(collection["features"]) == regions

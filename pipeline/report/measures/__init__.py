@@ -18,6 +18,7 @@ model_folder   measures in the folder of a model, beside its card
 original_grid   grid of the original image: truth, masks and probabilities on it
 paired      paired differences of two results, image by image
 parts       measures of each centre and each group
+strata      lesions found by size, contrast, elongation and isolation, in thirds
 steps       steps between neighbouring pixels along every line of a map
 summary     summary rows of a split: one per class or average, and measure
 surfaces    distances between borders: columns of an image, pooled and mean over images

@@ -41,8 +41,9 @@ from pipeline.report.measures.image_rows import (
 from pipeline.report.measures.intervals import curve, intervals
 from pipeline.report.measures.lesion_wise import LESION_COLUMNS
 from pipeline.report.measures.model_folder import write_model_measures
-from pipeline.report.measures.original_grid import TruthFiles, original_planes
+from pipeline.report.measures.original_grid import TruthFiles, grey_levels, original_planes
 from pipeline.report.measures.parts import PART_COLUMNS, part_rows
+from pipeline.report.measures.strata import strata
 from pipeline.report.measures.summary import (
     NORMALISED,
     ORIGINAL,
@@ -79,6 +80,7 @@ def _on_normalised(
         "roi": stores.open_array(paths["normalized"], "roi"),
         "masks": stores.open_array(paths["segmentation"], "masks"),
         "probability": open_probability(paths["probability"]),
+        "grey": grey_levels(paths["normalized"]),
     } | ({} if ignored is None else {"ignore": ignored})
     return measure_image(planes, codes=codes, annotated=annotated, rules=rules)
 
@@ -215,7 +217,7 @@ def write_metrics(
         ``measures.SUMMARY_COLUMNS``, ``LESION_COLUMNS`` and ``PART_COLUMNS``. The second carries in its metadata the pooled precision-recall
         curves on the grid of the normalised images, ``curves``: split → class → ``[recall, precision]``, and ``froc``: grid
         → split → class → thresholds, sensitivity, false positives per image, and likewise ``reliability``: confidence,
-        frequency, pixels of each bin, and ``confusion``: labels, pixels by truth and prediction. Images that lack a store are left out.
+        frequency, pixels of each bin, ``strata``: see `measures.strata`, and ``confusion``: labels, pixels by truth and prediction. Images that lack a store are left out.
     normalized
         Image id → store.
     truths
@@ -245,7 +247,9 @@ def write_metrics(
         of_parts = part_rows(measured, own, centres=centres, codes=record.codes, anatomy=anatomy)
         parts.append(of_parts.assign(grid=grid, **named))
         curves[grid] = drawn
-        lesions.append(lesion_rows(measured).assign(grid=grid, **named))
+        of_lesions = lesion_rows(measured)
+        lesions.append(of_lesions.assign(grid=grid, **named))
+        kept.setdefault("strata", {})[grid] = strata(of_lesions, record.codes)
         for name, of in (("froc", responses), ("reliability", reliabilities), ("confusion", confusions)):
             kept.setdefault(name, {})[grid] = of(measured, record.codes)
     summary = pd.concat(summaries) if summaries else pd.DataFrame()

@@ -81,7 +81,8 @@ class Grouped:
         own = self.rows[self.rows["class_code"] == code]
         if not set(columns) <= set(own):
             return []
-        return sorted((str(group), part) for group, part in own.groupby("group_id", observed=True) if len(part))
+        found = [(str(group), part) for group, part in own.groupby("group_id", observed=True) if len(part)]
+        return sorted(found, key=lambda each: each[0])
 
     def _summed(self, code: str, columns: Sequence[str], statistic: Statistic) -> GroupSums:
         parts = self._parts(code, columns)
@@ -165,5 +166,7 @@ def _added(found: Sequence[tuple[str, NDArray[Any]]], statistic: Statistic) -> G
 
 def _of_occurring(found: Sequence[tuple[str, Histogram]], statistic: Statistic) -> GroupSums:
     """Histograms of groups ``(group, 2, occurring probabilities)``; the others would only cost memory."""
-    occurring = np.flatnonzero(np.any([each.any(axis=0) for _, each in found], axis=0)) if found else []
+    if not found:
+        return _added([], statistic)
+    occurring = np.flatnonzero(np.any([each.any(axis=0) for _, each in found], axis=0))
     return _added([(group, each[:, occurring]) for group, each in found], statistic)

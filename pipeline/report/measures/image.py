@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline import stores
 from pipeline.arrays.confusion import Confusion, LabelRule, confusion
+from pipeline.arrays.contrast import RING, Light, ring_around
 from pipeline.arrays.matching import LesionMatcher, Matching
 from pipeline.arrays.metrics import Counts, Histogram, counts, probability_histogram
 from pipeline.arrays.raster import Raster
@@ -52,6 +53,8 @@ class ImageMeasure:
     """Class code → distances between the borders of truth and prediction."""
     confusion: Confusion | None = None
     """Confusion of labels; None where not every class is annotated, or nobody asked."""
+    pixel_area: float = 1.0
+    """Of a pixel of the grid, in pixels of the original."""
 
 
 def measure_image(
@@ -67,7 +70,8 @@ def measure_image(
     ----------
     planes
         ``truth``, ``masks``, ``probability`` ``(class, y, x)`` and ``roi`` ``(y, x)``: Zarr arrays, NumPy arrays or
-        rasters. ``ignore`` ``(y, x)``, where there is one, holds pixels that count nothing.
+        rasters. ``ignore`` ``(y, x)``, where there is one, holds pixels that count nothing; ``grey`` ``(y, x)`` uint8,
+        where there is one, are grey levels of the picture, for contrasts.
     codes
         Class codes along the class axis.
     annotated
@@ -91,10 +95,11 @@ def measure_image(
     borders = {code: BorderPixels(height, width) for code in annotated}
     confused = np.zeros((len(codes) + 1,) * 2, np.int64)
     for box in aligned_boxes(height, width, BLOCK):
-        block = {name: _block(plane, box) for name, plane in planes.items()}
+        block = {name: _block(plane, box) for name, plane in planes.items() if name != "grey"}
         truth, masks, roi = (block[name] > 0 for name in ("truth", "masks", "roi"))
         within = block["ignore"] == 0 if "ignore" in block else None
         inside = roi if within is None else roi & within
+        light = _light(planes, box) if "grey" in planes and (truth.any() or masks.any()) else None
         for code in annotated:
             at = codes.index(code)
             total[code] += counts(truth[at], masks[at], within)
@@ -103,7 +108,7 @@ def measure_image(
             outside[code] += int(np.count_nonzero(truth[at] & ~roi))
             regions[code] += _region(inside, truth[at], masks[at])
             pixels = truth[at], masks[at], block["probability"][at]
-            matchers[code].add(box, *(pixels if within is None else (each * within for each in pixels)))
+            matchers[code].add(box, *(pixels if within is None else (each * within for each in pixels)), light=light)
             borders[code].add(box, truth[at], masks[at], None if within is None else ~within)
         if BACKGROUND in total:
             total[BACKGROUND] += counts(~np.logical_or.reduce(truth), ~np.logical_or.reduce(masks), within)
@@ -115,7 +120,19 @@ def measure_image(
     lesions = {code: matcher.result() for code, matcher in matchers.items()}
     surfaces = {code: each.result(rules.ruler) for code, each in borders.items()}
     matrix = confused if rules.labels is not None and BACKGROUND in total else None
-    return ImageMeasure(total, histograms, outside, regions, lesions, surfaces, matrix)
+    area = rules.ruler.height * rules.ruler.width
+    return ImageMeasure(total, histograms, outside, regions, lesions, surfaces, matrix, area)
+
+
+def _light(planes: Mapping[str, Any], box: Box) -> Light:
+    """Grey levels of a block and its rings, which reach over its borders; only where it holds a region are they read."""
+    around = box.grow(RING, Box.of_shape(*planes["roi"].shape))
+    near = {name: _block(planes[name], around) for name in planes if name != "probability"}
+    usable, inner = near["roi"] > 0, box.shift(-around.y0, -around.x0)
+    if "ignore" in near:
+        usable &= near["ignore"] == 0
+    rings = (ring_around(near["grey"], usable & ~(near[side] > 0).any(axis=0), inner) for side in ("truth", "masks"))
+    return Light(near["grey"][inner.slices], *rings)
 
 
 def _region(inside: NDArray[np.bool_], truth: NDArray[np.bool_], mask: NDArray[np.bool_]) -> Region:

@@ -119,7 +119,14 @@ def image_rows(measured: list[Measured], thresholds: Mapping[str, float]) -> pd.
 def lesion_rows(measured: list[Measured]) -> pd.DataFrame:
     """Rows of ``lesion_wise.LESION_COLUMNS`` of measured images, without model, fusion and grid."""
     tables = [
-        lesion_table(matching, image_id=each.image_id, group_id=each.group_id, split=each.split, class_code=code)
+        lesion_table(
+            matching,
+            pixel_um2=each.measure.pixel_area * each.pixel_um**2,
+            image_id=each.image_id,
+            group_id=each.group_id,
+            split=each.split,
+            class_code=code,
+        )
         for each in measured
         for code, matching in each.measure.lesions.items()
     ]

@@ -1,7 +1,7 @@
 """Grid of the original image: truth from the files, masks and probabilities of a rescaled image brought to it.
 
 Published tables are of original pixels. The truth is read as the files of the manifest hold it, never resampled there
-and back. Masks are resampled as `predict` writes them: a pixel takes what lies under its centre, or is set where half
+and back. The picture is the normalised one, whose contrasts count, interpolated as pictures are. Masks are resampled as `predict` writes them: a pixel takes what lies under its centre, or is set where half
 of it is covered. Probabilities are interpolated linearly. All of it is read in blocks.
 """
 
@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.arrays.contrast import luminance
 from pipeline.arrays.raster import Raster
-from pipeline.arrays.resample import resampled_mask, resampled_probability
+from pipeline.arrays.resample import resampled_mask, resampled_picture, resampled_probability
 from pipeline.config.manifest import ClassRecord, DatasetRecord
 from pipeline.geometry import Box
 from pipeline.raw.checked import as_checked
@@ -27,7 +28,7 @@ from pipeline.stores.image_store import image_notes
 from pipeline.stores.probability_store import open_probability
 from pipeline.stores.provenance import file_digest
 
-__all__ = ["TruthFiles", "original_planes"]
+__all__ = ["TruthFiles", "grey_levels", "original_planes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,11 @@ def _under(box: Box, size: tuple[int, int], stored: Raster[Any]) -> Box:
 
 def _inside(plane: NDArray[np.bool_], near: Box, box: Box) -> NDArray[np.bool_]:
     return plane[box.shift(-near.y0, -near.x0).slices]
+
+
+def grey_levels(path: Path) -> Raster[np.uint8]:
+    """Raster of the luminance of a normalised image ``(y, x)``."""
+    return raster_of(open_array(path, "0")).map(luminance)
 
 
 @contextmanager
@@ -110,4 +116,5 @@ def original_planes(
             "roi": resampled_mask(roi, size),
             "masks": _masks(stores["segmentation"], size),
             "probability": resampled_probability(open_probability(stores["probability"]).raster, size),
+            "grey": resampled_picture(grey_levels(stores["normalized"]), size),
         } | ({} if ignored is None else {"ignore": ignored})

@@ -21,6 +21,7 @@ from pipeline.report.page.tables.lesions import lesions_table
 from pipeline.report.page.tables.measured import grid_text
 from pipeline.report.page.tables.metrics import averages_table, classes_table, comparison_table
 from pipeline.report.page.tables.parts import parts_tables
+from pipeline.report.page.tables.strata import strata_table
 from pipeline.report.page.tables.surfaces import surfaces_table
 from pipeline.report.page.tables.windows import window_table
 from pipeline.report.paths import Result
@@ -96,6 +97,14 @@ def _confusion(
     return (confusion_table(kept, record, split=split, where=grid_text(summary, grid)),) if kept else ()
 
 
+def _strata(
+    found: Mapping[str, Any], summary: pd.DataFrame, record: DatasetRecord, *, split: str, grid: str
+) -> tuple[Table, ...]:
+    """Lesions found by their size and more, where there are lesions and they were measured."""
+    table = strata_table(found.get(grid, {}).get(split, {}), record, split=split, where=grid_text(summary, grid))
+    return (table,) if table else ()
+
+
 def _parts(result: Result, record: DatasetRecord, *, split: str) -> tuple[Table, ...]:
     """Centres and groups, where they were measured."""
     path = result.metrics_parts
@@ -148,6 +157,7 @@ def measured(
                     (
                         classes_table(summary, record, split=split, reasons=reasons, grid=grid),
                         lesions_table(summary, images, record, split=split, match=config.match, grid=grid),
+                        *_strata(kept.get("strata", {}), summary, record, split=split, grid=grid),
                         surfaces_table(summary, record, split=split, tolerance=config.surface_tolerance, grid=grid),
                         image_wise_table(summary, record, split=split, grid=grid),
                         *_confusion(kept.get("confusion", {}), summary, record, split=split, grid=grid),

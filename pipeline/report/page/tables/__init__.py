@@ -14,6 +14,7 @@ parts      centres, and groups of several images
 patches    patch index: counts, truth shares, missed lesions, spread
 results    results of every measured image, the worst first
 stains     stain estimates: swatches, angles, amounts
+strata     lesions found by size, contrast, elongation and isolation
 surfaces   boundary measures, with their rule
 terminal   tables on a terminal
 windows    windows evaluated and skipped, and truth that no window reached

@@ -1,0 +1,65 @@
+"""Contrast of regions against what lies around them.
+
+A ring holds the pixels outside of all regions, inside the roi and not ignored, that lie within ``RING`` rows and columns of
+a pixel of the region. Each of them counts as often as it is near one, so that the nearest weigh most, and every sum is one
+over pixels of the region: nothing has to be known of the region as a whole.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.geometry import Box
+
+__all__ = ["RING", "Light", "Ring", "luminance", "ring_around"]
+
+RING = 8
+"""Pixels of the grid that a ring is wide."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ring:
+    """What lies around each pixel of a block ``(y, x)``."""
+
+    light: NDArray[np.int32]
+    """Sum of the grey levels of the ring pixels near it."""
+    pixels: NDArray[np.int32]
+    """Number of them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Light:
+    """Grey levels of a block, and the rings around regions of the truth and of the prediction."""
+
+    grey: NDArray[np.uint8]
+    truth: Ring
+    mask: Ring
+
+
+def luminance(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Luminance ``(y, x)`` of a picture ``(3, y, x)``, red, green, blue: .299, .587 and .114 of them, rounded."""
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(np.moveaxis(picture, 0, -1)), cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def ring_around(grey: NDArray[np.uint8], outside: NDArray[np.bool_], inner: Box) -> Ring:
+    """Ring sums of the pixels of a block, which stands with ``RING`` pixels around it, as far as the image goes.
+
+    Parameters
+    ----------
+    grey
+        Of the block and its surroundings.
+    outside
+        Pixels that belong to rings, likewise.
+    inner
+        The block in them.
+    """
+    near = outside.astype(np.uint8)
+    return Ring(*(_near_sums(each)[inner.slices] for each in (grey * near, near)))
+
+
+def _near_sums(values: NDArray[np.uint8]) -> NDArray[np.int32]:
+    size = (2 * RING + 1, 2 * RING + 1)
+    found = cv2.boxFilter(values, cv2.CV_32S, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(found, np.int32)
