@@ -69,7 +69,14 @@ def test_bash_parses_each_block(block: str) -> None:
 
 
 def test_programs_are_those_that_are_tested_here() -> None:
-    assert {command[0] for command in COMMANDS} == {"make", "pip", "lesionmap", "snakemake", "dask"}
+    assert {command[0] for command in COMMANDS} == {"make", "pip", "lesionmap", "snakemake", "dask", "napari"}
+
+
+def test_napari_opens_a_store_of_a_stage() -> None:
+    # It is not installed here; tests of the site see to it that the block says it needs a desktop.
+    for option, plugin, path in commands_of("napari"):
+        assert (option, plugin) == ("--plugin", "napari-ome-zarr")
+        assert re.fullmatch(r"results/\w+/(normalized|probability/\w+/\w+|segmentation/\w+/\w+)/\w+\.zarr", path)
 
 
 def test_make_knows_each_target() -> None:

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+import zarr
 from PIL import Image
+from zarr.storage import FsspecStore
 
 from pipeline.errors import MissingDataError
 from pipeline.view.catalogue import open_datasets
@@ -129,6 +131,23 @@ def test_files_of_the_results_come_whole_and_in_ranges(address: str, scene: Scen
     assert headers["Content-Range"] == f"bytes {len(content) - 8}-{len(content) - 1}/{len(content)}"
     status, headers, _ = ask(address, f"files/{path}", Range=f"bytes={len(content)}-")
     assert (status, headers["Content-Range"]) == (416, f"bytes */{len(content)}")
+
+
+def test_zarr_reads_the_stores_over_http_by_ranges(address: str, scene: Scene):
+    files = {"asynchronous": True, "client_kwargs": {"trust_env": False}}
+    arrays = {
+        f"normalized/{IMAGE}.zarr": {"0": scene.pixels, "truth": scene.truth},
+        f"probability/unet/gaussian/{IMAGE}.zarr": {"0": scene.maps},
+        f"segmentation/unet/gaussian/{IMAGE}.zarr": {"masks": scene.masks},
+    }
+    for path, named in arrays.items():
+        store = FsspecStore.from_url(f"{address}files/eyes/{path}", storage_options=files, read_only=True)
+        group = zarr.Group.open(store)
+        for name, expected in named.items():
+            array = group[name]
+            assert array.shards is not None, "chunks are parts of a file"
+            assert np.array_equal(array[:], expected)
+            assert np.array_equal(array[..., 520:600, 530:570], expected[..., 520:600, 530:570])
 
 
 @pytest.mark.parametrize(
