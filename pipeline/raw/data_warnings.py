@@ -41,6 +41,9 @@ Kind: TypeAlias = Literal[
     "old_results",  # results that the configuration does not name
     "random_encoder",  # encoders of random weights, for want of installed ones
     "no_model",  # models that are no better than a trivial answer
+    "misled",  # such models, where the threshold was fitted with truth that is in doubt
+    "mismatched",  # truth that lies as if it belonged to another image
+    "inverted",  # truth that covers what the maps do not
 ]
 REMEDIES: Mapping[Kind, str] = {
     "no_pixel": "Compare the codes and values of the manifest with the files, or take the class out.",
@@ -64,6 +67,9 @@ REMEDIES: Mapping[Kind, str] = {
     "old_results": "With the same configuration, lesionmap clean --dry-run lists them and lesionmap clean removes them.",
     "random_encoder": f"Choose {' or '.join(PACKAGED_ENCODERS)}, or give encoder_weights a file or imagenet.",
     "no_model": "Look at overlays and truth; train longer, or draw more patches of the class.",
+    "misled": "Correct that truth first: a threshold is fitted with it. Then judge the model.",
+    "mismatched": "Look at them in the report; correct the truth, or which masks the manifest pairs with which image.",
+    "inverted": "Look at the mask, and invert it where it marks the background.",
 }
 """Kind → what to do about it."""
 HALF = 0.5

@@ -1,13 +1,17 @@
 """Warnings of a run: of its data, and of what was made of them, such as a model that is no better than a trivial answer.
 
+Truth that is in doubt speaks for no model and against none: such images are left out where a model is judged.
+
 They are computed where they are said, from what the stages wrote: at the end of a run, on top of the report, and in
 ``measures.{fusion}.json`` beside the card of a model.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline.arrays.metrics import Counts
@@ -16,12 +20,15 @@ from pipeline.counts import number_of
 from pipeline.index.summary import patches_asked
 from pipeline.normalized.data_warnings import outside_warning, read_warnings
 from pipeline.raw.data_warnings import DataWarning, encoder_warnings, split_warnings
+from pipeline.raw.datasets.tables import named_and_counted
+from pipeline.report.measures.mismatches import Mismatch, doubted, mismatches
 from pipeline.report.measures.summary import on_grid
 from pipeline.stores import read_table, table_metadata
 from pipeline.words import BACKGROUND
 
 __all__ = [
     "left_out",
+    "mismatch_warnings",
     "model_warnings",
     "read_run_warnings",
     "sampling_warnings",
@@ -52,23 +59,51 @@ def model_warnings(measured: pd.DataFrame) -> list[DataWarning]:
     measured
         Rows of `measures.image_rows.IMAGE_COLUMNS` of any models and fusions.
     """
-    rows = on_grid(measured)
+    rows, doubts = on_grid(measured), doubted(mismatches(measured))
+    rows = rows[rows["class_code"] != BACKGROUND]
+    pairs = zip(rows["class_code"].astype(str), rows["image_id"].astype(str), strict=True)
+    unsure = np.array([image in doubts.get(code, ()) for code, image in pairs], np.bool_)
+    fitted = rows[unsure & (rows["split"] == "validation")]
     names = ["model", "class_code", "split", "fusion"]
-    sums = rows[rows["class_code"] != BACKGROUND].groupby(names, sort=True, observed=True)[[*COUNTS, *REGION]].sum()
+    sums = rows[~unsure].groupby(names, sort=True, observed=True)[[*COUNTS, *REGION]].sum()
     found: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for (model, code, split, fusion), *numbers in sums.itertuples(name=None):
         counts, region = Counts(*map(int, numbers[:4])), Region(*map(int, numbers[4:]))
         if said := verdict(counts, region):
             found.setdefault((model, code), []).append((f"{fusion}, {split} images", SAID[said](counts, region)))
-    return [_no_model(*key, found=each) for key, each in found.items()]
+    misled = {key: sorted(set(part["image_id"].astype(str))) for key, part in fitted.groupby(names[:2], observed=True)}
+    return [_no_model(*key, found=each, misled=misled.get(key, [])) for key, each in found.items()]
 
 
-def _no_model(model: str, code: str, *, found: Sequence[tuple[str, str]]) -> DataWarning:
+def _no_model(model: str, code: str, *, found: Sequence[tuple[str, str]], misled: Sequence[str]) -> DataWarning:
     (place, said), *others = found
     more = f"; likewise {'; '.join(where for where, _ in others[:OTHERS])}" if others else ""
     more += f" and {len(others) - OTHERS} more" if len(others) > OTHERS else ""
     sentence = f"{code}: {model} is no better than a trivial answer ({place}): {said}{more}"
-    return DataWarning("no_model", code, len(found), (), sentence, serious=True)
+    if not misled:
+        return DataWarning("no_model", code, len(found), (), sentence, serious=True)
+    sentence += f"; its threshold was fitted with truth that is in doubt, of {named_and_counted(misled)}"
+    return DataWarning("misled", code, len(found), (), sentence, serious=True)
+
+
+def mismatch_warnings(found: Sequence[Mismatch]) -> list[DataWarning]:
+    """Warnings of truth that lies as if it belonged to another image, or were inverted; named in the order of `mismatches`.
+
+    That of a single class is serious only where it is all that can be judged in its image.
+    """
+    warned = []
+    for serious in (True, False):
+        moved = {each.image_id: ", ".join(each.codes) for each in found if each.codes and each.whole == serious}
+        named = [f"{image} ({codes})" for image, codes in moved.items()]
+        if moved:
+            said = "truth lies where the maps find nothing, as if the masks belonged to another image"
+            warned.append(DataWarning.of_images("mismatched", said, named, serious=serious))
+    turned = doubted([replace(each, codes=()) for each in found])
+    said = "truth covers most of the region, and the maps find the class in the rest, as if the mask were inverted"
+    return [
+        *warned,
+        *(DataWarning.of_images("inverted", said, turned[code], code=code, serious=True) for code in turned),
+    ]
 
 
 def validation_warnings(measured: pd.DataFrame) -> list[DataWarning]:
@@ -145,9 +180,11 @@ def read_run_warnings(
         Model → encoder, of models whose encoder starts from random weights for want of others.
     """
     tables, table = [read_table(path) for path in measured], read_table(images)
+    joined = pd.concat(tables) if tables else pd.DataFrame()
     found = [
-        *(model_warnings(pd.concat(tables)) if tables else ()),
-        *(validation_warnings(pd.concat(tables)) if tables else ()),
+        *(mismatch_warnings(mismatches(joined)) if tables else ()),
+        *(model_warnings(joined) if tables else ()),
+        *(validation_warnings(joined) if tables else ()),
         *sampling_warnings({name: table_metadata(path) for name, path in indexes.items()}),
         *encoder_warnings(encoders),
         *left_out(table),

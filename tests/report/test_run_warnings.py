@@ -12,9 +12,11 @@ from pipeline.config import ModelConfig, ModelSettings, ReportConfig
 from pipeline.raw.data_warnings import DataWarning, encoder_warnings
 from pipeline.report.end_of_run import headline, say_at_the_end
 from pipeline.report.measures.evaluate import write_metrics
+from pipeline.report.measures.mismatches import Mismatch, mismatches
 from pipeline.report.page.page import SUMMARY_FIELDS
 from pipeline.report.run_warnings import (
     left_out,
+    mismatch_warnings,
     model_warnings,
     sampling_warnings,
     unseen_warnings,
@@ -34,6 +36,7 @@ def rows(*counted, roi=100, truth=60, predicted=None):
             {"model": "unet", "fusion": fusion, "split": split, "grid": "normalised", "class_code": "GL"}
             | {"image_id": "a", "tp": tp, "fp": fp, "fn": fn, "tn": 100 - tp - fp - fn, "truth_pixels": tp + fn}
             | {"roi_pixels": roi, "truth_in_roi": truth, "predicted_in_roi": inside, "truth_outside_roi": 0}
+            | {"pixels": 100, "lesions": 1, "ap": 0.9}
         )
     return pd.DataFrame(made).astype(dict.fromkeys(["model", "fusion", "split", "grid", "class_code"], "category"))
 
@@ -50,6 +53,46 @@ def test_one_warning_a_model_and_class_names_the_other_results_too():
     (found,) = model_warnings(rows(*blind))
     assert found.count == 4
     assert "no pixel is marked, and 60 are truth; likewise max, test images" in found.sentence
+
+
+def clinic(split="validation", spared=0.0):
+    """Eight images that the map finds, with a share of the background not marked, and one whose mask is inverted."""
+    found = {"model": "unet", "fusion": "none", "split": split, "grid": "normalised", "class_code": "EX", "pixels": 100}
+    found |= {"roi_pixels": 100, "truth_pixels": 10, "truth_in_roi": 10, "lesions": 9, "ap": 0.95, "tp": 10, "fn": 0}
+    free = round(spared * 90)
+    found |= {"fp": 90 - free, "tn": free, "predicted_in_roi": 100 - free, "truth_outside_roi": 0}
+    turned = {"image_id": "bad", "truth_pixels": 90, "truth_in_roi": 90, "ap": 0.85, "tp": 90, "fp": 10, "tn": 0}
+    turned["predicted_in_roi"] = 100
+    return pd.DataFrame([*(found | {"image_id": f"good{at}"} for at in range(8)), found | turned])
+
+
+def test_an_inverted_mask_is_said_to_be_one_and_no_model_is_told_to_train_longer_for_it():
+    rows = clinic()
+    (said,) = mismatch_warnings(mismatches(rows))
+    assert (said.kind, said.code, said.names, said.serious) == ("inverted", "EX", ("bad",), True)
+    (model,) = model_warnings(rows)
+    assert (model.kind, model.code, model.serious) == ("misled", "EX", True)
+    assert "fitted with truth that is in doubt, of 1 (bad)" in model.sentence
+    assert "train longer" not in model.advice
+
+
+def test_a_model_is_judged_without_truth_that_is_in_doubt():
+    rows = clinic(split="test", spared=0.9)
+    assert model_warnings(rows) == []
+    poor = clinic(split="test")
+    (model,) = model_warnings(poor)  # no threshold was fitted on that image: the model itself is at fault
+    assert model.kind == "no_model"
+    assert model.sentence == model_warnings(poor[poor.image_id != "bad"])[0].sentence
+
+
+def test_masks_of_other_images_are_serious_where_nothing_else_of_the_image_is_found():
+    moved = [Mismatch("a", ("HE", "OD"), (), whole=True), Mismatch("b", ("OD",), (), whole=True)]
+    serious, mild = mismatch_warnings([*moved, Mismatch("c", ("HE",), (), whole=False)])
+    assert (serious.kind, serious.serious, serious.count) == ("mismatched", True, 2)
+    assert "images: 2 (a (HE, OD), b (OD))" in serious.sentence
+    assert "which masks the manifest pairs with which image" in serious.advice
+    assert (mild.serious, mild.names) == (False, ("c (HE)",))
+    assert mismatch_warnings([]) == []
 
 
 def test_an_encoder_without_weights_is_said_once_for_its_models_and_a_wish_for_none_is_not():

@@ -14,6 +14,7 @@ image_rows  rows of measured images: per class, per lesion, FROC
 intervals   bootstrap confidence intervals, and precision-recall curves
 lesion_wise   lesion-wise measures: found, false, FROC, a row per lesion
 mean_intervals   bootstrap intervals of averages over classes: the same groups are drawn for each
+mismatches  images whose truth and maps disagree as if the masks belonged to another image
 model_folder   measures in the folder of a model, beside its card
 original_grid   grid of the original image: truth, masks and probabilities on it
 paired      paired differences of two results, image by image

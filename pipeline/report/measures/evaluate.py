@@ -40,6 +40,7 @@ from pipeline.report.measures.image_rows import (
 )
 from pipeline.report.measures.intervals import curve, intervals
 from pipeline.report.measures.lesion_wise import LESION_COLUMNS
+from pipeline.report.measures.mismatches import mismatches
 from pipeline.report.measures.model_folder import write_model_measures
 from pipeline.report.measures.original_grid import TruthFiles, grey_levels, original_planes
 from pipeline.report.measures.parts import PART_COLUMNS, part_rows
@@ -55,7 +56,13 @@ from pipeline.report.measures.summary import (
 )
 from pipeline.report.measures.surfaces import tolerance_px
 from pipeline.report.paths import Result
-from pipeline.report.run_warnings import left_out, model_warnings, unseen_warnings, validation_warnings
+from pipeline.report.run_warnings import (
+    left_out,
+    mismatch_warnings,
+    model_warnings,
+    unseen_warnings,
+    validation_warnings,
+)
 from pipeline.segmentation.threshold_file import read_thresholds
 from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.image_store import ignored_array, image_notes
@@ -267,7 +274,8 @@ def write_metrics(
     with file_in_progress(result.metrics_classes) as path:
         stores.write_table(_typed(summary, SUMMARY_COLUMNS), path, provenance=attributes, extra=extra)
     if folder is not None:
-        warnings = [*model_warnings(typed), *left_out(table), *unseen_warnings(typed)]
+        warnings = [*mismatch_warnings(mismatches(typed)), *model_warnings(typed)]
+        warnings += [*left_out(table), *unseen_warnings(typed)]
         warnings += validation_warnings(typed) if len(folds) == 1 else []
         write_model_measures(
             folder, _typed(summary, SUMMARY_COLUMNS), warnings, fusion=result.fusion, provenance=attributes

@@ -12,6 +12,7 @@ from pipeline import stores
 from pipeline.config import ReportConfig, StageConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.raw.data_warnings import DataWarning
+from pipeline.report.measures.mismatches import Mismatch, mismatches
 from pipeline.report.measures.summary import NORMALISED, average_of, grids_of
 from pipeline.report.old_results import Named, old_warnings
 from pipeline.report.page.choice import MEASURED_SPLITS, Choice, choose, summaries_of, validated_alike
@@ -49,6 +50,8 @@ class Facts:
     """The result that is shown in full."""
     warnings: Sequence[DataWarning]
     """Warnings of the data and of what was made of them, serious ones first."""
+    mismatched: Sequence[Mismatch]
+    """Images whose truth and maps disagree, by all results."""
     stained: Sequence[Stained]
     """Stain estimates, by centre and then by id; empty where no stains are normalised."""
     target: Stains | None
@@ -90,6 +93,7 @@ def facts_of(
     """Facts of a data set, read from its tables; parameters as in ``page.write_report``."""
     table, stages = stores.read_table(inputs.images), StageConfig.model_validate(stage_config)
     summaries, alike = summaries_of(results), validated_alike(results)
+    measured = [stores.read_table(each.metrics_images) for each in results]
     return Facts(
         dataset=dataset,
         record=job.record,
@@ -113,6 +117,7 @@ def facts_of(
             ),
             *old_warnings(inputs.images.parents[1], Named.by(stages)),
         ],
+        mismatched=mismatches(pd.concat(measured)) if measured else [],
         stained=stained_images(inputs.stains, table, normalized=inputs.normalized),
         target=read_stains(inputs.target) if inputs.target else None,
         folder=folder,

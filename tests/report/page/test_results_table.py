@@ -16,16 +16,21 @@ def rows(world):
 
 def test_every_measured_image_has_a_row_and_the_worst_comes_first(world, rows):
     table = results_table(
-        image_scores(rows, world.record), flags={"eye_04": 2}, shown="unet / none", linked=("eye_04",)
+        image_scores(rows, world.record),
+        flags={"eye_04": 2},
+        doubted={"eye_04": "truth in doubt: EX as if inverted"},
+        shown="unet / none",
+        linked=("eye_04",),
     )
     assert {row[0].text for row in table.rows} == set(rows.image_id.astype(str))
     scores = [float(row[3].text) for row in table.rows if row[3].text != "–"]
     assert scores == sorted(scores)
     assert {row[0].text: (row[0].href, row[-1].text) for row in table.rows}["eye_04"] == ("#overlay-eye_04", "2")
+    assert [row[0].text for row in table.rows if "truth in doubt" in row[-1].note] == ["eye_04"]
 
 
 def test_numbers_are_those_of_the_lesion_classes(world, rows):
-    table = results_table(image_scores(rows, world.record), flags={}, shown="unet / none")
+    table = results_table(image_scores(rows, world.record), flags={}, doubted={}, shown="unet / none")
     for row in table.rows:
         own = rows[(rows.image_id == row[0].text) & rows.class_code.isin(["MA", "EX", "SE"])]
         held = own[own.truth_pixels > 0]

@@ -11,6 +11,7 @@ import zarr
 from pipeline.config import StageConfig
 from pipeline.predict.wishes import Wishes
 from pipeline.report import page
+from pipeline.report.measures.mismatches import Mismatch
 from pipeline.report.page.choice import choose, validated_alike
 from pipeline.report.page.header import _keys
 from pipeline.report.page.sections.images import flags, leaks, rejections
@@ -167,6 +168,9 @@ def test_flags_of_the_stores_are_listed(make, make_eye, tmp_path):
     group.attrs["lesionmap"] = {"flags": ["no tissue found"]}
     seal(made.inputs.normalized["eye_00"])
     assert flags(made.inputs.normalized) == [("eye_00", "no tissue found")]
+    doubt = Mismatch("eye_00", ("EX", "OD"), (), whole=True)
+    said = ("eye_00", "truth in doubt: EX, OD as if of another image")
+    assert flags(made.inputs.normalized, (), [doubt]) == [("eye_00", "no tissue found"), said]
 
 
 def test_a_flag_of_the_stains_that_the_store_repeats_is_listed_once(make, make_eye, make_stain, tmp_path):

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.raw.table import leaking_pairs
+from pipeline.report.measures.mismatches import Mismatch
 from pipeline.report.page.facts import Facts
 from pipeline.report.page.stains import Stained
 from pipeline.report.page.tables.images import images_table, splits_table
@@ -44,12 +45,15 @@ def leaks(table: pd.DataFrame) -> list[str]:
     return [f"{place[first]} and {place[other]}" for first, other in leaking_pairs(table)]
 
 
-def flags(normalized: Mapping[str, Path], stained: Iterable[Stained] = ()) -> list[tuple[str, str]]:
-    """Flagged images: what a stage noted in a store or in stains; by id, each note once."""
+def flags(
+    normalized: Mapping[str, Path], stained: Iterable[Stained] = (), mismatched: Iterable[Mismatch] = ()
+) -> list[tuple[str, str]]:
+    """Flagged images: what a stage noted in a store or in stains, and truth in doubt; by id, each note once."""
     found = []
     for image, path in normalized.items():
         found += [(image, str(flag)) for flag in store_notes(path).get("flags", [])]
     found += [(each.image_id, flag) for each in stained for flag in each.stains.flags]
+    found += [(each.image_id, flag) for each in mismatched for flag in each.flags]
     return sorted(dict.fromkeys(found), key=lambda pair: pair[0])
 
 
@@ -80,7 +84,7 @@ def images_section(facts: Facts) -> dict[str, Any]:
         "images_total": len(facts.table),
         "rejections": rejections(facts.table),
         "leaks": leaks(facts.table),
-        "flags": flags_by_kind(flags(facts.inputs.normalized, facts.stained)),
+        "flags": flags_by_kind(flags(facts.inputs.normalized, facts.stained, facts.mismatched)),
         "corrected": corrected_images(facts.table),
         "splits": splits_table(facts.table, facts.record),
         "images_table": images_table(facts.table, facts.record, pages=facts.inputs.pages),

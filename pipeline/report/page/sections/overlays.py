@@ -60,8 +60,15 @@ def _every_image(facts: Facts, scores: Sequence[ImageScore], *, linked: Sequence
     """Table of all measured images; None where nothing was measured."""
     if facts.choice is None or not scores:
         return None
-    noted = Counter(image for image, _ in flags(facts.inputs.normalized, facts.stained))
-    return results_table(scores, flags=noted, shown=facts.choice.result.name, linked=linked, pages=facts.inputs.pages)
+    noted = Counter(image for image, _ in flags(facts.inputs.normalized, facts.stained, facts.mismatched))
+    return results_table(
+        scores,
+        flags=noted,
+        doubted={each.image_id: "; ".join(each.flags) for each in facts.mismatched},
+        shown=facts.choice.result.name,
+        linked=linked,
+        pages=facts.inputs.pages,
+    )
 
 
 @dataclass(frozen=True, slots=True)

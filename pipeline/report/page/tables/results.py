@@ -69,6 +69,7 @@ def results_table(
     scores: Sequence[ImageScore],
     *,
     flags: Mapping[str, int],
+    doubted: Mapping[str, str],
     shown: str,
     linked: Collection[str] = (),
     pages: Mapping[str, str] | None = None,
@@ -81,6 +82,8 @@ def results_table(
         Of `image_scores`.
     flags
         Image id → number of its flags.
+    doubted
+        Image id → what is in doubt about its truth, which stands among the flags and can be filtered for.
     shown
         Name of the result.
     linked
@@ -89,7 +92,13 @@ def results_table(
         Image id → link to its own page, which goes before the overlays.
     """
     links = {image: f"#overlay-{quote(image)}" for image in linked} | dict(pages or {})
-    cells = tuple(_cells(each, flags=flags.get(each.image, 0), href=links.get(each.image, "")) for each in scores)
+    cells = tuple(
+        (
+            *_cells(each, href=links.get(each.image, "")),
+            Cell(counted(flags.get(each.image, 0)), note=doubted.get(each.image, "")),
+        )
+        for each in scores
+    )
     note = "An image without lesions has neither Dice nor AUPR; every region predicted there is false."
     caption = f"All {counted(len(cells))} measured images, {shown}, worst Dice first"
     head = (
@@ -106,12 +115,12 @@ def _of_image(image: str, part: pd.DataFrame) -> ImageScore:
     return ImageScore(image, str(first["split"]), str(first["group_id"]), dice, ap, lesions, found, false)
 
 
-def _cells(each: ImageScore, *, flags: int, href: str) -> tuple[Cell, ...]:
+def _cells(each: ImageScore, *, href: str) -> tuple[Cell, ...]:
     return (
         Cell(each.image, kind="text", strong=True, href=href),
         text_cell(each.split),
         text_cell(each.group),
         Cell(number(each.dice), share=None if math.isnan(each.dice) else each.dice),
         Cell(number(each.ap)),
-        *(Cell(counted(value)) for value in (each.lesions, each.found, each.lesions - each.found, each.false, flags)),
+        *(Cell(counted(value)) for value in (each.lesions, each.found, each.lesions - each.found, each.false)),
     )
