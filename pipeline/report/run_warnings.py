@@ -7,7 +7,7 @@ They are computed where they are said, from what the stages wrote: at the end of
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,11 @@ from pipeline.stores import read_table, table_metadata
 from pipeline.words import BACKGROUND
 
 __all__ = [
+    "NoModel",
     "left_out",
     "mismatch_warnings",
     "model_warnings",
+    "no_models",
     "read_run_warnings",
     "sampling_warnings",
     "unseen_warnings",
@@ -51,8 +53,20 @@ SAID: Mapping[Verdict, Callable[[Counts, Region], str]] = {
 }
 
 
-def model_warnings(measured: pd.DataFrame) -> list[DataWarning]:
-    """Warnings of models that are none: one for each model and class.
+@dataclass(frozen=True, slots=True)
+class NoModel:
+    """Class for which a model is no better than a trivial answer."""
+
+    model: str
+    code: str
+    found: tuple[tuple[str, str], ...]
+    """Where, and what is said of it."""
+    misled: tuple[str, ...]
+    """Images of truth in doubt with which its threshold was fitted."""
+
+
+def no_models(measured: pd.DataFrame) -> list[NoModel]:
+    """Classes for which models are no better than a trivial answer, truth in doubt left out.
 
     Parameters
     ----------
@@ -72,18 +86,23 @@ def model_warnings(measured: pd.DataFrame) -> list[DataWarning]:
         if said := verdict(counts, region):
             found.setdefault((model, code), []).append((f"{fusion}, {split} images", SAID[said](counts, region)))
     misled = {key: sorted(set(part["image_id"].astype(str))) for key, part in fitted.groupby(names[:2], observed=True)}
-    return [_no_model(*key, found=each, misled=misled.get(key, [])) for key, each in found.items()]
+    return [NoModel(*key, found=tuple(each), misled=tuple(misled.get(key, ()))) for key, each in found.items()]
 
 
-def _no_model(model: str, code: str, *, found: Sequence[tuple[str, str]], misled: Sequence[str]) -> DataWarning:
-    (place, said), *others = found
+def model_warnings(measured: pd.DataFrame) -> list[DataWarning]:
+    """Warnings of models that are none: one for each model and class, as `no_models` finds them."""
+    return [_no_model(each) for each in no_models(measured)]
+
+
+def _no_model(each: NoModel) -> DataWarning:
+    (place, said), *others = each.found
     more = f"; likewise {'; '.join(where for where, _ in others[:OTHERS])}" if others else ""
     more += f" and {len(others) - OTHERS} more" if len(others) > OTHERS else ""
-    sentence = f"{code}: {model} is no better than a trivial answer ({place}): {said}{more}"
-    if not misled:
-        return DataWarning("no_model", code, len(found), (), sentence, serious=True)
-    sentence += f"; its threshold was fitted with truth that is in doubt, of {named_and_counted(misled)}"
-    return DataWarning("misled", code, len(found), (), sentence, serious=True)
+    sentence = f"{each.code}: {each.model} is no better than a trivial answer ({place}): {said}{more}"
+    if not each.misled:
+        return DataWarning("no_model", each.code, len(each.found), (), sentence, serious=True)
+    sentence += f"; its threshold was fitted with truth that is in doubt, of {named_and_counted(each.misled)}"
+    return DataWarning("misled", each.code, len(each.found), (), sentence, serious=True)
 
 
 def mismatch_warnings(found: Sequence[Mismatch]) -> list[DataWarning]:

@@ -18,7 +18,7 @@ from pipeline.report.old_results import Named, old_warnings
 from pipeline.report.page.choice import MEASURED_SPLITS, Choice, choose, summaries_of, validated_alike
 from pipeline.report.page.stains import Stained, Stains, read_stains, stained_images
 from pipeline.report.paths import Inputs, Result
-from pipeline.report.run_warnings import read_run_warnings
+from pipeline.report.run_warnings import NoModel, no_models, read_run_warnings
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
@@ -52,6 +52,8 @@ class Facts:
     """Warnings of the data and of what was made of them, serious ones first."""
     mismatched: Sequence[Mismatch]
     """Images whose truth and maps disagree, by all results."""
+    no_models: Sequence[NoModel]
+    """Classes for which models are no better than a trivial answer."""
     stained: Sequence[Stained]
     """Stain estimates, by centre and then by id; empty where no stains are normalised."""
     target: Stains | None
@@ -118,6 +120,7 @@ def facts_of(
             *old_warnings(inputs.images.parents[1], Named.by(stages)),
         ],
         mismatched=mismatches(pd.concat(measured)) if measured else [],
+        no_models=no_models(pd.concat(measured)) if measured else [],
         stained=stained_images(inputs.stains, table, normalized=inputs.normalized),
         target=read_stains(inputs.target) if inputs.target else None,
         folder=folder,

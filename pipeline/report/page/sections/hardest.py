@@ -15,19 +15,27 @@ SHOWN = 12
 
 
 def hardest_section(facts: Facts) -> dict[str, Any] | None:
-    """Content of the section; None where no table was written."""
+    """Content of the section; None where no table was written.
+
+    Labels of classes for which the model is no better than a trivial answer are left out: there it doubts at random. Not so
+    where its threshold was fitted with truth in doubt, which is what the labels may show.
+    """
     if facts.inputs.hardest is None:
         return None
-    found = read_table(facts.inputs.hardest)
+    found, model = read_table(facts.inputs.hardest), facts.inputs.hardest.stem
     patches, suspects = found[found["kind"] == "patch"], found[found["kind"] != "patch"]
-    pages = facts.inputs.pages
+    poor = sorted(each.code for each in facts.no_models if each.model == model and not each.misled)
+    random = suspects["class_code"].astype(str).isin(poor)
+    pages, kept = facts.inputs.pages, suspects[~random]
     return {
-        "hardest_model": facts.inputs.hardest.stem,
+        "hardest_model": model,
         "linked": bool(pages),
-        "suspected": len(suspects),
-        "suspected_images": int(suspects["image_id"].astype(str).nunique()),
+        "suspected": len(kept),
+        "suspected_images": int(kept["image_id"].astype(str).nunique()),
         "hardest_patches": patches_table(_first(patches), pages=pages),
-        "suspects": suspects_table(_first(suspects), facts.record, pages=pages),
+        "suspects": suspects_table(_first(kept), facts.record, pages=pages),
+        "poor": poor,
+        "not_shown": int(random.sum()),
     }
 
 
