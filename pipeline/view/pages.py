@@ -8,6 +8,7 @@ import pandas as pd
 
 from pipeline import stores
 from pipeline.geometry import grid_pixel_um
+from pipeline.report.page.header import results_facts
 from pipeline.report.page.render import rendered
 from pipeline.report.page.tables.images import images_table
 from pipeline.report.store_notes import store_notes
@@ -30,7 +31,8 @@ def index_page(datasets: Mapping[str, Dataset]) -> str:
     sets = [
         {"name": name, "href": f"dataset/{quote(name)}/", "images": len(each.rows())} for name, each in datasets.items()
     ]
-    return rendered("view_index.html", {"sets": sets})
+    facts = results_facts(sets=len(sets), images=sum(len(each.rows()) for each in datasets.values()))
+    return rendered("view_index.html", {"sets": sets, "facts": facts})
 
 
 def dataset_page(dataset: Dataset) -> str:

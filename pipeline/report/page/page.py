@@ -16,7 +16,7 @@ from pipeline import stores
 from pipeline.report.measures.summary import OVER_CLASSES
 from pipeline.report.page.facts import Facts, facts_of
 from pipeline.report.page.first_screen import first_screen
-from pipeline.report.page.header import page_header
+from pipeline.report.page.header import page_header, results_facts
 from pipeline.report.page.render import render, rendered
 from pipeline.report.page.sections.table import SECTIONS
 from pipeline.report.page.tables.cells import DASH, Cell, Table, counted, number, text_cell
@@ -235,11 +235,11 @@ def write_index(reports: Mapping[str, tuple[Path, Path]], *, output: Path) -> No
         _card(entry, rows[entry], report=page, summary=summary, output=output)
         for entry, (page, summary) in reports.items()
     ]
+    used, left_out = (int(sum(row[name] for row in rows.values())) for name in ("images", "rejected"))
     context = {
         "sets": sets,
         "comparison": _side_by_side(rows),
-        "images": counted(sum(row["images"] for row in rows.values())),
-        "rejected": counted(sum(row["rejected"] for row in rows.values())),
+        "facts": [*results_facts(sets=len(rows), images=used), (counted(left_out), "left out")],
         "footer": "Numbers are computed on the pixel grid of the normalised images; each report says what is behind them.",
     }
     render("index.html", context, output)
