@@ -5,6 +5,7 @@ import math
 import pandas as pd
 import pytest
 
+from pipeline.report.measures.mismatches import Mismatch
 from pipeline.report.page.tables.cells import Cell
 from pipeline.report.page.tables.results import ImageScore, extremes, image_scores, results_table
 
@@ -18,7 +19,7 @@ def test_every_measured_image_has_a_row_and_the_worst_comes_first(world, rows):
     table = results_table(
         image_scores(rows, world.record),
         flags={"eye_04": 2},
-        doubted={"eye_04": "truth in doubt: EX as if inverted"},
+        mismatched=[Mismatch("eye_04", ("MA",), ("EX",), whole=True)],
         shown="unet / none",
         linked=("eye_04",),
     )
@@ -26,11 +27,12 @@ def test_every_measured_image_has_a_row_and_the_worst_comes_first(world, rows):
     scores = [float(row[3].text) for row in table.rows if row[3].text != "–"]
     assert scores == sorted(scores)
     assert {row[0].text: (row[0].href, row[-1].text) for row in table.rows}["eye_04"] == ("#overlay-eye_04", "2")
-    assert [row[0].text for row in table.rows if "truth in doubt" in row[-1].note] == ["eye_04"]
+    assert [row[0].text for row in table.rows if "truth in doubt: MA, EX" in row[-1].note] == ["eye_04"]
+    assert [table.rows[at][0].text for at in table.marked] == ["eye_04"]
 
 
 def test_numbers_are_those_of_the_lesion_classes(world, rows):
-    table = results_table(image_scores(rows, world.record), flags={}, doubted={}, shown="unet / none")
+    table = results_table(image_scores(rows, world.record), flags={}, mismatched=[], shown="unet / none")
     for row in table.rows:
         own = rows[(rows.image_id == row[0].text) & rows.class_code.isin(["MA", "EX", "SE"])]
         held = own[own.truth_pixels > 0]

@@ -64,7 +64,7 @@ def _every_image(facts: Facts, scores: Sequence[ImageScore], *, linked: Sequence
     return results_table(
         scores,
         flags=noted,
-        doubted={each.image_id: "; ".join(each.flags) for each in facts.mismatched},
+        mismatched=facts.mismatched,
         shown=facts.choice.result.name,
         linked=linked,
         pages=facts.inputs.pages,

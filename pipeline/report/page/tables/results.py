@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from pipeline.config.manifest import DatasetRecord
+from pipeline.report.measures.mismatches import Mismatch
 from pipeline.report.measures.summary import grids_of, on_grid
 from pipeline.report.page.tables.cells import Cell, Table, counted, number, text_cell
 
@@ -69,7 +70,7 @@ def results_table(
     scores: Sequence[ImageScore],
     *,
     flags: Mapping[str, int],
-    doubted: Mapping[str, str],
+    mismatched: Sequence[Mismatch],
     shown: str,
     linked: Collection[str] = (),
     pages: Mapping[str, str] | None = None,
@@ -82,8 +83,8 @@ def results_table(
         Of `image_scores`.
     flags
         Image id → number of its flags.
-    doubted
-        Image id → what is in doubt about its truth, which stands among the flags and can be filtered for.
+    mismatched
+        Images whose truth is in doubt: their rows stand out, and can be filtered for.
     shown
         Name of the result.
     linked
@@ -92,11 +93,9 @@ def results_table(
         Image id → link to its own page, which goes before the overlays.
     """
     links = {image: f"#overlay-{quote(image)}" for image in linked} | dict(pages or {})
+    doubts = {each.image_id: each for each in mismatched}
     cells = tuple(
-        (
-            *_cells(each, href=links.get(each.image, "")),
-            Cell(counted(flags.get(each.image, 0)), note=doubted.get(each.image, "")),
-        )
+        (*_cells(each, href=links.get(each.image, "")), _flags(flags.get(each.image, 0), doubts.get(each.image)))
         for each in scores
     )
     note = "An image without lesions has neither Dice nor AUPR; every region predicted there is false."
@@ -105,7 +104,15 @@ def results_table(
         *(text_cell(text) for text in ("Image", "Split", "Group")),
         *(Cell(text, hint=hint) for text, hint in NUMBERS),
     )
-    return Table(caption, head, cells, (note,))
+    marked = frozenset(at for at, each in enumerate(scores) if each.image in doubts)
+    return Table(caption, head, cells, (note,), marked)
+
+
+def _flags(count: int, doubt: Mismatch | None) -> Cell:
+    if doubt is None:
+        return Cell(counted(count))
+    said = f"truth in doubt: {', '.join((*doubt.codes, *doubt.inverted))}"
+    return Cell(counted(count), note=said, hint="; ".join(doubt.flags))
 
 
 def _of_image(image: str, part: pd.DataFrame) -> ImageScore:
