@@ -117,8 +117,8 @@ class LesionMatcher:
             finder.add(runs, number, top=self._top, bottom=self._bottom)
         first, second = overlapping(lesions, components)
         self._touching.append(np.unique(np.stack([lesion[first], component[second]]), axis=1))
-        for number, level in enumerate(self._levels):
-            level.add([each.levels[number] for each in self._row], bottom=self._bottom)
+        for at, level in enumerate(self._levels):
+            level.add([each.levels[at] for each in self._row], bottom=self._bottom)
         self._row = []
 
     def result(self) -> Matching:
