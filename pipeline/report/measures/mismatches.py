@@ -48,7 +48,7 @@ class Mismatch:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """What is noted on the image."""
+        """Notes on the image, one for each kind of doubt."""
         moved = f"truth in doubt: {', '.join(self.codes)} as if of another image" if self.codes else ""
         turned = f"truth in doubt: {', '.join(self.inverted)} as if inverted" if self.inverted else ""
         return tuple(filter(None, (moved, turned)))
