@@ -1,6 +1,6 @@
 """Lock of the results folder, held by the main process while jobs run; dry runs and ``--unlock`` take none.
 
-Reasons of jobs are shortened but for ``--verbose``. At the start of a run values of a user's are named that hold for no data set, and at its end again, with old results, which
+Reasons of jobs are shortened but for ``--verbose``. A full disk that Snakemake comes upon is said in plain words. At the start of a run values of a user's are named that hold for no data set, and at its end again, with old results, which
 are in nobody's way. At its end Snakemake's marks are taken out of the stores.
 """
 
@@ -10,6 +10,7 @@ from snakemake.logging import logger
 
 from pipeline.config.sources import outdone_sentences
 from pipeline.report.old_results import old_sentences
+from pipeline.runtime.full_disk import SaidFull
 from pipeline.runtime.reasons import ShortReasons
 from pipeline.runtime.run_lock import RunLock
 from pipeline.runtime.store_marks import take_out_marks
@@ -18,6 +19,7 @@ from pipeline.stores.verify import verified_results
 
 if not workflow.output_settings.verbose:
     logger.addFilter(ShortReasons())
+logger.addFilter(SaidFull(Path(RUN.results)))  # onerror would miss what Snakemake fails of itself
 
 RUN_LOCK = RunLock(Path(RUN.results))
 

@@ -155,7 +155,7 @@ class _Block:
         written += self.write_labels(box, LabelPlanes(roi, truth, ignored))
         if stains is not None:
             written += write_box(self._array("stains"), stains.read(box), y0=box.y0, x0=box.x0)
-        self.files.check()  # before it counts as finished, because a later job goes on with what is
+        self.files.check(folders=False)  # before it counts as finished, because a later job goes on with what is
         return written
 
     def _array(self, name: str) -> zarr.Array[Any]:
@@ -253,7 +253,7 @@ def write_image(
             "flags": [*content.flags, *flags_of(vanished)],
         }
         masks, ignored = (None, None) if truth is None else (truth.on(*size), truth.ignored_on(*size))
-        partial = stack.enter_context(folder_in_progress(output, digest=job.provenance.digest))
+        partial = stack.enter_context(folder_in_progress(output, digest=job.files.claim(job.provenance.digest)))
         labels = _create(
             partial,
             opened,

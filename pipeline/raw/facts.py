@@ -169,7 +169,7 @@ def write_fact_sheet(entry: ImageEntry, *, job: Job, output: Path) -> dict[str, 
     sheet = fact_sheet(entry, record=job.record, workers=job.workers, files=files)
     attributes = {**job.provenance.as_attributes(), "inputs": inputs, "pixel_size_um": sheet["pixel_size_um"]}
     write_json({**sheet, "provenance": attributes}, output)
-    changed = files.changed()
+    changed = files.changed() if sheet["rejected"] else {}  # those that did not, were looked at just now
     return {
         name: replace(state, changed_ns=-1) if entry.files[name] in changed else state for name, state in states.items()
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.errors import DiskFull, PipelineError
 
-__all__ = ["free_bytes", "room_on_disk"]
+__all__ = ["free_bytes", "full_disk", "is_full", "room_on_disk"]
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SAID = re.compile(
@@ -40,21 +40,38 @@ def room_on_disk(results: Path) -> Iterator[None]:
         reason = _reason(error)
         if reason is None:
             raise
-        folder = next(each for each in (results, *results.absolute().parents) if each.exists())
         file = getattr(error, "filename", None)
-        raise DiskFull(
-            "There is no space left on the disk.",
-            where=_results_folder(results),
-            found=f"{reason}{f' at {file}' if file else ''}; {shutil.disk_usage(folder).free / 2**20:.0f} MiB free",
-            expected="room for what is written",
-            remedy="Make room and run again: what is finished is kept.",
-        ) from error
+        raise full_disk(results, found=f"{reason}{f' at {file}' if file else ''}") from error
+
+
+def full_disk(results: Path, *, found: str) -> DiskFull:
+    """Error of a full disk, in plain words.
+
+    Parameters
+    ----------
+    results
+        Where is written to, as for `room_on_disk`.
+    found
+        What the system said.
+    """
+    return DiskFull(
+        "There is no space left on the disk.",
+        where=_results_folder(results),
+        found=f"{found}; {free_bytes(results) / 2**20:.0f} MiB free",
+        expected="room for what is written",
+        remedy="Make room and run again: what is finished is kept.",
+    )
+
+
+def is_full(text: str) -> bool:
+    """Meaning of what another program said: whether the disk is full."""
+    return SAID.search(text) is not None
 
 
 def _reason(error: BaseException | None) -> str | None:
     """Reason that says that the disk is full, of an error or of one that it came from; None for nothing."""
     while error is not None:
-        if (isinstance(error, OSError) and error.errno in FULL) or SAID.search(str(error)):
+        if (isinstance(error, OSError) and error.errno in FULL) or is_full(str(error)):
             return getattr(error, "strerror", None) or str(error).splitlines()[0]
         error = error.__cause__ or error.__context__
     return None

@@ -51,6 +51,7 @@ def origin(
     inputs: Mapping[str, Path] | None = None,
     pixel_size_um: float | None = None,
     libraries: tuple[str, ...] = LIBRARIES,
+    files: InputFiles | None = None,
 ) -> Provenance:
     """Record of origin of a job's results; the seed is the one in its configuration.
 
@@ -68,13 +69,16 @@ def origin(
         Side of a pixel of the original, where known.
     libraries
         Distributions whose versions are recorded.
+    files
+        The inputs as they were before, for a job that looks through their folders at its own end.
 
     Raises
     ------
     ImageRejected
         An input was taken away or changed meanwhile.
     """
-    with InputFiles.of((inputs or {}).values()).steady():  # one that is taken away has no digest
+    before = files or InputFiles.of((inputs or {}).values())
+    with before.steady(folders=files is None):  # one that is taken away has no digest
         digests = {name: input_digest(path) for name, path in (inputs or {}).items()}
     seed = int(config.get("seed", 0))
     return Provenance(stage, dict(config), code, digests, seed, pixel_size_um, libraries)
@@ -117,7 +121,7 @@ def job_of(
     size = record.pixel_size_um if stage == "normalized" else None
     return Job(
         record,
-        origin(stage, config=config, code=code, inputs=inputs, pixel_size_um=size, libraries=libraries),
+        origin(stage, config=config, code=code, inputs=inputs, pixel_size_um=size, libraries=libraries, files=files),
         workers,
         files,
     )

@@ -1,6 +1,7 @@
 """What stage raw found in a file counts later as long as the contents are the same: no second look, the same pixels."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -11,12 +12,14 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
 from pipeline.raw.checked import as_checked
+from pipeline.raw.datasets.changed_files import ImageInputs
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.facts import write_fact_sheet
 from pipeline.raw.formats import tiff_page
 from pipeline.raw.formats.reader import open_picture, open_values
 from pipeline.raw.pixels import open_image
 from pipeline.raw.truth import open_truth
+from pipeline.runtime.input_files import record_reading
 from pipeline.seeds import stream
 from pipeline.stores.documents import json_text
 from pipeline.stores.job import Job
@@ -139,3 +142,20 @@ def test_palettes_are_looked_up_as_by_definition(tmp_path, dtype):
     tifffile.imwrite(tmp_path / "m.tif", indices, photometric="palette", colormap=colours.astype(np.uint16))
     with open_values(tmp_path / "m.tif") as source:
         assert np.array_equal(source.read(Box.of_shape(50, 60)) > 0, colours.any(axis=0)[indices])
+
+
+def test_an_input_that_was_replaced_with_its_old_date_is_refused_and_read_anew_after_a_touch(tmp_path):
+    path, sheet = tmp_path / "eye.png", tmp_path / "results" / "eyes" / "raw" / "eye.json"
+    Image.fromarray(np.full((32, 32, 3), 90, np.uint8)).save(path)
+    entry, facts = ImageEntry("eye", path, annotated=False), record()
+    inputs = ImageInputs(entry, results=tmp_path / "results", dataset="eyes")
+    states = write_fact_sheet(entry, job=Job(facts, Provenance("raw", {}, "c")), output=sheet)
+    record_reading(states, inputs.record, said=inputs.reading())
+    said, before = inputs.reading(), path.stat()
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert inputs.reading() == said, "size and date are the recorded ones"
+    with pytest.raises(ImageRejected, match=r"(?s)changed after stage raw.*a new date \(touch\)"):
+        as_checked(entry, sheet=sheet, digests={"image": file_digest(path)})
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert inputs.reading() != said

@@ -1,9 +1,11 @@
 """A file that is replaced, cut or taken away under a job is refused by name, and nothing is made of both of its contents."""
 
 import os
+import shutil
 
 import numpy as np
 import pytest
+import zarr
 from PIL import Image
 
 from pipeline.config import NormalizedConfig
@@ -19,7 +21,7 @@ from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.facts import write_fact_sheet
 from pipeline.raw.phantom.fundus import fundus_phantom
 from pipeline.runtime.input_files import record_reading
-from pipeline.stores import open_array
+from pipeline.stores import input_files, open_array
 from pipeline.stores.documents import read_json
 from pipeline.stores.input_files import InputFiles
 from pipeline.stores.job import Job, job_of
@@ -150,3 +152,79 @@ def test_a_prediction_is_of_one_file(entry, tmp_path, monkeypatch):
     after(monkeypatch, predict_normalise, "check_bits", lambda: replace(entry.image))
     with pytest.raises(ImageRejected, match=r"(?s)changed while it was read.*eye\.png"):
         normalise_new_image(entry.image, out=tmp_path / "out", settings=SMALL)
+
+
+STORE_HARM = {
+    "replaced": lambda chunk: replaced_chunk(chunk),
+    "removed": lambda chunk: chunk.unlink(),
+    "added": lambda chunk: (chunk.parent / "new").write_bytes(b""),
+    "cut": cut,
+    "taken away with its folder": lambda chunk: shutil.rmtree(chunk.parents[4]),
+}
+
+
+def replaced_chunk(chunk):
+    """Another chunk of the same size and date, as a synchronisation writes it."""
+    other, found = chunk.with_name("other"), chunk.stat()
+    other.write_bytes(chunk.read_bytes()[::-1])
+    os.utime(other, ns=(found.st_atime_ns, found.st_mtime_ns))
+    other.replace(chunk)
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """A picture in OME-Zarr of another program, and one of its chunks."""
+    folder, pixels = tmp_path / "data" / "eye.ome.zarr", np.moveaxis(fundus_phantom(1, size=96, seed=1).image, 2, 0)
+    group = zarr.create_group(folder)
+    group.create_array("0", shape=pixels.shape, chunks=(1, 32, 32), dtype=np.uint8)[...] = pixels
+    scale = [{"type": "scale", "scale": [1.0, 1.0, 1.0]}]
+    axes = [{"name": "c", "type": "channel"}, {"name": "y", "type": "space"}, {"name": "x", "type": "space"}]
+    multiscale = {"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}]}
+    group.attrs.update({"ome": {"version": "0.5", "multiscales": [multiscale]}})
+    return ImageEntry("eye", folder, annotated=False), folder / "0" / "c" / "0" / "1" / "1"
+
+
+@pytest.mark.parametrize("harm", STORE_HARM)
+def test_the_fact_sheet_of_a_store_that_changed_while_it_was_read_is_a_rejection(stored, tmp_path, monkeypatch, harm):
+    entry, chunk = stored
+    after(monkeypatch, facts, "open_image", lambda: STORE_HARM[harm](chunk))
+    job = Job(DatasetRecord.model_validate(RECORD), Provenance("raw", {}, "c"))
+    states = write_fact_sheet(entry, job=job, output=tmp_path / "eye.json")
+    said = read_json(tmp_path / "eye.json")["rejected"]
+    assert all(word in said for word in ["changed while it was read", "eye.ome.zarr", "Run again"])
+    assert states["image"].changed_ns == -1
+
+
+@pytest.mark.parametrize("harm", STORE_HARM)
+def test_a_store_of_two_contents_of_a_store_is_never_made_nor_continued(stored, tmp_path, monkeypatch, harm):
+    entry, chunk = stored
+    shutil.copytree(entry.image, tmp_path / "kept")
+    normalise(entry, tmp_path / "expected.zarr")
+    with monkeypatch.context() as patch:
+        after(patch, normalized_image, "write_box", lambda: STORE_HARM[harm](chunk), calls=3)
+        with pytest.raises(ImageRejected, match=r"(?s)changed while it was read.*eye\.ome\.zarr"):
+            normalise(entry, tmp_path / "eye.zarr")
+    assert not (tmp_path / "eye.zarr").exists()
+    shutil.rmtree(entry.image, ignore_errors=True)
+    shutil.copytree(tmp_path / "kept", entry.image)
+    normalise(entry, tmp_path / "eye.zarr")
+    for name in ("0", "1", "roi"):
+        assert np.array_equal(
+            open_array(tmp_path / "eye.zarr", name)[:], open_array(tmp_path / "expected.zarr", name)[:]
+        )
+
+
+def test_a_store_is_looked_through_twice_a_job_whatever_its_blocks(stored, tmp_path, monkeypatch):
+    entry, looked = stored[0], []
+    real = input_files._folder_glance
+    monkeypatch.setattr(input_files, "_folder_glance", lambda folder: looked.append(folder) or real(folder))
+    normalise(entry, tmp_path / "eye.zarr")
+    assert looked == [entry.image] * 2
+    job = Job(DatasetRecord.model_validate(RECORD), Provenance("raw", {}, "c"))
+    write_fact_sheet(entry, job=job, output=tmp_path / "eye.json")
+    assert looked == [entry.image] * 4
+
+
+def test_our_own_stores_are_passed_over(stored, tmp_path):
+    normalise(stored[0], tmp_path / "eye.zarr")
+    assert not InputFiles.of([tmp_path / "eye.zarr"]).seen

@@ -30,7 +30,10 @@ def normalise_fundus(entry: ImageEntry, *, config: NormalizedConfig, job: Job, o
     ConfigurationError
         A size that this image cannot be brought to.
     """
-    with job.files.steady(), open_view(entry, record=job.record, config=config, workers=job.workers) as opened:
+    with (
+        job.files.steady(folders=False),
+        open_view(entry, record=job.record, config=config, workers=job.workers) as opened,
+    ):
         region = Region.found(field_of_view, opened.thumbnail(), height=opened.height, width=opened.width)
         enhanced = block_chain(opened.view.raster, region=region, config=config, workers=job.workers)
         write_image(

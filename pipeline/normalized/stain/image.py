@@ -165,7 +165,10 @@ def normalise_histology(
     """
     found = read_estimate(stain) if stain else None
     aim = read_estimate(target) if target else None
-    with job.files.steady(), open_view(entry, record=job.record, config=config, workers=job.workers) as opened:
+    with (
+        job.files.steady(folders=False),
+        open_view(entry, record=job.record, config=config, workers=job.workers) as opened,
+    ):
         region, pixels = _region_of_interest(opened, stain=stain, config=config), opened.eight_bit
         if found is None or aim is None:
             planes = pixels.map(lambda block: np.moveaxis(block, 2, 0))
