@@ -56,7 +56,9 @@ class ModelSettings(Strict):
 
     network: Network = Field("unet", description="Architecture of segmentation-models-pytorch.")
     encoder: Annotated[str, AfterValidator(_of_a_library)] = Field(
-        "tu-tf_efficientnet_lite0", description="Encoder of segmentation-models-pytorch."
+        "tu-tf_efficientnet_lite0",
+        description="Encoder of segmentation-models-pytorch. Names of a place (tu-hf-hub:…, tu-local-dir:…) are refused "
+        "always: such a network would be fetched anew whenever it is loaded.",
     )
     encoder_weights: str = Field(
         "auto",
