@@ -16,7 +16,8 @@ rule report_metrics:
         thresholds="<results>/{dataset}/segmentation/{model}/{fusion}/thresholds.json",
         probability=each("<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr", image=measured),
         segmentation=each("<results>/{dataset}/segmentation/{model}/{fusion}/{image}.zarr", image=measured),
-        normalized=each("<results>/{dataset}/normalized/{image}.zarr", image=measured),
+        # All of them: truth outside the roi of training images is said beside the card too.
+        normalized=each("<results>/{dataset}/normalized/{image}.zarr", image=usable),
         sheets=each("<results>/{dataset}/raw/{image}.json", image=on_originals),
     output:
         images="<results>/{dataset}/report/{model}.{fusion}.images.parquet",

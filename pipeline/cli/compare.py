@@ -1,6 +1,7 @@
 """Command ``compare``: two results of a data set held against each other, in what made them and in their figures."""
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,16 +116,32 @@ def _print_figures(console: Console, found: Sequence[PairedDifference]) -> None:
     table = Table(title="Figures, B less A, means over the images that both measured", **STYLE)
     for name in ("split", "class", "measure"):
         table.add_column(name, no_wrap=True)
-    for name in ("images", "A", "B", "B - A", *(["95 % interval"] if with_interval else []), "better", "worse"):
+    for name in (
+        "images",
+        "A",
+        "B",
+        "all marked",
+        "B - A",
+        *(["95 % interval"] if with_interval else []),
+        "better",
+        "worse",
+    ):
         table.add_column(name, justify="right", no_wrap=True)
     for each in found:
-        numbers = (f"{each.first:.3f}", f"{each.second:.3f}", f"{each.difference:+.3f}")
+        numbers = (f"{each.first:.3f}", f"{each.second:.3f}", _everywhere(each), f"{each.difference:+.3f}")
         interval = [_interval(each)] if with_interval else []
         counts = (str(each.better), str(each.worse))
         table.add_row(each.split, each.class_code, each.measure, str(each.images), *numbers, *interval, *counts)
     console.print(table)
+    console.print("all marked: the Dice of marking the whole region, a trivial answer; marking nothing has 0.")
     if not with_interval:
         console.print("Intervals are given from 10 groups (patients) on.")
+
+
+def _everywhere(each: PairedDifference) -> str:
+    # One number, unless the regions of the two differ so that it shows.
+    known = (value for value in (each.everywhere_first, each.everywhere_second) if not math.isnan(value))
+    return " / ".join(dict.fromkeys(f"{value:.3f}" for value in known))
 
 
 def _interval(each: PairedDifference) -> str:

@@ -102,9 +102,13 @@ class Card(_Frozen):
     selected_by: str
     """The named score that chose it, or ``last epoch``."""
     metrics: dict[str, float | None]
-    """History of that epoch; averages over the manifest classes, without background; null where undefined."""
+    """History of that epoch; averages over the manifest classes, without background; null where undefined.
+
+    Over validation patches, predictions cut at one half, or the most likely class. ``everywhere_dice_*`` is the Dice of marking every
+    pixel of the same patches with the class: a trivial answer, which a model has to beat."""
     warnings: tuple[str, ...]
-    """What a reader must know before trusting it."""
+    """What a reader must know before trusting it; as far as training knew. What measuring found, such as a model that is no
+    better than a trivial answer, is in ``measures.{fusion}.json`` beside the card, and belongs to it."""
     seed: int
     """Seed of the run plus that of the model."""
     versions: dict[str, str]
@@ -182,7 +186,7 @@ def thresholds_file(folder: Path, *, fusion: str) -> Path:
 def measures_file(folder: Path, *, fusion: str) -> Path:
     """Measures of a model in its folder, beside those of trivial answers: written when it was measured, with its warnings.
 
-    The card cannot hold them: it is written before, and its digest is that of the model in every map.
+    They are part of the card, which cannot hold them: it is written before, and its digest is that of the model in every map.
     """
     return folder / f"measures.{fusion}.json"
 

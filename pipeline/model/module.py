@@ -24,7 +24,7 @@ from pipeline.model.network import ScaledNetwork
 from pipeline.model.operators import prepare_torchvision
 from pipeline.model.progress import Pace, shown_number
 from pipeline.model.recipe import Length, cosine_factor, moving_average
-from pipeline.model.scores import PatchMean, PooledCounts, PooledHistograms, selection_score
+from pipeline.model.scores import PatchMean, PooledCounts, PooledHistograms, mean_known, selection_score
 from pipeline.seeds import derived_seed
 
 prepare_torchvision()  # lightning imports it
@@ -231,8 +231,8 @@ class Training(lightning.LightningModule):
         ]
         dice, both = (selection_score(counts, measure=measure) for measure in ("dice", "dice_and_miou"))
         aupr = dict(zip(self.codes, self.histograms.per_class(), strict=True))
-        found = [aupr[code] for code in self.lesions if not math.isnan(aupr[code])]
-        scores = {"dice": dice, "dice_miou": both, "lesion_aupr": sum(found) / len(found) if found else math.nan}
+        everywhere = dict(zip(self.codes, self.histograms.everywhere(), strict=True))
+        scores = {"dice": dice, "dice_miou": both, "lesion_aupr": mean_known(aupr[code] for code in self.lesions)}
         return {
             "epoch": self.current_epoch + 1,
             "train_loss": self._train_loss.take(self._added),
@@ -245,6 +245,8 @@ class Training(lightning.LightningModule):
             **{f"dice_{code}": count.dice for code, count in named},
             **{f"iou_{code}": count.iou for code, count in named},
             **{f"aupr_{code}": value for code, value in aupr.items()},
+            "mean_everywhere_dice": mean_known(everywhere.values()),
+            **{f"everywhere_dice_{code}": value for code, value in everywhere.items()},
         }
 
     def _keep_best(self, score: float) -> None:

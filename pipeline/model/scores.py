@@ -33,6 +33,7 @@ __all__ = [
     "Score",
     "class_counts",
     "class_histograms",
+    "mean_known",
     "selection_score",
 ]
 
@@ -150,6 +151,13 @@ class PooledHistograms(Metric):
             return [math.nan] * len(self.total)
         return [average_precision(histogram) for histogram in self.compute().cpu().numpy()]
 
+    def everywhere(self) -> list[float]:
+        """Dice of marking every pixel with each class, a trivial answer, in manifest order; NaN without truth."""
+        if not self.update_called:
+            return [math.nan] * len(self.total)
+        sums = self.compute().sum(dim=-1).tolist()
+        return [Counts(tp=truth, fp=other, fn=0).dice if truth else math.nan for other, truth in sums]
+
 
 class PatchMean:
     """Mean over patches, in double precision."""
@@ -188,3 +196,9 @@ def selection_score(classes: Iterable[Counts], *, measure: Literal["dice", "dice
     if measure == "dice":
         return dice
     return (dice + sum(count.iou for count in present) / len(present)) / 2
+
+
+def mean_known(values: Iterable[float]) -> float:
+    """Mean of the values that are known; NaN where all are NaN, or there is none."""
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan

@@ -9,7 +9,7 @@ from pipeline.raw.data_warnings import DataWarning, Kind, most_of
 from pipeline.raw.sheet_warnings import read_sheet_warnings
 from pipeline.stores import open_group
 
-__all__ = ["outside_warning", "read_warnings", "store_warnings"]
+__all__ = ["outside_warnings", "read_warnings", "store_warnings"]
 
 NOTES = "lesionmap"
 REGION = "field of view or tissue"
@@ -27,16 +27,22 @@ def store_warnings(notes: Mapping[str, Any]) -> list[DataWarning]:
     notes
         Image id → notes of its store; an image without truth says nothing of it.
     """
-    counts: dict[str, dict[str, Mapping[str, int]]] = {}
-    for image, each in sorted(notes.items()):
-        for code, count in (each or {}).get("truth", {}).items():
-            counts.setdefault(code, {})[image] = count
+    counts = _truth_counts(notes)
     found = [_covering(code, images, notes=notes) for code, images in counts.items()]
-    found += [outside_warning(code, images) for code, images in counts.items()]
+    found += [_outside(code, images) for code, images in counts.items()]
     found += [_erased(code, images) for code, images in counts.items()]
     found += [_flagged("no_h_and_e", "the stains are not those of H&E, and are not used", NO_H_AND_E, notes)]
     found += [_flagged("red_ink", "red ink or the like counts as eosin", RED_INK, notes)]
     return [each for each in found if each is not None]
+
+
+def _truth_counts(notes: Mapping[str, Any]) -> dict[str, dict[str, Mapping[str, int]]]:
+    """Class → image with truth → its counts."""
+    counts: dict[str, dict[str, Mapping[str, int]]] = {}
+    for image, each in sorted(notes.items()):
+        for code, count in (each or {}).get("truth", {}).items():
+            counts.setdefault(code, {})[image] = count
+    return counts
 
 
 def _flagged(kind: Kind, said: str, begin: str, notes: Mapping[str, Any]) -> DataWarning | None:
@@ -63,16 +69,20 @@ def _covering(
     return most_of(code, shares, of=REGION)
 
 
-def outside_warning(code: str, images: Mapping[str, Mapping[str, int]]) -> DataWarning | None:
-    """Warning of truth of a class outside the region, which is serious from a hundredth of it on; None where there is none.
+def outside_warnings(normalized: Mapping[str, Path]) -> list[DataWarning]:
+    """Warnings of truth outside the region, of each class, which are serious from a hundredth of it on.
 
     Parameters
     ----------
-    code
-        Class code.
-    images
-        Image id → ``pixels`` of truth, and how many ``in_roi``.
+    normalized
+        Image id → store, of whatever split.
     """
+    counts = _truth_counts(_notes(normalized))
+    found = (_outside(code, images) for code, images in counts.items())
+    return [each for each in found if each is not None]
+
+
+def _outside(code: str, images: Mapping[str, Mapping[str, int]]) -> DataWarning | None:
     found = {image: count["pixels"] - count["in_roi"] for image, count in images.items()}
     beyond, total = sum(found.values()), sum(count["pixels"] for count in images.values())
     if not beyond:
@@ -105,8 +115,10 @@ def read_warnings(
     normalized
         Image id → store. What both tell, the store tells more exactly.
     """
-    notes: dict[str, Any] = {
-        image: dict(open_group(path).attrs).get(NOTES) for image, path in (normalized or {}).items()
-    }
+    notes = _notes(normalized or {})
     both = [*read_sheet_warnings(sheets, images=images), *store_warnings(notes)]
     return list({(each.kind, each.code, "" if each.code else each.sentence): each for each in both}.values())
+
+
+def _notes(normalized: Mapping[str, Path]) -> dict[str, Any]:
+    return {image: dict(open_group(path).attrs).get(NOTES) for image, path in normalized.items()}

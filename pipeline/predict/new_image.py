@@ -57,7 +57,7 @@ class ModelInUse:
 
     @classmethod
     def of(cls, model: Path | str, wishes: Wishes) -> Self:
-        """Model of a folder, or an ensemble; what its measures warn of is said.
+        """Model of a folder, or an ensemble; what its card and measures warn of is said.
 
         Raises
         ------

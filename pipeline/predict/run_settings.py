@@ -13,8 +13,8 @@ from pipeline.config import ProbabilityConfig, SegmentationConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.config.validation import validate
 from pipeline.errors import ConfigurationError
-from pipeline.model.card import measures_file, thresholds_file
-from pipeline.model.ensemble import model_files
+from pipeline.model.card import measures_file, read_card, thresholds_file
+from pipeline.model.ensemble import members_of, model_files
 from pipeline.project import workflow_command
 from pipeline.stores import input_digest, open_group
 from pipeline.stores.documents import read_json
@@ -75,9 +75,10 @@ class RunBeside:
         return None if changed else path
 
     def warnings(self, fusion: str) -> tuple[str, ...]:
-        """Warnings of its measures that a reader must know; nothing where it was not measured."""
+        """Warnings that a reader must know: of the card, or those of the members, and of the measures where there are some."""
+        cards = tuple(said for each in members_of(self.model) for said in read_card(each).warnings)
         path = measures_file(self.model, fusion=fusion)
-        return tuple(read_json(path)["warnings"]) if path.is_file() else ()
+        return (*cards, *read_json(path)["warnings"]) if path.is_file() else cards
 
     def named(self, record: DatasetRecord) -> DatasetRecord:
         """The record with the names and colours that the run gave its classes.

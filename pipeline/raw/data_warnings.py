@@ -85,7 +85,7 @@ class DataWarning:
     count: int
     """How many images, geometries, features or pieces of a file; the sentence says which."""
     names: tuple[str, ...]
-    """The first three images."""
+    """The first three images; of old results the first five."""
     sentence: str
     """What is said."""
     serious: bool = False

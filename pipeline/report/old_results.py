@@ -106,7 +106,7 @@ def old_warnings(folder: Path, named: Named) -> list[DataWarning]:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     what = "result is" if len(names) == 1 else "results are"
     said = f"{len(names)} {what} not of this run's models, fusions and samplings: {', '.join(names[:SHOWN])}{more}"
-    return [DataWarning("old_results", None, len(names), (), said)]
+    return [DataWarning("old_results", None, len(names), tuple(names[:SHOWN]), said)]
 
 
 def old_sentences(results: Path, runs: Iterable[DatasetRun]) -> list[str]:

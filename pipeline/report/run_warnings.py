@@ -18,7 +18,7 @@ from pipeline.arrays.metrics import Counts
 from pipeline.arrays.trivial import Region, Verdict, trivial_dice, verdict
 from pipeline.counts import number_of
 from pipeline.index.summary import patches_asked
-from pipeline.normalized.data_warnings import outside_warning, read_warnings
+from pipeline.normalized.data_warnings import read_warnings
 from pipeline.raw.data_warnings import DataWarning, encoder_warnings, split_warnings
 from pipeline.raw.datasets.tables import named_and_counted
 from pipeline.report.measures.mismatches import Mismatch, doubted, mismatches
@@ -34,7 +34,6 @@ __all__ = [
     "no_models",
     "read_run_warnings",
     "sampling_warnings",
-    "unseen_warnings",
     "validation_warnings",
 ]
 
@@ -163,17 +162,6 @@ def left_out(images: pd.DataFrame) -> list[DataWarning]:
     names = sorted(images.loc[images["rejected"] != "", "image_id"].astype(str))
     said = f"left out: {len(names)} of {number_of(len(images), 'image')}"
     return [DataWarning.of_images("left_out", said, names, serious=True)] if names else []
-
-
-def unseen_warnings(measured: pd.DataFrame) -> list[DataWarning]:
-    """Warnings of truth outside the roi in measured images, rows of `measures.image_rows.IMAGE_COLUMNS`."""
-    rows = on_grid(measured)
-    counts: dict[str, dict[str, dict[str, int]]] = {}
-    for row in rows[rows["class_code"] != BACKGROUND].to_dict("records"):
-        inside = int(row["truth_pixels"] - row["truth_outside_roi"])
-        counts.setdefault(row["class_code"], {})[row["image_id"]] = {"pixels": row["truth_pixels"], "in_roi": inside}
-    found = (outside_warning(code, images) for code, images in counts.items())
-    return [each for each in found if each is not None]
 
 
 def read_run_warnings(

@@ -8,7 +8,7 @@ import torch
 
 from pipeline.arrays.metrics import Counts, average_precision, probability_histogram
 from pipeline.model.network import probabilities
-from pipeline.model.scores import PooledCounts, PooledHistograms, class_counts, selection_score
+from pipeline.model.scores import PooledCounts, PooledHistograms, class_counts, mean_known, selection_score
 
 
 def loop(predicted: np.ndarray, truth: np.ndarray, exists: np.ndarray) -> list[int]:
@@ -112,3 +112,26 @@ def test_average_precision_is_that_of_the_report_over_all_batches(task: str) -> 
     assert any(math.isnan(found) for found in pooled.per_class()) == (task == "multiclass"), "its last class is absent"
     pooled.reset()
     assert all(math.isnan(found) for found in pooled.per_class())
+
+
+@pytest.mark.parametrize("task", ["multilabel", "multiclass"])
+def test_the_trivial_answer_is_that_of_a_network_that_marks_everything(task: str) -> None:
+    random, scores = torch.Generator().manual_seed(4), PooledHistograms(3, task=task)
+    targets = []
+    for _ in range(2):
+        shape = (2, 6, 7) if task == "multiclass" else (2, 3, 6, 7)
+        target = torch.randint(0, 3 if task == "multiclass" else 2, shape, generator=random, dtype=torch.uint8)
+        if task != "multiclass":
+            target[:, 2] = 0  # no truth of the third class
+        target[..., -1] = 255
+        scores.update(torch.randn(2, 4 if task == "multiclass" else 3, 6, 7, generator=random), target)
+        targets.append(target.numpy()[..., :-1])
+    truth = np.concatenate(targets)
+    planes = [truth == at for at in (1, 2, 3)] if task == "multiclass" else [truth[:, at] == 1 for at in range(3)]
+    expected = [2 * plane.sum() / (plane.sum() + plane.size) if plane.any() else math.nan for plane in planes]
+    np.testing.assert_allclose(scores.everywhere(), expected)
+    assert mean_known(scores.everywhere()) == pytest.approx(np.nanmean(expected))
+
+
+def test_without_validation_nothing_is_known_of_the_trivial_answer() -> None:
+    assert all(map(math.isnan, [*PooledHistograms(2, task="multilabel").everywhere(), mean_known([])]))

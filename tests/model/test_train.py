@@ -50,12 +50,14 @@ def test_training_writes_weights_card_and_history_and_nothing_else(trained: tupl
     assert history["epoch"].tolist() == [1, 2]
     expected = ["epoch", "train_loss", "validation_loss", "learning_rate", "score", "mean_dice", "mean_iou"]
     expected += ["mean_lesion_aupr", "dice_MA", "dice_OD", "iou_MA", "iou_OD", "aupr_MA", "aupr_OD"]
+    expected += ["mean_everywhere_dice", "everywhere_dice_MA", "everywhere_dice_OD"]
     assert list(history.columns) == expected
     assert np.isfinite(history[["train_loss", "validation_loss", "score"]].to_numpy()).all()
     card = read_card(folder)
     best = history.loc[history["score"].idxmax()]
     assert card.best_epoch == best["epoch"]
     assert card.metrics["score"] == best["score"]
+    assert 0 < card.metrics["mean_everywhere_dice"] < 1
     assert card.rows == {"training": 8, "validation": 4}
     assert card.normalisation == {"chain": "fundus"}
     assert (card.record, card.stain_target) == (tiny.record, None)

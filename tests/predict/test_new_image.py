@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from PIL import Image
 from pipeline.config import ProbabilityConfig
 from pipeline.errors import ConfigurationError, ImageRejected, MissingDataError, ModelError
 from pipeline.model.card import read_card, thresholds_file
-from pipeline.predict import original_grid
+from pipeline.predict import original_grid, run_settings
 from pipeline.predict.new_image import predict_new_image
 from pipeline.predict.run_settings import RunBeside
 from pipeline.predict.wishes import Found, Wishes
@@ -325,3 +326,11 @@ def test_a_card_that_does_not_say_how_is_refused(tmp_path: Path, eyes: TinyRun, 
     (model / "card.json").write_text(json_text(card))
     with pytest.raises(ModelError, match="how the model's images were normalised"):
         predict_new_image(eyes.files / f"{TEST}.png", model=model, out=tmp_path / "out", wishes=Wishes())
+
+
+def test_the_warnings_of_the_card_and_of_the_measures_are_both_a_models(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_settings, "read_card", lambda _: SimpleNamespace(warnings=("few images validate",)))
+    assert RunBeside(tmp_path).warnings("max") == ("few images validate",)
+    (tmp_path / "measures.max.json").write_text(json_text({"warnings": ["EX is marked nowhere"]}))
+    assert RunBeside(tmp_path).warnings("max") == ("few images validate", "EX is marked nowhere")
+    assert RunBeside(tmp_path).warnings("mean") == ("few images validate",)

@@ -54,6 +54,7 @@ def test_what_is_not_named_is_found_and_nothing_else(folder):
     assert [path.relative_to(folder).as_posix() for path in old_results(folder, named())] == OLD
     (warning,) = old_warnings(folder, named())
     assert warning.sentence.startswith(f"{len(OLD)} results are not of this run")
+    assert list(warning.names) == OLD[:5]
     assert "lesionmap clean" in warning.advice
 
 

@@ -6,9 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import zarr
 
 from pipeline import stores
 from pipeline.config import ModelConfig, ModelSettings, ReportConfig
+from pipeline.normalized.data_warnings import read_warnings
 from pipeline.raw.data_warnings import DataWarning, encoder_warnings
 from pipeline.report.end_of_run import headline, say_at_the_end
 from pipeline.report.measures.evaluate import write_metrics
@@ -19,12 +21,12 @@ from pipeline.report.run_warnings import (
     mismatch_warnings,
     model_warnings,
     sampling_warnings,
-    unseen_warnings,
     validation_warnings,
 )
 from pipeline.stores.documents import read_json
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
+from pipeline.stores.record import seal
 
 
 def rows(*counted, roi=100, truth=60, predicted=None):
@@ -130,9 +132,30 @@ def test_images_that_were_left_out_are_counted_and_named():
     assert left_out(table[table.rejected == ""]) == []
 
 
-def test_truth_outside_the_region_is_said_of_measured_images():
-    (found,) = unseen_warnings(rows(("gaussian", "test", 50, 5, 10)).assign(truth_outside_roi=6))
-    assert "6 of 60 truth pixels (10.0%)" in found.sentence
+def test_truth_outside_the_region_is_the_same_in_the_three_places_training_images_included(make, make_eye, tmp_path):
+    eyes = [make_eye(n, split, height=40, width=40) for n, split in enumerate(("train", "validation", "test"))]
+    world = make(tmp_path / "in", eyes, models=("unet",), fusions=("none",))
+    counts = {"train": {"pixels": 60, "in_roi": 54}, "validation": {"pixels": 40, "in_roi": 40}}
+    for eye in eyes:
+        store = world.inputs.normalized[eye.image_id]
+        group = zarr.open_group(store, mode="r+")  # noqa: TID251 our own stores are never written to again
+        truth = {"EX": counts[eye.split]} if eye.split in counts else {}
+        mapping = {**group.attrs["lesionmap"]["mapping"], "height": 40, "width": 40}
+        group.attrs["lesionmap"] = {"image_id": eye.image_id, "mapping": mapping, "roi_share": 0.7, "truth": truth}
+        seal(store)
+    folder = world.inputs.models["unet"]
+    write_metrics(
+        world.inputs.images,
+        world.results[0],
+        normalized=world.inputs.normalized,
+        config=ReportConfig(bootstrap=0),
+        job=Job(world.record, Provenance("report", {}, "0")),
+        folder=folder,
+    )
+    said = [text for text in read_json(folder / "measures.none.json")["warnings"] if "outside" in text]
+    told = read_warnings([], images=world.inputs.images, normalized=world.inputs.normalized)  # of terminal and page
+    assert said == [each.advice for each in told if each.kind == "outside_roi"]
+    assert "EX: 6 of 100 truth pixels (6.0%)" in said[0]
 
 
 def test_the_folder_of_the_model_holds_its_measures_and_warnings(make, make_eye, tmp_path):

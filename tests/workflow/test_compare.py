@@ -58,6 +58,7 @@ def test_a_run_against_itself_differs_in_nothing(two, capsys):
     images = len(pd.read_parquet(two[0] / "raw" / "images.parquet"))
     assert f"the same: {images} images." in told
     assert "+0.000" in told
+    assert "all marked: the Dice of marking the whole region" in told
     assert "10 groups" in told
 
 

@@ -23,6 +23,7 @@ from pipeline.arrays.label_map import precedence
 from pipeline.arrays.surface import Ruler
 from pipeline.config import ReportConfig
 from pipeline.config.manifest import DatasetRecord
+from pipeline.normalized.data_warnings import outside_warnings
 from pipeline.report.measures.averages import OVER_ALL, class_table
 from pipeline.report.measures.evaluated import evaluated_images
 from pipeline.report.measures.image import ImageMeasure, Rules, measure_image
@@ -56,13 +57,7 @@ from pipeline.report.measures.summary import (
 )
 from pipeline.report.measures.surfaces import tolerance_px
 from pipeline.report.paths import Result
-from pipeline.report.run_warnings import (
-    left_out,
-    mismatch_warnings,
-    model_warnings,
-    unseen_warnings,
-    validation_warnings,
-)
+from pipeline.report.run_warnings import left_out, mismatch_warnings, model_warnings, validation_warnings
 from pipeline.segmentation.threshold_file import read_thresholds
 from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.image_store import ignored_array, image_notes
@@ -226,7 +221,7 @@ def write_metrics(
         → split → class → thresholds, sensitivity, false positives per image, and likewise ``reliability``: confidence,
         frequency, pixels of each bin, ``strata``: see `measures.strata`, and ``confusion``: labels, pixels by truth and prediction. Images that lack a store are left out.
     normalized
-        Image id → store.
+        Image id → store; those of training images too, for the warnings beside the card.
     truths
         Image id → files of its truth, where it is to be measured on the grid of its original too.
     folds
@@ -275,7 +270,7 @@ def write_metrics(
         stores.write_table(_typed(summary, SUMMARY_COLUMNS), path, provenance=attributes, extra=extra)
     if folder is not None:
         warnings = [*mismatch_warnings(mismatches(typed)), *model_warnings(typed)]
-        warnings += [*left_out(table), *unseen_warnings(typed)]
+        warnings += [*left_out(table), *outside_warnings(normalized)]
         warnings += validation_warnings(typed) if len(folds) == 1 else []
         write_model_measures(
             folder, _typed(summary, SUMMARY_COLUMNS), warnings, fusion=result.fusion, provenance=attributes

@@ -1,6 +1,7 @@
 """Paired differences of two results: for each image that both measured, the value of the one less that of the other."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,10 @@ __all__ = ["MEASURES", "PairedDifference", "image_differences", "on_common_grid"
 
 MEASURES = ("dice", "ap")
 """Columns of a table of images that are compared."""
+TRIVIAL: Mapping[str, str] = {"dice": "dice_everywhere"}
+"""Measure → column of the trivial answer that marks everything; the one that marks nothing has 0."""
 KEYS = ["split", "image_id", "class_code"]
+SIDES = ("first", "second")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,9 @@ class PairedDifference:
     better: int
     """Images in which the second value is larger."""
     worse: int
+    everywhere_first: float = math.nan
+    """Mean over these images of what marking everything scores, by the truth and region of the first; NaN where unknown."""
+    everywhere_second: float = math.nan
 
 
 def paired_differences(
@@ -84,17 +91,23 @@ def image_differences(first: pd.DataFrame, second: pd.DataFrame, *, measures: Se
     -------
     DataFrame
         ``split``, ``class_code``, ``measure``, ``image_id``, ``group_id``, ``first``, ``second``, ``difference`` (the second less
-        the first); by split, class in the order of the first table, and measure.
+        the first), ``everywhere_first`` and ``everywhere_second``, what marking everything scores; by split, class in the
+        order of the first table, and measure.
     """
     tables = on_common_grid([first, second])
     joined = _texts(tables[0]).merge(_texts(tables[1]), on=KEYS, suffixes=("_first", "_second"))
     parts = [
-        rows.assign(measure=measure, first=rows[f"{measure}_first"], second=rows[f"{measure}_second"])
+        rows.assign(
+            measure=measure,
+            **{which: rows[f"{measure}_{which}"] for which in SIDES},
+            **{f"everywhere_{which}": rows.get(f"{TRIVIAL.get(measure)}_{which}", math.nan) for which in SIDES},
+        )
         for _, rows in joined.groupby(["split", "class_code"], sort=False)
         for measure in measures
     ]
-    names = ["split", "class_code", "measure", "image_id", "group_id", "first", "second"]
-    found = pd.concat(parts) if parts else pd.DataFrame(columns=[*KEYS, "measure", "group_id_first", "first", "second"])
+    values = [*SIDES, *(f"everywhere_{which}" for which in SIDES)]
+    names = ["split", "class_code", "measure", "image_id", "group_id", *values]
+    found = pd.concat(parts) if parts else pd.DataFrame(columns=[*KEYS, "measure", "group_id_first", *values])
     found = found.rename(columns={"group_id_first": "group_id"})[names].dropna(subset=["first", "second"])
     return found.assign(difference=found["second"] - found["first"]).reset_index(drop=True)
 
@@ -129,6 +142,7 @@ def _difference(rows: pd.DataFrame, *, name: tuple[str, str, str], draws: int, s
         high=high,
         better=int((change > 0).sum()),
         worse=int((change < 0).sum()),
+        **{name: float(rows[name].mean()) for name in ("everywhere_first", "everywhere_second")},
     )
 
 

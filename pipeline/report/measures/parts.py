@@ -14,6 +14,7 @@ __all__ = ["PART_COLUMNS", "PART_MEASURES", "part_rows"]
 
 PART_MEASURES = (
     "dice_pooled",
+    "dice_everywhere_pooled",
     "iou_pooled",
     "ap_pooled",
     "lesion_sensitivity_pooled",

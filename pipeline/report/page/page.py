@@ -44,11 +44,12 @@ SUMMARY_FIELDS = {
     "miou": "float64",
     "serious": "int64",
     "old": "int64",
+    "old_names": "str",
     "thumbnail": "str",
 }
 """One row: what the index over all data sets shows. `result` is the model and fusion chosen on the validation images,
 `split` the split that the numbers are from; `dice_everywhere` is the Dice over lesions of the answer that marks the whole
-roi; `serious` counts warnings, `old` results that are not of the run; `miou` is over classes without background."""
+roi; `serious` counts warnings, `old` results that are not of the run, `old_names` the first five; `miou` is over classes without background."""
 
 
 def _link(path: Path, start: Path) -> str:
@@ -85,6 +86,7 @@ def _summary(facts: Facts, *, thumbnail: str) -> pd.DataFrame:
         "miou": facts.average(OVER_CLASSES, "iou_pooled", grid=facts.grid),
         "serious": sum(each.serious for each in facts.warnings),
         "old": sum(each.count for each in facts.warnings if each.kind == "old_results"),
+        "old_names": ", ".join(name for each in facts.warnings if each.kind == "old_results" for name in each.names),
         "thumbnail": thumbnail,
     }
     return pd.DataFrame([row]).astype(SUMMARY_FIELDS)
@@ -170,7 +172,9 @@ def _card(entry: str, row: Mapping[str, Any], *, report: Path, summary: Path, ou
         numbers.append(("All marked / none marked", f"{number(row['dice_everywhere'])} / 0"))
         numbers.append((f"AUPR, lesions, {split}", number(row["ap_lesions"])))
     if row["old"]:
-        numbers.append(("Results not of this run", counted(row["old"])))
+        more = row["old"] - len(row["old_names"].split(", "))
+        named = f"{counted(row['old'])}: {row['old_names']}{f' and {counted(more)} more' if more > 0 else ''}"
+        numbers.append(("Results not of this run", named))
     thumbnail = _link(summary.parent / row["thumbnail"], output.parent) if row["thumbnail"] else ""
     return {
         "entry": entry,

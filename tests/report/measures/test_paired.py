@@ -82,3 +82,13 @@ def test_an_image_counts_once_whatever_the_number_of_grids():
     alone = one[one["grid"] == "normalised"]
     (found,) = paired_differences(alone, other)
     assert (found.images, found.first) == (2, GRIDS["normalised"])
+
+
+def test_the_trivial_answer_is_meant_over_the_same_images_and_is_known_of_the_dice_alone():
+    first = table({"i1": 0.5, "i2": 0.6, "i3": math.nan}).assign(dice_everywhere=[0.1, 0.3, 0.9], ap=0.5)
+    second = table({"i1": 0.7, "i2": 0.6}).assign(dice_everywhere=[0.1, 0.5], ap=0.5)
+    dice, precision = paired_differences(first, second)
+    assert (dice.everywhere_first, dice.everywhere_second) == pytest.approx((0.2, 0.3))
+    assert math.isnan(precision.everywhere_first)
+    (without,) = paired_differences(table({"i1": 0.5}), table({"i1": 0.5}))
+    assert math.isnan(without.everywhere_first)

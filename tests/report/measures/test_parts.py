@@ -36,6 +36,15 @@ def eager(eyes, at: int) -> tuple[float, float]:
     return float(dice), average_precision(probability_histogram(scores, truth))
 
 
+def marked(eyes, at: int) -> float:
+    """Dice of marking the whole region, or the whole picture where that is better."""
+    truth = np.concatenate([eye.truth[at].ravel() > 0 for eye in eyes])
+    region = np.concatenate([eye.roi.ravel() > 0 for eye in eyes])
+    if not truth.any():
+        return math.nan
+    return max(float(2 * (truth & all_of).sum() / (truth.sum() + all_of.sum())) for all_of in (region, region | True))
+
+
 def test_each_part_has_the_scores_of_its_images_pooled(several, table):
     world, eyes = several
     assert {name: str(dtype) for name, dtype in table.dtypes.items()} == PART_COLUMNS
@@ -48,6 +57,9 @@ def test_each_part_has_the_scores_of_its_images_pooled(several, table):
             for code, (dice, precision) in zip(world.record.codes, scores, strict=True):
                 found = own.loc[code]
                 np.testing.assert_allclose([found["dice_pooled"], found["ap_pooled"]], [dice, precision])
+                np.testing.assert_allclose(
+                    found["dice_everywhere_pooled"], marked(held, world.record.codes.index(code))
+                )
             lesions = [pair for pair, each in zip(scores, world.record.classes, strict=True) if each.kind == "lesion"]
             mean = own[own["average"] == "mean over lesions"].iloc[0]
             np.testing.assert_allclose([mean["dice_pooled"], mean["ap_pooled"]], np.nanmean(lesions, axis=0))
@@ -60,6 +72,9 @@ def test_tables_are_shown_where_they_say_more_than_that_of_the_images(several, t
     centres, groups = parts_tables(table, world.record, split="test")
     assert [row[0].text for row in centres.rows] == ["A", "B"]
     assert len(groups.rows) == 5
+    rows = table[(table["by"] == "centre") & (table["part"] == "A") & (table["average"] == "mean over lesions")]
+    assert centres.rows[0][3].note == f"all marked {rows['dice_everywhere_pooled'].item():.3f}, none 0"
+    assert all("all marked" in cell.note for row in centres.rows for cell in row[7:] if cell.share is not None)
     one = table[table["part"] != "B"]
     assert [each.head[0].text for each in parts_tables(one, world.record, split="test")] == ["Group"]
     assert parts_tables(table[table["by"] == "centre"], world.record, split="validation") == ()

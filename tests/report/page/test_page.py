@@ -22,6 +22,7 @@ from pipeline.report.page.sections.table import SECTIONS
 from pipeline.report.page.times_page import Noted
 from pipeline.report.pictures.gallery import results_to_show
 from pipeline.report.pictures.pairs import NEAR_SIDE
+from pipeline.stores import write_table
 from pipeline.stores.documents import json_text
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
@@ -293,6 +294,16 @@ def test_the_index_links_each_report_and_shows_its_numbers(written, tmp_path):
     assert all((folder.parents[1] / source).is_file() for source in page.sources)
     assert f"{row.dice_lesions:.3f}" in page.text
     assert "https" not in (folder.parents[1] / "index.html").read_text()
+    assert "Results not of this run" not in page.text
+
+
+def test_the_index_names_the_first_results_that_are_not_of_the_run(written, tmp_path):
+    row, names = pd.read_parquet(written[0] / "summary.parquet"), [f"model/old{at}" for at in range(5)]
+    summary = tmp_path / "eyes" / "summary.parquet"
+    row = row.assign(old=7, old_names=", ".join(names), thumbnail="")
+    write_table(row, summary, provenance=PROVENANCE.as_attributes())
+    write_index({"eyes": (written[0] / "index.html", summary)}, output=tmp_path / "index.html")
+    assert f"7: {', '.join(names)} and 2 more" in read(tmp_path / "index.html").text
 
 
 def test_the_same_input_gives_the_same_bytes(world, written, tmp_path):

@@ -7,7 +7,7 @@ import pandas as pd
 from pipeline.config.manifest import DatasetRecord
 from pipeline.report.measures.summary import NORMALISED, OVER_LESIONS, grids_of, on_grid
 from pipeline.report.page.tables.cells import Cell, Table, counted, headings, number, text_cell
-from pipeline.report.page.tables.measured import grid_text
+from pipeline.report.page.tables.measured import grid_text, trivial_note
 
 __all__ = ["parts_tables"]
 
@@ -15,31 +15,42 @@ FOUND, FALSE = "lesion_sensitivity_pooled", "false_lesions_per_image"
 HEAD = (
     ("Groups", "patients"),
     ("Images", "measured images"),
-    ("Dice, lesions", "pixels of the images pooled, mean over the lesion classes that they hold"),
+    (
+        "Dice, lesions",
+        "pixels of the images pooled, mean over the lesion classes that they hold; below, trivial answers",
+    ),
     ("AUPR, lesions", "the same of step-wise average precision"),
     ("Found", "share of the lesions that are found, mean over lesion classes"),
     ("False per image", "false predicted lesions of a class per image, mean over lesion classes"),
 )
 NOTES = {
-    "centre": "Of each class: Dice, below AUPR. Parts of few groups differ by chance: see how many there are.",
+    "centre": "Of each class: Dice, below AUPR and the Dice of trivial answers. Parts of few groups differ by chance: see how many there are.",
     "group": "Only shown where a group has several images; otherwise the table of images says the same.",
 }
 
 
 def _score(row: pd.Series) -> Cell:
+    beside = f"{number(float(row['ap_pooled']))}; {_trivial(row)}".removesuffix("; ")
+    return _dice(row, note=beside)
+
+
+def _dice(row: pd.Series, *, note: str) -> Cell:
     dice = float(row["dice_pooled"])
-    return Cell(number(dice), note=number(float(row["ap_pooled"])), share=None if math.isnan(dice) else dice)
+    return Cell(number(dice), note=note, share=None if math.isnan(dice) else dice)
+
+
+def _trivial(row: pd.Series) -> str:
+    return trivial_note(float(row["dice_everywhere_pooled"]))
 
 
 def _row(part: str, own: pd.DataFrame, record: DatasetRecord) -> tuple[Cell, ...]:
     mean = own[own["average"].astype(str) == OVER_LESIONS].iloc[0]
     by_class = {str(row["class_code"]): _score(row) for _, row in own.iterrows() if str(row["class_code"])}
-    dice = float(mean["dice_pooled"])
     return (
         text_cell(part, strong=True),
         Cell(counted(mean["groups"])),
         Cell(counted(mean["images"])),
-        Cell(number(dice), share=None if math.isnan(dice) else dice),
+        _dice(mean, note=_trivial(mean)),
         Cell(number(float(mean["ap_pooled"]))),
         Cell(number(float(mean[FOUND]))),
         Cell(number(float(mean[FALSE]), digits=1)),
@@ -68,7 +79,11 @@ def parts_tables(rows: pd.DataFrame, record: DatasetRecord, *, split: str) -> tu
         wanted = len(names) > 1 and (by == "centre" or bool((own["images"] > 1).any()))
         if wanted:
             cells = tuple(_row(name, own[own["part"].astype(str) == name], record) for name in names)
-            head = headings(title, *HEAD, *[(each.code, f"{each.name}: Dice, below AUPR") for each in record.classes])
+            head = headings(
+                title,
+                *HEAD,
+                *[(each.code, f"{each.name}: Dice, below AUPR and trivial answers") for each in record.classes],
+            )
             caption = f"By {by}, {split} images{grid_text(rows, grid)}"
             tables.append(Table(caption, head, cells, (NOTES[by],)))
     return tuple(tables)
