@@ -7,6 +7,8 @@ from pipeline.runtime.job import job_context
 from pipeline.stores.job import by_image, job_of
 
 if TYPE_CHECKING:
+    from pipeline.report.zoom.page import ImageStores, Pages
+
     snakemake: Any
 
 
@@ -85,22 +87,64 @@ def report_borders(smk: Any) -> None:
     )
 
 
-def report_zoom(smk: Any) -> None:
-    """Write the page of one image in deep zoom."""
+def image_stores(smk: Any, normalized: "list[str]") -> "dict[str, ImageStores]":
+    """Image id → its stores: the result that is shown first apart from the others, which are in their order."""
+    from pipeline.report.zoom.page import ImageStores
+
+    shown, *others = [" / ".join(each) for each in smk.params.config["results"]] or [""]
+    maps = by_image(smk.input.probability)
+    of_image: dict[str, dict[str, Path]] = {}
+    for path in map(Path, smk.input.segmentation):
+        of_image.setdefault(path.stem, {})[" / ".join(path.parts[-3:-1])] = path
+    found = {}
+    for image, store in by_image(normalized).items():
+        own = of_image.get(image, {})
+        beside = {name: own[name] for name in others if name in own}
+        indexes = tuple(map(Path, smk.input.indexes))
+        found[image] = ImageStores(store, maps.get(image), own.get(shown), beside, indexes)
+    return found
+
+
+def zoom_pages(smk: Any, inputs: "dict[str, Path]") -> "Pages":
+    """Facts that all pages in deep zoom share."""
     from pipeline.config import NormalizedConfig
-    from pipeline.raw.datasets.entry import entry_from_files
-    from pipeline.report.zoom.page import ImageStores, write_viewer
+    from pipeline.report.zoom.page import Pages
 
     config = smk.params.config
-    maps = {name: getattr(smk.input, name) for name in ("probability", "segmentation")}
-    stores = {"normalized": Path(smk.input.normalized)} | {name: Path(each[0]) for name, each in maps.items() if each}
-    write_viewer(
-        entry_from_files(config["entry"], **smk.params.files, largest_decode=smk.params.largest_decode),
-        ImageStores(**stores),
-        dataset=config["dataset"],
-        result=" / ".join(config["result"]),
-        config=NormalizedConfig.model_validate(config["normalized"]),
-        job=job_of("report", config=config, code=smk.params.code, inputs=stores),
+    result = " / ".join(next(iter(config["results"]), []))
+    job = job_of("report", config=config, code=smk.params.code, inputs=inputs)
+    return Pages(config["dataset"], result, NormalizedConfig.model_validate(config["normalized"]), job)
+
+
+def report_zoom(smk: Any) -> None:
+    """Write the page of one image in deep zoom."""
+    from pipeline.raw.datasets.entry import entry_from_files
+    from pipeline.report.zoom.page import write_viewer
+
+    (found,) = image_stores(smk, [smk.input.normalized]).values()
+    stores = {"normalized": found.normalized, "probability": found.probability, "segmentation": found.segmentation}
+    inputs = {name: path for name, path in {**stores, **found.others}.items() if path}
+    entry = entry_from_files(smk.params.config["entry"], **smk.params.files, largest_decode=smk.params.largest_decode)
+    write_viewer(entry, found, pages=zoom_pages(smk, inputs), output=Path(smk.output[0]))
+
+
+def report_worst(smk: Any) -> None:
+    """Write the pages of the worst images in deep zoom."""
+    from pipeline.raw.datasets.entry import ImageEntry, entry_from_files
+    from pipeline.report.zoom.worst import write_worst
+
+    config, metrics = smk.params.config, Path(smk.input.metrics[0])
+
+    def entry_of(image: str) -> ImageEntry:
+        files = smk.params.files[image]
+        return entry_from_files(config["entries"][image], **files, largest_decode=smk.params.largest_decode)
+
+    write_worst(
+        metrics,
+        image_stores(smk, smk.input.normalized),
+        entry_of=entry_of,
+        count=config["worst"],
+        pages=zoom_pages(smk, {"metrics": metrics}),
         output=Path(smk.output[0]),
     )
 
@@ -120,6 +164,7 @@ def report_page(smk: Any) -> None:
     # Without phantoms the originals come in the order of the image ids.
     files = dict(zip(config["images"], map(Path, smk.params.originals), strict=bool(smk.params.originals)))
     metrics = {Path(path).name: Path(path) for path in smk.input.metrics_classes}
+    worst = [path for folder in map(Path, smk.input.worst) for path in folder.iterdir() if path.is_dir()]
     job = job_of("report", config=config, code=smk.params.code, inputs=metrics)
     classes = len(job.record.codes)
     pictures = pictures_in(read_table(Path(smk.input.images)), classes=classes).values()
@@ -140,7 +185,7 @@ def report_page(smk: Any) -> None:
             models={Path(path).name: Path(path) for path in smk.input.models},
             stains={Path(path).name.removesuffix(".stain.json"): Path(path) for path in smk.input.stains},
             target=next(map(Path, smk.input.target), None),
-            zoom={Path(path).name: Path(path) for path in smk.input.zoom},
+            zoom={path.name: path for path in [*map(Path, smk.input.zoom), *worst]},
             hardest=next(map(Path, smk.input.hardest), None),
             borders={Path(path).name.removesuffix(".borders.parquet"): Path(path) for path in smk.input.borders},
         ),
@@ -168,6 +213,7 @@ with job_context(snakemake.log[0], threads=snakemake.threads, inputs=snakemake.i
         "report_metrics": report_metrics,
         "report_borders": report_borders,
         "report_zoom": report_zoom,
+        "report_worst": report_worst,
         "report_page": report_page,
         "report_index": report_index,
     }[snakemake.rule](snakemake)

@@ -1,5 +1,7 @@
 """report: everything -> metrics, the page of a data set, and the index over all data sets."""
 
+from types import SimpleNamespace
+
 STAGE_RESULTS["report"] = each("<results>/{dataset}/report/index.html")
 
 # Copied beside the pages of images, once a report.
@@ -75,14 +77,16 @@ rule report_borders:
         "6_report.py"
 
 
-# Pages of single images in deep zoom, and the one model and fusion that they show.
+# Pages of single images in deep zoom: of all, or of those that measures name. Of the result that is shown first they hold
+# all layers, of others prediction and errors.
 shown_model = lambda w: [name for name in run_of(w).config.shown_result[:1] if name]
+shown_fusion = lambda w: run_of(w).config.shown_result[1:]
+shown_samplings = lambda w: sorted({model.sampling for model in run_of(w).config.shown_models})
 zoomed = lambda w: usable(w) if run_of(w).config.report.zoom == "all" else []
-zoomed_maps = dict(
-    model=shown_model,
-    fusion=lambda w: run_of(w).config.shown_result[1:],
-    image=lambda w: [w.image] if w.image in evaluated(w) else [],
-)
+worst = lambda w: shown_model(w) if run_of(w).config.report.worst else []
+worst_of = lambda w: measured(SimpleNamespace(dataset=w.dataset, model=shown_model(w)[0]))
+own_maps = lambda w: [w.image] if w.image in evaluated(w) else []
+own_patches = lambda w: shown_samplings(w) if w.image in training(w) else []
 
 
 rule report_viewer:
@@ -102,8 +106,19 @@ rule report_viewer:
 rule report_zoom:
     input:
         normalized="<results>/{dataset}/normalized/{image}.zarr",
-        probability=each("<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr", **zoomed_maps),
-        segmentation=each("<results>/{dataset}/segmentation/{model}/{fusion}/{image}.zarr", **zoomed_maps),
+        probability=each(
+            "<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr",
+            model=shown_model,
+            fusion=shown_fusion,
+            image=own_maps,
+        ),
+        segmentation=each(
+            "<results>/{dataset}/segmentation/{model}/{fusion}/{image}.zarr",
+            model=models,
+            fusion=fusions,
+            image=own_maps,
+        ),
+        indexes=each("<results>/{dataset}/index/{sampling}.parquet", sampling=own_patches),
         template=[path for path in TEMPLATES if path.endswith("zoom.html")],
     output:
         directory("<results>/{dataset}/report/zoom/{image}"),
@@ -124,6 +139,53 @@ rule report_zoom:
         largest_decode=largest_decode_of,
     message:
         "{wildcards.dataset}: {wildcards.image} in deep zoom"
+    script:
+        "6_report.py"
+
+
+# One job for all of them: which they are is known when it runs, and no checkpoint has to plan the run anew.
+rule report_worst:
+    input:
+        metrics=each(
+            "<results>/{dataset}/report/{model}.{fusion}.images.parquet", model=shown_model, fusion=shown_fusion
+        ),
+        normalized=each("<results>/{dataset}/normalized/{image}.zarr", image=worst_of),
+        probability=each(
+            "<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr",
+            model=shown_model,
+            fusion=shown_fusion,
+            image=worst_of,
+        ),
+        segmentation=each(
+            "<results>/{dataset}/segmentation/{model}/{fusion}/{image}.zarr",
+            model=models,
+            fusion=fusions,
+            image=worst_of,
+        ),
+        indexes=each("<results>/{dataset}/index/{sampling}.parquet", sampling=shown_samplings),
+        template=[path for path in TEMPLATES if path.endswith("zoom.html")],
+    output:
+        directory("<results>/{dataset}/report/worst"),
+    log:
+        "<logs>/{dataset}/report/worst.log",
+    benchmark:
+        "<benchmarks>/{dataset}/report/report_worst/worst.tsv"
+    resources:
+        mem_mb=memory_of("report_worst"),
+    params:
+        **recorded(
+            lambda w: depends.report_worst(
+                run_of(w), {image: IMAGES[w.dataset][image].facts() for image in worst_of(w)}
+            ),
+            script="6_report.py",
+            function="report_worst",
+            slots=400,
+        ),
+        # Not inputs: what they hold is in the normalised images.
+        files=lambda w, input: {image: IMAGES[w.dataset][image].file_lists() for image in worst_of(w)},
+        largest_decode=largest_decode_of,
+    message:
+        "{wildcards.dataset}: the worst images in deep zoom"
     script:
         "6_report.py"
 
@@ -166,7 +228,8 @@ rule report_page:
         borders=each("<results>/{dataset}/report/{model}.borders.parquet", model=models),
         hardest=each("<results>/{dataset}/model/.hardest/{model}.parquet", model=shown_model),
         zoom=each("<results>/{dataset}/report/zoom/{image}", image=zoomed),
-        viewer=each("<results>/{dataset}/report/viewer", image=lambda w: zoomed(w)[:1]),
+        worst=each("<results>/{dataset}/report/worst", model=worst),
+        viewer=each("<results>/{dataset}/report/viewer", image=lambda w: [*zoomed(w), *worst(w)][:1]),
         templates=TEMPLATES,
     output:
         page="<results>/{dataset}/report/index.html",

@@ -27,7 +27,7 @@ from pipeline.raw.datasets.listing import images_of_run
 from pipeline.report.page.page import Outputs, write_report
 from pipeline.report.paths import Inputs, Result
 from pipeline.report.pictures.originals import looks
-from pipeline.report.zoom.page import ImageStores, write_viewer
+from pipeline.report.zoom.page import ImageStores, Pages, write_viewer
 from pipeline.stores.job import Job, job_of
 
 MEASURES = ("images", "classes", "lesions", "parts", "errors")
@@ -74,10 +74,7 @@ def _zoom(run: DatasetRun, result: Result, entry: ImageEntry, root: Path, *, job
     write_viewer(
         entry,
         ImageStores(store, *maps),
-        dataset=run.entry,
-        result=result.name,
-        config=run.config.normalized,
-        job=job,
+        pages=Pages(run.entry, result.name, run.config.normalized, job),
         output=output,
     )
 

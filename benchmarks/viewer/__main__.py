@@ -5,25 +5,20 @@ python -m benchmarks.viewer results/fundus_sample fundus_sample_08 --node /tmp/t
 """
 
 import argparse
-import json
-import subprocess
-import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from pipeline import stores
+from benchmarks.viewer.seen import SIZES, Trial, browsed, changed, compare_at_one, note_page
 from pipeline.cli.view import with_originals
 from pipeline.config.run import plan_run
 from pipeline.config.yaml_file import load_yaml
-from pipeline.report.pictures.overlays import ERROR_COLOURS
-from pipeline.report.pictures.reduce import ERRORS, error_kinds
 from pipeline.view.catalogue import Dataset, open_datasets
 from pipeline.view.server import Viewing, serving
 
 PROJECT = Path(__file__).parents[2]
-SIZES = ((1280, "light"), (1280, "dark"), (390, "light"), (390, "dark"))
 
 
 def _dataset(folder: Path) -> Dataset:
@@ -33,48 +28,29 @@ def _dataset(folder: Path) -> Dataset:
     return with_originals(found, runs[0])
 
 
-def _part(shot: Path, corner: dict[str, float], array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What a screenshot and an array ``(n, y, x)`` have in common at 1:1."""
-    with Image.open(shot) as picture:
-        seen = np.asarray(picture.convert("RGB"))
-    x, y = round(corner["x"]), round(corner["y"])
-    rows = slice(max(y, 0), min(y + array.shape[1], seen.shape[0]))
-    columns = slice(max(x, 0), min(x + array.shape[2], seen.shape[1]))
-    inner = array[:, rows.start - y : rows.stop - y, columns.start - x : columns.stop - x]
-    return seen[rows, columns], inner
-
-
-def _compared(seen: dict, dataset: Dataset, image: str) -> dict[str, object]:
-    result = dataset.results_of(image)[0]
-    store, segmentation = dataset.normalized(image), dataset.segmentation(image, result)
-    assert store is not None
-    assert segmentation is not None
-    pixels = stores.open_array(store, "0")[:]
-    truth, masks = stores.open_array(store, "truth")[:] > 0, stores.open_array(segmentation, "masks")[:] > 0
-    shots = {name: Path(path) for name, path in seen["shots"].items()}
-    picture, inner = _part(shots["none"], seen["corner"], pixels)
-    found: dict[str, object] = {
-        "pixels compared": picture.shape[0] * picture.shape[1],
-        "mean difference of the picture, grey levels": round(
-            float(np.abs(picture.astype(int) - np.moveaxis(inner, 0, 2)).mean()), 2
-        ),
+def _note_layers(shots: Mapping[str, str], trial: Trial) -> None:
+    """Note what each layer changes, and that its slider and the switches of the classes take away from it."""
+    layers = [name for name in ("truth", "prediction", "probability") if name in shots]
+    found = {
+        name: changed(shots[name], shots["none"])
+        for name in (*layers, "faint", "classless", "original")
+        if name in shots
     }
-    kinds = error_kinds(truth, masks)
-    shown, inner = _part(shots["errors"], seen["corner"], kinds)
-    wrong = sum(
-        int(np.count_nonzero((shown != ERROR_COLOURS[kind]).any(axis=2) & inner[at])) for at, kind in enumerate(ERRORS)
-    )
-    plain = np.count_nonzero((shown != picture).any(axis=2) & ~inner.any(axis=0))
-    found["pixels of errors of another colour"] = wrong
-    found["pixels without error that are not the picture"] = int(plain)
-    with Image.open(shots["none"]) as bare:
-        ground = np.asarray(bare.convert("RGB")).astype(int)
-    for name in ("truth", "prediction", "probability", "faint", "classless"):
-        with Image.open(shots[name]) as layer:
-            changed = np.abs(np.asarray(layer.convert("RGB")).astype(int) - ground)
-        found[f"pixels that {name} changes"] = int(np.count_nonzero(changed.any(axis=2)))
-        found[f"mean change by {name}"] = round(float(changed.mean()), 3)
-    return found
+    for name, (pixels, mean) in found.items():
+        good = pixels == 0 if name == "classless" else pixels > 0
+        trial.note(f"pixels that {name} changes", f"{pixels}, by {mean:.3f} on average", good=good)
+    if "probability" in found:
+        weaker = 0 < found["faint"][1] < found["probability"][1]
+        trial.note("the slider of probability weakens it", weaker, good=weaker)
+
+
+def _note_controls(seen: Mapping[str, Any], trial: Trial) -> None:
+    moved = seen.get("moved")
+    if moved:
+        one, other = ([each["zoom"], *each["centre"]] for each in moved)
+        trial.note("panes moved together", together := bool(np.allclose(one, other, atol=1e-6)), good=together)
+    trial.note("magnification", seen["factor"], good=seen["factor"] == "100 %")
+    trial.note("not reached by Tab", seen["missed"], good=not seen["missed"])
 
 
 def main() -> None:
@@ -86,30 +62,22 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the screenshots")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    dataset, good = _dataset(given.results), True
+    dataset, trial = _dataset(given.results), Trial()
+    result = dataset.results_of(given.image)[0]
+    store, segmentation = dataset.normalized(given.image), dataset.segmentation(given.image, result)
+    assert store is not None
+    assert segmentation is not None
     query = "&".join(f"result={each.name}" for each in dataset.results_of(given.image)[:2])
     with serving(Viewing.of((dataset,))) as address:
         page = f"{address}image/{dataset.name}/{given.image}/?{query}"
         for width, scheme in SIZES:
-            script = Path(__file__).with_name("browser.mjs")
-            command = ["node", str(script), page, str(given.out.resolve()), str(width), scheme]
-            done = subprocess.run(command, cwd=given.node, capture_output=True, text=True, check=False)
-            if done.returncode:
-                sys.exit(done.stderr)
-            seen = json.loads(done.stdout)
-            found = _compared(seen, dataset, given.image)
-            moved = seen.get("moved")
-            together = not moved or np.allclose(
-                [moved[0]["zoom"], *moved[0]["centre"]], [moved[1]["zoom"], *moved[1]["centre"]], atol=1e-6
-            )
             print(f"{width} px, {scheme}")
-            for name, value in {**found, "magnification": seen["factor"], "panes moved together": together}.items():
-                print(f"  {name}: {value}")
-            print(f"  reached by Tab: {', '.join(seen['reached'])}")
-            print(f"  wider than the screen by: {seen['overflow']} px; errors in the console: {seen['errors']}")
-            good &= not seen["errors"] and not seen["overflow"] and together and seen["factor"] == "100 %"
-            good &= found["pixels of errors of another colour"] == 0
-    sys.exit(0 if good else 1)
+            seen = browsed("browser.mjs", [page, str(given.out.resolve()), str(width), scheme], node=given.node)
+            compare_at_one(seen, store, segmentation, trial)
+            _note_layers(seen["shots"], trial)
+            _note_controls(seen, trial)
+            note_page(seen, trial)
+    trial.end()
 
 
 if __name__ == "__main__":

@@ -70,13 +70,15 @@ if (seen.panes > 1) {
   await settled();
   seen.moved = [await corner(0), await corner(1)];
 }
-seen.reached = [];
-await page.locator("body").click({ position: { x: 1, y: 1 } });
-for (let at = 0; at < 80; at++) {
-  await page.keyboard.press("Tab");
-  const name = await page.evaluate(() => { const one = document.activeElement; return one.id || one.dataset?.layer || one.dataset?.opacity && `opacity ${one.dataset.opacity}` || one.dataset?.class && `class ${one.dataset.class}` || one.name || one.tagName; });
-  if (!seen.reached.includes(name)) seen.reached.push(name);
-}
+// Controls that are seen and that Tab does not reach; of radio buttons of one name it reaches the checked one.
+await page.evaluate(() => {
+  const own = [...document.querySelectorAll("a[href],button,input,select,[tabindex='0']")];
+  window.waiting = new Set(own.filter((each) => each.checkVisibility({ checkVisibilityCSS: true }) && (each.type !== "radio" || each.checked)));
+  document.addEventListener("focusin", (event) => window.waiting.delete(event.target));
+  document.activeElement?.blur();
+});
+for (let at = 0; at < 120; at++) await page.keyboard.press("Tab");
+seen.missed = await page.evaluate(() => [...window.waiting].map((each) => each.outerHTML.slice(0, 120)));
 seen.errors = said;
 await browser.close();
 console.log(JSON.stringify(seen));

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,6 +19,9 @@ from pipeline.runtime.disk import expected_disk
 from pipeline.runtime.durations import Machine, expected_times
 from pipeline.runtime.job_memory import Picture, stage_memory
 from pipeline.words import SPLITS
+
+if TYPE_CHECKING:
+    from pipeline.report.zoom.size import ZoomSize
 
 __all__ = ["describe", "duration", "in_bytes"]
 
@@ -61,14 +65,25 @@ def describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], s
     for name, text in _of_time(run, pictures, shares):
         table.add_row(name, text)
     evaluated = sum(shares[split] for split in run.config.probability.splits)
-    disk = expected_disk(pictures, classes=classes, evaluated_share=evaluated, config=run.config)
+    of_run: dict[str, Any] = {"classes": classes, "evaluated_share": evaluated, "config": run.config}
+    disk, zoom = expected_disk(pictures, **of_run), _zoom_size(pictures, **of_run)
+    disk["report"] += zoom.bytes
     large = {name: size for name, size in disk.items() if size >= MEGABYTE}
     table.add_row("disk", f"about {in_bytes(sum(disk.values()))}: {_listed(large, in_bytes)}")
+    if zoom.pages:
+        said = f"{number_of(zoom.pages, 'page')}, at most {zoom.files} files, about {in_bytes(zoom.bytes)} of the disk"
+        table.add_row("deep zoom", said)
     memory = stage_memory(run.config, pictures, classes=classes)
     gigabytes = (f"{word} {size * MEBIBYTE / GIGABYTE:.1f} GB" for word, size in memory.items())
     table.add_row("memory of a job", ", ".join(gigabytes))
     console.print(table)
     return sum(disk.values())
+
+
+def _zoom_size(pictures: Sequence[Picture], **of_run: Any) -> "ZoomSize":  # noqa: ANN401 as they are handed on
+    from pipeline.report.zoom.size import zoom_size  # libraries of pictures, which no other command needs so early
+
+    return zoom_size(pictures, **of_run)
 
 
 def _of_images(

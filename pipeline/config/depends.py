@@ -37,6 +37,7 @@ __all__ = [
     "report_index",
     "report_metrics",
     "report_page",
+    "report_worst",
     "report_zoom",
     "segmentation_hard_negatives",
     "segmentation_image",
@@ -245,11 +246,22 @@ def report_page(run: DatasetRun, images: Mapping[str, int]) -> Values:
     }
 
 
+def _zoomed(run: DatasetRun) -> Values:
+    models, fusions, shown = run.config.model.predictors, run.config.probability.fusions, run.config.shown_result
+    others = [(model, fusion) for model in models for fusion in fusions if (model, fusion) != shown]
+    results = [list(each) for each in (shown, *others) if each[0]]
+    rescale = _block(run, "normalized")["rescale"]
+    return {"dataset": run.entry, "record": shown_record(run), "results": results, "normalized": {"rescale": rescale}}
+
+
 def report_zoom(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
     """Dependencies of the page of one image: facts of the image, how large it was made, names and colours of classes."""
-    facts = {"dataset": run.entry, "record": shown_record(run), "entry": dict(entry)}
-    rescale = _block(run, "normalized")["rescale"]
-    return {**facts, "result": list(run.config.shown_result), "normalized": {"rescale": rescale}}
+    return {**_zoomed(run), "entry": dict(entry)}
+
+
+def report_worst(run: DatasetRun, entries: Mapping[str, Mapping[str, Any]]) -> Values:
+    """Dependencies of the pages of the worst images: those of a page, for all that may be one, and how many are shown."""
+    return {**_zoomed(run), "worst": run.config.report.worst, "entries": {k: dict(each) for k, each in entries.items()}}
 
 
 def report_index(runs: Iterable[DatasetRun]) -> Values:

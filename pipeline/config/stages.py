@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from pipeline.config.index import IndexConfig
-from pipeline.config.model import ModelConfig, model_by_folds
+from pipeline.config.model import ModelConfig, ModelSettings, model_by_folds
 from pipeline.config.normalized import NormalizedConfig
 from pipeline.config.probability import ProbabilityConfig
 from pipeline.config.raw import RawConfig
@@ -115,6 +115,12 @@ class StageConfig(Strict):
         names = list(self.model.predictors)
         model = first_model(names, ensembles=self.model.ensembles) if names else ""
         return model, first_fusion(self.probability.fusions)
+
+    @property
+    def shown_models(self) -> list[ModelSettings]:
+        """Settings of the model that is shown first, or of the members of an ensemble; none where no model is left."""
+        shown = self.shown_result[0]
+        return [self.model.models[name] for name in self.model.members(shown)] if shown else []
 
     def samplings_when_done(self, word: str) -> list[str]:
         """Samplings whose indexes are there when a stage is done: all behind ``index`` and the report, else those of models."""

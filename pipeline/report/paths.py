@@ -58,7 +58,7 @@ class Inputs:
     @property
     def pages(self) -> dict[str, str]:
         """Image id → link from the report to its page in deep zoom."""
-        return {image: f"zoom/{quote(image)}/index.html" for image in self.zoom}
+        return {image: f"{folder.parent.name}/{quote(image)}/index.html" for image, folder in self.zoom.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,7 @@ COMPUTED = (
     "model_fit",
     "model_hardest",
     "probability_image",
+    "report_worst",
     "report_zoom",
 )
 """Rules whose memory is arithmetic."""
@@ -149,7 +150,7 @@ def fact_sheet_mb(picture: Picture) -> int:
 
 
 def zoom_mb(config: StageConfig, picture: Picture, *, classes: int) -> int:
-    """Memory of a job that writes an image in deep zoom, in MiB: the levels of one kind of layers, or strips of a large image."""
+    """Memory of a job that writes images in deep zoom, in MiB: the levels of one kind of layers, or strips of a large one."""
     height, width = scaled_size(config.normalized.rescale, picture)
     layers = max(3, classes)
     levels = (LEVELS * layers + ENCODED) * min(height * width, ONE_FILE)
@@ -243,7 +244,7 @@ def job_mb(rule: str, *, config: StageConfig, picture: Picture, classes: int, im
             return normalized_mb(config.normalized, replace(picture, truth=0))
         case "normalized_target" if not config.normalized.stain.target.lower().endswith(NUMBERS):
             return normalized_mb(config.normalized, replace(picture, truth=0))
-        case "report_zoom":
+        case "report_zoom" | "report_worst":
             return zoom_mb(config, picture, classes=classes)
         case "model_fit" | "model_hardest":  # the second computes no gradient, and needs less
             return training_mb(config, model)

@@ -56,6 +56,11 @@ def test_check_says_what_is_there_and_what_it_needs(folder, capsys):
     assert all(word in text for word in ["time", "processor", "disk", "about", "training images"])
 
 
+def test_pages_in_deep_zoom_are_said_with_their_files_and_bytes(folder, capsys):
+    assert check("--config", "report={zoom: all}") == 0
+    assert re.search(r"deep zoom\W+3 pages, at most \d+ files, about \d+ kB of the disk", capsys.readouterr().out)
+
+
 def test_where_no_data_set_can_be_described_no_size_is_said(folder, capsys):
     for path in folder.glob("*.jpg"):
         path.unlink()

@@ -59,10 +59,12 @@ RULES = {
     "report_metrics": ("unet",),
     "report_borders": ("unet",),
     "report_page": ({"a": 3},),
+    "report_worst": ({"a": ENTRY},),
     "report_zoom": (ENTRY,),
 }
 NO_RULES = {"target_file", "hard_negatives_file", "weights_file", "measures_originals"}
-PAGE, ZOOM = {"report_page"}, {"report_zoom"}
+PAGE, WORST = {"report_page"}, {"report_worst"}
+ZOOM = {"report_zoom"} | WORST
 IMAGES = {"normalized_image"} | PAGE
 STAINS = {"normalized_stain", "normalized_image"} | PAGE
 EVERY_RECORD = set(RULES) - {"normalized_target", "index_candidates"}
@@ -102,6 +104,7 @@ CHANGES = [
     ({"model": {"models": {"unet": {"class_weights": "index"}}}}, *[{"model_fit"} | PAGE] * 2),
     ({"model": {"models": {"unet": {"readers": 1, "reader_start": "spawn"}}}}, PAGE, PAGE),
     ({"model": {"models": {"second": {"learning_rate": 0.5}}}}, PAGE, PAGE),
+    ({"model": {"models": {"third": {}}}}, ZOOM | PAGE, ZOOM | PAGE),
     ({"model": {"suspected_from": 0.95}}, *[{"model_hardest"} | PAGE] * 2),
     (
         {"model": {"models": {"unet": {"fold": 1}}}},
@@ -127,6 +130,7 @@ CHANGES = [
     ({"report": {"bootstrap": 50}}, *[{"report_metrics"} | PAGE] * 2),
     ({"report": {"surface_tolerance": "3 px"}}, *[{"report_metrics"} | PAGE] * 2),
     ({"report": {"picture_side": 100}}, PAGE, PAGE),
+    ({"report": {"zoom": "worst 5"}}, WORST | PAGE, WORST | PAGE),
     # What one data set is told changes nothing of the other.
     ({"overrides": {"tissue": {"probability": {"fusions": ["max"]}}}}, set(), {"probability_image"} | PAGE | ZOOM),
     ({"overrides": {"eyes": {"normalized": {"clahe": {"apply": False}}}}}, IMAGES, set()),
@@ -240,7 +244,7 @@ def test_names_of_polygons_change_all_that_is_computed_and_none_of_masks_do(plan
     def after(facts, **change):
         return changed(plan(facts=facts)["eyes"], plan(facts=facts | change)["eyes"])
 
-    assert after(polygons, classes=named) == EVERY_RECORD - {"segmentation_image", "report_zoom"}
+    assert after(polygons, classes=named) == EVERY_RECORD - {"segmentation_image"} - ZOOM
     assert after(polygons, folder=polygons["folder"] | {"excluded": ["_2"]}) == EVERY_RECORD
     assert after(masks, classes=named) == after(masks, untried=True) == PAGE
     assert "aliases" not in depends.bare_record(plan(facts=masks)["eyes"])["classes"][0]

@@ -92,6 +92,7 @@ WRONG = [
     ({"model": {"models": {"unet": {"augmentation": {"nois": 0.1}}}}}, ["unet.augmentation.nois", "'noise'"]),
     ({"index": {"samplings": {"guided": {"most_share": {"EXX": 0.1}}}}}, ["guided.most_share", "EXX", "'EX'"]),
     ({"index": {"samplings": {"guided": {"shares": {"EX": 0.0}}}}}, ["shares", "every class 0"]),
+    *(({"report": {"zoom": each}}, ["report.zoom", str(each), "worst 3"]) for each in ("worst", "worst 0", "best 3")),
 ]
 
 

@@ -66,7 +66,7 @@ FUNDUS = {
     "model": {"models": {"unet": {**PLAIN, "encoder": "resnet18", "epochs": 1, "batch_size": 4, "threads": 1}}},
     "probability": {"fusions": ["none", "gaussian"], "threads": 1, "storage": STORAGE},
     "segmentation": {"storage": STORAGE},
-    "report": {"images": 1, "picture_side": 128},
+    "report": {"images": 1, "picture_side": 128, "zoom": "worst 1"},
 }
 """Configuration of the fundus data set alone."""
 PINK = {

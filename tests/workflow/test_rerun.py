@@ -24,7 +24,8 @@ MODEL = {"model_fit", "model_hardest"}
 PROBABILITY = {"probability_image_gaussian_none"}
 SEGMENTATION = {"segmentation_thresholds", "segmentation_image", "segmentation_lesions"}
 PAGE = {"report_page"}
-REPORT = {"report_metrics", "report_borders"} | PAGE
+WORST = {"report_worst"}
+REPORT = {"report_metrics", "report_borders"} | WORST | PAGE
 AFTER_MODEL = PROBABILITY | SEGMENTATION | REPORT
 AFTER_INDEX = {"index_sampling"} | MODEL | AFTER_MODEL
 AFTER_NORMALIZED = {"normalized_image"} | INDEX | MODEL | AFTER_MODEL
@@ -94,6 +95,7 @@ PARAMETERS = [
     ({"segmentation": {"minimum_area": 3}}, SEGMENTATION | REPORT, SEGMENTATION | REPORT),
     ({"segmentation": {"hard_negative_margin": 3}}, PAGE, PAGE),  # the page shows the configuration
     ({"report": {"bootstrap": 50}}, *[REPORT - {"report_borders"}] * 2),
+    ({"report": {"zoom": "worst 2"}}, *[WORST | PAGE] * 2),
     # How many processes read patches changes no weight.
     ({"model": {"models": {"unet": {"readers": 1}}}}, PAGE, PAGE),
 ]
@@ -232,7 +234,7 @@ MODULES = [
     ("model/held_out.py", SEGMENTATION | REPORT),
     ("probability/fusion/fuse.py", AFTER_MODEL),
     ("segmentation/polygons.py", {"segmentation_image", "segmentation_lesions"} | REPORT),
-    ("report/measures/steps.py", {"report_borders", "report_metrics"} | PAGE),
+    ("report/measures/steps.py", REPORT),
     ("report/pictures/figures.py", PAGE),
     ("report/pictures/patch_map.py", PAGE),
 ]

@@ -40,11 +40,19 @@ class _Layer:
     palette: Palette | None
     planes: slice
     """Its planes in the stack."""
+    result: int | None = None
 
     @property
     def name(self) -> str:
-        """Start of the names of its files."""
-        return self.kind if self.number is None else f"{self.kind}.{self.number}"
+        """Start of the names of its files; a number behind the kind is that of another model and fusion."""
+        kind = f"{self.kind}{self.result or ''}"
+        return kind if self.number is None else f"{kind}.{self.number}"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Facts that a viewer must know of it whatever its files are."""
+        own = {"kind": self.kind, "class": self.number}
+        return own if self.result is None else {**own, "result": self.result}
 
     def seen(self, planes: Planes) -> bool:
         """Visibility: whether there is anything but transparent ground."""
@@ -68,7 +76,7 @@ def _layers(stack: Stack) -> list[_Layer]:
     if not stack.palettes:
         return [_Layer(stack.kind, None, None, slice(None))]
     pairs = enumerate(zip(stack.numbers, stack.palettes, strict=True))
-    return [_Layer(stack.kind, number, palette, slice(at, at + 1)) for at, (number, palette) in pairs]
+    return [_Layer(stack.kind, number, palette, slice(at, at + 1), stack.result) for at, (number, palette) in pairs]
 
 
 def jpeg_bytes(planes: Planes, *, quality: int = QUALITY, halved_colour: bool = True) -> bytes:
@@ -115,7 +123,7 @@ def _write_whole(stack: Stack, folder: Path) -> list[dict[str, Any]]:
             if layer.seen(planes):
                 found.append({"url": layer.write(planes, folder, (level,)), **size})
     pairs = zip(layers, levels, strict=True)
-    return [{"kind": layer.kind, "class": layer.number, "levels": found} for layer, found in pairs if found]
+    return [{**layer.facts, "levels": found} for layer, found in pairs if found]
 
 
 def _write_tiles(stack: Stack, folder: Path) -> list[dict[str, Any]]:
@@ -134,8 +142,7 @@ def _write_tiles(stack: Stack, folder: Path) -> list[dict[str, Any]]:
     size = {"width": width, "height": height, "tile": TILE, "last": len(shapes) - 1}
     return [
         {
-            "kind": layer.kind,
-            "class": layer.number,
+            **layer.facts,
             **size,
             "name": layer.name,
             "suffix": "jpg" if layer.palette is None else "png",
@@ -161,7 +168,7 @@ def write_stack(stack: Stack, folder: Path, *, whole: int = WHOLE) -> list[dict[
     Returns
     -------
     list
-        Of each layer what a viewer must know: ``kind``, ``class``, and its ``levels`` (url, width, height) or the size,
+        Of each layer what a viewer must know: ``kind``, ``class``, ``result`` where it is of one, and its ``levels`` (url, width, height) or the size,
         name and numbers of its tiles, by level and row by row; None where all are there.
     """
     height, width = stack.raster.shape

@@ -1,7 +1,7 @@
 """Page of one image in deep zoom, and the folder that holds it and its picture files; it opens from disk."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from pipeline.report.zoom.stacks import Stack, overlay_stacks, picture_stack
 from pipeline.stores.atomic import folder_in_progress
 from pipeline.stores.job import Job
 
-__all__ = ["ImageStores", "viewer_context", "write_viewer"]
+__all__ = ["ImageStores", "Pages", "viewer_context", "write_page", "write_viewer"]
 
 PAGE = "index.html"
 ERROR_NAMES = {
@@ -33,7 +33,13 @@ ERROR_NAMES = {
     "other_class": "another class",
 }
 PICTURES = {"normalised": "Normalised", "original": "Original"}
-KINDS = {"truth": "Truth", "prediction": "Prediction", "errors": "Errors", "probability": "Probability"}
+KINDS = {
+    "truth": "Truth",
+    "prediction": "Prediction",
+    "errors": "Errors",
+    "probability": "Probability",
+    "patches": "Training patches",
+}
 """Layers over the picture, in the order of their switches."""
 AT_FIRST = {"truth": 100, "prediction": 80}
 """Layers that are seen when the page opens, and how much, in percent."""
@@ -42,11 +48,15 @@ OPACITY = 80
 
 @dataclass(frozen=True, slots=True)
 class ImageStores:
-    """Stores of one image: of one model and fusion, where it has maps."""
+    """Stores of one image: of one model and fusion, where it has maps, and what lies over it beside them."""
 
     normalized: Path
     probability: Path | None = None
     segmentation: Path | None = None
+    others: Mapping[str, Path] = field(default_factory=dict)
+    """Name of each other model and fusion → segmentation."""
+    indexes: Sequence[Path] = ()
+    """Patch indexes that the model was trained on."""
 
 
 def _judged(entry: ImageEntry, job: Job) -> list[int]:
@@ -69,8 +79,24 @@ def _pictures(
     )
 
 
+def _patch_boxes(indexes: Sequence[Path], image: str) -> list[list[int]]:
+    """Boxes of the training patches of an image, each once: y, x, height, width."""
+    found: set[tuple[int, ...]] = set()
+    for path in indexes:
+        table = stores.read_table(path)
+        own = table[(table["image_id"] == image) & (table["split"] == "train")]
+        found |= set(own[["y", "x", "height", "width"]].itertuples(index=False, name=None))
+    return [[int(value) for value in box] for box in sorted(found)]
+
+
 def viewer_context(
-    panes: Sequence[Mapping[str, Any]], *, record: DatasetRecord, width: int, height: int
+    panes: Sequence[Mapping[str, Any]],
+    *,
+    record: DatasetRecord,
+    width: int,
+    height: int,
+    boxes: Sequence[Sequence[int]] = (),
+    shown: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Context of the template ``zoom.html`` that follows from the layers of its panes.
 
@@ -82,9 +108,14 @@ def viewer_context(
         Classes and their colours.
     width, height
         Of the image in pixels.
+    boxes
+        Patches, each ``y, x, height, width``.
+    shown
+        Names of the results that layers have by number, one of which is seen at a time.
     """
     layers = [layer for pane in panes for layer in pane["layers"]]
-    kinds, shown = {layer["kind"] for layer in layers}, {layer["class"] for layer in layers}
+    kinds, classes = {layer["kind"] for layer in layers}, {layer["class"] for layer in layers}
+    kinds |= {"patches"} if boxes else set()
     return {
         "size": f"{width} × {height} px",
         "pictures": [(kind, text) for kind, text in PICTURES.items() if kind in kinds],
@@ -96,26 +127,48 @@ def viewer_context(
         "classes": [
             {"number": at, "code": each.code, "name": each.name, "colour": colour_code(each.rgb)}
             for at, each in enumerate(record.classes)
-            if at in shown
+            if at in classes
         ],
         "errors": [(ERROR_NAMES[kind], colour_code(rgb)) for kind, rgb in ERROR_COLOURS.items()],
-        "facts": {"panes": list(panes), "width": width, "height": height},
+        "facts": {"panes": list(panes), "width": width, "height": height, "boxes": list(boxes)},
+        "shown": list(shown),
         "results": [],
     }
 
 
-def write_viewer(
-    entry: ImageEntry,
-    found: ImageStores,
-    *,
-    dataset: str,
-    result: str,
-    config: NormalizedConfig,
-    job: Job,
-    output: Path,
-    whole: int = WHOLE,
-) -> None:
-    """Folder ``report/zoom/{image}`` of one image, written: ``index.html`` and the picture files beside it.
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Facts that the pages of all images of a data set share."""
+
+    dataset: str
+    """Name shown on the page."""
+    result: str
+    """Name of the model and fusion that the maps are of."""
+    config: NormalizedConfig
+    """How stage normalized reads an image: its size."""
+    job: Job
+    """Facts of the data set, record of origin."""
+    whole: int = WHOLE
+    """Pixels up to which a level is one file; larger images are cut into tiles."""
+
+
+def _layers(entry: ImageEntry, found: ImageStores, pages: Pages, folder: Path) -> list[dict[str, Any]]:
+    """Layers of an image, their files written."""
+    config, job, whole = pages.config, pages.job, pages.whole
+    layers = list(_pictures(entry, found.normalized, config=config, job=job, folder=folder, whole=whole))
+    stacks: list[Stack] = overlay_stacks(
+        found.normalized,
+        segmentation=found.segmentation,
+        probability=found.probability,
+        record=job.record,
+        judged=_judged(entry, job),
+        others=list(found.others.values()),
+    )
+    return layers + [layer for stack in stacks for layer in write_stack(stack, folder, whole=whole)]
+
+
+def write_page(entry: ImageEntry, found: ImageStores, *, pages: Pages, folder: Path) -> None:
+    """Page of one image and its picture files, written into a folder.
 
     Parameters
     ----------
@@ -123,42 +176,42 @@ def write_viewer(
         The image and its file, which is read as stage normalized read it.
     found
         Its stores.
-    dataset
-        Name shown on the page.
-    result
-        Name of the model and fusion that the maps are of.
-    config
-        How stage normalized reads an image: its size.
-    job
-        Facts of the data set, record of origin.
-    output
-        The folder. The page asks for the files of ``report/viewer`` beside ``report/zoom``.
-    whole
-        Pixels up to which a level is one file; larger images are cut into tiles.
+    pages
+        What all pages share.
+    folder
+        Two levels below the folder of the report. The page asks for the files of ``viewer`` there.
     """
+    height, width = stores.open_array(found.normalized, "0").shape[-2:]
+    context = viewer_context(
+        [{"title": "", "layers": _layers(entry, found, pages, folder)}],
+        record=pages.job.record,
+        width=int(width),
+        height=int(height),
+        boxes=_patch_boxes(found.indexes, entry.image_id),
+        shown=[pages.result, *found.others] if found.segmentation else (),
+    )
     mapping = store_notes(found.normalized).get("mapping", {"factor_y": 1.0})
-    with folder_in_progress(output, digest=job.provenance.digest) as folder:
-        layers = list(_pictures(entry, found.normalized, config=config, job=job, folder=folder, whole=whole))
-        stacks: list[Stack] = overlay_stacks(
-            found.normalized,
-            segmentation=found.segmentation,
-            probability=found.probability,
-            record=job.record,
-            judged=_judged(entry, job),
-        )
-        for stack in stacks:
-            layers += write_stack(stack, folder, whole=whole)
-        height, width = stores.open_array(found.normalized, "0").shape[-2:]
-        micrometres = grid_pixel_um(mapping, given=job.record.pixel_size_um)
-        panes = [{"title": "", "layers": layers}]
-        context = viewer_context(panes, record=job.record, width=int(width), height=int(height))
-        context["facts"]["micrometres"] = micrometres
-        context |= {
-            "image": entry.image_id,
-            "dataset": dataset,
-            "result": result if found.segmentation else "",
-            "assets": "../../viewer",
-            "back": "../../index.html",
-            "back_text": "Report",
-        }
-        render("zoom.html", context, folder / PAGE)
+    context["facts"]["micrometres"] = grid_pixel_um(mapping, given=pages.job.record.pixel_size_um)
+    context |= {
+        "image": entry.image_id,
+        "dataset": pages.dataset,
+        "result": pages.result if found.segmentation else "",
+        "assets": "../../viewer",
+        "back": "../../index.html",
+        "back_text": "Report",
+    }
+    render("zoom.html", context, folder / PAGE)
+
+
+def write_viewer(entry: ImageEntry, found: ImageStores, *, pages: Pages, output: Path) -> None:
+    """Folder ``report/zoom/{image}`` of one image, written: ``index.html`` and the picture files beside it.
+
+    Parameters
+    ----------
+    entry, found, pages
+        As for `write_page`.
+    output
+        The folder.
+    """
+    with folder_in_progress(output, digest=pages.job.provenance.digest) as folder:
+        write_page(entry, found, pages=pages, folder=folder)

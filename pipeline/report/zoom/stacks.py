@@ -51,6 +51,8 @@ class Stack:
     """Of each plane; empty where the planes are red, green and blue of one picture."""
     numbers: tuple[int | None, ...] = (None,)
     """Number of the class of each layer; None for what belongs to no class."""
+    result: int | None = None
+    """Number of the model and fusion that it is of, 0 for the one with all its layers; None for what belongs to none."""
 
 
 def picture_stack(kind: str, raster: Raster[np.uint8]) -> Stack:
@@ -92,7 +94,7 @@ def _error_indices(
 def probability_stack(stored: Raster[Any], classes: int) -> Stack:
     """Probabilities ``(class, y, x)`` of one level of a map as a stack of a layer for each class, in ``STEPS`` steps."""
     indices = stored.map(lambda values: np.rint(as_float16(values).astype(np.float32) * STEPS).astype(np.uint8))
-    return Stack("probability", indices, halve, (_heat_palette(),) * classes, tuple(range(classes)))
+    return Stack("probability", indices, halve, (_heat_palette(),) * classes, tuple(range(classes)), result=0)
 
 
 def _shown_map(path: Path) -> Raster[Any]:
@@ -118,6 +120,7 @@ def overlay_stacks(
     probability: Path | None,
     record: DatasetRecord,
     judged: Sequence[int],
+    others: Sequence[Path] = (),
 ) -> list[Stack]:
     """Stacks over the picture, as far as their stores are there: probability, truth, prediction, errors.
 
@@ -129,24 +132,30 @@ def overlay_stacks(
         Facts of the data set.
     judged
         Numbers of the classes that somebody looked for; of others there is no truth.
+    others
+        Segmentations of other models and fusions: prediction and errors alone are made of them.
     """
     every = tuple(range(len(record.classes)))
     truth = mask_raster(normalized, "truth") if judged else None
-    masks = mask_raster(segmentation, "masks") if segmentation else None
     found = []
     if probability:
         found.append(probability_stack(_shown_map(probability), len(every)))
     if truth:
         outlined = _class_palettes(record, FAINT, FULL)
         found.append(Stack("truth", mask_indices(truth), halve_highest, outlined, every))
-    if masks:
-        filled = _class_palettes(record, FILLED)
-        found.append(Stack("prediction", masks.map(_of_masks), halve_highest, filled, every))
-    if truth and masks:
-        errors: Palette = (CLEAR, *((*ERROR_COLOURS[kind], FULL) for kind in ERRORS))
-        indices = _error_indices(truth, masks, judged=judged, ignored=mask_raster(normalized, "ignore"))
-        found.append(Stack("errors", indices, halve_highest, (errors,)))
+    filled, ignored = _class_palettes(record, FILLED), mask_raster(normalized, "ignore")
+    for result, path in enumerate([segmentation, *others]):
+        masks = mask_raster(path, "masks") if path else None
+        if masks:
+            found.append(Stack("prediction", masks.map(_of_masks), halve_highest, filled, every, result))
+        if truth and masks:
+            indices = _error_indices(truth, masks, judged=judged, ignored=ignored)
+            found.append(Stack("errors", indices, halve_highest, (_error_palette(),), result=result))
     return found
+
+
+def _error_palette() -> Palette:
+    return (CLEAR, *((*ERROR_COLOURS[kind], FULL) for kind in ERRORS))
 
 
 def _of_masks(masks: NDArray[np.bool_]) -> Planes:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -17,7 +18,7 @@ from pipeline.normalized.pyramid import halve, level_shapes
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.report.zoom.files import jpeg_bytes, write_stack
 from pipeline.report.zoom.levels import halve_highest, highest_of, pyramid_strips
-from pipeline.report.zoom.page import ImageStores, write_viewer
+from pipeline.report.zoom.page import ImageStores, Pages, write_viewer
 from pipeline.report.zoom.stacks import BORDER, INSIDE, STEPS, Stack, mask_indices
 from pipeline.seeds import stream
 from pipeline.stores.job import Job
@@ -85,6 +86,17 @@ def test_layers_are_lossless_in_one_file_and_in_tiles_and_what_is_empty_has_no_f
     assert np.array_equal(values(tmp_path / "truth.0.1.0.0.png"), halve_highest(planes[0])[:, :512])
 
 
+OTHER = "unet / <i>gaussian"
+BOXES = [
+    ("eye_04", "train", 30, 0, 64, 64),
+    ("eye_04", "train", 0, 16, 64, 48),
+    ("eye_04", "train", 30, 0, 64, 64),
+    ("eye_04", "validation", 1, 1, 64, 64),
+    ("eye_03", "train", 2, 2, 64, 64),
+]
+"""Rows of a patch index."""
+
+
 @pytest.fixture
 def viewer(world, tmp_path):
     """Page of the first tested image of the invented eyes, whose names hold markup."""
@@ -94,23 +106,32 @@ def viewer(world, tmp_path):
     cv2.imwrite(str(picture), np.moveaxis(pixels, 0, 2)[..., ::-1])
     classes = [ClassRecord(code=each.code, name="<b>a&b</b>", colour=each.colour) for each in world.record.classes]
     record = world.record.model_copy(update={"classes": tuple(classes)})
-    result = world.results[0]
-    write_viewer(
-        ImageEntry(name, picture),
-        ImageStores(world.inputs.normalized[name], result.probability[name], result.segmentation[name]),
-        dataset="<script>alert(1)</script>",
-        result="unet / </script><b>",
-        config=NormalizedConfig(),
-        job=Job(record, Provenance(stage="report", config={}, code="0123456789ab")),
-        output=tmp_path / "zoom" / name,
+    result, other = world.results
+    index = pd.DataFrame(BOXES, columns=["image_id", "split", "y", "x", "height", "width"])
+    stores.write_table(index, tmp_path / "index.parquet", provenance={})
+    found = ImageStores(
+        world.inputs.normalized[name],
+        result.probability[name],
+        result.segmentation[name],
+        {OTHER: other.segmentation[name]},
+        (tmp_path / "index.parquet",) * 2,
     )
+    job = Job(record, Provenance(stage="report", config={}, code="0123456789ab"))
+    pages = Pages("<script>alert(1)</script>", "unet / </script><b>", NormalizedConfig(), job)
+    write_viewer(ImageEntry(name, picture), found, pages=pages, output=tmp_path / "zoom" / name)
     return tmp_path / "zoom" / name
 
 
+def facts_of(folder):
+    page = (folder / "index.html").read_text()
+    return json.loads(re.search(r'id="facts">(.*?)</script>', page, re.S)[1])
+
+
 def test_the_layers_of_an_image_are_its_stores(viewer, world):
-    page = (viewer / "index.html").read_text()
-    facts = json.loads(re.search(r'id="facts">(.*?)</script>', page, re.S)[1])
-    layers = {(each["kind"], each["class"]): viewer / each["levels"][0]["url"] for each in facts["panes"][0]["layers"]}
+    found = facts_of(viewer)["panes"][0]["layers"]
+    layers = {
+        (each["kind"], each["class"]): viewer / each["levels"][0]["url"] for each in found if not each.get("result")
+    }
     normalized, result = world.inputs.normalized["eye_04"], world.results[0]
     truth = stores.open_array(normalized, "truth")[:] > 0
     masks = stores.open_array(result.segmentation["eye_04"], "masks")[:] > 0
@@ -128,11 +149,37 @@ def test_the_layers_of_an_image_are_its_stores(viewer, world):
         assert np.abs(values(layers[kind, None]).astype(int) - pixels).mean() < 25  # noise, which JPEG smooths most
 
 
+def test_another_model_and_fusion_adds_its_prediction_and_errors_alone(viewer, world):
+    found = facts_of(viewer)["panes"][0]["layers"]
+    assert {each["kind"] for each in found if each.get("result") == 0} == {"prediction", "errors", "probability"}
+    assert {each["kind"] for each in found if "result" not in each} == {"original", "normalised", "truth"}
+    other = {
+        (each["kind"], each["class"]): viewer / each["levels"][0]["url"] for each in found if each.get("result") == 1
+    }
+    masks = stores.open_array(world.results[1].segmentation["eye_04"], "masks")[:] > 0
+    truth = stores.open_array(world.inputs.normalized["eye_04"], "truth")[:] > 0
+    assert {kind for kind, _ in other} == {"prediction", "errors"}
+    for at, plane in enumerate(masks):
+        assert (("prediction", at) in other) == plane.any()
+        if plane.any():
+            assert np.array_equal(values(other["prediction", at]) > 0, plane)
+    assert np.array_equal(values(other["errors", None]) > 0, (truth | masks).any(axis=0))
+    page = (viewer / "index.html").read_text()
+    assert re.findall(r'<option value="(\d)">', page) == ["0", "1"]
+    assert "unet / &lt;i&gt;gaussian" in page
+
+
+def test_training_patches_of_the_image_are_boxes_each_once(viewer):
+    assert facts_of(viewer)["boxes"] == [[0, 16, 64, 48], [30, 0, 64, 64]]
+    assert 'data-layer="patches"' in (viewer / "index.html").read_text()
+
+
 def test_a_page_names_no_other_place_and_names_with_markup_stay_text(viewer):
     page = (viewer / "index.html").read_text()
     assert not re.search(r"(https?:)?//[a-z]", page)
     assert "alert(1)</script>" not in page
     assert "<b>" not in page
+    assert "<i>gaussian" not in page
     assert "&lt;b&gt;a&amp;b&lt;/b&gt;" in page
     named = re.findall(r'(?:src|href)="([^"#]+)"', page)
     assert {each for each in named if each != "data:,"} == {
@@ -144,7 +191,8 @@ def test_a_page_names_no_other_place_and_names_with_markup_stay_text(viewer):
 def test_every_control_is_one_that_a_keyboard_reaches_and_that_has_a_name(viewer):
     page = (viewer / "index.html").read_text()
     assert not re.search(r"\son[a-z]+=|tabindex", page)
-    for kind in ("truth", "prediction", "errors", "probability"):
+    assert '<select name="shown" aria-label=' in page
+    for kind in ("truth", "prediction", "errors", "probability", "patches"):
         assert f'data-layer="{kind}"' in page
         assert re.search(f'type="range"[^>]*data-opacity="{kind}" aria-label="Opacity of', page)
 

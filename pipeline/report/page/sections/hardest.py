@@ -27,9 +27,10 @@ def hardest_section(facts: Facts) -> dict[str, Any] | None:
     poor = sorted(each.code for each in facts.no_models if each.model == model and not each.misled)
     random = suspects["class_code"].astype(str).isin(poor)
     pages, kept = facts.inputs.pages, suspects[~random]
+    shown = {str(image) for part in (patches, kept) for image in _first(part)["image_id"]}
     return {
         "hardest_model": model,
-        "linked": bool(pages),
+        "linked": shown <= set(pages),
         "suspected": len(kept),
         "suspected_images": int(kept["image_id"].astype(str).nunique()),
         "hardest_patches": patches_table(_first(patches), pages=pages),

@@ -51,12 +51,41 @@
   const opacity = (layer) => {
     const control = form.querySelector(`[data-layer="${layer.kind}"]`);
     if (!control) return form.elements.picture.value === layer.kind ? 1 : 0;
+    if (layer.result !== undefined && layer.result !== Number(form.elements.shown?.value ?? 0)) return 0;
     const ofClass = form.querySelector(`[data-class="${layer.class}"]`);
     const seen = control.checked && (!ofClass || ofClass.checked);
     return seen ? form.querySelector(`[data-opacity="${layer.kind}"]`).value / 100 : 0;
   };
+
+  // Boxes of patches: lines of the same width at every magnification, on a canvas of their own.
+  const canvases = new Map(viewers.filter(() => facts.boxes.length).map((viewer) => {
+    const canvas = document.createElement("canvas");
+    canvas.className = "patches";
+    viewer.container.append(canvas);
+    return [viewer, canvas];
+  }));
+  const drawBoxes = (viewer) => {
+    const canvas = canvases.get(viewer);
+    if (!canvas || !viewer.world.getItemCount()) return;
+    const size = viewer.viewport.getContainerSize(), pen = canvas.getContext("2d");
+    [canvas.width, canvas.height] = [Math.round(size.x * ratio()), Math.round(size.y * ratio())];
+    pen.globalAlpha = opacity({ kind: "patches" });
+    if (!pen.globalAlpha) return;
+    const corner = viewer.viewport.pixelFromPoint(new OpenSeadragon.Point(0, 0), true).times(ratio());
+    const scale = (viewer.viewport.getZoom(true) * canvas.width) / facts.width;
+    facts.boxes.forEach(([y, x, height, width]) => pen.rect(corner.x + x * scale, corner.y + y * scale, width * scale, height * scale));
+    [[3, "#000"], [1.2, "#fff"]].forEach(([width, colour]) => {
+      [pen.lineWidth, pen.strokeStyle] = [width * ratio(), colour];
+      pen.stroke();
+    });
+  };
+  viewers.forEach((viewer) => viewer.addHandler("update-viewport", () => drawBoxes(viewer)));
+
   const shown = [];
-  const apply = () => shown.forEach(({ item, layer }) => item.setOpacity(opacity(layer)));
+  const apply = () => {
+    shown.forEach(({ item, layer }) => item.setOpacity(opacity(layer)));
+    viewers.forEach(drawBoxes);
+  };
   viewers.forEach((viewer, pane) => facts.panes[pane].layers.forEach((layer, number) => viewer.addTiledImage({
     tileSource: source(layer), x: 0, y: 0, width: 1, opacity: opacity(layer),
     success: (event) => {

@@ -1,0 +1,90 @@
+"""Size of the pages in deep zoom before they are written: files, from the levels of an image, and bytes, from measured shares."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.config import StageConfig
+from pipeline.normalized.pyramid import level_shapes
+from pipeline.report.zoom.files import SMALLEST_WHOLE, TILE, WHOLE
+from pipeline.runtime.job_memory import Picture, scaled_size
+
+__all__ = ["ZoomSize", "page_size", "zoom_size"]
+
+PICTURES, MASK, PROBABILITY, PAGE = 0.6, 0.0015, 0.01, 8e3
+"""Bytes: a pixel of both pictures with all their levels; a pixel of a layer of masks; a pixel and class of probability; the page.
+
+Pictures of IDRiD at half their size took 0.51 to 0.69, those of the fundus sample 0.62 to 0.67, of the histology sample 0.76
+to 0.86, those of IDRiD_12 at full size 0.45 (benchmarks/zoom.md)."""
+
+EXTREMES = 2
+"""Pages beside those of the worst images: the best and the median one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZoomSize:
+    """Files and bytes of pages."""
+
+    pages: int
+    files: int
+    bytes: float
+
+
+def page_size(height: int, width: int, *, classes: int, results: int, mapped: bool, whole: int = WHOLE) -> ZoomSize:
+    """Size of the page of one image at most: of layers of classes that an image does not hold nothing is written.
+
+    Parameters
+    ----------
+    height, width
+        Of the normalised image in pixels.
+    classes
+        Number of classes.
+    results
+        Number of models and fusions on the page.
+    mapped
+        Whether the image has maps.
+    whole
+        Pixels up to which a level is one file.
+    """
+    pixels, overlays = height * width, classes + (classes + 1) * results if mapped else classes
+    if pixels <= whole:
+        levels = len(level_shapes(height, width, smallest=SMALLEST_WHOLE, most=12, least=1))
+        pictures, each = levels, (levels + 1) // 2
+    else:
+        shapes = level_shapes(height, width, smallest=TILE, most=24, least=1)
+        pictures = each = sum(-(-tall // TILE) * -(-wide // TILE) for tall, wide in shapes)
+    layers = overlays + classes * mapped
+    size = pixels * (PICTURES + MASK * overlays + PROBABILITY * classes * mapped)
+    return ZoomSize(1, 1 + 2 * pictures + layers * each, PAGE + size)
+
+
+def zoom_size(pictures: Sequence[Picture], *, classes: int, evaluated_share: float, config: StageConfig) -> ZoomSize:
+    """Size of all pages that a run writes by ``report.zoom``.
+
+    Parameters
+    ----------
+    pictures
+        The original images.
+    classes
+        Number of classes.
+    evaluated_share
+        Share of the images that get maps.
+    config
+        Parameters of the run.
+    """
+    results = len(config.model.predictors) * len(config.probability.fusions)
+    sizes = [scaled_size(config.normalized.rescale, each) for each in pictures]
+    mapped = round(evaluated_share * len(sizes)) if results else 0
+    if config.report.worst:
+        sizes = [(height, width) for height, width in sizes if height * width <= WHOLE]
+        mapped = written = min(config.report.worst + EXTREMES, mapped, len(sizes))
+    else:
+        written = len(sizes) if config.report.zoom == "all" else 0
+    counts = {True: min(mapped, written), False: max(written - mapped, 0)}
+    found = [
+        (count / len(sizes), page_size(*size, classes=classes, results=results, mapped=each))
+        for each, count in counts.items()
+        if count
+        for size in sizes
+    ]
+    files = sum(share * page.files for share, page in found)
+    return ZoomSize(written, round(files), sum(share * page.bytes for share, page in found))
