@@ -53,7 +53,7 @@ def _page(entry: ImageEntry, found: ImageStores, run: DatasetRun, out: Path) -> 
     write_viewer(entry, found, pages=pages, output=output)
     spent = time.process_time() - begin
     height, width = open_array(found.normalized, "0").shape[-2:]
-    sizes = {path.name: path.stat().st_size for path in output.iterdir() if path.is_file()}
+    sizes = {path.name: path.stat().st_size for path in output.iterdir()}
     kinds: Counter[str] = Counter()
     for name, size in sizes.items():
         kinds[name.partition(".")[0]] += size

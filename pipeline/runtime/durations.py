@@ -45,6 +45,8 @@ SEGMENTED, THRESHOLD, FITTED = 0.4, 4.0, 0.2
 """Seconds: a megapixel of masks; thresholds of a fusion, and of those a megapixel and class of validation images."""
 MEASURED, RATED, BORDERS, PAGE = 10.0, 0.15, 4.0, 11.0
 """Seconds: measures of a fusion, and of those a megapixel of originals; borders of a model; the page."""
+ZOOMED, LEVELS, EXTREMES = 1.0, 0.4, 2
+"""Seconds: a page in deep zoom, and of that a megapixel; pages beside those of the worst images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +238,14 @@ def _segmentation(work: _Work) -> float:
     return results * (START * images + SEGMENTED * grid + START + fitted)
 
 
+def _zoom(work: _Work) -> float:
+    """Seconds of the pages in deep zoom: a job for each of all, or one for those of the worst images."""
+    settings, measured = work.config.report, work.images * work.measured
+    pages = work.images if settings.zoom == "all" else min(settings.worst + EXTREMES, measured) * (settings.worst > 0)
+    jobs = pages if settings.zoom == "all" else pages > 0
+    return START * jobs + pages * (ZOOMED + LEVELS * work.grid / max(work.images, 1))
+
+
 def _report(work: _Work) -> float:
     models, fusions = len(work.config.model.predictors), len(work.config.probability.fusions)
-    return models * (BORDERS + fusions * (MEASURED + RATED * work.original * work.measured)) + PAGE
+    return models * (BORDERS + fusions * (MEASURED + RATED * work.original * work.measured)) + PAGE + _zoom(work)

@@ -14,7 +14,7 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import grid_pixel_um
 from pipeline.normalized.image import open_view
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.report.page.render import render
+from pipeline.report.page.render import rendered
 from pipeline.report.pictures.canvas import colour_code
 from pipeline.report.pictures.overlays import ERROR_COLOURS
 from pipeline.report.store_notes import store_notes
@@ -200,7 +200,7 @@ def write_page(entry: ImageEntry, found: ImageStores, *, pages: Pages, folder: P
         "back": "../../index.html",
         "back_text": "Report",
     }
-    render("zoom.html", context, folder / PAGE)
+    (folder / PAGE).write_text(rendered("zoom.html", context), encoding="utf-8")  # the folder is no result yet
 
 
 def write_viewer(entry: ImageEntry, found: ImageStores, *, pages: Pages, output: Path) -> None:
