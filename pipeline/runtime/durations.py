@@ -240,7 +240,7 @@ def _segmentation(work: _Work) -> float:
 
 def _zoom(work: _Work) -> float:
     """Seconds of the pages in deep zoom: a job for each of all, or one for those of the worst images."""
-    settings, measured = work.config.report, work.images * work.measured
+    settings, measured = work.config.report, work.images * work.measured * bool(work.config.model.predictors)
     pages = work.images if settings.zoom == "all" else min(settings.worst + EXTREMES, measured) * (settings.worst > 0)
     jobs = pages if settings.zoom == "all" else pages > 0
     return START * jobs + pages * (ZOOMED + LEVELS * work.grid / max(work.images, 1))
