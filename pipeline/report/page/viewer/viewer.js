@@ -57,7 +57,9 @@
     return seen ? form.querySelector(`[data-opacity="${layer.kind}"]`).value / 100 : 0;
   };
 
-  // Boxes of patches: lines of the same width at every magnification, on a canvas of their own.
+  // Boxes of patches and their centres: of the same width at every magnification, on a canvas of their own. Where hundreds lie
+  // one over the other lines are faint, so that the picture is seen between them.
+  const few = 60;
   const canvases = new Map(viewers.filter(() => facts.boxes.length).map((viewer) => {
     const canvas = document.createElement("canvas");
     canvas.className = "patches";
@@ -69,15 +71,26 @@
     if (!canvas || !viewer.world.getItemCount()) return;
     const size = viewer.viewport.getContainerSize(), pen = canvas.getContext("2d");
     [canvas.width, canvas.height] = [Math.round(size.x * ratio()), Math.round(size.y * ratio())];
-    pen.globalAlpha = opacity({ kind: "patches" });
-    if (!pen.globalAlpha) return;
+    const share = opacity({ kind: "patches" });
+    if (!share) return;
     const corner = viewer.viewport.pixelFromPoint(new OpenSeadragon.Point(0, 0), true).times(ratio());
     const scale = (viewer.viewport.getZoom(true) * canvas.width) / facts.width;
-    facts.boxes.forEach(([y, x, height, width]) => pen.rect(corner.x + x * scale, corner.y + y * scale, width * scale, height * scale));
-    [[3, "#000"], [1.2, "#fff"]].forEach(([width, colour]) => {
-      [pen.lineWidth, pen.strokeStyle] = [width * ratio(), colour];
-      pen.stroke();
+    const inView = ([x, y, width, height]) => x < canvas.width && y < canvas.height && x + width > 0 && y + height > 0;
+    const seen = facts.boxes.map(([y, x, height, width]) => [corner.x + x * scale, corner.y + y * scale, width * scale, height * scale]).filter(inView);
+    const boxes = new Path2D(), centres = new Path2D(), dot = 2 * ratio();
+    seen.forEach(([x, y, width, height]) => {
+      boxes.rect(x, y, width, height);
+      centres.rect(x + width / 2 - dot, y + height / 2 - dot, 2 * dot, 2 * dot);
     });
+    const stroke = (path, width, colour, alpha) => {
+      Object.assign(pen, { lineWidth: width * ratio(), strokeStyle: colour, globalAlpha: share * alpha });
+      pen.stroke(path);
+    };
+    if (seen.length <= few) stroke(boxes, 3, "#000", 1);
+    stroke(boxes, seen.length <= few ? 1.2 : 0.7, "#fff", Math.max(0.25, Math.min(1, few / seen.length)));
+    stroke(centres, 1.5, "#000", 1);
+    pen.fillStyle = "#fff";
+    pen.fill(centres);
   };
   viewers.forEach((viewer) => viewer.addHandler("update-viewport", () => drawBoxes(viewer)));
 
