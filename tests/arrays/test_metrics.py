@@ -4,10 +4,8 @@ import math
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torchmetrics.functional.classification import binary_precision, binary_recall, binary_specificity
 
 from pipeline.arrays.metrics import (
     HISTOGRAM_BINS,
@@ -47,6 +45,13 @@ def test_average_precision_is_the_step_wise_sum_over_pixels(pixels: tuple[Probab
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_specificity_precision_and_recall_are_those_of_torchmetrics(share: float) -> None:
+    import torch
+
+    from pipeline.model.operators import prepare_torchvision
+
+    prepare_torchvision()  # torchmetrics imports it
+    from torchmetrics.functional.classification import binary_precision, binary_recall, binary_specificity
+
     rng = stream(8, "tests", "specificity")
     truth, mask = rng.random(200) < share, rng.random(200) < 0.4
     found, pair = counts(truth, mask), (torch.from_numpy(mask).int(), torch.from_numpy(truth).int())
