@@ -7,8 +7,6 @@ from pipeline.runtime.job import job_context
 from pipeline.stores.job import by_image, job_of
 
 if TYPE_CHECKING:
-    from pipeline.report.zoom.page import ImageStores, Pages
-
     snakemake: Any
 
 
@@ -87,7 +85,7 @@ def report_borders(smk: Any) -> None:
     )
 
 
-def image_stores(smk: Any, normalized: "list[str]") -> "dict[str, ImageStores]":
+def image_stores(smk: Any, normalized: list[str]) -> dict[str, Any]:
     """Image id → its stores: the result that is shown first apart from the others, which are in their order."""
     from pipeline.report.zoom.page import ImageStores
 
@@ -105,7 +103,7 @@ def image_stores(smk: Any, normalized: "list[str]") -> "dict[str, ImageStores]":
     return found
 
 
-def zoom_pages(smk: Any, inputs: "dict[str, Path]") -> "Pages":
+def zoom_pages(smk: Any, inputs: dict[str, Path]) -> Any:
     """Facts that all pages in deep zoom share."""
     from pipeline.config import NormalizedConfig
     from pipeline.report.zoom.page import Pages
