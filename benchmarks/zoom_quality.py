@@ -1,7 +1,8 @@
 """Quality of the pictures of the deep zoom: grey levels off at 1:1, and bytes, by JPEG quality and colour.
 
-python -m benchmarks.zoom_quality data/idrid IDRiD_01 IDRiD_11 IDRiD_12 --kept /tmp/zoom --settings 82:420 82:444 90:444
+python -m benchmarks.zoom_quality data/idrid IDRiD_01 IDRiD_11 IDRiD_12 --kept /tmp/zoom --settings 82:420 90:444 even:10
 
+Settings are a JPEG quality and its colour, or `even` and the step of all frequencies.
 Each image is normalised at full size, with the defaults for fundus photographs.
 """
 
@@ -19,7 +20,7 @@ from pipeline.config import NormalizedConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.normalized.fundus.image import normalise_fundus
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.report.zoom.files import _whole_levels, jpeg_bytes
+from pipeline.report.zoom.files import _whole_levels, even_jpeg_bytes, jpeg_bytes
 from pipeline.report.zoom.levels import Planes
 from pipeline.report.zoom.stacks import picture_stack
 from pipeline.stores import open_array
@@ -66,10 +67,17 @@ def worst_window(values: NDArray[np.float64]) -> float:
     return float(((cells[:-1] + cells[1:])[:, :-1] + (cells[:-1] + cells[1:])[:, 1:]).max() / 4)
 
 
+def encoded(planes: Planes, setting: str) -> bytes:
+    """JPEG file of a picture by a setting."""
+    quality, _, rest = setting.partition(":")
+    if quality == "even":
+        return even_jpeg_bytes(planes, step=int(rest))
+    return jpeg_bytes(planes, quality=int(quality), halved_colour=rest == "420")
+
+
 def measured(planes: Planes, field: NDArray[np.bool_], setting: str) -> str:
     """Grey levels off at 1:1 on the whole picture, in the field of view and in the worst window, and bytes."""
-    quality, colour = setting.split(":")
-    data = jpeg_bytes(planes, quality=int(quality), halved_colour=colour == "420")
+    data = encoded(planes, setting)
     found = difference(planes, data)
     levels = found.mean(), found[field].mean(), worst_window(found)
     said = ", ".join(f"{each:.2f}" for each in levels)
@@ -88,7 +96,7 @@ def main() -> None:
     parser.add_argument("root", type=Path)
     parser.add_argument("images", nargs="+")
     parser.add_argument("--kept", type=Path, required=True, help="folder of the normalised images")
-    parser.add_argument("--settings", nargs="+", default=["82:420", "82:444", "86:444", "90:444"])
+    parser.add_argument("--settings", nargs="+", default=["82:420", "88:444", "90:444", "even:10"])
     given = parser.parse_args()
     for name in given.images:
         field = None

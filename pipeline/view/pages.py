@@ -8,8 +8,8 @@ import pandas as pd
 
 from pipeline import stores
 from pipeline.geometry import grid_pixel_um
-from pipeline.report.page.header import results_facts
 from pipeline.report.page.render import rendered
+from pipeline.report.page.tables.cells import results_facts
 from pipeline.report.page.tables.images import images_table
 from pipeline.report.store_notes import store_notes
 from pipeline.report.zoom.files import TILE

@@ -1,4 +1,4 @@
-"""Header of the page of one data set: title, facts of the run, key figures; and facts of the pages of all data sets."""
+"""Header of the page of one data set: title, facts of the run, key figures."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from pipeline.report.page.tables.cells import counted, number
 from pipeline.report.page.tables.measured import grid_text, trivial_note
 from pipeline.words import SPLITS
 
-__all__ = ["page_header", "results_facts"]
+__all__ = ["page_header"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +65,3 @@ def page_header(facts: Facts) -> dict[str, Any]:
         "warnings": [each.advice for each in facts.warnings if not each.serious],
         "footer": f"Source: {record.source or 'not given'}. Licence of the data: {record.licence}.",
     }
-
-
-def results_facts(*, sets: int, images: int) -> list[tuple[str, str]]:
-    """Facts in the head of a page of all data sets, each a count and its noun.
-
-    Examples
-    --------
-    >>> results_facts(sets=1, images=1200)
-    [('1', 'data set'), ('1,200', 'images')]
-    """
-    counts = ((sets, "data set", "data sets"), (images, "image", "images"))
-    return [(counted(count), one if count == 1 else several) for count, one, several in counts]

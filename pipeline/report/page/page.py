@@ -16,10 +16,10 @@ from pipeline import stores
 from pipeline.report.measures.summary import OVER_CLASSES
 from pipeline.report.page.facts import Facts, facts_of
 from pipeline.report.page.first_screen import first_screen
-from pipeline.report.page.header import page_header, results_facts
+from pipeline.report.page.header import page_header
 from pipeline.report.page.render import render, rendered
 from pipeline.report.page.sections.table import SECTIONS
-from pipeline.report.page.tables.cells import DASH, Cell, Table, counted, number, text_cell
+from pipeline.report.page.tables.cells import DASH, Cell, Table, counted, number, results_facts, text_cell
 from pipeline.report.page.times_page import Noted, write_times_page
 from pipeline.report.paths import Inputs, Result
 from pipeline.stores.atomic import file_in_progress, folder_in_progress

@@ -4,6 +4,7 @@ Pictures are JPEG. Layers over them are PNG of few colours with a transparent gr
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -18,15 +19,16 @@ from pipeline.normalized.pyramid import level_shapes
 from pipeline.report.zoom.levels import ROWS, Planes, pyramid_strips
 from pipeline.report.zoom.stacks import Palette, Stack
 
-__all__ = ["TILE", "WHOLE", "jpeg_bytes", "png_bytes", "write_stack"]
+__all__ = ["FINEST", "TILE", "WHOLE", "even_jpeg_bytes", "jpeg_bytes", "png_bytes", "write_stack"]
 
 WHOLE = 40_000_000
 """Pixels of the largest image whose levels are one file each: browsers decode no much larger picture."""
 SMALLEST_WHOLE = 1200
 """Longer side at which the levels of one file end."""
 TILE = ROWS
-FINEST = 88
-"""Quality at full size, colour not halved: an enhanced photograph comes within 3 grey levels in its field of view (benchmarks/zoom.md)."""
+FINEST = 10
+"""Step of all frequencies of luminance and colour at full size. Equal steps leave the least mean difference for their bytes: an
+enhanced photograph comes within 3 grey levels in every window, where the usual tables take a tenth more (benchmarks/zoom.md)."""
 QUALITY = 75
 """Quality of its coarser levels, with colour at half the size: 12 Mpx are to take 6 MB."""
 EFFORT = 9
@@ -65,7 +67,7 @@ class _Layer:
         if self.palette is not None:
             picture = png_bytes(own[0], palette=self.palette)
         elif place[0] == 0:
-            picture = jpeg_bytes(own, quality=FINEST, halved_colour=False)
+            picture = even_jpeg_bytes(own)
         else:
             picture = jpeg_bytes(own)
         (folder / name).write_bytes(picture)
@@ -87,6 +89,17 @@ def jpeg_bytes(planes: Planes, *, quality: int = QUALITY, halved_colour: bool = 
         options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
     _, data = cv2.imencode(".jpg", pixels, options)
     return bytes(data)
+
+
+def even_jpeg_bytes(planes: Planes, *, step: int = FINEST) -> bytes:
+    """JPEG file of a picture ``(3, y, x)``, all frequencies of luminance and colour in equal steps, the colour not halved."""
+    picture = Image.fromarray(np.ascontiguousarray(np.moveaxis(planes, 0, 2)))
+    for optimised in (True, False):  # where it takes more bytes than twice its pixels, Pillow has no room to optimise
+        stream = BytesIO()
+        with suppress(OSError):
+            picture.save(stream, format="JPEG", qtables=[[step] * 64] * 2, subsampling=0, optimize=optimised)
+            break
+    return stream.getvalue()
 
 
 def png_bytes(indices: NDArray[np.uint8], *, palette: Palette, effort: int = EFFORT) -> bytes:

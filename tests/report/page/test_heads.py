@@ -1,8 +1,7 @@
 """Pages of all data sets, of the report and of `lesionmap view`, have the same head."""
 
-from pipeline.report.page.header import results_facts
 from pipeline.report.page.render import rendered
-from pipeline.report.page.tables.cells import Table
+from pipeline.report.page.tables.cells import Table, results_facts
 
 
 def test_both_pages_of_all_data_sets_have_the_same_head() -> None:

@@ -16,7 +16,7 @@ from pipeline.config import NormalizedConfig
 from pipeline.config.manifest import ClassRecord
 from pipeline.normalized.pyramid import halve, level_shapes
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.report.zoom.files import jpeg_bytes, write_stack
+from pipeline.report.zoom.files import FINEST, even_jpeg_bytes, jpeg_bytes, write_stack
 from pipeline.report.zoom.levels import halve_highest, highest_of, pyramid_strips
 from pipeline.report.zoom.page import ImageStores, Pages, write_viewer
 from pipeline.report.zoom.stacks import BORDER, INSIDE, STEPS, Stack, mask_indices
@@ -210,7 +210,16 @@ def test_a_picture_at_its_full_size_is_near_its_pixels_in_one_file_and_in_tiles(
         file = tmp_path / (layer["levels"][0]["url"] if whole else "normalised.0.0.0.jpg")
         with Image.open(file) as picture:
             assert [sampling[1:3] for sampling in picture.layer] == [(1, 1)] * 3, "colour is not halved"
+            assert {step for steps in picture.quantization.values() for step in steps} == {FINEST}
         assert off(np.fromfile(file, np.uint8)) < 0.7 * off(coarser)
+
+
+def test_a_picture_that_no_table_makes_small_is_written_all_the_same():
+    noise = stream(0, *RNG, "black and white").choice([0, 255], (3, 64, 64)).astype(np.uint8)
+    data = even_jpeg_bytes(noise, step=1)
+    assert len(data) > 2 * noise[0].size  # where Pillow has no room to optimise
+    back = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1]
+    assert np.abs(back.astype(int) - np.moveaxis(noise, 0, 2)).max() <= 4
 
 
 def test_a_photograph_of_12_mpx_with_five_classes_takes_at_most_60_files(tmp_path):

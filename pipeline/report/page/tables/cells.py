@@ -9,7 +9,18 @@ from typing import Any
 from pipeline.config.manifest import DatasetRecord
 from pipeline.report.pictures.canvas import colour_code
 
-__all__ = ["DASH", "Cell", "Table", "chips", "counted", "headings", "number", "plain_table", "text_cell"]
+__all__ = [
+    "DASH",
+    "Cell",
+    "Table",
+    "chips",
+    "counted",
+    "headings",
+    "number",
+    "plain_table",
+    "results_facts",
+    "text_cell",
+]
 
 DASH = "–"
 
@@ -103,3 +114,15 @@ def plain_table(caption: str, head: Sequence[str], rows: Iterable[Sequence[Any]]
     """Table of texts."""
     cells = tuple(tuple(text_cell(str(each)) for each in row) for row in rows)
     return Table(caption, tuple(map(text_cell, head)), cells)
+
+
+def results_facts(*, sets: int, images: int) -> list[tuple[str, str]]:
+    """Facts in the head of a page of all data sets, each a count and its noun.
+
+    Examples
+    --------
+    >>> results_facts(sets=1, images=1200)
+    [('1', 'data set'), ('1,200', 'images')]
+    """
+    counts = ((sets, "data set", "data sets"), (images, "image", "images"))
+    return [(counted(count), one if count == 1 else several) for count, one, several in counts]
