@@ -21,7 +21,7 @@ RING = 8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ring:
-    """What lies around each pixel of a block ``(y, x)``."""
+    """Surroundings of each pixel of a block ``(y, x)``."""
 
     light: NDArray[np.int32]
     """Sum of the grey levels of the ring pixels near it."""

@@ -21,7 +21,7 @@ __all__ = ["InputFiles"]
 
 @dataclass(frozen=True, slots=True)
 class _Glance:
-    """What tells at a glance that a file is still the same, or a folder, such as the store of another program."""
+    """Signs by which a file is still the same at a glance, or a folder, such as the store of another program."""
 
     size: int
     """Bytes; of a folder, of all files in it."""
