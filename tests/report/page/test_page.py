@@ -299,7 +299,7 @@ def test_the_index_links_each_report_and_shows_its_numbers(written, tmp_path):
 
 def test_the_index_names_the_first_results_that_are_not_of_the_run(written, tmp_path):
     row, names = pd.read_parquet(written[0] / "summary.parquet"), [f"model/old{at}" for at in range(5)]
-    summary = tmp_path / "eyes" / "summary.parquet"
+    summary = tmp_path / "summary.parquet"
     row = row.assign(old=7, old_names=", ".join(names), thumbnail="")
     write_table(row, summary, provenance=PROVENANCE.as_attributes())
     write_index({"eyes": (written[0] / "index.html", summary)}, output=tmp_path / "index.html")
