@@ -172,15 +172,15 @@ def _card(entry: str, row: Mapping[str, Any], *, report: Path, summary: Path, ou
         numbers.append(("All marked / none marked", f"{number(row['dice_everywhere'])} / 0"))
         numbers.append((f"AUPR, lesions, {split}", number(row["ap_lesions"])))
     if row["old"]:
-        more = row["old"] - len(row["old_names"].split(", "))
-        named = f"{counted(row['old'])}: {row['old_names']}{f' and {counted(more)} more' if more > 0 else ''}"
-        numbers.append(("Results not of this run", named))
+        numbers.append(("Results not of this run", counted(row["old"])))
+    more = row["old"] - len(row["old_names"].split(", "))
     thumbnail = _link(summary.parent / row["thumbnail"], output.parent) if row["thumbnail"] else ""
     return {
         "entry": entry,
         "title": row["title"],
         "numbers": numbers,
         "serious": row["serious"],
+        "old": f"{row['old_names']}{f' and {counted(more)} more' if more > 0 else ''}",
         "link": _link(report, output.parent),
         "thumbnail": thumbnail,
     }

@@ -303,7 +303,7 @@ def test_the_index_names_the_first_results_that_are_not_of_the_run(written, tmp_
     row = row.assign(old=7, old_names=", ".join(names), thumbnail="")
     write_table(row, summary, provenance=PROVENANCE.as_attributes())
     write_index({"eyes": (written[0] / "index.html", summary)}, output=tmp_path / "index.html")
-    assert f"7: {', '.join(names)} and 2 more" in read(tmp_path / "index.html").text
+    assert f"Not of this run: {', '.join(names)} and 2 more" in read(tmp_path / "index.html").text
 
 
 def test_the_same_input_gives_the_same_bytes(world, written, tmp_path):
