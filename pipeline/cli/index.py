@@ -48,7 +48,9 @@ def _index_show(arguments: argparse.Namespace) -> int:
     summary = notes.get("summary") or {}
     console = Console()
     console = console if console.is_terminal else Console(width=PIPED_WIDTH)
-    console.print(f"[bold]{place.index.name}[/] of {place.dataset}: {len(frame):,} patches{missed_sentence(summary)}")
+    console.print(
+        f"[bold]{place.index.name}[/] of {place.dataset}: {number_of(len(frame), 'patch', 'patches')}{missed_sentence(summary)}"
+    )
     settings = ", ".join(
         f"{key} {value}" for key, value in (notes.get("config") or {}).items() if isinstance(value, str | int | float)
     )

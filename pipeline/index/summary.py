@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from pipeline.config import Sampling
+from pipeline.counts import number_of
 from pipeline.index.rows import ImageRows
 from pipeline.index.sampling.plan import SamplingPlan, first_names
 from pipeline.index.source import Source
@@ -141,7 +142,7 @@ def _size_notes(sources: Sequence[Source], *, sampling: Sampling) -> list[str]:
         return []
     what = "the box of a patch ends at the border of the image, and the loader pads it"
     return [
-        f"{len(small)} images have a side below the patch of {sampling.patch} pixels ({first_names(small)}): {what}."
+        f"{number_of(len(small), 'image')} {'has' if len(small) == 1 else 'have'} a side below the patch of {sampling.patch} pixels ({first_names(small)}): {what}."
     ]
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from pipeline.counts import number_of
 from pipeline.geometry import Box
 from pipeline.normalized.rescale import Rescaling, Vanished, vanished_components
 from pipeline.raw.truth import TruthSource
@@ -56,7 +57,7 @@ def flags_of(vanished: Mapping[str, Vanished] | None) -> list[str]:
     if vanished is None:
         return ["regions too small for this size were not counted"]
     return [
-        f"{each.erased} regions of {code} were too small for this size"
+        f"{number_of(each.erased, 'region')} of {code} {'was' if each.erased == 1 else 'were'} too small for this size"
         for code, each in vanished.items()
         if each.erased
     ]

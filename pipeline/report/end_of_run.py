@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.counts import number_of
 from pipeline.raw.data_warnings import DataWarning
 from pipeline.report.page.tables.cells import number
 from pipeline.report.page.tables.measured import trivial_note
@@ -28,7 +29,8 @@ def headline(summary: Path) -> list[str]:
     if row["split"]:
         trivial = trivial_note(float(row["dice_everywhere"]))
         beside = f" ({trivial})" if trivial else ""
-        said = f"Dice, lesions, {row['images_measured']} {row['split']} images, {row['result']}"
+        measured = number_of(int(row["images_measured"]), f"{row['split']} image")
+        said = f"Dice, lesions, {measured}, {row['result']}"
         lines.append(f"{said}: {number(float(row['dice_lesions']))}{beside}")
     return lines
 

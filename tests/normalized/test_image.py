@@ -10,6 +10,8 @@ from pipeline.config import NormalizedConfig, Rescale, Storage
 from pipeline.config.manifest import DatasetRecord
 from pipeline.normalized.fundus.image import normalise_fundus
 from pipeline.normalized.region import Thumbnail
+from pipeline.normalized.rescale import Vanished
+from pipeline.normalized.truth_counts import flags_of
 from pipeline.normalized.view import rescaling_of
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.phantom.fundus import fundus_phantom
@@ -143,3 +145,8 @@ def test_the_store_counts_truth_in_the_region_and_lesions_that_rescaling_erased(
     inside = int((group["truth"][1] & group["roi"][:]).sum())
     assert notes["truth"]["OD"] == {"pixels": inside, "in_roi": inside, "components": 1, "erased": 0}
     assert notes["flags"] == ["9 regions of EX were too small for this size"]
+
+
+def test_one_region_that_vanished_is_said_in_the_singular():
+    found = flags_of({"EX": Vanished(5, 1), "OD": Vanished(3, 0), "HE": Vanished(1200, 1100)})
+    assert found == ["1 region of EX was too small for this size", "1,100 regions of HE were too small for this size"]

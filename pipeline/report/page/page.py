@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline import stores
+from pipeline.counts import number_of
 from pipeline.report.measures.summary import OVER_CLASSES
 from pipeline.report.page.facts import Facts, facts_of
 from pipeline.report.page.first_screen import first_screen
@@ -47,9 +48,10 @@ SUMMARY_FIELDS = {
     "old_names": "str",
     "thumbnail": "str",
 }
-"""One row: what the index over all data sets shows. `result` is the model and fusion chosen on the validation images,
-`split` the split that the numbers are from; `dice_everywhere` is the Dice over lesions of the answer that marks the whole
-roi; `serious` counts warnings, `old` results that are not of the run, `old_names` the first five; `miou` is over classes without background."""
+"""One row: what the index over all data sets shows. `result` is the model and fusion that is shown first
+(`pipeline.config.shown`), `split` the split that the numbers are from; `dice_everywhere` is the Dice over lesions of the
+answer that marks the whole roi; `serious` counts warnings, `old` results that are not of the run, `old_names`
+the first five; `miou` is over classes without background."""
 
 
 def _link(path: Path, start: Path) -> str:
@@ -208,7 +210,7 @@ def _side_by_side(rows: Mapping[str, Mapping[str, Any]]) -> Table:
             Cell(counted(row["images"])),
             Cell(counted(row["rejected"])),
             text_cell(row["result"] or DASH),
-            text_cell(f"{row['images_measured']} {row['split']} images" if row["split"] else DASH),
+            text_cell(number_of(row["images_measured"], f"{row['split']} image") if row["split"] else DASH),
             *(
                 Cell(number(row[name]))
                 for name in ("dice_lesions", "dice_everywhere", "ap_lesions", "dice_classes", "miou")
@@ -216,7 +218,10 @@ def _side_by_side(rows: Mapping[str, Mapping[str, Any]]) -> Table:
         )
         for entry, row in rows.items()
     )
-    caption = "Pixels of all images of the split pooled, then the named mean; each with the model and fusion chosen on its validation images"
+    caption = (
+        "Pixels of all images of the split pooled, then the named mean; each with the model and fusion that its report shows in"
+        " full"
+    )
     return Table(caption, head, found)
 
 
@@ -244,6 +249,7 @@ def write_index(reports: Mapping[str, tuple[Path, Path]], *, output: Path) -> No
         "sets": sets,
         "comparison": _side_by_side(rows),
         "facts": [*results_facts(sets=len(rows), images=used), (counted(left_out), "left out")],
-        "footer": "Numbers are computed on the pixel grid of the normalised images; each report says what is behind them.",
+        "footer": "Numbers are computed on the pixel grid of the original images, for rescaled slides on that of the normalised"
+        " images; each report says what is behind them.",
     }
     render("index.html", context, output)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from pipeline.config.colours import COLOURS
 from pipeline.config.manifest import ClassRecord, DatasetRecord
+from pipeline.counts import number_of
 from pipeline.errors import StoreError
 from pipeline.index.schema import class_codes
 from pipeline.project import workflow_command
@@ -170,13 +171,13 @@ def page_pictures(
         found = box_map(normalized[image], train[train["image_id"] == image], record, side=side)
         parts = (
             ("boxes", found.boxes, "Boxes, and the pixels they were drawn for"),
-            ("seen", found.seen, f"Seen by up to {found.most:,} patches"),
+            ("seen", found.seen, f"Seen by up to {number_of(found.most, 'patch', 'patches')}"),
         )
         shots = tuple(
             save_picture(drawn, folder, f"patches.{name}.{image}.{part}.jpg", caption=text, quality=QUALITY)
             for part, drawn, text in parts
         )
-        maps.append(MapShots(image, f"{found.patches:,} patches", shots))
+        maps.append(MapShots(image, number_of(found.patches, "patch", "patches"), shots))
     return sheet, tuple(maps)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.config.manifest import DatasetRecord
+from pipeline.counts import number_of
 from pipeline.report.pictures import overlays
 from pipeline.report.pictures.lettering import Label, lettered
 from pipeline.report.pictures.overlays import RGB, Picture
@@ -107,7 +108,7 @@ def side_by_side(found: BoxMap, *, title: str) -> Picture:
     height, width = found.boxes.shape[:2]
     sheet = np.full((HEAD + height, 2 * width + GAP, 3), GROUND, dtype=np.uint8)
     sheet[HEAD:, :width], sheet[HEAD:, width + GAP :] = found.boxes, found.seen
-    texts = (f"{title}: {found.patches:,} patches", f"seen by up to {found.most:,} patches")
+    texts = (f"{title}: {_patches(found.patches)}", f"seen by up to {_patches(found.most)}")
     return lettered(sheet, [Label(text, 6, at * (width + GAP) + 2, 14, INK) for at, text in enumerate(texts)])
 
 
@@ -145,3 +146,7 @@ def _dots(picture: Picture, places: Sequence[tuple[float, float]], *, colour: RG
         cv2.circle(drawn, centre, 3, (0, 0, 0), -1, cv2.LINE_AA)
         cv2.circle(drawn, centre, 2, colour, -1, cv2.LINE_AA)
     return drawn
+
+
+def _patches(count: int) -> str:
+    return number_of(count, "patch", "patches")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pipeline import stores
 from pipeline.arrays.raster import Raster
 from pipeline.config.manifest import DatasetRecord
+from pipeline.counts import number_of
 from pipeline.geometry import Box
 from pipeline.report.pictures import overlays
 from pipeline.report.pictures.lettering import Label, lettered, text_width
@@ -78,16 +79,18 @@ def rows_to_show(frame: pd.DataFrame, record: DatasetRecord, *, most: int = COLU
         own = train[what == code]
         if len(own):
             title = f"drawn for {names.get(code, 'background: without any truth')}"
-            found.append(PatchRow(code, f"{title}: {len(own):,} patches", _spread(own, most=most)))
+            found.append(PatchRow(code, f"{title}: {number_of(len(own), 'patch', 'patches')}", _spread(own, most=most)))
     grid = train[what == "grid"]
     for code in record.codes:
         own = grid[grid[f"pixels_{code}"] > 0]
         if len(own):
-            title = f"plain grid, those that hold {names[code]}: {len(own):,} of {len(grid):,} patches"
+            title = (
+                f"plain grid, those that hold {names[code]}: {len(own):,} of {number_of(len(grid), 'patch', 'patches')}"
+            )
             found.append(PatchRow(code, title, _spread(own, most=most)))
     empty = grid[~grid["is_positive"] & (grid["roi_fraction"] > 0)]
     if len(empty):
-        title = f"plain grid, without any truth: {len(empty):,} of {len(grid):,} patches"
+        title = f"plain grid, without any truth: {len(empty):,} of {number_of(len(grid), 'patch', 'patches')}"
         found.append(PatchRow(BACKGROUND, title, _spread(empty, most=most)))
     return found
 

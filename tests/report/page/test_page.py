@@ -293,7 +293,10 @@ def test_the_index_links_each_report_and_shows_its_numbers(written, tmp_path):
     assert "eyes/report/index.html" in page.links
     assert all((folder.parents[1] / source).is_file() for source in page.sources)
     assert f"{row.dice_lesions:.3f}" in page.text
-    assert "https" not in (folder.parents[1] / "index.html").read_text()
+    text = (folder.parents[1] / "index.html").read_text()
+    assert "https" not in text
+    assert page.tags.count("script") == 1  # tables sort, copy and save here, too
+    assert "chosen on" not in text  # the rule of what is shown first asks for no figures
     assert "Results not of this run" not in page.text
 
 
@@ -304,6 +307,13 @@ def test_the_index_names_the_first_results_that_are_not_of_the_run(written, tmp_
     write_table(row, summary, provenance=PROVENANCE.as_attributes())
     write_index({"eyes": (written[0] / "index.html", summary)}, output=tmp_path / "index.html")
     assert f"Not of this run: {', '.join(names)} and 2 more" in read(tmp_path / "index.html").text
+
+
+def test_every_box_that_scrolls_is_reached_by_tab_and_is_named_like_its_table(written):
+    text = (written[0] / "index.html").read_text()
+    captions = re.findall(r"<caption><span>(.*?)</span>", text)
+    assert re.findall(r'<div class="scroll(?: tall)?" tabindex="0" role="group" aria-label="(.*?)">', text) == captions
+    assert text.count('<div class="scroll') == len(captions) > 5
 
 
 def test_the_same_input_gives_the_same_bytes(world, written, tmp_path):

@@ -37,3 +37,4 @@ def test_the_section_shows_what_snakemake_noted_and_escapes_it(tmp_path: Path) -
     text = (tmp_path / "times.html").read_text()
     assert all(word in text for word in ("raw_image", "3.5", "999", "&lt;eyes&gt;"))
     assert "<eyes>" not in text
+    assert text.count("<script>") == 1

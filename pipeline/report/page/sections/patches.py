@@ -55,8 +55,8 @@ def _drawn(frame: pd.DataFrame, record: DatasetRecord) -> pd.DataFrame:
 def _counts_text(frame: pd.DataFrame, summary: Mapping[str, Any]) -> str:
     per_split, extra = frame["split"].astype(str).value_counts(), int(frame["coverage"].sum())
     text = ", ".join(f"{counted(per_split[split])} {split}" for split in TRUTH_SPLITS if split in per_split)
-    added = f"; {counted(extra)} were added to cover every lesion" if extra else ""
-    return f"{text} patches{added}{missed_sentence(summary)}"
+    added = f"; {counted(extra)} {'was' if extra == 1 else 'were'} added to cover every lesion" if extra else ""
+    return f"{text} {'patch' if len(frame) == 1 else 'patches'}{added}{missed_sentence(summary)}"
 
 
 def _plots(frame: pd.DataFrame, record: DatasetRecord, *, folder: Path, name: str) -> tuple[Shot, ...]:

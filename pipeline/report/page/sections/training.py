@@ -9,6 +9,7 @@ import pandas as pd
 
 from pipeline import stores
 from pipeline.config.manifest import DatasetRecord
+from pipeline.counts import number_of
 from pipeline.report.page.facts import Facts
 from pipeline.report.pictures import figures
 from pipeline.report.pictures.store_pictures import Shot
@@ -31,7 +32,7 @@ def _model_text(card: Mapping[str, Any], epochs: int) -> str:
     settings = card.get("settings", {})
     parts = [str(settings["network"])] if "network" in settings else []
     parts += [str(settings["encoder"])] if "encoder" in settings else []
-    parts.append(f"epoch {card['best_epoch']} of {epochs}" if "best_epoch" in card else f"{epochs} epochs")
+    parts.append(f"epoch {card['best_epoch']} of {epochs}" if "best_epoch" in card else number_of(epochs, "epoch"))
     parts += [f"chosen by {str(card['selected_by']).replace('_', ' ')}"] if card.get("selected_by") else []
     return ", ".join(parts)
 

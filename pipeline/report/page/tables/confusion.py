@@ -7,6 +7,7 @@ import numpy as np
 
 from pipeline.arrays.confusion import label_ious
 from pipeline.config.manifest import DatasetRecord
+from pipeline.counts import number_of
 from pipeline.report.page.tables.cells import Cell, Table, chips, counted, headings, number, text_cell
 from pipeline.words import BACKGROUND
 
@@ -48,8 +49,12 @@ def confusion_table(kept: Mapping[str, Any], record: DatasetRecord, *, split: st
         ]
         rows.append((_name(names[at], record), Cell(counted(of_truth)), *shares, Cell(number(ious[names[at]]))))
     defined = [value for value in ious.values() if not np.isnan(value)]
-    mean = f"mIoU with background {number(float(np.mean(defined)))}, over {len(defined)} labels. " if defined else ""
-    note = f"{mean}{BY[record.task == 'multiclass']} Over {kept['images']} images in which every class is annotated."
+    mean = (
+        f"mIoU with background {number(float(np.mean(defined)))}, over {number_of(len(defined), 'label')}. "
+        if defined
+        else ""
+    )
+    note = f"{mean}{BY[record.task == 'multiclass']} Over {number_of(kept['images'], 'image')} in which every class is annotated."
     head = headings(
         "Truth", "Pixels", *[(f"→ {names[at]}", "share of the truth's pixels") for at in order], "IoU of labels"
     )
