@@ -1,6 +1,8 @@
-"""Counts as they are written: a number and its noun, in the singular for one."""
+"""Counts as they are written: a number and its noun, in the singular for one; regions by what they are."""
 
-__all__ = ["number_of"]
+from collections.abc import Iterable
+
+__all__ = ["number_of", "region_noun"]
 
 
 def number_of(count: int, noun: str, plural: str = "") -> str:
@@ -21,3 +23,14 @@ def number_of(count: int, noun: str, plural: str = "") -> str:
     ('1 image', '1,200 images', '0 classes')
     """
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def region_noun(kinds: Iterable[str]) -> str:
+    """Noun of the connected regions of some classes, of their kinds: lesion where all of them are lesions, else region.
+
+    Examples
+    --------
+    >>> region_noun(["lesion", "lesion"]), region_noun(["lesion", "anatomy"])
+    ('lesion', 'region')
+    """
+    return "lesion" if all(kind == "lesion" for kind in kinds) else "region"

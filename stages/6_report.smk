@@ -190,6 +190,16 @@ rule report_worst:
         "6_report.py"
 
 
+# What figures show, by the beginning of their names, as `snakemake --report` groups them.
+FIGURES = {
+    "image": "Errors in images",
+    "model": "Training",
+    "patches": "Patches",
+    "stains": "Stains",
+    "borders": "Window borders",
+}
+
+
 rule report_page:
     input:
         images="<results>/{dataset}/raw/images.parquet",
@@ -234,8 +244,17 @@ rule report_page:
     output:
         page="<results>/{dataset}/report/index.html",
         times=multiext("<results>/{dataset}/report/times", ".csv", ".html"),
-        figures=directory("<results>/{dataset}/report/figures"),
+        # For `snakemake --report`; the page itself shows all of them.
+        figures=report(
+            directory("<results>/{dataset}/report/figures"),
+            patterns=["{figure}.light.png", "{figure}.whole.errors.jpg", "{figure}.sheet.jpg"],
+            caption="figures.rst",
+            category=lambda w: FIGURES.get(w.figure.partition(".")[0], "Measures"),
+            subcategory="{dataset}",
+            labels={"figure": "{figure}"},
+        ),
         summary="<results>/{dataset}/report/summary.parquet",
+        numbers="<results>/{dataset}/report/summary.json",
     log:
         "<logs>/{dataset}/report/page.log",
     benchmark:

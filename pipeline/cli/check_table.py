@@ -54,13 +54,13 @@ def describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], s
         table.add_row("[red]left over[/red]", escape(sentence))
     models = run.config.model.models.items()
     table.add_row("samplings", ", ".join(run.config.index.samplings))
-    lengths = {k: f"{m.steps} steps" if m.steps else f"{m.epochs} epochs" for k, m in models}
+    lengths = {k: number_of(m.steps, "step") if m.steps else number_of(m.epochs, "epoch") for k, m in models}
     random = {k: f", {m.encoder} from random weights" if m.encoder_weights == "none" else "" for k, m in models}
     table.add_row("models", ", ".join(f"{k} ({m.network}{random[k]}, {lengths[k]})" for k, m in models))
     table.add_row("fusions", ", ".join(run.config.probability.fusions))
     if run.arms:
         counts = Counter(arm.experiment for arm in run.arms)
-        table.add_row("experiments", ", ".join(f"{name} ({count} arms)" for name, count in counts.items()))
+        table.add_row("experiments", ", ".join(f"{name} ({number_of(count, 'arm')})" for name, count in counts.items()))
     shares, classes = _shares(run, entries, splits), len(run.record.codes)
     for name, text in _of_time(run, pictures, shares):
         table.add_row(name, text)

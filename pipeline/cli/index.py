@@ -49,7 +49,7 @@ def _index_show(arguments: argparse.Namespace) -> int:
     console = Console()
     console = console if console.is_terminal else Console(width=PIPED_WIDTH)
     console.print(
-        f"[bold]{place.index.name}[/] of {place.dataset}: {number_of(len(frame), 'patch', 'patches')}{missed_sentence(summary)}"
+        f"[bold]{place.index.name}[/] of {place.dataset}: {number_of(len(frame), 'patch', 'patches')}{missed_sentence(summary, record)}"
     )
     settings = ", ".join(
         f"{key} {value}" for key, value in (notes.get("config") or {}).items() if isinstance(value, str | int | float)

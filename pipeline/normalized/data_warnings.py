@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.counts import number_of
 from pipeline.normalized.stain.record import NO_H_AND_E, RED_INK
 from pipeline.raw.data_warnings import DataWarning, Kind, most_of
 from pipeline.raw.sheet_warnings import read_sheet_warnings
@@ -97,7 +98,7 @@ def _erased(code: str, images: Mapping[str, Mapping[str, int]]) -> DataWarning |
     if not found:
         return None
     erased, total = sum(found.values()), sum(count.get("components", 0) for count in images.values())
-    said = f"{erased} of {total} lesions (connected components) have no pixel left after rescaling"
+    said = f"{erased:,} of {number_of(total, 'region')} of the truth (connected components) {'has' if erased == 1 else 'have'} no pixel left after rescaling"
     return DataWarning.of_images("erased", said, list(found), code=code, count=erased)
 
 

@@ -30,7 +30,7 @@ def headline(summary: Path) -> list[str]:
         trivial = trivial_note(float(row["dice_everywhere"]))
         beside = f" ({trivial})" if trivial else ""
         measured = number_of(int(row["images_measured"]), f"{row['split']} image")
-        said = f"Dice, lesions, {measured}, {row['result']}"
+        said = f"Dice, {row['average'].removeprefix('mean over ')}, {measured}, {row['result']}"
         lines.append(f"{said}: {number(float(row['dice_lesions']))}{beside}")
     return lines
 

@@ -18,6 +18,7 @@ from stat import S_ISREG
 from rich.console import Console
 from rich.progress import track
 
+from pipeline.counts import number_of
 from pipeline.stores.documents import read_json, write_json
 from pipeline.stores.provenance import file_digest
 
@@ -191,5 +192,5 @@ def refresh(waiting: Sequence[tuple[Mapping[str, Path], Path]], *, name: str, wo
         for _ in bar:
             pass
     if (seconds := time.monotonic() - began) > SAID_AFTER_S:
-        images = f"{len(waiting)} images whose size or date is not the recorded one"
+        images = f"{number_of(len(waiting), 'image')} whose size or date is not the recorded one"
         sys.stderr.write(f"{name}: hashed the files of {images}, in {seconds:.0f} s\n")

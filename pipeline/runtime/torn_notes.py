@@ -12,6 +12,8 @@ import json
 from collections.abc import Collection
 from pathlib import Path
 
+from pipeline.counts import number_of
+
 __all__ = ["mark_torn", "unnoted", "unnoted_sentences"]
 
 NOTES, UNFINISHED = "metadata", "incomplete"
@@ -72,8 +74,8 @@ def unnoted_sentences(folder: Path, results: Collection[Path]) -> list[str]:
     if not found:
         return []
     said = (
-        f"{len(found)} results, such as {found[0]}, were made from another working folder, or its folder .snakemake is gone. "
-        "They are used as they are: that a parameter, the code or an input differs from what they were made of is not seen. "
+        f"{number_of(len(found), 'result')}, such as {found[0]}, {'was' if len(found) == 1 else 'were'} made from another working folder, or its folder .snakemake is gone. "
+        "What lies there is used as it is: that a parameter, the code or an input differs from what they were made of is not seen. "
         "Call the run from the folder in which it began, or delete what is to be made anew."
     )
     return [said]

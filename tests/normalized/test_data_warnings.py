@@ -44,7 +44,7 @@ def test_erased_lesions_are_counted_over_all_images():
     lesions = {"a": notes(MA=count(9, 9, components=7, erased=2)), "b": notes(MA=count(9, 9, components=5, erased=0))}
     (warning,) = store_warnings(lesions | {"c": notes(MA=count(9, 9))})
     assert (warning.kind, warning.code, warning.count, warning.names) == ("erased", "MA", 2, ("a",))
-    assert warning.sentence.startswith("MA: 2 of 12 lesions")
+    assert warning.sentence.startswith("MA: 2 of 12 regions")
 
 
 def test_images_whose_stains_are_not_those_of_h_and_e_are_named():

@@ -45,6 +45,6 @@ def test_results_without_notes_are_named(tmp_path):
     note(tmp_path, long)
     assert unnoted(tmp_path, results) == results[:1]
     (said,) = unnoted_sentences(tmp_path, results)
-    assert said.startswith("1 results, such as results/e/raw/a.json")
+    assert said.startswith("1 result, such as results/e/raw/a.json, was made")
     note(tmp_path, "results/e/raw/a.json")
     assert unnoted_sentences(tmp_path, results) == []

@@ -43,6 +43,19 @@ def test_every_rule_records_what_its_results_depend_on_and_has_a_log():
             assert "log:" in body, body
 
 
+def test_figures_of_a_data_set_are_in_the_report_of_snakemake_with_caption_and_category():
+    text = (PROJECT / "stages" / "6_report.smk").read_text()
+    marked = re.search(r"figures=report\(\n(.*?)\n        \),\n", text, re.DOTALL)
+    assert marked
+    given = dict(re.findall(r"^            (\w+)=(.*),$", marked[1], re.MULTILINE))
+    assert set(given) == {"patterns", "caption", "category", "subcategory", "labels"}
+    caption = PROJECT / "stages" / ast.literal_eval(given["caption"])
+    kinds = set(re.findall(r'kind == "(\w+)"', caption.read_text()))
+    sorted_by = ast.literal_eval(re.search(r"^FIGURES = (\{.*?^\})", text, re.DOTALL | re.MULTILINE)[1])
+    assert set(sorted_by) - {"borders"} <= kinds  # every world has figures of these
+    assert "stains" in kinds
+
+
 def test_what_every_stage_asks_is_short():
     assert len((PROJECT / "stages" / "common.smk").read_text().splitlines()) <= 150
 

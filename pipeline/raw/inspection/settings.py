@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.config import ModelSettings
+from pipeline.counts import number_of
 from pipeline.project import document
 from pipeline.raw.inspection.fingerprint import Fingerprint, Lesions
 from pipeline.runtime.measured import TORCH, activations_of
@@ -96,7 +97,7 @@ def settings_text(
     return "\n".join(
         [
             f"# Parameters for {name}: a start, with its reasons. All others and their defaults: {document('docs/reference.md')}",
-            f"# {found.images} images of {found.width}×{found.height} pixels (median); {_machine(machine)}.",
+            f"# {number_of(found.images, 'image')} of {found.width}×{found.height} pixels (median); {_machine(machine)}.",
             *(["# Lesions of the files looked at, in pixels of the images:", *told] if told else []),
             f"manifest: {manifest}   # relative to the folder in which commands are called",
             f"datasets: [{name}]{'' if found.world else NEITHER.format(name=name)}",
@@ -132,7 +133,7 @@ def settings_text(
 
 def _machine(machine: Machine) -> str:
     memory = f" with {machine.memory / 2**30:.0f} GB of memory" if machine.memory else ""
-    return f"{machine.cores} cores{'' if machine.gpu else memory}, {f'a GPU{memory}' if machine.gpu else 'no GPU was found'}"
+    return f"{number_of(machine.cores, 'core')}{'' if machine.gpu else memory}, {f'a GPU{memory}' if machine.gpu else 'no GPU was found'}"
 
 
 def _batch(machine: Machine, patch: int) -> tuple[int, str]:
@@ -149,9 +150,9 @@ def _batch(machine: Machine, patch: int) -> tuple[int, str]:
 
 def _told(found: Lesions) -> str:
     if not found.count:
-        return f"none in {found.files} files"
+        return f"none in {number_of(found.files, 'file')}"
     return (
-        f"{found.count} in {found.files - found.empty} of {found.files} files, a quarter below {found.small_px:.0f} px across, "
+        f"{found.count} in {found.files - found.empty} of {number_of(found.files, 'file')}, a quarter below {found.small_px:.0f} px across, "
         f"half below {found.median_px:.0f}; {100 * found.share:.2g} % of the pixels"
     )
 

@@ -9,6 +9,7 @@ page            pages of one data set and of all, written
 render          HTML from a template
 sections        sections of the page of one data set, and the table of them
 stains          stain estimates of the images, read with care, and their colours
+summary_json    headline figures, extremes and warnings as one JSON file
 tables          tables and cells
 times_page      seconds and memory of the jobs, on a page of its own
 """

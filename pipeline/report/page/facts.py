@@ -60,6 +60,8 @@ class Facts:
     """The look that stain normalisation aims at."""
     folder: Path
     """Where pictures are written."""
+    page: Path
+    """Folder of the page, to which links are relative."""
     timed: bool
     """Whether times of the jobs lie beside the page."""
 
@@ -90,6 +92,7 @@ def facts_of(
     results: Sequence[Result],
     job: Job,
     folder: Path,
+    page: Path,
     timed: bool,
 ) -> Facts:
     """Facts of a data set, read from its tables; parameters as in ``page.write_report``."""
@@ -124,5 +127,6 @@ def facts_of(
         stained=stained_images(inputs.stains, table, normalized=inputs.normalized),
         target=read_stains(inputs.target) if inputs.target else None,
         folder=folder,
+        page=page,
         timed=timed,
     )

@@ -13,7 +13,7 @@ __all__ = ["first_screen"]
 
 COLUMNS = (
     ("AUPR", "step-wise average precision, pixels of all images pooled", "ap_pooled", 3),
-    ("Lesions found", "lesions found / lesions", "lesion_sensitivity_pooled", 3),
+    ("Found", "regions of the truth found / all of them", "lesion_sensitivity_pooled", 3),
     ("False per image", "false predicted regions / images measured", "false_lesions_per_image", 1),
 )
 NOTE = "Nothing marked has Dice 0. A row in colour is not above the trivial answer that marks the whole region as the class."

@@ -20,6 +20,7 @@ from pipeline.report.page.first_screen import first_screen
 from pipeline.report.page.header import page_header
 from pipeline.report.page.render import render, rendered
 from pipeline.report.page.sections.table import SECTIONS
+from pipeline.report.page.summary_json import write_summary_json
 from pipeline.report.page.tables.cells import DASH, Cell, Table, counted, number, results_facts, text_cell
 from pipeline.report.page.times_page import Noted, write_times_page
 from pipeline.report.paths import Inputs, Result
@@ -36,6 +37,7 @@ SUMMARY_FIELDS = {
     "rejected": "int64",
     "patches": "int64",
     "result": "str",
+    "average": "str",
     "split": "str",
     "images_measured": "int64",
     "dice_lesions": "float64",
@@ -49,9 +51,9 @@ SUMMARY_FIELDS = {
     "thumbnail": "str",
 }
 """One row: what the index over all data sets shows. `result` is the model and fusion that is shown first
-(`pipeline.config.shown`), `split` the split that the numbers are from; `dice_everywhere` is the Dice over lesions of the
-answer that marks the whole roi; `serious` counts warnings, `old` results that are not of the run, `old_names`
-the first five; `miou` is over classes without background."""
+(`pipeline.config.shown`), `split` the split that the numbers are from; `average` names that of the columns `*_lesions`, which
+is over classes where no class is a lesion; `dice_everywhere` is that Dice of the answer that marks the whole roi; `serious`
+counts warnings, `old` results that are not of the run, `old_names` the first five; `miou` is over classes without background."""
 
 
 def _link(path: Path, start: Path) -> str:
@@ -67,11 +69,12 @@ def _thumbnail(contents: Mapping[str, Mapping[str, Any] | None], link: str) -> s
     return f"{link}/{shots[0].name}" if shots else ""
 
 
-def _summary(facts: Facts, *, thumbnail: str) -> pd.DataFrame:
+def _summary(facts: Facts, *, thumbnail: str) -> dict[str, Any]:
+    """Row of ``SUMMARY_FIELDS``."""
     usable, choice = int((facts.table["rejected"] == "").sum()), facts.choice
     lesions = choice.average if choice else OVER_CLASSES
     summary = facts.summaries[choice.result.name] if choice else pd.DataFrame({"split": [], "images": []})
-    row = {
+    return {
         "dataset": facts.dataset,
         "title": facts.record.title,
         "modality": facts.record.modality,
@@ -79,6 +82,7 @@ def _summary(facts: Facts, *, thumbnail: str) -> pd.DataFrame:
         "rejected": len(facts.table) - usable,
         "patches": sum(len(stores.read_table(path)) for path in facts.inputs.indexes.values()),
         "result": choice.result.name if choice else "",
+        "average": choice.average if choice else "",
         "split": facts.split,
         "images_measured": int(summary.loc[summary["split"] == facts.split, "images"].max()) if facts.split else 0,
         "dice_lesions": facts.average(lesions, "dice_pooled", grid=facts.grid),
@@ -91,7 +95,6 @@ def _summary(facts: Facts, *, thumbnail: str) -> pd.DataFrame:
         "old_names": ", ".join(name for each in facts.warnings if each.kind == "old_results" for name in each.names),
         "thumbnail": thumbnail,
     }
-    return pd.DataFrame([row]).astype(SUMMARY_FIELDS)
 
 
 def _page(facts: Facts, contents: Mapping[str, Mapping[str, Any] | None], *, link: str) -> dict[str, Any]:
@@ -113,7 +116,7 @@ class Outputs:
     figures: Path
     """Folder of the pictures, to which the page links relatively."""
     summary: Path
-    """Table of one row, see ``SUMMARY_FIELDS``."""
+    """Table of one row, see ``SUMMARY_FIELDS``; beside it lies ``summary.json``, see `summary_json.summary_content`."""
 
 
 def write_report(
@@ -153,6 +156,7 @@ def write_report(
             results=results,
             job=job,
             folder=folder,
+            page=outputs.page.parent,
             timed=times is not None,
         )
         contents = {each.name: each.content(facts) for each in SECTIONS}
@@ -161,7 +165,8 @@ def write_report(
     render("page.html", _page(facts, contents, link=_link(outputs.figures, outputs.page.parent)), outputs.page)
     row = _summary(facts, thumbnail=_thumbnail(contents, _link(outputs.figures, outputs.summary.parent)))
     with file_in_progress(outputs.summary) as path:
-        stores.write_table(row, path, provenance=job.provenance.as_attributes())
+        stores.write_table(pd.DataFrame([row]).astype(SUMMARY_FIELDS), path, provenance=job.provenance.as_attributes())
+    write_summary_json(facts, row, outputs.summary.with_suffix(".json"))
 
 
 def _card(entry: str, row: Mapping[str, Any], *, report: Path, summary: Path, output: Path) -> dict[str, Any]:
@@ -170,9 +175,10 @@ def _card(entry: str, row: Mapping[str, Any], *, report: Path, summary: Path, ou
     if row["result"]:
         numbers.append(("Model / fusion", row["result"]))
     if split := row["split"]:
-        numbers.append((f"Dice, lesions, {split}", number(row["dice_lesions"])))
+        over = row["average"].removeprefix("mean over ")
+        numbers.append((f"Dice, {over}, {split}", number(row["dice_lesions"])))
         numbers.append(("All marked / none marked", f"{number(row['dice_everywhere'])} / 0"))
-        numbers.append((f"AUPR, lesions, {split}", number(row["ap_lesions"])))
+        numbers.append((f"AUPR, {over}, {split}", number(row["ap_lesions"])))
     if row["old"]:
         numbers.append(("Results not of this run", counted(row["old"])))
     more = row["old"] - len(row["old_names"].split(", "))
@@ -189,18 +195,19 @@ def _card(entry: str, row: Mapping[str, Any], *, report: Path, summary: Path, ou
 
 
 def _side_by_side(rows: Mapping[str, Mapping[str, Any]]) -> Table:
+    over = "pixels pooled, mean over lesions, or over classes where none is a lesion"
     head = (
         text_cell("Data set"),
         Cell("Images"),
         Cell("Left out"),
         text_cell("Model / fusion"),
         text_cell("Measured on"),
-        Cell("Dice, lesions", hint="pixels pooled, mean over lesions"),
+        Cell("Dice", hint=over),
         Cell(
             "All marked",
-            hint="Dice, lesions, of the trivial answer that marks the whole roi, or image; none marked gives 0",
+            hint="that Dice of the trivial answer that marks the whole roi, or image; none marked gives 0",
         ),
-        Cell("AUPR, lesions", hint="pixels pooled, mean over lesions"),
+        Cell("AUPR", hint=over),
         Cell("Dice, classes", hint="pixels pooled, mean over classes"),
         Cell("mIoU", hint="pixels pooled, mean over classes without background"),
     )
@@ -212,8 +219,14 @@ def _side_by_side(rows: Mapping[str, Mapping[str, Any]]) -> Table:
             text_cell(row["result"] or DASH),
             text_cell(number_of(row["images_measured"], f"{row['split']} image") if row["split"] else DASH),
             *(
-                Cell(number(row[name]))
-                for name in ("dice_lesions", "dice_everywhere", "ap_lesions", "dice_classes", "miou")
+                Cell(number(row[name]), note=over)
+                for name, over in (
+                    ("dice_lesions", row["average"]),
+                    ("dice_everywhere", ""),
+                    ("ap_lesions", row["average"]),
+                    ("dice_classes", ""),
+                    ("miou", ""),
+                )
             ),
         )
         for entry, row in rows.items()

@@ -146,7 +146,7 @@ def free_response(
         axes.set_xscale("symlog", linthresh=0.1)
         axes.set_xlim(left=0)
         axes.set_ylim(0, 1.02)
-        name_axes(axes, theme, x="false regions per image", y="lesions found")
+        name_axes(axes, theme, x="false regions per image", y="regions of the truth found")
         legend_below(figure, axes, theme, columns=3)
         return figure
 

@@ -126,7 +126,7 @@ CAPTIONS = {
     "truth": "Truth",
     "prediction": "Prediction",
     "errors": "Errors",
-    "probability": "Probability of a lesion",
+    "probability": "Probability",
 }
 
 

@@ -124,11 +124,14 @@ def test_every_number_of_the_class_tables_is_that_of_the_parquet_file(world, cho
                     "iou_pooled",
                     "ap_pooled",
                     "aupr11_pooled",
+                    "precision_pooled",
+                    "recall_pooled",
+                    "specificity_pooled",
                     "dice_image_mean",
                     "iou_image_mean",
                 )
             ]
-            assert any(row[0].startswith(code) and row[1:7] == expected for row in written[1].rows if row), (
+            assert any(row[0].startswith(code) and row[1:10] == expected for row in written[1].rows if row), (
                 split,
                 code,
             )
@@ -138,8 +141,11 @@ def test_every_average_stands_by_its_name_and_classes_with_the_value_of_the_parq
     averages = chosen[(chosen.split == "test") & (chosen.measure == "iou_pooled") & (chosen.average != "")]
     assert len(averages) == 3
     for row in averages.itertuples():
-        name = f"{row.average.capitalize()} over {row.classes}"
-        assert any(each[0] == name and each[2] == f"{row.value:.3f}" for each in written[1].rows if each), name
+        name = f"{row.average.capitalize()} over "
+        found = next(each for each in written[1].rows if each and each[0].startswith(name) and each[2])
+        assert found[2].startswith(f"{row.value:.3f}"), name
+        without = found[2].partition("without ")[2].replace(",", "").split()
+        assert [code for code in found[0].removeprefix(name).split() if code not in without] == row.classes.split()
 
 
 def test_every_plot_has_a_form_for_dark_pages_that_differs(written):
@@ -179,7 +185,8 @@ def test_every_picture_exists_and_nothing_comes_from_a_network(written):
 
 def test_the_navigation_links_the_sections_of_the_page_in_the_order_of_their_table(written):
     names = [each.name for each in SECTIONS]
-    anchors = [link[1:] for link in written[1].links if link.startswith("#") and not link.startswith("#overlay-")]
+    others = ("#overlay-", "#rejections")
+    anchors = [link[1:] for link in written[1].links if link.startswith("#") and not link.startswith(others)]
     linked = list(dict.fromkeys(anchors))
     assert linked == [name for name in names if name not in {"stains", "borders", "times", "hardest"}]
     assert [name for name in written[1].ids if name in names] == linked
@@ -192,7 +199,7 @@ def test_a_further_row_of_the_table_is_a_further_section(world, tmp_path, monkey
     monkeypatch.setattr("pipeline.report.page.page.SECTIONS", (*SECTIONS, row))
     again = report(world, tmp_path / "b" / "report", inputs=empty, results=[])
     assert again.ids == [*first.ids, "again"]
-    assert [link for link in again.links if link.startswith("#")][-1] == "#again"
+    assert [link for link in again.links if link.startswith("#") and link != "#rejections"][-1] == "#again"
     assert again.text.count("No model was trained.") == 2
 
 
@@ -285,6 +292,41 @@ def test_the_summary_holds_the_declared_columns_and_the_values_of_the_choice(cho
     assert (written[0] / row.thumbnail.item()).is_file()
 
 
+def test_every_number_behind_the_page_is_a_link_to_a_file_that_is_there(world, written):
+    folder, page = written
+    linked = {(folder / link).resolve() for link in page.links if link.endswith((".parquet", ".json"))}
+    assert all(path.is_file() for path in linked)
+    tables = {path for each in world.results for path in (each.metrics_images, each.metrics_classes, each.thresholds)}
+    assert linked >= {path.resolve() for path in (*tables, world.inputs.images, *world.inputs.indexes.values())}
+
+
+def test_every_image_stands_in_one_table_with_its_picture(world, written):
+    folder, page = written
+    small = {source for source in page.sources if source.endswith(".small.jpg")}
+    assert small == {f"figures/image.{image}.small.jpg" for image in world.inputs.normalized}
+    assert max(cv2.imread(str(folder / source)).shape[1] for source in small) <= 256
+    text = (folder / "index.html").read_text()
+    assert text.count(" data-searched>") == 1
+    every = Reader()
+    every.feed(text.split('<section id="every"')[1].split("</section>")[0])
+    assert {row[0].split()[0] for row in every.rows if row} == {*world.inputs.normalized, "eye_08"}
+
+
+def test_the_summary_as_json_holds_the_figures_of_the_tables(chosen, written):
+    path = written[0] / "summary.json"
+    found, row = json.loads(path.read_text()), pd.read_parquet(written[0] / "summary.parquet").iloc[0]
+    assert found["dice_lesions"] == row.dice_lesions
+    assert (found["result"], found["split"]) == (row.result, "test")
+    part = chosen[(chosen.split == "test") & (chosen.measure == "ap_pooled")]
+    for each in part.itertuples():
+        kept = found["measures"][each.class_code or each.average]["ap_pooled"]
+        for name in ("value", "low", "high"):
+            assert kept[name] == (None if math.isnan(getattr(each, name)) else getattr(each, name))
+    assert {each["said"] for each in found["warnings"]} <= set(written[1].text)
+    assert set(found["extremes"]) == {"best", "worst"}
+    assert "NaN" not in path.read_text()
+
+
 def test_the_index_links_each_report_and_shows_its_numbers(written, tmp_path):
     folder = written[0]
     write_index({"eyes": (folder / "index.html", folder / "summary.parquet")}, output=folder.parents[1] / "index.html")
@@ -304,6 +346,7 @@ def test_the_index_names_the_first_results_that_are_not_of_the_run(written, tmp_
     row, names = pd.read_parquet(written[0] / "summary.parquet"), [f"model/old{at}" for at in range(5)]
     summary = tmp_path / "summary.parquet"
     row = row.assign(old=7, old_names=", ".join(names), thumbnail="")
+    summary.parent.mkdir()
     write_table(row, summary, provenance=PROVENANCE.as_attributes())
     write_index({"eyes": (written[0] / "index.html", summary)}, output=tmp_path / "index.html")
     assert f"Not of this run: {', '.join(names)} and 2 more" in read(tmp_path / "index.html").text

@@ -71,13 +71,15 @@ def test_lesions_that_no_patch_touches_are_told_by_class_and_size(summary, world
     assert table.rows[0][1].note == "10.0 %"
 
 
-def test_all_lesions_together_stand_behind_the_counts(summary):
-    assert missed_sentence(summary) == "; no training patch touches 3 of 38 lesions (7.9 %)"
+def test_all_lesions_together_stand_behind_the_counts(summary, world):
+    assert missed_sentence(summary, world.record) == "; no training patch touches 3 of 38 lesions (7.9 %)"
     assert (
-        missed_sentence({"lesions": {"MA": {"components": 4, "untouched": 0}}})
+        missed_sentence({"lesions": {"MA": {"components": 4, "untouched": 0}}}, world.record)
         == "; training patches touch all 4 lesions"
     )
-    assert missed_sentence({}) == missed_sentence({"lesions": {"MA": {}}}) == ""
+    discs = {"lesions": {code: {"components": 1, "untouched": 0} for code in ("MA", "OD")}}
+    assert missed_sentence(discs, world.record) == "; training patches touch all 2 regions"
+    assert missed_sentence({}, world.record) == missed_sentence({"lesions": {"MA": {}}}, world.record) == ""
 
 
 def test_spread_names_the_image_and_the_patient_that_most_are_from(frame, summary):

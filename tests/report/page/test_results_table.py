@@ -1,13 +1,13 @@
-"""Table of all measured images: the numbers of the Parquet file, the worst image first, keys that sort as numbers do."""
+"""Table of every image: the numbers of the Parquet files, the worst image first, a link always, keys that sort as numbers do."""
 
 import math
 
 import pandas as pd
 import pytest
 
-from pipeline.report.measures.mismatches import Mismatch
 from pipeline.report.page.tables.cells import Cell
-from pipeline.report.page.tables.results import ImageScore, extremes, image_scores, results_table
+from pipeline.report.page.tables.results import ImageScore, Places, extremes, image_scores, results_table
+from pipeline.stores import read_table
 
 
 @pytest.fixture(scope="module")
@@ -15,35 +15,68 @@ def rows(world):
     return pd.read_parquet(world.results[0].metrics_images)
 
 
-def test_every_measured_image_has_a_row_and_the_worst_comes_first(world, rows):
-    table = results_table(
-        image_scores(rows, world.record),
-        flags={"eye_04": 2},
-        mismatched=[Mismatch("eye_04", ("MA",), ("EX",), whole=True)],
-        shown="unet / none",
-        linked=("eye_04",),
-    )
-    assert {row[0].text for row in table.rows} == set(rows.image_id.astype(str))
-    scores = [float(row[3].text) for row in table.rows if row[3].text != "–"]
+def table_of(world, scores, **changed):
+    """The table, and its rows by image and by the heads of its columns."""
+    settings = {"shown": "unet / none", "flags": {}, "places": Places()} | changed
+    table = results_table(read_table(world.inputs.images), scores, world.record, **settings)
+    heads = [cell.text for cell in table.head]
+    return table, {row[0].text: dict(zip(heads, row, strict=True)) for row in table.rows}
+
+
+def test_every_image_has_a_row_measured_ones_first_and_the_worst_on_top(world, rows):
+    table, found = table_of(world, image_scores(rows, world.record), flags={"eye_04": ["weak eosin", "ink"]})
+    assert set(found) == set(read_table(world.inputs.images).image_id)
+    measured = set(rows.image_id.astype(str))
+    assert set(list(found)[: len(measured)]) == measured
+    scores = [float(row["Dice"].text) for row in found.values() if row["Dice"].text != "–"]
     assert scores == sorted(scores)
-    assert {row[0].text: (row[0].href, row[-1].text) for row in table.rows}["eye_04"] == ("#overlay-eye_04", "2")
-    assert [row[0].text for row in table.rows if "truth in doubt: MA, EX" in row[-1].note] == ["eye_04"]
-    assert [table.rows[at][0].text for at in table.marked] == ["eye_04"]
+    assert found["eye_04"]["Flags"].text == "weak eosin; ink"
+    assert found["eye_08"]["Flags"].text == "left out"
+    assert found["eye_00"]["Found"].hint == "not measured"
+    assert table.searched
+    marked, _ = table_of(world, image_scores(rows, world.record), doubtful={"eye_00"})
+    assert [marked.rows[at][0].text for at in marked.marked] == ["eye_00"]
+
+
+def test_a_name_leads_to_its_page_else_its_overlays_else_its_picture(world, rows):
+    places = Places(pages={"eye_02": "zoom/x"}, overlays={"eye_02", "eye_04"}, pictures={"eye_00": "a.jpg"})
+    _, found = table_of(world, image_scores(rows, world.record), places=places)
+    links = {image: (row["Image"].href, row["Image"].picture) for image, row in found.items()}
+    assert links["eye_02"] == ("zoom/x", "")
+    assert links["eye_04"] == ("#overlay-eye_04", "")
+    assert links["eye_00"] == ("", "a.jpg")
+    assert links["eye_08"] == ("#rejections", "")
 
 
 def test_numbers_are_those_of_the_lesion_classes(world, rows):
-    table = results_table(image_scores(rows, world.record), flags={}, mismatched=[], shown="unet / none")
-    for row in table.rows:
-        own = rows[(rows.image_id == row[0].text) & rows.class_code.isin(["MA", "EX", "SE"])]
+    _, found = table_of(world, image_scores(rows, world.record))
+    for image in rows.image_id.astype(str).unique():
+        own = rows[(rows.image_id == image) & rows.class_code.isin(["MA", "EX", "SE"])]
         held = own[own.truth_pixels > 0]
-        assert row[3].text == ("–" if held.empty else f"{held.dice.mean():.3f}")
-        found = [int(cell.sort) for cell in row[5:9]]
-        assert found == [
+        assert found[image]["Dice"].text == ("–" if held.empty else f"{held.dice.mean():.3f}")
+        assert [int(found[image][name].sort) for name in ("Lesions", "Found", "Missed", "False")] == [
             own.lesions.sum(),
             own.lesions_found.sum(),
             own.lesions.sum() - own.lesions_found.sum(),
             own.false_lesions.sum(),
         ]
+
+
+def test_where_no_class_is_a_lesion_all_are_counted_as_regions(world, rows):
+    anatomy = tuple(each.model_copy(update={"kind": "anatomy"}) for each in world.record.classes)
+    record = world.record.model_copy(update={"classes": anatomy})
+    table = results_table(
+        read_table(world.inputs.images), image_scores(rows, record), record, shown="a", flags={}, places=Places()
+    )
+    at = [cell.text for cell in table.head].index("Regions")
+    assert sum(int(row[at].sort) for row in table.rows if row[at].text != "–") == rows.lesions.sum()
+    assert "lesion" not in " ".join([*table.notes, *(cell.hint for cell in table.head)])
+
+
+def test_without_results_there_are_no_columns_of_scores(world):
+    table, found = table_of(world, [])
+    assert [cell.text for cell in table.head] == ["Image", "Split", "Group", "Classes present", "Flags"]
+    assert len(found) == 7
 
 
 def score(image, dice, split="test"):

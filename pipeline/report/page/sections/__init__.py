@@ -3,6 +3,7 @@
 A section is a row of `table.SECTIONS`, a function of the facts, and a template in ``templates/``.
 
 borders         window borders: table of fusions, worst seam, largest lonely region
+every           every image: small pictures, facts, scores and flags in one table
 hardest         hardest patches, and labels in doubt
 images          images: left out, near-duplicates, flags, counts per split
 metrics         metrics: results compared, the shown one in full

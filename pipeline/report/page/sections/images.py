@@ -1,4 +1,4 @@
-"""Section on images: what was left out, near-duplicates across splits, flags, images per split, all images."""
+"""Section on images: what was left out, near-duplicates across splits, flags, images per split."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from pipeline.raw.table import leaking_pairs
 from pipeline.report.measures.mismatches import Mismatch
 from pipeline.report.page.facts import Facts
 from pipeline.report.page.stains import Stained
-from pipeline.report.page.tables.images import images_table, splits_table
+from pipeline.report.page.tables.images import splits_table
 from pipeline.report.store_notes import store_notes
 
 __all__ = ["Rejection", "corrected_images", "flags", "flags_by_kind", "images_section", "leaks", "rejections"]
@@ -87,5 +87,4 @@ def images_section(facts: Facts) -> dict[str, Any]:
         "flags": flags_by_kind(flags(facts.inputs.normalized, facts.stained, facts.mismatched)),
         "corrected": corrected_images(facts.table),
         "splits": splits_table(facts.table, facts.record),
-        "images_table": images_table(facts.table, facts.record, pages=facts.inputs.pages),
     }

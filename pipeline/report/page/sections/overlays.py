@@ -1,26 +1,22 @@
 """Section on overlays: prediction, errors and probability of some images over their pictures, with a legend."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-import pandas as pd
-
 from pipeline import stores
 from pipeline.config.manifest import DatasetRecord
-from pipeline.counts import number_of
+from pipeline.counts import number_of, region_noun
 from pipeline.report.page.facts import Facts
-from pipeline.report.page.sections.images import flags
-from pipeline.report.page.tables.cells import Table, chips, number
-from pipeline.report.page.tables.results import ImageScore, extremes, image_scores, results_table
+from pipeline.report.page.tables.cells import chips, number
+from pipeline.report.page.tables.results import ImageScore, extremes, image_scores
 from pipeline.report.pictures import gallery
 from pipeline.report.pictures.canvas import colour_code
 from pipeline.report.pictures.overlays import ERROR_COLOURS
 from pipeline.report.pictures.store_pictures import Shot
 
-__all__ = ["Extreme", "overlays_section"]
+__all__ = ["Extreme", "overlaid", "overlays_section", "scores_of"]
 
 ERROR_NAMES = {
     "hit": "true positive",
@@ -36,39 +32,39 @@ def _held(overlay: gallery.Overlay) -> str:
     return f"holds {', '.join(overlay.codes)}" if overlay.codes else "holds no class"
 
 
-def _shown(facts: Facts, *, first: Sequence[str]) -> list[gallery.Overlay]:
+def scores_of(facts: Facts) -> list[ImageScore]:
+    """Scores of the images that the shown result was measured on, the worst first; none where nothing was measured."""
+    if facts.choice is None or not facts.split:
+        return []
+    rows = stores.read_table(facts.choice.result.metrics_images)
+    return image_scores(rows, facts.record) if len(rows) else []
+
+
+def overlaid(facts: Facts, scores: Sequence[ImageScore]) -> list[dict[Any, Any]]:
+    """Rows of the images whose overlays are shown: the extremes first."""
     if facts.choice is None:
         return []
     result = facts.choice.result
     images = stores.read_table(result.metrics_images)
     measured = dict(zip(images["image_id"].astype(str), images["split"].astype(str), strict=True))
-    rows = gallery.results_to_show(facts.table, result, measured=measured, most=facts.config.images, first=first)
+    first = [each.image for each in extremes(scores, split=facts.split).values()]
+    return gallery.results_to_show(facts.table, result, measured=measured, most=facts.config.images, first=first)
+
+
+def _shown(facts: Facts, rows: Sequence[dict[Any, Any]]) -> list[gallery.Overlay]:
+    if facts.choice is None:
+        return []
     return [
         gallery.overlay(
             row,
             store=facts.inputs.normalized[str(row["image_id"])],
-            result=result,
+            result=facts.choice.result,
             record=facts.record,
             folder=facts.folder,
             side=facts.config.picture_side,
         )
         for row in rows
     ]
-
-
-def _every_image(facts: Facts, scores: Sequence[ImageScore], *, linked: Sequence[str]) -> Table | None:
-    """Table of all measured images; None where nothing was measured."""
-    if facts.choice is None or not scores:
-        return None
-    noted = Counter(image for image, _ in flags(facts.inputs.normalized, facts.stained, facts.mismatched))
-    return results_table(
-        scores,
-        flags=noted,
-        mismatched=facts.mismatched,
-        shown=facts.choice.result.name,
-        linked=linked,
-        pages=facts.inputs.pages,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +77,28 @@ class Extreme:
     """Its errors, else its prediction."""
     href: str
     """Place of its overlays on the page."""
+    noun: str
+    """Of the regions that are counted."""
 
     @property
     def text(self) -> str:
         """Its score, in words."""
         each = self.score
         return (
-            f"Dice {number(each.dice)}; {each.found} of {number_of(each.lesions, 'lesion')} found, {each.false} false"
+            f"Dice {number(each.dice)}; {each.found} of {number_of(each.lesions, self.noun)} found, {each.false} false"
         )
 
 
-def _extremes(named: Mapping[str, ImageScore], shots: Sequence[gallery.Overlay]) -> list[Extreme]:
+def _extremes(
+    named: Mapping[str, ImageScore], shots: Sequence[gallery.Overlay], record: DatasetRecord
+) -> list[Extreme]:
+    noun = region_noun(each.kind for each in record.classes if each.code in record.lesion_codes)
     by_image = {each.image_id: each.whole for each in shots}
     found = []
     for name, score in named.items():
         if whole := by_image.get(score.image):
             kinds = sorted(whole, key=lambda shot: ("errors" not in shot.name, "prediction" not in shot.name))
-            found.append(Extreme(name, score, kinds[0], f"#overlay-{quote(score.image)}"))
+            found.append(Extreme(name, score, kinds[0], f"#overlay-{quote(score.image)}", noun))
     return found
 
 
@@ -121,26 +122,24 @@ def _legends(record: DatasetRecord) -> dict[str, Any]:
 
 def overlays_section(facts: Facts) -> dict[str, Any]:
     """Content of the section on overlays, its pictures written."""
-    measured = facts.choice is not None and bool(facts.split)
-    rows = stores.read_table(facts.choice.result.metrics_images) if facts.choice and measured else pd.DataFrame()
-    scores = image_scores(rows, facts.record) if len(rows) else []
+    scores, pages = scores_of(facts), facts.inputs.pages
     named = extremes(scores, split=facts.split)
-    shots, pages = _shown(facts, first=[each.image for each in named.values()]), facts.inputs.pages
+    shots = _shown(facts, overlaid(facts, scores))
     badges = {each.image: name for name, each in named.items()}
     overlays = [
         {
-            "overlay": found,
-            "text": _held(found),
-            "href": pages.get(found.image_id, ""),
-            "rank": badges.get(found.image_id, ""),
+            "overlay": each,
+            "text": _held(each),
+            "href": pages.get(each.image_id, ""),
+            "rank": badges.get(each.image_id, ""),
         }
-        for found in shots
+        for each in shots
     ]
+    found = _extremes(named, shots, facts.record)
     return {
         "overlays": overlays,
-        "extremes": _extremes(named, shots),
+        "extremes": found,
         "shown": facts.choice.result.name if facts.choice else "",
-        "extremes_legend": _extremes_legend(_extremes(named, shots), facts.record),
-        "every_image": _every_image(facts, scores, linked=[found.image_id for found in shots]),
+        "extremes_legend": _extremes_legend(found, facts.record),
         **_legends(facts.record),
     }

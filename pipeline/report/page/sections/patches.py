@@ -52,11 +52,15 @@ def _drawn(frame: pd.DataFrame, record: DatasetRecord) -> pd.DataFrame:
     return pd.DataFrame({"what": kept, "patches": [int(counts[name]) for name in kept]})
 
 
-def _counts_text(frame: pd.DataFrame, summary: Mapping[str, Any]) -> str:
+def _counts_text(frame: pd.DataFrame, summary: Mapping[str, Any], record: DatasetRecord) -> str:
     per_split, extra = frame["split"].astype(str).value_counts(), int(frame["coverage"].sum())
     text = ", ".join(f"{counted(per_split[split])} {split}" for split in TRUTH_SPLITS if split in per_split)
-    added = f"; {counted(extra)} {'was' if extra == 1 else 'were'} added to cover every lesion" if extra else ""
-    return f"{text} {'patch' if len(frame) == 1 else 'patches'}{added}{missed_sentence(summary)}"
+    added = (
+        f"; {counted(extra)} {'was' if extra == 1 else 'were'} added to cover every region of the truth"
+        if extra
+        else ""
+    )
+    return f"{text} {'patch' if len(frame) == 1 else 'patches'}{added}{missed_sentence(summary, record)}"
 
 
 def _plots(frame: pd.DataFrame, record: DatasetRecord, *, folder: Path, name: str) -> tuple[Shot, ...]:
@@ -85,7 +89,7 @@ def samplings(
             frame, record, name=name, normalized=normalized, folder=folder, most=most, side=side
         )
         counts, more = sampling_table(frame, record), all_tables(frame, summary, record, most=IMAGE_ROWS)
-        text = _counts_text(frame, summary)
+        text = _counts_text(frame, summary, record)
         parts.append(Sampling(name, text, shots, notes_of(summary), counts, tuple(more), sheet, maps))
     return parts
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.report.page.facts import Facts
 from pipeline.report.page.sections.borders import borders_section
+from pipeline.report.page.sections.every import every_section
 from pipeline.report.page.sections.hardest import hardest_section
 from pipeline.report.page.sections.images import images_section
 from pipeline.report.page.sections.metrics import metrics_section
@@ -40,6 +41,7 @@ class Section:
 
 SECTIONS = (
     Section("images", "Images", "section_images.html", images_section),
+    Section("every", "Every image", "section_every.html", every_section),
     Section("normalisation", "Normalisation", "section_normalisation.html", normalisation_section),
     Section("stains", "Stains", "section_stains.html", stains_section),
     Section("patches", "Patches", "section_patches.html", patches_section),

@@ -12,7 +12,7 @@ measured   cells of measures: value, interval, why there is none
 metrics    classes, averages, models and fusions side by side
 parts      centres, and groups of several images
 patches    patch index: counts, truth shares, missed lesions, spread
-results    results of every measured image, the worst first
+results    every image: facts, scores, flags; the worst first
 stains     stain estimates: swatches, angles, amounts
 strata     lesions found by size, contrast, elongation and isolation
 surfaces   boundary measures, with their rule

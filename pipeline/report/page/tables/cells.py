@@ -43,6 +43,8 @@ class Cell:
     """Coloured labels: text, colour, hint."""
     href: str = ""
     """What the text links to."""
+    picture: str = ""
+    """File in the folder of figures, shown small before the text and linked to where there is no ``href``."""
 
     @property
     def sort(self) -> str | None:
@@ -63,6 +65,8 @@ class Table:
     notes: tuple[str, ...] = ()
     marked: frozenset[int] = frozenset()
     """Numbers of the rows that stand out."""
+    searched: bool = False
+    """Whether rows are filtered by words however few there are."""
 
 
 def number(value: float, *, digits: int = 3) -> str:

@@ -1,6 +1,7 @@
-"""Tables of the images: one row per image, and one per split."""
+"""Tables of the images: one row per image, and one per split; cells that other tables of images share."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -9,42 +10,54 @@ from pipeline.counts import number_of
 from pipeline.report.page.tables.cells import DASH, Cell, Table, chips, counted, headings, text_cell
 from pipeline.words import SPLITS
 
-__all__ = ["images_table", "splits_table"]
+__all__ = ["classes_cell", "images_table", "ordered", "size_text", "splits_table"]
 
 ORDER = (*SPLITS, "rejected")
 
 
 def images_table(table: pd.DataFrame, record: DatasetRecord, *, pages: Mapping[str, str] | None = None) -> Table:
     """Table of images, one row each; ``pages`` gives links to the pages of images."""
-    order = {split: at for at, split in enumerate(ORDER)}
-    ordered = table.assign(order=table["split"].map(order).fillna(len(order))).sort_values(["order", "image_id"])
-    rows = []
-    for row in ordered.to_dict("records"):
-        pixels = {code: int(row[f"pixels_{code}"]) for code in record.codes}
-        hints = {code: f"{code}: {counted(count)} original pixels" for code, count in pixels.items()}
-        present = chips((code for code, count in pixels.items() if count > 0), record, hints=hints)
-        unknown = [code for code, count in pixels.items() if count < 0]
-        known = "not annotated" if len(unknown) == len(pixels) else "none" if not present else ""
-        known = DASH if row["rejected"] else known
-        size = f"{row['width']} × {row['height']}" if row["height"] else DASH
-        rows.append(
-            (
-                text_cell(str(row["image_id"]), strong=True, href=(pages or {}).get(str(row["image_id"]), "")),
-                text_cell(str(row["split"])),
-                text_cell(str(row["centre"]) or DASH, hint="" if row["centre"] else "unknown"),
-                text_cell(str(row["group_id"]) or DASH),
-                Cell(size, hint="width × height in original pixels"),
-                Cell(
-                    "" if present else known,
-                    kind="text",
-                    chips=() if row["rejected"] else present,
-                    note=f"not annotated: {', '.join(unknown)}" if 0 < len(unknown) < len(pixels) else "",
-                ),
-            )
+    rows = [
+        (
+            text_cell(str(row["image_id"]), strong=True, href=(pages or {}).get(str(row["image_id"]), "")),
+            text_cell(str(row["split"])),
+            text_cell(str(row["centre"]) or DASH, hint="" if row["centre"] else "unknown"),
+            text_cell(str(row["group_id"]) or DASH),
+            Cell(size_text(row), hint="width × height in original pixels"),
+            classes_cell(row, record),
         )
+        for row in ordered(table).to_dict("records")
+    ]
     head = [Cell(text, kind="text") for text in ("Image", "Split", "Centre", "Group")]
     head += [Cell("Size, px", hint="width × height of the original"), Cell("Classes present", kind="text")]
-    return Table(number_of(len(rows), "image"), tuple(head), tuple(rows))
+    return Table(number_of(len(rows), "image"), tuple(head), tuple(rows), searched=True)
+
+
+def ordered(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of images by split, those left out last, then by id."""
+    order = {split: at for at, split in enumerate(ORDER)}
+    ranked = table.assign(order=table["split"].map(order).fillna(len(order)))
+    return ranked.sort_values(["order", "image_id"]).drop(columns="order")
+
+
+def size_text(row: Mapping[Any, Any]) -> str:
+    """Size of an original, width × height in pixels; a dash where it is not known."""
+    return f"{row['width']} × {row['height']}" if row["height"] else DASH
+
+
+def classes_cell(row: Mapping[Any, Any], record: DatasetRecord) -> Cell:
+    """Cell of the classes that an image holds, by the pixels of its truth; it tells none from not annotated."""
+    pixels = {code: int(row[f"pixels_{code}"]) for code in record.codes}
+    hints = {code: f"{code}: {counted(count)} original pixels" for code, count in pixels.items()}
+    present = chips((code for code, count in pixels.items() if count > 0), record, hints=hints)
+    unknown = [code for code, count in pixels.items() if count < 0]
+    known = "not annotated" if len(unknown) == len(pixels) else "none" if not present else ""
+    return Cell(
+        "" if present else DASH if row["rejected"] else known,
+        kind="text",
+        chips=() if row["rejected"] else present,
+        note=f"not annotated: {', '.join(unknown)}" if 0 < len(unknown) < len(pixels) else "",
+    )
 
 
 def _held(part: pd.DataFrame, code: str, *, codes: Sequence[str]) -> Cell:

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from pipeline.config.manifest import DatasetRecord
+from pipeline.counts import region_noun
 from pipeline.report.measures.summary import NORMALISED, on_grid
 from pipeline.report.page.tables.cells import Cell, Table, counted, headings
 from pipeline.report.page.tables.measured import class_cell, grid_text, value_cell
@@ -10,25 +11,25 @@ from pipeline.report.page.tables.measured import class_cell, grid_text, value_ce
 __all__ = ["lesions_table", "matching_rule"]
 
 LESION_METRICS = (
-    ("Found", "lesions found / lesions, over all images: sensitivity", "lesion_sensitivity_pooled"),
+    ("Found", "regions found / regions of the truth, over all images: sensitivity", "lesion_sensitivity_pooled"),
     (
         "Precision",
-        "predicted lesions that are not false / predicted lesions, over all images",
+        "predicted regions that are not false / predicted regions, over all images",
         "lesion_precision_pooled",
     ),
     ("F1", "2 sensitivity precision / (sensitivity + precision)", "lesion_f1_pooled"),
     (
         "False per image",
-        "false predicted lesions / images measured, those without lesions too",
+        "false predicted regions / images measured, those without truth regions too",
         "false_lesions_per_image",
     ),
 )
 LESION_COUNTS = {
-    "lesions": ("Lesions", "regions of the truth"),
-    "lesions_split": ("Split", "lesions that several predicted regions touch"),
+    "lesions": ("Truth", "regions of the truth"),
+    "lesions_split": ("Split", "regions of the truth that several predicted regions touch"),
     "predicted_lesions": ("Predicted", "regions of the prediction"),
     "false_lesions": ("False", "predicted regions that lie on too little truth"),
-    "merged_lesions": ("Merged", "predicted regions that touch several lesions"),
+    "merged_lesions": ("Merged", "predicted regions that touch several regions of the truth"),
 }
 
 
@@ -72,14 +73,17 @@ def lesions_table(
         rows.append((class_cell(each, record), *numbers, *cells))
     named = [(text, hint) for text, hint, _ in LESION_METRICS]
     head = headings("Class", *LESION_COUNTS.values(), *named)
-    return Table(f"Lesions, {split} images{grid_text(summary, grid)}", head, tuple(rows), (matching_rule(match),))
+    noun = region_noun(each.kind for each in record.classes)
+    caption = f"{noun.capitalize()}s, {split} images{grid_text(summary, grid)}"
+    return Table(caption, head, tuple(rows), (matching_rule(match, noun=noun),))
 
 
-def matching_rule(match: float) -> str:
-    """Rule of lesion-wise measures, in words."""
+def matching_rule(match: float, *, noun: str) -> str:
+    """Rule of lesion-wise measures, in words; ``noun`` is that of the regions of the truth."""
     enough = f"at least {match:.0%}" if match else "any pixel"
     return (
-        f"A lesion is an 8-connected region of the truth. It is found where the prediction of its class covers {enough} of "
-        f"it. A predicted region is false unless {enough} of it lies on truth of its class. A lesion is split where "
-        "several predicted regions touch it; a predicted region is merged where it touches several lesions."
+        f"{'A lesion is an 8-connected region of the truth' if noun == 'lesion' else 'Regions are 8-connected'}. A {noun} of the "
+        f"truth is found where the prediction of its class covers {enough} of it, and split where several predicted regions "
+        f"touch it. A predicted region is false unless {enough} of it lies on truth of its class, and merged where it touches "
+        f"several {noun}s of the truth."
     )

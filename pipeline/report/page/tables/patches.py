@@ -1,12 +1,12 @@
 """Tables of a patch index: counts, truth shares, lesions that are missed, spread, patches of each image."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from pipeline.config.manifest import DatasetRecord
-from pipeline.counts import number_of
+from pipeline.counts import number_of, region_noun
 from pipeline.report.page.tables.cells import DASH, Cell, Table, chips, counted, headings, text_cell
 from pipeline.report.pictures.patch_sheet import drawn_for
 from pipeline.words import BACKGROUND, SPLITS
@@ -147,28 +147,36 @@ def lesions_missed(summary: Mapping[str, Any], record: DatasetRecord) -> Table |
     for code in [code for code in record.codes if code in lesions]:
         found = lesions[code]
         known = {_size_text(each): each for each in found.get("by_area", ())}
-        cells = [_missed(known[name]) if name in known else Cell(DASH, hint="no lesion of this size") for name in names]
+        cells = [_missed(known[name]) if name in known else Cell(DASH, hint="none of this size") for name in names]
         rows.append((Cell("", kind="text", chips=chips([code], record)), _missed(found), *cells))
     head = (text_cell("Class"), Cell("All"), *(Cell(name) for name in names))
-    caption = "Lesions of the training images that no training patch touches, by area: untouched / all"
+    noun = _noun(lesions, record)
+    caption = f"{noun.capitalize()}s of the training images that no training patch touches, by area: untouched / all"
     return Table(caption, head, tuple(rows)) if rows else None
 
 
-def missed_sentence(summary: Mapping[str, Any]) -> str:
+def _noun(codes: Iterable[str], record: DatasetRecord) -> str:
+    return region_noun(each.kind for each in record.classes if each.code in set(codes))
+
+
+def missed_sentence(summary: Mapping[str, Any], record: DatasetRecord) -> str:
     """Count of the training lesions that no training patch touches, to stand behind a number; empty where unknown."""
-    lesions = [found for found in (summary.get("lesions") or {}).values() if found.get("components")]
-    if not lesions:
+    counted_in = {code: found for code, found in (summary.get("lesions") or {}).items() if found.get("components")}
+    if not counted_in:
         return ""
+    lesions, noun = counted_in.values(), _noun(counted_in, record)
     untouched, total = (sum(int(found.get(key, 0)) for found in lesions) for key in ("untouched", "components"))
     if not untouched:
-        return f"; training patches touch {'all ' if total > 1 else ''}{number_of(total, 'lesion')}"
-    return f"; no training patch touches {counted(untouched)} of {number_of(total, 'lesion')} ({_percent(untouched / total)})"
+        return f"; training patches touch {'all ' if total > 1 else ''}{number_of(total, noun)}"
+    return (
+        f"; no training patch touches {counted(untouched)} of {number_of(total, noun)} ({_percent(untouched / total)})"
+    )
 
 
 def _missed(found: Mapping[str, Any]) -> Cell:
     untouched, total = int(found.get("untouched", 0)), int(found.get("components", 0))
     if not total:
-        return Cell(DASH, hint="no lesion")
+        return Cell(DASH, hint="none in the training images")
     return Cell(f"{counted(untouched)} / {counted(total)}", note=_percent(untouched / total), strong=untouched > 0)
 
 

@@ -1,28 +1,23 @@
-"""Table of the results of every measured image, the worst first."""
+"""Table of every image: its facts, its scores for one model and fusion, its flags; measured images first, the worst on top."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
 
 from pipeline.config.manifest import DatasetRecord
-from pipeline.report.measures.mismatches import Mismatch
+from pipeline.counts import number_of, region_noun
 from pipeline.report.measures.summary import grids_of, on_grid
-from pipeline.report.page.tables.cells import Cell, Table, counted, number, text_cell
+from pipeline.report.page.tables.cells import DASH, Cell, Table, counted, number, text_cell
+from pipeline.report.page.tables.images import classes_cell, ordered, size_text
 
-__all__ = ["ImageScore", "extremes", "image_scores", "results_table"]
+__all__ = ["ImageScore", "Places", "extremes", "image_scores", "results_table"]
 
-NUMBERS = (
-    ("Dice", "mean over the lesion classes that the image holds"),
-    ("AUPR", "step-wise average precision, mean over the same classes"),
-    ("Lesions", "regions of the truth, all lesion classes"),
-    ("Found", "those of them that are found"),
-    ("Missed", "those that are not"),
-    ("False", "predicted regions that are false"),
-    ("Flags", "notes of the stages on this image"),
-)
+LEFT_OUT = "#rejections"
+"""Place on the page that says why an image was left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +45,8 @@ def image_scores(rows: pd.DataFrame, record: DatasetRecord) -> list[ImageScore]:
     record
         Classes; anatomy is left out where there is anything else.
     """
-    lesions = [each.code for each in record.classes if each.kind != "anatomy"] or list(record.codes)
     own = on_grid(rows, grids_of(rows)[0]) if len(rows) else rows
-    own = own[own["class_code"].astype(str).isin(lesions)]
+    own = own[own["class_code"].astype(str).isin(record.lesion_codes)]
     found = [_of_image(str(image), part) for image, part in own.groupby("image_id", observed=True, sort=True)]
     return sorted(found, key=lambda each: (math.isnan(each.dice), each.dice, each.image))
 
@@ -66,53 +60,81 @@ def extremes(scores: Sequence[ImageScore], *, split: str) -> dict[str, ImageScor
     return {name: each for name, each in found.items() if name != "median" or len(own) > 2}
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Places that the names of images lead to; each goes before those after it."""
+
+    pages: Mapping[str, str] = field(default_factory=dict)
+    """Image id → link to its own page."""
+    overlays: Collection[str] = ()
+    """Image ids that have overlays on the page."""
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    """Image id → small picture in the folder of figures, which is shown, too."""
+
+    def link(self, image: str, *, left_out: bool) -> str:
+        """Link of the name of an image; empty where it leads to its picture."""
+        if image in self.pages:
+            return self.pages[image]
+        return f"#overlay-{quote(image)}" if image in self.overlays else LEFT_OUT if left_out else ""
+
+
 def results_table(
+    table: pd.DataFrame,
     scores: Sequence[ImageScore],
+    record: DatasetRecord,
     *,
-    flags: Mapping[str, int],
-    mismatched: Sequence[Mismatch],
     shown: str,
-    linked: Collection[str] = (),
-    pages: Mapping[str, str] | None = None,
+    flags: Mapping[str, Sequence[str]],
+    places: Places,
+    doubtful: Collection[str] = (),
 ) -> Table:
-    """Table of every measured image for one model and fusion, worst Dice first.
+    """Table of every image for one model and fusion, worst Dice first and images that were not measured last.
 
     Parameters
     ----------
+    table
+        ``raw/images.parquet``.
     scores
-        Of `image_scores`.
-    flags
-        Image id → number of its flags.
-    mismatched
-        Images whose truth is in doubt: their rows stand out, and can be filtered for.
+        Of `image_scores`; empty where nothing was measured, which leaves their columns out.
+    record
+        Classes.
     shown
         Name of the result.
-    linked
-        Image ids that have overlays on the page.
-    pages
-        Image id → link to its own page, which goes before the overlays.
+    flags
+        Image id → its flags, in words.
+    places
+        Pictures and links.
+    doubtful
+        Image ids whose truth is in doubt: their rows stand out.
     """
-    links = {image: f"#overlay-{quote(image)}" for image in linked} | dict(pages or {})
-    doubts = {each.image_id: each for each in mismatched}
-    cells = tuple(
-        (*_cells(each, href=links.get(each.image, "")), _flags(flags.get(each.image, 0), doubts.get(each.image)))
-        for each in scores
-    )
-    note = "An image without lesions has neither Dice nor AUPR; every region predicted there is false."
-    caption = f"All {counted(len(cells))} measured images, {shown}, worst Dice first"
-    head = (
-        *(text_cell(text) for text in ("Image", "Split", "Group")),
-        *(Cell(text, hint=hint) for text, hint in NUMBERS),
-    )
-    marked = frozenset(at for at, each in enumerate(scores) if each.image in doubts)
-    return Table(caption, head, cells, (note,), marked)
+    noun = region_noun(each.kind for each in record.classes if each.code in record.lesion_codes)
+    scored = {each.image: each for each in scores}
+    rows = {str(row["image_id"]): row for row in ordered(table).to_dict("records")}
+    order = [*(image for image in scored if image in rows), *(image for image in rows if image not in scored)]
+    cells = []
+    for image in order:
+        numbers = _numbers(scored.get(image)) if scores else ()
+        said = "; ".join(["left out"] * bool(rows[image]["rejected"]) + list(flags.get(image, ())))
+        known = _facts(rows[image], record, score=scored.get(image), places=places)
+        cells.append((*known, *numbers, Cell(said, kind="flags")))
+    texts = [text_cell(text) for text in ("Image", "Split", "Group", "Classes present")]
+    head = (*texts, *(_heads(noun) if scores else ()), text_cell("Flags", hint="notes of the stages on the image"))
+    note = f"An image without {noun}s has neither Dice nor AUPR; every region predicted there is false."
+    caption = f"{number_of(len(cells), 'image')}{f'; {shown}, worst Dice first' if scores else ''}"
+    marked = frozenset(at for at, image in enumerate(order) if image in doubtful)
+    return Table(caption, head, tuple(cells), (note,) if scores else (), marked, searched=True)
 
 
-def _flags(count: int, doubt: Mismatch | None) -> Cell:
-    if doubt is None:
-        return Cell(counted(count))
-    said = f"truth in doubt: {', '.join((*doubt.codes, *doubt.inverted))}"
-    return Cell(counted(count), note=said, hint="; ".join(doubt.flags))
+def _heads(noun: str) -> tuple[Cell, ...]:
+    texts = (
+        ("Dice", f"mean over the {'lesion ' if noun == 'lesion' else ''}classes that the image holds"),
+        ("AUPR", "step-wise average precision, mean over the same classes"),
+        (f"{noun.capitalize()}s", f"regions of the truth, all {'lesion ' if noun == 'lesion' else ''}classes"),
+        ("Found", "those of them that are found"),
+        ("Missed", "those that are not"),
+        ("False", "predicted regions that are false"),
+    )
+    return tuple(Cell(text, hint=hint) for text, hint in texts)
 
 
 def _of_image(image: str, part: pd.DataFrame) -> ImageScore:
@@ -122,12 +144,21 @@ def _of_image(image: str, part: pd.DataFrame) -> ImageScore:
     return ImageScore(image, str(first["split"]), str(first["group_id"]), dice, ap, lesions, found, false)
 
 
-def _cells(each: ImageScore, *, href: str) -> tuple[Cell, ...]:
+def _facts(
+    row: Mapping[Any, Any], record: DatasetRecord, *, score: ImageScore | None, places: Places
+) -> tuple[Cell, ...]:
+    image, centre = str(row["image_id"]), str(row["centre"])
+    href = places.link(image, left_out=bool(row["rejected"]))
+    size = f"{size_text(row)} px" if row["height"] else ""
+    name = Cell(image, kind="text", strong=True, href=href, picture=places.pictures.get(image, ""), note=size)
+    group = text_cell(str(row["group_id"]) or DASH, note=f"centre {centre}" if centre else "")
+    return name, text_cell(score.split if score else str(row["split"])), group, classes_cell(row, record)
+
+
+def _numbers(each: ImageScore | None) -> tuple[Cell, ...]:
+    if each is None:
+        return (Cell(DASH, hint="not measured"),) * 6
     return (
-        Cell(each.image, kind="text", strong=True, href=href),
-        text_cell(each.split),
-        text_cell(each.group),
-        Cell(number(each.dice), share=None if math.isnan(each.dice) else each.dice),
-        Cell(number(each.ap)),
+        *(Cell(number(value)) for value in (each.dice, each.ap)),
         *(Cell(counted(value)) for value in (each.lesions, each.found, each.lesions - each.found, each.false)),
     )

@@ -20,13 +20,13 @@ UNITS = {
     "area_px": ("area, pixels of the grid", "{:.0f} px"),
     "contrast": ("contrast, grey levels", "{:.1f}"),
     "elongation": ("major over minor axis", "{:.2f}"),
-    "isolation_px": ("distance to the next lesion, pixels of the grid", "{:.0f} px"),
+    "isolation_px": ("distance to the next region of the class, pixels of the grid", "{:.0f} px"),
 }
 RULE = (
-    "Share of lesions found, in thirds of the lesions of a class by each property; small print: found / lesions, and the values of "
-    "that third. Lesions of equal value stay together. Contrast is the mean grey level (luminance of the normalised image) inside "
+    "Share of the regions of the truth that are found, in thirds of those of a class by each property; small print: found / all, and "
+    "the values of that third. Regions of equal value stay together. Contrast is the mean grey level (luminance of the normalised image) inside "
     f"less that of the ring of {RING} pixels around, outside of every class and inside the region of interest; its sign does not "
-    "count here. Elongation is the major over the minor axis of the ellipse of equal second moments. A lesion that is alone in "
+    "count here. Elongation is the major over the minor axis of the ellipse of equal second moments. A region that is alone in "
     "its image counts as the most isolated."
 )
 
@@ -54,16 +54,16 @@ def strata_table(
         (class_cell(each, record), *(_cell(third, name) for name in THIRDS for third in found[each.code][name]))
         for each in classes
     ]
-    named = [(text, f"third of the lesions by {UNITS[name][0]}") for name, texts in THIRDS.items() for text in texts]
-    caption = f"Lesions found by size, contrast, elongation and isolation, {split} images{where}"
+    named = [(text, f"third of the regions by {UNITS[name][0]}") for name, texts in THIRDS.items() for text in texts]
+    caption = f"Regions found by size, contrast, elongation and isolation, {split} images{where}"
     return Table(caption, headings("Class", *named), tuple(rows), (RULE,))
 
 
 def _cell(third: Mapping[str, Any], name: str) -> Cell:
     if not third["lesions"]:
-        return Cell(DASH, hint="no lesion in this third: too many are of equal value, or there are too few")
+        return Cell(DASH, hint="none in this third: too many are of equal value, or there are too few")
     meaning, pattern = UNITS[name]
     least, most = ("∞" if third[end] is None else pattern.format(third[end]) for end in ("least", "most"))
     span = least if least == most else f"{least.removesuffix(' px')} – {most}"
     note = f"{third['found']} / {third['lesions']}, {span}"
-    return Cell(number(third["sensitivity"]), hint=f"lesions found; {meaning} {span}", note=note)
+    return Cell(number(third["sensitivity"]), hint=f"regions found; {meaning} {span}", note=note)

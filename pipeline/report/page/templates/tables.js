@@ -58,7 +58,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
   const name = table.caption.textContent.trim();
   const tools = document.createElement("span");
   tools.className = "tools";
-  if (table.tBodies[0].rows.length > 8) tools.append(filter(table, name));
+  if ("searched" in table.dataset || table.tBodies[0].rows.length > 8) tools.append(filter(table, name));
   tools.append(button("Copy", `Copy ${name}`, (own) => copy(table, own)));
   tools.append(button("CSV", `Save ${name} as CSV`, () => save(table, name)));
   table.caption.append(tools);
