@@ -12,11 +12,13 @@ import re
 from snakemake.exceptions import WorkflowError
 
 from pipeline.config import depends
+from pipeline.config.command_line import with_command_line
 from pipeline.config.recorded import parameters
-from pipeline.config.run import plan_run, with_command_line
+from pipeline.config.run import plan_run
 from pipeline.config.yaml_file import check_yaml_files, load_yaml
 from pipeline.errors import PipelineError
 from pipeline.model.held_out import learned_images, measured_images, threshold_sources
+from pipeline.model.refusals import refuse_models
 from pipeline.raw.datasets.listing import images_of_run
 from pipeline.raw.datasets.pictures import picture_of_job
 from pipeline.runtime.job_memory import job_mb
@@ -31,9 +33,11 @@ STAGE_RESULTS = {}
 
 try:
     check_yaml_files(workflow.configfiles)  # Snakemake reads them by itself, and keeps the last of two equal keys
-    _own = with_command_line(workflow.config_settings.overwrite_config, workflow.config_settings.config or {})
+    _own = with_command_line(workflow.config_settings.overwrite_config, workflow.config_settings.config_args or [])
     LAYERS = [("stages/config.yaml", load_yaml(STAGES / "config.yaml")), ("your configuration", _own)]
     RUN, _runs = plan_run(*dict(LAYERS).values(), shipped_manifest=STAGES.parent / "datasets_manifest.yaml")
+    for run in _runs:
+        refuse_models(run)
     DATASETS = {run.entry: run for run in _runs}
     IMAGES = {run.entry: {entry.image_id: entry for entry in images_of_run(run)} for run in _runs}
 except PipelineError as error:

@@ -1,9 +1,11 @@
 """Command line ``lesionmap``: single things that need no workflow; the only package that prints.
 
-arguments      arguments that several commands take
+arguments      numbers that several commands take
 check          what a run will do, what it needs, what would be left out
 check_files    contents of input files against what the results were made of
+check_models   networks that cannot be built, devices that are not here, images smaller than a window
 check_patches  expected patches of each sampling, and splits that nothing can be drawn from
+check_splits   splits of the run, or nearly those
 check_table    table of a data set: images, truth, and the time, disk and memory of each stage
 clean          results that the configuration no longer names
 compare        two results held against each other

@@ -12,17 +12,20 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline.cli.arguments import key_values
 from pipeline.cli.check_files import check_contents
+from pipeline.cli.check_models import check_networks, check_windows, missing_devices
 from pipeline.cli.check_patches import check_training, few_patches, patches_of, said_of
+from pipeline.cli.check_splits import expected_splits
 from pipeline.cli.check_table import describe, in_bytes
 from pipeline.config import depends
+from pipeline.config.command_line import key_values
 from pipeline.config.layers import merged_layers
 from pipeline.config.run import DatasetRun, RunConfig, plan_run
 from pipeline.config.sources import outdone_sentences
 from pipeline.config.yaml_file import load_yaml
 from pipeline.counts import number_of
 from pipeline.errors import PipelineError
+from pipeline.model.refusals import refuse_models
 from pipeline.project import PROJECT
 from pipeline.raw.data_warnings import DataWarning, encoder_warnings, split_warnings
 from pipeline.raw.datasets.changed_files import NamedFile
@@ -69,6 +72,8 @@ class _Looked:
     problems: list[str]
     """Images that would be left out, each with its reason."""
     warnings: list[DataWarning]
+    sheets: list[dict[str, Any]]
+    """What was found of each."""
 
 
 def _values(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], *, deep: bool) -> _Looked:
@@ -81,7 +86,8 @@ def _values(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], *,
         sheets = list(pool.map(lambda entry: sample_sheet(entry, record=run.record), sample))
     looked = sum(entry.annotated for entry in sample)
     warnings = sheet_warnings(sheets, sampled=annotated if looked < annotated else None)
-    return _Looked([f"{sheet['image_id']}: {sheet['rejected']}" for sheet in sheets if sheet["rejected"]], warnings)
+    problems = [f"{sheet['image_id']}: {sheet['rejected']}" for sheet in sheets if sheet["rejected"]]
+    return _Looked(problems, warnings, sheets)
 
 
 @dataclass
@@ -115,15 +121,20 @@ def _named_files(run: DatasetRun, *, results: Path) -> None:
 
 
 def _check_dataset(console: Console, run: DatasetRun, found: _Found, *, results: Path, deep: bool) -> None:
+    refuse_models(run)
     _named_files(run, results=results)
     entries = images_of_run(run)
-    splits = check_splits(entries, codes=run.record.codes, config=run.config.raw, seed=run.config.seed)
-    size = describe(console, run, entries, splits)
+    slides = run.record.adaptor == "slide"
+    headers = {entry.image_id: check_headers(entry, any_level=slides) for entry in entries}
+    unfit = frozenset(name for name, said in headers.items() if said)
+    # Refuses what no truth changes, before any is decoded.
+    check_splits(entries, codes=run.record.codes, config=run.config.raw, seed=run.config.seed)
+    looked = _values(console, run, entries, deep=deep)
+    expected = expected_splits(run, entries, looked.sheets, results=results, unfit=unfit)
+    splits, size = expected.splits, describe(console, run, entries, expected)
     found.total += size
     found.new += 0.0 if (results / run.entry).exists() else size
-    slides = run.record.adaptor == "slide"
-    problems = [problem for entry in entries for problem in check_headers(entry, any_level=slides)]
-    looked = _values(console, run, entries, deep=deep)
+    problems = [problem for each in headers.values() for problem in each]
     found.problems += [f"{run.entry}/{problem}" for problem in problems + looked.problems]
     unsplit = [each for each in split_warnings(splits.values()) if each.serious]
     random = encoder_warnings(run.config.model.untrained_encoders)
@@ -135,10 +146,23 @@ def _check_dataset(console: Console, run: DatasetRun, found: _Found, *, results:
     if deep:
         found.unseen += check_contents(console, entries, results=results, dataset=run.entry)
     check_training(run, entries, splits)
-    patches = patches_of(run, entries, splits, results=results, deep=deep)
-    for name, expected in patches.items():
-        console.print(f"{run.entry}: sampling {name}: {said_of(expected)}")
+    check_windows(run, entries, splits)
+    check_networks(run)
+    patches = patches_of(run, entries, expected, results=results, deep=deep)
+    for name, each in patches.items():
+        console.print(f"{run.entry}: sampling {name}: {said_of(each)}")
     found.warned += _warn(console, few_patches(patches), dataset=run.entry)
+
+
+def _look_at_devices(console: Console, run: DatasetRun, found: _Found, *, elsewhere: bool) -> None:
+    """Devices that are demanded and not here: refused, or said where jobs run elsewhere."""
+    for problem in missing_devices(run):
+        if not elsewhere:
+            found.refused.append(problem)
+            continue
+        said = f"{run.entry}: warning: this holds for this machine, and jobs run elsewhere: {problem}"
+        console.print(escape(said), style="yellow")
+        found.warned += 1
 
 
 def _warn(console: Console, warnings: Sequence[DataWarning], *, dataset: str) -> int:
@@ -157,6 +181,7 @@ def _check(arguments: argparse.Namespace) -> int:
     for each in datasets:
         try:
             _check_dataset(console, each, found, results=Path(run.results), deep=arguments.deep)
+            _look_at_devices(console, each, found, elsewhere=arguments.elsewhere)
         except PipelineError as problem:  # the other data sets are looked at all the same
             found.refused.append(problem)
     if found.total or not found.refused:
@@ -187,6 +212,7 @@ def _say(console: Console, found: _Found, *, results: str) -> None:
 EXAMPLES = """examples:
   lesionmap check --config datasets='["idrid"]' roots='{"idrid": "/data/IDRiD"}'
   lesionmap check --configfile mine.yaml --config manifest=my_manifest.yaml
+  lesionmap check --configfile mine.yaml --elsewhere     before a run with --workflow-profile slurm
   lesionmap check --deep     all truth is decoded, and every input file is compared with what results were made of"""
 
 
@@ -202,5 +228,10 @@ def add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     check.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
     check.add_argument(
         "--deep", action="store_true", help="decode all truth; hash all input files and compare with the record"
+    )
+    check.add_argument(
+        "--elsewhere",
+        action="store_true",
+        help="jobs run on other machines (a cluster): a GPU that is not here is said, not refused",
     )
     check.set_defaults(run=_check)

@@ -4,9 +4,11 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from pipeline.cli.check_splits import ExpectedSplits
 from pipeline.config.run import DatasetRun
 from pipeline.errors import ConfigurationError, SamplingError
 from pipeline.index.expected import ExpectedPatches, drawn_patches, expected_patches
@@ -59,7 +61,7 @@ def check_training(run: DatasetRun, entries: Sequence[ImageEntry], splits: Mappi
 
 
 def patches_of(
-    run: DatasetRun, entries: Sequence[ImageEntry], splits: Mapping[str, str], *, results: Path, deep: bool
+    run: DatasetRun, entries: Sequence[ImageEntry], splits: ExpectedSplits, *, results: Path, deep: bool
 ) -> dict[str, ExpectedPatches]:
     """Patches of each sampling: those of its index where it is there, else what is drawn from decoded truth.
 
@@ -70,7 +72,7 @@ def patches_of(
     entries
         Its images.
     splits
-        Image id → split; empty where it is not known yet.
+        Splits that are expected; by nearly those, patches are an estimate, too.
     results
         Folder of all results.
     deep
@@ -85,12 +87,13 @@ def patches_of(
     folder = results / run.entry / "index"
     there = {name: drawn_patches(folder / f"{name}.parquet", run, name) for name in names}
     found = {name: each for name, each in there.items() if each is not None}
-    training = [each for each in entries if each.image and splits.get(each.image_id) == "train"]
+    training = [each for each in entries if each.image and splits.splits.get(each.image_id) == "train"]
     chosen = training if deep else sample_of(training)
     if len(found) < len(names) and chosen:
         with TemporaryDirectory(prefix="lesionmap-") as temporary, _quiet():
             workers = min(len(os.sched_getaffinity(0)), len(chosen))
-            found = expected_patches(run, chosen, of=len(training), folder=Path(temporary), workers=workers) | found
+            drawn = expected_patches(run, chosen, of=len(training), folder=Path(temporary), workers=workers)
+            found = {name: replace(each, about=each.about or not splits.exact) for name, each in drawn.items()} | found
     for name, each in found.items():
         if not each.drawn and each.images == each.of:
             raise SamplingError(f"{run.entry}, sampling {name}: {' '.join(each.notes)}")
@@ -112,9 +115,11 @@ def said_of(found: ExpectedPatches) -> str:
     """Sentence on the patches of a sampling, with what it rests on."""
     if found.done:
         return f"{found.drawn} of {found.asked} patches are drawn"
-    if found.images == found.of:
-        return f"{found.drawn} of {found.asked} patches, drawn from the truth of all {found.of} training images"
-    return f"about {found.drawn} of {found.asked} patches, estimated from {found.images} of {found.of} training images"
+    patches = f"{found.drawn} of {found.asked} patches"
+    if found.images < found.of:
+        return f"about {patches}, estimated from {found.images} of {found.of} training images"
+    images = "1 training image" if found.of == 1 else f"all {found.of} training images"
+    return f"{'about ' if found.about else ''}{patches}, drawn from the truth of {images}"
 
 
 def few_patches(found: Mapping[str, ExpectedPatches]) -> list[DataWarning]:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.cli.check_splits import ExpectedSplits
 from pipeline.config.run import DatasetRun
 from pipeline.counts import number_of
 from pipeline.raw.datasets.entry import ImageEntry
@@ -28,10 +29,11 @@ __all__ = ["describe", "duration", "in_bytes"]
 GIGABYTE, MEGABYTE, KILOBYTE, MEBIBYTE = 1e9, 1e6, 1e3, 2**20
 MINUTE, HOUR = 60, 3600
 UNTRIED = "as published, and never tried on the files themselves: compare the counts below with what you have"
+ABOUT = "the run's split goes by the classes that are in the images, which stage raw counts"
 GPU = Path("/proc/driver/nvidia/version")
 
 
-def describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], splits: Mapping[str, str]) -> float:
+def describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], found: ExpectedSplits) -> float:
     """Bytes that the results of a data set will take; its table is printed.
 
     Parameters
@@ -42,12 +44,13 @@ def describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], s
         The data set.
     entries
         Its images.
-    splits
-        Image id → split; empty where it is not known yet.
+    found
+        Splits that are expected.
     """
-    pictures = [found for entry in entries if (found := picture_of(entry, record=run.record))]
+    splits = found.splits
+    pictures = [size for entry in entries if (size := picture_of(entry, record=run.record))]
     table = Table(title=escape(f"{run.entry}: {run.record.title}"), title_justify="left", show_header=False)
-    for name, text in _of_images(run, entries, splits, pictures):
+    for name, text in _of_images(run, entries, found, pictures):
         table.add_row(name, escape(text))
     splits_csv, corrections = run.config.raw.splits_csv, run.corrections
     for sentence in left_over(run.record, entries=entries, root=run.root, splits=splits_csv, corrections=corrections):
@@ -87,14 +90,15 @@ def _zoom_size(pictures: Sequence[Picture], **of_run: Any) -> "ZoomSize":  # noq
 
 
 def _of_images(
-    run: DatasetRun, entries: Sequence[ImageEntry], splits: Mapping[str, str], pictures: Sequence[Picture]
+    run: DatasetRun, entries: Sequence[ImageEntry], found: ExpectedSplits, pictures: Sequence[Picture]
 ) -> Iterator[tuple[str, str]]:
     if run.record.untried:
         yield "layout", UNTRIED
     yield "images", f"{len(entries)}: {_roles(entries)}"
-    if splits:
-        counts = Counter(splits.values())
-        yield "splits", ", ".join(f"{counts[split]} {split}" for split in SPLITS if counts[split])
+    if found.splits:
+        counts = Counter(found.splits.values())
+        said = ", ".join(f"{counts[split]} {split}" for split in SPLITS if counts[split])
+        yield "splits", said if found.exact else f"about {said}; {ABOUT}"
     if corrected := [entry.image_id for entry in entries if entry.corrected is not None]:
         yield (
             "corrections",

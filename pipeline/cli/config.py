@@ -35,7 +35,12 @@ def _line(key: str, value: Any) -> str:  # noqa: ANN401 any plain value
 
 def add_config(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to those of the parser."""
-    config = commands.add_parser("config", help="the parameters of a data set, and where each comes from")
+    config = commands.add_parser(
+        "config",
+        help="the parameters of a data set, and where each comes from",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     actions = config.add_subparsers(dest="action", required=True)
     show = actions.add_parser(
         "show",

@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 __all__ = ["add_index"]
 
 PIPED_WIDTH = 120
+SHOW_EXAMPLES = """examples:
+  lesionmap index show results/fundus_sample/index/guided.parquet
+  lesionmap index show results/mine/index/guided.parquet --manifest mine.yaml --out pictures"""
+EXPORT_EXAMPLES = """examples:
+  lesionmap index export results/fundus_sample/index/guided.parquet --to patches
+  lesionmap index export results/mine/index/guided.parquet --to patches --splits train --manifest mine.yaml
+  lesionmap index export results/fundus_sample/index/guided.parquet --format nnunet --to nnUNet_raw/Dataset501_Fundus"""
+EXAMPLES = f"{SHOW_EXAMPLES}\n{EXPORT_EXAMPLES.partition(chr(10))[2]}"
 
 
 def _opened(arguments: argparse.Namespace) -> "tuple[IndexPlace, pd.DataFrame, dict[str, Any], DatasetRecord]":
@@ -110,10 +118,19 @@ def _index_export(arguments: argparse.Namespace) -> int:
 
 def add_index(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command and its verbs to those of the parser."""
-    index = commands.add_parser("index", help="look at a patch index, or give its patches to other programs")
+    written = argparse.RawDescriptionHelpFormatter
+    index = commands.add_parser(
+        "index",
+        help="look at a patch index, or give its patches to other programs",
+        epilog=EXAMPLES,
+        formatter_class=written,
+    )
     verbs = index.add_subparsers(dest="verb", required=True)
     show = verbs.add_parser(
-        "show", help="print its summary; write a sheet of patches and a map of the boxes of each image"
+        "show",
+        help="print its summary; write a sheet of patches and a map of the boxes of each image",
+        epilog=SHOW_EXAMPLES,
+        formatter_class=written,
     )
     show.add_argument(
         "--out", metavar="FOLDER", help="of the pictures; results/{dataset}/report/patches/{sampling} without it"
@@ -121,7 +138,10 @@ def add_index(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     show.add_argument("--images", type=positive, default=20, metavar="N", help="images that the table names (20)")
     show.set_defaults(run=_index_show)
     export = verbs.add_parser(
-        "export", help="write its patches as image and mask files, or as a data set of nnU-Net v2"
+        "export",
+        help="write its patches as image and mask files, or as a data set of nnU-Net v2",
+        epilog=EXPORT_EXAMPLES,
+        formatter_class=written,
     )
     export.add_argument(
         "--to", type=Path, required=True, metavar="FOLDER", help="a new folder; for nnU-Net DatasetNNN_Name"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, get_args
 
 from rich.console import Console
 
-from pipeline.cli.arguments import key_values, positive
+from pipeline.cli.arguments import positive
 from pipeline.config import Fusion
+from pipeline.config.command_line import key_values
 from pipeline.config.raw import LARGEST_DECODE
 from pipeline.errors import ConfigurationError, printable
 from pipeline.runtime.allocator import keep_freed

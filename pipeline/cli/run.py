@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from pipeline.cli.check import planned
+from pipeline.model.refusals import refuse_models
 from pipeline.project import PROJECT
 from pipeline.raw.datasets.listing import images_of_run
 
@@ -24,6 +25,7 @@ Beside it lie the parameters, stages/config.yaml, and the facts about data sets,
 def _run(arguments: argparse.Namespace) -> int:
     _, datasets = planned(arguments)
     for each in datasets:
+        refuse_models(each)
         images_of_run(each)
     sys.stdout.flush()
     # A module in the working folder, such as one named pipeline.py, does not stand in for one of the installation.

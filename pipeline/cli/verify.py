@@ -46,8 +46,18 @@ def _wrong_name(path: Path) -> list[StoreError]:
     return []
 
 
+EXAMPLES = """examples:
+  lesionmap verify
+  lesionmap verify results/idrid     of one data set"""
+
+
 def add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to those of the parser."""
-    verify = commands.add_parser("verify", help="compare every byte of the results with its checksum")
+    verify = commands.add_parser(
+        "verify",
+        help="compare every byte of the results with its checksum",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     verify.add_argument("results", nargs="?", type=Path, default=Path("results"), help="folder; results by default")
     verify.set_defaults(run=_verify)

@@ -5,6 +5,7 @@ dumped to a plain dict for provenance and validated again inside a job. The text
 
 augmentation   a study's set of random changes of stage model, or a list of them
 colours        names and bytes of colours
+command_line   KEY=VALUE arguments
 depends        values that the results of each rule depend on
 depends_experiments   values that the page of experiments depends on
 experiments    comparisons of arms, expanded into models, fusions and variants of a data set
@@ -47,7 +48,7 @@ from pipeline.config.raw import RawConfig
 from pipeline.config.report import ReportConfig
 from pipeline.config.segmentation import SegmentationConfig, Smoothing
 from pipeline.config.stages import StageConfig
-from pipeline.config.values import Count, Fusion, Positive, SafeName, Share, Split, Storage, Strict
+from pipeline.config.values import Count, Fusion, SafeName, Share, Split, Storage, Strict
 
 __all__ = [
     "BUILT_IN_WEIGHTS",
@@ -70,7 +71,6 @@ __all__ = [
     "ModelConfig",
     "ModelSettings",
     "NormalizedConfig",
-    "Positive",
     "ProbabilityConfig",
     "RawConfig",
     "ReportConfig",

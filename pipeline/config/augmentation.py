@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
-from pipeline.config.values import Positive, Share, Strict
+from pipeline.config.values import Share, Strict
 
 __all__ = [
     "AnyAugmentation",
@@ -41,7 +41,8 @@ def _rising(ends: tuple[float, float]) -> tuple[float, float]:
     return ends
 
 
-Range: TypeAlias = Annotated[tuple[Positive, Positive], AfterValidator(_rising)]
+_Gamma: TypeAlias = Annotated[float, Field(gt=0, le=100)]
+_Sigma: TypeAlias = Annotated[float, Field(gt=0, le=64)]
 
 
 class Scale(Strict):
@@ -73,7 +74,9 @@ class Gamma(Strict):
 
     name: Literal["gamma"] = Field("gamma", description="Gamma curve.")
     probability: Share = Field(0.5, description="Probability.")
-    range: Range = Field((0.8, 1.25), description="Exponents; their logarithm is uniform.")
+    range: Annotated[tuple[_Gamma, _Gamma], AfterValidator(_rising)] = Field(
+        (0.8, 1.25), description="Exponents; their logarithm is uniform."
+    )
 
 
 class BrightnessContrast(Strict):
@@ -109,7 +112,9 @@ class Blur(Strict):
 
     name: Literal["blur"] = Field("blur", description="Gaussian blur.")
     probability: Share = Field(0.2, description="Probability.")
-    sigma: Range = Field((0.3, 1.2), description="Standard deviation, pixels.")
+    sigma: Annotated[tuple[_Sigma, _Sigma], AfterValidator(_rising)] = Field(
+        (0.3, 1.2), description="Standard deviation, pixels."
+    )
 
 
 class LowResolution(Strict):

@@ -7,7 +7,7 @@ named by what differs from the one that it begins with, so two arms, or two comp
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -15,7 +15,7 @@ from pipeline.config.model import LossTerm, ModelSettings, Network
 from pipeline.config.shown import first_fusion
 from pipeline.config.stages import StageConfig
 from pipeline.config.validation import Tree, nearest, validate
-from pipeline.config.values import Fusion, SafeName, Strict
+from pipeline.config.values import Fusion, SafeName, Seed, Strict
 from pipeline.errors import ConfigurationError
 
 __all__ = ["PLAIN", "Arm", "Experiment", "Published", "arms_in", "check_steps", "entries_of", "with_arms"]
@@ -58,7 +58,7 @@ class Experiment(Strict):
         (), description="Recipes to compare, each a variant of the data set; plain for the data set as it stands."
     )
     fusions: tuple[Fusion, ...] = Field((), description="Fusions to compare; all come from one pass of the network.")
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+    seeds: tuple[Seed, ...] = Field(
         (),
         description="Seeds that each arm is trained with; folds are asked for by model.folds. Empty: the model's own.",
     )

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.config.values import Count, SafeName, Share, Side, Strict
+from pipeline.config.values import Area, Count, Distance, Exponent, Fold, SafeName, Share, Side, Strict
 
 __all__ = [
     "BalancedSampling",
@@ -55,7 +55,7 @@ class _Drawn(_Patches):
         None, description="Patches of one class, or of background, that one image gives at most; null for no limit."
     )
     most_per_group: Count | None = Field(None, description="The same for one group (patient).")
-    fold: Annotated[int, Field(ge=-1)] = Field(
+    fold: Fold = Field(
         -1,
         description="Fold that validates: nothing is drawn from it. -1: the split validation. Models of folds set it.",
     )
@@ -66,7 +66,7 @@ class GuidedSampling(_Drawn):
     """Class-guided, class-frequency-compensated, jittered centres for training; the grid for the rest."""
 
     strategy: Literal["guided"] = Field("guided", description="Anchors drawn among the truth pixels of each class.")
-    beta: Annotated[float, Field(ge=0)] = Field(
+    beta: Annotated[float, Field(ge=0, le=10)] = Field(
         1.0, description="Compensation: 0 keeps natural class frequency, 1 gives each class the same number."
     )
     frequency: Literal["components", "pixels", "images"] = Field("components", description="What beta acts on.")
@@ -84,12 +84,14 @@ class GuidedSampling(_Drawn):
         description="anchors components: a lesion is drawn in proportion to its area to minus this power; 0: all alike,"
         " above: small lesions are favoured, within a class and image and between images.",
     )
-    least_area: Annotated[int, Field(ge=0)] = Field(0, description="Components below this many pixels give no anchor.")
+    least_area: Area = Field(0, description="Components below this many pixels give no anchor.")
     most_area: Count | None = Field(None, description="Components above this many pixels give no anchor.")
     most_per_component: Count | None = Field(
         None, description="Patches drawn for one component at most; null for no limit."
     )
-    jitter: Annotated[int, Field(ge=0)] = Field(128, description="Largest shift of the centre from the anchor, pixels.")
+    jitter: Annotated[int, Field(ge=0, le=2**16)] = Field(
+        128, description="Largest shift of the centre from the anchor, pixels."
+    )
     background_share: Share = Field(0.0, description="Share of the total drawn from roi without any truth.")
     cover: Literal["none", "all"] = Field("none", description="all: every training lesion lies in some patch.")
 
@@ -114,11 +116,15 @@ class GuidedSampling(_Drawn):
         return self
 
 
+Part = Annotated[int, Field(ge=0, le=10**6)]
+"""One side of a ratio."""
+
+
 class BalancedSampling(_Drawn):
     """Patches with lesions and patches without, in a fixed ratio, for training; the grid for the rest."""
 
     strategy: Literal["balanced"] = Field("balanced", description="Positives by lesion share, structured negatives.")
-    ratio: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = Field(
+    ratio: tuple[Part, Part] = Field(
         (1, 1),
         description="Positives to negatives, kept exactly: before shortage on one side trims the other, its distance, then"
         " its quotas give way, then places are drawn again with another jitter.",
@@ -131,7 +137,7 @@ class BalancedSampling(_Drawn):
     positive_share: Share = Field(
         0.0, description="Share of a positive patch that is lesion at least; 0 for any pixel. Anatomy does not count."
     )
-    gamma: Annotated[float, Field(ge=0)] = Field(
+    gamma: Exponent = Field(
         1.0,
         description="Positives are preferred in proportion to their lesion share to this power; 0 for no preference.",
     )
@@ -140,16 +146,16 @@ class BalancedSampling(_Drawn):
         description="Images that negatives come from; anywhere: lesion-free regions of all images.",
     )
     least_roi: Share = Field(0.5, description="Share of a negative that is tissue or field of view at least.")
-    structure_power: Annotated[float, Field(ge=0)] = Field(
+    structure_power: Exponent = Field(
         1.0, description="Negatives are preferred in proportion to their structure to this power; 0 for no preference."
     )
-    positive_distance: Annotated[int, Field(ge=0)] = Field(
+    positive_distance: Distance = Field(
         0, description="Pixels between the centres of two positives of an image at least."
     )
-    negative_distance: Annotated[int, Field(ge=0)] | None = Field(
+    negative_distance: Distance | None = Field(
         None, description="Pixels between the centres of two negatives of an image at least; null for half the patch."
     )
-    step: Count | None = Field(
+    step: Side | None = Field(
         None, description="One random position in each step × step pixels can be drawn; null for a 16th of the patch."
     )
 

@@ -143,11 +143,11 @@ class PhantomLayout(ManifestPart):
 
     world: Literal["fundus", "histology"]
     """What they show."""
-    images: Annotated[int, Field(ge=1)] = 6
+    images: Annotated[int, Field(ge=1, le=10**5)] = 6
     """How many."""
-    test: Annotated[int, Field(ge=0)] = 0
+    test: Annotated[int, Field(ge=0, le=10**5)] = 0
     """How many of them, the last ones, are the official test."""
-    size: Annotated[int, Field(ge=64)] = 1411
+    size: Annotated[int, Field(ge=64, le=2**17)] = 1411
     """Side of an image in pixels."""
     seed: int = 0
     """Seed of the phantom itself; a fact of the data set, not the seed of a run."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.config.augmentation import AnyAugmentation, BrightnessContrast, Flips, Tint, Turns
-from pipeline.config.values import Count, Positive, SafeName, Share, Strict, Workers
+from pipeline.config.values import Exponent, Fold, SafeName, Seed, Share, Strict, Weight, Workers
 
 __all__ = [
     "BUILT_IN_WEIGHTS",
@@ -43,12 +43,10 @@ class LossTerm(Strict):
     name: Literal["dice", "focal", "tversky", "focal_tversky", "lovasz", "boundary", "bce", "cross_entropy"] = Field(
         description="The loss."
     )
-    weight: Positive = Field(1.0, description="Its factor.")
+    weight: Weight = Field(1.0, description="Its factor.")
     alpha: Share = Field(0.5, description="Tversky, focal Tversky: weight of false positives.")
     beta: Share = Field(0.5, description="Tversky, focal Tversky: weight of false negatives.")
-    gamma: Annotated[float, Field(ge=0)] = Field(
-        2.0, description="Focal: exponent. Focal Tversky: its inverse, as published."
-    )
+    gamma: Exponent = Field(2.0, description="Focal: exponent. Focal Tversky: its inverse, as published.")
 
 
 class ModelSettings(Strict):
@@ -69,12 +67,12 @@ class ModelSettings(Strict):
         1, description="The network sees means of so many pixels a side; its logits are enlarged again. For context."
     )
     sampling: str = Field("", description="Name of the sampling that it learns from; empty for the first that draws.")
-    seed: Annotated[int, Field(ge=0)] = Field(0, description="Added to the run's seed: another initialisation.")
-    fold: Annotated[int, Field(ge=-1)] = Field(-1, description="Fold that validates; -1 for the split validation.")
+    seed: Seed = Field(0, description="Added to the run's seed: another initialisation.")
+    fold: Fold = Field(-1, description="Fold that validates; -1 for the split validation.")
     loss: tuple[LossTerm, ...] = Field(
         (LossTerm(name="dice"), LossTerm(name="focal")), min_length=1, description="Terms of the loss."
     )
-    class_weights: dict[str, Positive] | Literal["index"] = Field(
+    class_weights: dict[str, Weight] | Literal["index"] = Field(
         {}, description="Class code or background → weight in the loss; index: from the pixels of the index; {}: equal."
     )
     moving_crops: Annotated[float, Field(ge=0, le=0.5)] = Field(
@@ -84,21 +82,31 @@ class ModelSettings(Strict):
         (Turns(), Flips(), BrightnessContrast(), Tint()),
         description="Random changes of training patches: a study's set, or a list of changes.",
     )
-    learning_rate: Positive = Field(1e-3, description="AdamW: initial learning rate.")
-    weight_decay: Annotated[float, Field(ge=0)] = Field(1e-2, description="AdamW: weight decay.")
+    learning_rate: Annotated[float, Field(gt=0, le=100)] = Field(1e-3, description="AdamW: initial learning rate.")
+    weight_decay: Annotated[float, Field(ge=0, le=100)] = Field(1e-2, description="AdamW: weight decay.")
     schedule: Literal["plateau", "cosine"] = Field(
         "cosine", description="Learning rate: ReduceLROnPlateau on the score, or warm-up and cosine over all steps."
     )
     warmup_share: Share = Field(0.05, description="Cosine: share of the steps in which the learning rate rises.")
     plateau_factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.5, description="ReduceLROnPlateau: factor.")
-    plateau_patience: Annotated[int, Field(ge=0)] = Field(3, description="ReduceLROnPlateau: epochs to wait.")
+    plateau_patience: Annotated[int, Field(ge=0, le=10**6)] = Field(3, description="ReduceLROnPlateau: epochs to wait.")
     epochs: Annotated[int, Field(ge=1, le=10**6)] = Field(30, description="Passes over the training patches.")
-    steps: Count | None = Field(None, description="Steps of the optimizer instead of epochs, in equal epochs.")
-    patience: Count | None = Field(None, description="Stop after so many epochs without a better score; null: never.")
-    patches_per_epoch: Count | None = Field(None, description="Training patches of one epoch; null for all.")
+    steps: Annotated[int, Field(ge=1, le=10**8)] | None = Field(
+        None, description="Steps of the optimizer instead of epochs, in equal epochs."
+    )
+    patience: Annotated[int, Field(ge=1, le=10**6)] | None = Field(
+        None, description="Stop after so many epochs without a better score; null: never."
+    )
+    patches_per_epoch: Annotated[int, Field(ge=1, le=10**8)] | None = Field(
+        None, description="Training patches of one epoch; null for all."
+    )
     batch_size: Annotated[int, Field(ge=1, le=65536)] = Field(8, description="Patches per step.")
-    accumulate: Count = Field(1, description="Batches whose gradients make one step of the optimizer.")
-    clip_norm: Positive | None = Field(None, description="Largest norm of the gradient; longer ones are shortened.")
+    accumulate: Annotated[int, Field(ge=1, le=65536)] = Field(
+        1, description="Batches whose gradients make one step of the optimizer."
+    )
+    clip_norm: Annotated[float, Field(gt=0, le=1e9)] | None = Field(
+        None, description="Largest norm of the gradient; longer ones are shortened."
+    )
     average_decay: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.99, description="Decay of a moving average of the weights, which validates and is kept; 0: no average."
     )
@@ -145,7 +153,7 @@ class Ensemble(Strict):
     """Models whose mean probability counts, with a weight of each member where they are not alike in a class."""
 
     members: tuple[str, ...] = Field(description="Names of models.")
-    weights: dict[str, tuple[Annotated[float, Field(ge=0)], ...]] = Field(
+    weights: dict[str, tuple[Annotated[float, Field(ge=0, le=1e6)], ...]] = Field(
         {}, description="Class code → one weight a member, in their order; other classes weigh all alike."
     )
 

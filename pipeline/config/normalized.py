@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.config.values import Count, Positive, Storage, Strict, Workers
+from pipeline.config.values import BlockSide, Count, Storage, Strict, Workers
 
 __all__ = ["Clahe", "Difference", "FieldShare", "Gaussian", "NormalizedConfig", "Rescale", "Stain"]
 
@@ -16,8 +16,12 @@ class Rescale(Strict):
     fov_diameter: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         None, description="Wanted diameter of the field of view in pixels (fundus)."
     )
-    level: Annotated[int, Field(ge=0)] | None = Field(None, description="Level of the slide's own pyramid, 0 finest.")
-    um_per_pixel: Positive | None = Field(None, description="Wanted side of a pixel in micrometres (slides).")
+    level: Annotated[int, Field(ge=0, le=63)] | None = Field(
+        None, description="Level of the slide's own pyramid, 0 finest."
+    )
+    um_per_pixel: Annotated[float, Field(ge=0.01, le=1000)] | None = Field(
+        None, description="Wanted side of a pixel in micrometres (slides)."
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -64,10 +68,16 @@ class Difference(Strict):
     """Difference enhancement I_d = omega * I + theta * G(I) + offset, saturated to 0…255."""
 
     apply: bool = Field(True, description="Whether this step runs; it needs the Gaussian.")
-    omega: float = Field(4.0, description="Weight of the image.")
-    theta: float = Field(-4.0, description="Weight of its blur.")
-    offset: float = Field(128.0, description="Grey level added (the paper's varsigma).")
+    omega: Annotated[float, Field(ge=-1000, le=1000)] = Field(4.0, description="Weight of the image.")
+    theta: Annotated[float, Field(ge=-1000, le=1000)] = Field(-4.0, description="Weight of its blur.")
+    offset: Annotated[float, Field(ge=-1e6, le=1e6)] = Field(
+        128.0, description="Grey level added (the paper's varsigma)."
+    )
     of: Literal["equalised", "original"] = Field("equalised", description="Image that I stands for.")
+
+
+Density = Annotated[float, Field(gt=0, le=100)]
+"""Optical density."""
 
 
 class Stain(Strict):
@@ -93,11 +103,11 @@ class Stain(Strict):
     iterations: Annotated[int, Field(ge=1, le=10**6)] = Field(
         200, description="Mini-batches of 512 pixels of dictionary learning."
     )
-    dictionary_sparsity: Annotated[float, Field(ge=0)] = Field(
+    dictionary_sparsity: Annotated[float, Field(ge=0, le=100)] = Field(
         0.02, description="Vahadane: lambda of the dictionary; a larger one draws the two vectors towards each other."
     )
-    sparsity: Annotated[float, Field(ge=0)] = Field(0.01, description="Vahadane: lambda of the concentrations.")
-    least_density: Positive = Field(
+    sparsity: Annotated[float, Field(ge=0, le=100)] = Field(0.01, description="Vahadane: lambda of the concentrations.")
+    least_density: Density = Field(
         0.15, description="Pixels fainter than this (length of the optical density) do not shape the vectors."
     )
     extreme_angle: Annotated[float, Field(ge=0, lt=50)] = Field(
@@ -111,14 +121,14 @@ class Stain(Strict):
         description="Where a basis cannot be trusted: the reference vectors, Macenko's, or the image is left as it is.",
     )
     least_tissue: Count = Field(5000, description="Below this many tissue pixels no basis is estimated.")
-    least_strength: Positive = Field(0.15, description="A stain whose percentile concentration is lower is weak.")
+    least_strength: Density = Field(0.15, description="A stain whose percentile concentration is lower is weak.")
     least_angle: Annotated[float, Field(ge=0, lt=90)] = Field(
         8.0, description="Vectors closer than this many degrees are nearly parallel."
     )
     most_deviation: Annotated[float, Field(gt=0, le=90)] = Field(
         30.0, description="A vector farther than this many degrees from its reference is not trusted."
     )
-    most_gain: Annotated[float, Field(ge=1)] = Field(
+    most_gain: Annotated[float, Field(ge=1, le=1000)] = Field(
         5.0, description="A stain is strengthened by at most this factor: more would show noise only."
     )
     concentrations: bool = Field(
@@ -145,8 +155,8 @@ class NormalizedConfig(Strict):
         description="Histology: holes of the tissue (lumen, mucus) up to this share of the image belong to the region of"
         " interest; 0: none. Stains are estimated without them.",
     )
-    strip_rows: Count = Field(2048, description="Rows of a block held in memory; a multiple of the shard.")
-    strip_columns: Count = Field(6144, description="Columns of a block at most; a multiple of the shard.")
+    strip_rows: BlockSide = Field(2048, description="Rows of a block held in memory; a multiple of the shard.")
+    strip_columns: BlockSide = Field(6144, description="Columns of a block at most; a multiple of the shard.")
     workers: Workers = Field(1, description="Blocks of one image at a time (threads of its job); changes no result.")
     storage: Storage = Field(Storage(), description="Chunks, shards, compression.")
 

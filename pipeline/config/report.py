@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from pipeline.config.values import Count, Strict
+from pipeline.config.values import Strict
 
 __all__ = ["ReportConfig"]
 
@@ -21,7 +21,7 @@ def _zoomed(text: str) -> str:
 class ReportConfig(Strict):
     """Stage report: the page to look at."""
 
-    images: Count = Field(
+    images: Annotated[int, Field(ge=1, le=100_000)] = Field(
         6,
         description="Images shown as overlays, test images first, beside the best, the median and the worst one; and as maps of "
         "their patches.",

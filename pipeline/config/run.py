@@ -14,11 +14,10 @@ from pipeline.config.layers import Layer, blocks_of, known_samplings, merge, mer
 from pipeline.config.manifest import DatasetRecord, load_manifest, resolved_corrections, resolved_root
 from pipeline.config.validation import Tree, check_keys, nearest, validate
 from pipeline.config.values import ResultFolder
-from pipeline.config.yaml_file import read_value
 from pipeline.errors import ConfigurationError
 from pipeline.words import BACKGROUND
 
-__all__ = ["DatasetRun", "RunConfig", "merge", "plan_run", "run_schema", "sampling_from", "with_command_line"]
+__all__ = ["DatasetRun", "RunConfig", "merge", "plan_run", "run_schema", "sampling_from"]
 
 ENTRY = re.compile(r"(?P<dataset>[^@]+)(?:@(?P<recipe>[^@]+))?")
 
@@ -66,24 +65,6 @@ class DatasetRun:
     """Arms of comparisons that run on it; their models and fusions are in the parameters."""
     corrections: Path | None = None
     """Folder of polygons that replace the truth of images."""
-
-
-def with_command_line(config: Tree, given: Tree) -> dict[str, Any]:
-    """Configuration with the values of ``--config`` read again: Snakemake hands most over as text.
-
-    Parameters
-    ----------
-    config
-        Configuration as Snakemake merged it.
-    given
-        What Snakemake read from ``--config``.
-
-    Examples
-    --------
-    >>> with_command_line({"seed": 1, "raw": {"folds": "5"}}, {"raw": {"folds": "5"}})
-    {'seed': 1, 'raw': {'folds': 5}}
-    """
-    return merge(config, {key: read_value(value) for key, value in given.items()})
 
 
 def _without_null_names(tree: dict[str, Any]) -> dict[str, Any]:

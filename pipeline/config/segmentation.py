@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.values import Count, Share, Storage, Strict
+from pipeline.config.values import Area, Count, Distance, Share, Storage, Strict
 
 __all__ = ["SegmentationConfig", "Smoothing"]
 
@@ -37,8 +37,8 @@ class SegmentationConfig(Strict):
     fit_thresholds: bool = Field(True, description="Fit each threshold on the validation images (pooled Dice).")
     threshold: Share = Field(0.5, description="Threshold where none is fitted or can be.")
     smoothing: Smoothing = Field(Smoothing(), description="Smoothing of the maps before they are cut.")
-    minimum_area: Annotated[int, Field(ge=0)] = Field(0, description="Regions below this many pixels are removed.")
-    minimum_areas: dict[str, Annotated[int, Field(ge=0)]] | Literal["percentile"] = Field(
+    minimum_area: Area = Field(0, description="Regions below this many pixels are removed.")
+    minimum_areas: dict[str, Area] | Literal["percentile"] = Field(
         {}, description="The same, per class code; percentile: from the regions of the truth that was learned from."
     )
     minimum_area_percentile: Annotated[float, Field(ge=0, le=100)] = Field(
@@ -46,7 +46,7 @@ class SegmentationConfig(Strict):
     )
     fill_holes: bool = Field(True, description="Fill holes inside regions.")
     largest_hole: Count | None = Field(None, description="Holes above this many pixels stay; null fills all.")
-    hard_negative_margin: Annotated[int, Field(ge=0)] = Field(
+    hard_negative_margin: Distance = Field(
         16, description="Rows and columns between a false positive on the list of hard negatives and any truth."
     )
     storage: Storage = Field(Storage(), description="Chunks, shards, compression.")

@@ -1,6 +1,6 @@
 """Parameters of one data set for all stages, and what must fit between them."""
 
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
@@ -12,7 +12,7 @@ from pipeline.config.raw import RawConfig
 from pipeline.config.report import ReportConfig
 from pipeline.config.segmentation import SegmentationConfig
 from pipeline.config.shown import first_fusion, first_model
-from pipeline.config.values import Strict
+from pipeline.config.values import Seed, Strict
 
 __all__ = ["StageConfig"]
 
@@ -20,7 +20,7 @@ __all__ = ["StageConfig"]
 class StageConfig(Strict):
     """Everything that one data set runs with."""
 
-    seed: Annotated[int, Field(ge=0)] = Field(0, description="Seed of the run.")
+    seed: Seed = Field(0, description="Seed of the run.")
     raw: RawConfig = RawConfig()
     normalized: NormalizedConfig = NormalizedConfig()
     index: IndexConfig = IndexConfig()

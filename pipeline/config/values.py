@@ -8,16 +8,22 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pipeline.words import Split, safe_name
 
 __all__ = [
+    "Area",
+    "BlockSide",
     "Count",
+    "Distance",
+    "Exponent",
+    "Fold",
     "Fusion",
-    "Positive",
     "ResultFolder",
     "SafeName",
+    "Seed",
     "Share",
     "Side",
     "Split",
     "Storage",
     "Strict",
+    "Weight",
     "Workers",
 ]
 
@@ -27,10 +33,34 @@ LONGEST_NAME, PERIODIC = 100, re.compile(r"(?P<period>.+?)(?P=period){19}$")
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-Positive = Annotated[float, Field(gt=0)]
+Weight = Annotated[float, Field(gt=0, le=1e6)]
+"""Factor of one thing beside others."""
+
+
+Exponent = Annotated[float, Field(ge=0, le=100)]
+"""Power of a share or a probability."""
 
 
 Count = Annotated[int, Field(ge=1, le=10**12)]
+
+
+Area = Annotated[int, Field(ge=0, le=10**12)]
+"""Number of pixels."""
+
+
+Distance = Annotated[int, Field(ge=0, le=10**6)]
+"""Length in pixels."""
+
+
+BlockSide = Annotated[int, Field(ge=1, le=2**17)]
+"""Side of a block that is held in memory, in pixels."""
+
+
+Seed = Annotated[int, Field(ge=0, le=10**18)]
+
+
+Fold = Annotated[int, Field(ge=-1, le=99)]
+"""Number of a fold; -1 for none."""
 
 
 Workers = Annotated[int, Field(ge=1, le=1024)]

@@ -8,7 +8,7 @@ import yaml
 
 from pipeline.errors import ConfigurationError, PipelineError
 
-__all__ = ["check_yaml_files", "load_yaml", "read_scalar", "read_value"]
+__all__ = ["check_yaml_files", "load_yaml", "read_argument", "read_scalar", "read_value"]
 
 LARGEST_FILE = 2**23
 """Bytes of a file that is read."""
@@ -34,14 +34,15 @@ def load_yaml(path: Path, *, error: type[PipelineError] = ConfigurationError) ->
     """
     text = _text(path, error=error)
     try:
-        content = _plain(text)
-    except (yaml.YAMLError, ValueError, RecursionError, _Refused) as problem:
+        content = _plain(text, yaml.SafeLoader)
+    except _Refused as problem:
         expected = "a YAML mapping in UTF-8, each key once, nested a few levels deep"
-        if isinstance(problem, RecursionError):
-            problem = _Refused(f"more than {DEEPEST} levels of nesting")
-        found = str(problem)[:500]
         raise error(
-            "The file is no YAML.", where=path, found=found, expected=expected, remedy="Mend the place that is named."
+            "The file is no YAML.",
+            where=path,
+            found=str(problem),
+            expected=expected,
+            remedy="Mend the place that is named.",
         ) from None
     if not isinstance(content, dict):
         raise error(
@@ -97,16 +98,22 @@ def _text(path: Path, *, error: type[PipelineError]) -> str:
     )
 
 
-def _plain(text: str) -> object:
-    loader = yaml.SafeLoader(text)
+def _plain(text: str, loader_of: type[yaml.SafeLoader | yaml.BaseLoader]) -> Any:  # noqa: ANN401 any YAML
+    """Value of a text, or what is wrong with it as `_Refused`."""
     try:
-        node = loader.get_single_node()
-        if node is None:
-            return None
-        _check(node)
-        return loader.construct_document(node)
-    finally:
-        loader.dispose()
+        loader = loader_of(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                return None
+            _check(node)
+            return loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except RecursionError:
+        raise _Refused(f"more than {DEEPEST} levels of nesting") from None
+    except (yaml.YAMLError, ValueError) as problem:
+        raise _Refused(str(problem)[:500]) from None
 
 
 def _children(node: yaml.Node) -> Iterator[yaml.Node]:
@@ -146,6 +153,41 @@ def _check_keys(node: yaml.Node) -> None:
             if key.value in found and key.value != "<<":
                 raise _Refused(f"{_place(key)}: the key {key.value!r} stands there twice")
             found.add(key.value)
+
+
+def read_argument(text: str, *, where: str) -> Any:  # noqa: ANN401 any YAML
+    """Value of an argument ``KEY=VALUE``: what is in brackets, braces or quotes is YAML, everything else one plain value.
+
+    Parameters
+    ----------
+    text
+        What stands behind the equals sign.
+    where
+        The option and the key, for messages.
+
+    Raises
+    ------
+    ConfigurationError
+        For what is no YAML, and for what is refused in files too: equal keys, aliases that explode, deep nesting.
+
+    Examples
+    --------
+    >>> read_argument("{folds: 5, splits_csv: null}", where="--config raw")
+    {'folds': 5, 'splits_csv': None}
+    """
+    if text[:1] not in tuple("[{'\""):
+        return read_scalar(text)
+    try:
+        # Scalars stay texts inside of YAML, as Snakemake has it, and are then taken for what they are.
+        return read_value(_plain(text, yaml.BaseLoader))
+    except _Refused as problem:
+        raise ConfigurationError(
+            "A value is no YAML.",
+            where=where,
+            found=str(problem),
+            expected="a number, a text, [a, list] or {a: mapping}, each key once, nested a few levels deep",
+            remedy="Put quotes around the whole argument, and a space behind each colon; mend the place that is named.",
+        ) from None
 
 
 def read_scalar(text: str) -> str | int | float | bool | None:

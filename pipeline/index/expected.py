@@ -52,6 +52,8 @@ class ExpectedPatches:
     """What the sampling says of itself."""
     done: bool = False
     """Whether they are drawn already: the index of this very sampling is there."""
+    about: bool = False
+    """Whether a run may draw another number, for what it goes by beside the truth: pixels, a list of boxes, other images."""
 
     @property
     def few(self) -> bool:
@@ -193,6 +195,12 @@ def _expected(run: DatasetRun, sampling: _Drawn, *, inputs: Inputs, used: int, o
     notes = table_metadata(output)
     drawn, wanted = patches_asked(notes)
     reached = drawn >= wanted
+    number = asked if reached else min(asked, round(drawn * of / used))
     return ExpectedPatches(
-        asked if reached else min(asked, round(drawn * of / used)), asked, used, of, tuple(notes["summary"]["notes"])
+        number, asked, used, of, tuple(notes["summary"]["notes"]), about=_is_estimate(sampling, part, used=used, of=of)
     )
+
+
+def _is_estimate(sampling: _Drawn, part: _Drawn, *, used: int, of: int) -> bool:
+    """Estimates: of a few images, of a part of the total, without the structure of pixels or a list of hard negatives."""
+    return used < of or part != sampling or sampling.hard_negatives.table is not None

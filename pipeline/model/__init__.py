@@ -25,6 +25,7 @@ precision     precision of arithmetic: what auto means here
 pretrained    encoder weights from installed packages
 progress      progress: table and curves of every epoch, bar, time left
 recipe        length in steps, learning rate of a step, moving average
+refusals      refusals of models before anything is computed, without torch
 resizing      resizing of patches that are read larger or smaller
 rows          index rows that train and that validate
 scaling       scaling of the input of a network

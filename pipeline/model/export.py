@@ -21,7 +21,8 @@ from torch.export import Dim, ExportedProgram
 from pipeline.errors import ModelError, StoreError
 from pipeline.model.card import Card, Task, measures_file, read_card, thresholds_file
 from pipeline.model.ensemble import load_networks, members_of
-from pipeline.model.network import CHANNELS, DIVISOR, probabilities
+from pipeline.model.network import CHANNELS, probabilities
+from pipeline.model.refusals import DIVISOR
 from pipeline.stores.documents import json_text, read_json
 from pipeline.stores.flush import write_whole
 from pipeline.stores.image_store import open_normalized

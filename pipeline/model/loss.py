@@ -1,7 +1,8 @@
 """Losses by name, and their weighted sum, where pixels that do not exist or are ignored count nothing.
 
 Every loss is a line of ``LOSSES``. To add one, enter it there and its name in ``LossTerm`` (`pipeline.config.model`), with
-its parameters if it has any; a test holds both together.
+its parameters if it has any; a test holds both together. One that has no meaning for some tasks names its own in
+``LOSS_TASKS`` (`pipeline.model.refusals`).
 
 Dice and Tversky pool the pixels of a batch per class, and a class without truth in it counts as 0 in their mean, as
 segmentation_models_pytorch has it. What is predicted of such a class is punished by the term per pixel (focal,
@@ -29,11 +30,11 @@ from torch import Tensor, nn
 
 from pipeline.arrays.distance import signed_distances
 from pipeline.config import LossTerm
-from pipeline.errors import ModelError
 from pipeline.model.card import Task
 from pipeline.model.label_overlap import LabelTversky
 from pipeline.model.marginal import marginal_logits
 from pipeline.model.operators import prepare_torchvision
+from pipeline.model.refusals import check_loss
 from pipeline.model.targets import IGNORE
 
 __all__ = ["LOSSES", "WeightedLoss", "build_loss"]
@@ -220,25 +221,20 @@ class Lovasz(nn.Module):
         return (planes * weights).sum() / weights.sum()
 
 
-LABELS: tuple[Task, ...] = ("multiclass",)
-"""Tasks whose target is one label map."""
-PLANES: tuple[Task, ...] = ("multilabel", "binary")
-"""Tasks whose target is one plane per class."""
-
 Build: TypeAlias = Callable[[LossTerm, Task, Tensor | None], nn.Module]
 """Builds a loss from its term, the task, and the weights of its outputs (None for equal ones)."""
 
-LOSSES: dict[str, tuple[tuple[Task, ...], Build]] = {
-    "dice": (LABELS + PLANES, _dice),
-    "tversky": (LABELS + PLANES, _tversky),
-    "focal_tversky": (LABELS + PLANES, _focal_tversky),
-    "lovasz": (LABELS + PLANES, lambda _term, task, weights: Lovasz(task=task, weights=weights)),
-    "boundary": (LABELS + PLANES, lambda _term, task, weights: Boundary(task=task, weights=weights)),
-    "focal": (LABELS + PLANES, lambda term, task, weights: Focal(term.gamma, task=task, weights=weights)),
-    "cross_entropy": (LABELS, lambda _term, _task, weights: CrossEntropy(weights=weights)),
-    "bce": (PLANES, lambda _term, _task, weights: Bce(weights=weights)),
+LOSSES: dict[str, Build] = {
+    "dice": _dice,
+    "tversky": _tversky,
+    "focal_tversky": _focal_tversky,
+    "lovasz": lambda _term, task, weights: Lovasz(task=task, weights=weights),
+    "boundary": lambda _term, task, weights: Boundary(task=task, weights=weights),
+    "focal": lambda term, task, weights: Focal(term.gamma, task=task, weights=weights),
+    "cross_entropy": lambda _term, _task, weights: CrossEntropy(weights=weights),
+    "bce": lambda _term, _task, weights: Bce(weights=weights),
 }
-"""Name → tasks that it has a meaning for, and what builds it: a module ``forward(logits, target)``."""
+"""Name → what builds it: a module ``forward(logits, target)``. Tasks that it has a meaning for: ``LOSS_TASKS``."""
 
 
 def build_loss(terms: Sequence[LossTerm], *, task: Task, weights: Sequence[float] | None = None) -> WeightedLoss:
@@ -264,16 +260,5 @@ def build_loss(terms: Sequence[LossTerm], *, task: Task, weights: Sequence[float
 
 
 def _term(term: LossTerm, task: Task, weights: Tensor | None) -> nn.Module:
-    tasks, build = LOSSES[term.name]
-    unweighted = weights is not None and task == "multiclass" and term.name == "lovasz"
-    if task in tasks and not unweighted:
-        return build(term, task, weights)
-    fitting = [name for name, (own, _) in LOSSES.items() if task in own and not (unweighted and name == "lovasz")]
-    other = "cross_entropy" if task == "multiclass" else "bce"
-    raise ModelError(
-        "A loss takes no class weights." if unweighted else "A loss does not fit the task.",
-        where="model.models.*.loss",
-        found=f"{term.name} for task {task}",
-        expected=", ".join(fitting),
-        remedy=f"Use {other} instead.",
-    )
+    check_loss(term, task=task, weighted=weights is not None)
+    return LOSSES[term.name](term, task, weights)

@@ -19,23 +19,21 @@ from pipeline.model.encoder_file import load_encoder_file
 from pipeline.model.operators import prepare_torchvision
 from pipeline.model.precision import computes_bfloat16
 from pipeline.model.pretrained import PACKAGED_SCALING, packaged_encoder_state
+from pipeline.model.refusals import check_side
 from pipeline.model.scaling import MEAN, STD, Scaling, published_scaling, scaling_of_buffers
 from pipeline.model.state_file import size_of_state
 
 __all__ = [
     "CHANNELS",
-    "DIVISOR",
     "ScaledNetwork",
     "build_network",
-    "check_side",
+    "check_buildable",
     "output_count",
     "probabilities",
 ]
 
 CHANNELS = 3
 """Channels of an image: red, green, blue."""
-DIVISOR = 32
-"""Encoders halve a patch five times."""
 STATISTICS_MOMENTUM = 0.1
 """Share of a batch in the running statistics of batch normalisation."""
 
@@ -108,27 +106,6 @@ def _check_input(pixels: Tensor, downsample: int) -> None:
         check_side(side, where="model.network", downsample=downsample)
 
 
-def check_side(side: int, *, where: str, downsample: int = 1) -> None:
-    """Check of the side of a patch or window: the network must be able to halve it five times, downsampled before.
-
-    Raises
-    ------
-    ModelError
-        Names the divisor and the nearest sides that fit.
-    """
-    divisor = DIVISOR * downsample
-    if side < divisor or side % divisor:
-        below = side // divisor * divisor
-        fitting = [str(near) for near in (below, below + divisor) if near]
-        raise ModelError(
-            "The side of a patch does not fit the network.",
-            where=where,
-            found=f"{side} pixels",
-            expected=f"a multiple of {divisor}",
-            remedy=f"Use {' or '.join(fitting)}.",
-        )
-
-
 def output_count(classes: int, *, task: Task) -> int:
     """Output channels of a task: background first and then the classes for multiclass; the classes otherwise."""
     return classes + 1 if task == "multiclass" else classes
@@ -191,6 +168,36 @@ def build_network(
         scaling = load_encoder_file(body.encoder, Path(weights), need=need, digest=encoder_digest) or scaling
     _quicken_statistics(body)
     return ScaledNetwork(body, outputs=outputs, scaling=scaling, downsample=settings.downsample)
+
+
+def check_buildable(settings: ModelSettings, *, classes: int, task: Task) -> None:
+    """Check that the network can be built on its encoder: built without memory for its weights, on the device ``meta``.
+
+    Parameters
+    ----------
+    settings
+        Names network and encoder.
+    classes
+        Number of classes without background, at least 1.
+    task
+        Decides whether background is an output of its own.
+
+    Raises
+    ------
+    ModelError
+        As from ``build_network``; weights are not looked for.
+    """
+    prepare_torchvision()
+    import segmentation_models_pytorch as smp
+
+    _check_encoder(settings.encoder, known=[*smp.encoders.get_encoder_names()])
+    outputs = output_count(classes, task=task)
+    try:
+        with torch.device("meta"):
+            _built(settings, outputs=outputs)
+    except ModelError:
+        # Some encoders read numbers of their own tensors while they are built, which this device does not have.
+        _built(settings, outputs=outputs)
 
 
 def _quicken_statistics(body: nn.Module) -> None:

@@ -14,9 +14,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from pipeline.config import ModelSettings
-from pipeline.errors import ModelError
 
-__all__ = ["Length", "check_batches", "cosine_factor", "moving_average", "training_length"]
+__all__ = ["Length", "cosine_factor", "moving_average", "training_length"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,44 +49,6 @@ def _batches(patches: int, size: int, *, least: int) -> int:
     # Too few patches that are left over join the batch before them (`pipeline.model.order.batches`).
     whole, rest = divmod(patches, size)
     return whole + (rest >= least or (rest > 0 and whole == 0))
-
-
-def check_batches(settings: ModelSettings, *, name: str, patches: int, validation: int) -> None:
-    """Check of the patches that a batch has at least: for the network, and for each of several processes.
-
-    Parameters
-    ----------
-    settings
-        Network, batches, processes.
-    name
-        Of the model, for messages.
-    patches
-        Training patches of an epoch.
-    validation
-        Validation patches; there may be none.
-
-    Raises
-    ------
-    ModelError
-        Where a batch would be too small.
-    """
-    smallest = min(settings.batch_size, patches)
-    if settings.network == "deeplabv3plus" and smallest < 2 * settings.devices:
-        raise ModelError(
-            "DeepLabV3+ cannot learn from single patches.",
-            where=f"model.models.{name}.batch_size",
-            found=f"batches of {smallest}",
-            expected=f"at least {2 * settings.devices}: it normalises features that are one pixel a patch",
-            remedy="Set batch_size and patches_per_epoch higher.",
-        )
-    if min(smallest, validation or smallest) < settings.devices:
-        raise ModelError(
-            "Several processes have too few patches to share.",
-            where=f"model.models.{name}.devices",
-            found=f"{settings.devices} processes; batches of {smallest}, {validation} validation patches",
-            expected="a patch of each batch for each of them",
-            remedy="Set devices lower, or batch_size and patches_per_epoch higher.",
-        )
 
 
 def cosine_factor(step: int, *, steps: int, warmup_share: float) -> float:

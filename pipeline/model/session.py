@@ -15,6 +15,7 @@ import torch
 from pipeline.config import ModelSettings
 from pipeline.errors import ModelError
 from pipeline.model.precision import computes_bfloat16
+from pipeline.model.refusals import refuse_float16
 
 __all__ = ["choose_device", "session"]
 
@@ -61,14 +62,8 @@ def choose_device(settings: ModelSettings) -> torch.device:
             remedy="Set devices lower, or device to cpu.",
         )
     device = torch.device("cuda" if gpu and settings.device != "cpu" else "cpu")
-    if device.type == "cpu" and settings.precision == "float16":
-        raise ModelError(
-            "A CPU cannot train in float16.",
-            where="model.models.*.precision",
-            found="float16 on a CPU",
-            expected="float32 or bfloat16",
-            remedy="Set precision to auto, float32 or bfloat16, or use a GPU.",
-        )
+    if device.type == "cpu":
+        refuse_float16(settings)
     if device.type == "cpu" and settings.precision == "bfloat16" and not computes_bfloat16():
         logger.warning("this CPU computes bfloat16 many times slower than float32: set precision to auto or float32")
     return device

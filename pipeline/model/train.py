@@ -16,12 +16,12 @@ from pipeline.model.assignment import Assignment, Inputs
 from pipeline.model.augment import build_augmenter
 from pipeline.model.card import is_trained
 from pipeline.model.module import Training
-from pipeline.model.network import build_network, check_side
+from pipeline.model.network import build_network
 from pipeline.model.order import ALONE, EpochBatches, InOrder, Part
 from pipeline.model.patches import PatchDataset, check_rows, loader
 from pipeline.model.precision import depthwise_in_float32, resolved_precision
 from pipeline.model.progress import CURVES, HISTORY_CSV
-from pipeline.model.recipe import check_batches
+from pipeline.model.refusals import check_batches, check_side
 from pipeline.model.rows import choose_rows, soft_sides
 from pipeline.model.session import choose_device, session
 from pipeline.model.together import train_together

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["NetworkPredictor", "load_predictors", "torch_threads", "with_precision_of_this_machine"]
+__all__ = ["NetworkPredictor", "load_predictors", "torch_threads", "usable_devices", "with_precision_of_this_machine"]
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +152,14 @@ class NetworkPredictor:
         return logits.log_softmax(dim=1) if self.activation == "softmax" else logits
 
 
-def _devices(wish: str) -> "tuple[torch.device, ...]":
+def usable_devices(wish: str) -> "tuple[torch.device, ...]":
+    """Devices that a configured one means here: all GPUs, or the CPU.
+
+    Raises
+    ------
+    ConfigurationError
+        For a GPU that is not there.
+    """
     import torch
 
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -199,5 +206,5 @@ def load_predictors(model: Path, *, record: DatasetRecord, config: ProbabilityCo
             views,
             activation,
         )
-        for device in _devices(config.device)
+        for device in usable_devices(config.device)
     )

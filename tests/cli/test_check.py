@@ -20,7 +20,7 @@ from pipeline.runtime.input_files import record_reading
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
-FEW = {"samplings": {"guided": {"patch": 16, "total": 12, "jitter": 4, "background_share": 0.0}}}
+FEW = {"samplings": {"guided": {"patch": 32, "total": 12, "jitter": 4, "background_share": 0.0}}}
 
 
 @pytest.fixture
@@ -360,7 +360,7 @@ def test_one_patient_alone_is_warned_of_for_nothing_validates(folder, capsys):
 
 
 def test_expected_patches_are_said_and_less_than_half_is_a_warning_with_its_reason(folder, capsys):
-    few = {"strategy": "balanced", "patch": 16, "total": 60, "negatives": "anywhere", "least_roi": 0.0}
+    few = {"strategy": "balanced", "patch": 32, "total": 60, "negatives": "anywhere", "least_roi": 0.0}
     configured(
         folder,
         index={"samplings": {"guided": None, "few": few | {"ratio": [1, 0], "positive_distance": 16, "soft": True}}},

@@ -11,9 +11,11 @@ import yaml
 from snakemake.cli import parse_config
 
 from pipeline.cli import main
-from pipeline.config.run import merge, plan_run, with_command_line
+from pipeline.config.command_line import with_command_line
+from pipeline.config.run import merge, plan_run
 from pipeline.config.yaml_file import load_yaml
 from pipeline.errors import PipelineError
+from pipeline.model.refusals import refuse_models
 from pipeline.raw.datasets.listing import images_of_run
 from tests.cli.wrong import RECORD, write_folder
 
@@ -22,6 +24,11 @@ SHIPPED = load_yaml(PROJECT / "stages" / "config.yaml")
 DEEP = "{a: " * 400 + "1" + "}" * 400
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{chr(98 + at)}: &{chr(98 + at)} [{', '.join(['*' + chr(97 + at)] * 10)}]\n" for at in range(9)
+)
+BOMB = (
+    "{a: &a [x, x, x, x, x, x, x, x, x, x]"
+    + "".join(f", {chr(98 + at)}: &{chr(98 + at)} [{', '.join(['*' + chr(97 + at)] * 10)}]" for at in range(7))
+    + "}"
 )
 DIGITS = "9" * 5000
 
@@ -93,8 +100,39 @@ VALUES = [
     ("segmentation={minimum_areas: {MA: 5}}", "Unknown class"),
     ("report={bootstrap: 100000000}", "1000000"),
     ("overrides={other: {}}", "Unknown data set"),
+    ("raw={folds: 1, folds: 2}", "twice"),
+    ("raw={folds: &a [*a]}", "refers to itself"),
+    (f"raw={BOMB}", "aliases"),
+    (f"raw={DEEP}", "levels of nesting"),
+    ("raw={folds: ", "no YAML"),
+    ("model={models: {unet: {steps: 1e12}}}", "steps"),
+    ("model={models: {unet: {steps: 1000000000000}}}", "100000000"),
+    ("model={models: {unet: {patches_per_epoch: 100000000000}}}", "100000000"),
+    ("model={models: {unet: {learning_rate: 1e30}}}", "100"),
+    ("model={models: {unet: {accumulate: 1000000}}}", "65536"),
+    ("normalized={strip_rows: 2147483648}", "131072"),
+    ("normalized={rescale: {um_per_pixel: 1e-9}}", "0.01"),
+    ("index={samplings: {guided: {jitter: 100000000000}}}", "65536"),
+    ("index={samplings: {guided: {beta: 1e300}}}", "10"),
+    ("report={images: 1000000000}", "100000"),
+    ("index={samplings: {guided: {patch: 16}}}", "multiple of 32"),
+    ("model={models: {unet: {downsample: 4}}}", "multiple of 128"),
+    ("probability={window: 100}", "Use 96 or 128"),
+    ("model={models: {unet: {loss: [{name: cross_entropy}]}}}", "does not fit the task"),
+    ("model={models: {unet: {network: deeplabv3plus, batch_size: 1}}}", "single patches"),
+    ("model={models: {unet: {devices: 16}}}", "too few patches to share"),
+    ("model={models: {unet: {device: cpu, precision: float16}}}", "cannot train in float16"),
     ("recipes={x: {modl: {}}}", "modl"),
 ]
+NETWORKS = [
+    ("model={models: {unet: {encoder: resnet999}}}", "no such encoder"),
+    ("model={models: {unet: {network: unetplusplus, encoder: mit_b0}}}", "cannot be built"),
+    ("model={models: {unet: {device: cuda}}}", "There is no GPU"),
+    ("model={models: {unet: {precision: float16}}}", "cannot train in float16"),
+    ("probability={device: cuda}", "There is no GPU"),
+    ("probability={small_images: refuse, window: 64}", "smaller than the window"),
+]
+"""What takes torch or the images to see: `check` alone refuses it, the workflow's jobs do."""
 FILES = [
     ("a: 1\na: 2", "twice"),
     ("raw: {folds: 1, folds: 2}", "twice"),
@@ -133,10 +171,9 @@ def planned(*given, files=("run.yaml",)):
     try:
         arguments = parse_config(list(given))
         own = functools.reduce(merge, [*map(load_yaml, map(Path, files)), arguments])
-        _, runs = plan_run(
-            SHIPPED, with_command_line(own, arguments), shipped_manifest=PROJECT / "datasets_manifest.yaml"
-        )
+        _, runs = plan_run(SHIPPED, with_command_line(own, given), shipped_manifest=PROJECT / "datasets_manifest.yaml")
         for run in runs:
+            refuse_models(run)
             images_of_run(run)
     except PipelineError as problem:
         return str(problem)
@@ -155,6 +192,36 @@ def test_a_wrong_value_is_refused_alike_by_check_and_by_the_workflow(folder, cap
     said = checked(capsys, "--config", given)
     is_one_message(said, word)
     assert planned(given) == said
+
+
+@pytest.mark.parametrize(("given", "word"), NETWORKS, ids=[given[:50] for given, _ in NETWORKS])
+def test_what_only_a_job_would_refuse_is_refused_by_check(folder, capsys, monkeypatch, given, word):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    is_one_message(checked(capsys, "--config", given), word)
+    assert planned(given) == ""
+
+
+def test_a_gpu_that_is_not_here_is_said_where_jobs_run_elsewhere(folder, capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    given = ["model={models: {unet: {device: cuda}}}", "probability={device: cuda}"]
+    assert main(["check", "--configfile", "run.yaml", "--elsewhere", "--config", *given]) == 0
+    text = capsys.readouterr().out
+    assert text.count("jobs run elsewhere") == 2
+    assert "There is no GPU" in text
+
+
+def test_a_history_is_refused_where_its_program_is_not_installed(folder, capsys, monkeypatch):
+    monkeypatch.setattr("pipeline.runtime.tracking.find_spec", lambda _: None)
+    is_one_message(said := checked(capsys, "--config", "model={mlflow: mlruns}"), "MLflow is not installed")
+    assert planned("model={mlflow: mlruns}") == said
+
+
+def test_a_check_of_packaged_encoders_imports_no_torch(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "pipeline.model.network", raising=False)
+    assert main(["check", "--configfile", "run.yaml"]) == 0
+    with pytest.raises(ImportError):  # this one would need it
+        main(["check", "--configfile", "run.yaml", "--config", NETWORKS[0][0]])
 
 
 @pytest.mark.parametrize(("text", "word"), FILES, ids=range(len(FILES)))
@@ -188,8 +255,7 @@ def test_a_folder_a_loop_of_links_and_a_pipe_are_no_files(folder, capsys):
 def test_numbers_truth_values_and_null_are_taken_for_what_they_are_by_both(folder, capsys, given, value):
     assert main(["check", "--configfile", "run.yaml", "--config", given, "report={images: 2}"]) == 0
     assert planned(given, "report={images: 2}") == ""
-    arguments = parse_config([given])
-    assert with_command_line({}, arguments)["raw"]["folds"] == value
+    assert with_command_line({}, [given])["raw"]["folds"] == value
 
 
 def test_markup_in_a_title_is_text(folder, capsys):

@@ -18,7 +18,7 @@ RECORD = {
 RUN = {
     "manifest": "mine.yaml",
     "datasets": ["mine"],
-    "index": {"samplings": {"guided": {"patch": 16, "total": 12, "jitter": 4, "background_share": 0.0}}},
+    "index": {"samplings": {"guided": {"patch": 32, "total": 12, "jitter": 4, "background_share": 0.0}}},
 }
 
 

@@ -5,10 +5,11 @@ import pytest
 from snakemake.cli import parse_config
 
 from pipeline.config import NormalizedConfig, StageConfig, Storage
+from pipeline.config.command_line import with_command_line
 from pipeline.config.manifest import load_manifest
 from pipeline.config.model import ModelConfig, ModelSettings
 from pipeline.config.reference import reference_page
-from pipeline.config.run import RunConfig, merge, plan_run, run_schema, sampling_from, with_command_line
+from pipeline.config.run import RunConfig, merge, plan_run, run_schema, sampling_from
 from pipeline.config.yaml_file import load_yaml
 from pipeline.errors import ConfigurationError, ManifestError, MissingDataError, PipelineError
 from pipeline.raw.datasets.listing import list_images
@@ -139,9 +140,10 @@ def test_a_shipped_part_that_is_not_used_does_not_stand_in_the_way():
 
 def test_nested_values_of_the_command_line_are_what_yaml_reads_and_others_stay():
     text = ["raw={folds: 5}", "normalized={clahe: {clip_limit: 3.0, apply: false}, rescale: {factor: null}}"]
-    given = parse_config([*text, 'roots={"idrid": "/data/1"}', "results=2026", 'datasets=["idrid"]'])
+    typed = [*text, 'roots={"idrid": "/data/1"}', "results=2026", 'datasets=["idrid"]']
+    given = parse_config(typed)
     assert given["raw"] == {"folds": "5"}
-    read = with_command_line(merge(DEFAULT, given), given)
+    read = with_command_line(merge(DEFAULT, given), typed)
     _, (run,) = plan_run({**read, "results": "r", "roots": {}}, shipped_manifest=MANIFEST)
     assert (run.config.raw.folds, run.config.normalized.clahe.clip_limit) == (5, 3.0)
     assert (run.config.normalized.clahe.apply, run.config.normalized.rescale.factor) == (False, None)
@@ -181,6 +183,22 @@ def test_the_reference_page_is_the_one_of_the_code_and_explains_every_key():
 
 def test_the_schema_for_editors_is_the_one_of_the_code():
     assert json.loads((PROJECT / "stages" / "config.schema.json").read_text()) == run_schema()
+
+
+def numbers_in(tree, place=()):
+    """Place and schema of each number of a schema that is no choice among a few."""
+    for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ():
+        yield from numbers_in(value, (*place, str(key)))
+    if isinstance(tree, dict) and tree.get("type") in ("integer", "number") and "enum" not in tree:
+        yield ".".join(place), tree
+
+
+def test_every_number_of_the_configuration_has_a_largest_and_a_least_value():
+    found = {place: set(each) for place, each in numbers_in(run_schema()) if "Published" not in place}
+    assert len(found) > 100
+    without = [place for place, keys in found.items() if not keys & {"maximum", "exclusiveMaximum"}]
+    without += [place for place, keys in found.items() if not keys & {"minimum", "exclusiveMinimum"}]
+    assert not without
 
 
 def test_a_configuration_survives_the_way_through_a_job():

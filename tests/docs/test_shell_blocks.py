@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from pipeline.cli import _parser
-from pipeline.cli.arguments import key_values
+from pipeline.config.command_line import key_values
 from pipeline.config.run import RunConfig, merge
 from pipeline.config.yaml_file import load_yaml
 

@@ -102,7 +102,19 @@ def test_of_all_training_images_as_many_are_expected_as_are_drawn(run, indexes, 
     found = expected_patches(run, entries, of=len(entries), folder=tmp_path)
     drawn = {name: patches_asked(table_metadata(indexes / f"{name}.parquet")) for name in SAMPLINGS}
     assert {name: (each.drawn, each.asked) for name, each in found.items()} == drawn
-    assert all(each.drawn < each.asked for each in found.values())
+    assert all(each.drawn < each.asked and not each.about for each in found.values())
+
+
+def test_what_goes_by_pixels_or_by_a_list_is_an_estimate(run, tmp_path):
+    entries, structured = images_of_run(run)[:1], SAMPLINGS["balanced"] | {"structure_power": 1.0}
+    listed = SAMPLINGS["guided"] | {"hard_negatives": {"table": "hard.parquet"}}
+    samplings = {"plain": SAMPLINGS["guided"], "structured": structured, "listed": listed}
+    index = run.config.index.model_validate(
+        {"samplings": {name: {"strategy": "guided"} | each for name, each in samplings.items()}}
+    )
+    changed = replace(run, config=run.config.model_copy(update={"index": index}))
+    found = expected_patches(changed, entries, of=1, folder=tmp_path)
+    assert {name: each.about for name, each in found.items()} == {"plain": False, "structured": True, "listed": True}
 
 
 def test_of_a_few_images_they_are_estimated_within_a_factor_of_two(run, indexes, tmp_path):

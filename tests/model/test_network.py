@@ -16,8 +16,9 @@ import pipeline.model
 from pipeline.config import ModelSettings
 from pipeline.config.model import Network
 from pipeline.errors import ModelError
-from pipeline.model.network import ScaledNetwork, build_network, check_side, output_count, probabilities
+from pipeline.model.network import ScaledNetwork, build_network, check_buildable, output_count, probabilities
 from pipeline.model.precision import depthwise_in_float32
+from pipeline.model.refusals import check_side
 from pipeline.model.scaling import MEAN, STD
 
 TINY = ModelSettings(encoder="resnet18", encoder_weights="none")
@@ -129,6 +130,20 @@ def test_a_network_that_cannot_be_built_on_an_encoder_says_which_ones_can() -> N
     unfit = ModelSettings(network="unetplusplus", encoder="mit_b0", encoder_weights="none")
     with pytest.raises(ModelError, match=r"(?s)cannot be built.*unetplusplus on mit_b0.*tu-tf_efficientnet_lite0"):
         build_network(unfit, classes=1, task="binary")
+
+
+def test_a_network_is_checked_without_memory_and_as_the_one_that_is_built() -> None:
+    with pytest.raises(ModelError, match="cannot be built"):
+        check_buildable(ModelSettings(network="unetplusplus", encoder="mit_b0"), classes=1, task="binary")
+    before = torch.random.get_rng_state()
+    check_buildable(ModelSettings(encoder="mit_b0"), classes=1, task="binary")  # reads its tensors while it is built
+    check_buildable(ModelSettings(encoder="resnet18"), classes=1, task="binary")
+    torch.random.set_rng_state(before)
+
+
+@pytest.mark.parametrize("network", get_args(Network))
+def test_each_network_can_be_built_on_the_packaged_encoder(network: str) -> None:
+    check_buildable(ModelSettings(network=network), classes=1, task="binary")
 
 
 def test_an_unknown_encoder_names_its_nearest_relative() -> None:

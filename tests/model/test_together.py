@@ -16,7 +16,8 @@ from pipeline.errors import ModelError
 from pipeline.model.module import Training
 from pipeline.model.network import ScaledNetwork
 from pipeline.model.order import EpochBatches, InOrder, Part
-from pipeline.model.recipe import check_batches, training_length
+from pipeline.model.recipe import training_length
+from pipeline.model.refusals import check_batches
 
 PROJECT = Path(__file__).parents[2]
 EQUAL = {

@@ -60,6 +60,14 @@ class ImageInputs:
             write_record(record, self.record)
         return record
 
+    def as_read(self) -> bool:
+        """Sameness at a glance: whether all files have the names, sizes and dates that the fact sheet was made of."""
+        record = read_record(self.record)
+        if not self.files or record is None:
+            return not self.files
+        same = record.states.keys() == self.files.keys() and not outdated(self.files, record)
+        return same and content_of(record.states) == record.made_of
+
     def must_hash(self) -> bool:
         """Need of hashing: whether a file has another size or date than recorded; not where nothing was made of it yet."""
         record = self.known() if self.files else None

@@ -102,21 +102,30 @@ def given_splits(config: RawConfig) -> dict[str, str]:
 
 
 def check_splits(
-    entries: Sequence[ImageEntry], *, codes: Sequence[str], config: RawConfig, seed: int
+    entries: Sequence[ImageEntry],
+    *,
+    codes: Sequence[str],
+    config: RawConfig,
+    seed: int,
+    known: pd.DataFrame | None = None,
 ) -> dict[str, str]:
-    """Splits before any image is read: what the table, the held-out centre and the official test demand, and what is drawn.
+    """Splits before a run: what the table, the held-out centre and the official test demand, and what is drawn.
 
     Parameters
     ----------
     entries
-        All images. Those without a file are passed over: the groups and centres of phantoms come with their pixels.
+        All images. Those without a file are passed over where nothing is known: the groups and centres of phantoms come with
+        their pixels.
     codes, config, seed
         As for ``assign_splits``.
+    known
+        What images hold: columns image_id, rejected and pixels_<CODE>, and those of phantoms group_id and centre.
 
     Returns
     -------
     dict
-        Image id → split, as if every image held every class: a run may let other groups validate or test.
+        Image id → split. Where nothing is known it is as if every image held every class: a run may let other groups
+        validate or test.
 
     Raises
     ------
@@ -125,12 +134,19 @@ def check_splits(
     """
     facts = ("image_id", "centre", "official_test", "annotated")
     rows = [
-        {**{name: getattr(entry, name) for name in facts}, "group_id": entry.group} for entry in entries if entry.image
+        {**{name: getattr(entry, name) for name in facts}, "group_id": entry.group}
+        for entry in entries
+        if entry.image or known is not None
     ]
     if not rows:
         return {}
-    # Nothing is refused by what images hold, so each is given everything.
-    frame = pd.DataFrame(rows).assign(rejected="", **{f"pixels_{code}": 1 for code in codes})
+    frame = pd.DataFrame(rows)
+    if known is None:  # nothing is refused by what images hold, so each is given everything
+        frame = frame.assign(rejected="", **{f"pixels_{code}": 1 for code in codes})
+    else:
+        phantoms = any(entry.image is None for entry in entries)
+        frame = frame.drop(columns=["group_id", "centre"]) if phantoms else frame
+        frame = frame.merge(known[[name for name in known if name == "image_id" or name not in frame]], on="image_id")
     found = assign_splits(frame, codes=codes, config=config, seed=seed, given=given_splits(config))
     return dict(zip(found["image_id"].astype(str), found["split"].astype(str), strict=True))
 

@@ -1,0 +1,102 @@
+"""Models before a run: networks that cannot be built, devices that are not here, and images smaller than a window.
+
+What needs no network is refused by `pipeline.model.refusals`, in the plan of the workflow too. Here torch is imported, where
+a configuration gives reason to.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pipeline.config.model import PACKAGED_ENCODERS, ModelSettings
+from pipeline.config.run import DatasetRun
+from pipeline.errors import ConfigurationError, PipelineError
+from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.raw.datasets.headers import picture_of
+from pipeline.runtime.job_memory import scaled_size
+
+__all__ = ["check_networks", "check_windows", "missing_devices"]
+
+
+def check_networks(run: DatasetRun) -> None:
+    """Check that each network can be built on its encoder; those on packaged encoders all can.
+
+    Raises
+    ------
+    ModelError
+        As from the job that would train it.
+    """
+    chosen = {(each.network, each.encoder): each for each in run.config.model.models.values()}
+    others = [each for each in chosen.values() if each.encoder not in PACKAGED_ENCODERS]
+    if others:
+        from pipeline.model.network import check_buildable
+
+        for each in others:
+            check_buildable(each, classes=len(run.record.codes), task=run.record.task)
+
+
+def missing_devices(run: DatasetRun) -> Iterator[PipelineError]:
+    """Errors of jobs whose device is not on this machine; torch is asked where a device or its precision is demanded.
+
+    Yields
+    ------
+    PipelineError
+        As the job would raise it, if it ran here.
+    """
+    models = {(each.device, each.precision, each.devices): each for each in run.config.model.models.values()}
+    for each in models.values():
+        if each.device == "cuda" or (each.device == "auto" and each.precision == "float16"):
+            yield from _missing_device(each)
+    if run.config.probability.device == "cuda" and run.config.model.predictors:
+        from pipeline.probability.predictor import usable_devices
+
+        try:
+            usable_devices("cuda")
+        except PipelineError as problem:
+            yield problem
+
+
+def _missing_device(settings: ModelSettings) -> Iterator[PipelineError]:
+    from pipeline.model.session import choose_device
+
+    try:
+        choose_device(settings)
+    except PipelineError as problem:
+        yield problem
+
+
+def check_windows(run: DatasetRun, entries: Sequence[ImageEntry], splits: Mapping[str, str]) -> None:
+    """Check of images that are to be predicted against the window, where smaller ones are refused.
+
+    Parameters
+    ----------
+    run
+        The data set. By a diameter, a level or a pixel size the size after rescaling is not known: nothing is refused then.
+    entries
+        Its images.
+    splits
+        Image id → split; empty where it is not known yet.
+
+    Raises
+    ------
+    ConfigurationError
+        Names the first image that is too small, and how many are.
+    """
+    config, rescale = run.config.probability, run.config.normalized.rescale
+    unknown = rescale.model_dump(exclude={"factor"}, exclude_none=True)
+    if config.small_images != "refuse" or unknown or not run.config.model.predictors:
+        return
+    window = max(map(run.config.window, run.config.model.predictors))
+    small = [
+        (entry.image_id, scaled_size(rescale, picture))
+        for entry in entries
+        if splits.get(entry.image_id) in config.splits and (picture := picture_of(entry, record=run.record))
+    ]
+    small = [(name, size) for name, size in small if min(size) < window]
+    if small:
+        name, size = small[0]
+        raise ConfigurationError(
+            "The image is smaller than the window.",
+            where=f"{run.entry}/{name}{f' and {len(small) - 1} more' if len(small) > 1 else ''}",
+            found=f"{size} pixels",
+            expected=f"at least {window} a side, because probability.small_images is refuse",
+            remedy="Set small_images to reflect, or choose a smaller window.",
+        )

@@ -1,0 +1,108 @@
+"""Splits before a run: those of the run where the classes that images hold are known, else nearly those."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.config import depends
+from pipeline.config.run import DatasetRun
+from pipeline.errors import StoreError
+from pipeline.raw.datasets.changed_files import ImageInputs
+from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.raw.splits.assign import check_splits, given_splits
+from pipeline.stores import read_table, table_metadata
+from pipeline.stores.provenance import file_digest
+
+__all__ = ["ExpectedSplits", "expected_splits"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedSplits:
+    """Splits that a run is expected to draw."""
+
+    splits: Mapping[str, str]
+    """Image id → split; empty where nothing is known yet."""
+    exact: bool
+    """Whether the run draws these: they go by the classes that are in the images."""
+
+
+def expected_splits(
+    run: DatasetRun,
+    entries: Sequence[ImageEntry],
+    sheets: Sequence[Mapping[str, Any]],
+    *,
+    results: Path,
+    unfit: frozenset[str] = frozenset(),
+) -> ExpectedSplits:
+    """Splits by the table of stage raw, where it was made of these files; else by decoded truth; else as if all images were alike.
+
+    Parameters
+    ----------
+    run
+        The data set.
+    entries
+        Its images.
+    sheets
+        Parts of fact sheets: truth that was decoded.
+    results
+        Folder of all results.
+    unfit
+        Images that would be left out by their headers.
+
+    Raises
+    ------
+    ConfigurationError, ManifestError
+        As from ``assign_splits``.
+    """
+    codes = run.record.codes
+    known = _of_raw(run, entries, results=results)
+    known = _of_truth(entries, sheets, codes=codes, unfit=unfit) if known is None else known
+    splits = check_splits(entries, codes=codes, config=run.config.raw, seed=run.config.seed, known=known)
+    given = given_splits(run.config.raw).keys()
+    return ExpectedSplits(
+        splits, known is not None or all(each.image_id in given for each in entries if each.annotated)
+    )
+
+
+def _of_raw(run: DatasetRun, entries: Sequence[ImageEntry], *, results: Path) -> pd.DataFrame | None:
+    """Facts in the table of stage raw; None where there is none, or one of other images, files or facts."""
+    path = results / run.entry / "raw" / "images.parquet"
+    try:
+        notes = table_metadata(path).get("provenance", {}) if path.is_file() else {}
+        frame = read_table(path) if notes else pd.DataFrame({"image_id": []})
+    except StoreError:
+        return None  # the run makes it anew
+    record = notes.get("config", {}).get("record")
+    if record != depends.raw_images(run)["record"] or {*frame["image_id"]} != {each.image_id for each in entries}:
+        return None
+    sheets, made_of = path.parent, notes.get("inputs", {})
+    for entry in entries:
+        sheet = sheets / f"{entry.image_id}.json"
+        if not sheet.is_file() or made_of.get(entry.image_id) != file_digest(sheet):
+            return None
+        if not ImageInputs(entry, results=results, dataset=run.entry).as_read():
+            return None
+    counts = [f"pixels_{code}" for code in run.record.codes]
+    return frame[["image_id", "group_id", "centre", "rejected", *counts]]
+
+
+def _of_truth(
+    entries: Sequence[ImageEntry], sheets: Sequence[Mapping[str, Any]], *, codes: Sequence[str], unfit: frozenset[str]
+) -> pd.DataFrame | None:
+    """Facts of decoded truth; None where that of some annotated image was not decoded."""
+    decoded = {sheet["image_id"]: sheet for sheet in sheets}
+    if any(each.image is None for each in entries):
+        return None
+    annotated = [each for each in entries if each.annotated and (each.masks or each.label or each.annotations)]
+    if any(each.image_id not in decoded for each in annotated):
+        return None
+    rows = []
+    for entry in entries:
+        sheet = decoded.get(entry.image_id, {"rejected": "", "pixels": {}})
+        rejected = sheet["rejected"] or ("by its header" if entry.image_id in unfit else "")
+        counts = {f"pixels_{code}": sheet["pixels"].get(code, -1) for code in codes}
+        rows.append({"image_id": entry.image_id, "rejected": rejected, **counts})
+    return pd.DataFrame(rows)

@@ -1,0 +1,59 @@
+"""Values of a command line: ``KEY=VALUE`` arguments, read strictly and alike for every command and for the workflow."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.config.layers import merge
+from pipeline.config.validation import Tree
+from pipeline.config.yaml_file import read_argument
+from pipeline.errors import ConfigurationError
+
+__all__ = ["key_values", "with_command_line"]
+
+
+def key_values(pairs: Sequence[str], *, option: str) -> dict[str, Any]:
+    """Mapping of ``KEY=VALUE`` arguments; the values are YAML. Mappings of one key that is given again are merged.
+
+    Raises
+    ------
+    ConfigurationError
+        Where the equals sign is missing, and for values that are refused in files too.
+
+    Examples
+    --------
+    >>> key_values(["overlap=0.75", "splits=[test]"], option="--probability")
+    {'overlap': 0.75, 'splits': ['test']}
+    """
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise ConfigurationError(
+                "A value is missing.",
+                where=option,
+                found=pair,
+                expected="key=value",
+                remedy="Write it without spaces around the equals sign.",
+            )
+        found = merge(found, {key: read_argument(value, where=f"{option} {key}")})
+    return found
+
+
+def with_command_line(config: Tree, given: Sequence[str]) -> dict[str, Any]:
+    """Configuration with the arguments of ``--config`` read again.
+
+    Snakemake hands most of them over as text, keeps the last of two equal keys, and follows every alias.
+
+    Parameters
+    ----------
+    config
+        Configuration as Snakemake merged it.
+    given
+        Arguments of ``--config`` as they were typed.
+
+    Examples
+    --------
+    >>> with_command_line({"seed": 1, "raw": {"folds": "5"}}, ["raw={folds: 5}"])
+    {'seed': 1, 'raw': {'folds': 5}}
+    """
+    return merge(config, key_values(given, option="--config"))
