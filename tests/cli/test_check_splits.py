@@ -2,6 +2,7 @@
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,10 +49,14 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def plan(seed):
-    few = {"guided": {"patch": 32, "total": 12, "jitter": 4, "background_share": 0.0}}
-    mine = {"manifest": "mine.yaml", "datasets": ["mine"], "index": {"samplings": few}, "seed": seed}
+@pytest.fixture
+def run(folder):
+    mine = {"manifest": "mine.yaml", "datasets": ["mine"]}
     return plan_run(SHIPPED, mine, shipped_manifest=PROJECT / "datasets_manifest.yaml")[1][0]
+
+
+def with_seed(run, seed):
+    return replace(run, config=run.config.model_copy(update={"seed": seed}))
 
 
 def splits_of_the_run(run):
@@ -77,12 +82,11 @@ def stage_raw(run, folder):
     write_images(sheets, dataset="mine", config=run.config.raw, job=job, output=sheets[0].with_name("images.parquet"))
 
 
-def test_splits_are_those_of_the_run_where_all_truth_was_decoded(folder):
-    differ = 0
-    entries = images_of_run(plan(0))
-    sheets = [sample_sheet(entry, record=plan(0).record) for entry in entries]
+def test_splits_are_those_of_the_run_where_all_truth_was_decoded(run, folder):
+    entries, differ = images_of_run(run), 0
+    sheets = [sample_sheet(entry, record=run.record) for entry in entries]
     for seed in range(8):
-        run = plan(seed)
+        run = with_seed(run, seed)
         found = expected_splits(run, entries, sheets, results=folder / "results")
         assert (dict(found.splits), found.exact) == (splits_of_the_run(run), True)
         few = expected_splits(run, entries, sheets[:5], results=folder / "results")
@@ -91,15 +95,15 @@ def test_splits_are_those_of_the_run_where_all_truth_was_decoded(folder):
     assert differ  # else this test could not tell them apart
 
 
-def test_splits_are_those_of_the_run_where_stage_raw_read_these_files(folder):
-    stage_raw(plan(0), folder)
-    entries = images_of_run(plan(0))
+def test_splits_are_those_of_the_run_where_stage_raw_read_these_files(run, folder):
+    stage_raw(run, folder)
+    entries = images_of_run(run)
     for seed in range(4):  # the table holds what images are, and not only how they were split
-        run = plan(seed)
+        run = with_seed(run, seed)
         found = expected_splits(run, entries, [], results=folder / "results")
         assert (dict(found.splits), found.exact) == (splits_of_the_run(run), True)
     os.utime(folder / "i03_EX.tif", (1, 1))
-    assert not expected_splits(plan(0), entries, [], results=folder / "results").exact
+    assert not expected_splits(run, entries, [], results=folder / "results").exact
 
 
 def test_what_is_nearly_known_is_said_to_be_so(folder, capsys):
