@@ -19,7 +19,13 @@ from pipeline.arrays.metrics import Counts, Histogram, average_precision, thresh
 from pipeline.arrays.roc import images_histogram, roc_auc
 from pipeline.arrays.trivial import Region, dice_everywhere, nowhere
 from pipeline.report.measures.lesion_wise import COUNTS, lesion_scores
-from pipeline.report.measures.surfaces import IMAGE_MEANS, dice_sums, mean_of_sums, surface_dice_of_sums
+from pipeline.report.measures.surfaces import (
+    IMAGE_MEANS,
+    SURFACE_COLUMNS,
+    dice_sums,
+    mean_of_sums,
+    surface_dice_of_sums,
+)
 
 __all__ = ["GroupSums", "Grouped", "Statistic"]
 
@@ -76,18 +82,16 @@ class Grouped:
             "surface_dice_pooled": self._surface_dice,
         }
 
-    def _parts(self, code: str, columns: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
-        """Rows of a class by group, in text order; none where a column is not there."""
+    def _own(self, code: str, columns: Sequence[str]) -> pd.DataFrame:
+        """Rows of a class, with groups as text; none where a column is not there."""
         own = self.rows[self.rows["class_code"] == code]
         if not set(columns) <= set(own):
-            return []
-        found = [(str(group), part) for group, part in own.groupby("group_id", observed=True) if len(part)]
-        return sorted(found, key=lambda each: each[0])
+            return pd.DataFrame(columns=["group_id", *columns])
+        return own.astype({"group_id": str})
 
     def _summed(self, code: str, columns: Sequence[str], statistic: Statistic) -> GroupSums:
-        parts = self._parts(code, columns)
-        sums = [part[list(columns)].sum().to_numpy(np.int64) for _, part in parts]
-        return _stacked([group for group, _ in parts], sums, statistic)
+        sums = self._own(code, columns).groupby("group_id")[list(columns)].sum()
+        return list(sums.index), sums.to_numpy(np.int64), statistic
 
     def _counts(self, name: str, code: str) -> GroupSums:
         return self._summed(code, _PIXELS, lambda total: float(getattr(_counted(total), name)))
@@ -96,33 +100,31 @@ class Grouped:
         return self._summed(code, (*_PIXELS, *_REGION), statistic)
 
     def _mean(self, column: str, code: str) -> GroupSums:
-        parts = self._parts(code, [column])
-        sums = [np.array([part[column].sum(), part[column].count()], np.float64) for _, part in parts]
-        return _stacked([group for group, _ in parts], sums, mean_of_sums)
+        sums = self._own(code, [column]).groupby("group_id")[column].agg(["sum", "count"])
+        return list(sums.index), sums.to_numpy(np.float64), mean_of_sums
 
     def _lesions(self, measure: str, code: str) -> GroupSums:
-        parts = self._parts(code, COUNTS)
-        sums = [np.array([*part[list(COUNTS)].sum(), len(part)], np.int64) for _, part in parts]
+        groups = self._own(code, COUNTS).groupby("group_id")
+        sums = np.column_stack([groups[list(COUNTS)].sum().to_numpy(np.int64), groups.size().to_numpy(np.int64)])
 
         def score(total: NDArray[Any]) -> float:
             *counts, images = map(int, total)
             return lesion_scores(dict(zip(COUNTS, counts, strict=True)), images=images)[measure]
 
-        return _stacked([group for group, _ in parts], sums, score)
+        return list(groups.groups), sums, score
 
     def _surface_dice(self, code: str) -> GroupSums:
-        parts = self._parts(code, ["tolerance_px"])
-        sums = [dice_sums(part).sum(axis=0) for _, part in parts]
-        return _stacked([group for group, _ in parts], sums, surface_dice_of_sums)
+        own = self._own(code, SURFACE_COLUMNS)
+        known = own[own["tolerance_px"].notna()]
+        return _added(list(zip(known["group_id"], dice_sums(known), strict=True)), surface_dice_of_sums)
 
     def _image_auc(self, code: str) -> GroupSums:
-        parts = self._parts(code, ["highest_probability"])
+        own = self._own(code, ["highest_probability"])
+        known = own[own["highest_probability"].notna()]
         found = []
-        for group, part in parts:
-            known = part[part["highest_probability"].notna()]
-            held = (known["tp"] + known["fn"] > 0).to_numpy()
-            if len(known):
-                found.append((group, images_histogram(known["highest_probability"].to_numpy(np.float64), held)))
+        for group, part in known.groupby("group_id"):
+            held = (part["tp"] + part["fn"] > 0).to_numpy()
+            found.append((str(group), images_histogram(part["highest_probability"].to_numpy(np.float64), held)))
         return _of_occurring(found, roc_auc)
 
     def _held(self, code: str) -> list[tuple[str, Histogram]]:
