@@ -182,6 +182,11 @@ class Training(lightning.LightningModule):
         if self.average is not None:
             self.average.update_parameters(self.network)
 
+    def on_train_batch_end(self, *_arguments: Any) -> None:  # noqa: ANN401 lightning's signature
+        """End of the training after its last step, in the middle of an epoch where that comes first; validation follows."""
+        if self.trainer.global_step >= self.length.steps:
+            self.trainer.should_stop = True
+
     def _diverged(self, value: float) -> None:
         raise ModelError(
             "Training diverged.",

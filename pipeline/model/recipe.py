@@ -25,7 +25,7 @@ class Length:
     epochs: int
     """Epochs, each followed by a validation."""
     patches: int
-    """Patches of an epoch."""
+    """Patches of an epoch, but for the last one, which ends with the last step."""
     steps: int
     """Steps of the optimizer in all epochs."""
 
@@ -33,8 +33,8 @@ class Length:
 def training_length(settings: ModelSettings, *, rows: int) -> Length:
     """Length of a training on an index of ``rows`` training patches, at least 1.
 
-    With ``steps`` an epoch has as many patches as ``patches_per_epoch`` says, or the index, up to the rounding that
-    makes all epochs equal: at least the steps asked for, and less than one more for each epoch.
+    With ``steps`` there are exactly as many. An epoch has about as many patches as ``patches_per_epoch`` says, or the
+    index: so many that the epochs are equal, but for the last one, which may be shorter.
     """
     patches, taken = settings.patches_per_epoch or rows, settings.batch_size * settings.accumulate
     if settings.steps is None:
@@ -42,7 +42,7 @@ def training_length(settings: ModelSettings, *, rows: int) -> Length:
         return Length(settings.epochs, patches, settings.epochs * math.ceil(batches / settings.accumulate))
     epochs = max(1, round(settings.steps * taken / patches))
     each = math.ceil(settings.steps / epochs)
-    return Length(epochs, each * taken, epochs * each)
+    return Length(math.ceil(settings.steps / each), each * taken, settings.steps)
 
 
 def _batches(patches: int, size: int, *, least: int) -> int:

@@ -23,11 +23,15 @@ from pipeline.stores import write_table
 
 
 @given(st.integers(1, 60), st.integers(1, 70), st.integers(1, 9), st.integers(1, 4), st.integers(1, 300))
-def test_steps_are_reached_in_equal_epochs(rows: int, per_epoch: int, size: int, accumulate: int, steps: int) -> None:
+def test_steps_are_exact_and_epochs_equal_but_for_the_last(
+    rows: int, per_epoch: int, size: int, accumulate: int, steps: int
+) -> None:
     settings = ModelSettings(patches_per_epoch=per_epoch, batch_size=size, accumulate=accumulate, steps=steps)
     length = training_length(settings, rows=rows)
-    assert steps <= length.steps < steps + length.epochs
-    assert length.patches * length.epochs == length.steps * size * accumulate
+    each, rest = divmod(length.patches, size * accumulate)
+    assert length.steps == steps
+    assert rest == 0
+    assert each * (length.epochs - 1) < steps <= each * length.epochs
 
 
 @given(st.integers(1, 60), st.integers(1, 70) | st.none(), st.integers(1, 9), st.integers(1, 4), st.integers(1, 9))
@@ -134,6 +138,28 @@ def test_a_killed_training_with_cosine_average_and_moving_crops_ends_with_the_we
     assert {p.name: p.read_bytes() for p in killed.iterdir()} == {p.name: p.read_bytes() for p in undisturbed.iterdir()}
     expected = [settings.learning_rate * cosine_factor(at, steps=6, warmup_share=0.3) for at in (2, 4, 6)]
     np.testing.assert_allclose(history["learning_rate"], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+def test_training_ends_after_its_steps_within_an_epoch_and_validates_then(
+    bench: Callable, quick: ModelSettings, monkeypatch: pytest.MonkeyPatch, schedule: str
+) -> None:
+    """Two epochs of two steps would be four: samplings of other sizes would train for other numbers of steps."""
+    taken: list[int] = []
+    original = Training.optimizer_step
+
+    def step(self: Training, *arguments: Any, **options: Any) -> None:
+        taken.append(self.current_epoch)
+        original(self, *arguments, **options)
+
+    monkeypatch.setattr(Training, "optimizer_step", step)
+    changes = {"steps": 3, "patches_per_epoch": 8, "batch_size": 2, "accumulate": 2, "schedule": schedule}
+    folder = bench().train("exact", settings=quick.model_copy(update=changes))
+    history = pd.read_parquet(folder / "history.parquet")
+    assert (len(history), taken) == (2, [0, 0, 1])
+    assert history["validation_loss"].notna().all()
+    if schedule == "cosine":
+        assert history["learning_rate"].iloc[-1] == pytest.approx(0, abs=1e-12)
 
 
 def test_the_average_is_kept_and_not_the_last_weights(bench: Callable, quick: ModelSettings) -> None:
