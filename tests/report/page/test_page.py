@@ -346,7 +346,6 @@ def test_the_index_names_the_first_results_that_are_not_of_the_run(written, tmp_
     row, names = pd.read_parquet(written[0] / "summary.parquet"), [f"model/old{at}" for at in range(5)]
     summary = tmp_path / "summary.parquet"
     row = row.assign(old=7, old_names=", ".join(names), thumbnail="")
-    summary.parent.mkdir()
     write_table(row, summary, provenance=PROVENANCE.as_attributes())
     write_index({"eyes": (written[0] / "index.html", summary)}, output=tmp_path / "index.html")
     assert f"Not of this run: {', '.join(names)} and 2 more" in read(tmp_path / "index.html").text
