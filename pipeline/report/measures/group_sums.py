@@ -111,10 +111,10 @@ class Grouped:
             *counts, images = map(int, total)
             return lesion_scores(dict(zip(COUNTS, counts, strict=True)), images=images)[measure]
 
-        return list(groups.groups), sums, score
+        return [str(name) for name in groups.groups], sums, score
 
     def _surface_dice(self, code: str) -> GroupSums:
-        own = self._own(code, SURFACE_COLUMNS)
+        own = self._own(code, list(SURFACE_COLUMNS))
         known = own[own["tolerance_px"].notna()]
         return _added(list(zip(known["group_id"], dice_sums(known), strict=True)), surface_dice_of_sums)
 
