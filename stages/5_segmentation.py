@@ -62,21 +62,22 @@ def segmentation_lesions(smk: Any) -> None:
 
 
 def segmentation_hard_negatives(smk: Any) -> None:
-    """Write the false positives of one model and fusion in the training images."""
+    """Write the false positives of one model and fusion in images that models learn from."""
     from pipeline.config import SegmentationConfig
     from pipeline.segmentation.false_positives import write_hard_negatives
 
     config = smk.params.config
-    probability = by_image(smk.input.probability)
+    maps, folds = [Path(path) for path in smk.input.probability], config.get("folds", [-1])
     thresholds = Path(smk.input.thresholds)
-    inputs = {"thresholds": thresholds, **probability}
+    inputs = {path.stem if set(folds) == {-1} else f"{path.parts[-3]}/{path.stem}": path for path in maps}
     write_hard_negatives(
         Path(smk.input.images),
-        probability=probability,
+        probability=[(path.stem, path) for path in maps],
         normalized=by_image(smk.input.normalized),
         thresholds=thresholds,
+        folds=folds,
         config=SegmentationConfig.model_validate(config["segmentation"]),
-        job=job_of("segmentation", config=config, code=smk.params.code, inputs=inputs),
+        job=job_of("segmentation", config=config, code=smk.params.code, inputs={"thresholds": thresholds, **inputs}),
         output=Path(smk.output[0]),
     )
 

@@ -91,12 +91,22 @@ rule segmentation_lesions:
         "5_segmentation.py"
 
 
-# Made on request only: it needs the probability maps of the training images, which nothing else asks for.
+# Maps of the images that hard negatives are listed from: with folds, of the members that had not seen them.
+listed = lambda w: false_positive_sources(
+    images_table(w), name=w.model, members=run_of(w).config.model.held_out_by(w.model)
+)
+
+
+# Made on request only: without folds it needs the probability maps of the training images, which nothing else asks for.
 rule segmentation_hard_negatives:
     input:
         images="<results>/{dataset}/raw/images.parquet",
-        probability=each("<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr", image=training),
-        normalized=each("<results>/{dataset}/normalized/{image}.zarr", image=training),
+        probability=lambda w: [
+            f"<results>/{w.dataset}/probability/{model}/{w.fusion}/{image}.zarr" for model, image in listed(w)
+        ],
+        normalized=each(
+            "<results>/{dataset}/normalized/{image}.zarr", image=lambda w: sorted({image for _, image in listed(w)})
+        ),
         thresholds="<results>/{dataset}/segmentation/{model}/{fusion}/thresholds.json",
     output:
         "<results>/{dataset}/segmentation/{model}/{fusion}/hard_negatives.parquet",
@@ -108,12 +118,12 @@ rule segmentation_hard_negatives:
         mem_mb=memory_of("segmentation_hard_negatives"),
     params:
         **recorded(
-            lambda w: depends.segmentation_hard_negatives(run_of(w)),
+            lambda w: depends.segmentation_hard_negatives(run_of(w), w.model),
             script="5_segmentation.py",
             function="segmentation_hard_negatives",
         ),
     message:
-        "{wildcards.dataset}: false positives of {wildcards.model}, {wildcards.fusion}, in training images"
+        "{wildcards.dataset}: false positives of {wildcards.model}, {wildcards.fusion}, in images that models learn from"
     script:
         "5_segmentation.py"
 

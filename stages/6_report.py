@@ -18,6 +18,7 @@ def report_metrics(smk: Any) -> None:
     from pipeline.report.measures.errors import write_errors
     from pipeline.report.measures.evaluate import write_metrics
     from pipeline.report.measures.original_grid import TruthFiles
+    from pipeline.report.measures.out_of_fold import OutOfFold
     from pipeline.report.paths import Result
 
     config = smk.params.config
@@ -35,11 +36,14 @@ def report_metrics(smk: Any) -> None:
     )
     normalized = by_image(smk.input.normalized)
     job = job_of("report", config=config, code=smk.params.code, inputs=segmentation)
+    held = {Path(path).parts[-3]: Path(path) for path in smk.input.held_thresholds}
+    out_of_fold = OutOfFold(config.get("out_of_fold", {}), held)
     write_errors(
         Path(smk.input.images),
         result,
         normalized=normalized,
         folds=config["folds"],
+        out_of_fold=out_of_fold.folds.values(),
         job=job,
         output=Path(smk.output.errors),
     )
@@ -52,6 +56,7 @@ def report_metrics(smk: Any) -> None:
             for image, (facts, files) in smk.params.truths.items()
         },
         folds=config["folds"],
+        out_of_fold=out_of_fold,
         config=ReportConfig.model_validate(config["report"]),
         job=job,
         # No output of this rule: it goes with the folder of the model, whose measures they are.
@@ -166,7 +171,8 @@ def report_page(smk: Any) -> None:
     job = job_of("report", config=config, code=smk.params.code, inputs=metrics)
     classes = len(job.record.codes)
     pictures = pictures_in(read_table(Path(smk.input.images)), classes=classes).values()
-    memory = rules_memory(StageConfig.model_validate(config["stages"]), pictures, classes=classes)
+    stages = StageConfig.model_validate(config["stages"])
+    memory = rules_memory(stages, pictures, classes=classes)
     write_report(
         Inputs(
             images=Path(smk.input.images),
@@ -189,7 +195,7 @@ def report_page(smk: Any) -> None:
         ),
         dataset=config["dataset"],
         stage_config=config["stages"],
-        results=results_from_paths(config["results"], smk.input),
+        results=results_from_paths(config["results"], smk.input, shown=stages.shown_result),
         job=job,
         outputs=Outputs(Path(smk.output.page), Path(smk.output.figures), Path(smk.output.summary)),
         # Neither input nor parameter: they differ between runs of the same seed, and must not write the page again.

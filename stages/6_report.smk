@@ -8,16 +8,54 @@ STAGE_RESULTS["report"] = each("<results>/{dataset}/report/index.html")
 VIEWER = sorted(map(os.path.relpath, (PACKAGE / "report" / "page" / "viewer").iterdir()))
 
 
+def measured(wildcards):
+    """Images that the scores of a model are measured on."""
+    config = run_of(wildcards).config
+    folds = config.model.folds_of(wildcards.model)
+    return measured_images(images_table(wildcards), folds=folds, splits=config.probability.splits)
+
+
+def scored(wildcards, model):
+    """Maps that a model is measured on, as models and images: with folds each image by the member that had not seen it."""
+    config = run_of(wildcards).config
+    kinds = {"folds": config.model.folds_of(model), "out_of_fold": config.model.out_of_fold(model)}
+    return measured_sources(images_table(wildcards), name=model, splits=config.probability.splits, **kinds)
+
+
+def scored_stores(word):
+    """An input function: stores that a model and fusion are measured on."""
+    return lambda w: [
+        f"<results>/{w.dataset}/{word}/{model}/{w.fusion}/{image}.zarr" for model, image in scored(w, w.model)
+    ]
+
+
+def held_of_shown(word):
+    """An input function: stores of the result that is shown first which others made, of images that they had not seen."""
+
+    def paths(wildcards):
+        shown, fusion = run_of(wildcards).config.shown_result
+        pairs = scored(wildcards, shown) if shown else ()
+        folder = f"<results>/{wildcards.dataset}/{word}"
+        return [f"{folder}/{model}/{fusion}/{image}.zarr" for model, image in pairs if model != shown]
+
+    return paths
+
+
 # Images that are measured on the grid of their originals too, with the truth of their files.
-on_originals = lambda w: measured(w) if depends.measures_originals(run_of(w)) else []
+scored_images = lambda w: [image for _, image in scored(w, w.model)]
+on_originals = lambda w: scored_images(w) if depends.measures_originals(run_of(w)) else []
 
 
 rule report_metrics:
     input:
         images="<results>/{dataset}/raw/images.parquet",
         thresholds="<results>/{dataset}/segmentation/{model}/{fusion}/thresholds.json",
-        probability=each("<results>/{dataset}/probability/{model}/{fusion}/{image}.zarr", image=measured),
-        segmentation=each("<results>/{dataset}/segmentation/{model}/{fusion}/{image}.zarr", image=measured),
+        held_thresholds=lambda w: [
+            f"<results>/{w.dataset}/segmentation/{model}/{w.fusion}/thresholds.json"
+            for model in sorted({model for model, _ in scored(w, w.model)} - {w.model})
+        ],
+        probability=scored_stores("probability"),
+        segmentation=scored_stores("segmentation"),
         # All of them: truth outside the roi of training images is said beside the card too.
         normalized=each("<results>/{dataset}/normalized/{image}.zarr", image=usable),
         sheets=each("<results>/{dataset}/raw/{image}.json", image=on_originals),
@@ -221,6 +259,8 @@ rule report_page:
             fusion=fusions,
             image=evaluated,
         ),
+        held_probability=held_of_shown("probability"),
+        held_segmentation=held_of_shown("segmentation"),
         lesions=each("<results>/{dataset}/segmentation/{model}/{fusion}/lesions.parquet", model=models, fusion=fusions),
         thresholds=each(
             "<results>/{dataset}/segmentation/{model}/{fusion}/thresholds.json", model=models, fusion=fusions

@@ -17,7 +17,13 @@ from pipeline.config.recorded import parameters
 from pipeline.config.run import plan_run
 from pipeline.config.yaml_file import check_yaml_files, load_yaml
 from pipeline.errors import PipelineError
-from pipeline.model.held_out import learned_images, measured_images, threshold_sources
+from pipeline.model.held_out import (
+    false_positive_sources,
+    learned_images,
+    measured_images,
+    measured_sources,
+    threshold_sources,
+)
 from pipeline.model.refusals import refuse_models
 from pipeline.raw.datasets.listing import images_of_run
 from pipeline.raw.datasets.pictures import picture_of_job
@@ -97,13 +103,6 @@ fusions = lambda w: run_of(w).config.probability.fusions
 samplings = lambda w: sorted(run_of(w).config.index.samplings)
 drawn_samplings = lambda w: run_of(w).config.samplings_when_done(w.word)
 model_settings = lambda w: run_of(w).config.model.models[w.model]
-
-
-def measured(wildcards):
-    """Images that the scores of a model are measured on."""
-    config = run_of(wildcards).config
-    folds = config.model.folds_of(wildcards.model)
-    return measured_images(images_table(wildcards), folds=folds, splits=config.probability.splits)
 
 
 def held_out(wildcards):

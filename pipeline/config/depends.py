@@ -208,9 +208,11 @@ def segmentation_image(run: DatasetRun) -> Values:
     return {"record": shown_record(run), "segmentation": cleaning}
 
 
-def segmentation_hard_negatives(run: DatasetRun) -> Values:
-    """Dependencies of the list of hard negatives: the areas and the margin."""
-    return {"record": bare_record(run), "segmentation": _part(_block(run, "segmentation"), MISSED)}
+def segmentation_hard_negatives(run: DatasetRun, model: str) -> Values:
+    """Dependencies of the list of hard negatives: the areas, the margin, and the folds where there are any."""
+    folds = list(run.config.model.folds_of(model))
+    values: Values = {"record": bare_record(run), "segmentation": _part(_block(run, "segmentation"), MISSED)}
+    return values | ({"folds": folds} if set(folds) != {-1} else {})
 
 
 def measures_originals(run: DatasetRun) -> bool:
@@ -219,8 +221,9 @@ def measures_originals(run: DatasetRun) -> bool:
 
 
 def report_metrics(run: DatasetRun, model: str) -> Values:
-    """Dependencies of measures: the number of resamples, and the folds."""
-    return {
+    """Dependencies of measures: the number of resamples, the folds, and who speaks for the images of each."""
+    out_of_fold = run.config.model.out_of_fold(model)
+    return ({"out_of_fold": out_of_fold} if out_of_fold else {}) | {
         "record": bare_record(run),
         "folds": list(run.config.model.folds_of(model)),
         "report": _part(_block(run, "report"), MEASURED),

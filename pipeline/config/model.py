@@ -92,7 +92,7 @@ class ModelSettings(Strict):
     plateau_patience: Annotated[int, Field(ge=0, le=10**6)] = Field(3, description="ReduceLROnPlateau: epochs to wait.")
     epochs: Annotated[int, Field(ge=1, le=10**6)] = Field(30, description="Passes over the training patches.")
     steps: Annotated[int, Field(ge=1, le=10**8)] | None = Field(
-        None, description="Steps of the optimizer instead of epochs, in equal epochs."
+        None, description="Steps of the optimizer instead of epochs, exactly: the last epoch may be shorter."
     )
     patience: Annotated[int, Field(ge=1, le=10**6)] | None = Field(
         None, description="Stop after so many epochs without a better score; null: never."
@@ -243,6 +243,15 @@ class ModelConfig(Strict):
         """
         of_folds = {f"{name}.fold{fold}": fold for fold in sorted(set(self.folds_of(name)))}
         return of_folds if of_folds.keys() <= self.ensembles.keys() else self.member_folds(name)
+
+    def out_of_fold(self, name: str) -> dict[str, int]:
+        """Model → fold, of those that validate an ensemble of several folds, each on the images that it did not see.
+
+        Empty for a model, for an ensemble of one fold, and where several hold out the same images, as none speaks for all.
+        """
+        found = self.held_out_by(name)
+        different = len(set(found.values())) == len(found) > 1 and min(found.values()) >= 0
+        return found if different else {}
 
 
 def model_by_folds(config: ModelConfig) -> ModelConfig:

@@ -39,7 +39,9 @@ class SegmentationConfig(Strict):
     smoothing: Smoothing = Field(Smoothing(), description="Smoothing of the maps before they are cut.")
     minimum_area: Area = Field(0, description="Regions below this many pixels are removed.")
     minimum_areas: dict[str, Area] | Literal["percentile"] = Field(
-        {}, description="The same, per class code; percentile: from the regions of the truth that was learned from."
+        {},
+        description="The same, per class code; percentile: from the regions of the truth that was learned from. No map takes"
+        " part, so nothing that a model has learned by heart makes them too small.",
     )
     minimum_area_percentile: Annotated[float, Field(ge=0, le=100)] = Field(
         5.0, description="Percentile of their areas, per class."

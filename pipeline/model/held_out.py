@@ -10,7 +10,17 @@ import pandas as pd
 
 from pipeline.words import LEARNED_SPLITS
 
-__all__ = ["held_out", "learned_images", "measured_images", "measured_split", "threshold_sources"]
+__all__ = [
+    "false_positive_sources",
+    "held_out",
+    "learned_images",
+    "listed_images",
+    "measured_images",
+    "measured_sources",
+    "measured_split",
+    "threshold_sources",
+    "unseen_by",
+]
 
 
 def held_out(images: pd.DataFrame, *, fold: int) -> tuple[str, ...]:
@@ -43,7 +53,9 @@ def learned_images(images: pd.DataFrame, *, folds: Collection[int]) -> tuple[str
     return tuple(sorted(set().union(*(may - set(held_out(images, fold=fold)) for fold in set(folds)))))
 
 
-def measured_split(images: pd.DataFrame, *, folds: Collection[int]) -> "pd.Series[str]":
+def measured_split(
+    images: pd.DataFrame, *, folds: Collection[int], out_of_fold: Collection[int] = ()
+) -> "pd.Series[str]":
     """Split that each image counts in when a model, or an ensemble of models, is measured.
 
     Parameters
@@ -53,6 +65,8 @@ def measured_split(images: pd.DataFrame, *, folds: Collection[int]) -> "pd.Serie
     folds
         Fold of the model, or of each member of an ensemble. Where they differ, every image outside the test was seen
         by some member, so that nothing validates the ensemble as a whole.
+    out_of_fold
+        Folds whose images validate such an ensemble all the same, by the maps of members that had not seen them.
 
     Returns
     -------
@@ -61,7 +75,8 @@ def measured_split(images: pd.DataFrame, *, folds: Collection[int]) -> "pd.Serie
     """
     split = images["split"].astype(str)
     learned, different = split.isin(LEARNED_SPLITS), set(folds)
-    validates = held_out(images, fold=next(iter(different))) if len(different) == 1 else ()
+    validating = different if len(different) == 1 else set(out_of_fold)
+    validates = {image for fold in validating for image in held_out(images, fold=fold)}
     return split.mask(learned, "train").mask(images["image_id"].astype(str).isin(validates), "validation")
 
 
@@ -83,7 +98,48 @@ def threshold_sources(images: pd.DataFrame, *, name: str, members: Mapping[str, 
     return tuple((model, image) for model, fold in sources.items() for image in held_out(images, fold=fold))
 
 
-def measured_images(images: pd.DataFrame, *, folds: Collection[int], splits: Collection[str]) -> tuple[str, ...]:
+def listed_images(images: pd.DataFrame, *, folds: Collection[int]) -> tuple[str, ...]:
+    """Images whose false positives may be listed as hard negatives, as ids in text order; never those of split ``test``.
+
+    Parameters
+    ----------
+    images
+        ``raw/images.parquet``.
+    folds
+        Fold of the model, or of each member of an ensemble. Without folds the images of split ``train``, which the model
+        learned from; else those that these folds hold out, which models of other folds learn from.
+    """
+    numbers = {fold for fold in folds if fold >= 0}
+    if not numbers:
+        return tuple(sorted(images.loc[images["split"] == "train", "image_id"].astype(str)))
+    return tuple(sorted(set().union(*(held_out(images, fold=fold) for fold in numbers))))
+
+
+def false_positive_sources(
+    images: pd.DataFrame, *, name: str, members: Mapping[str, int]
+) -> tuple[tuple[str, str], ...]:
+    """Maps whose false positives are listed, as pairs of a model and an image, see `listed_images`.
+
+    Parameters
+    ----------
+    images
+        ``raw/images.parquet``.
+    name
+        Model or ensemble.
+    members
+        Model → its fold, for each member. With folds each image has the maps of the members that did not see it.
+    """
+    of_folds = {model: fold for model, fold in members.items() if fold >= 0}
+    if not of_folds:
+        return tuple((name, image) for image in listed_images(images, folds=()))
+    # An ensemble whose members hold out the same images speaks as a whole.
+    sources = {name: next(iter(of_folds.values()))} if len(set(members.values())) == 1 else of_folds
+    return tuple((model, image) for model, fold in sources.items() for image in held_out(images, fold=fold))
+
+
+def measured_images(
+    images: pd.DataFrame, *, folds: Collection[int], splits: Collection[str], out_of_fold: Collection[int] = ()
+) -> tuple[str, ...]:
     """Images that a model is measured on, as ids in text order: of the predicted splits, those that it did not see.
 
     Parameters
@@ -94,6 +150,41 @@ def measured_images(images: pd.DataFrame, *, folds: Collection[int], splits: Col
         Fold of the model, or of each member of an ensemble.
     splits
         Splits whose images have maps.
+    out_of_fold
+        Folds whose images validate an ensemble of several folds, see `measured_split`.
     """
-    chosen = measured_split(images, folds=folds).isin({"validation", "test"} & set(splits))
-    return tuple(sorted(images.loc[chosen, "image_id"].astype(str)))
+    split = measured_split(images, folds=folds, out_of_fold=out_of_fold)
+    return tuple(sorted(images.loc[split.isin({"validation", "test"} & set(splits)), "image_id"].astype(str)))
+
+
+def measured_sources(
+    images: pd.DataFrame,
+    *,
+    name: str,
+    folds: Collection[int],
+    out_of_fold: Mapping[str, int],
+    splits: Collection[str],
+) -> tuple[tuple[str, str], ...]:
+    """Maps that the scores of a model are measured on, as pairs of a model and an image, each image once, in text order.
+
+    Parameters
+    ----------
+    images
+        ``raw/images.parquet``.
+    name
+        Model or ensemble, which speaks for the images of the test, and for those that all of its members hold out.
+    folds
+        Its fold, or that of each member.
+    out_of_fold
+        Model → fold, of those that speak for the images of their folds; empty where there is one fold.
+    splits
+        Splits whose images have maps.
+    """
+    members = unseen_by(images, out_of_fold)
+    measured = measured_images(images, folds=folds, splits=splits, out_of_fold=out_of_fold.values())
+    return tuple((members.get(image, name), image) for image in measured)
+
+
+def unseen_by(images: pd.DataFrame, out_of_fold: Mapping[str, int]) -> dict[str, str]:
+    """Image → the model that had not seen it, of models that hold out different folds."""
+    return {image: model for model, fold in out_of_fold.items() for image in held_out(images, fold=fold)}

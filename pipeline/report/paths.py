@@ -104,25 +104,34 @@ class ResultPaths(Protocol):
 
     probability: Sequence[str]
     segmentation: Sequence[str]
+    held_probability: Sequence[str]
+    """Of the result that is shown first: maps of images that its members had not seen, by these."""
+    held_segmentation: Sequence[str]
     thresholds: Sequence[str]
     metrics_images: Sequence[str]
     metrics_classes: Sequence[str]
 
 
-def results_from_paths(names: Sequence[tuple[str, str]], paths: ResultPaths) -> tuple[Result, ...]:
-    """Results of ``(model, fusion)`` names; the stores of a result lie in ``…/{model}/{fusion}/``."""
+def results_from_paths(
+    names: Sequence[tuple[str, str]], paths: ResultPaths, *, shown: tuple[str, str]
+) -> tuple[Result, ...]:
+    """Results of ``(model, fusion)`` names; the stores of a result lie in ``…/{model}/{fusion}/``.
 
-    def stores(found: Sequence[str], model: str, fusion: str) -> dict[str, Path]:
+    Where the one that is shown first was measured by its members, their stores stand for its own.
+    """
+
+    def stores(found: Sequence[str], held: Sequence[str], model: str, fusion: str) -> dict[str, Path]:
         places = [Path(path) for path in found]
-        return {path.stem: path for path in places if path.parts[-3:-1] == (model, fusion)}
+        own = {path.stem: path for path in places if path.parts[-3:-1] == (model, fusion)}
+        return own | ({Path(path).stem: Path(path) for path in held} if (model, fusion) == shown else {})
 
     tables = zip(names, paths.thresholds, paths.metrics_images, paths.metrics_classes, strict=True)
     return tuple(
         Result(
             model,
             fusion,
-            probability=stores(paths.probability, model, fusion),
-            segmentation=stores(paths.segmentation, model, fusion),
+            probability=stores(paths.probability, paths.held_probability, model, fusion),
+            segmentation=stores(paths.segmentation, paths.held_segmentation, model, fusion),
             thresholds=Path(thresholds),
             metrics_images=Path(images),
             metrics_classes=Path(classes),

@@ -2,7 +2,7 @@
 
 clean             cleaning of masks: small components removed, holes filled
 clean_map         probability map cleaned for all thresholds at once
-false_positives   false positives in training images, the list of hard negatives
+false_positives   false positives in images that models learn from, the list of hard negatives
 geojson           GeoJSON of polygons, as QuPath opens it
 lesions           table of the lesions of a data set
 minimum_areas     minimum areas from the truth that was learned from

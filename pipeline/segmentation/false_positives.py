@@ -1,7 +1,7 @@
-"""False positives in training images: boxes where a model sees lesions that are none, the list of hard negatives."""
+"""False positives in images that models learn from: boxes where a model sees lesions that are none, the list of hard negatives."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from pipeline.config import SegmentationConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import StoreError
 from pipeline.geometry import Box
+from pipeline.model.held_out import listed_images
 from pipeline.segmentation.minimum_areas import with_areas
 from pipeline.segmentation.regions import Maps
 from pipeline.segmentation.threshold_file import read_thresholds
@@ -31,7 +32,7 @@ __all__ = ["COLUMNS", "false_positives", "write_hard_negatives"]
 logger = logging.getLogger(__name__)
 
 COLUMNS: dict[str, tuple[str, str]] = {
-    "image_id": ("str", "Image of split train."),
+    "image_id": ("str", "Image of split train; with folds, of train or validation."),
     "y": ("int32", "First row of the region, in pixels of the normalised image."),
     "x": ("int32", "First column of the region."),
     "height": ("int32", "Rows of its bounding box."),
@@ -152,26 +153,33 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 def write_hard_negatives(
     images: Path,
     *,
-    probability: Mapping[str, Path],
+    probability: Sequence[tuple[str, Path]],
     normalized: Mapping[str, Path],
     thresholds: Path,
+    folds: Sequence[int] = (-1,),
     config: SegmentationConfig,
     job: Job,
     output: Path,
 ) -> None:
-    """List of hard negatives, ``hard_negatives.parquet``: false positives in the training images, and in no others.
+    """List of hard negatives, ``hard_negatives.parquet``: false positives in images that models learn from, and in no others.
 
-    What a model gets wrong in validation or test images must not steer what the next one learns from, so their maps are
-    never read. The model has learned from the training images: expect fewer false positives there than elsewhere.
+    What a model gets wrong in images that validate or test it must not steer what the next one learns from, so their maps
+    are never read. Without folds the maps are of training images, which the model has learned from: expect fewer false
+    positives there than elsewhere. With folds they are those of the members that had not seen an image.
 
     Parameters
     ----------
     images
-        ``raw/images.parquet``; images of split train in which every class was annotated are used.
-    probability, normalized
-        Image → store; those of other images are ignored.
+        ``raw/images.parquet``; those of `listed_images` in which every class was annotated are used.
+    probability
+        Image id and store of each map; those of other images are ignored. With folds, each of a member that did not learn
+        from the image; an image may have several.
+    normalized
+        Image → store.
     thresholds
         ``thresholds.json``.
+    folds
+        Fold of the model, or of each member of an ensemble; −1 for none.
     config
         Smallest regions, margin, storage.
     job
@@ -182,27 +190,30 @@ def write_hard_negatives(
     Raises
     ------
     StoreError
-        For a training image without its stores, or of another size than its map.
+        For an image without its stores, or of another size than its map.
     """
     record, table = job.record, read_table(images)
     counts = [f"pixels_{code}" for code in record.codes]
-    used = table[(table["split"] == "train") & (table["rejected"] == "") & (table[counts] >= 0).all(axis=1)]
+    may = table["image_id"].astype(str).isin(listed_images(table, folds=folds))
+    used = table[may & (table["rejected"] == "") & (table[counts] >= 0).all(axis=1)]
     cuts, config = read_thresholds(thresholds, codes=record.codes), with_areas(config, thresholds)
     parts = []
     for image in sorted(used["image_id"].astype(str)):
-        if image not in probability or image not in normalized:
+        paths = [path for name, path in probability if name == image]
+        if not paths or image not in normalized:
             raise StoreError(
                 "A training image has no map.",
                 where=image,
                 found="no probability or no normalised image",
-                expected="both, for every annotated image of split train",
+                expected="both, for every annotated image that models learn from",
                 remedy="Build this file by Snakemake.",
             )
-        found = false_positives(
-            probability[image], normalized=normalized[image], thresholds=cuts, record=record, config=config
-        )
-        logger.info("%s: %d false positives", image, len(found))
-        parts.append(found)
+        found = [
+            false_positives(path, normalized=normalized[image], thresholds=cuts, record=record, config=config)
+            for path in paths
+        ]
+        logger.info("%s: %d false positives", image, sum(map(len, found)))
+        parts += found
     frame = pd.concat(parts, ignore_index=True) if parts else _typed(pd.DataFrame(columns=list(COLUMNS)))
     columns = {name: meaning for name, (_, meaning) in COLUMNS.items()}
     with file_in_progress(output) as partial:

@@ -55,7 +55,7 @@ RULES = {
     "probability_image": ("unet",),
     "segmentation_thresholds": ("unet",),
     "segmentation_image": (),
-    "segmentation_hard_negatives": (),
+    "segmentation_hard_negatives": ("unet",),
     "report_metrics": ("unet",),
     "report_borders": ("unet",),
     "report_page": ({"a": 3},),
@@ -108,7 +108,11 @@ CHANGES = [
     ({"model": {"suspected_from": 0.95}}, *[{"model_hardest"} | PAGE] * 2),
     (
         {"model": {"models": {"unet": {"fold": 1}}}},
-        *[{"model_fit", "segmentation_thresholds", "report_metrics", "report_borders"} | PAGE] * 2,
+        *[
+            {"model_fit", "segmentation_thresholds", "segmentation_hard_negatives", "report_metrics", "report_borders"}
+            | PAGE
+        ]
+        * 2,
     ),
     ({"probability": {"overlap": 0.5}}, *[{"probability_image"} | PAGE] * 2),
     ({"probability": {"fusions": ["mean"]}}, *[{"probability_image"} | PAGE | ZOOM] * 2),

@@ -322,6 +322,15 @@ def test_an_ensemble_with_folds_is_one_of_each_fold_and_one_of_all():
     assert model.held_out_by("both") == {"both.fold0": 0, "both.fold1": 1}
     assert StageConfig.model_validate(config.model_dump(mode="json")) == config, "jobs are given it divided"
     assert model.held_out_by("fine") == {"fine.fold0": 0, "fine.fold1": 1}
+    assert model.out_of_fold("both") == {"both.fold0": 0, "both.fold1": 1}
+    assert model.out_of_fold("fine") == {"fine.fold0": 0, "fine.fold1": 1}
+    assert model.out_of_fold("fine.fold0") == model.out_of_fold("both.fold0") == {}
+
+
+@pytest.mark.parametrize("folds", [(-1, -1), (0, 0), (-1, 0), (0, 1, 1)])
+def test_an_ensemble_in_which_nobody_speaks_alone_for_an_image_is_not_validated_out_of_fold(folds):
+    names = {f"m{at}": ModelSettings(fold=fold) for at, fold in enumerate(folds)}
+    assert ModelConfig(models=names, ensembles={"all": tuple(names)}).out_of_fold("all") == {}
 
 
 @pytest.mark.parametrize(

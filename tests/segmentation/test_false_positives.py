@@ -93,7 +93,7 @@ def written(folder, images, config):
     )
     write_hard_negatives(
         folder / "images.parquet",
-        probability=probability,
+        probability=list(probability.items()),
         normalized=normalized,
         thresholds=folder / "thresholds.json",
         config=config,
@@ -158,6 +158,36 @@ def test_the_maps_of_other_splits_are_not_even_needed(tmp_path):
     assert len(written(tmp_path, images, settings())) > 0
     with pytest.raises(StoreError, match=r"training image has no map(.|\n)*where: *b"):
         written(tmp_path / "x", images | {"b": ("train", None, truth, ())}, settings())
+
+
+def test_with_folds_each_image_has_the_maps_that_are_given_and_images_of_no_fold_have_none(tmp_path):
+    """Images of split validation train other folds, so theirs are listed; a test image is not, whatever map it has."""
+    truth, rows, given, normalized = np.zeros((3, 50, 70), np.uint8), [], [], {}
+    seen, unseen = maps(3), maps(4)
+    for name, split, fold in (("a", "train", 0), ("b", "validation", 1), ("c", "train", 2), ("t", "test", -1)):
+        for member, values in (("own", seen), ("other", unseen)):
+            path, normalized[name] = stores(tmp_path / name / member, name, values, truth)
+            given += [(name, path)] if member == "other" else []
+        counts = dict.fromkeys((f"pixels_{code}" for code in RECORD.codes), 0)
+        rows.append({"image_id": name, "split": split, "fold": fold, "rejected": "", **counts})
+    write_table(pd.DataFrame(rows), tmp_path / "images.parquet", provenance={})
+    cuts = {"classes": {code: {"threshold": cut} for code, cut in CUTS.items()}}
+    (tmp_path / "thresholds.json").write_text(json_text(cuts))
+    write_hard_negatives(
+        tmp_path / "images.parquet",
+        probability=given,
+        normalized=normalized,
+        thresholds=tmp_path / "thresholds.json",
+        folds=(0, 1),
+        config=settings(),
+        job=Job(RECORD, ORIGIN),
+        output=tmp_path / "hard_negatives.parquet",
+    )
+    frame = pd.read_parquet(tmp_path / "hard_negatives.parquet")
+    assert set(frame["image_id"]) == {"a", "b"}
+    for _, part in frame.groupby("image_id"):
+        found = {(r.class_code, r.y, r.x, r.height, r.width, r.area, float(r.score)) for r in part.itertuples()}
+        assert found == expected(unseen, truth, margin=2, least=1) != expected(seen, truth, margin=2, least=1)
 
 
 def test_a_sampling_reads_what_was_written_even_when_nothing_was_found(tmp_path):

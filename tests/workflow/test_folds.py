@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from pipeline.config.run import merge
+from pipeline.stores import table_metadata
 from tests.workflow.project import FUNDUS, Project, copy_of_project
 
 WIDE = {"wide": {**FUNDUS["model"]["models"]["unet"], "downsample": 2}}
@@ -55,7 +56,20 @@ def test_thresholds_and_scores_are_of_images_that_a_model_has_not_seen(folds):
     first, second = ({f"{name}/{image}" for image in fold[at]} for at, name in enumerate(members))
     assert (*map(used, members), used("unet")) == (first, second, first | second)
     assert tuple(measured(name, "validation") for name in members) == (fold[0], fold[1])
-    assert measured("unet", "validation") == set()
+    # An ensemble of folds is measured out of fold: each image once, with the values of the member that held it out.
+    for model, by in (("unet", members), ("both", ("both.fold0", "both.fold1"))):
+        assert measured(model, "validation") == fold[0] | fold[1]
+        ensemble, *parts = (
+            pd.read_parquet(root / "report" / f"{name}.gaussian.images.parquet").astype({"split": str, "image_id": str})
+            for name in (model, *by)
+        )
+        own = ensemble[ensemble["split"] == "validation"].drop(columns="model")
+        other = pd.concat([each[each["split"] == "validation"] for each in parts]).drop(columns="model")
+        places = ["grid", "image_id", "class_code"]
+        assert not own.duplicated(places).any()
+        pd.testing.assert_frame_equal(
+            *(each.astype({"class_code": str}).sort_values(places).reset_index(drop=True) for each in (own, other))
+        )
     for at in (0, 1):
         index = pd.read_parquet(root / "index" / f"guided.fold{at}.parquet").astype({"split": str, "image_id": str})
         by_split = index.groupby("split")["image_id"].unique().map(set)
@@ -81,6 +95,23 @@ def test_the_page_names_the_ensemble_and_its_members(folds):
     assert "mean of the probabilities of unet.fold0, unet.fold1" in page
     assert "unet / gaussian" in page
     assert re.search(r"thresholds were fitted on the maps of the members that had not seen an image", page)
+    assert (
+        "unet / gaussian on the validation (out of fold) images" in page
+        or "both / gaussian on the validation (out of fold)" in page
+    )
+    assert "Classes, validation (out of fold) images" in page
+
+
+def test_hard_negatives_come_from_maps_of_members_that_had_not_seen_the_image(folds):
+    root = folds.folder / "results" / "tiny"
+    target = "results/tiny/segmentation/both/gaussian/hard_negatives.parquet"
+    done = folds.snakemake("-j2", target)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    images = pd.read_parquet(root / "raw" / "images.parquet").astype({"image_id": str, "split": str})
+    learned = images[images["split"].isin(["train", "validation"])]
+    notes = table_metadata(root / "segmentation" / "both" / "gaussian" / "hard_negatives.parquet")["provenance"]
+    expected = {f"both.fold{fold}/{image}" for image, fold in zip(learned["image_id"], learned["fold"], strict=True)}
+    assert set(notes["inputs"]) == expected | {"thresholds"}
 
 
 def test_a_member_that_changes_remakes_the_ensemble_and_not_the_other_member(folds):

@@ -1,6 +1,6 @@
 """Table of errors by place: one model with one fusion, its measured images, on the normalised grid."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,7 @@ def write_errors(
     *,
     normalized: Mapping[str, Path],
     folds: Sequence[int] = (-1,),
+    out_of_fold: Collection[int] = (),
     job: Job,
     output: Path,
 ) -> None:
@@ -109,6 +110,8 @@ def write_errors(
         Image id → store.
     folds
         Fold of the model, or of each member of the ensemble: says which images validate.
+    out_of_fold
+        Folds whose images validate an ensemble of several; their stores are those of members that had not seen them.
     job
         Facts of the data set, record of origin.
     output
@@ -116,7 +119,7 @@ def write_errors(
     """
     table = stores.read_table(images)
     rows: list[dict[str, Any]] = []
-    for each in evaluated_images(table, codes=job.record.codes, folds=folds):
+    for each in evaluated_images(table, codes=job.record.codes, folds=folds, out_of_fold=out_of_fold):
         image = each.image_id
         if not all(image in paths for paths in (result.probability, result.segmentation, normalized)):
             continue

@@ -8,7 +8,7 @@ pixels that nobody is sure of.
 
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -44,6 +44,7 @@ from pipeline.report.measures.lesion_wise import LESION_COLUMNS
 from pipeline.report.measures.mismatches import mismatches
 from pipeline.report.measures.model_folder import write_model_measures
 from pipeline.report.measures.original_grid import TruthFiles, grey_levels, original_planes
+from pipeline.report.measures.out_of_fold import OutOfFold, image_thresholds
 from pipeline.report.measures.parts import PART_COLUMNS, part_rows
 from pipeline.report.measures.strata import strata
 from pipeline.report.measures.summary import (
@@ -58,7 +59,6 @@ from pipeline.report.measures.summary import (
 from pipeline.report.measures.surfaces import tolerance_px
 from pipeline.report.paths import Result
 from pipeline.report.run_warnings import left_out, mismatch_warnings, model_warnings, validation_warnings
-from pipeline.segmentation.threshold_file import read_thresholds
 from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.image_store import ignored_array, image_notes
 from pipeline.stores.job import Job
@@ -108,10 +108,11 @@ def _measured(
     planes: Mapping[str, Mapping[str, Path]],
     truths: Mapping[str, TruthFiles],
     folds: Sequence[int],
+    out_of_fold: Collection[int],
     config: ReportConfig,
 ) -> Iterator[tuple[Measured, ImageMeasure | None]]:
     """Images with their measures, and those on the grid of the original where that is another one."""
-    for each in evaluated_images(table, codes=record.codes, folds=folds):
+    for each in evaluated_images(table, codes=record.codes, folds=folds, out_of_fold=out_of_fold):
         image, annotated = each.image_id, each.annotated
         if missing := [stage for stage, paths in planes.items() if image not in paths]:
             log.warning("%s is not measured: no result of %s", image, ", ".join(missing))
@@ -175,11 +176,19 @@ def _summary(
     return table, {code: curve(histogram) for code, histogram in pooled.items()}
 
 
+def _shared(thresholds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Thresholds that several images have in common; NaN for a class where members of folds have each its own."""
+    return {
+        code: value if all(each[code] == value for each in thresholds) else math.nan
+        for code, value in thresholds[0].items()
+    }
+
+
 def _tables(
     measured: list[Measured],
     *,
     record: DatasetRecord,
-    thresholds: Mapping[str, float],
+    thresholds: Mapping[str, Mapping[str, float]],
     config: ReportConfig,
     seed: int,
 ) -> tuple[pd.DataFrame, list[pd.DataFrame], Curves]:
@@ -191,7 +200,8 @@ def _tables(
         part = [each for each in measured if each.split == split]
         if part:
             own = rows[rows["split"] == split]
-            table, found = _summary(part, own, record=record, thresholds=thresholds, draws=config.bootstrap, seed=seed)
+            cuts = _shared([thresholds[each.image_id] for each in part])
+            table, found = _summary(part, own, record=record, thresholds=cuts, draws=config.bootstrap, seed=seed)
             summaries.append(table)
             curves[split] = {code: points.tolist() for code, points in found.items()}
     return rows, summaries, curves
@@ -204,6 +214,7 @@ def write_metrics(
     normalized: Mapping[str, Path],
     truths: Mapping[str, TruthFiles] | None = None,
     folds: Sequence[int] = (-1,),
+    out_of_fold: OutOfFold | None = None,
     config: ReportConfig,
     job: Job,
     folder: Path | None = None,
@@ -226,6 +237,9 @@ def write_metrics(
         Image id → files of its truth, where it is to be measured on the grid of its original too.
     folds
         Fold of the model, or of each member of the ensemble: says which images validate, see `measured_split`.
+    out_of_fold
+        Members that validate an ensemble of several folds: the stores of their images are theirs, and so are the
+        thresholds. Both tables of images and classes then have ``out_of_fold`` in their metadata: image → member.
     config
         Number of bootstrap samples, rules of matching lesions and of comparing borders.
     job
@@ -234,10 +248,13 @@ def write_metrics(
         Folder of the model, which gets ``measures.{fusion}.json``; None for none.
     """
     record, named = job.record, {"model": result.model, "fusion": result.fusion}
-    cuts = read_thresholds(result.thresholds, codes=record.codes)
+    apart = out_of_fold or OutOfFold({}, {})
     planes = {"normalized": normalized, "segmentation": result.segmentation, "probability": result.probability}
     table = stores.read_table(images)
-    found = list(_measured(table, record=record, planes=planes, truths=truths or {}, folds=folds, config=config))
+    options: dict[str, Any] = {"folds": folds, "out_of_fold": apart.folds.values(), "config": config}
+    found = list(_measured(table, record=record, planes=planes, truths=truths or {}, **options))
+    members = apart.members(table)
+    cuts = image_thresholds([each.image_id for each, _ in found], result.thresholds, members, apart, codes=record.codes)
     rows, summaries, curves, lesions, parts = [], [], {}, [], []
     centres = dict(zip(table["image_id"].astype(str), table["centre"].astype(str), strict=True))
     anatomy = [each.code for each in record.classes if each.kind == "anatomy"]
@@ -255,13 +272,12 @@ def write_metrics(
         for name, of in (("froc", responses), ("reliability", reliabilities), ("confusion", confusions)):
             kept.setdefault(name, {})[grid] = of(measured, record.codes)
     summary = pd.concat(summaries) if summaries else pd.DataFrame()
-    attributes, extra = (
-        job.provenance.as_attributes(),
-        {"curves": curves[NORMALISED], **kept},
-    )
+    held = {each.image_id: members[each.image_id] for each, _ in found if each.image_id in members}
+    noted = {"out_of_fold": held} if held else {}
+    attributes, extra = job.provenance.as_attributes(), {"curves": curves[NORMALISED], **kept, **noted}
     typed = _typed(pd.concat(rows), IMAGE_COLUMNS)
     with file_in_progress(result.metrics_images) as path:
-        stores.write_table(typed, path, provenance=attributes)
+        stores.write_table(typed, path, provenance=attributes, extra=noted)
     with file_in_progress(result.metrics_parts) as path:
         stores.write_table(_typed(pd.concat(parts), PART_COLUMNS), path, provenance=attributes)
     with file_in_progress(result.metrics_lesions) as path:
@@ -272,6 +288,6 @@ def write_metrics(
         warnings = [*mismatch_warnings(mismatches(typed)), *model_warnings(typed)]
         warnings += [*left_out(table), *outside_warnings(normalized)]
         warnings += validation_warnings(typed) if len(folds) == 1 else []
-        write_model_measures(
-            folder, _typed(summary, SUMMARY_COLUMNS), warnings, fusion=result.fusion, provenance=attributes
-        )
+        whole = _typed(summary, SUMMARY_COLUMNS)
+        kinds: dict[str, Any] = {"fusion": result.fusion, "provenance": attributes, "members": held.values()}
+        write_model_measures(folder, whole, warnings, **kinds)

@@ -23,7 +23,9 @@ class EvaluatedImage:
     """Classes that somebody annotated in it, present or not."""
 
 
-def evaluated_images(images: pd.DataFrame, *, codes: Sequence[str], folds: Collection[int]) -> Iterator[EvaluatedImage]:
+def evaluated_images(
+    images: pd.DataFrame, *, codes: Sequence[str], folds: Collection[int], out_of_fold: Collection[int] = ()
+) -> Iterator[EvaluatedImage]:
     """Evaluated images of a model or an ensemble, by split and id in text order.
 
     Parameters
@@ -34,8 +36,10 @@ def evaluated_images(images: pd.DataFrame, *, codes: Sequence[str], folds: Colle
         Classes of the data set.
     folds
         Fold of the model, or of each member of the ensemble, see `measured_split`.
+    out_of_fold
+        Folds whose images validate an ensemble of several, by maps of members that had not seen them.
     """
-    counted = images.assign(split=measured_split(images, folds=folds))
+    counted = images.assign(split=measured_split(images, folds=folds, out_of_fold=out_of_fold))
     chosen = counted[counted["split"].isin(EVALUATED_SPLITS)].sort_values(["split", "image_id"])
     for row in chosen.to_dict("records"):
         annotated = tuple(code for code in codes if row[f"pixels_{code}"] >= 0)

@@ -86,8 +86,8 @@ class Measured:
     """Side of a pixel of the original, micrometres; NaN where it is not known."""
 
 
-def image_rows(measured: list[Measured], thresholds: Mapping[str, float]) -> pd.DataFrame:
-    """Rows of ``IMAGE_COLUMNS`` of measured images, without model, fusion and grid."""
+def image_rows(measured: list[Measured], thresholds: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
+    """Rows of ``IMAGE_COLUMNS`` of measured images, without model, fusion and grid; thresholds by image and class."""
     rows = count_table(
         (each.image_id, each.group_id, code, count) for each in measured for code, count in each.measure.counts.items()
     )
@@ -98,7 +98,7 @@ def image_rows(measured: list[Measured], thresholds: Mapping[str, float]) -> pd.
     counts = [each.measure.counts[code] for each, code in pairs]
     return rows.assign(
         split=[each.split for each, _ in pairs],
-        threshold=[thresholds.get(code, math.nan) for _, code in pairs],
+        threshold=[thresholds[each.image_id].get(code, math.nan) for each, code in pairs],
         pixels=truth + rows["fp"] + rows["tn"],
         truth_pixels=truth,
         truth_outside_roi=[each.measure.truth_outside_roi.get(code, 0) for each, code in pairs],

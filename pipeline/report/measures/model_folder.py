@@ -4,7 +4,7 @@ They lie beside ``card.json``, which stays as the training wrote it, because map
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +53,19 @@ def model_measures(summary: pd.DataFrame, warnings: Sequence[DataWarning]) -> di
 
 
 def write_model_measures(
-    folder: Path, summary: pd.DataFrame, warnings: Sequence[DataWarning], *, fusion: str, provenance: Mapping[str, Any]
+    folder: Path,
+    summary: pd.DataFrame,
+    warnings: Sequence[DataWarning],
+    *,
+    fusion: str,
+    provenance: Mapping[str, Any],
+    members: Collection[str] = (),
 ) -> None:
-    """Measures written as ``measures.{fusion}.json`` into the folder of a model, where there is one."""
+    """Measures written as ``measures.{fusion}.json`` into the folder of a model, where there is one.
+
+    ``members`` are those that validated it out of fold; where there are any, the file names them as ``out_of_fold``.
+    """
     if folder.is_dir():
-        content = {**model_measures(summary, warnings), "provenance": dict(provenance)}
+        apart = {"out_of_fold": sorted(set(members))} if members else {}
+        content = {**model_measures(summary, warnings), **apart, "provenance": dict(provenance)}
         write_whole(measures_file(folder, fusion=fusion), [json_text(content).encode()])

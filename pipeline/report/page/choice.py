@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pipeline import stores
+from pipeline.report.measures.out_of_fold import OUT_OF_FOLD, read_measures
 from pipeline.report.measures.summary import OVER_CLASSES, OVER_LESIONS, average_of
 from pipeline.report.paths import Result
 
 __all__ = ["MEASURED_SPLITS", "Choice", "choose", "summaries_of", "validated_alike"]
 
-MEASURED_SPLITS = ("test", "validation")
+MEASURED_SPLITS = ("test", "validation", OUT_OF_FOLD)
 """In the order in which a page shows them."""
 
 
@@ -27,8 +28,8 @@ class Choice:
 
 
 def summaries_of(results: Sequence[Result]) -> dict[str, pd.DataFrame]:
-    """Summary tables of classes and averages, by name of the result."""
-    return {result.name: stores.read_table(result.metrics_classes) for result in results}
+    """Summary tables of classes and averages, by name of the result, with splits as `MEASURED_SPLITS` names them."""
+    return {result.name: read_measures(result.metrics_classes, result) for result in results}
 
 
 def validated_alike(results: Sequence[Result]) -> bool:
@@ -67,14 +68,16 @@ def choose(
 
 
 def _validated(summary: pd.DataFrame, *, average: str) -> float:
-    return average_of(summary, split="validation", average=average, measure="dice_pooled")
+    split = OUT_OF_FOLD if (summary["split"] == OUT_OF_FOLD).any() else "validation"
+    return average_of(summary, split=split, average=average, measure="dice_pooled")
 
 
 def _best(ranked: Mapping[str, float], *, chosen: str, average: str, alike: bool) -> str:
-    if not alike:
-        return "Models of different folds were validated on different images, which ranks none."
-    best = max(ranked, key=lambda name: ranked[name])
     own = ranked.get(chosen, math.nan)
+    if not alike:
+        said = "" if math.isnan(own) else f"Its pooled validation Dice ({average}) is {own:.3f}. "
+        return f"{said}Models of different folds were validated on different images, which ranks none."
+    best = max(ranked, key=lambda name: ranked[name])
     if len(ranked) == 1 or own == ranked[best]:
         return (
             f"Its pooled validation Dice ({average}) is {ranked[best]:.3f}{', the highest' if len(ranked) > 1 else ''}."

@@ -31,3 +31,9 @@ def test_images_come_by_split_and_id_with_the_classes_that_were_annotated():
 def test_a_fold_is_measured_on_its_own_images_and_an_ensemble_of_folds_on_the_test_alone():
     assert evaluated(0) == [*TEST, EvaluatedImage("d", "gd", "validation", ("EX", "MA"))]
     assert evaluated(0, 1) == TEST
+
+
+def test_an_ensemble_of_folds_is_measured_on_the_images_of_its_members_where_these_speak_for_them():
+    found = list(evaluated_images(TABLE, codes=("EX", "MA"), folds=(0, 1), out_of_fold=(0, 1)))
+    validation = [("c", "gc", ("MA",)), ("d", "gd", ("EX", "MA"))]
+    assert found == [*TEST, *(EvaluatedImage(image, group, "validation", held) for image, group, held in validation)]

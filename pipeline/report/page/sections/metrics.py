@@ -10,8 +10,9 @@ import pandas as pd
 from pipeline import stores
 from pipeline.config import ReportConfig
 from pipeline.config.manifest import DatasetRecord
+from pipeline.report.measures.out_of_fold import OUT_OF_FOLD, read_curves, read_measures
 from pipeline.report.measures.summary import grids_of, on_grid
-from pipeline.report.page.choice import MEASURED_SPLITS, Choice
+from pipeline.report.page.choice import MEASURED_SPLITS, Choice, validated_alike
 from pipeline.report.page.facts import Facts
 from pipeline.report.page.tables.cells import Table, counted, plain_table
 from pipeline.report.page.tables.confusion import confusion_table
@@ -82,7 +83,12 @@ def _precision_recall(
     rows = own_split[(own_split["measure"] == "ap_pooled") & (own_split["average"] == "")]
     areas = dict(zip(rows["class_code"].astype(str), rows["value"], strict=True))
     title = f"Precision and recall, {split} images, pixels pooled"
-    return (figures.precision_recall(own, areas, record, title=title, folder=folder, name=f"curves.{split}"),)
+    return (figures.precision_recall(own, areas, record, title=title, folder=folder, name=f"curves.{_file(split)}"),)
+
+
+def _file(split: str) -> str:
+    """Split in the name of a file."""
+    return "out_of_fold" if split == OUT_OF_FOLD else split
 
 
 def _measured_splits(summary: pd.DataFrame) -> list[str]:
@@ -108,14 +114,14 @@ def _strata(
 def _parts(result: Result, record: DatasetRecord, *, split: str) -> tuple[Table, ...]:
     """Centres and groups, where they were measured."""
     path = result.metrics_parts
-    return parts_tables(stores.read_table(path), record, split=split) if path.is_file() else ()
+    return parts_tables(read_measures(path, result), record, split=split) if path.is_file() else ()
 
 
 def _errors(result: Result, record: DatasetRecord, *, split: str) -> tuple[Table, ...]:
     """Places of errors, where they were measured."""
     if not result.metrics_errors.is_file():
         return ()
-    rows = stores.read_table(result.metrics_errors)
+    rows = read_measures(result.metrics_errors, result)
     found = (table(rows, record, split=split) for table in (places_table, distances_table))
     return tuple(each for each in found if each is not None)
 
@@ -138,16 +144,15 @@ def _on_first_grid(
     if not curves:
         return ()
     title = f"{TITLES[name]}, {split} images"
-    return (plot(curves, record, title=title, folder=folder, name=f"{name}.{split}"),)
+    return (plot(curves, record, title=title, folder=folder, name=f"{name}.{_file(split)}"),)
 
 
 def measured(
     choice: Choice, summary: pd.DataFrame, record: DatasetRecord, *, config: ReportConfig, folder: Path
 ) -> list[Measured]:
     """Tables and curves of the shown result, test first."""
-    kept = stores.table_metadata(choice.result.metrics_classes)
-    curves = kept.get("curves", {})
-    images = stores.read_table(choice.result.metrics_images)
+    kept = read_curves(choice.result)
+    images = read_measures(choice.result.metrics_images, choice.result)
     reasons = _reasons(choice.result.thresholds, record.codes)
     return [
         Measured(
@@ -160,7 +165,7 @@ def measured(
                         *_strata(kept.get("strata", {}), summary, record, split=split, grid=grid),
                         surfaces_table(summary, record, split=split, tolerance=config.surface_tolerance, grid=grid),
                         image_wise_table(summary, record, split=split, grid=grid),
-                        *_confusion(kept.get("confusion", {}), summary, record, split=split, grid=grid),
+                        *_confusion(kept["confusion"], summary, record, split=split, grid=grid),
                     ),
                     averages_table(summary, split=split, grid=grid),
                 )
@@ -169,9 +174,9 @@ def measured(
             _parts(choice.result, record, split=split),
             _errors(choice.result, record, split=split),
             (
-                *_precision_recall(curves, summary, record, split=split, folder=folder),
+                *_precision_recall(kept["curves"], summary, record, split=split, folder=folder),
                 *_on_first_grid(
-                    kept.get("froc", {}),
+                    kept["froc"],
                     figures.free_response,
                     summary,
                     record,
@@ -180,7 +185,7 @@ def measured(
                     folder=folder,
                 ),
                 *_on_first_grid(
-                    kept.get("reliability", {}),
+                    kept["reliability"],
                     reliability_plot,
                     summary,
                     record,
@@ -209,7 +214,9 @@ def compared(summaries: Mapping[str, pd.DataFrame], record: DatasetRecord, *, fo
         ]
         if len(rows):
             title = f"Dice per class, {split} images"
-            shots.append(figures.results_compared(rows, record, title=title, folder=folder, name=f"compared.{split}"))
+            shots.append(
+                figures.results_compared(rows, record, title=title, folder=folder, name=f"compared.{_file(split)}")
+            )
     return shots
 
 
@@ -232,6 +239,13 @@ def _unseen(result: Result) -> Table | None:
     return plain_table(caption, ("Image", "Class", "Pixels", "Share of the class"), found)
 
 
+def _comparable(facts: Facts, split: str) -> bool:
+    """Comparison of results on a split: whether those that were measured there were so on the same images."""
+    if split == OUT_OF_FOLD:
+        return validated_alike([each for each in facts.results if split in set(facts.summaries[each.name]["split"])])
+    return facts.alike or split != "validation"
+
+
 def _results(facts: Facts, choice: Choice) -> dict[str, Any]:
     """Content about results where some were measured."""
     summary = facts.summaries[choice.result.name]
@@ -240,7 +254,7 @@ def _results(facts: Facts, choice: Choice) -> dict[str, Any]:
             facts.summaries,
             split=split,
             shown=choice.result.name,
-            comparable=facts.alike or split != "validation",
+            comparable=_comparable(facts, split),
             grid=grid,
         )
         for split in _measured_splits(summary)

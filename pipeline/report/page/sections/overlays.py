@@ -8,6 +8,7 @@ from urllib.parse import quote
 from pipeline import stores
 from pipeline.config.manifest import DatasetRecord
 from pipeline.counts import number_of, region_noun
+from pipeline.report.measures.out_of_fold import OUT_OF_FOLD, read_measures
 from pipeline.report.page.facts import Facts
 from pipeline.report.page.tables.cells import chips, number
 from pipeline.report.page.tables.results import ImageScore, extremes, image_scores
@@ -36,7 +37,7 @@ def scores_of(facts: Facts) -> list[ImageScore]:
     """Scores of the images that the shown result was measured on, the worst first; none where nothing was measured."""
     if facts.choice is None or not facts.split:
         return []
-    rows = stores.read_table(facts.choice.result.metrics_images)
+    rows = read_measures(facts.choice.result.metrics_images, facts.choice.result)
     return image_scores(rows, facts.record) if len(rows) else []
 
 
@@ -125,10 +126,12 @@ def overlays_section(facts: Facts) -> dict[str, Any]:
     scores, pages = scores_of(facts), facts.inputs.pages
     named = extremes(scores, split=facts.split)
     shots = _shown(facts, overlaid(facts, scores))
+    apart = facts.choice is not None and OUT_OF_FOLD in set(facts.summaries[facts.choice.result.name]["split"])
     badges = {each.image: name for name, each in named.items()}
     overlays = [
         {
             "overlay": each,
+            "split": OUT_OF_FOLD if apart and each.split == "validation" else each.split,
             "text": _held(each),
             "href": pages.get(each.image_id, ""),
             "rank": badges.get(each.image_id, ""),

@@ -1,6 +1,6 @@
 """Section on training: settings, loss and score curves of each model."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import pandas as pd
 from pipeline import stores
 from pipeline.config.manifest import DatasetRecord
 from pipeline.counts import number_of
+from pipeline.report.measures.out_of_fold import OUT_OF_FOLD
 from pipeline.report.page.facts import Facts
 from pipeline.report.pictures import figures
 from pipeline.report.pictures.store_pictures import Shot
@@ -37,13 +38,16 @@ def _model_text(card: Mapping[str, Any], epochs: int) -> str:
     return ", ".join(parts)
 
 
-def _ensemble(name: str, path: Path) -> Training:
+def _ensemble(name: str, path: Path, *, validated: bool) -> Training:
     members = read_json(path / "ensemble.json")["members"]
     text = f"ensemble: mean of the probabilities of {', '.join(each['name'] for each in members)}"
     folds = {each["fold"] for each in members}
+    scores = (
+        "its validation scores are those of its members out of fold" if validated else "it has no validation scores"
+    )
     note = (
-        "Each image outside the test was seen by some member, so there are no validation scores of the ensemble; its"
-        " thresholds were fitted on the maps of the members that had not seen an image."
+        f"Each image outside the test was seen by some member, so {scores}; its thresholds were fitted on the maps of the"
+        " members that had not seen an image."
     )
     return Training(name, text, notes=(note,) if len(folds) > 1 else ())
 
@@ -78,14 +82,19 @@ def _training(name: str, path: Path, record: DatasetRecord, *, folder: Path) -> 
     return Training(name, _model_text(card, len(history)), shots, tuple(map(str, card.get("warnings", ()))))
 
 
-def trainings(folders: Mapping[str, Path], record: DatasetRecord, *, folder: Path) -> list[Training]:
-    """Training curves of each model, by name, and what each ensemble consists of."""
+def trainings(
+    folders: Mapping[str, Path], record: DatasetRecord, *, folder: Path, validated: Collection[str] = ()
+) -> list[Training]:
+    """Training curves of each model, by name, and what each ensemble consists of; ``validated`` are those out of fold."""
     return [
-        _ensemble(name, path) if (path / "ensemble.json").is_file() else _training(name, path, record, folder=folder)
+        _ensemble(name, path, validated=name in validated)
+        if (path / "ensemble.json").is_file()
+        else _training(name, path, record, folder=folder)
         for name, path in sorted(folders.items())
     ]
 
 
 def training_section(facts: Facts) -> dict[str, Any]:
     """Content of the section on training, its plots written."""
-    return {"models": trainings(facts.inputs.models, facts.record, folder=facts.folder)}
+    validated = {each.model for each in facts.results if OUT_OF_FOLD in set(facts.summaries[each.name]["split"])}
+    return {"models": trainings(facts.inputs.models, facts.record, folder=facts.folder, validated=validated)}
