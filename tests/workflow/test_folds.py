@@ -59,17 +59,16 @@ def test_thresholds_and_scores_are_of_images_that_a_model_has_not_seen(folds):
     # An ensemble of folds is measured out of fold: each image once, with the values of the member that held it out.
     for model, by in (("unet", members), ("both", ("both.fold0", "both.fold1"))):
         assert measured(model, "validation") == fold[0] | fold[1]
+        texts = ("split", "image_id", "group_id", "class_code", "grid", "fusion")
         ensemble, *parts = (
-            pd.read_parquet(root / "report" / f"{name}.gaussian.images.parquet").astype({"split": str, "image_id": str})
+            pd.read_parquet(root / "report" / f"{name}.gaussian.images.parquet").astype(dict.fromkeys(texts, str))
             for name in (model, *by)
         )
         own = ensemble[ensemble["split"] == "validation"].drop(columns="model")
         other = pd.concat([each[each["split"] == "validation"] for each in parts]).drop(columns="model")
         places = ["grid", "image_id", "class_code"]
         assert not own.duplicated(places).any()
-        pd.testing.assert_frame_equal(
-            *(each.astype({"class_code": str}).sort_values(places).reset_index(drop=True) for each in (own, other))
-        )
+        pd.testing.assert_frame_equal(*(each.sort_values(places).reset_index(drop=True) for each in (own, other)))
     for at in (0, 1):
         index = pd.read_parquet(root / "index" / f"guided.fold{at}.parquet").astype({"split": str, "image_id": str})
         by_split = index.groupby("split")["image_id"].unique().map(set)

@@ -25,7 +25,8 @@ CONFIG = ReportConfig(bootstrap=0)
 
 
 def table_of(path):
-    return pd.read_parquet(path).astype({"split": str, "image_id": str, "class_code": str})
+    table = pd.read_parquet(path)
+    return table.astype(dict.fromkeys(table.select_dtypes("category"), str))
 
 
 @pytest.fixture(scope="module")
