@@ -17,6 +17,9 @@ __all__ = ["OUT_OF_FOLD", "OutOfFold", "image_thresholds", "read_curves", "read_
 OUT_OF_FOLD = "validation (out of fold)"
 """Name of the split ``validation`` of such an ensemble, wherever people read it; tables keep ``validation``."""
 
+BY_GRID = ("froc", "reliability", "confusion", "strata")
+"""What the metadata of the table of classes hold by grid and split."""
+
 
 @dataclass(frozen=True, slots=True)
 class OutOfFold:
@@ -78,6 +81,6 @@ def read_curves(result: Result) -> dict[str, Any]:
     def named(found: Mapping[str, Any]) -> dict[str, Any]:
         return {names.get(split, split): each for split, each in found.items()}
 
-    by_grid = {name: kept.get(name, {}) for name in ("froc", "reliability", "confusion")}
+    by_grid = {name: kept.get(name, {}) for name in BY_GRID}
     grids = {name: {grid: named(each) for grid, each in found.items()} for name, found in by_grid.items()}
     return {"curves": named(kept.get("curves", {})), **grids}

@@ -162,7 +162,7 @@ def measured(
                     (
                         classes_table(summary, record, split=split, reasons=reasons, grid=grid),
                         lesions_table(summary, images, record, split=split, match=config.match, grid=grid),
-                        *_strata(kept.get("strata", {}), summary, record, split=split, grid=grid),
+                        *_strata(kept["strata"], summary, record, split=split, grid=grid),
                         surfaces_table(summary, record, split=split, tolerance=config.surface_tolerance, grid=grid),
                         image_wise_table(summary, record, split=split, grid=grid),
                         *_confusion(kept["confusion"], summary, record, split=split, grid=grid),
