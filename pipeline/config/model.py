@@ -245,13 +245,9 @@ class ModelConfig(Strict):
         return of_folds if of_folds.keys() <= self.ensembles.keys() else self.member_folds(name)
 
     def out_of_fold(self, name: str) -> dict[str, int]:
-        """Model → fold, of those that validate an ensemble of several folds, each on the images that it did not see.
-
-        Empty for a model, for an ensemble of one fold, and where several hold out the same images, as none speaks for all.
-        """
+        """Model → fold, of those that validate an ensemble of folds where each alone holds out its images; else empty."""
         found = self.held_out_by(name)
-        different = len(set(found.values())) == len(found) > 1 and min(found.values()) >= 0
-        return found if different else {}
+        return found if len(set(found.values())) == len(found) > 1 and min(found.values()) >= 0 else {}
 
 
 def model_by_folds(config: ModelConfig) -> ModelConfig:
