@@ -17,11 +17,11 @@ mean_intervals   bootstrap intervals of averages over classes: the same groups a
 mismatches  images whose truth and maps disagree as if the masks belonged to another image
 model_folder   measures in the folder of a model, beside its card
 original_grid   grid of the original image: truth, masks and probabilities on it
-out_of_fold validation of an ensemble of folds, by maps of members that had not seen an image
+out_of_fold   validation of an ensemble of folds, by maps of members that had not seen an image
 paired      paired differences of two results, image by image
 parts       measures of each centre and each group
-strata      lesions found by size, contrast, elongation and isolation, in thirds
 steps       steps between neighbouring pixels along every line of a map
+strata      lesions found by size, contrast, elongation and isolation, in thirds
 summary     summary rows of a split: one per class or average, and measure
 surfaces    distances between borders: columns of an image, pooled and mean over images
 times       seconds and memory of the jobs

@@ -126,7 +126,11 @@ def averages_of(images: list[Measured], rows: dict[str, pd.DataFrame]) -> dict[s
 
 def test_every_average_has_the_interval_of_whole_patients_drawn_again(maps):
     """The reference measures the drawn images anew, as if they were the data set."""
-    draws, rows, averaged = 2, image_rows(maps, {}), {"mean over classes": ("MA", "EX")}
+    draws, rows, averaged = (
+        2,
+        image_rows(maps, {each.image_id: {} for each in maps}),
+        {"mean over classes": ("MA", "EX")},
+    )
     by_image = {str(image): own for image, own in rows.groupby("image_id")}
     averaged["mean over classes with background"] = (*averaged["mean over classes"], BACKGROUND)
     found = intervals(grouped(maps, rows, codes=("MA", "EX")), averaged=averaged, draws=draws, key=(7, "test"))
@@ -146,7 +150,7 @@ def test_every_average_has_the_interval_of_whole_patients_drawn_again(maps):
 
 
 def test_a_class_has_intervals_of_counts_lesions_and_image_means(maps):
-    rows = image_rows(maps, {})
+    rows = image_rows(maps, {each.image_id: {} for each in maps})
     found = intervals(grouped(maps, rows, codes=("MA", "EX")), averaged={}, draws=60, key=(7, "test"))
     scores = class_table(rows).set_index("class_code").loc["MA"]
     named = ("precision_pooled", "recall_pooled", "specificity_pooled", "lesion_f1_pooled", "dice_image_mean")
