@@ -53,7 +53,7 @@ def test_init_writes_over_nothing_unasked(folder, capsys):
 
 
 def test_what_init_asks_can_be_answered_and_then_only_its_own_sampling_is_drawn(folder, capsys):
-    """With several classes the patches are guided, whatever the recipe of the modality would draw beside them."""
+    """With several classes the patches are guided and the loss is one for them, whatever the recipe of the modality has."""
     for path in folder.glob("*_mask.png"):
         values = np.zeros((160, 200), np.uint8)
         values[10:20, 10:20], values[50:60, 50:60] = 1, 2

@@ -131,5 +131,5 @@ def test_hashing_is_said_where_it_takes_long(files, record, capsys, monkeypatch)
     record.unlink()
     monkeypatch.setattr(input_files, "SAID_AFTER_S", 0.0)
     refresh([(files, record)], name="mine", workers=2)
-    assert "mine: hashed the files of 1 images" in capsys.readouterr().err
+    assert "mine: hashed the files of 1 image whose" in capsys.readouterr().err
     assert read_record(record).states == hashed(files)

@@ -118,6 +118,8 @@ def settings_text(
             "      models:",
             "        unet:",
             f"          sampling: {sampling}",
+            # The recipe of histology, which may be the answer, has a loss for one class.
+            *(["          loss: [{name: dice}, {name: focal}]"] if several and found.world != "fundus" else []),
             f"          steps: {steps}   # {'of a GPU, an hour or so' if machine.gpu else 'on a CPU: `lesionmap check` estimates the time'}",
             f"          patches_per_epoch: {min(total, steps * batch // 4)}   # validated and saved four times or more",
             f"          batch_size: {batch}   # {needs}",

@@ -198,7 +198,7 @@ def test_a_sampling_says_what_was_added_and_what_no_patch_touches(world, tmp_pat
     missed = "no training patch touches 3 of 38 lesions (7.9 %)"
     extra = int(added["coverage"].sum())
     assert [part.text for part in parts] == [
-        f"{counts}; {extra} were added to cover every lesion; {missed}",
+        f"{counts}; {extra} were added to cover every region of the truth; {missed}",
         f"{counts}; {missed}",
     ]
     assert all(part.sheet and len(part.maps) == 1 and part.notes == tuple(notes["summary"]["notes"]) for part in parts)
