@@ -1,4 +1,4 @@
-"""Command ``clean``: results of models, fusions and samplings that the configuration no longer names."""
+"""Command ``clean``: results of models, fusions, samplings and pages that the configuration no longer asks for."""
 
 import argparse
 from pathlib import Path
@@ -45,7 +45,7 @@ def add_clean(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     """Add the command to those of the parser."""
     clean = commands.add_parser(
         "clean",
-        help="remove results of models, fusions and samplings that the configuration no longer names",
+        help="remove results of models, fusions, samplings and pages that the configuration no longer asks for",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

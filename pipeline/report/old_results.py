@@ -1,4 +1,4 @@
-"""Old results of a data set: those of models, fusions and samplings that the configuration no longer names."""
+"""Old results of a data set: those of models, fusions, samplings and pages in deep zoom that it no longer asks for."""
 
 import shutil
 from collections.abc import Collection, Iterable, Iterator
@@ -22,6 +22,9 @@ SHOWN = 5
 WRITTEN = {"weights.pt", "history.csv"}
 PICTURES = {".png", ".svg"}
 """Files without a digest that stages write into these folders."""
+ZOOM = {"all": ("zoom", "viewer"), "worst": ("worst", "viewer"), "none": ()}
+"""Folders of pages in deep zoom that each rule of ``report.zoom`` makes; Snakemake empties them before it writes to them."""
+_ZOOMED = frozenset().union(*ZOOM.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +35,15 @@ class Named:
     """Models and ensembles."""
     fusions: frozenset[str]
     samplings: frozenset[str]
+    zoom: frozenset[str]
+    """Folders of pages in deep zoom."""
 
     @classmethod
     def by(cls, config: StageConfig) -> "Named":
         """Names of a configuration."""
         models = frozenset(config.model.models) | frozenset(config.model.ensembles)
-        return cls(models, frozenset(config.probability.fusions), frozenset(config.index.samplings))
+        zoom = frozenset(ZOOM[config.report.zoom.partition(" ")[0]])
+        return cls(models, frozenset(config.probability.fusions), frozenset(config.index.samplings), zoom)
 
 
 def old_results(folder: Path, named: Named) -> list[Path]:
@@ -62,6 +68,7 @@ def old_results(folder: Path, named: Named) -> list[Path]:
         # The copy in the folder of the model goes with that; hidden names are passed over among the models.
         *(path for path in (folder / "model" / ".hardest").glob("*.parquet") if path.stem not in named.models),
         *_tables(folder / "report", named),
+        *(path for name in _ZOOMED - named.zoom if (path := folder / "report" / name).is_dir()),
     ]
     return sorted(found)
 
@@ -70,6 +77,8 @@ def is_ours(path: Path) -> bool:
     """Origin of a result: whether this package wrote it, and all that is in it; files of users lie beside results, too."""
     if path.suffix == ".zarr":
         return (path / "zarr.json").is_file()
+    if path.parent.name == "report" and path.name in _ZOOMED:
+        return True
     if path.is_dir() and not path.is_symlink():
         return all(map(is_ours, path.iterdir()))
     if path.name in WRITTEN or path.suffix in PICTURES:
@@ -105,7 +114,9 @@ def old_warnings(folder: Path, named: Named) -> list[DataWarning]:
         return []
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     what = "result is" if len(names) == 1 else "results are"
-    said = f"{len(names)} {what} not of this run's models, fusions and samplings: {', '.join(names[:SHOWN])}{more}"
+    said = (
+        f"{len(names)} {what} not of this run's models, fusions, samplings and pages: {', '.join(names[:SHOWN])}{more}"
+    )
     return [DataWarning("old_results", None, len(names), tuple(names[:SHOWN]), said)]
 
 

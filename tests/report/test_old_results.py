@@ -19,6 +19,8 @@ KEPT = [
     "report/unet.gaussian.images.parquet",
     "report/unet.borders.parquet",
     "report/summary.parquet",
+    "report/viewer/viewer.js",
+    "report/worst/index.html",
     "raw/images.parquet",
 ]
 OLD = [
@@ -29,6 +31,7 @@ OLD = [
     "probability/unet/max",
     "report/older.borders.parquet",
     "report/unet.max.classes.parquet",
+    "report/zoom",
     "segmentation/unet/max",
 ]
 
@@ -56,6 +59,16 @@ def test_what_is_not_named_is_found_and_nothing_else(folder):
     assert warning.sentence.startswith(f"{len(OLD)} results are not of this run")
     assert list(warning.names) == OLD[:5]
     assert "lesionmap clean" in warning.advice
+
+
+@pytest.mark.parametrize(
+    ("zoom", "old"), [("all", {"worst"}), ("worst 2", {"zoom"}), ("none", {"worst", "zoom", "viewer"})]
+)
+def test_pages_in_deep_zoom_are_old_where_another_rule_holds(tmp_path, zoom, old):
+    for name in ("worst", "zoom", "viewer", "figures"):
+        (tmp_path / "report" / name).mkdir(parents=True)
+    config = StageConfig.model_validate({"report": {"zoom": zoom}})
+    assert {path.name for path in old_results(tmp_path, Named.by(config))} == old
 
 
 def test_the_end_of_a_run_has_a_line_for_each_data_set_with_old_results(folder):
