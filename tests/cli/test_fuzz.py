@@ -78,8 +78,15 @@ def folder(tmp_path_factory):
     before = Path.cwd()
     os.chdir(folder)
     write_folder(folder)
-    yield folder
+    with pytest.MonkeyPatch.context() as patches:  # what would run the workflow, or serve until it is stopped
+        patches.setattr("os.execve", stopped)
+        patches.setattr("pipeline.view.server.serving", stopped)
+        yield folder
     os.chdir(before)
+
+
+def stopped(*arguments, **options):
+    raise SystemExit(0)
 
 
 def ends_in_order(capsys, *arguments):
@@ -96,16 +103,19 @@ def ends_in_order(capsys, *arguments):
 
 HEALTH = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 CONTENTS = st.binary(max_size=200) | st.text(alphabet="{}[]:,&*!-#'\"|> \n\tab1", max_size=200).map(str.encode)
+OPTIONS = ["--configfile", "--config", "--deep", "--format", "--port", "--output", "--model", "--name", "-n", "-j2"]
 ARGUMENTS = st.one_of(
-    st.sampled_from(["--configfile", "--config", "--deep", "run.yaml", "masks", "mine.yaml", "datasets=[mine]", "--"]),
+    st.sampled_from([*OPTIONS, "run.yaml", "masks", "mine.yaml", "datasets=[mine]", "--"]),
     st.builds(
         "{}={}".format,
         st.sampled_from(["raw", "seed", "index", "datasets", "roots", "results", "x"]),
         st.text(max_size=30),
     ),
     st.text(max_size=15),
+).filter(lambda text: "\x00" not in text)  # which no program can be given
+COMMANDS = st.sampled_from(
+    ["check", "clean", "compare", "completion", "config", "export", "index", "init", "predict", "run", "verify", "view"]
 )
-COMMANDS = st.sampled_from(["check", "config", "clean", "compare", "verify", "predict", "index"])
 
 
 def any_manifest(capsys, tree):
