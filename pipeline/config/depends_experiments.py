@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.config.depends import full_record
 from pipeline.config.experiments import Arm, arms_in
+from pipeline.config.model import ModelConfig
 from pipeline.config.run import DatasetRun, RunConfig
 from pipeline.errors import ConfigurationError
 from pipeline.project import document
@@ -27,7 +28,7 @@ def experiments_page(run: RunConfig, runs: Iterable[DatasetRun]) -> dict[str, An
     -------
     dict
         ``experiments``: name → ``arms``, each with its data set and its models, seed by seed and fold by fold, and what the
-        page says of the comparison; ``record``: data set → facts; ``draws`` and ``seed`` of the bootstrap.
+        page says of the comparison, ``encoders`` among it; ``record``: data set → facts; ``draws`` and ``seed`` of the bootstrap.
     """
     found = [(arm, each) for each in runs for arm in each.arms]
     datasets = {id(arm): each for arm, each in found}
@@ -41,6 +42,7 @@ def experiments_page(run: RunConfig, runs: Iterable[DatasetRun]) -> dict[str, An
         name: {
             "arms": [plain(arm) for arm in arms],
             "folds": datasets[id(arms[0])].config.model.folds,
+            "encoders": sorted({each for arm in arms for each in _encoders(datasets[id(arm)].config.model, arm)}),
             **run.experiments[name].model_dump(mode="json", include={"design", "seeds", "published"}),
         }
         for name, arms in arms_in(run.experiments, [arm for arm, _ in found]).items()
@@ -48,6 +50,12 @@ def experiments_page(run: RunConfig, runs: Iterable[DatasetRun]) -> dict[str, An
     used = {arm["dataset"] for each in experiments.values() for arm in each["arms"]}
     records = {each.entry: full_record(each) for _, each in found if each.entry in used}
     return {"experiments": experiments, "draws": run.report.bootstrap, "seed": run.seed, "record": records}
+
+
+def _encoders(config: ModelConfig, arm: Arm) -> set[str]:
+    """Encoders of an arm, each with where its weights come from."""
+    members = [config.models[each] for name in arm.models for each in config.members(name)]
+    return {f"{each.encoder} ({each.encoder_weights})" for each in members}
 
 
 def arm_paths(pattern: str, values: Mapping[str, Any]) -> list[str]:

@@ -34,7 +34,12 @@ __all__ = ["statements", "write_experiments"]
 MEASURED = ("test", "validation")
 
 
-def statements(results: pd.DataFrame, *, seeds: Sequence[int], folds: int, sample: bool) -> list[str]:
+STUDY_ENCODER = "efficientnet-b0 (imagenet)"
+
+
+def statements(
+    results: pd.DataFrame, *, seeds: Sequence[int], folds: int, encoders: Sequence[str], sample: bool
+) -> list[str]:
     """Sentences on what the figures of a comparison can say, and what they cannot.
 
     Parameters
@@ -45,6 +50,8 @@ def statements(results: pd.DataFrame, *, seeds: Sequence[int], folds: int, sampl
         Seeds that each arm was trained with.
     folds
         Number of folds; 0 for none.
+    encoders
+        Encoders of the arms, each with the source of its weights in brackets.
     sample
         Whether the images are synthetic.
     """
@@ -54,6 +61,11 @@ def statements(results: pd.DataFrame, *, seeds: Sequence[int], folds: int, sampl
         if len(steps) == 1
         else f"The arms were trained for {steps[0]:,} to {steps[-1]:,} steps: what comes of more steps is in the differences."
     ]
+    said.append(
+        f"{'Encoders' if len(encoders) > 1 else 'Encoder'}, with the source of the weights: {', '.join(encoders)}."
+    )
+    if set(encoders) != {STUDY_ENCODER}:
+        said[-1] += f" The study's is {STUDY_ENCODER}, whose weights a hub holds."
     models = int(results["models"].max())
     kinds = [number_of(len(seeds), "seed")] * (len(seeds) > 1) + [number_of(folds, "fold")] * bool(folds)
     said.append(
@@ -130,6 +142,7 @@ def _section(
             results,
             seeds=experiment["seeds"],
             folds=experiment["folds"],
+            encoders=experiment["encoders"],
             sample=record.adaptor == "phantom",
         ),
         "published": published_table(experiment["published"], tables.measures, split=splits[0], codes=codes),

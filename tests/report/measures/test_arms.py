@@ -133,7 +133,8 @@ def test_an_interval_is_given_from_ten_groups_on_and_the_page_says_so(groups, kn
     found = tables_of((random.random((2, 1, 20, 3, 3)), random.random((2, 1, 3, 2))), groups=groups, seeds=1)
     assert found.differences["low"].notna().all() == known
     assert found.differences["low"].isna().all() != known
-    said = " ".join(statements(found.results, seeds=(), folds=0, sample=True))
+    said = " ".join(statements(found.results, seeds=(), folds=0, encoders=["resnet18 (none)"], sample=True))
+    assert "Encoder, with the source of the weights: resnet18 (none). The study's is efficientnet-b0" in said
     assert ("below 10 groups there is no interval" in said) != known
     assert ("bootstraps over groups" in said) == known
     assert all(words in said for words in ("same number of steps: 100", "One training an arm", "synthetic"))
