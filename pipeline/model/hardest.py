@@ -217,8 +217,9 @@ def _write(
 
 def _save(frame: pd.DataFrame, *, job: Job, output: Path, model: Path) -> None:
     typed = frame[list(COLUMNS)].astype(COLUMNS).reset_index(drop=True)
-    copies = [output, model / HARDEST]  # the second goes with the folder of the model, and is no output of the rule
-    for path in copies:
+    # The copy goes with the folder of the model and is no output of the rule: whole on the disk before the output is, for
+    # where that is there nothing makes the copy anew.
+    for path in (model / HARDEST, output):
         with file_in_progress(path) as partial:
             write_table(typed, partial, provenance=job.provenance.as_attributes())
 

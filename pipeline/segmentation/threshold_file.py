@@ -21,7 +21,6 @@ from pipeline.segmentation.smoothing import smoothed_map
 from pipeline.segmentation.threshold import ThresholdFit, fit_thresholds
 from pipeline.stores import open_array, raster_of, read_box, read_table
 from pipeline.stores.documents import read_json, write_json
-from pipeline.stores.flush import write_whole
 from pipeline.stores.image_store import ignored_array
 from pipeline.stores.job import Job
 from pipeline.stores.probability_store import ProbabilityMap, open_probability
@@ -195,9 +194,9 @@ def write_thresholds(
     else:
         given = ThresholdFit.given(config.threshold, reason="Fitting is switched off.")
         fits = dict.fromkeys(job.record.codes, given)
-    save_thresholds(fits, output=output, provenance=job.provenance, areas=areas)
-    if copy is not None and copy.parent.is_dir():
-        write_whole(copy, [output.read_bytes()])
+    # The copy first: where the output is there, nothing makes the copy anew, so it is whole on the disk before.
+    for path in (copy, output) if copy is not None and copy.parent.is_dir() else (output,):
+        save_thresholds(fits, output=path, provenance=job.provenance, areas=areas)
 
 
 def save_thresholds(

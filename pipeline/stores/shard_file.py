@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import StoreError
+from pipeline.words import made_with
 
 __all__ = ["CHECKSUM", "MISSING", "Place", "StoredShard", "Table", "damaged", "is_whole", "read_table", "shard_parts"]
 
@@ -68,12 +69,13 @@ class Table:
 
 def damaged(path: Path, *, found: object, expected: object, result: Path | None = None) -> StoreError:
     """Error of a file whose bytes are not those that were written."""
+    together = " and ".join(str(each) for each in (result or path, made_with(path)) if each is not None)
     return StoreError(
         "A result is damaged.",
         where=path,
         found=found,
         expected=expected,
-        remedy=f"Delete {result or path} and run again: it is made anew.",
+        remedy=f"Delete {together} and run again: it is made anew.",
     )
 
 

@@ -12,9 +12,10 @@ from pipeline.model.hardest import HARDEST, distinct, merge_hardest, write_harde
 from pipeline.model.loss import build_loss
 from pipeline.model.patches import PatchDataset
 from pipeline.model.rows import choose_rows
-from pipeline.stores import open_array, read_table
+from pipeline.stores import open_array, read_table, write_table
 from pipeline.stores.image_store import image_notes
 from pipeline.stores.job import Job
+from tests.scenes.renames import Rename, recorded_renames
 from tests.scenes.tiny_run import bare, copied
 
 
@@ -34,6 +35,15 @@ def written(run, output, *, sure=0.6):
 @pytest.fixture(scope="module")
 def made(run, tmp_path_factory):
     return written(run, tmp_path_factory.mktemp("made") / "unet.parquet")
+
+
+def test_a_power_cut_leaves_no_ranking_without_its_copy(made, tmp_path, monkeypatch):
+    table, _, _, job = made
+    write_table(table, tmp_path / "a.parquet", provenance=job.provenance.as_attributes())
+    renames = recorded_renames(monkeypatch)
+    merge_hardest([tmp_path / "a.parquet"], job=job, output=tmp_path / "both.parquet", model=tmp_path / "both")
+    places = [tmp_path / "both" / HARDEST, tmp_path / "both.parquet"]
+    assert [each for each in renames if each.path in places] == [Rename(path, True) for path in places]
 
 
 def test_every_place_that_trains_or_validates_is_ranked_by_its_own_loss(run, made):

@@ -27,6 +27,7 @@ from pipeline.stores.documents import read_json
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 from pipeline.stores.record import seal
+from tests.scenes.renames import Rename, recorded_renames
 
 
 def rows(*counted, roi=100, truth=60, predicted=None):
@@ -158,12 +159,13 @@ def test_truth_outside_the_region_is_the_same_in_the_three_places_training_image
     assert "EX: 6 of 100 truth pixels (6.0%)" in said[0]
 
 
-def test_the_folder_of_the_model_holds_its_measures_and_warnings(make, make_eye, tmp_path):
+def test_the_folder_of_the_model_holds_its_measures_and_warnings(make, make_eye, tmp_path, monkeypatch):
     eyes = [make_eye(n, split, height=40, width=40) for n, split in enumerate(("train", "validation", "test"))]
     blind = [replace(eye, probability=np.zeros_like(eye.probability)) for eye in eyes]
     world = make(tmp_path / "in", blind, models=("unet",), fusions=("none",))
     folder = world.inputs.models["unet"]
     card = (folder / "card.json").read_bytes()
+    renames = recorded_renames(monkeypatch)
     write_metrics(
         world.inputs.images,
         world.results[0],
@@ -178,6 +180,8 @@ def test_the_folder_of_the_model_holds_its_measures_and_warnings(make, make_eye,
     assert found["splits"]["test"]["EX"]["dice_everywhere_pooled"] == pytest.approx(summary[wanted].value.item())
     assert any("EX: unet is no better than a trivial answer" in said for said in found["warnings"])
     assert (folder / "card.json").read_bytes() == card
+    # First and flushed: a power cut leaves no tables without them, for which nothing would make them anew.
+    assert renames[0] == Rename(folder / "measures.none.json", True)
     assert json.dumps(found, allow_nan=False)
 
 

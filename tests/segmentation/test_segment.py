@@ -26,6 +26,7 @@ from pipeline.stores.documents import json_text
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 from pipeline.stores.record import seal
+from tests.scenes.renames import Rename, recorded_renames
 
 STORAGE = Storage(chunk=16, shard=32)
 ORIGIN = Provenance("segmentation", {"a": 1}, "code")
@@ -415,6 +416,22 @@ def test_a_copy_of_the_thresholds_goes_with_the_model_where_it_has_a_folder(tmp_
     assert write(tmp_path / "model" / "thresholds.mean.json") == (tmp_path / "model/thresholds.mean.json").read_bytes()
     write(tmp_path / "ensemble" / "thresholds.mean.json")
     assert not (tmp_path / "ensemble").exists()
+
+
+def test_a_power_cut_leaves_no_thresholds_without_their_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "model").mkdir()
+    copy, output = tmp_path / "model" / "thresholds.mean.json", tmp_path / "thresholds.json"
+    renames = recorded_renames(monkeypatch)
+    write_thresholds(
+        table(tmp_path, {"a": ("validation", 1, 1)}),
+        probability=[],
+        normalized={},
+        config=SegmentationConfig(fit_thresholds=False),
+        job=Job(record(), ORIGIN),
+        output=output,
+        copy=copy,
+    )
+    assert renames == [Rename(copy, True), Rename(output, True)]
 
 
 def test_an_image_in_which_nobody_looked_for_a_class_says_nothing_about_it(tmp_path: Path) -> None:

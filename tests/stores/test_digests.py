@@ -68,3 +68,17 @@ def test_other_programs_read_the_files(tmp_path):
     paths = written(tmp_path)
     assert pd.read_parquet(paths["parquet"]).shape == (80, 2)
     assert json.loads(paths["json"].read_text()) == CONTENT | {"digest": json.loads(json_text(CONTENT))["digest"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "origin"),
+    [("thresholds.mean.json", "segmentation/unet/mean/thresholds.json"), ("card.json", None)],
+)
+def test_a_damaged_file_beside_a_model_names_the_result_that_it_is_made_with(tmp_path, name, origin):
+    path = tmp_path / "eyes" / "model" / "unet" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"\0\0")
+    with pytest.raises(StoreError) as refused:
+        read_json(path)
+    together = str(path) if origin is None else f"{path} and {tmp_path / 'eyes' / origin}"
+    assert f"Delete {together} and run again" in str(refused.value)

@@ -276,6 +276,13 @@ def write_metrics(
     noted = {"out_of_fold": held} if held else {}
     attributes, extra = job.provenance.as_attributes(), {"curves": curves[NORMALISED], **kept, **noted}
     typed = _typed(pd.concat(rows), IMAGE_COLUMNS)
+    if folder is not None:  # before the tables: where they are there, nothing makes the measures anew
+        warnings = [*mismatch_warnings(mismatches(typed)), *model_warnings(typed)]
+        warnings += [*left_out(table), *outside_warnings(normalized)]
+        warnings += validation_warnings(typed) if len(folds) == 1 else []
+        whole = _typed(summary, SUMMARY_COLUMNS)
+        kinds: dict[str, Any] = {"fusion": result.fusion, "provenance": attributes, "members": held.values()}
+        write_model_measures(folder, whole, warnings, **kinds)
     with file_in_progress(result.metrics_images) as path:
         stores.write_table(typed, path, provenance=attributes, extra=noted)
     with file_in_progress(result.metrics_parts) as path:
@@ -284,10 +291,3 @@ def write_metrics(
         stores.write_table(_typed(pd.concat(lesions), LESION_COLUMNS), path, provenance=attributes)
     with file_in_progress(result.metrics_classes) as path:
         stores.write_table(_typed(summary, SUMMARY_COLUMNS), path, provenance=attributes, extra=extra)
-    if folder is not None:
-        warnings = [*mismatch_warnings(mismatches(typed)), *model_warnings(typed)]
-        warnings += [*left_out(table), *outside_warnings(normalized)]
-        warnings += validation_warnings(typed) if len(folds) == 1 else []
-        whole = _typed(summary, SUMMARY_COLUMNS)
-        kinds: dict[str, Any] = {"fusion": result.fusion, "provenance": attributes, "members": held.values()}
-        write_model_measures(folder, whole, warnings, **kinds)

@@ -13,8 +13,7 @@ import pandas as pd
 from pipeline.model.card import measures_file
 from pipeline.raw.data_warnings import DataWarning
 from pipeline.report.measures.summary import on_grid
-from pipeline.stores.documents import json_text
-from pipeline.stores.flush import write_whole
+from pipeline.stores.documents import write_json
 
 __all__ = ["model_measures", "write_model_measures"]
 
@@ -68,4 +67,4 @@ def write_model_measures(
     if folder.is_dir():
         apart = {"out_of_fold": sorted(set(members))} if members else {}
         content = {**model_measures(summary, warnings), **apart, "provenance": dict(provenance)}
-        write_whole(measures_file(folder, fusion=fusion), [json_text(content).encode()])
+        write_json(content, measures_file(folder, fusion=fusion))
