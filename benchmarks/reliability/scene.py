@@ -36,6 +36,8 @@ __all__ = [
 
 PROJECT = Path(__file__).parents[2]
 DATASET = "soak"
+PREDICT = "predict"
+"""What is done after all stages: `lesionmap predict` with the model."""
 STORAGE = {"chunk": 128, "shard": 256}
 MANIFEST = {
     "datasets": {
@@ -137,8 +139,7 @@ class Scene:
 
     def after(self, stage: str) -> Path:
         """Working folder after a stage."""
-        at = WORDS.index(stage) + 1
-        return self.before(WORDS[at]) if at < len(WORDS) else self.finished
+        return self.before([*WORDS, PREDICT][WORDS.index(stage) + 1])
 
     @property
     def picture(self) -> Path:
@@ -203,7 +204,8 @@ def make_scene(folder: Path, *, cores: int = 2) -> Scene:
         _undisturbed(scene, stage, lambda: snakemake(work, *call))  # noqa: B023
         shutil.copytree(work / ".snakemake" / "scripts", folder / "scripts" / stage)
         shutil.rmtree(work / ".snakemake" / "scripts")
-    _undisturbed(scene, "predict", lambda: predict(work, scene.picture))
+    shutil.copytree(work, scene.before(PREDICT), symlinks=True)
+    _undisturbed(scene, PREDICT, lambda: predict(work, scene.picture))
     work.rename(scene.finished)
     return scene
 
