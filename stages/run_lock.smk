@@ -15,6 +15,7 @@ from pipeline.runtime.reasons import ShortReasons
 from pipeline.runtime.run_lock import RunLock
 from pipeline.runtime.store_marks import take_out_marks
 from pipeline.runtime.torn_notes import mark_torn, unnoted_sentences
+from pipeline.stores.disk import check_one_disk
 from pipeline.stores.verify import verified_results
 
 if not workflow.output_settings.verbose:
@@ -39,6 +40,7 @@ def take_lock():
     try:
         if workflow.is_main_process:
             RUN_LOCK.take()
+            check_one_disk(Path(RUN.results), DATASETS)
     except PipelineError as error:
         raise WorkflowError(str(error)) from None
 

@@ -27,7 +27,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     console, found = Console(stderr=True), list[StoreError]()
     with Progress(console=console, disable=not console.is_terminal) as progress:
         for path in progress.track(paths, description="Comparing checksums"):
-            found += list(faults(path)) or _wrong_name(path)
+            found += list(faults(path)) or _wrong_origin(path)
     for each in found:
         print(each)
     print(
@@ -38,9 +38,13 @@ def _verify(arguments: argparse.Namespace) -> int:
     return 1 if found else 0
 
 
-def _wrong_name(path: Path) -> list[StoreError]:
+def _wrong_origin(path: Path) -> list[StoreError]:
+    """Results of another image or model than those whose places they have."""
+    from pipeline.model.map_origin import check_model
+
     try:
         check_names([path])
+        check_model(path)
     except StoreError as problem:
         return [problem]
     return []

@@ -15,6 +15,7 @@ hardest       hardest patches by loss, and labels that are in doubt
 held_out      held-out images: those that a model did not learn from
 label_overlap  Dice and Tversky of labels from sums per class
 loss          losses by name, and their weighted sum
+map_origin    origin of maps: the model that they were made by
 marginal      background and unknown classes as one outcome
 module        training step, validation step and end of an epoch
 network       architectures, encoders, scaling of the input, probabilities

@@ -16,7 +16,7 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.model.card import read_card
 from pipeline.model.ensemble import members_of, model_files
 from pipeline.predict.normalise import image_entry, normalise_by
-from pipeline.predict.original_grid import write_original_masks
+from pipeline.predict.original_grid import remove_original_masks, write_original_masks
 from pipeline.predict.places import Places
 from pipeline.predict.quick_look import ClassSeen, largest_probabilities, quick_look, write_look
 from pipeline.predict.recipe import Recipe, recipe_of_model
@@ -26,6 +26,7 @@ from pipeline.probability.predict import LIBRARIES, predict_image
 from pipeline.probability.predictor import with_precision_of_this_machine
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.report.pictures.canvas import colour_code
+from pipeline.runtime.run_lock import RunLock
 from pipeline.segmentation.segment import segment_image
 from pipeline.segmentation.threshold import ThresholdFit
 from pipeline.segmentation.threshold_file import save_thresholds
@@ -81,11 +82,14 @@ class ModelInUse:
         """Results of one image; see ``predict_new_image``."""
         entry = image_entry(image, largest_decode=self.wishes.largest_decode)
         places = Places(out.resolve() / entry.image_id)
+        lock = RunLock(places.folder, other="--out …")  # two at once would write into one store
+        lock.take()
         try:
             normalized = normalise_by(entry, self.recipe, places=places, workers=self.wishes.workers)
             task = _Prediction(entry, self, normalized, places)
             return tuple(task.finished(fusion, path) for fusion, path in task.maps().items())
         finally:
+            lock.give_back()
             places.tidy()
 
 
@@ -165,6 +169,7 @@ class _Prediction:
         thresholds = self._thresholds(fusion)
         if thresholds is None:
             log.warning("%s: no thresholds fit %s; give one to get masks and outlines", fusion, self.model.name)
+            self._remove_masks(fusion)
             return Found(fusion, probability)
         store, outlines = (self.place("segmentation", fusion, end) for end in (".zarr", ".geojson"))
         config = self.used.cleaning
@@ -179,10 +184,21 @@ class _Prediction:
                 store=store,
                 geojson=outlines,
             )
+        remove_original_masks(store)  # of a former call, perhaps of other thresholds
         kind = self.used.wishes.original_grid
         masks = write_original_masks(store, kind=kind) if kind else ()
         regions = _regions(outlines, codes=self.record.codes)
         return Found(fusion, probability, store, outlines, thresholds, regions, masks)
+
+    def _remove_masks(self, fusion: str) -> None:
+        """Masks and outlines of a former call, taken away: they are of thresholds that this one does not have."""
+        store = self.place("segmentation", fusion, ".zarr")
+        if store.is_dir():
+            log.warning("%s: masks and outlines of a former call with thresholds are taken away", self._file)
+            remove_original_masks(store)
+            shutil.rmtree(store)
+        for end in (".geojson", ".thresholds.json"):
+            self.place("segmentation", fusion, end).unlink(missing_ok=True)
 
     def _look(self, found: Found) -> Path:
         """The picture, and beside it what its legend says, for the page; both written where they are not there."""

@@ -17,7 +17,7 @@ from pipeline.geometry import strips
 from pipeline.stores import open_array, open_group, raster_of
 from pipeline.stores.atomic import file_in_progress
 
-__all__ = ["Format", "original_mask", "write_original_masks"]
+__all__ = ["Format", "original_mask", "remove_original_masks", "write_original_masks"]
 
 Format: TypeAlias = Literal["tiff", "png"]
 Bytes: TypeAlias = NDArray[np.uint8]
@@ -97,6 +97,14 @@ _WRITERS: dict[Format, tuple[str, Callable[[Path, Raster[np.uint8]], None]]] = {
     "tiff": ("tif", _write_tiff),
     "png": ("png", _write_png),
 }
+
+
+def remove_original_masks(segmentation: Path) -> None:
+    """Masks that `write_original_masks` put beside a store, of either format, taken away."""
+    notes: Any = dict(open_group(segmentation).attrs).get("lesionmap", {})
+    for code in notes.get("classes", ()):
+        for suffix, _ in _WRITERS.values():
+            segmentation.with_name(f"{segmentation.stem}.{code}.{suffix}").unlink(missing_ok=True)
 
 
 def write_original_masks(segmentation: Path, *, kind: Format) -> tuple[Path, ...]:

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,11 +13,11 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.config.validation import validate
 from pipeline.errors import ConfigurationError
 from pipeline.model.card import measures_file, read_card, thresholds_file
-from pipeline.model.ensemble import members_of, model_files
+from pipeline.model.ensemble import members_of
+from pipeline.model.map_origin import maps_are_of
 from pipeline.project import workflow_command
 from pipeline.stores import input_digest, open_group
 from pipeline.stores.documents import read_json
-from pipeline.stores.provenance import file_digest
 
 __all__ = ["RunBeside"]
 
@@ -110,7 +109,9 @@ class RunBeside:
         store = self.model.parent.parent / "probability" / model / fusion / f"{image}.zarr"
         if not store.is_dir():  # cleared away: nothing says that they are out of date
             return False
-        return input_digest(store) != digest or not _is_of(dict(open_group(store).attrs), self.model.with_name(model))
+        return input_digest(store) != digest or not maps_are_of(
+            dict(open_group(store).attrs), self.model.with_name(model)
+        )
 
     def _config(self, stage: str) -> dict[str, Any]:
         return next((dict(each["provenance"]["config"]) for each in self._stores(stage)), {})
@@ -121,23 +122,8 @@ class RunBeside:
         for fusion in (*self.fusions, *others):
             for path in sorted((folder / fusion).glob("*.zarr")):
                 attributes = dict(open_group(path).attrs)
-                if stage != "probability" or _is_of(attributes, self.model):
+                if stage != "probability" or maps_are_of(attributes, self.model):
                     yield attributes
 
     def _folder(self, stage: str) -> Path:
         return self.model.parent.parent / stage / self.model.name
-
-
-def _is_of(attributes: Mapping[str, Any], model: Path) -> bool:
-    """Origin of maps: whether it is the model as it is now, for all that is recorded of it."""
-    recorded = attributes["provenance"].get("inputs", {})
-    return all(
-        recorded[name] == _digest(path, path.stat().st_mtime_ns)
-        for name, path in model_files(model).items()
-        if name in recorded and path.is_file()
-    )
-
-
-@lru_cache(maxsize=64)
-def _digest(path: Path, _changed: int) -> str:
-    return file_digest(path)

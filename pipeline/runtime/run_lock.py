@@ -103,10 +103,10 @@ def _appear(new: Path, path: Path, text: bytes) -> None:
 
 
 class RunLock:
-    """Lock of one results folder."""
+    """Lock of one results folder; the second argument is how another folder is given."""
 
-    def __init__(self, results: Path) -> None:
-        self._results, self._path = results, results / LOCK
+    def __init__(self, results: Path, *, other: str = "--config results=…") -> None:
+        self._results, self._path, self._other = results, results / LOCK, other
         self._own: Holder | None = None
 
     def take(self) -> None:
@@ -176,6 +176,6 @@ class RunLock:
             where=self._results,
             found=holder.said if holder else f"{self._path}, which names no run",
             expected="one run at a time on a results folder",
-            remedy="Wait for its end, or give another folder: --config results=…"
+            remedy=f"Wait for its end, or give another folder: {self._other}"
             + ("" if here else f" From here nobody can see whether it still runs. {clear}"),
         )

@@ -150,8 +150,10 @@ def segment_image(
     notes = {"image_id": maps.image_id, "classes": list(record.codes), "mapping": maps.mapping, "thresholds": cuts}
     attributes = {"provenance": job.provenance.as_attributes(), "lesionmap": notes}
     rows = config.storage.shard
-    geojson.unlink(missing_ok=True)  # it never stands beside a store that it is not of
-    with folder_in_progress(store, digest=job.provenance.digest) as folder, file_in_progress(geojson) as outlines:
+    geojson.unlink(
+        missing_ok=True
+    )  # it never stands beside a store that it is not of, so the store gets its name first
+    with file_in_progress(geojson) as outlines, folder_in_progress(store, digest=job.provenance.digest) as folder:
         group, levels = _store(folder, maps, record=record, config=config, attributes=attributes)
         work = folder.with_name(f"{folder.name}.work")
         with _cut(maps, work, cuts=list(cuts.values()), config=config) as arrays:

@@ -1,15 +1,15 @@
-"""Full disk: whatever a library raises becomes a message that says where, and what to do."""
+"""Disk of the results: full, whatever a library raises becomes a message that says where; and one disk for all of them."""
 
 import errno
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.errors import DiskFull, PipelineError
+from pipeline.errors import ConfigurationError, DiskFull, PipelineError
 
-__all__ = ["free_bytes", "full_disk", "is_full", "room_on_disk"]
+__all__ = ["check_one_disk", "free_bytes", "full_disk", "is_full", "room_on_disk"]
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SAID = re.compile(
@@ -86,3 +86,22 @@ def free_bytes(folder: Path) -> int:
     """Bytes that are free on the disk of a folder, which need not be there yet."""
     there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
     return shutil.disk_usage(there).free
+
+
+def check_one_disk(results: Path, entries: Iterable[str]) -> None:
+    """Folders of data sets, compared with the disk of the results: what is written there is renamed, which no disk does for another.
+
+    Raises
+    ------
+    ConfigurationError
+        A folder is a link to another disk.
+    """
+    for folder in (results / entry for entry in entries):
+        if folder.is_symlink() and folder.exists() and folder.stat().st_dev != results.stat().st_dev:
+            raise ConfigurationError(
+                "The folder of a data set leads to another disk than the results folder.",
+                where=folder,
+                found=f"a link to {folder.resolve()}",
+                expected="one disk, on which what was written whole can be renamed",
+                remedy="Give the results folder there: --config results=…, or make the whole results folder a link.",
+            )

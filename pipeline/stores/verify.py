@@ -20,25 +20,37 @@ WEIGHTS = "weights.pt"
 DOCUMENTS = (".json", ".geojson")
 UNREAD = "report"
 """Stage whose JSON nobody reads back."""
+HIDDEN = ".hardest"
+"""Folder with a dot whose tables are results."""
 
 
 def verified_results(results: Path) -> list[Path]:
     """Results that carry checksums, in the order of their paths: Zarr stores, Parquet, JSON and GeoJSON files.
 
-    What is unfinished, logs and measured times lie in folders whose names begin with a dot, and are left out.
+    Links to folders are followed, each folder once. A folder that cannot be read is listed too: it is a fault. What is
+    unfinished, logs and measured times lie in folders whose names begin with a dot, and are left out.
     """
-    found: list[Path] = []
-    for folder, below, files in os.walk(results):
+    unreadable: list[OSError] = []
+    found, seen = list[Path](), set[str]()
+    for folder, below, files in os.walk(results, followlinks=True, onerror=unreadable.append):
         here = Path(folder)
+        if (real := os.path.realpath(folder)) in seen:  # links that go round
+            below.clear()
+            continue
+        seen.add(real)
         found += [here / name for name in below if name.endswith(".zarr")]
-        below[:] = [name for name in below if not name.endswith(".zarr") and not name.startswith(".")]
+        below[:] = [name for name in below if _is_walked(name)]
         unread = _is_unread(results, here)
         found += [
             here / name
             for name in files
             if _check_of(here / name) and not name.startswith(".") and not (unread and name.endswith(DOCUMENTS))
         ]
-    return sorted(found)
+    return sorted([*found, *(Path(os.fsdecode(each.filename)) for each in unreadable)])
+
+
+def _is_walked(folder: str) -> bool:
+    return folder == HIDDEN or not (folder.endswith(".zarr") or folder.startswith("."))
 
 
 def _is_unread(results: Path, folder: Path) -> bool:
@@ -65,10 +77,26 @@ def _without_card(path: Path) -> None:
 
 
 def faults(path: Path) -> Iterator[StoreError]:
-    """Faults of one of ``verified_results``; files that a model's card names belong to it."""
+    """Faults of one of ``verified_results``; files that a model's card names belong to it, and what cannot be read is one."""
+    try:
+        if path.is_dir() and path.suffix != ".zarr":
+            os.scandir(path).close()  # it could not be read before
+        yield from _faults(path)
+    except OSError as problem:
+        yield StoreError(
+            "A result cannot be read.",
+            where=problem.filename or path,
+            found=problem.strerror or problem,
+            expected="a file or folder that this user may read",
+            remedy="Give the right to read it, then verify again.",
+        )
+
+
+def _faults(path: Path) -> Iterator[StoreError]:
     check = _check_of(path)
-    if path.suffix == ".zarr" or check is None:
+    if path.suffix == ".zarr":
         yield from store_faults(path)
+    if check is None or path.suffix == ".zarr":
         return
     try:
         check(path)

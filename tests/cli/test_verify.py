@@ -1,6 +1,9 @@
 """``lesionmap verify`` names every file that is not what was written, and says so by its exit code."""
 
+import errno
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,8 +12,9 @@ import pytest
 from pipeline.cli import main
 from pipeline.config import Storage
 from pipeline.stores import create_pyramid, seal, write_box, write_table
-from pipeline.stores.documents import json_text, write_json
+from pipeline.stores.documents import json_text, read_json, write_json
 from pipeline.stores.provenance import file_digest
+from tests.scenes.tiny_run import copied
 
 
 @pytest.fixture
@@ -43,6 +47,55 @@ def test_whole_results_pass(results, capsys):
     (results / "eyes" / "zarr.json").write_text("{}")  # a viewer that looked for the group above a store
     assert main(["verify", str(results)]) == 0
     assert "4 results, all as written" in capsys.readouterr().out
+
+
+def test_links_to_folders_are_followed_once_and_a_table_in_a_hidden_folder_is_a_result(results, tmp_path, capsys):
+    (results / "eyes").rename(tmp_path / "elsewhere")
+    (results / "eyes").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "round").symlink_to(results)
+    hidden = tmp_path / "elsewhere" / "model" / ".hardest" / "net.parquet"
+    hidden.parent.mkdir()
+    write_table(pd.DataFrame({"a": [1]}), hidden, provenance={})
+    assert main(["verify", str(results)]) == 0
+    assert "5 results, all as written" in capsys.readouterr().out
+    hidden.write_bytes(hidden.read_bytes()[:-1] + b"x")
+    weights = tmp_path / "elsewhere" / "model" / "net" / "weights.pt"
+    weights.write_bytes(b"\1" + weights.read_bytes()[1:])
+    assert main(["verify", str(results)]) == 1
+    assert "5 results, 2 faults." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["index", "raw/a.json"])
+def test_what_cannot_be_read_is_a_fault(results, monkeypatch, capsys, name):
+    place, scandir, read = str(results / "eyes" / name), os.scandir, Path.read_bytes
+    refusal = PermissionError(errno.EACCES, "Permission denied", place)
+
+    def refused(real):
+        def call(path=".", *arguments):
+            if str(path) == place:
+                raise refusal
+            return real(path, *arguments)
+
+        return call
+
+    monkeypatch.setattr(os, "scandir", refused(scandir))  # root may read everything
+    monkeypatch.setattr(Path, "read_bytes", refused(read))
+    assert main(["verify", str(results)]) == 1
+    said = capsys.readouterr().out
+    assert f"{place}" in said
+    assert "Permission denied" in said
+    assert "1 fault." in said
+
+
+def test_maps_of_another_model_are_named(finished_run, tmp_path, capsys):
+    run = copied(finished_run("fundus"), tmp_path)
+    assert main(["verify", str(run.root)]) == 0
+    card = run.model() / "card.json"
+    content = read_json(card)
+    content["settings"]["seed"] += 1
+    write_json(content, card)
+    assert main(["verify", str(run.root)]) == 1
+    assert "made by another model" in capsys.readouterr().out
 
 
 def test_a_table_without_a_byte_is_a_fault(results, capsys):

@@ -15,13 +15,14 @@ from matplotlib.path import Path as Outline
 from PIL import Image
 
 from pipeline.config import ProbabilityConfig
-from pipeline.errors import ConfigurationError, ImageRejected, MissingDataError, ModelError
+from pipeline.errors import ConfigurationError, ImageRejected, MissingDataError, ModelError, StoreError
 from pipeline.model.card import read_card, thresholds_file
 from pipeline.predict import original_grid, run_settings
 from pipeline.predict.new_image import predict_new_image
 from pipeline.predict.run_settings import RunBeside
 from pipeline.predict.wishes import Found, Wishes
 from pipeline.probability import predict
+from pipeline.runtime.run_lock import RunLock
 from pipeline.stores import create_group, input_digest, open_array, open_group
 from pipeline.stores.documents import json_text, read_json
 from pipeline.stores.record import seal
@@ -122,6 +123,38 @@ def test_what_is_there_already_is_kept_and_what_is_wished_is_added(eyes: TinyRun
     both = new(eyes, tmp_path, fusions=("gaussian", "mean"))
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert both[1].probability.is_dir()
+
+
+def test_outlines_never_stand_beside_masks_of_other_thresholds(eyes: TinyRun, tmp_path: Path, monkeypatch) -> None:
+    first = new(eyes, tmp_path / "one", threshold=0.4)[0]
+    new(eyes, tmp_path / "two", threshold=0.4)
+
+    def full(folder):
+        if folder.name.startswith("segmentation"):
+            raise OSError(28, "No space left on device")
+        seal(folder)
+
+    monkeypatch.setattr("pipeline.stores.atomic.seal", full)
+    with pytest.raises(OSError, match="No space"):
+        new(eyes, tmp_path / "two", threshold=0.6)
+    monkeypatch.undo()
+    again = new(eyes, tmp_path / "two", threshold=0.4)[0]
+    assert read_json(again.outlines) == read_json(first.outlines)
+    assert again.regions == first.regions
+
+
+def test_masks_of_a_former_call_do_not_stay(eyes: TinyRun, tmp_path: Path) -> None:
+    (found,) = new(eyes, tmp_path, threshold=0.4, original_grid="tiff")
+    assert found.masks
+    (again,) = new(eyes, tmp_path, threshold=0.6)
+    assert not any(path.exists() for path in found.masks)
+    assert again.segmentation == found.segmentation
+
+
+def test_two_predictions_of_one_image_into_one_folder_are_refused(eyes: TinyRun, tmp_path: Path) -> None:
+    RunLock(tmp_path / TEST).take()
+    with pytest.raises(StoreError, match="belongs to another run"):
+        new(eyes, tmp_path)
 
 
 def test_a_killed_call_is_continued(eyes: TinyRun, tmp_path: Path, monkeypatch) -> None:

@@ -1,12 +1,13 @@
 """A full disk is said in plain words, whichever library finds it."""
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from pipeline.errors import DiskFull, StoreError
-from pipeline.stores.disk import room_on_disk
+from pipeline.errors import ConfigurationError, DiskFull, StoreError
+from pipeline.stores.disk import check_one_disk, room_on_disk
 
 
 def of_torch():
@@ -48,3 +49,23 @@ def test_other_errors_are_left_as_they_are(error):
     with pytest.raises(type(error)) as raised, room_on_disk(Path("results")):
         raise error
     assert raised.value is error
+
+
+def test_a_data_set_that_leads_to_another_disk_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "results" / "eyes").symlink_to(tmp_path / "elsewhere")
+    check_one_disk(tmp_path / "results", ["eyes", "none"])  # a link on one disk works
+    real = Path.stat
+
+    def other(path, **options):
+        found = real(path, **options)
+        return (
+            os.stat_result((*found[:2], found.st_dev + (path.name == "eyes"), *found[3:]))
+            if path.name == "eyes"
+            else found
+        )
+
+    monkeypatch.setattr(Path, "stat", other)
+    with pytest.raises(ConfigurationError, match="leads to another disk"):
+        check_one_disk(tmp_path / "results", ["none", "eyes"])
