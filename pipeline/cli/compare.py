@@ -14,6 +14,7 @@ from pipeline.config.shown import USUAL
 from pipeline.counts import number_of
 from pipeline.errors import ConfigurationError, MissingDataError
 from pipeline.report.measures.paired import PairedDifference, paired_differences
+from pipeline.stores import open_group
 from pipeline.stores.tables import read_table
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     console = Console(width=max(Console().width, NARROWEST))
     for letter, folder, (model, fusion) in zip("AB", folders, chosen, strict=True):
         console.print(f"{letter}: {folder}, {model} / {fusion}", highlight=False, markup=False)
+        _warn_of_other_maps(console, folder, letter=letter, model=model, fusion=fusion)
     found = [
         origins(folder, model=model, fusion=fusion) for folder, (model, fusion) in zip(folders, chosen, strict=True)
     ]
@@ -89,6 +91,19 @@ def _compare(arguments: argparse.Namespace) -> int:
     ]
     _print_figures(console, paired_differences(tables[0], tables[1]))
     return 0
+
+
+def _warn_of_other_maps(console: Console, folder: Path, *, letter: str, model: str, fusion: str) -> None:
+    """Maps of another model than the one that lies beside them: its card would be credited with figures of the other."""
+    from pipeline.model.map_origin import maps_are_of
+
+    stores = [dict(open_group(path).attrs) for path in (folder / "probability" / model / fusion).glob("*.zarr")]
+    others = [each for each in stores if not maps_are_of(each, folder / "model" / model)]
+    if others:
+        said = (
+            f"{letter}: {number_of(len(others), 'map')} of another model than the one beside them, see lesionmap verify"
+        )
+        console.print(said, style="yellow", highlight=False)
 
 
 def _print_changes(console: Console, found: "Sequence[Change]", images: "ImagesCompared") -> None:

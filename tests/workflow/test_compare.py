@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.report.origins import changes, compared_images, origins
+from pipeline.stores.documents import read_json, write_json
 from pipeline.stores.tables import read_noted, write_table
 
 ORIGIN = {"config": {"sigma": 2.0, "storage": {"chunk": 32}}, "seed": 0, "versions": {"numpy": "2"}, "code": "a"}
@@ -60,6 +61,19 @@ def test_a_run_against_itself_differs_in_nothing(two, capsys):
     assert "+0.000" in told
     assert "all marked: the Dice of marking the whole region" in told
     assert "10 groups" in told
+
+
+def test_maps_of_another_model_than_the_one_beside_them_are_said(two, tmp_path, capsys):
+    shutil.copytree(two[0], tmp_path / "tiny")
+    card = tmp_path / "tiny" / "model" / "unet" / "card.json"
+    content = read_json(card)
+    content["settings"]["seed"] += 1
+    write_json(content, card)
+    assert main(["compare", str(two[0]), str(tmp_path / "tiny"), "--fusion", "gaussian"]) == 0
+    told = capsys.readouterr().out
+    assert "of another model than the one beside them" in told
+    assert "A: " in told.splitlines()[0]
+    assert [line[:2] for line in told.splitlines() if "of another model" in line] == ["B:"]
 
 
 def test_figures_and_images_that_differ_are_named(two, capsys):
