@@ -21,7 +21,7 @@ setup(
     packages=[*find_packages(include=["pipeline*"]), WORKFLOW],
     package_dir={WORKFLOW: "."},
     package_data={
-        "pipeline": ["py.typed", "report/page/templates/*", "report/page/viewer/*"],
+        "pipeline": ["py.typed", "report/page/charts/*", "report/page/templates/*", "report/page/viewer/*"],
         WORKFLOW: ["Snakefile", "datasets_manifest.yaml", "stages/*", "profiles/*/*", *POINTED_TO],
     },
 )
