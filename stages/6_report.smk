@@ -112,6 +112,20 @@ rule report_viewer:
         "mkdir -p {output:q} && cp {input:q} {output:q} 2> {log:q}"
 
 
+rule report_charts:
+    input:
+        CHARTS,
+    output:
+        directory("<results>/{dataset}/report/charts"),
+    log:
+        "<logs>/{dataset}/report/charts.log",
+    localrule: True
+    message:
+        "{wildcards.dataset}: script of charts"
+    shell:
+        "mkdir -p {output:q} && cp {input:q} {output:q} 2> {log:q}"
+
+
 rule report_zoom:
     input:
         normalized="<results>/{dataset}/normalized/{image}.zarr",
@@ -251,6 +265,7 @@ rule report_page:
         zoom=each("<results>/{dataset}/report/zoom/{image}", image=zoomed),
         worst=each("<results>/{dataset}/report/worst", model=worst),
         viewer=each("<results>/{dataset}/report/viewer", image=lambda w: [*zoomed(w), *worst(w)][:1]),
+        charts="<results>/{dataset}/report/charts",
         templates=TEMPLATES,
     output:
         page="<results>/{dataset}/report/index.html",

@@ -35,6 +35,8 @@ from pipeline.words import WORDS
 STAGES = Path(workflow.basedir) / "stages"
 # The code digest does not see templates, so they are inputs of the pages; relative, so that the project can be moved.
 TEMPLATES = sorted(map(os.path.relpath, (PACKAGE / "report" / "page" / "templates").iterdir()))
+# The script of charts, copied once beside each page that has any.
+CHARTS = sorted(map(os.path.relpath, (PACKAGE / "report" / "page" / "charts").iterdir()))
 STAGE_RESULTS = {}
 
 try:

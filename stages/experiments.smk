@@ -7,11 +7,26 @@ ARMS = experiments_values(RUN, DATASETS.values())
 of_arms = lambda pattern: lambda w: arm_paths(pattern, ARMS)
 
 
+rule experiments_charts:
+    input:
+        CHARTS,
+    output:
+        directory("<results>/experiments/charts"),
+    log:
+        "<logs>/experiments/charts.log",
+    localrule: True
+    message:
+        "script of charts"
+    shell:
+        "mkdir -p {output:q} && cp {input:q} {output:q} 2> {log:q}"
+
+
 rule experiments_page:
     input:
         models=of_arms("<results>/{dataset}/model/{model}"),
         images=of_arms("<results>/{dataset}/report/{model}.{fusion}.images.parquet"),
         classes=of_arms("<results>/{dataset}/report/{model}.{fusion}.classes.parquet"),
+        charts="<results>/experiments/charts",
         templates=TEMPLATES,
     output:
         multiext("<results>/experiments/results", ".parquet", ".csv"),

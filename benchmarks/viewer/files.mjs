@@ -71,6 +71,36 @@ if (kind === "report") {
   });
 }
 
+// Charts: each gives way to what is drawn, and a mark under the pointer shows its values; nothing is wider than its place.
+if (kind === "report") {
+  seen.charts = { shown: [], silent: [], cut: [] };
+  for (const figure of await page.locator("figure.chart").all()) {
+    await figure.scrollIntoViewIfNeeded();
+    await page.waitForFunction((each) => each.classList.contains("drawn"), await figure.elementHandle(), { timeout: 30000 });
+    const name = await figure.locator("figcaption").textContent();
+    // Cells of the nearest point lie over all other marks.
+    const marks = figure.locator(".mark-symbol.role-mark path, .mark-rect.role-mark path, .mark-path.role-mark path");
+    const tooltip = page.locator("#vg-tooltip-element.visible");
+    for (let at = Math.min(await marks.count(), 40) - 1; at >= 0 && !(await tooltip.count()); at--) {
+      const box = await marks.nth(at).boundingBox();
+      if (box) await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+      await page.waitForTimeout(20);
+    }
+    const text = (await tooltip.count()) ? await tooltip.innerText() : "";
+    /\d/.test(text) ? seen.charts.shown.push(`${name}: ${text.replaceAll(/\s+/g, " ")}`) : seen.charts.silent.push(name);
+    if (seen.charts.shown.length === 1) await page.screenshot({ path: `${folder}/chart.${width}.${scheme}.png` });
+    const cut = await figure.evaluate((each) => {
+      const view = each.querySelector(".live svg").getBoundingClientRect();
+      return [...each.querySelectorAll(".live text")].filter((one) => {
+        const own = one.getBoundingClientRect();
+        return own.width && (own.left < view.left - 1 || own.right > view.right + 1 || own.top < view.top - 1 || own.bottom > view.bottom + 1);
+      }).map((one) => one.textContent);
+    });
+    seen.charts.cut.push(...cut.map((each) => `${name}: ${each}`));
+    await page.mouse.move(0, 0);
+  }
+}
+
 // Layers of a page of an image: each changes the picture, its slider too, and the other result shows other masks.
 if (kind === "image") {
   const settled = async () => {

@@ -3,7 +3,7 @@
 npm install --prefix /tmp/trial playwright-core axe-core        (and chromium, from the system or in $CHROMIUM)
 python -m benchmarks.viewer.files results/fundus_sample fundus_sample_08 --node /tmp/trial --out /tmp/trial/files
 
-Tables of the report sort and filter, Tab reaches every control, axe-core finds nothing serious or critical, nothing is wider
+Tables of the report sort and filter, each of its charts shows values under the pointer, Tab reaches every control, axe-core finds nothing serious or critical, nothing is wider
 than the screen, and no other place is asked. The page of the image is written anew, with markup in the names of a class, of the
 data set and of a result; its layers switch, sliders and the other result change it, and at 1:1 it is what the stores hold.
 """
@@ -62,6 +62,12 @@ def _note_tables(seen: dict[str, Any], trial: Trial) -> None:
         trial.note(f"tables {done}", f"{seen['tables'][done]}; not: {seen['tables'][not_done]}", good=good)
 
 
+def _note_charts(seen: dict[str, Any], trial: Trial) -> None:
+    charts = seen["charts"]
+    trial.note("charts that show values", len(charts["shown"]), good=bool(charts["shown"]) and not charts["silent"])
+    trial.note("texts of charts that are cut", charts["cut"], good=not charts["cut"])
+
+
 def _note_layers(seen: dict[str, Any], trial: Trial) -> None:
     shots = seen["shots"]
     for name in (each for each in shots if f"{each} faint" in shots):
@@ -101,6 +107,7 @@ def main() -> None:
         seen = browsed("files.mjs", ["report", address, *place], node=given.node)
         _note_everywhere(seen, trial)
         _note_tables(seen, trial)
+        _note_charts(seen, trial)
         print(f"page of the image, {width} px, {scheme}")
         seen = browsed("files.mjs", ["image", page.resolve().as_uri(), *place], node=given.node)
         compare_at_one(seen, found.normalized, found.segmentation, trial)

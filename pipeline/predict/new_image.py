@@ -25,7 +25,7 @@ from pipeline.predict.wishes import DEFAULT, Found, Wishes
 from pipeline.probability.predict import LIBRARIES, predict_image
 from pipeline.probability.predictor import with_precision_of_this_machine
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.report.pictures.canvas import colour_code
+from pipeline.report.pictures.colours import colour_code
 from pipeline.runtime.run_lock import RunLock
 from pipeline.segmentation.segment import segment_image
 from pipeline.segmentation.threshold import ThresholdFit

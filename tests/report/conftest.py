@@ -16,7 +16,7 @@ from pipeline.report.measures.errors import write_errors
 from pipeline.report.measures.evaluate import write_metrics
 from pipeline.report.measures.original_grid import TruthFiles
 from pipeline.report.paths import Inputs, Original, Result
-from pipeline.report.pictures import canvas
+from pipeline.report.pictures import chart
 from pipeline.seeds import stream
 from pipeline.stores.documents import json_text
 from pipeline.stores.job import Job
@@ -367,7 +367,7 @@ def write_stain(path: Path, **changed: object) -> Path:
 def _coarse_plots() -> Iterator[None]:
     """Plots of few pixels: most of the time of these tests would go into drawing them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(canvas, "DPI", 40)
+        patch.setattr(chart, "SCALE", 0.5)
         yield
 
 

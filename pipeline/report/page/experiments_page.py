@@ -1,6 +1,6 @@
 """Page of experiments with its tables: for each comparison the arms, their differences, and what these can say.
 
-Like the pages of data sets it opens from disk and loads nothing but the pictures beside it.
+Like the pages of data sets it opens from disk and loads nothing but the pictures and the script of charts beside it.
 """
 
 from collections.abc import Mapping, Sequence

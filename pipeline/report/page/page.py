@@ -1,7 +1,7 @@
 """Pages of the report: one per data set and one over all of them, which open from disk without a network.
 
-The pages load nothing but the pictures beside them. Their script sorts, filters, copies and saves tables: without it they
-read the same.
+The pages load nothing but the pictures and the script of charts beside them. Their own script sorts, filters, copies and saves
+tables and draws charts, which show values under the pointer: without it they read the same.
 """
 
 import os

@@ -1,7 +1,9 @@
-"""Pictures of the report: overlays, plots, contact sheets, patch maps.
+"""Pictures of the report: overlays, charts, contact sheets, patch maps.
 
 bars             bar charts of a patch index
-canvas           theme, axes and files of a plot, for light and for dark pages
+chart            charts as Vega-Lite: what they share, their pictures for light and for dark pages
+colours          colours of a page and of classes
+curves           curves of a chart, and the nearest point under the pointer
 differences      dots of the differences of images, an arm a row
 figures          curves and dots of scores: training, precision-recall, results side by side
 gallery          images whose results are shown: overlays and crops

@@ -1,32 +1,26 @@
 """Bar charts of a patch index: patches drawn for each class, and shares of patches that contain it."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
+import altair as alt
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from pipeline.config.manifest import DatasetRecord
-from pipeline.report.pictures.canvas import WIDE, Theme, blank_plot, class_colours, legend_below, name_axes, save_plot
+from pipeline.report.pictures.chart import INK, SHADES, WIDE, Value, data, fill, save_chart, tooltip
+from pipeline.report.pictures.colours import class_colours
 from pipeline.report.pictures.store_pictures import Shot
 from pipeline.words import TRUTH_SPLITS
 
 __all__ = ["drawn_counts", "patch_shares"]
 
+ROW = 28
+"""Pixels of a bar and the room around it."""
 
-def _bars_end(axes: Axes, theme: Theme, values: Sequence[float], *, pattern: str) -> None:
-    for at, value in enumerate(values):
-        axes.annotate(
-            pattern.format(value),
-            (value, at),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8.5,
-            color=theme.ink,
-        )
-    axes.margins(x=0.14)
+
+def _rows(field: str, names: list[str]) -> alt.Y:
+    """A row for each name, in their order, without lines between them."""
+    scale = alt.Scale(domain=names, paddingInner=0.3, paddingOuter=0.15)
+    return alt.Y(f"{field}:N", title=None, scale=scale, axis=alt.Axis(domain=False))
 
 
 def drawn_counts(frame: pd.DataFrame, record: DatasetRecord, *, folder: Path, name: str) -> Shot:
@@ -41,21 +35,19 @@ def drawn_counts(frame: pd.DataFrame, record: DatasetRecord, *, folder: Path, na
     folder, name
         Where the pictures go.
     """
-    colours = class_colours(record)
-
-    def draw(theme: Theme) -> Figure:
-        figure, axes = blank_plot(
-            theme, title="Training patches by the class they were drawn for", size=(WIDE, 0.9 + 0.34 * len(frame))
-        )
-        bars = [colours.get(what, theme.shades[1]) for what in frame["what"]]
-        axes.barh(frame["what"], frame["patches"], color=bars, edgecolor=theme.ink, linewidth=0.5, height=0.68)
-        _bars_end(axes, theme, frame["patches"].tolist(), pattern="{:,.0f}")
-        axes.invert_yaxis()
-        axes.grid(visible=False, axis="y")
-        name_axes(axes, theme, x="patches", y="")
-        return figure
-
-    return save_plot(draw, folder, name, caption="Patches drawn for each class, training split")
+    known, names = class_colours(record), frame["what"].astype(str).tolist()
+    colours = alt.Scale(domain=names, range=[known.get(each, SHADES[1]) for each in names])
+    # Room beside the longest bar for its number.
+    x = alt.X("patches:Q", scale=alt.Scale(domain=[0, 1.14 * max(frame["patches"].max(), 1)], nice=False))
+    base = data(frame[["what", "patches"]]).encode(y=_rows("what", names))
+    values = tooltip([Value("what", "Drawn for"), Value("patches", "Patches", ",d")])
+    bars = base.mark_bar(stroke=INK, strokeWidth=0.6).encode(
+        x, alt.Fill("what:N", scale=colours, legend=None), tooltip=values
+    )
+    ends = base.mark_text(align="left", dx=5, fill=INK, fontSize=11.5, aria=False)
+    chart = alt.layer(bars, ends.encode(x, alt.Text("patches:Q", format=",d")))
+    title, caption = "Training patches by the class they were drawn for", "Patches drawn for each class, training split"
+    return save_chart(chart, folder, name, title=title, caption=caption, width=WIDE, height=ROW * len(frame))
 
 
 def patch_shares(frame: pd.DataFrame, *, folder: Path, name: str) -> Shot:
@@ -69,29 +61,17 @@ def patch_shares(frame: pd.DataFrame, *, folder: Path, name: str) -> Shot:
         Where the pictures go.
     """
     splits = [split for split in TRUTH_SPLITS if split in frame.columns]
-
-    def draw(theme: Theme) -> Figure:
-        step = 0.8 / max(len(splits), 1)
-        figure, axes = blank_plot(
-            theme,
-            title="Share of patches that contain each class",
-            size=(WIDE, 1.3 + 0.13 * len(frame) * (1 + len(splits))),
-        )
-        for at, split in enumerate(splits):
-            places = [row + (at - (len(splits) - 1) / 2) * step for row in range(len(frame))]
-            axes.barh(
-                places,
-                100 * frame[split],
-                height=step * 0.9,
-                color=theme.shades[TRUTH_SPLITS.index(split)],
-                label=split,
-            )
-        axes.set_yticks(range(len(frame)), [str(code) for code in frame.index])
-        axes.invert_yaxis()
-        axes.set_xlim(0, 100)
-        axes.grid(visible=False, axis="y")
-        name_axes(axes, theme, x="% of patches", y="")
-        legend_below(figure, axes, theme, columns=len(splits))
-        return figure
-
-    return save_plot(draw, folder, name, caption="Share of patches that contain each class")
+    rows = [(str(code), split, 100 * frame.loc[code, split]) for code in frame.index for split in splits]
+    shares = data(pd.DataFrame(rows, columns=["class", "split", "share"]))
+    shades = dict(zip(TRUTH_SPLITS, SHADES, strict=True))
+    values = tooltip([Value("class", "Class"), Value("split", "Split"), Value("share", "% of patches", ".2f")])
+    bars = shares.mark_bar(stroke=INK, strokeWidth=0.4).encode(
+        alt.X("share:Q", title="% of patches", scale=alt.Scale(domain=[0, 100])),
+        _rows("class", [str(code) for code in frame.index]),
+        alt.YOffset("split:N", scale=alt.Scale(domain=splits)),
+        fill("split", {split: shades[split] for split in splits}),
+        tooltip=values,
+    )
+    title = "Share of patches that contain each class"
+    height = len(frame) * (12 + 13 * len(splits))
+    return save_chart(alt.layer(bars), folder, name, title=title, caption=title, width=WIDE, height=height)

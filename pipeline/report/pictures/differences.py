@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+import altair as alt
 import pandas as pd
-from matplotlib.figure import Figure
 
-from pipeline.report.pictures.canvas import WIDE, Theme, blank_plot, name_axes, save_plot
+from pipeline.report.pictures.chart import INK, SHADES, WIDE, Value, data, save_chart, tooltip
 from pipeline.report.pictures.store_pictures import Shot
 
 __all__ = ["differences_plot"]
@@ -19,7 +19,7 @@ def differences_plot(
     Parameters
     ----------
     images
-        ``arm``, ``difference``: a row for each image and arm.
+        ``arm``, ``image_id``, ``difference``: a row for each image and arm.
     means
         ``arm``, ``difference``, ``low``, ``high``: a row for each arm, in the order of the rows; bounds may be NaN.
     title, measure
@@ -27,24 +27,25 @@ def differences_plot(
     folder, name
         Where the pictures go.
     """
-    arms = means["arm"].tolist()
-
-    def draw(theme: Theme) -> Figure:
-        figure, axes = blank_plot(theme, title=title, size=(WIDE, 1.2 + 0.34 * len(arms)))
-        axes.axvline(0, color=theme.ink, linewidth=1)
-        rows = [arms.index(arm) for arm in images["arm"]]
-        axes.scatter(
-            images["difference"], rows, s=26, facecolor="none", edgecolor=theme.shades[1], linewidth=1.2, zorder=3
-        )
-        places = range(len(arms))
-        axes.scatter(means["difference"], places, s=190, marker="|", color=theme.ink, linewidth=2.2, zorder=4)
-        known = [at for at, low in enumerate(means["low"].notna()) if low]
-        axes.hlines(known, means["low"].iloc[known], means["high"].iloc[known], color=theme.ink, linewidth=1.2)
-        axes.set_yticks(places, arms)
-        axes.set_ylim(len(arms) - 0.5, -0.5)
-        axes.margins(x=0.08)
-        axes.locator_params(axis="x", nbins=6)
-        name_axes(axes, theme, x=f"{measure}, difference from the base arm", y="")
-        return figure
-
-    return save_plot(draw, folder, name, caption=f"{title}: a ring for each image, a bar at their mean")
+    arms = means["arm"].astype(str).tolist()
+    x = alt.X("difference:Q", title=f"{measure}, difference from the base arm", axis=alt.Axis(titleAnchor="end"))
+    y = alt.Y("arm:N", title=None, scale=alt.Scale(domain=arms), axis=alt.Axis(grid=True))
+    arm, signed = Value("arm", "Arm"), "+.4f"
+    of_image = [arm, Value("image_id", "Image"), Value("difference", "Difference", signed)]
+    mean = [arm, Value("difference", "Mean difference", signed)]
+    bounds = [Value(each, f"Interval, {each}", signed) for each in ("low", "high")]
+    known = means[["arm", "difference", "low", "high"]].dropna(subset=["low", "high"])
+    zero = data(pd.DataFrame({"difference": [0.0]})).mark_rule(stroke=INK, aria=False)
+    rings = data(images[["arm", "image_id", "difference"]]).mark_point(
+        filled=True, fill="transparent", stroke=SHADES[1], strokeWidth=1.5, size=55, opacity=1
+    )
+    lines = data(known).mark_rule(stroke=INK, strokeWidth=1.6)
+    ticks = data(means[["arm", "difference"]]).mark_tick(color=INK, thickness=3, size=18, opacity=1)
+    chart = alt.layer(
+        zero.encode(x),
+        lines.encode(alt.X("low:Q"), alt.X2("high:Q"), y, tooltip=tooltip([*mean, *bounds])),
+        rings.encode(x, y, tooltip=tooltip(of_image)),
+        ticks.encode(x, y, tooltip=tooltip(mean)),
+    )
+    caption = f"{title}: a ring for each image, a bar at their mean"
+    return save_chart(chart, folder, name, title=title, caption=caption, width=WIDE, height=28 * len(arms))

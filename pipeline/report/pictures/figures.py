@@ -1,70 +1,66 @@
 """Curves and dots of scores: training curves, precision-recall curves, results side by side."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import altair as alt
+import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from pipeline.config.manifest import DatasetRecord
-from pipeline.report.pictures.canvas import (
-    MARKERS,
-    WIDE,
-    Theme,
-    blank_plot,
-    class_colours,
-    colour_code,
-    legend_below,
-    name_axes,
-    outlined,
-    save_plot,
-)
+from pipeline.report.pictures.chart import INK, SHADES, SMALL, WIDE, Value, data, fill, save_chart, shape, tooltip
+from pipeline.report.pictures.colours import class_colours
+from pipeline.report.pictures.curves import curves, nearest
 from pipeline.report.pictures.store_pictures import Shot
 
 __all__ = ["free_response", "history_scores", "losses", "precision_recall", "results_compared"]
 
-
-def _epochs(axes: Axes, theme: Theme, best: float | None) -> None:
-    """Whole numbers along x, and a line at the chosen epoch, named above the axes, where no curve runs."""
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if best is not None:
-        axes.axvline(best, color=theme.ink, linewidth=1, linestyle=(0, (4, 3)))
-        above = axes.secondary_xaxis("top")  # the title makes room for labels of ticks, not for other text
-        above.set_ticks([best], [f"chosen: {best:g}"])
-        above.tick_params(colors=theme.ink, labelsize=8, length=0, pad=1)
-        above.spines["top"].set_visible(False)
+UNIT = alt.Scale(domain=[0, 1])
+MARKS = 8
+"""Marks along a precision-recall curve, whose points are too many for one each."""
 
 
-def _curve(axes: Axes, history: pd.DataFrame, column: str, *, at: int, label: str, colour: str, width: float) -> Line2D:
-    """Curve of a column over the epochs where it is known."""
-    known = history[history[column].notna()]
-    marker = MARKERS[at % len(MARKERS)]
-    return axes.plot(
-        known["epoch"], known[column], color=colour, linewidth=width, label=label, marker=marker, markersize=3.5
-    )[0]
+def _long(history: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+    """Points ``curve``, ``epoch``, ``value`` of the columns, which are column → label, in the epochs where each is known."""
+    parts = [
+        pd.DataFrame({"curve": label, "epoch": history["epoch"], "value": history[column]}).dropna()
+        for column, label in columns.items()
+    ]
+    return pd.concat(parts) if parts else pd.DataFrame(columns=["curve", "epoch", "value"])
 
 
-def losses(history: pd.DataFrame, curves: Mapping[str, str], *, best: float | None, folder: Path, name: str) -> Shot:
-    """Loss curves over epochs; ``curves`` is column → label, the chosen epoch is marked."""
+def _epochs() -> alt.X:
+    """Whole numbers along x."""
+    return alt.X(
+        "epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(zero=False, nice=False)
+    )
 
-    def draw(theme: Theme) -> Figure:
-        figure, axes = blank_plot(theme, title="Loss")
-        for at, (column, label) in enumerate(curves.items()):
-            _curve(axes, history, column, at=at, label=label, colour=theme.shades[1 + at % 2], width=1.8)
-        _epochs(axes, theme, best)
-        name_axes(axes, theme, x="epoch", y="loss")
-        legend_below(figure, axes, theme, columns=2)
-        return figure
 
-    return save_plot(draw, folder, name, caption="Loss over epochs")
+def _chosen(best: float | None) -> list[alt.Chart]:
+    """Line at the chosen epoch, named above the plot, where no curve runs."""
+    if best is None:
+        return []
+    base, x = data(pd.DataFrame({"epoch": [best]})), _epochs()
+    rule = base.mark_rule(stroke=INK, strokeDash=[4, 3])
+    text = base.mark_text(text=f"chosen: {best:g}", fill=INK, dy=-8, fontSize=11, aria=False)
+    return [rule.encode(x, tooltip=tooltip([Value("epoch", "Chosen epoch", "d")])), text.encode(x, y=alt.value(0))]
+
+
+def losses(history: pd.DataFrame, columns: Mapping[str, str], *, best: float | None, folder: Path, name: str) -> Shot:
+    """Loss curves over epochs; ``columns`` is column → label, the chosen epoch is marked."""
+    points, x, y = _long(history, columns), _epochs(), alt.Y("value:Q", title="loss", scale=alt.Scale(zero=False))
+    shades = {label: SHADES[1 + at % 2] for at, label in enumerate(columns.values())}
+    values = [Value("curve", "Loss of"), Value("epoch", "Epoch", "d"), Value("value", "Loss", ".4f")]
+    layers = [*curves(points, x, y, field="curve", colours=shades), *_chosen(best), nearest(points, x, y, values)]
+    return save_chart(
+        alt.layer(*layers), folder, name, title="Loss", caption="Loss over epochs", width=SMALL, height=190
+    )
 
 
 def history_scores(
     history: pd.DataFrame,
-    curves: Mapping[str, str],
+    columns: Mapping[str, str],
     record: DatasetRecord,
     *,
     best: float | None,
@@ -72,26 +68,26 @@ def history_scores(
     folder: Path,
     name: str,
 ) -> Shot:
-    """Score curves over epochs; ``curves`` is column → class code, or a label where it is no class."""
-    colours = class_colours(record)
+    """Score curves over epochs; ``columns`` is column → class code, or a label where it is no class."""
+    points, x, y = _long(history, columns), _epochs(), alt.Y("value:Q", title="validation patches", scale=UNIT)
+    known = class_colours(record)
+    colours = {label: known.get(label, INK) for label in columns.values()}
+    values = [Value("curve", "Class"), Value("epoch", "Epoch", "d"), Value("value", title.partition(" ")[0], ".4f")]
+    layers = [*curves(points, x, y, field="curve", colours=colours), *_chosen(best), nearest(points, x, y, values)]
+    return save_chart(alt.layer(*layers), folder, name, title=title, caption=title, width=SMALL, height=190)
 
-    def draw(theme: Theme) -> Figure:
-        figure, axes = blank_plot(theme, title=title)
-        for at, (column, label) in enumerate(curves.items()):
-            colour = colours.get(label, theme.ink)
-            line = _curve(axes, history, column, at=at, label=label, colour=colour, width=1.6)
-            line.set_path_effects(outlined(theme))
-        _epochs(axes, theme, best)
-        axes.set_ylim(0, 1)
-        name_axes(axes, theme, x="epoch", y="validation patches")
-        legend_below(figure, axes, theme, columns=6)
-        return figure
 
-    return save_plot(draw, folder, name, caption=title)
+def _recalls(curve: Sequence[Sequence[float]], *, label: str) -> pd.DataFrame:
+    """Points of a precision-recall curve, from recall 0 on; without thresholds where they were not measured."""
+    recall, precision, *more = curve
+    points = pd.DataFrame({"curve": label, "recall": [0.0, *recall], "precision": [precision[0], *precision]})
+    marked = np.linspace(0, len(points) - 1, MARKS).round().astype(int)
+    points = points.assign(threshold=[math.nan, *more[0]]) if more else points
+    return points.assign(marked=points.index.isin(marked))
 
 
 def precision_recall(
-    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    found: Mapping[str, Sequence[Sequence[float]]],
     areas: Mapping[str, float],
     record: DatasetRecord,
     *,
@@ -99,78 +95,63 @@ def precision_recall(
     folder: Path,
     name: str,
 ) -> Shot:
-    """Precision-recall curves; ``curves`` is class code → recall and precision, ``areas`` their AUPR."""
+    """Precision-recall curves.
 
-    def draw(theme: Theme) -> Figure:
-        figure, axes = blank_plot(theme, title=title, size=(WIDE, 3.7))
-        for each in record.classes:
-            recall, precision = curves.get(each.code, ((), ()))
-            if len(recall):
-                line = axes.plot(
-                    [0.0, *recall],
-                    [precision[0], *precision],
-                    color=colour_code(each.rgb),
-                    linewidth=1.8,
-                    drawstyle="steps-pre",
-                    label=f"{each.code}  AUPR {areas[each.code]:.3f}",
-                )[0]
-                line.set_path_effects(outlined(theme))
-        axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1.02)
-        name_axes(axes, theme, x="recall", y="precision")
-        legend_below(figure, axes, theme, columns=3)
-        return figure
+    Parameters
+    ----------
+    found
+        Class code → recall, precision and, where they are known, thresholds.
+    areas
+        Class code → AUPR, for the legend.
+    record
+        Colours and order of classes.
+    title
+        What is shown.
+    folder, name
+        Where the pictures go.
+    """
+    shown = [code for code in record.codes if code in found and len(found[code][0])]
+    labels = {code: f"{code}  AUPR {areas[code]:.3f}" for code in shown}
+    colours = {label: class_colours(record)[code] for code, label in labels.items()}
+    points = pd.concat([_recalls(found[code], label=label) for code, label in labels.items()])
+    numbers = [each for each in ("threshold", "recall", "precision") if each in points]
+    values = [Value("curve", "Class"), *(Value(each, each.capitalize(), ".4f") for each in numbers)]
+    x, y = alt.X("recall:Q", scale=UNIT), alt.Y("precision:Q", scale=UNIT)
+    layers = curves(points, x, y, field="curve", colours=colours, marked="datum.marked", interpolate="step-before")
+    chart = alt.layer(*layers, nearest(points, x, y, values).transform_filter("datum.recall > 0"))
+    return save_chart(chart, folder, name, title=title, caption=title, width=WIDE, height=250)
 
-    return save_plot(draw, folder, name, caption=title)
+
+def _decades(most: float) -> list[float]:
+    """Ticks of an axis that is linear below 0.1 and logarithmic above."""
+    ticks = [0.0, *(step * 10.0**power for power in range(-1, 9) for step in (1, 2, 5))]
+    return [round(tick, 1) for tick in ticks if tick <= max(most, 0.1)]
 
 
 def free_response(
-    curves: Mapping[str, Mapping[str, Sequence[float]]], record: DatasetRecord, *, title: str, folder: Path, name: str
+    found: Mapping[str, Mapping[str, Sequence[float]]], record: DatasetRecord, *, title: str, folder: Path, name: str
 ) -> Shot:
-    """FROC curves; ``curves`` is class code → ``sensitivity`` and ``false_positives_per_image`` at each threshold."""
-
-    def draw(theme: Theme) -> Figure:
-        figure, axes = blank_plot(theme, title=title, size=(WIDE, 3.7))
-        for each in record.classes:
-            if each.code in curves:
-                line = axes.plot(
-                    curves[each.code]["false_positives_per_image"],
-                    curves[each.code]["sensitivity"],
-                    color=colour_code(each.rgb),
-                    linewidth=1.8,
-                    marker="o",
-                    markersize=3,
-                    label=each.code,
-                )[0]
-                line.set_path_effects(outlined(theme))
-        axes.set_xscale("symlog", linthresh=0.1)
-        axes.set_xlim(left=0)
-        axes.set_ylim(0, 1.02)
-        name_axes(axes, theme, x="false regions per image", y="regions of the truth found")
-        legend_below(figure, axes, theme, columns=3)
-        return figure
-
-    return save_plot(draw, folder, name, caption=title)
+    """FROC curves; ``found`` is class code → ``threshold``, ``sensitivity``, ``false_positives_per_image`` of each threshold."""
+    colours = {code: colour for code, colour in class_colours(record).items() if code in found}
+    points = pd.concat([pd.DataFrame(found[code]).assign(curve=code) for code in colours])
+    scale = alt.Scale(type="symlog", constant=0.1, nice=False, domainMin=0)
+    ticks = _decades(float(points["false_positives_per_image"].max()))
+    axis = alt.Axis(values=ticks, tickCount=len(ticks), format="~g", labelOverlap="greedy")
+    x = alt.X("false_positives_per_image:Q", title="false regions per image", scale=scale, axis=axis)
+    y = alt.Y("sensitivity:Q", title="regions of the truth found", scale=UNIT)
+    values = [
+        Value("curve", "Class"),
+        Value("threshold", "Threshold", ".3f"),
+        Value("false_positives_per_image", "False regions per image", ".3f"),
+        Value("sensitivity", "Found", ".4f"),
+    ]
+    layers = curves(points, x, y, field="curve", colours=colours, order=alt.Order("threshold:Q"))
+    chart = alt.layer(*layers, nearest(points, x, y, values))
+    return save_chart(chart, folder, name, title=title, caption=title, width=WIDE, height=250)
 
 
-def _dots_with_intervals(
-    axes: Axes, theme: Theme, part: pd.DataFrame, rows: Sequence[int], *, at: int, label: str, colour: str
-) -> None:
-    """Dots of one class, one in each of its rows, with their intervals where these are known."""
-    known = part["low"].notna()
-    lines = [row for row, has in zip(rows, known, strict=True) if has]
-    axes.hlines(lines, part["low"][known], part["high"][known], color=theme.ink, linewidth=1, alpha=0.5)
-    axes.scatter(
-        part["value"],
-        rows,
-        color=colour,
-        edgecolor=theme.ink,
-        linewidth=0.7,
-        marker=MARKERS[at % len(MARKERS)],
-        s=44,
-        label=label,
-        zorder=3,
-    )
+def _interval(row: "pd.Series[float]") -> str:
+    return f"{row['low']:.3f} to {row['high']:.3f}" if row[["low", "high"]].notna().all() else "not known"
 
 
 def results_compared(frame: pd.DataFrame, record: DatasetRecord, *, title: str, folder: Path, name: str) -> Shot:
@@ -188,19 +169,20 @@ def results_compared(frame: pd.DataFrame, record: DatasetRecord, *, title: str, 
         Where the pictures go.
     """
     results = list(dict.fromkeys(frame["result"]))
-
-    def draw(theme: Theme) -> Figure:
-        figure, axes = blank_plot(theme, title=title, size=(WIDE, 1.3 + 0.34 * len(results)))
-        for at, each in enumerate(record.classes):
-            part = frame[(frame["class_code"] == each.code) & frame["value"].notna()]
-            rows = [results.index(result) for result in part["result"]]
-            colour = colour_code(each.rgb)
-            _dots_with_intervals(axes, theme, part, rows, at=at, label=each.code, colour=colour)
-        axes.set_yticks(range(len(results)), results)
-        axes.set_ylim(len(results) - 0.5, -0.5)
-        axes.set_xlim(-0.03, 1.03)
-        name_axes(axes, theme, x="Dice, pixels pooled over images", y="")
-        legend_below(figure, axes, theme, columns=8)
-        return figure
-
-    return save_plot(draw, folder, name, caption=title)
+    shown = frame[["result", "class_code", "value", "low", "high"]][frame["value"].notna()]
+    shown = shown.assign(interval=shown.apply(_interval, axis=1))
+    known = [code for code in record.codes if (frame["class_code"] == code).any()]
+    colours = {code: class_colours(record)[code] for code in known}
+    y = alt.Y("result:N", title=None, scale=alt.Scale(domain=results), axis=alt.Axis(grid=True))
+    x = alt.X("value:Q", title="Dice, pixels pooled over images", scale=UNIT, axis=alt.Axis(titleAnchor="end"))
+    values = [Value("result", "Result"), Value("class_code", "Class"), Value("value", "Dice", ".4f")]
+    values.append(Value("interval", "Interval"))
+    lines = data(shown.dropna(subset=["low", "high"])).mark_rule(stroke=INK, opacity=0.5, aria=False)
+    dots = data(shown).mark_point(filled=True, stroke=INK, strokeWidth=0.8, size=85, opacity=1)
+    chart = alt.layer(
+        lines.encode(alt.X("low:Q", scale=UNIT), alt.X2("high:Q"), y),
+        dots.encode(
+            x, y, fill("class_code", colours), shape("class_code", record.codes, known), tooltip=tooltip(values)
+        ),
+    )
+    return save_chart(chart, folder, name, title=title, caption=title, width=WIDE, height=28 * len(results))

@@ -3,21 +3,13 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+import altair as alt
+import pandas as pd
 
 from pipeline.config.manifest import DatasetRecord
-from pipeline.report.pictures.canvas import (
-    MARKERS,
-    WIDE,
-    Theme,
-    blank_plot,
-    colour_code,
-    legend_below,
-    name_axes,
-    outlined,
-    save_plot,
-)
+from pipeline.report.pictures.chart import INK, WIDE, Value, data, save_chart, stroke
+from pipeline.report.pictures.colours import class_colours
+from pipeline.report.pictures.curves import curves, nearest
 from pipeline.report.pictures.store_pictures import Shot
 
 __all__ = ["reliability_plot"]
@@ -26,51 +18,31 @@ FEW = 100
 """Pixels below which a bin is drawn apart: its share of truth says little."""
 
 
-def _curve(
-    axes: Axes, theme: Theme, points: Mapping[str, Sequence[float]], *, at: int, label: str, colour: str
-) -> None:
-    """Curve of one class through the bins that hold enough pixels; the others are faint dots beside it."""
-    bins = list(zip(points["confidence"], points["frequency"], points["pixels"], strict=True))
-    kept = [(x, y) for x, y, pixels in bins if pixels >= FEW]
-    line = axes.plot(
-        [x for x, _ in kept],
-        [y for _, y in kept],
-        color=colour,
-        linewidth=1.8,
-        marker=MARKERS[at % len(MARKERS)],
-        markersize=4.5,
-        label=label,
-    )[0]
-    line.set_path_effects(outlined(theme))
-    few = [(x, y) for x, y, pixels in bins if pixels < FEW]
-    axes.scatter(
-        [x for x, _ in few],
-        [y for _, y in few],
-        facecolor="none",
-        edgecolor=colour,
-        linewidth=1,
-        marker=MARKERS[at % len(MARKERS)],
-        s=18,
-    )
-
-
 def reliability_plot(
-    curves: Mapping[str, Mapping[str, Sequence[float]]], record: DatasetRecord, *, title: str, folder: Path, name: str
+    found: Mapping[str, Mapping[str, Sequence[float]]], record: DatasetRecord, *, title: str, folder: Path, name: str
 ) -> Shot:
-    """Reliability curves; ``curves`` is class code → ``confidence``, ``frequency`` and ``pixels`` of each bin that holds any."""
-
-    def draw(theme: Theme) -> Figure:
-        figure, axes = blank_plot(theme, title=title, size=(WIDE, 3.7))
-        axes.plot([0, 1], [0, 1], color=theme.ink, linewidth=1, linestyle=(0, (4, 3)), label="calibrated")
-        for at, each in enumerate(record.classes):
-            if each.code in curves:
-                _curve(axes, theme, curves[each.code], at=at, label=each.code, colour=colour_code(each.rgb))
-        axes.set_xlim(-0.02, 1.02)
-        axes.set_ylim(-0.02, 1.02)
-        name_axes(
-            axes, theme, x=f"mean probability of a bin (hollow: fewer than {FEW} pixels)", y="share of it that is truth"
-        )
-        legend_below(figure, axes, theme, columns=6)
-        return figure
-
-    return save_plot(draw, folder, name, caption=title)
+    """Reliability curves; ``found`` is class code → ``confidence``, ``frequency`` and ``pixels`` of each bin that holds any."""
+    colours = {code: colour for code, colour in class_colours(record).items() if code in found}
+    points = pd.concat([pd.DataFrame(found[code]).assign(curve=code) for code in colours])
+    kept, few = points[points["pixels"] >= FEW], points[points["pixels"] < FEW]
+    unit = alt.Scale(domain=[0, 1])
+    text = ["mean probability of a bin", f"dashed: calibrated; hollow: fewer than {FEW} pixels"]
+    x, y = (
+        alt.X("confidence:Q", title=text, scale=unit),
+        alt.Y("frequency:Q", title="share of it that is truth", scale=unit),
+    )
+    diagonal = data(pd.DataFrame({"confidence": [0.0, 1.0], "frequency": [0.0, 1.0]}))
+    hollow = data(few).mark_point(filled=True, fill="transparent", strokeWidth=1.4, size=34, opacity=1)
+    values = [
+        Value("curve", "Class"),
+        Value("confidence", "Mean probability", ".4f"),
+        Value("frequency", "Share of truth", ".4f"),
+        Value("pixels", "Pixels", ",d"),
+    ]
+    chart = alt.layer(
+        diagonal.mark_line(stroke=INK, strokeWidth=1, strokeDash=[4, 3], aria=False).encode(x, y),
+        *curves(kept, x, y, field="curve", colours=colours, size=46),
+        hollow.encode(x, y, stroke("curve", colours)),
+        nearest(points, x, y, values),
+    )
+    return save_chart(chart, folder, name, title=title, caption=title, width=WIDE, height=250)

@@ -4,7 +4,8 @@ Level 0 is read as a whole only where it is no larger than a picture. Masks, whi
 block.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ class Shot:
     height: int
     dark: str = ""
     """The same for a dark page; empty where one file serves both."""
+    chart: Mapping[str, Any] = field(default_factory=dict)
+    """Vega-Lite specification of a chart; empty for a picture."""
 
 
 def save_picture(picture: Picture, folder: Path, name: str, *, caption: str, quality: int = QUALITY) -> Shot:

@@ -15,7 +15,7 @@ from pipeline.geometry import grid_pixel_um
 from pipeline.normalized.image import open_view
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.report.page.render import rendered
-from pipeline.report.pictures.canvas import colour_code
+from pipeline.report.pictures.colours import colour_code
 from pipeline.report.pictures.overlays import ERROR_COLOURS
 from pipeline.report.store_notes import store_notes
 from pipeline.report.zoom.files import WHOLE, write_stack

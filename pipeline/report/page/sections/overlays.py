@@ -13,7 +13,7 @@ from pipeline.report.page.facts import Facts
 from pipeline.report.page.tables.cells import chips, number
 from pipeline.report.page.tables.results import ImageScore, extremes, image_scores
 from pipeline.report.pictures import gallery
-from pipeline.report.pictures.canvas import colour_code
+from pipeline.report.pictures.colours import colour_code
 from pipeline.report.pictures.overlays import ERROR_COLOURS
 from pipeline.report.pictures.store_pictures import Shot
 

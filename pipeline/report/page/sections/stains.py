@@ -61,7 +61,14 @@ def _colours_plot(images: Sequence[Stained], target: Stains | None, *, folder: P
 def _amounts_plot(images: Sequence[Stained], target: Stains | None, *, folder: Path) -> Shot | None:
     """Plot of the amounts of the stains; nothing to compare with less than two images."""
     amounts = [
-        {"centre": each.centre, "what": "", "x": each.stains.maxima[0], "y": each.stains.maxima[1], "odd": each.is_odd}
+        {
+            "name": each.image_id,
+            "centre": each.centre,
+            "what": "",
+            "x": each.stains.maxima[0],
+            "y": each.stains.maxima[1],
+            "odd": each.is_odd,
+        }
         for each in images
         if each.stains.maxima
     ]

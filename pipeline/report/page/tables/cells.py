@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.config.manifest import DatasetRecord
-from pipeline.report.pictures.canvas import colour_code
+from pipeline.report.pictures.colours import colour_code
 
 __all__ = [
     "DASH",

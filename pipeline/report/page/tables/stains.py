@@ -15,7 +15,7 @@ from pipeline.report.page.stains import (
     to_list,
 )
 from pipeline.report.page.tables.cells import DASH, Cell, Table, counted, number
-from pipeline.report.pictures.canvas import colour_code
+from pipeline.report.pictures.colours import colour_code
 from pipeline.report.pictures.overlays import RGB
 
 __all__ = ["LISTED", "stain_table"]
