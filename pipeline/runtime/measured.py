@@ -90,6 +90,6 @@ JOBS = {
     "segmentation_hard_negatives": Peak(475, strip=7.5),
     "report_metrics": Peak(265, image=0.1),
     "report_borders": Peak(450, image=0.1),
-    "report_page": Peak(615, image=0.5),
+    "report_page": Peak(770, image=0.5),
 }
 """Rule → peak, in the order of the stages. On IDRiD, 12 Mpx and 5 classes, a strip has 44 million values."""
