@@ -109,7 +109,7 @@ rule report_viewer:
     message:
         "{wildcards.dataset}: script of the pages of images"
     shell:
-        "mkdir -p {output:q} && cp {input:q} {output:q} 2> {log:q}"
+        "mkdir -p {output:q} && cp {input:q} {output:q} 2> {log:q} && sync {output:q}/* {output:q}"
 
 
 rule report_charts:
@@ -123,7 +123,7 @@ rule report_charts:
     message:
         "{wildcards.dataset}: script of charts"
     shell:
-        "mkdir -p {output:q} && cp {input:q} {output:q} 2> {log:q}"
+        "mkdir -p {output:q} && cp {input:q} {output:q} 2> {log:q} && sync {output:q}/* {output:q}"
 
 
 rule report_zoom:

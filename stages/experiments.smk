@@ -18,7 +18,7 @@ rule experiments_charts:
     message:
         "script of charts"
     shell:
-        "mkdir -p {output:q} && cp {input:q} {output:q} 2> {log:q}"
+        "mkdir -p {output:q} && cp {input:q} {output:q} 2> {log:q} && sync {output:q}/* {output:q}"
 
 
 rule experiments_page:
