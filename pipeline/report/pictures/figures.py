@@ -30,18 +30,18 @@ def _long(history: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     return pd.concat(parts) if parts else pd.DataFrame(columns=["curve", "epoch", "value"])
 
 
-def _epochs() -> alt.X:
-    """Whole numbers along x."""
-    return alt.X(
-        "epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(zero=False, nice=False)
-    )
+def _epochs(history: pd.DataFrame) -> alt.X:
+    """Whole numbers along x, at most eight of them."""
+    first, last = int(history["epoch"].min()), int(history["epoch"].max())
+    axis = alt.Axis(values=list(range(first, last + 1, max(1, math.ceil((last - first) / 7)))), format="d")
+    return alt.X("epoch:Q", title="epoch", axis=axis, scale=alt.Scale(zero=False, nice=False))
 
 
-def _chosen(best: float | None) -> list[alt.Chart]:
+def _chosen(best: float | None, x: alt.X) -> list[alt.Chart]:
     """Line at the chosen epoch, named above the plot, where no curve runs."""
     if best is None:
         return []
-    base, x = data(pd.DataFrame({"epoch": [best]})), _epochs()
+    base = data(pd.DataFrame({"epoch": [best]}))
     rule = base.mark_rule(stroke=INK, strokeDash=[4, 3])
     text = base.mark_text(text=f"chosen: {best:g}", fill=INK, dy=-8, fontSize=11, aria=False)
     return [rule.encode(x, tooltip=tooltip([Value("epoch", "Chosen epoch", "d")])), text.encode(x, y=alt.value(0))]
@@ -49,10 +49,14 @@ def _chosen(best: float | None) -> list[alt.Chart]:
 
 def losses(history: pd.DataFrame, columns: Mapping[str, str], *, best: float | None, folder: Path, name: str) -> Shot:
     """Loss curves over epochs; ``columns`` is column → label, the chosen epoch is marked."""
-    points, x, y = _long(history, columns), _epochs(), alt.Y("value:Q", title="loss", scale=alt.Scale(zero=False))
+    points, x, y = (
+        _long(history, columns),
+        _epochs(history),
+        alt.Y("value:Q", title="loss", scale=alt.Scale(zero=False)),
+    )
     shades = {label: SHADES[1 + at % 2] for at, label in enumerate(columns.values())}
     values = [Value("curve", "Loss of"), Value("epoch", "Epoch", "d"), Value("value", "Loss", ".4f")]
-    layers = [*curves(points, x, y, field="curve", colours=shades), *_chosen(best), nearest(points, x, y, values)]
+    layers = [*curves(points, x, y, field="curve", colours=shades), *_chosen(best, x), nearest(points, x, y, values)]
     return save_chart(
         alt.layer(*layers), folder, name, title="Loss", caption="Loss over epochs", width=SMALL, height=190
     )
@@ -69,11 +73,11 @@ def history_scores(
     name: str,
 ) -> Shot:
     """Score curves over epochs; ``columns`` is column → class code, or a label where it is no class."""
-    points, x, y = _long(history, columns), _epochs(), alt.Y("value:Q", title="validation patches", scale=UNIT)
+    points, x, y = _long(history, columns), _epochs(history), alt.Y("value:Q", title="validation patches", scale=UNIT)
     known = class_colours(record)
     colours = {label: known.get(label, INK) for label in columns.values()}
     values = [Value("curve", "Class"), Value("epoch", "Epoch", "d"), Value("value", title.partition(" ")[0], ".4f")]
-    layers = [*curves(points, x, y, field="curve", colours=colours), *_chosen(best), nearest(points, x, y, values)]
+    layers = [*curves(points, x, y, field="curve", colours=colours), *_chosen(best, x), nearest(points, x, y, values)]
     return save_chart(alt.layer(*layers), folder, name, title=title, caption=title, width=SMALL, height=190)
 
 
@@ -136,7 +140,7 @@ def free_response(
     points = pd.concat([pd.DataFrame(found[code]).assign(curve=code) for code in colours])
     scale = alt.Scale(type="symlog", constant=0.1, nice=False, domainMin=0)
     ticks = _decades(float(points["false_positives_per_image"].max()))
-    axis = alt.Axis(values=ticks, tickCount=len(ticks), format="~g", labelOverlap="greedy")
+    axis = alt.Axis(values=ticks, tickCount=len(ticks), format=".6~g", labelOverlap="greedy")
     x = alt.X("false_positives_per_image:Q", title="false regions per image", scale=scale, axis=axis)
     y = alt.Y("sensitivity:Q", title="regions of the truth found", scale=UNIT)
     values = [

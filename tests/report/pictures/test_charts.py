@@ -130,6 +130,15 @@ def test_points_of_a_curve_are_those_of_their_column(saved):
         pd.testing.assert_series_equal(own, HISTORY.set_index("epoch")[column].dropna(), check_names=False)
 
 
+@pytest.mark.parametrize("last", [1, 2, 3, 60])
+def test_ticks_of_epochs_are_whole_numbers_that_were_trained(last, tmp_path):
+    history = pd.DataFrame({"epoch": range(1, last + 1), "loss": 0.5})
+    shot = figures.losses(history, {"loss": "training patches"}, best=1, folder=tmp_path, name="loss")
+    ticks = shot.chart["layer"][0]["encoding"]["x"]["axis"]["values"]
+    assert set(ticks) <= set(history["epoch"])
+    assert min(last, 4) <= len(ticks) <= 8
+
+
 def marks(shot):
     """Layers that a reader can point at."""
     return [each for each in shot.chart["layer"] if each["mark"].get("aria", True) is not False]
