@@ -23,6 +23,7 @@ if not workflow.output_settings.verbose:
 logger.addFilter(SaidFull(Path(RUN.results)))  # onerror would miss what Snakemake fails of itself
 
 RUN_LOCK = RunLock(Path(RUN.results))
+RUN_LOCK.before_plan()
 
 
 def finished_results():

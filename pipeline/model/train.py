@@ -5,6 +5,9 @@ after its last finished epoch. It ends with the same weights as one that was not
 """
 
 import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -98,13 +101,15 @@ def _trained(task: Assignment, folder: Path, part: Part) -> Training:
         if resume is not None:
             training.on_load_checkpoint(torch.load(resume, map_location="cpu", weights_only=True, mmap=True))
         if not training.is_finished:  # it may have been killed after it had stopped early
-            build_trainer(task.settings, epochs=task.length.epochs, folder=folder, device=device, part=part).fit(
-                training,
-                _training_loader(task, first=len(training.history), pin=device.type == "cuda", part=part),
-                _validation_loader(task, pin=device.type == "cuda", part=part),
-                ckpt_path=resume,
-                weights_only=True,
-            )
+            trainer = build_trainer(task.settings, epochs=task.length.epochs, folder=folder, device=device, part=part)
+            with _told_of_sigterm(task.name):
+                trainer.fit(
+                    training,
+                    _training_loader(task, first=len(training.history), pin=device.type == "cuda", part=part),
+                    _validation_loader(task, pin=device.type == "cuda", part=part),
+                    ckpt_path=resume,
+                    weights_only=True,
+                )
     if not training.is_finished:
         raise ModelError(
             "Training stopped early.",
@@ -114,6 +119,16 @@ def _trained(task: Assignment, folder: Path, part: Part) -> Training:
             remedy="Run again: it continues where it stopped.",
         )
     return training
+
+
+@contextmanager
+def _told_of_sigterm(name: str) -> Iterator[None]:
+    """End by SIGTERM, with its exit status: Lightning's has that of success, and the workflow would miss the folder of the model."""
+    try:
+        yield
+    except SystemExit as stopped:
+        log.warning("model %s: stopped by SIGTERM; finished epochs are kept, and a run continues them", name)
+        raise SystemExit(stopped.code or 128 + signal.SIGTERM) from stopped
 
 
 def _training(task: Assignment) -> Training:

@@ -25,6 +25,8 @@ from pipeline.stores.flush import flush
 __all__ = ["LOCK", "RunLock"]
 
 LOCK = ".lock"
+ENDED = ".ended"
+"""File that names the run that ended last."""
 JOBS = "snakemake"
 """A word of the command line of each job."""
 SINCE = "%Y-%m-%d %H:%M:%S UTC"
@@ -102,12 +104,36 @@ def _appear(new: Path, path: Path, text: bytes) -> None:
             stream.write(text)
 
 
+def _ended(results: Path) -> bytes:
+    try:
+        return (results / ENDED).read_bytes()
+    except OSError:
+        return b""
+
+
+def _refuse_old_plan(results: Path, ended: bytes) -> NoReturn:
+    # What the other run was just finishing looked unfinished to the plan, which would delete it and make it anew.
+    holder = _read(results / ENDED) if ended else None
+    raise StoreError(
+        "Another run on this results folder ended while this one was planned.",
+        where=results,
+        found=holder.said if holder else "another run",
+        expected="a plan of the results as they are now",
+        remedy="Give the same command again.",
+    )
+
+
 class RunLock:
     """Lock of one results folder; the second argument is how another folder is given."""
 
     def __init__(self, results: Path, *, other: str = "--config results=…") -> None:
         self._results, self._path, self._other = results, results / LOCK, other
         self._own: Holder | None = None
+        self._last: bytes | None = None
+
+    def before_plan(self) -> None:
+        """Note of the run that ended last, before a plan is made of what it left: `take` refuses a plan that is older than another's end."""
+        self._last = _ended(self._results)
 
     def take(self) -> None:
         """Hold the lock until ``give_back`` or the end of this process. That of a run of this host that ended is cleared.
@@ -117,7 +143,7 @@ class RunLock:
         Raises
         ------
         StoreError
-            Another run holds it, or may hold it.
+            Another run holds it, or may hold it, or ended since `before_plan`.
         """
         own, waiting = _own(), list[int]()
         with room_on_disk(self._results):
@@ -131,11 +157,18 @@ class RunLock:
                 time.sleep(POLL_S)
         self._own = own
         atexit.register(self.give_back)
+        if self._last is not None and (found := _ended(self._results)) != self._last:
+            self._last = None
+            self.give_back()
+            _refuse_old_plan(self._results, found)
 
     def give_back(self) -> None:
         """The lock is free again; nothing where it is another's."""
         own, self._own = self._own, None
         if own and own.name.process == os.getpid() and self._path.exists() and _read(self._path) == own:
+            if self._last is not None:
+                with suppress(OSError):  # a full disk: then nobody is told
+                    self._path.with_name(ENDED).write_bytes(self._path.read_bytes())
             self._path.unlink(missing_ok=True)
 
     def _try(self, own: Holder) -> list[int]:

@@ -174,6 +174,22 @@ def test_a_killed_training_ends_with_the_weights_of_an_undisturbed_one(
     np.testing.assert_allclose(rates, [1e-3, 1e-3, 1e-4, 1e-5])
 
 
+def test_a_training_that_sigterm_ends_says_so_and_is_no_success(
+    bench: Callable, quick: ModelSettings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+    class Stopped:
+        def fit(self, *arguments: object, **options: object) -> None:
+            raise SIGTERMException  # as Lightning does between two batches; its exit status is 0
+
+    monkeypatch.setattr("pipeline.model.train.build_trainer", lambda *arguments, **options: Stopped())
+    with pytest.raises(SystemExit) as stopped:
+        bench().train("stopped", settings=quick)
+    assert stopped.value.code == 143
+    assert "finished epochs are kept" in caplog.text
+
+
 def test_a_training_killed_before_renaming_trains_no_epoch_again(
     trained: tuple, quick: ModelSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,6 +72,21 @@ def test_the_second_run_is_told_whose_the_folder_is_and_since_when(tmp_path):
     RunLock(tmp_path / "results").take()
 
 
+def test_a_plan_that_is_older_than_the_end_of_another_run_is_refused_once(tmp_path):
+    first, second, third = (RunLock(tmp_path) for _ in range(3))
+    first.before_plan()
+    first.take()
+    second.before_plan()  # what the first is just finishing looks unfinished to it
+    first.give_back()
+    with pytest.raises(StoreError, match=rf"(?s)ended while this one was planned.*process {os.getpid()} on"):
+        second.take()
+    assert not (tmp_path / LOCK).exists()
+    third.before_plan()
+    third.take()
+    third.give_back()
+    RunLock(tmp_path).take()  # no plan was made of anything
+
+
 @pytest.mark.parametrize("waited_for", [False, True])
 def test_the_lock_of_a_killed_run_of_this_host_is_cleared(tmp_path, waited_for):
     with child(RunLock(tmp_path).take) as (process, said):

@@ -50,7 +50,7 @@ def test_further_arms_are_models_and_fusions_of_the_run_that_is_there(finished):
     assert (jobs["segmentation_image"], jobs["report_metrics"], jobs["segmentation_thresholds"]) == (2 * images, 2, 2)
     assert set(jobs) == {
         *("model_fit", "probability_image_gaussian_none", "segmentation_thresholds", "segmentation_image"),
-        *("report_metrics", "experiments_page"),
+        *("report_metrics", "experiments_charts", "experiments_page"),
     }
 
 
