@@ -102,7 +102,7 @@ def _trained(task: Assignment, folder: Path, part: Part) -> Training:
             training.on_load_checkpoint(torch.load(resume, map_location="cpu", weights_only=True, mmap=True))
         if not training.is_finished:  # it may have been killed after it had stopped early
             trainer = build_trainer(task.settings, epochs=task.length.epochs, folder=folder, device=device, part=part)
-            with _told_of_sigterm(task.name):
+            with _no_success_by_signal(task.name):
                 trainer.fit(
                     training,
                     _training_loader(task, first=len(training.history), pin=device.type == "cuda", part=part),
@@ -122,12 +122,12 @@ def _trained(task: Assignment, folder: Path, part: Part) -> Training:
 
 
 @contextmanager
-def _told_of_sigterm(name: str) -> Iterator[None]:
-    """End by SIGTERM, with its exit status: Lightning's has that of success, and the workflow would miss the folder of the model."""
+def _no_success_by_signal(name: str) -> Iterator[None]:
+    """End by a signal, with its exit status: after SIGTERM Lightning's is that of success, and the workflow would miss the model."""
     try:
         yield
-    except SystemExit as stopped:
-        log.warning("model %s: stopped by SIGTERM; finished epochs are kept, and a run continues them", name)
+    except SystemExit as stopped:  # by SIGINT its status says so
+        log.warning("model %s: stopped by a signal; finished epochs are kept, and a run continues them", name)
         raise SystemExit(stopped.code or 128 + signal.SIGTERM) from stopped
 
 
