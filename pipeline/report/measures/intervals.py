@@ -110,15 +110,16 @@ def intervals(
 
 
 def curve(histogram: Histogram) -> NDArray[np.float64]:
-    """Precision-recall curve: recall and precision ``(2, points)`` from the highest probability down.
+    """Precision-recall curve: recall, precision and threshold ``(3, points)`` from the highest threshold down.
 
-    At most 200 points, none without truth. Where there are more, those nearest to equal steps of recall are kept:
+    A pixel is predicted where its probability, a float16, is at least the threshold. At most 200 points, none without truth. Where there are more, those nearest to equal steps of recall are kept:
     enough for a plot, not for an area.
     """
     fp, tp = np.cumsum(histogram[:, ::-1], axis=1)
     seen = np.flatnonzero(tp)
     if not len(seen):
-        return np.zeros((2, 0))
+        return np.zeros((3, 0))
     recall, precision = tp[seen] / tp[-1], tp[seen] / (tp[seen] + fp[seen])
+    thresholds = (histogram.shape[1] - 1 - seen).astype(np.uint16).view(np.float16)
     keep = np.unique(np.searchsorted(recall, np.linspace(recall[0], 1, _POINTS)).clip(max=len(recall) - 1))
-    return np.stack([recall[keep], precision[keep]])
+    return np.stack([recall[keep], precision[keep], thresholds[keep].astype(np.float64)])

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline import stores
 from pipeline.arrays.confusion import LabelRule
+from pipeline.arrays.metrics import probability_histogram
 from pipeline.config import ReportConfig
 from pipeline.errors import StoreError
 from pipeline.report.measures import image
@@ -223,8 +224,19 @@ def test_curves_fall_on_the_exact_precision_and_recall_and_end_at_full_recall():
     histogram = np.zeros((2, 15361), dtype=np.int64)
     histogram[1, [15000, 9000]] = 3, 1
     histogram[0, [15000, 12000]] = 1, 4
-    assert np.allclose(curve(histogram), [[0.75, 1], [0.75, 4 / 9]])
-    assert curve(np.zeros((2, 15361), dtype=np.int64)).shape == (2, 0)
+    assert np.allclose(curve(histogram)[:2], [[0.75, 1], [0.75, 4 / 9]])
+    assert curve(np.zeros((2, 15361), dtype=np.int64)).shape == (3, 0)
+
+
+def test_what_reaches_a_threshold_of_a_curve_has_its_recall_and_precision():
+    random = stream(0, "curve")
+    probability, truth = random.uniform(size=150).astype(np.float16), random.integers(0, 2, 150).astype(bool)
+    points = curve(probability_histogram(probability, truth)).T
+    assert len(points) > 50
+    for recall, precision, threshold in points:
+        predicted = probability >= threshold
+        assert recall == pytest.approx(truth[predicted].sum() / truth.sum())
+        assert precision == pytest.approx(truth[predicted].mean())
 
 
 def test_no_annotated_image_gives_empty_tables_with_all_columns(make, make_eye, tmp_path):
