@@ -27,8 +27,8 @@ HIDDEN = ".hardest"
 def verified_results(results: Path) -> list[Path]:
     """Results that carry checksums, in the order of their paths: Zarr stores, Parquet, JSON and GeoJSON files.
 
-    Links to folders are followed, each folder once. A folder that cannot be read is listed too: it is a fault. What is
-    unfinished, logs and measured times lie in folders whose names begin with a dot, and are left out.
+    Links to folders are followed, each folder once. A folder that cannot be read is listed too: it is a fault; one that is
+    not there holds none. What is unfinished, logs and measured times lie in folders whose names begin with a dot, and are left out.
     """
     unreadable: list[OSError] = []
     found, seen = list[Path](), set[str]()
@@ -46,7 +46,8 @@ def verified_results(results: Path) -> list[Path]:
             for name in files
             if _check_of(here / name) and not name.startswith(".") and not (unread and name.endswith(DOCUMENTS))
         ]
-    return sorted([*found, *(Path(os.fsdecode(each.filename)) for each in unreadable)])
+    faulty = (Path(os.fsdecode(each.filename)) for each in unreadable if not isinstance(each, FileNotFoundError))
+    return sorted([*found, *faulty])
 
 
 def _is_walked(folder: str) -> bool:

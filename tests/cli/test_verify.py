@@ -14,6 +14,7 @@ from pipeline.config import Storage
 from pipeline.stores import create_pyramid, seal, write_box, write_table
 from pipeline.stores.documents import json_text, read_json, write_json
 from pipeline.stores.provenance import file_digest
+from pipeline.stores.verify import verified_results
 from tests.scenes.tiny_run import copied
 
 
@@ -85,6 +86,11 @@ def test_what_cannot_be_read_is_a_fault(results, monkeypatch, capsys, name):
     assert f"{place}" in said
     assert "Permission denied" in said
     assert "1 fault." in said
+
+
+def test_a_folder_that_is_not_there_holds_no_result(results):
+    """The results of a first run."""
+    assert verified_results(results / "none") == []
 
 
 def test_maps_of_another_model_are_named(finished_run, tmp_path, capsys):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from tests.workflow.project import Project, copy_of_project, copy_with_results
+from tests.workflow.project import SAID, Project, copy_of_project, copy_with_results
 
 RUNNING = "folder_of_the_one_run"
 """Where the run is made, which no result may name; afterwards it is moved and copied."""
@@ -20,5 +20,6 @@ def finished(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> P
             started = copy_of_project(shared_folder / RUNNING)
             ended = started.snakemake("-j2", "all")
             assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-6000:]
+            started.folder.joinpath(SAID).write_text(ended.stdout + ended.stderr)
             started.folder.rename(done)
     return copy_with_results(Project(done), tmp_path_factory.getbasetemp() / "finished_here")

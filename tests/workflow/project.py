@@ -18,6 +18,8 @@ PROJECT = Path(__file__).parents[2]
 OFFLINE = Path(__file__).with_name("offline")
 """Folder of the guard of the network, which each Python process imports as it starts."""
 CACHE = "__pycache__"
+SAID = "said.txt"
+"""File with what the one run printed."""
 COPIED = ("Snakefile", "datasets_manifest.yaml", "stages", "pipeline", "profiles", "pyproject.toml")
 
 MANIFEST = {

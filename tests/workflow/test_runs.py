@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import zarr
 
-from tests.workflow.project import PROJECT, copy_of_project
+from tests.workflow.project import PROJECT, SAID, copy_of_project
 
 STORES = ("normalized", "probability", "segmentation")
 
@@ -84,6 +84,12 @@ def test_a_run_leaves_every_promised_result(finished):
     assert not (pink / "probability/unet/gaussian").exists()
     assert (root.parent / "index.html").exists()
     assert not [path for path in (root.parent / ".partial").rglob("*") if path.is_file()]
+
+
+def test_a_first_run_takes_no_result_for_one_of_another_folder(finished):
+    said = finished.folder.joinpath(SAID).read_text()
+    assert "(100%) done" in said
+    assert "another working folder" not in said
 
 
 def test_nothing_to_do_after_a_run(finished):
