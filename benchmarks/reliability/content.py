@@ -24,6 +24,8 @@ OF_ORIGIN = {"provenance", "checksums", "digest"}
 """Attributes that name chunk sizes, or what was made with them."""
 GIVEN = re.compile(rb"^\s*workers: \d+\n", re.MULTILINE)
 """Lines of a page that repeat what a run was given and what changes no result."""
+REPEATS = "summary.json"
+"""Document that repeats it, and has its digest over it."""
 VALUES = {".zarr", ".parquet", ".pt"}
 """What holds the same values where chunk sizes differ; pages and records of origin name these."""
 
@@ -118,7 +120,17 @@ def _table(path: Path, chunks: bool) -> pd.DataFrame:  # noqa: ARG001, FBT001
 
 def _document(path: Path, chunks: bool) -> dict[str, Any]:  # noqa: FBT001
     content = read_json(path, foreign=True)
+    if path.name == REPEATS:
+        content = _without_workers({key: value for key, value in content.items() if key != "digest"})
     return {key: value for key, value in content.items() if not chunks or key not in OF_ORIGIN}
+
+
+def _without_workers(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, list):
+        return [_without_workers(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _without_workers(each) for key, each in value.items() if key != "workers"}
+    return value
 
 
 def _weights(path: Path, chunks: bool) -> dict[str, Any]:  # noqa: ARG001, FBT001
