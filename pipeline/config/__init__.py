@@ -3,12 +3,13 @@
 An unknown key, a wrong type or an impossible combination is a ``ConfigurationError``. A model holds values only: it is
 dumped to a plain dict for provenance and validated again inside a job. The texts of the fields are those of the schema.
 
+arms           arms of experiments, expanded into models, fusions and variants of a data set
 augmentation   a study's set of random changes of stage model, or a list of them
 colours        names and bytes of colours
 command_line   KEY=VALUE arguments
 depends        values that the results of each rule depend on
 depends_experiments   values that the page of experiments depends on
-experiments    comparisons of arms, expanded into models, fusions and variants of a data set
+experiments    named comparisons of arms
 index          strategies, patches, quotas of stage index
 layers         order of shipped values, a user's, recipes and overrides
 layouts        patterns of files, tables of facts and phantoms in the manifest

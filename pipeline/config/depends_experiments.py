@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pipeline.config.arms import Arm, arms_in
 from pipeline.config.depends import full_record
-from pipeline.config.experiments import Arm, arms_in
 from pipeline.config.model import ModelConfig
 from pipeline.config.run import DatasetRun, RunConfig
 from pipeline.errors import ConfigurationError

@@ -1,24 +1,15 @@
-"""Experiments: named comparisons of arms, expanded into ordinary models, fusions and variants of a data set.
-
-An arm takes one level of each list that its comparison gives. What it needs is a model of the configuration like any other,
-named by what differs from the one that it begins with, so two arms, or two comparisons, of the same settings share a model.
-"""
+"""Parameters of experiments: named comparisons of arms, each of which takes one level of each list that is given."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from pipeline.config.model import LossTerm, ModelSettings, Network
-from pipeline.config.shown import first_fusion
-from pipeline.config.stages import StageConfig
-from pipeline.config.validation import Tree, nearest, validate
+from pipeline.config.model import LossTerm, Network
 from pipeline.config.values import Fusion, SafeName, Seed, Strict
-from pipeline.errors import ConfigurationError
 
-__all__ = ["PLAIN", "Arm", "Experiment", "Published", "arms_in", "check_steps", "entries_of", "with_arms"]
+__all__ = ["PLAIN", "Axis", "Choice", "Experiment", "Published", "entries_of"]
 
 PLAIN = "plain"
 """Level of the recipes that is the data set as it stands."""
@@ -135,166 +126,7 @@ class Experiment(Strict):
         return found | self.settings.get(choice.get("settings", ""), {})
 
 
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """One arm of a comparison."""
-
-    experiment: str
-    name: str
-    """Levels of what is compared, such as ``unet / guided / gaussian``."""
-    levels: dict[str, str] = field(hash=False)
-    """Axis → level, of what is compared; ``network``, ``sampling`` and ``fusion`` always."""
-    models: tuple[str, ...]
-    """Models, one a seed; with folds each is the ensemble of theirs."""
-    fusion: Fusion
-    length: str
-    """Length of the training in words, the same for all arms."""
-    base: bool
-
-
 def entries_of(experiments: Mapping[str, Experiment], *, run: Sequence[str]) -> tuple[str, ...]:
     """Entries of ``datasets`` with the variants that comparisons of them need, each once."""
     active = [each for each in experiments.values() if each.dataset in run]
     return tuple(dict.fromkeys([*run, *(each.entry(choice) for each in active for choice in each.choices())]))
-
-
-def _resolved(tree: Tree, *, plain: StageConfig, source: str) -> ModelSettings:
-    """Settings of a model with the name of its sampling."""
-    settings = validate(ModelSettings, tree, source=source, error=ConfigurationError)
-    drawing = [name for name, each in plain.index.samplings.items() if each.strategy != "grid"]
-    first = next(iter([*drawing, *plain.index.samplings]))
-    return settings if settings.sampling else settings.model_copy(update={"sampling": first})
-
-
-def _model_name(template: str, own: ModelSettings, arm: ModelSettings, choice: Choice) -> str:
-    """Name of a model: that which it begins with, and what differs from it."""
-    parts = [template]
-    if arm.network != own.network and "network" in choice:
-        parts = [arm.network] if template == own.network else [template, arm.network]
-    rest = {"network", "sampling", "loss", "seed"}
-    parts += [arm.sampling] if arm.sampling != own.sampling and "sampling" in choice else []
-    parts += [choice["loss"]] if "loss" in choice and arm.loss != own.loss else []
-    others = [{key: value for key, value in each if key not in rest & choice.keys() | {"seed"}} for each in (own, arm)]
-    parts += [choice["settings"]] if "settings" in choice and others[0] != others[1] else []
-    return "-".join([*parts, *([f"seed{arm.seed}"] if arm.seed != own.seed else [])])
-
-
-def _length(settings: ModelSettings) -> str:
-    """Length of a training in words: equal words, equal number of steps."""
-    if settings.steps:
-        text = f"{settings.steps} steps"
-    else:
-        taken = str(settings.patches_per_epoch or f"all patches of {settings.sampling}")
-        text = f"{settings.epochs} epochs of {taken}, {settings.batch_size * settings.accumulate} patches a step"
-    return f"at most {text}" if settings.patience else text
-
-
-def _models_of(experiment: Experiment, choice: Choice, *, values: Tree) -> Iterator[dict[str, Any]]:
-    """Plain values of the models of an arm, one a seed."""
-    seeds = [{"seed": seed} for seed in experiment.seeds] or [{}]
-    yield from ({**values, **experiment.changes(choice), **seed} for seed in seeds)
-
-
-def _arm_name(experiment: Experiment, choice: Choice) -> str:
-    return " / ".join(choice[axis] for axis, levels in experiment.levels.items() if len(levels) > 1)
-
-
-def with_arms(
-    tree: Tree, plain: StageConfig, experiments: Mapping[str, Experiment], *, entry: str
-) -> tuple[dict[str, Any], tuple[Arm, ...]]:
-    """Plain values of a data set with the models and fusions that its arms need, and these arms.
-
-    Parameters
-    ----------
-    tree
-        Stage blocks of the data set.
-    plain
-        The same, validated.
-    experiments
-        Comparisons of the run.
-    entry
-        The data set, ``name`` or ``name@recipe``.
-
-    Raises
-    ------
-    ConfigurationError
-        For a model that is not there, and where two models of one name would differ.
-    """
-    active = {name: each for name, each in experiments.items() if entry in map(each.entry, each.choices())}
-    if not active:
-        return dict(tree), ()
-    models = {**tree.get("model", {}).get("models", {"unet": {}})}
-    blocks = {**tree, "model": {**tree.get("model", {}), "models": models}}
-    arms = [arm for name, each in active.items() for arm in _arms(name, each, blocks=blocks, plain=plain, entry=entry)]
-    return _with_results(blocks, plain, arms), tuple(arms)
-
-
-def _arms(
-    name: str, experiment: Experiment, *, blocks: dict[str, Any], plain: StageConfig, entry: str
-) -> Iterator[Arm]:
-    """Arms of a comparison that run on a data set; their models are added to its blocks."""
-    models, source = blocks["model"]["models"], f"configuration of {entry}: experiments.{name}"
-    template = experiment.model or next(iter(models))
-    if template not in plain.model.models and template not in plain.model.ensembles:
-        expected, remedy = f"one of {', '.join(models)}", nearest(template, models)
-        raise ConfigurationError(
-            "Unknown model.", where=f"{source}.model", found=template, expected=expected, remedy=remedy
-        )
-    own, fusions = _resolved(models[template], plain=plain, source=source), plain.probability.fusions
-    usual = first_fusion(fusions)
-    for choice in (each for each in experiment.choices() if experiment.entry(each) == entry):
-        fusion, names = choice.get("fusion", usual), []
-        for values in _models_of(experiment, choice, values=models[template]):
-            arm = _resolved(values, plain=plain, source=source)
-            names.append(_model_name(template, own, arm, choice))
-            there = models.setdefault(names[-1], values)
-            _check_same(names[-1], _resolved(there, plain=plain, source=source), arm, source=source)
-        levels = {"network": arm.network, "sampling": arm.sampling, **choice, "fusion": fusion}
-        title, base = _arm_name(experiment, choice), choice == experiment.base_choice
-        yield Arm(name, title, levels, tuple(names), fusion, _length(arm), base)  # type: ignore[arg-type]
-
-
-def _check_same(name: str, there: ModelSettings, arm: ModelSettings, *, source: str) -> None:
-    if there != arm:
-        raise ConfigurationError(
-            "An arm would have the name of another model.",
-            where=source,
-            found=f"{name}, a model with other settings",
-            expected="one meaning for each name",
-            remedy="Rename that model, or the loss or settings of the arm.",
-        )
-
-
-def _with_results(tree: Tree, plain: StageConfig, arms: Sequence[Arm]) -> dict[str, Any]:
-    """Plain values in which each arm has maps."""
-    fusions = dict.fromkeys([*plain.probability.fusions, *(arm.fusion for arm in arms)])
-    predict = plain.model.predict and [*dict.fromkeys([*plain.model.predict, *(m for arm in arms for m in arm.models)])]
-    probability = {**tree.get("probability", {}), "fusions": list(fusions)}
-    return {**tree, "probability": probability, "model": {**tree["model"], "predict": predict}}
-
-
-def arms_in(experiments: Mapping[str, Experiment], found: Sequence[Arm]) -> dict[str, tuple[Arm, ...]]:
-    """Comparison → its arms, the base arm first; without comparisons of data sets that are not run."""
-    arms = {name: tuple(arm for arm in found if arm.experiment == name) for name in experiments}
-    ordered = {name: tuple(sorted(each, key=lambda arm: not arm.base)) for name, each in arms.items()}
-    return {name: each for name, each in ordered.items() if each and each[0].base}
-
-
-def check_steps(experiments: Mapping[str, Experiment], found: Sequence[Arm]) -> None:
-    """Check that all arms of a comparison are trained for the same number of steps, where nothing else is said.
-
-    Raises
-    ------
-    ConfigurationError
-        With the lengths that were found.
-    """
-    for name, arms in arms_in(experiments, found).items():
-        lengths = sorted({arm.length for arm in arms})
-        if not experiments[name].unequal_steps and (len(lengths) > 1 or lengths[0].startswith("at most")):
-            raise ConfigurationError(
-                "Arms would not be trained for the same number of steps.",
-                where=f"experiments.{name}",
-                found="; ".join(lengths),
-                expected="one length for all arms",
-                remedy="Give the model `steps`, and no `patience`; or say `unequal_steps: true`.",
-            )

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from pipeline.config import SafeName, Sampling, StageConfig
-from pipeline.config.experiments import Arm, Experiment, check_steps, entries_of, with_arms
+from pipeline.config.arms import Arm, check_steps, with_arms
+from pipeline.config.experiments import Experiment, entries_of
 from pipeline.config.layers import Layer, blocks_of, known_samplings, merge, merged_parts, parts_of
 from pipeline.config.manifest import DatasetRecord, load_manifest, resolved_corrections, resolved_root
 from pipeline.config.validation import Tree, check_keys, nearest, validate

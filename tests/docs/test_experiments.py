@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config.experiments import arms_in
+from pipeline.config.arms import arms_in
 from pipeline.config.run import merge, plan_run
 from pipeline.config.yaml_file import load_yaml
 from pipeline.report.experiments import experiment_tables, write_tables
