@@ -1,4 +1,4 @@
-"""Stage names (the seven words), names of splits and classes, safe names, and result paths.
+"""Stage names (the seven words), names of splits and classes, safe names, and paths of unfinished results.
 
 Whoever knows a word knows the library folder, the stage pair, the results and the tests.
 """
@@ -22,7 +22,6 @@ __all__ = [
     "by_priority",
     "distinct_ids",
     "lesions",
-    "made_with",
     "named_by_word",
     "partial_path",
     "safe_id",
@@ -154,31 +153,3 @@ def partial_path(output: Path) -> Path:
         return output.parent / ".partial" / output.name
     root = places[-1] - 1
     return Path(*folders[:root], ".partial", *folders[root:], output.name)
-
-
-def made_with(path: Path) -> Path | None:
-    """Result of a rule that a file in the folder of a model goes with: where that is gone too, both are made anew.
-
-    Snakemake knows the folder of a model as the result of its training; what is put beside it later it does not miss.
-
-    Examples
-    --------
-    >>> made_with(Path("r/idrid/model/unet/thresholds.mean.json")).as_posix()
-    'r/idrid/segmentation/unet/mean/thresholds.json'
-    >>> made_with(Path("r/idrid/model/unet/measures.mean.json")).as_posix()
-    'r/idrid/report/unet.mean.classes.parquet'
-    >>> made_with(Path("r/idrid/model/unet/hardest.parquet")).as_posix()
-    'r/idrid/model/.hardest/unet.parquet'
-    >>> made_with(Path("r/idrid/model/unet/card.json")) is None
-    True
-    """
-    model = path.parent
-    if model.parent.name != "model":
-        return None
-    dataset, (kind, *fusion) = model.parent.parent, path.stem.split(".")
-    places = {
-        ("thresholds", 1): dataset / "segmentation" / model.name / "".join(fusion) / "thresholds.json",
-        ("measures", 1): dataset / "report" / f"{model.name}.{''.join(fusion)}.classes.parquet",
-        ("hardest", 0): model.parent / ".hardest" / f"{model.name}.parquet",
-    }
-    return places.get((kind, len(fusion)))

@@ -14,7 +14,7 @@ def raw_image(smk: Any) -> None:
     """Write the fact sheet of one image."""
     from pipeline.raw.datasets.entry import entry_from_files
     from pipeline.raw.facts import write_fact_sheet
-    from pipeline.runtime.input_files import record_reading
+    from pipeline.runtime.input_records import record_reading
 
     config = smk.params.config
     entry = entry_from_files(config["entry"], **smk.params.files, **config["raw"])

@@ -46,8 +46,8 @@ def model_fit(smk: Any) -> None:
 
 def model_ensemble(smk: Any) -> None:
     """Name the members of an ensemble."""
-    from pipeline.model.card import CARD, WEIGHTS
     from pipeline.model.ensemble import write_ensemble
+    from pipeline.stores.model_files import CARD, WEIGHTS
 
     config, members = smk.params.config, [Path(path) for path in smk.input]
     inputs = {f"{folder.name}/{name}": folder / name for folder in members for name in (CARD, WEIGHTS)}
@@ -63,10 +63,11 @@ def model_ensemble(smk: Any) -> None:
 def model_hardest(smk: Any) -> None:
     """Rank the patches of one model by their loss, and list the labels that are in doubt."""
     from pipeline.model.hardest import write_hardest
+    from pipeline.stores.model_files import CARD, WEIGHTS
 
     config, model, index = smk.params.config, Path(smk.input.model), Path(smk.input.index)
     normalized = by_image(smk.input.normalized)
-    inputs = {"card": model / "card.json", "weights": model / "weights.pt", "index": index, **normalized}
+    inputs = {"card": model / CARD, "weights": model / WEIGHTS, "index": index, **normalized}
     write_hardest(
         model,
         index=index,

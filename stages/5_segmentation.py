@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def segmentation_thresholds(smk: Any) -> None:
     """Write the thresholds of one model and fusion."""
     from pipeline.config import SegmentationConfig
-    from pipeline.model.card import thresholds_file
     from pipeline.segmentation.threshold_file import write_thresholds
+    from pipeline.stores.model_files import thresholds_file
 
     config, output = smk.params.config, Path(smk.output[0])
     maps = [Path(path) for path in smk.input.probability]

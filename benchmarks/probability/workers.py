@@ -12,7 +12,8 @@ import torch
 from benchmarks.probability import inputs, network, ours
 from benchmarks.probability.process import measured
 from pipeline.config import ModelSettings
-from pipeline.model.card import CARD, WEIGHTS, Card, InputScaling
+from pipeline.model.card import Card, InputScaling
+from pipeline.stores.model_files import CARD, WEIGHTS
 
 __all__ = ["section", "times"]
 

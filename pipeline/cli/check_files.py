@@ -12,7 +12,7 @@ from rich.progress import track
 from pipeline.counts import number_of
 from pipeline.raw.datasets.changed_files import ImageInputs
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.runtime.input_files import changed_files
+from pipeline.runtime.input_records import changed_files
 
 __all__ = ["check_contents"]
 

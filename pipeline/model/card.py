@@ -16,25 +16,19 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import ModelError, PipelineError, StoreError
 from pipeline.project import workflow_command
 from pipeline.stores.documents import read_json
+from pipeline.stores.model_files import CARD, WEIGHTS
 from pipeline.stores.provenance import file_digest
 
 __all__ = [
-    "CARD",
-    "WEIGHTS",
     "Card",
     "InputScaling",
     "Task",
     "is_trained",
-    "measures_file",
     "read_card",
     "stain_target",
-    "thresholds_file",
 ]
 
 Task: TypeAlias = Literal["multiclass", "multilabel", "binary"]
-
-CARD = "card.json"
-WEIGHTS = "weights.pt"
 
 
 class _Frozen(BaseModel):
@@ -176,19 +170,6 @@ def is_trained(folder: Path) -> bool:
         return bool(files) and all(file_digest(folder / name) == digest for name, digest in files.items())
     except (PipelineError, OSError):
         return False
-
-
-def thresholds_file(folder: Path, *, fusion: str) -> Path:
-    """Copy of a run's ``thresholds.json`` in the folder of its model, so that a copied folder gives masks by itself."""
-    return folder / f"thresholds.{fusion}.json"
-
-
-def measures_file(folder: Path, *, fusion: str) -> Path:
-    """Measures of a model in its folder, beside those of trivial answers: written when it was measured, with its warnings.
-
-    They are part of the card, which cannot hold them: it is written before, and its digest is that of the model in every map.
-    """
-    return folder / f"measures.{fusion}.json"
 
 
 def stain_target(path: Path | None) -> dict[str, Any] | None:

@@ -16,17 +16,16 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax, logsigmoid
 
 from pipeline.errors import ModelError
-from pipeline.model.card import CARD, WEIGHTS, Card, Task, read_card
+from pipeline.model.card import Card, Task, read_card
 from pipeline.model.checkpoint import load_model
 from pipeline.stores.atomic import folder_in_progress
 from pipeline.stores.documents import json_text, read_json
 from pipeline.stores.flush import write_whole
 from pipeline.stores.job import Job
+from pipeline.stores.model_files import CARD, ENSEMBLE, WEIGHTS
 from pipeline.stores.provenance import file_digest
 
-__all__ = ["ENSEMBLE", "MeanNetwork", "load_networks", "members_of", "model_files", "write_ensemble"]
-
-ENSEMBLE = "ensemble.json"
+__all__ = ["MeanNetwork", "load_networks", "members_of", "model_files", "write_ensemble"]
 
 
 class _Frozen(BaseModel):

@@ -19,13 +19,14 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from pipeline.errors import ModelError, StoreError
-from pipeline.model.card import Card, Task, measures_file, read_card, thresholds_file
+from pipeline.model.card import Card, Task, read_card
 from pipeline.model.ensemble import load_networks, members_of
 from pipeline.model.network import CHANNELS, probabilities
 from pipeline.model.refusals import DIVISOR
 from pipeline.stores.documents import json_text, read_json
 from pipeline.stores.flush import write_whole
 from pipeline.stores.image_store import open_normalized
+from pipeline.stores.model_files import measures_file, thresholds_file
 
 __all__ = [
     "INPUT",

@@ -33,12 +33,12 @@ from pipeline.stores import read_table, write_table
 from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.image_store import image_notes
 from pipeline.stores.job import Job
+from pipeline.stores.model_files import HARDEST
 
-__all__ = ["COLUMNS", "HARDEST", "distinct", "merge_hardest", "write_hardest"]
+__all__ = ["COLUMNS", "distinct", "merge_hardest", "write_hardest"]
 
 logger = logging.getLogger(__name__)
 
-HARDEST = "hardest.parquet"
 COLUMNS = {
     "kind": "category",
     "rank": "int32",

@@ -12,14 +12,12 @@ import pandas as pd
 
 from pipeline.model.operators import prepare_torchvision
 from pipeline.stores.flush import write_whole
+from pipeline.stores.model_files import CURVES, HISTORY_CSV
 
 prepare_torchvision()  # lightning imports it
 from lightning.pytorch.callbacks import RichProgressBar  # noqa: E402
 
-__all__ = ["CURVES", "HISTORY_CSV", "Pace", "TrainingBar", "shown_number", "write_progress"]
-
-HISTORY_CSV = "history.csv"
-CURVES = "progress.png"
+__all__ = ["Pace", "TrainingBar", "shown_number", "write_progress"]
 
 
 class Pace:

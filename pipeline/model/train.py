@@ -23,7 +23,6 @@ from pipeline.model.network import build_network
 from pipeline.model.order import ALONE, EpochBatches, InOrder, Part
 from pipeline.model.patches import PatchDataset, check_rows, loader
 from pipeline.model.precision import depthwise_in_float32, resolved_precision
-from pipeline.model.progress import CURVES, HISTORY_CSV
 from pipeline.model.refusals import check_batches, check_side
 from pipeline.model.rows import choose_rows, soft_sides
 from pipeline.model.session import choose_device, session
@@ -34,6 +33,7 @@ from pipeline.seeds import derived_seed
 from pipeline.stores import read_table, table_metadata
 from pipeline.stores.atomic import folder_in_progress
 from pipeline.stores.job import Job
+from pipeline.stores.model_files import CURVES, HISTORY_CSV
 
 __all__ = ["Inputs", "train"]
 

@@ -11,19 +11,18 @@ import torch
 from pipeline.config import BUILT_IN_WEIGHTS
 from pipeline.geometry import grid_pixel_um
 from pipeline.model.assignment import Assignment
-from pipeline.model.card import CARD, WEIGHTS, Card, CardClass, InputScaling, stain_target
+from pipeline.model.card import Card, CardClass, InputScaling, stain_target
 from pipeline.model.module import Best, Training
 from pipeline.model.network import CHANNELS, output_count
-from pipeline.model.progress import CURVES, HISTORY_CSV
 from pipeline.model.scaling import scaling_of_buffers
 from pipeline.stores import input_digest, open_group, write_table
 from pipeline.stores.documents import json_text
 from pipeline.stores.flush import write_whole
+from pipeline.stores.model_files import CARD, CURVES, HISTORY, HISTORY_CSV, WEIGHTS
 from pipeline.stores.provenance import file_digest, versions
 
 __all__ = ["write_model"]
 
-HISTORY = "history.parquet"
 LIBRARIES = ("torch", "lightning", "segmentation-models-pytorch", "albumentations", "opencv-python-headless", "numpy")
 SCORES = {
     "dice_miou": "mean of mean Dice and mean IoU over the classes, without background, pooled over validation patches",

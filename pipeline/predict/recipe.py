@@ -11,10 +11,11 @@ from pipeline.config.manifest import ClassRecord, DatasetRecord, FolderLayout
 from pipeline.config.raw import LARGEST_DECODE
 from pipeline.config.validation import validate
 from pipeline.errors import ConfigurationError, ModelError
-from pipeline.model.card import CARD, read_card
+from pipeline.model.card import read_card
 from pipeline.model.ensemble import members_of
 from pipeline.normalized.stain.target import target_content
 from pipeline.project import workflow_command
+from pipeline.stores.model_files import CARD
 
 __all__ = ["Recipe", "recipe_of_model", "recipe_of_settings"]
 

@@ -12,12 +12,13 @@ from pipeline.config import ProbabilityConfig, SegmentationConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.config.validation import validate
 from pipeline.errors import ConfigurationError
-from pipeline.model.card import measures_file, read_card, thresholds_file
+from pipeline.model.card import read_card
 from pipeline.model.ensemble import members_of
 from pipeline.model.map_origin import maps_are_of
 from pipeline.project import workflow_command
 from pipeline.stores import input_digest, open_group
 from pipeline.stores.documents import read_json
+from pipeline.stores.model_files import measures_file, thresholds_file
 
 __all__ = ["RunBeside"]
 

@@ -19,7 +19,7 @@ from pipeline.raw.pixels import open_image, polygon_origin
 from pipeline.raw.splits.duplicates import SmallLuminance, hash_level, perceptual_hash
 from pipeline.raw.truth import open_truth
 from pipeline.raw.turns import turns_of
-from pipeline.runtime.input_files import FileState, hashed
+from pipeline.runtime.input_records import FileState, hashed
 from pipeline.stores.documents import read_json, write_json
 from pipeline.stores.input_files import InputFiles
 from pipeline.stores.job import Job

@@ -10,6 +10,7 @@ from pipeline.config.run import DatasetRun
 from pipeline.errors import StoreError
 from pipeline.raw.data_warnings import DataWarning
 from pipeline.stores.documents import read_json
+from pipeline.stores.model_files import HISTORY_CSV, WEIGHTS
 from pipeline.stores.tables import check_table
 
 __all__ = ["Named", "is_ours", "old_results", "old_sentences", "old_warnings", "remove"]
@@ -19,7 +20,7 @@ BY_FUSION = ("probability", "segmentation")
 KINDS = ("images", "classes", "lesions", "parts", "errors")
 TABLES = tuple(f"*.{kind}.parquet" for kind in (*KINDS, "borders"))
 SHOWN = 5
-WRITTEN = {"weights.pt", "history.csv"}
+WRITTEN = {WEIGHTS, HISTORY_CSV}
 PICTURES = {".png", ".svg"}
 """Files without a digest that stages write into these folders."""
 ZOOM = {"all": ("zoom", "viewer"), "worst": ("worst", "viewer"), "none": ()}

@@ -4,7 +4,7 @@ allocator      what becomes of memory that is freed
 disk           bytes that the results of a run take
 durations      durations of the stages of a run, from measured rates
 full_disk      full disk that Snakemake comes upon, in plain words
-input_files    input files by content, and a record of size and date
+input_records  records of input files: content, size and date
 job            log and workers of a job of the workflow
 job_memory     memory of a job of each rule, and of the largest of each stage
 measured       measured activations of networks and peaks of jobs

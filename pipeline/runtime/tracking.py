@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import ConfigurationError
 from pipeline.stores import read_table
 from pipeline.stores.documents import read_json
+from pipeline.stores.model_files import CARD, CURVES, HISTORY_CSV, WEIGHTS
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -28,7 +29,7 @@ LONGEST = 500
 """Characters of a parameter that MLflow keeps."""
 AT_ONCE = 100
 """Parameters that it takes at once."""
-FILES = ("card.json", "history.csv", "progress.png")
+FILES = (CARD, HISTORY_CSV, CURVES)
 
 
 def check_tracking() -> None:
@@ -85,8 +86,8 @@ def _client(folder: Path) -> "MlflowClient":
 def _track(client: "MlflowClient", model: Path, *, folder: Path) -> None:
     from mlflow.entities import Metric, Param
 
-    card = read_json(model / "card.json")
-    weights = str(card["files"]["weights.pt"])
+    card = read_json(model / CARD)
+    weights = str(card["files"][WEIGHTS])
     experiment = _experiment(client, str(card["dataset"]), folder=folder)
     if client.search_runs([experiment], filter_string=f"tags.weights = '{weights}'"):
         return

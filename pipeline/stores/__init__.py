@@ -14,6 +14,7 @@ image_store         normalised stores: completeness, notes, arrays
 input_files         input files of a job that must not change while they are read
 job                 frame of a job: facts, record of origin, workers
 labels              label pyramids for viewers
+model_files         names of the files in the folder of a model
 multiscales         OME-Zarr metadata of a pyramid
 ome_tiff            OME-TIFF of a normalised image or a probability map
 probability_store   probability maps as float16 or bytes

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import StoreError
-from pipeline.words import made_with
+from pipeline.stores.model_files import made_with
 
 __all__ = ["CHECKSUM", "MISSING", "Place", "StoredShard", "Table", "damaged", "is_whole", "read_table", "shard_parts"]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.errors import StoreError
 from pipeline.stores.documents import read_json
+from pipeline.stores.model_files import CARD, HARDEST_TABLES, WEIGHTS
 from pipeline.stores.provenance import file_digest
 from pipeline.stores.record import store_faults
 from pipeline.stores.shard_file import damaged
@@ -14,14 +15,10 @@ from pipeline.stores.tables import check_table
 
 __all__ = ["faults", "verified_results"]
 
-CARD = "card.json"
 ZARR = "zarr.json"
-WEIGHTS = "weights.pt"
 DOCUMENTS = (".json", ".geojson")
 UNREAD = "report"
 """Stage whose JSON nobody reads back."""
-HIDDEN = ".hardest"
-"""Folder with a dot whose tables are results."""
 
 
 def verified_results(results: Path) -> list[Path]:
@@ -51,7 +48,7 @@ def verified_results(results: Path) -> list[Path]:
 
 
 def _is_walked(folder: str) -> bool:
-    return folder == HIDDEN or not (folder.endswith(".zarr") or folder.startswith("."))
+    return folder == HARDEST_TABLES or not (folder.endswith(".zarr") or folder.startswith("."))
 
 
 def _is_unread(results: Path, folder: Path) -> bool:

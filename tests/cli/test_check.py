@@ -16,7 +16,7 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.raw.datasets.changed_files import ImageInputs
 from pipeline.raw.datasets.listing import list_images
 from pipeline.raw.facts import write_fact_sheet
-from pipeline.runtime.input_files import record_reading
+from pipeline.runtime.input_records import record_reading
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 

@@ -22,7 +22,7 @@ from pipeline.raw.datasets.listing import images_of_run
 from pipeline.raw.facts import write_fact_sheet
 from pipeline.raw.splits.assign import assign_splits
 from pipeline.raw.table import write_images
-from pipeline.runtime.input_files import record_reading
+from pipeline.runtime.input_records import record_reading
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 from tests.cli.wrong import RECORD

@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.model.checkpoint import load_model
-from pipeline.model.hardest import HARDEST, distinct, merge_hardest, write_hardest
+from pipeline.model.hardest import distinct, merge_hardest, write_hardest
 from pipeline.model.loss import build_loss
 from pipeline.model.patches import PatchDataset
 from pipeline.model.rows import choose_rows
 from pipeline.stores import open_array, read_table, write_table
 from pipeline.stores.image_store import image_notes
 from pipeline.stores.job import Job
+from pipeline.stores.model_files import HARDEST
 from tests.scenes.renames import Rename, recorded_renames
 from tests.scenes.tiny_run import bare, copied
 

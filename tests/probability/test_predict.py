@@ -309,8 +309,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as stage model leaves it, with random weights."""
     torch = pytest.importorskip("torch")
     from pipeline.config import ModelSettings
-    from pipeline.model.card import CARD, WEIGHTS, Card, InputScaling
+    from pipeline.model.card import Card, InputScaling
     from pipeline.model.network import build_network
+    from pipeline.stores.model_files import CARD, WEIGHTS
 
     folder = tmp_path_factory.mktemp("model")
     chosen = ModelSettings(encoder="resnet18", encoder_weights="none")

@@ -19,7 +19,7 @@ from pipeline.raw.formats import tiff_page
 from pipeline.raw.formats.reader import open_picture, open_values
 from pipeline.raw.pixels import open_image
 from pipeline.raw.truth import open_truth
-from pipeline.runtime.input_files import record_reading
+from pipeline.runtime.input_records import record_reading
 from pipeline.seeds import stream
 from pipeline.stores.documents import json_text
 from pipeline.stores.job import Job

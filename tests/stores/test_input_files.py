@@ -20,7 +20,7 @@ from pipeline.raw.datasets.changed_files import ImageInputs
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.facts import write_fact_sheet
 from pipeline.raw.phantom.fundus import fundus_phantom
-from pipeline.runtime.input_files import record_reading
+from pipeline.runtime.input_records import record_reading
 from pipeline.stores import input_files, open_array
 from pipeline.stores.documents import read_json
 from pipeline.stores.input_files import InputFiles

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.errors import MissingDataError
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.runtime.input_files import (
+from pipeline.runtime.input_records import (
     FIRST,
     FileState,
     InputRecord,

@@ -10,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.model.card import measures_file
 from pipeline.raw.data_warnings import DataWarning
 from pipeline.report.measures.summary import on_grid
 from pipeline.stores.documents import write_json
+from pipeline.stores.model_files import measures_file
 
 __all__ = ["model_measures", "write_model_measures"]
 

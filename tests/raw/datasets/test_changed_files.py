@@ -11,8 +11,8 @@ from pipeline.errors import MissingDataError
 from pipeline.raw.datasets.changed_files import ImageInputs, NamedFile, refresh_images
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.facts import read_sheet, write_fact_sheet
-from pipeline.runtime import input_files
-from pipeline.runtime.input_files import FIRST, record_reading
+from pipeline.runtime import input_records
+from pipeline.runtime.input_records import FIRST, record_reading
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
@@ -56,7 +56,7 @@ def unread(monkeypatch):
     def refuse(path):
         raise AssertionError(f"{path} is read")
 
-    return lambda: monkeypatch.setattr(input_files, "file_digest", refuse)
+    return lambda: monkeypatch.setattr(input_records, "file_digest", refuse)
 
 
 def test_nothing_is_hashed_before_the_first_reading(entry, unread):

@@ -19,7 +19,7 @@ from pipeline.raw.facts import fact_sheet
 from pipeline.raw.formats.ome_zarr import OmeZarrSource
 from pipeline.raw.formats.reader import file_size, open_picture
 from pipeline.raw.phantom.fundus import fundus_phantom
-from pipeline.runtime.input_files import hashed
+from pipeline.runtime.input_records import hashed
 from pipeline.seeds import stream
 from pipeline.stores import open_array
 from pipeline.stores.arrays import input_digest

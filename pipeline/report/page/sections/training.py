@@ -15,6 +15,7 @@ from pipeline.report.page.facts import Facts
 from pipeline.report.pictures import figures
 from pipeline.report.pictures.store_pictures import Shot
 from pipeline.stores.documents import read_json
+from pipeline.stores.model_files import CARD, ENSEMBLE
 
 __all__ = ["Training", "training_section", "trainings"]
 
@@ -39,7 +40,7 @@ def _model_text(card: Mapping[str, Any], epochs: int) -> str:
 
 
 def _ensemble(name: str, path: Path, *, validated: bool) -> Training:
-    members = read_json(path / "ensemble.json")["members"]
+    members = read_json(path / ENSEMBLE)["members"]
     text = f"ensemble: mean of the probabilities of {', '.join(each['name'] for each in members)}"
     folds = {each["fold"] for each in members}
     scores = (
@@ -77,7 +78,7 @@ def _curves(
 
 def _training(name: str, path: Path, record: DatasetRecord, *, folder: Path) -> Training:
     history = stores.read_table(path / "history.parquet")
-    card: dict[str, Any] = read_json(path / "card.json")
+    card: dict[str, Any] = read_json(path / CARD)
     shots = _curves(history, record, best=card.get("best_epoch"), folder=folder, name=name)
     return Training(name, _model_text(card, len(history)), shots, tuple(map(str, card.get("warnings", ()))))
 
@@ -88,7 +89,7 @@ def trainings(
     """Training curves of each model, by name, and what each ensemble consists of; ``validated`` are those out of fold."""
     return [
         _ensemble(name, path, validated=name in validated)
-        if (path / "ensemble.json").is_file()
+        if (path / ENSEMBLE).is_file()
         else _training(name, path, record, folder=folder)
         for name, path in sorted(folders.items())
     ]

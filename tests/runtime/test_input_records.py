@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from pipeline.runtime import input_files
-from pipeline.runtime.input_files import content_of, current_states, hashed, outdated, read_record, refresh
+from pipeline.runtime import input_records
+from pipeline.runtime.input_records import content_of, current_states, hashed, outdated, read_record, refresh
 from pipeline.stores.provenance import file_digest
 
 YEAR_NS = 365 * 86_400 * 10**9
@@ -30,7 +30,7 @@ def record(tmp_path):
 def read(monkeypatch):
     """Names of the files that are read."""
     names = []
-    monkeypatch.setattr(input_files, "file_digest", lambda path: names.append(path.name) or file_digest(path))
+    monkeypatch.setattr(input_records, "file_digest", lambda path: names.append(path.name) or file_digest(path))
     return names
 
 
@@ -112,7 +112,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(files, record, monke
         path.write_bytes(b"later and longer")
         return digest
 
-    monkeypatch.setattr(input_files, "file_digest", slow)
+    monkeypatch.setattr(input_records, "file_digest", slow)
     current_states(files, record)
     monkeypatch.undo()
     assert outdated(files, read_record(record)) == ["image", "mask MA"]
@@ -129,7 +129,7 @@ def test_hashing_is_said_where_it_takes_long(files, record, capsys, monkeypatch)
     refresh([(files, record)], name="mine", workers=2)
     assert capsys.readouterr().err == ""
     record.unlink()
-    monkeypatch.setattr(input_files, "SAID_AFTER_S", 0.0)
+    monkeypatch.setattr(input_records, "SAID_AFTER_S", 0.0)
     refresh([(files, record)], name="mine", workers=2)
     assert "mine: hashed the files of 1 image whose" in capsys.readouterr().err
     assert read_record(record).states == hashed(files)
