@@ -16,9 +16,9 @@ from pipeline.config import Storage
 from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import aligned_boxes
 from pipeline.normalized.pyramid import store_levels
+from pipeline.runtime.array_cache import ArrayCache
 from pipeline.seeds import stream
 from pipeline.stores import create_plane, create_pyramid, seal, write_box
-from pipeline.view.cache import ArrayCache
 from pipeline.view.tiles import Tile, image_layers, levels_of
 
 CACHE = 128 * 2**20

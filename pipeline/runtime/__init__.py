@@ -1,6 +1,7 @@
 """Surroundings of a computation, which change no value and enter no code digest.
 
 allocator      what becomes of memory that is freed
+array_cache    cache of arrays, limited in bytes, for several threads
 disk           bytes that the results of a run take
 durations      durations of the stages of a run, from measured rates
 full_disk      full disk that Snakemake comes upon, in plain words

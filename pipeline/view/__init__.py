@@ -1,7 +1,6 @@
 """Viewer of results in a browser: a server of this machine alone that renders tiles straight from the stores.
 
 address     who may ask: the token of the address, and the name of the host
-cache       what was rendered last, made once however many ask
 catalogue   data sets, images and results that lie in a folder
 gallery     layers of images and results, opened once
 originals   pictures before normalisation, of the files that the configuration names

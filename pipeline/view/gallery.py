@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import PipelineError
-from pipeline.view.cache import ArrayCache
+from pipeline.runtime.array_cache import ArrayCache
 from pipeline.view.catalogue import Dataset, Result
 from pipeline.view.tiles import Layer, Tile, image_layers, render_tile
 

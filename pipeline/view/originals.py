@@ -22,7 +22,7 @@ from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.formats.source import to_eight_bit
 from pipeline.report.zoom.levels import Planes
 from pipeline.report.zoom.stacks import Palette
-from pipeline.view.cache import ArrayCache
+from pipeline.runtime.array_cache import ArrayCache
 from pipeline.view.tiles import Tile, levels_of
 
 __all__ = ["OriginalLayer", "Originals", "is_named"]

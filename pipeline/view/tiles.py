@@ -1,8 +1,8 @@
 """Tiles of layers, rendered from the stores as they are asked for: the planes of any level, then JPEG or PNG.
 
-A level is read from the coarsest stored one that is not coarser, strip by strip, and halved. Masks are stored at full size
-only: coarse tiles are made of the four finer ones below, so that memory stays that of tiles and strips whatever the size of the
-image, and a lesion of one pixel is never lost.
+A level is read from the coarsest stored one that is not coarser, strip by strip, and halved. Masks are stored at full
+size only: coarse tiles are made of the four finer ones below, so that memory stays that of tiles and strips whatever
+the size of the image, and a lesion of one pixel is never lost.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ from pipeline.normalized.pyramid import level_shapes
 from pipeline.report.zoom.files import TILE, jpeg_bytes, png_bytes
 from pipeline.report.zoom.levels import ROWS, Halving, Planes, halve_highest, highest_of
 from pipeline.report.zoom.stacks import Palette, Stack, overlay_stacks, picture_stack, probability_stack
-from pipeline.view.cache import ArrayCache
+from pipeline.runtime.array_cache import ArrayCache
 
 __all__ = ["Layer", "StoredLayer", "Tile", "image_layers", "levels_of", "render_tile", "stored_levels"]
 
@@ -113,7 +113,7 @@ class StoredLayer:
     def planes(self, tile: Tile, *, cache: ArrayCache) -> Planes:
         """Planes of a tile, kept for the next who asks."""
         key = (self.name, self.version, self.kind, tile)
-        return np.asarray(cache.get(key, lambda: self._planes(tile, cache)), dtype=np.uint8)
+        return np.asarray(cache.get(key, lambda: np.ascontiguousarray(self._planes(tile, cache))), dtype=np.uint8)
 
     def _planes(self, tile: Tile, cache: ArrayCache) -> Planes:
         stored = max(level for level in self.levels if level <= tile.level)

@@ -1,7 +1,6 @@
-"""Tiles: of every layer at every level those of the whole image, halved; what is asked for by many is made once."""
+"""Tiles: of every layer at every level those of the whole image, halved."""
 
 import io
-import threading
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from pipeline.arrays.raster import Raster
 from pipeline.normalized.pyramid import halve
 from pipeline.report.zoom.levels import halve_highest
 from pipeline.report.zoom.stacks import STEPS, Stack, mask_indices
-from pipeline.view.cache import ArrayCache
+from pipeline.runtime.array_cache import ArrayCache
 from pipeline.view.originals import Originals, is_named
 from pipeline.view.tiles import StoredLayer, Tile, image_layers, levels_of, render_tile
 from tests.view.scene import CONFIG, IMAGE, RECORD, Scene
@@ -107,35 +106,3 @@ def test_originals_are_the_file_at_every_level(scene: Scene):
 )
 def test_only_files_that_the_table_of_images_names_are_originals(scene: Scene, file: str, named: bool):
     assert is_named(scene.entry, {"file": file}) == named
-
-
-def test_a_cache_holds_no_more_than_it_may_and_makes_each_once():
-    cache, made, started = ArrayCache(100), [], threading.Barrier(4)
-
-    def make() -> np.ndarray:
-        made.append(1)
-        return np.zeros(40, np.uint8)
-
-    def ask() -> None:
-        started.wait()
-        cache.get("a", make)
-
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    assert len(made) == 1
-    for key in "bcd":
-        cache.get(key, lambda: np.zeros(40, np.uint8))
-    assert cache.held <= 100
-    cache.get("d", lambda: pytest.fail("it is there"))
-    cache.get("a", make)
-    assert len(made) == 2
-
-
-def test_an_error_is_of_all_who_asked_and_the_next_may_try_again():
-    cache = ArrayCache(100)
-    with pytest.raises(ZeroDivisionError):
-        cache.get("a", lambda: np.zeros(1 // 0))
-    assert cache.get("a", lambda: np.ones(3)).sum() == 3

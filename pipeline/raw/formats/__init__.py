@@ -10,7 +10,6 @@ mask_colours      colours of a mask file: one beside black
 mask_values       values of masks and label images in JPEG, PNG and the like
 ome_zarr          OME-Zarr reader: pyramids in folders, chunk by chunk
 openslide         slide reader on OpenSlide, for formats that are no plain TIFF
-piece_cache       cache of decoded tiles and strips
 pillow_file       opening of picture files with Pillow
 pixel_size        pixel size of a file, where it can be
 reader            image and mask reader that fits a file

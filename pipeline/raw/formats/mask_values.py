@@ -40,8 +40,8 @@ def decode_values(
     Raises
     ------
     ImageRejected
-        The file is damaged, too large, or a label image in colour. A mask shows nothing: black strokes on a transparent ground,
-        or values below what a lossy format blurs.
+        The file is damaged, too large, or a label image in colour. A mask shows nothing: black strokes on a transparent
+        ground, or values below what a lossy format blurs.
     """
     if not checked:
         jpeg_remarks(path)

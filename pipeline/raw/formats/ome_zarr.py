@@ -18,10 +18,10 @@ from pipeline.errors import StoreError
 from pipeline.geometry import Box
 from pipeline.raw.formats.decoded_size import Unit, check_unit
 from pipeline.raw.formats.light import AS_STORED, Light, Showing
-from pipeline.raw.formats.piece_cache import PieceCache
 from pipeline.raw.formats.pixel_size import PixelSize, pixel_size
 from pipeline.raw.formats.reading import READING, Reading
 from pipeline.raw.formats.source import Pixels, checked_box, three_channels, unusable
+from pipeline.runtime.array_cache import ArrayCache
 from pipeline.stores.foreign import open_foreign
 
 __all__ = ["OmeZarrSource", "ome_zarr_size", "open_ome_zarr"]
@@ -109,7 +109,7 @@ class OmeZarrSource:
         order: tuple[int, ...],
         size: PixelSize,
         light: Light,
-        cache: PieceCache,
+        cache: ArrayCache,
     ) -> None:
         self._arrays, self._axes, self._path, self._order = tuple(arrays), axes, path, order
         self._light, self._cache, self._size = light, cache, size
@@ -208,8 +208,8 @@ def open_ome_zarr(path: Path, *, showing: Showing = AS_STORED, reading: Reading 
     Raises
     ------
     ImageRejected
-        No OME-Zarr image, one that is no picture (several planes or times, two or more than three channels, other than 8 or 16
-        bit), or one of too large chunks.
+        No OME-Zarr image, one that is no picture (several planes or times, two or more than three channels, other than
+        8 or 16 bit), or one of too large chunks.
     """
     arrays, axes, ome = _opened(path)
     channels = 1 if axes.channel is None else arrays[0].shape[axes.channel]
@@ -223,7 +223,7 @@ def open_ome_zarr(path: Path, *, showing: Showing = AS_STORED, reading: Reading 
         order=_order(_colours(ome)),
         size=_said_size(ome["multiscales"][0], axes),
         light=Light(path, showing),
-        cache=PieceCache(reading.cache_bytes),
+        cache=ArrayCache(reading.cache_bytes),
     )
 
 

@@ -19,9 +19,10 @@ from pipeline.errors import MissingDataError
 from pipeline.geometry import Box
 from pipeline.raw.formats.decoded_size import Unit, check_unit
 from pipeline.raw.formats.light import over_white
-from pipeline.raw.formats.piece_cache import PieceCache
 from pipeline.raw.formats.pixel_size import pixel_size
 from pipeline.raw.formats.source import checked_box, unusable
+from pipeline.runtime.array_cache import ArrayCache
+from pipeline.runtime.memory import PIECES
 
 if TYPE_CHECKING:
     from openslide import OpenSlide
@@ -67,7 +68,7 @@ class SlideSource:
         self, slide: "OpenSlide", *, path: Path, each: Callable[[Callable[[Box], None], Iterable[Box]], Iterable[None]]
     ) -> None:
         self._slide, self._path, self._each = slide, path, each
-        self._cache = PieceCache()
+        self._cache = ArrayCache(PIECES)
         self.levels = tuple((int(height), int(width)) for width, height in slide.level_dimensions)
         self._factors = tuple(float(each) for each in slide.level_downsamples)
         size = pixel_size(*(slide.properties.get(f"openslide.mpp-{axis}") for axis in "xy"))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline.config.raw import LARGEST_DECODE
-from pipeline.raw.formats.piece_cache import CACHE_BYTES
+from pipeline.runtime.memory import PIECES
 
 __all__ = ["READING", "Reading"]
 
@@ -14,8 +14,8 @@ class Reading:
 
     workers: int = 1
     """Threads that decode pieces."""
-    cache_bytes: int = CACHE_BYTES
-    """Decoded pieces that are held."""
+    cache_bytes: int = PIECES
+    """Bytes of decoded pieces that are held: a row of tiles or some strips of a wide slide."""
     checked: bool = False
     """Whether the JPEG scans of these contents were looked through before and are whole."""
     largest: int = LARGEST_DECODE

@@ -23,7 +23,6 @@ from pipeline.raw.formats.decoded_size import check_unit
 from pipeline.raw.formats.jpeg_scan import extra_remarks
 from pipeline.raw.formats.light import AS_STORED, EXTRA_SAMPLES, Alpha, Light, Showing
 from pipeline.raw.formats.mask_values import one_value
-from pipeline.raw.formats.piece_cache import PieceCache
 from pipeline.raw.formats.pixel_size import PixelSize, tiff_pixel_size
 from pipeline.raw.formats.reading import READING, Reading
 from pipeline.raw.formats.source import (
@@ -37,6 +36,7 @@ from pipeline.raw.formats.source import (
 )
 from pipeline.raw.formats.tiff_page import LARGEST_PIECE, Page, decoded_unit, is_jpeg
 from pipeline.raw.formats.tiff_series import EXPECTED, PROBLEMS, opened_tiff, picture_pages
+from pipeline.runtime.array_cache import ArrayCache
 
 __all__ = ["TiffSource", "TiffValues", "open_tiff", "open_tiff_values"]
 
@@ -154,7 +154,7 @@ class _Opener:
     def __init__(self, path: Path, *, reading: Reading, stack: ExitStack) -> None:
         self.path, self.reading = path, reading
         self._stream = stack.enter_context(path.open("rb"))
-        self._lock, self._cache = threading.Lock(), PieceCache(reading.cache_bytes)
+        self._lock, self._cache = threading.Lock(), ArrayCache(reading.cache_bytes)
         self._each: Callable[[Callable[[int], None], Iterable[int]], Iterable[None]] = map
         if reading.workers > 1:
             self._each = stack.enter_context(ThreadPoolExecutor(reading.workers)).map

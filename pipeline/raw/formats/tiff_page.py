@@ -6,7 +6,7 @@ A page is cut into pieces: its tiles, its strips, or runs of rows where strips a
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 import tifffile
@@ -16,12 +16,13 @@ from pipeline.geometry import Box
 from pipeline.raw.formats.decoded_size import Unit, check_stream
 from pipeline.raw.formats.jpeg_png import ends
 from pipeline.raw.formats.jpeg_scan import ScanCheck, check_scans
-from pipeline.raw.formats.piece_cache import PieceCache, Values
 from pipeline.raw.formats.reading import READING, Reading
 from pipeline.raw.formats.source import unusable
+from pipeline.runtime.array_cache import ArrayCache
 
 __all__ = ["DAMAGE", "LARGEST_PIECE", "Page", "decoded_unit", "is_jpeg"]
 
+Values: TypeAlias = NDArray[Any]
 LARGEST_PIECE = 2**26
 """Bytes of a decoded piece beyond which a file is not read in pieces."""
 RUN_BYTES = 2**20
@@ -106,7 +107,7 @@ class Page:
         stream: BinaryIO,
         lock: threading.Lock,
         path: Path,
-        cache: PieceCache,
+        cache: ArrayCache,
         number: int,
         each: Callable[[Callable[[int], None], Iterable[int]], Iterable[None]],
         fill: int = 0,

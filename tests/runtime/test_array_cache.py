@@ -1,4 +1,4 @@
-"""Decoded pieces are kept within bounds, and each is decoded once for all who ask at the same time."""
+"""Arrays are kept within bounds, and each is made once for all who ask at the same time."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.raw.formats.piece_cache import PieceCache
+from pipeline.runtime.array_cache import ArrayCache
 
 
 def piece(size: int) -> np.ndarray:
@@ -17,7 +17,7 @@ def piece(size: int) -> np.ndarray:
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 400)), max_size=60), st.integers(0, 1000))
 def test_the_cache_never_holds_more_than_its_limit(asked, limit):
-    cache, sizes = PieceCache(limit), {}
+    cache, sizes = ArrayCache(limit), {}
     for number, size in asked:
         size = sizes.setdefault(number, size)
         assert len(cache.get((0, number), lambda size=size: piece(size))) == size
@@ -25,7 +25,7 @@ def test_the_cache_never_holds_more_than_its_limit(asked, limit):
 
 
 def test_what_was_used_last_is_kept():
-    cache, decoded = PieceCache(300), []
+    cache, decoded = ArrayCache(300), []
 
     def get(number):
         return cache.get((0, number), lambda: decoded.append(number) or piece(100))
@@ -36,7 +36,7 @@ def test_what_was_used_last_is_kept():
 
 
 def test_threads_that_ask_for_one_piece_share_one_decode():
-    cache, decoded, gate = PieceCache(), [], threading.Barrier(8)
+    cache, decoded, gate = ArrayCache(10**6), [], threading.Barrier(8)
 
     def decode():
         decoded.append(1)
@@ -53,7 +53,7 @@ def test_threads_that_ask_for_one_piece_share_one_decode():
 
 
 def test_a_failure_reaches_all_who_wait_and_is_not_kept():
-    cache = PieceCache()
+    cache = ArrayCache(10**6)
 
     def fail():
         raise ValueError("broken")
@@ -62,3 +62,13 @@ def test_a_failure_reaches_all_who_wait_and_is_not_kept():
         with pytest.raises(ValueError, match="broken"):
             cache.get((0, 0), fail)
     assert cache.get((0, 0), lambda: piece(3)).size == 3
+
+
+def test_an_array_that_is_made_of_others_in_the_cache_counts_as_used_last():
+    cache = ArrayCache(300)
+    cache.get("whole", lambda: np.concatenate([cache.get(part, lambda: piece(100)) for part in "ab"])[:100])
+    cache.get("c", lambda: piece(100))
+    cache.get("whole", lambda: pytest.fail("it is there"))
+    made = []
+    cache.get("a", lambda: made.append("a") or piece(100))
+    assert made == ["a"]
