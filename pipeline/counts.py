@@ -1,8 +1,8 @@
-"""Counts as they are written: a number and its noun, in the singular for one; regions by what they are."""
+"""Counts as they are written: a number and its noun, in the singular for one; the first of many names; regions by what they are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-__all__ = ["number_of", "region_noun"]
+__all__ = ["first_names", "number_of", "region_noun"]
 
 
 def number_of(count: int, noun: str, plural: str = "") -> str:
@@ -23,6 +23,18 @@ def number_of(count: int, noun: str, plural: str = "") -> str:
     ('1 image', '1,200 images', '0 classes')
     """
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def first_names(names: Sequence[str], *, most: int = 5) -> str:
+    """First names of a list, at most ``most`` of them, and how many more there are.
+
+    Examples
+    --------
+    >>> first_names(["a", "b"], most=2), first_names(["a", "b", "c"], most=2)
+    ('a, b', 'a, b and 1 more')
+    """
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def region_noun(kinds: Iterable[str]) -> str:

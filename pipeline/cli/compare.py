@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.config.shown import USUAL
-from pipeline.counts import number_of
+from pipeline.counts import first_names, number_of
 from pipeline.errors import ConfigurationError, MissingDataError
 from pipeline.report.measures.paired import PairedDifference, paired_differences
 from pipeline.stores import open_group
@@ -119,8 +119,7 @@ def _print_changes(console: Console, found: "Sequence[Change]", images: "ImagesC
         ("other split", images.other_split),
     ):
         if names:
-            shown = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
-            console.print(f"{what}: {shown}", highlight=False, markup=False)
+            console.print(f"{what}: {first_names(names, most=NAMED)}", highlight=False, markup=False)
 
 
 def _print_figures(console: Console, found: Sequence[PairedDifference]) -> None:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from pipeline.config import Sampling
-from pipeline.counts import number_of
+from pipeline.counts import first_names, number_of
 from pipeline.index.rows import ImageRows
-from pipeline.index.sampling.plan import SamplingPlan, first_names
+from pipeline.index.sampling.plan import SamplingPlan
 from pipeline.index.source import Source
 from pipeline.words import BACKGROUND
 

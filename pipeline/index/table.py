@@ -10,6 +10,7 @@ import pandas as pd
 
 from pipeline.config import GridSampling, GuidedSampling, Sampling
 from pipeline.config.manifest import DatasetRecord
+from pipeline.counts import first_names
 from pipeline.errors import SamplingError, StoreError
 from pipeline.index.candidates import read_candidates
 from pipeline.index.image import open_image
@@ -135,11 +136,10 @@ def _sources(inputs: Inputs, *, record: DatasetRecord, fold: int) -> list[Source
     used = frame[(frame["rejected"] == "") & frame["split"].isin(SPLITS)].sort_values("image_id")
     for name, paths in (("candidates", inputs.candidates), ("normalized", inputs.normalized)):
         if missing := sorted(set(used["image_id"]) - paths.keys()):
-            more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
             raise StoreError(
                 "Images lack an input of the patch index.",
                 where=name,
-                found=f"none for {', '.join(missing[:NAMED])}{more}",
+                found=f"none for {first_names(missing, most=NAMED)}",
                 expected=f"one for each of the {len(used)} usable images",
                 remedy="Build them first.",
             )

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.counts import first_names
 from pipeline.errors import ImageRejected
 from pipeline.geometry import Box
 from pipeline.raw.formats.reader import ValueSource
@@ -165,9 +166,8 @@ def check_labels(counts: ValueCounts, *, declared: Collection[int], ignore: Coll
     unknown = [f"{value:.10g}" for value in counts.values if value and value not in {*declared, *ignore}]
     if not unknown:
         return
-    names = ", ".join(unknown[:LISTED]) + (f" and {len(unknown) - LISTED} more" if len(unknown) > LISTED else "")
     raise _refused(
-        f"A label image holds values that the manifest does not declare: {names}.",
+        f"A label image holds values that the manifest does not declare: {first_names(unknown, most=LISTED)}.",
         path,
         found=str(counts),
         expected=f"0 for background and {', '.join(map(str, sorted({*declared, *ignore} - {0})))}",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.config import StageConfig
 from pipeline.config.run import DatasetRun
+from pipeline.counts import first_names
 from pipeline.errors import StoreError
 from pipeline.raw.data_warnings import DataWarning
 from pipeline.stores.documents import read_json
@@ -113,11 +114,9 @@ def old_warnings(folder: Path, named: Named) -> list[DataWarning]:
     names = [path.relative_to(folder).as_posix() for path in old_results(folder, named)]
     if not names:
         return []
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     what = "result is" if len(names) == 1 else "results are"
-    said = (
-        f"{len(names)} {what} not of this run's models, fusions, samplings and pages: {', '.join(names[:SHOWN])}{more}"
-    )
+    shown = first_names(names, most=SHOWN)
+    said = f"{len(names)} {what} not of this run's models, fusions, samplings and pages: {shown}"
     return [DataWarning("old_results", None, len(names), tuple(names[:SHOWN]), said)]
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import DrawnSampling
+from pipeline.counts import first_names
 from pipeline.index.box_sums import Boxes
 from pipeline.index.sampling.candidate_pool import CandidatePool
 from pipeline.index.sampling.hard_negatives import HardBoxes
@@ -21,7 +22,6 @@ __all__ = [
     "SamplingPlan",
     "caps_of",
     "first_boxes",
-    "first_names",
     "groups_of",
     "hard_notes",
     "input_notes",
@@ -89,12 +89,6 @@ def caps_of(sampling: DrawnSampling) -> Caps:
 def groups_of(training: Sequence[Source]) -> dict[str, str]:
     """Group (patient) of each image."""
     return {source.image_id: source.group_id for source in training}
-
-
-def first_names(ids: Sequence[str]) -> str:
-    """Names at the head of a list, and how many more there are."""
-    shown = ", ".join(ids[:5])
-    return shown if len(ids) <= 5 else f"{shown} and {len(ids) - 5} more"
 
 
 def hard_notes(images: Mapping[str, ImagePlan], sampling: DrawnSampling, *, wanted: int) -> list[str]:

@@ -1,8 +1,8 @@
 """Patient split: train, validation and test by group. A table, a held-out centre and the official test come first.
 
 What is demanded of an image comes from the table of the user, then from the centre that is held out, then from the
-official test. Where none of them says who tests, the test is drawn, and so is the rest. A group whose images are demanded in two splits is refused. Where only a table names
-some of its images, the others follow.
+official test. Where none of them says who tests, the test is drawn, and so is the rest. A group whose images are
+demanded in two splits is refused. Where only a table names some of its images, the others follow.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config import RawConfig
+from pipeline.counts import first_names
 from pipeline.errors import ConfigurationError, ManifestError, PipelineError
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.datasets.tables import dropped_zeros, lookup_column
@@ -114,8 +115,8 @@ def check_splits(
     Parameters
     ----------
     entries
-        All images. Those without a file are passed over where nothing is known: the groups and centres of phantoms come with
-        their pixels.
+        All images. Those without a file are passed over where nothing is known: the groups and centres of phantoms come
+        with their pixels.
     codes, config, seed
         As for ``assign_splits``.
     known
@@ -192,8 +193,7 @@ def _leak(group: str, images: pd.DataFrame, *, reasons: set[str], table: str | N
     for side in sorted(set(images["side"])):
         part = images[images["side"] == side]
         names = part["image_id"].astype(str).tolist()
-        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        parts.append(f"{side or 'not in the test'}: {', '.join(names[:SHOWN])}{more}")
+        parts.append(f"{side or 'not in the test'}: {first_names(names, most=SHOWN)}")
     configured = reasons & {TABLE, CENTRE}
     remedy = {
         TABLE: "Give all images of this patient the same split in the table.",

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pipeline.config.colours import COLOURS
 from pipeline.config.manifest import ClassRecord, DatasetRecord
-from pipeline.counts import number_of
+from pipeline.counts import first_names, number_of
 from pipeline.errors import StoreError
 from pipeline.index.schema import class_codes
 from pipeline.project import workflow_command
@@ -51,11 +51,10 @@ class IndexPlace:
         found = {image: self.normalized / f"{image}.zarr" for image in images}
         missing = [image for image, path in found.items() if not path.is_dir()]
         if missing:
-            more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
             raise StoreError(
                 "The index names images that have no normalised store.",
                 where=self.normalized,
-                found=f"none of {', '.join(missing[:5])}{more}",
+                found=f"none of {first_names(missing)}",
                 expected="a folder {image}.zarr for each image",
                 remedy=f"Build them ({workflow_command('normalized')}), or leave the index where it was written.",
             )
