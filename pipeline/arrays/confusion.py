@@ -1,8 +1,8 @@
 """Confusion matrix over labels: one label a pixel, 0 for background, 1 + plane of the class otherwise.
 
-Where classes of the truth overlap, the first by the priority of the manifest counts. The label of a multiclass prediction is
-the most probable one, background having the probability 1 − Σp, without any threshold. Otherwise classes may overlap, and
-the label comes from the written masks by the same priority as that of the truth.
+Where classes of the truth overlap, the first by the priority of the manifest counts. The label of a multiclass
+prediction is the most probable one, background having the probability 1 − Σp, without any threshold. Otherwise classes
+may overlap, and the label comes from the written masks by the same priority as that of the truth.
 """
 
 from collections.abc import Sequence

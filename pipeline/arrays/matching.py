@@ -8,7 +8,8 @@ the prediction touches it; a component of the prediction is merged where it touc
 FROC asks the same of every probability that is at least a threshold, for 20 thresholds (Bunch et al., J. Appl. Photogr.
 Eng. 4, 1978).
 
-Each lesion and each component of the prediction has its shape, its contrast and its holes too, see `pipeline.arrays.shapes`.
+Each lesion and each component of the prediction has its shape, its contrast and its holes too, see
+`pipeline.arrays.shapes`.
 
 Only sums per component and one row of blocks stay in memory, and sums are integers: neither the size of an image nor
 that of its blocks changes a number.

@@ -3,9 +3,10 @@
 Everything is built on integer counts that add up over blocks and images, so that maps of any size are measured
 exactly. A probability is a float16 in [0, 1], of which there are 15 361: a histogram over all of them loses nothing.
 
-A ratio without a defined value is NaN, never 0 or 1. Absent classes go by one rule, that of `Counts`, wherever an epoch, a
-learning rate, a threshold or a result is judged: without truth in what is measured there is no Dice, no IoU, no recall
-and no AUPR, whatever was predicted, and the false-positive area stands beside. Precision needs a prediction, specificity a pixel without truth.
+A ratio without a defined value is NaN, never 0 or 1. Absent classes go by one rule, that of `Counts`, wherever an
+epoch, a learning rate, a threshold or a result is judged: without truth in what is measured there is no Dice, no IoU,
+no recall and no AUPR, whatever was predicted, and the false-positive area stands beside. Precision needs a prediction,
+specificity a pixel without truth.
 """
 
 import math

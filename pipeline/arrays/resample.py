@@ -1,9 +1,9 @@
 """Resampling of a raster to a grid of another size over the same field, any box of it computed on its own.
 
-Pixel ``i`` of ``n`` covers the part from ``i / n`` to ``(i + 1) / n`` of the field. Where an axis shrinks, a new pixel is
-the mean over its area; where it grows, pictures are interpolated cubically, probabilities linearly. A pixel of a mask is set where at least half
-of its area is covered, or any part of it where that is asked for. Weights follow from places in the whole grid and are summed in one order, so any partition gives
-the same pixels, bit for bit.
+Pixel ``i`` of ``n`` covers the part from ``i / n`` to ``(i + 1) / n`` of the field. Where an axis shrinks, a new pixel
+is the mean over its area; where it grows, pictures are interpolated cubically, probabilities linearly. A pixel of a
+mask is set where at least half of its area is covered, or any part of it where that is asked for. Weights follow from
+places in the whole grid and are summed in one order, so any partition gives the same pixels, bit for bit.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """Models before a run: networks that cannot be built, devices that are not here, and images smaller than a window.
 
-What needs no network is refused by `pipeline.model.refusals`, in the plan of the workflow too. Here torch is imported, where
-a configuration gives reason to.
+What needs no network is refused by `pipeline.model.refusals`, in the plan of the workflow too. Here torch is imported,
+where a configuration gives reason to.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -27,8 +27,9 @@ def experiments_page(run: RunConfig, runs: Iterable[DatasetRun]) -> dict[str, An
     Returns
     -------
     dict
-        ``experiments``: name → ``arms``, each with its data set and its models, seed by seed and fold by fold, and what the
-        page says of the comparison, ``encoders`` among it; ``record``: data set → facts; ``draws`` and ``seed`` of the bootstrap.
+        ``experiments``: name → ``arms``, each with its data set and its models, seed by seed and fold by fold, and what
+        the page says of the comparison, ``encoders`` among it; ``record``: data set → facts; ``draws`` and ``seed`` of
+        the bootstrap.
     """
     found = [(arm, each) for each in runs for arm in each.arms]
     datasets = {id(arm): each for arm, each in found}

@@ -32,9 +32,9 @@ def box_sums(source: Raster[np.uint8 | np.int32], boxes: Boxes, *, planes: int, 
 
     Parameters
     ----------
-    read
-        Gives ``(plane, y, x)``, which the next call may overwrite, of a strip of at most ``COLUMNS`` columns: uint8 for masks of 0 and 1, int32 for
-        other values.
+    source
+        Gives ``(plane, y, x)`` of a strip of at most ``COLUMNS`` columns, which the next call may overwrite: uint8 for
+        masks of 0 and 1, int32 for other values.
     boxes
         Inside the image, ``(n, 4)``.
     planes

@@ -1,8 +1,9 @@
 """Data augmentation: random changes of a training patch, addressed by seed, model, epoch and patch and never consumed.
 
 The configuration lists them (`pipeline.model.changes`) or names one of two studies' sets, which are composed here of
-albumentations' transforms. In those image and target move together: the image by linear interpolation, the target by the nearest pixel. Pixels from
-outside the patch are mirrored in both, so that truth stays true and no pixel is lost from the loss.
+albumentations' transforms. In those image and target move together: the image by linear interpolation, the target by
+the nearest pixel. Pixels from outside the patch are mirrored in both, so that truth stays true and no pixel is lost
+from the loss.
 """
 
 import os

@@ -98,8 +98,8 @@ class Card(_Frozen):
     metrics: dict[str, float | None]
     """History of that epoch; averages over the manifest classes, without background; null where undefined.
 
-    Over validation patches, predictions cut at one half, or the most likely class. ``everywhere_dice_*`` is the Dice of marking every
-    pixel of the same patches with the class: a trivial answer, which a model has to beat."""
+    Over validation patches, predictions cut at one half, or the most likely class. ``everywhere_dice_*`` is the Dice of
+    marking every pixel of the same patches with the class: a trivial answer, which a model has to beat."""
     warnings: tuple[str, ...]
     """What a reader must know before trusting it; as far as training knew. What measuring found, such as a model that is no
     better than a trivial answer, is in ``measures.{fusion}.json`` beside the card, and belongs to it."""

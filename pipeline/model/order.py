@@ -2,7 +2,8 @@
 
 Rows are gone through cycle by cycle, each cycle a permutation of all rows of its own; an epoch is the next piece of
 that sequence. With fewer patches per epoch than rows, successive epochs take what the ones before left, so that all
-rows are used evenly. Where batches are to have a ratio of two sides that the rows do not have, each side goes its own cycles.
+rows are used evenly. Where batches are to have a ratio of two sides that the rows do not have, each side goes its own
+cycles.
 """
 
 from collections import Counter

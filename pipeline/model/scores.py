@@ -1,8 +1,8 @@
 """Scores of an epoch: Dice, IoU and AUPR per class, pixels of all validation patches counted together.
 
 Predictions are the most likely label (multiclass) or probabilities of at least one half (otherwise); truth is the
-target that is learned, so overlapping classes count by priority for multiclass. Pixels that do not exist or are
-ignored count nothing. Neighbouring patches of the grid overlap, and a pixel in two patches counts twice. That weights pixels
+target that is learned, so overlapping classes count by priority for multiclass. Pixels that do not exist or are ignored
+count nothing. Neighbouring patches of the grid overlap, and a pixel in two patches counts twice. That weights pixels
 slightly, changes no class against another, and the report measures whole images anyway.
 
 A class without truth in the validation patches has no score, whatever was predicted of it. A patch in which nobody

@@ -1,7 +1,7 @@
 """Labels of a normalised image for viewers: truth by priority, region of interest, ignored areas, and classes that overlap.
 
-They show what the arrays ``truth``, ``roi`` and ``ignore`` hold, in a form and in colours that viewers know; nothing is computed from
-them. A coarser level keeps every lesion: see `pipeline.normalized.pyramid.halve_labels`.
+They show what the arrays ``truth``, ``roi`` and ``ignore`` hold, in a form and in colours that viewers know; nothing is
+computed from them. A coarser level keeps every lesion: see `pipeline.normalized.pyramid.halve_labels`.
 """
 
 from collections.abc import Callable, Sequence

@@ -158,13 +158,17 @@ def thumbnail_rows(block: NDArray[np.uint8], *, box: Box, factor: int) -> NDArra
 
 
 def median_smoothed(channel: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    # Against noise and JPEG ringing; an image of less than the window is left as it is.
+    """Median filter of a plane ``(y, x)`` over 5 × 5 pixels, against noise and JPEG ringing.
+
+    A plane with a side of less than 5 pixels is returned as it is.
+    """
     if min(channel.shape) < 5:
         return channel
     return np.asarray(cv2.medianBlur(np.ascontiguousarray(channel), 5), np.uint8)
 
 
 def opened(mask: NDArray[np.bool_], *, radius: int) -> NDArray[np.bool_]:
+    """Morphological opening of a mask ``(y, x)`` by a disc of a radius in pixels; below 1 the mask as it is."""
     if radius < 1:
         return mask
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))

@@ -268,8 +268,9 @@ def predict_new_image(
     image
         Any file that the readers take: JPEG, PNG, TIFF, a slide.
     model
-        Folder ``model/{model}/`` of a model or of an ensemble. Where the results of its run lie beside it, its parameters of inference and
-        segmentation, its thresholds, and the names and colours of its classes hold; otherwise the defaults.
+        Folder ``model/{model}/`` of a model or of an ensemble. Where the results of its run lie beside it, its
+        parameters of inference and segmentation, its thresholds, and the names and colours of its classes hold;
+        otherwise the defaults.
     out
         Folder of the results; ``{out}/{image}/`` is made in it.
     wishes

@@ -1,9 +1,8 @@
 """Polygon annotations: GeoJSON, as QuPath writes it, or the XML of ASAP, rasterised box by box.
 
 A pixel belongs to a polygon where its centre lies inside the outline, and not inside the holes, each by the even-odd
-rule: a hole that reaches beyond its outline adds nothing. Crossings
-are computed in coordinates of the whole image, so the pixels are the same however it is cut. The polygons of one class
-are united.
+rule: a hole that reaches beyond its outline adds nothing. Crossings are computed in coordinates of the whole image, so
+the pixels are the same however it is cut. The polygons of one class are united.
 """
 
 from collections import Counter

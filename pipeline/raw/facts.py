@@ -72,8 +72,8 @@ def fact_sheet(
         ``truth_cuts``: a mask is set where its value is above the cut.
         ``ignored_share``, where the data set declares ``ignore``, is the share of pixels that nobody is sure of.
         ``truth_origin`` is that of the entry, and ``corrected`` are the classes whose mask files a correction replaced.
-        ``polygons``, for annotations, is the account of `pipeline.raw.annotations.Annotations`. ``perceptual_hash`` is that of
-        `pipeline.raw.splits.duplicates`.
+        ``polygons``, for annotations, is the account of `pipeline.raw.annotations.Annotations`.
+        ``perceptual_hash`` is that of `pipeline.raw.splits.duplicates`.
     """
     sheet: dict[str, Any] = {"image_id": entry.image_id, **_names(entry), "group_id": entry.group}
     sheet |= {"truth_origin": entry.truth_origin, "corrected": list(entry.corrected or ())}

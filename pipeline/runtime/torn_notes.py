@@ -1,7 +1,8 @@
 """Torn and missing notes of Snakemake, by which it knows what a result was made of.
 
-A power cut leaves torn ones, because nobody flushes them: their results are made anew. Results without any, because the folder
-``.snakemake`` was deleted or the run was called from another folder, are named: a changed parameter would change nothing.
+A power cut leaves torn ones, because nobody flushes them: their results are made anew. Results without any, because the
+folder ``.snakemake`` was deleted or the run was called from another folder, are named: a changed parameter would change
+nothing.
 
 Snakemake passes over a note that it cannot read. What the result was made of is then unknown, and another value of a
 parameter would change nothing. So the result is marked as one that a killed job left.

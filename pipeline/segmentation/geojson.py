@@ -42,8 +42,8 @@ def feature(
     ----------
     .. [1] RFC 7946, The GeoJSON Format. https://www.rfc-editor.org/rfc/rfc7946
     .. [2] QuPath reads ``objectType``, ``classification``, ``measurements`` (a map of numbers) and ``metadata`` (a map
-       of text) from the properties, and coordinates as pixels of the full-resolution image from its top-left corner, which of a slide is that of
-       OpenSlide's bounds.
+       of text) from the properties, and coordinates as pixels of the full-resolution image from its top-left corner,
+       which of a slide is that of OpenSlide's bounds.
        https://qupath.readthedocs.io/en/stable/docs/advanced/exporting_annotations.html
     """
     scaled = [_coordinates(polygon, scale_y=scale_y, scale_x=scale_x, origin=origin) for polygon in polygons]

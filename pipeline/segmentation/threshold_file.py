@@ -169,7 +169,8 @@ def write_thresholds(
     ``TILE`` pixels are cleaned tile by tile here, and what crosses a border of two tiles stays as it is.
 
     All pixels count, those outside the roi too, as they do in the metrics of the report: a threshold that lets the
-    background in would otherwise go unpunished. Ignored pixels do not. An image in which nobody looked for a class says nothing about it.
+    background in would otherwise go unpunished. Ignored pixels do not. An image in which nobody looked for a class says
+    nothing about it.
     """
     areas: dict[str, int] = {}
     if config.minimum_areas == "percentile":

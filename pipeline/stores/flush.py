@@ -1,8 +1,8 @@
 """Whole writes: a file appears under its name at once, and bytes are on the disk before what calls them finished.
 
 A flush waits for the disk some 4 ms, however little there is to write. Of many files on several threads they share that
-wait: 45 files and folders took 0.27 s one by one, and 0.02 to 0.08 s so. Large files start on their way to the disk as soon as
-they are written, so that the flush at the end finds little left to wait for.
+wait: 45 files and folders took 0.27 s one by one, and 0.02 to 0.08 s so. Large files start on their way to the disk as
+soon as they are written, so that the flush at the end finds little left to wait for.
 """
 
 import os

@@ -35,7 +35,8 @@ def thresholds_file(folder: Path, *, fusion: str) -> Path:
 def measures_file(folder: Path, *, fusion: str) -> Path:
     """Measures of a model in its folder, beside those of trivial answers: written when it was measured, with its warnings.
 
-    They are part of the card, which cannot hold them: it is written before, and its digest is that of the model in every map.
+    They are part of the card, which cannot hold them: it is written before, and its digest is that of the model in
+    every map.
     """
     return folder / f"measures.{fusion}.json"
 

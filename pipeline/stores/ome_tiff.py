@@ -1,6 +1,7 @@
 """OME-TIFF of a store of this package: tiles, pyramid in sub-IFDs, channels and pixel size named; streamed, so memory stays flat.
 
-Bio-Formats, and with it QuPath and Fiji, reads it. OME has no float16: probabilities are written as bytes, 255 for 1, or as float32.
+Bio-Formats, and with it QuPath and Fiji, reads it. OME has no float16: probabilities are written as bytes, 255 for 1,
+or as float32.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,8 +1,8 @@
 """Provenance of a result: digests of code and inputs, versions, and the record that every result carries.
 
-The code digest is taken over the syntax tree without docstrings, messages and types of functions, of a module and of every module of this
-package that it imports, however deep: a change of format, of a comment or of the text of an error does not retrain a
-network, a change of meaning does.
+The code digest is taken over the syntax tree without docstrings, messages and types of functions, of a module and of
+every module of this package that it imports, however deep: a change of format, of a comment or of the text of an error
+does not retrain a network, a change of meaning does.
 """
 
 import ast

@@ -40,7 +40,7 @@ def write_table(
     """Table written as Parquet (zstd) with its record of origin in the metadata of the file.
 
     ``pandas.read_parquet`` gives back the types of the columns, categories included. Write to a path from
-    ``partial.file_in_progress``: this function itself is not atomic.
+    ``atomic.file_in_progress``: this function itself is not atomic.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def _may_hold(statistics: pq.Statistics | None, value: str) -> bool:
 
 
 def table_metadata(path: Path) -> dict[str, Any]:
-    """Metadata of a Parquet file: its JSON notes of a Parquet file, such as ``provenance`` and ``summary``."""
+    """Metadata of a Parquet file: its JSON notes, such as ``provenance`` and ``summary``."""
     return _notes(_opened(path).schema_arrow)
 
 

@@ -99,6 +99,9 @@ def anchors(
     most
         Draws of one component at most; ``count`` is at most this for each component. A draw that falls on a
         component which was drawn so often goes to the next in the order of components that was not.
+    weights
+        ``(components,)``, whole numbers of at least 0: with ``components``, those are drawn in proportion to them; None
+        for uniform draws.
 
     Returns
     -------

@@ -60,8 +60,9 @@ def estimate(table: ColourTable, sample: NDArray[np.uint8], *, background: Backg
     -------
     Estimate
         What is used, and flags: too little tissue, a weak stain, vectors that are nearly parallel or far from their
-        reference, colours that are not those of H&E. Red ink is flagged only, the stains are used. With the fallback ``macenko`` the reference vectors follow where that fails too. With ``keep``, and
-        for Reinhard's method always, an image that fails the checks is left as it is.
+        reference, colours that are not those of H&E. Red ink is flagged only, the stains are used. With the fallback
+        ``macenko`` the reference vectors follow where that fails too. With ``keep``, and for Reinhard's method always,
+        an image that fails the checks is left as it is.
     """
     if settings.method == "none":
         return Estimate("none", "none", background, tissue_pixels=table.pixels)

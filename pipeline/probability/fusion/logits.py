@@ -55,7 +55,8 @@ def activated(sums: Floats, *, factors: Floats | None, activation: Activation) -
     sums
         ``(map, y, x)``; with ``softmax`` the first is background.
     factors
-        ``(y, x)`` what they are multiplied with, 0 where no window came; None for the largest value, where −infinity means that no window came.
+        ``(y, x)`` what they are multiplied with, 0 where no window came; None for the largest value, where −infinity
+        means that no window came.
     activation
         ``softmax`` or ``sigmoid``.
     """

@@ -99,8 +99,8 @@ def _held(groups: Sequence[GroupFacts]) -> NDArray[np.int64]:
 def _missing(held: NDArray[np.int64], chosen: NDArray[np.bool_], *, left: int) -> NDArray[np.int64]:
     """Score of each choice ``(choice, group)``, 0 is best.
 
-    It counts classes of which fewer groups than ``left`` train, and classes that two groups hold and that do not validate. A side without any
-    group counts as much as very many classes.
+    It counts classes of which fewer groups than ``left`` train, and classes that two groups hold and that do not
+    validate. A side without any group counts as much as very many classes.
     """
     total, validate = held.sum(axis=0), chosen.astype(np.int64) @ held
     weight = np.array([1] * (held.shape[1] - 1) + [SIDES])

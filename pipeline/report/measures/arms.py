@@ -180,8 +180,9 @@ def arm_differences(base: ArmResult, arm: ArmResult, *, draws: int, seed: int) -
     Returns
     -------
     DataFrame
-        Names of the arm, ``split``, ``class_code``, ``measure``, ``images``, ``groups``, ``base_value``, ``value``, ``difference``
-        (mean over images), ``low`` and ``high`` (95 % interval, NaN below 10 groups), ``better``, ``worse`` (images).
+        Names of the arm, ``split``, ``class_code``, ``measure``, ``images``, ``groups``, ``base_value``, ``value``,
+        ``difference`` (mean over images), ``low`` and ``high`` (95 % interval, NaN below 10 groups), ``better``,
+        ``worse`` (images).
     """
     found = paired_differences(arm_images(base), arm_images(arm), draws=draws, seed=seed, measures=COMPARED_BY_IMAGE)
     rows = [[each.split, *(getattr(each, name) for name in FIELDS)] for each in found]

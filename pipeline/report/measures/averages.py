@@ -84,8 +84,8 @@ def count_table(rows: Iterable[tuple[str, str, str, Counts]]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The three names, ``tp``, ``fp``, ``fn``, ``tn`` (int64, pixels), ``dice``, ``iou``, ``precision``, ``recall``, ``specificity``
-        (float64, NaN where undefined) and ``false_positive_area`` (int64, pixels).
+        The three names, ``tp``, ``fp``, ``fn``, ``tn`` (int64, pixels), ``dice``, ``iou``, ``precision``, ``recall``,
+        ``specificity`` (float64, NaN where undefined) and ``false_positive_area`` (int64, pixels).
     """
     measures = ["dice", "iou", "precision", "recall", "specificity"]
     columns = [*_COUNTS, *measures, _AREA]

@@ -4,8 +4,8 @@ Seam error of a fusion: the mean absolute difference of neighbouring pixels acro
 the lines two and four pixels beside them. The truth crosses both alike, so without a seam it is 0.
 
 Lonely false positive: a region of a mask that touches neither the truth nor the mask of the mean, and does not lie
-wholly where nobody is sure. Gaussian weights
-let the one window speak in whose middle a pixel lies, so what this window alone believes comes through.
+wholly where nobody is sure. Gaussian weights let the one window speak in whose middle a pixel lies, so what this window
+alone believes comes through.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,9 +57,10 @@ COLUMNS = {
     "lonely_largest": "int64",
 }
 """One row per image, fusion and class. Steps are sums over pairs of neighbours, so that ratios can be pooled; the worst
-line is the one whose steps exceed those beside it most, in sum (−1 where the map is smooth). False regions touch no truth
-(−1 where nobody looked) and are not wholly ignored, their pixels are those that are not ignored, lonely ones not the mask of the mean either (−1 where there is none); ``lonely_y`` and
-``lonely_x`` are the middle of the box around the largest of these, ``lonely_largest`` its pixels."""
+line is the one whose steps exceed those beside it most, in sum (−1 where the map is smooth). False regions touch no
+truth (−1 where nobody looked) and are not wholly ignored, their pixels are those that are not ignored, lonely ones not
+the mask of the mean either (−1 where there is none); ``lonely_y`` and ``lonely_x`` are the middle of the box around the
+largest of these, ``lonely_largest`` its pixels."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,8 +98,9 @@ def _long(mask: NDArray[np.bool_], *, least: float) -> NDArray[np.bool_]:
 def vessels(picture: NDArray[np.uint8], roi: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Vessels of a fundus photograph, as a ridge filter estimates them.
 
-    The strongest ``VESSEL_SHARE`` of the field of view by dark ridges of the green channel, over three widths, where they hang
-    together over ``LENGTH`` of the field; a ridge is curved across and not along. So round dark lesions are none.
+    The strongest ``VESSEL_SHARE`` of the field of view by dark ridges of the green channel, over three widths, where
+    they hang together over ``LENGTH`` of the field; a ridge is curved across and not along. So round dark lesions are
+    none.
 
     Parameters
     ----------

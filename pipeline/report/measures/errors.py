@@ -42,8 +42,8 @@ ERROR_COLUMNS = {
     "truth": "int64",
     "fn": "int64",
 }
-"""One row per image, class and place: names of ``error_places.PLACES`` and ``DISTANCES``. Counts are pixels of the normalised
-grid that are not ignored: without truth of the class, of these predicted; with it, of these missed."""
+"""One row per image, class and place: names of ``error_places.PLACES`` and ``DISTANCES``. Counts are pixels of the
+normalised grid that are not ignored: without truth of the class, of these predicted; with it, of these missed."""
 
 
 def coarse_places_of(normalized: Path, *, modality: str) -> CoarsePlaces:

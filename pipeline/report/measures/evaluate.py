@@ -227,10 +227,12 @@ def write_metrics(
         ``raw/images.parquet``.
     result
         The model and fusion, its stores and thresholds, and the tables to write, see ``IMAGE_COLUMNS``,
-        ``measures.SUMMARY_COLUMNS``, ``LESION_COLUMNS`` and ``PART_COLUMNS``. The second carries in its metadata the pooled precision-recall
-        curves on the grid of the normalised images, ``curves``: split → class → ``[recall, precision]``, and ``froc``: grid
-        → split → class → thresholds, sensitivity, false positives per image, and likewise ``reliability``: confidence,
-        frequency, pixels of each bin, ``strata``: see `measures.strata`, and ``confusion``: labels, pixels by truth and prediction. Images that lack a store are left out.
+        ``measures.summary.SUMMARY_COLUMNS``, ``LESION_COLUMNS`` and ``PART_COLUMNS``. The second carries in its
+        metadata the pooled precision-recall curves on the grid of the normalised images, ``curves``: split → class →
+        ``[recall, precision]``, and ``froc``: grid → split → class → thresholds, sensitivity, false positives per
+        image, and likewise ``reliability``: confidence, frequency, pixels of each bin, ``strata``: see
+        `measures.strata`, and ``confusion``: labels, pixels by truth and prediction. Images that lack a store are left
+        out.
     normalized
         Image id → store; those of training images too, for the warnings beside the card.
     truths

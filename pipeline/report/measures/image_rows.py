@@ -66,12 +66,13 @@ IMAGE_COLUMNS = {
     **dict.fromkeys(COUNTS, "int64"),
     **SURFACE_COLUMNS,
 }
-"""One row per grid, image and class. Counts are pixels of the grid that are not ignored: `normalised`, and where images were
-rescaled `original` beside it. `false_positive_area` is `fp` where the image does not hold the class, else 0; ratios are NaN
-where undefined; `threshold` is NaN for the background. `dice_everywhere` and `dice_nowhere` are those of the trivial answers
-that mark every pixel of the roi (of the image where that scores more), or none; for the background `*_in_roi` and `roi_pixels` are of the whole image. Lesions are counted by the rule of
-`pipeline.arrays.matching`; the background has none. `ece` is the expected calibration error, NaN without truth;
-`highest_probability` is that of any pixel that counts, by which images are ranked for the image-wise AUC. Columns of borders are those of `surfaces`."""
+"""One row per grid, image and class. Counts are pixels of the grid that are not ignored: `normalised`, and where images
+were rescaled `original` beside it. `false_positive_area` is `fp` where the image does not hold the class, else 0;
+ratios are NaN where undefined; `threshold` is NaN for the background. `dice_everywhere` and `dice_nowhere` are those of
+the trivial answers that mark every pixel of the roi (of the image where that scores more), or none; for the background
+`*_in_roi` and `roi_pixels` are of the whole image. Lesions are counted by the rule of `pipeline.arrays.matching`; the
+background has none. `ece` is the expected calibration error, NaN without truth; `highest_probability` is that of any
+pixel that counts, by which images are ranked for the image-wise AUC. Columns of borders are those of `surfaces`."""
 
 
 @dataclass(frozen=True, slots=True)

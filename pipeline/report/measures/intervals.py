@@ -35,8 +35,8 @@ def bootstrap_interval(
     Parameters
     ----------
     groups
-        One entry per group along the first axis, in a fixed order: sums of differences, or counts ``(groups, 4)`` for ``pooled_dice``, or
-        histograms ``(groups, 2, 15361)`` for ``metrics.average_precision``.
+        One entry per group along the first axis, in a fixed order: sums of differences, or counts ``(groups, 4)`` for
+        ``pooled_dice``, or histograms ``(groups, 2, 15361)`` for ``metrics.average_precision``.
     statistic
         Of the sum over groups.
     rng

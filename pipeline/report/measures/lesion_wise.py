@@ -1,8 +1,8 @@
 """Lesion-wise measures: counts per image and class, a row per lesion and predicted component, FROC of a split.
 
-What counts as found and as false is the rule of `pipeline.arrays.matching`. Absent classes: sensitivity is undefined without
-a lesion, precision without a prediction; F1 is undefined only where there is neither. Images without lesions count in the
-false positives per image.
+What counts as found and as false is the rule of `pipeline.arrays.matching`. Absent classes: sensitivity is undefined
+without a lesion, precision without a prediction; F1 is undefined only where there is neither. Images without lesions
+count in the false positives per image.
 """
 
 import math
@@ -53,14 +53,14 @@ LESION_COLUMNS = {
     "touching": "int64",
     "isolation_px": "float64",
 }
-"""One row per lesion (`side` `truth`) and per component of the prediction (`predicted`), numbered in raster order. `y` and
-`x` are its mean row and column on the grid, `y0` to `x1` its box there, half-open. Areas are pixels of the grid without holes,
-and square micrometres, NaN where no pixel size is known; `holes` are 4-connected. Probabilities are those of its class inside.
-`elongation` is the major over the minor axis of the ellipse of equal second moments, 1 for a single pixel, infinite for a line;
-`contrast` the mean grey level (luminance of the normalised image, 0…255) inside less that of the ring around
-(`arrays.contrast`), NaN without a ring. `common_px` are its pixels that the other side holds; `matched` says whether a lesion
-is found, or a component is not false; `touching` counts components of the other side; `isolation_px` is the distance to the
-next centre of the same side, NaN where there is none."""
+"""One row per lesion (`side` `truth`) and per component of the prediction (`predicted`), numbered in raster order. `y`
+and `x` are its mean row and column on the grid, `y0` to `x1` its box there, half-open. Areas are pixels of the grid
+without holes, and square micrometres, NaN where no pixel size is known; `holes` are 4-connected. Probabilities are
+those of its class inside. `elongation` is the major over the minor axis of the ellipse of equal second moments, 1 for a
+single pixel, infinite for a line; `contrast` the mean grey level (luminance of the normalised image, 0…255) inside less
+that of the ring around (`arrays.contrast`), NaN without a ring. `common_px` are its pixels that the other side holds;
+`matched` says whether a lesion is found, or a component is not false; `touching` counts components of the other side;
+`isolation_px` is the distance to the next centre of the same side, NaN where there is none."""
 
 
 def lesion_counts(matching: Matching | None) -> dict[str, int]:

@@ -1,8 +1,9 @@
 """Grid of the original image: truth from the files, masks and probabilities of a rescaled image brought to it.
 
 Published tables are of original pixels. The truth is read as the files of the manifest hold it, never resampled there
-and back. The picture is the normalised one, whose contrasts count, interpolated as pictures are. Masks are resampled as `predict` writes them: a pixel takes what lies under its centre, or is set where half
-of it is covered. Probabilities are interpolated linearly. All of it is read in blocks.
+and back. The picture is the normalised one, whose contrasts count, interpolated as pictures are. Masks are resampled as
+`predict` writes them: a pixel takes what lies under its centre, or is set where half of it is covered. Probabilities
+are interpolated linearly. All of it is read in blocks.
 """
 
 from collections.abc import Iterator, Mapping

@@ -90,9 +90,9 @@ def image_differences(first: pd.DataFrame, second: pd.DataFrame, *, measures: Se
     Returns
     -------
     DataFrame
-        ``split``, ``class_code``, ``measure``, ``image_id``, ``group_id``, ``first``, ``second``, ``difference`` (the second less
-        the first), ``everywhere_first`` and ``everywhere_second``, what marking everything scores; by split, class in the
-        order of the first table, and measure.
+        ``split``, ``class_code``, ``measure``, ``image_id``, ``group_id``, ``first``, ``second``, ``difference`` (the
+        second less the first), ``everywhere_first`` and ``everywhere_second``, what marking everything scores; by
+        split, class in the order of the first table, and measure.
     """
     tables = on_common_grid([first, second])
     joined = _texts(tables[0]).merge(_texts(tables[1]), on=KEYS, suffixes=("_first", "_second"))

@@ -35,8 +35,8 @@ PART_COLUMNS = {
     "images_with_truth": "int64",
     **dict.fromkeys(PART_MEASURES, "float64"),
 }
-"""One row per split, grid, part and class, and one for the mean over lesions (`average`). `by` is `centre` or `group`, `part`
-its name; measures are those of `summary.MEASURES` over the images of the part, NaN where undefined."""
+"""One row per split, grid, part and class, and one for the mean over lesions (`average`). `by` is `centre` or `group`,
+`part` its name; measures are those of `summary.MEASURES` over the images of the part, NaN where undefined."""
 
 
 def _part(

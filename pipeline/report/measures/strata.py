@@ -1,8 +1,8 @@
 """Lesions found by size, contrast, elongation and isolation: sensitivity in thirds of the lesions of each class.
 
-Cuts are values of lesions, so equal ones stay together, and thirds may differ in number where many are equal. Contrast counts
-by its magnitude: dark lesions are as plain as bright ones. A lesion that is alone in its image is further from the next one
-than any other; one without a contrast (nothing but other lesions around it) is in no third of contrast.
+Cuts are values of lesions, so equal ones stay together, and thirds may differ in number where many are equal. Contrast
+counts by its magnitude: dark lesions are as plain as bright ones. A lesion that is alone in its image is further from
+the next one than any other; one without a contrast (nothing but other lesions around it) is in no third of contrast.
 """
 
 import math
@@ -18,8 +18,8 @@ from pipeline.words import EVALUATED_SPLITS
 __all__ = ["PROPERTIES", "Strata", "strata", "thirds"]
 
 Strata: TypeAlias = dict[str, dict[str, dict[str, list[dict[str, Any]]]]]
-"""Split → class → property → thirds from the lowest: ``lesions``, ``found``, ``sensitivity``, ``least`` and ``most`` (values of
-the property, null where there is no lesion or no such number, as the elongation of a line)."""
+"""Split → class → property → thirds from the lowest: ``lesions``, ``found``, ``sensitivity``, ``least`` and ``most``
+(values of the property, null where there is no lesion or no such number, as the elongation of a line)."""
 
 PROPERTIES = ("area_px", "contrast", "elongation", "isolation_px")
 """Columns of a table of lesions."""

@@ -40,8 +40,9 @@ SURFACE_COLUMNS = {
     "border_shift_px": "float64",
     "border_shift_um": "float64",
 }
-"""Border pixels of both sides on the grid, those of them within ``tolerance_px`` of the other side, and measures of one image
-and class. The tolerance is NaN for the background, which has no border, and where it takes a pixel size that is not known."""
+"""Border pixels of both sides on the grid, those of them within ``tolerance_px`` of the other side, and measures of one
+image and class. The tolerance is NaN for the background, which has no border, and where it takes a pixel size that is
+not known."""
 IMAGE_MEANS = {
     "surface_dice_image_mean": "surface_dice",
     "hd95_image_mean": "hd95_px",

@@ -1,7 +1,7 @@
 """Pages of the report: one per data set and one over all of them, which open from disk without a network.
 
-The pages load nothing but the pictures and the script of charts beside them. Their own script sorts, filters, copies and saves
-tables and draws charts, which show values under the pointer: without it they read the same.
+The pages load nothing but the pictures and the script of charts beside them. Their own script sorts, filters, copies
+and saves tables and draws charts, which show values under the pointer: without it they read the same.
 """
 
 import os
@@ -51,9 +51,10 @@ SUMMARY_FIELDS = {
     "thumbnail": "str",
 }
 """One row: what the index over all data sets shows. `result` is the model and fusion that is shown first
-(`pipeline.config.shown`), `split` the split that the numbers are from; `average` names that of the columns `*_lesions`, which
-is over classes where no class is a lesion; `dice_everywhere` is that Dice of the answer that marks the whole roi; `serious`
-counts warnings, `old` results that are not of the run, `old_names` the first five; `miou` is over classes without background."""
+(`pipeline.config.shown`), `split` the split that the numbers are from; `average` names that of the columns `*_lesions`,
+which is over classes where no class is a lesion; `dice_everywhere` is that Dice of the answer that marks the whole roi;
+`serious` counts warnings, `old` results that are not of the run, `old_names` the first five; `miou` is over classes
+without background."""
 
 
 def _link(path: Path, start: Path) -> str:

@@ -1,6 +1,7 @@
 """Summary of a report as JSON: headline figures with intervals, trivial answers beside them, extremes, warnings.
 
-It holds nothing that is not in the Parquet tables beside it, for those who read one file; the same run gives the same bytes.
+It holds nothing that is not in the Parquet tables beside it, for those who read one file; the same run gives the same
+bytes.
 """
 
 import math
@@ -45,9 +46,9 @@ def summary_content(facts: Facts, row: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``row`` without its picture; ``grid``; ``measures``: class code or name of an average → measure → ``value``, ``low``,
-        ``high`` of the shown result on ``split`` and ``grid``; ``compared``: result → its main averages there; ``extremes``:
-        best, median and worst image; ``warnings``; ``provenance``. What is undefined is null.
+        ``row`` without its picture; ``grid``; ``measures``: class code or name of an average → measure → ``value``,
+        ``low``, ``high`` of the shown result on ``split`` and ``grid``; ``compared``: result → its main averages there;
+        ``extremes``: best, median and worst image; ``warnings``; ``provenance``. What is undefined is null.
     """
     named = extremes(scores_of(facts), split=facts.split)
     return {

@@ -27,8 +27,9 @@ SMALLEST_WHOLE = 1200
 """Longer side at which the levels of one file end."""
 TILE = ROWS
 FINEST = 10
-"""Step of all frequencies of luminance and colour at full size. Equal steps leave the least mean difference for their bytes: an
-enhanced photograph comes within 3 grey levels in every window, where the usual tables take a tenth more (benchmarks/zoom.md)."""
+"""Step of all frequencies of luminance and colour at full size. Equal steps leave the least mean difference for their
+bytes: an enhanced photograph comes within 3 grey levels in every window, where the usual tables take a tenth more
+(benchmarks/zoom.md)."""
 QUALITY = 75
 """Quality of its coarser levels, with colour at half the size: 12 Mpx are to take 6 MB."""
 EFFORT = 9
@@ -181,8 +182,9 @@ def write_stack(stack: Stack, folder: Path, *, whole: int = WHOLE) -> list[dict[
     Returns
     -------
     list
-        Of each layer what a viewer must know: ``kind``, ``class``, ``result`` where it is of one, and its ``levels`` (url, width, height) or the size,
-        name and numbers of its tiles, by level and row by row; None where all are there.
+        Of each layer what a viewer must know: ``kind``, ``class``, ``result`` where it is of one, and its ``levels``
+        (url, width, height) or the size, name and numbers of its tiles, by level and row by row; None where all are
+        there.
     """
     height, width = stack.raster.shape
     return (_write_whole if height * width <= whole else _write_tiles)(stack, folder)

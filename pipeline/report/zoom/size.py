@@ -13,8 +13,8 @@ __all__ = ["ZoomSize", "page_size", "zoom_size"]
 PICTURES, MASK, PROBABILITY, PAGE = 0.6, 0.0015, 0.01, 8e3
 """Bytes: a pixel of both pictures with all their levels; a pixel of a layer of masks; a pixel and class of probability; the page.
 
-Pictures of IDRiD at half their size took 0.51 to 0.69, those of the fundus sample 0.62 to 0.67, of the histology sample 0.76
-to 0.86, those of IDRiD_12 at full size 0.45 (benchmarks/zoom.md)."""
+Pictures of IDRiD at half their size took 0.51 to 0.69, those of the fundus sample 0.62 to 0.67, of the histology sample
+0.76 to 0.86, those of IDRiD_12 at full size 0.45 (benchmarks/zoom.md)."""
 
 EXTREMES = 2
 """Pages beside those of the worst images: the best and the median one."""

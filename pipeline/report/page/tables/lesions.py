@@ -47,7 +47,7 @@ def lesions_table(
     Parameters
     ----------
     summary
-        Rows of ``measures.SUMMARY_COLUMNS`` of one result.
+        Rows of ``measures.summary.SUMMARY_COLUMNS`` of one result.
     images
         Rows of ``measures.image_rows.IMAGE_COLUMNS`` of the same.
     record

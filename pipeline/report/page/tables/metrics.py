@@ -71,7 +71,7 @@ def classes_table(
     Parameters
     ----------
     summary
-        Rows of ``measures.SUMMARY_COLUMNS`` of one result.
+        Rows of ``measures.summary.SUMMARY_COLUMNS`` of one result.
     record
         Classes.
     split
