@@ -112,18 +112,15 @@ rule report_viewer:
         "mkdir -p {output:q} && cp {input:q} {output:q} 2> {log:q} && sync {output:q}/* {output:q}"
 
 
-rule report_charts:
+use rule report_viewer as report_charts with:
     input:
         CHARTS,
     output:
         directory("<results>/{dataset}/report/charts"),
     log:
         "<logs>/{dataset}/report/charts.log",
-    localrule: True
     message:
         "{wildcards.dataset}: script of charts"
-    shell:
-        "mkdir -p {output:q} && cp {input:q} {output:q} 2> {log:q} && sync {output:q}/* {output:q}"
 
 
 rule report_zoom:

@@ -7,18 +7,13 @@ ARMS = experiments_values(RUN, DATASETS.values())
 of_arms = lambda pattern: lambda w: arm_paths(pattern, ARMS)
 
 
-rule experiments_charts:
-    input:
-        CHARTS,
+use rule report_charts as experiments_charts with:
     output:
         directory("<results>/experiments/charts"),
     log:
         "<logs>/experiments/charts.log",
-    localrule: True
     message:
         "script of charts"
-    shell:
-        "mkdir -p {output:q} && cp {input:q} {output:q} 2> {log:q} && sync {output:q}/* {output:q}"
 
 
 rule experiments_page:

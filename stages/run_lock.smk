@@ -1,7 +1,8 @@
 """Lock of the results folder, held by the main process while jobs run; dry runs and ``--unlock`` take none.
 
-Reasons of jobs are shortened but for ``--verbose``. A full disk that Snakemake comes upon is said in plain words. At the start of a run values of a user's are named that hold for no data set, and at its end again, with old results, which
-are in nobody's way. At its end Snakemake's marks are taken out of the stores.
+Reasons of jobs are shortened but for ``--verbose``. A full disk that Snakemake comes upon is said in plain words. Values
+of a user's that hold for no data set are named at the start of a run and at its end, there with old results, which are
+in nobody's way. At its end Snakemake's marks are taken out of the stores.
 """
 
 import sys
