@@ -95,27 +95,27 @@ class ModelSettings(Strict):
         None, description="Steps of the optimizer instead of epochs, exactly: the last epoch may be shorter."
     )
     patience: Annotated[int, Field(ge=1, le=10**6)] | None = Field(
-        None, description="Stop after so many epochs without a better score; null: never."
+        None, description="Early stopping: after so many epochs without a better score; null: never."
     )
     patches_per_epoch: Annotated[int, Field(ge=1, le=10**8)] | None = Field(
         None, description="Training patches of one epoch; null for all."
     )
     batch_size: Annotated[int, Field(ge=1, le=65536)] = Field(8, description="Patches per step.")
     accumulate: Annotated[int, Field(ge=1, le=65536)] = Field(
-        1, description="Batches whose gradients make one step of the optimizer."
+        1, description="Gradient accumulation: batches whose gradients make one step of the optimizer."
     )
     clip_norm: Annotated[float, Field(gt=0, le=1e9)] | None = Field(
-        None, description="Largest norm of the gradient; longer ones are shortened."
+        None, description="Gradient clipping: largest norm of the gradient; longer ones are shortened."
     )
     average_decay: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.99, description="Decay of a moving average of the weights, which validates and is kept; 0: no average."
+        0.99, description="Decay of the exponential moving average (EMA) of the weights that is kept; 0: no average."
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="Autocast precision; auto: bfloat16 where the device has instructions for it."
+        "auto", description="Mixed precision (autocast); auto: bfloat16 where the device has instructions for it."
     )
     threads: Workers = Field(2, description="Torch threads on a CPU; they change results, so -j does not set them.")
     readers: Annotated[int, Field(ge=0, le=1024)] = Field(
-        0, description="Processes that read patches; 0 reads in the loop."
+        0, description="Worker processes of the data loader, which read patches; 0 reads in the loop."
     )
     reader_start: Literal["forkserver", "spawn"] = Field(
         "forkserver", description="How those processes are started; never by fork, which Zarr does not survive."

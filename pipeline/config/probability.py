@@ -47,7 +47,7 @@ class ProbabilityConfig(Strict):
         4, description="Windows per forward pass; halved where the memory of a GPU is too small."
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="Autocast precision; auto: bfloat16 where the device has instructions for it."
+        "auto", description="Mixed precision (autocast); auto: bfloat16 where the device has instructions for it."
     )
     threads: Workers = Field(2, description="Torch threads on a CPU.")
     workers: Workers = Field(1, description="Threads of one job, and blocks in its memory at a time.")
