@@ -31,8 +31,6 @@ __all__ = [
     "has_average",
     "mean_over_classes",
     "mean_over_lesions",
-    "pooled_dice",
-    "pooled_iou",
 ]
 
 _COUNTS = ["tp", "fp", "fn", "tn"]
@@ -226,13 +224,3 @@ def average_table(classes: pd.DataFrame, *, anatomy: Collection[str]) -> pd.Data
 def has_average(measure: str, average: str) -> bool:
     """Rule of which measures are averaged, and which of them with the background too."""
     return measure in (_WITH_BACKGROUND if average == OVER_ALL else _AVERAGED)
-
-
-def pooled_dice(total: NDArray[np.int64]) -> float:
-    """Dice of summed counts ``tp, fp, fn, tn``."""
-    return Counts(*(int(count) for count in total)).dice
-
-
-def pooled_iou(total: NDArray[np.int64]) -> float:
-    """IoU of summed counts ``tp, fp, fn, tn``."""
-    return Counts(*(int(count) for count in total)).iou

@@ -36,7 +36,7 @@ def bootstrap_interval(
     ----------
     groups
         One entry per group along the first axis, in a fixed order: sums of differences, or counts ``(groups, 4)`` for
-        ``pooled_dice``, or histograms ``(groups, 2, 15361)`` for ``metrics.average_precision``.
+        the Dice of `Counts`, or histograms ``(groups, 2, 15361)`` for ``metrics.average_precision``.
     statistic
         Of the sum over groups.
     rng
@@ -112,8 +112,8 @@ def intervals(
 def curve(histogram: Histogram) -> NDArray[np.float64]:
     """Precision-recall curve: recall, precision and threshold ``(3, points)`` from the highest threshold down.
 
-    A pixel is predicted where its probability, a float16, is at least the threshold. At most 200 points, none without truth. Where there are more, those nearest to equal steps of recall are kept:
-    enough for a plot, not for an area.
+    A pixel is predicted where its probability, a float16, is at least the threshold. At most 200 points, none without
+    truth. Where there are more, those nearest to equal steps of recall are kept: enough for a plot, not for an area.
     """
     fp, tp = np.cumsum(histogram[:, ::-1], axis=1)
     seen = np.flatnonzero(tp)

@@ -21,8 +21,6 @@ from pipeline.report.measures.averages import (
     count_table,
     mean_over_classes,
     mean_over_lesions,
-    pooled_dice,
-    pooled_iou,
 )
 from pipeline.report.measures.intervals import bootstrap_interval
 from pipeline.seeds import stream
@@ -123,9 +121,8 @@ def test_every_place_leaves_out_a_class_without_truth_whatever_was_predicted() -
         assert mean_over_classes(class_table(rows), column).classes == ("MA",)
     assert classes.loc["SE", "false_positive_area"] == 7
     counted = np.array([absent.tp, absent.fp, absent.fn, absent.tn])
-    assert math.isnan(pooled_dice(counted))
-    assert math.isnan(pooled_iou(counted))
-    assert bootstrap_interval(np.tile(counted, (12, 1)), pooled_dice, rng=stream(0, "absent")) is None
+    groups, rng = np.tile(counted, (12, 1)), stream(0, "absent")
+    assert bootstrap_interval(groups, lambda total: Counts(*map(int, total)).dice, rng=rng) is None
     histogram = probability_histogram(np.full(100, 0.9, np.float16), np.zeros(100, bool))
     assert math.isnan(average_precision(histogram))
     assert math.isnan(trapezoid_aupr(threshold_counts(histogram)))

@@ -3,10 +3,17 @@
 import numpy as np
 import pytest
 
-from pipeline.arrays.metrics import average_precision, probability_histogram
-from pipeline.report.measures.averages import pooled_dice, pooled_iou
+from pipeline.arrays.metrics import Counts, average_precision, probability_histogram
 from pipeline.report.measures.intervals import bootstrap_interval
 from pipeline.seeds import stream
+
+
+def pooled_dice(total: np.ndarray) -> float:
+    return Counts(*map(int, total)).dice
+
+
+def pooled_iou(total: np.ndarray) -> float:
+    return Counts(*map(int, total)).iou
 
 
 def patients(number: int) -> np.ndarray:
