@@ -36,7 +36,8 @@ def opened_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
         The file is damaged.
     """
     try:
-        file = tifffile.TiffFile(path)
+        # The pictures of a set of OME-TIFF files are listed in each of them: the largest one may be another file's.
+        file = tifffile.TiffFile(path, _multifile=False)
     except PROBLEMS as error:
         raise unusable(path, error, expected="a whole TIFF file") from error
     with file:

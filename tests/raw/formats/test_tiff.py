@@ -331,3 +331,27 @@ def test_the_real_slide_has_the_pixels_that_openslide_gives(real_data):
         assert source.pixel_size_um == pytest.approx(float(slide.properties["openslide.mpp-x"]))
         whole = np.asarray(slide.read_region((0, 0), 0, slide.dimensions))[:, :, :3]
         assert np.array_equal(source.read(Box.of_shape(*source.levels[0])), whole)
+
+
+def ome_of_a_set(shapes: dict[str, tuple[int, int]]) -> str:
+    """OME-XML as each file of a set holds it: all pictures, and the file that each lies in."""
+    pictures = "".join(
+        f'<Image ID="Image:{at}"><Pixels ID="Pixels:{at}" DimensionOrder="XYCZT" Type="uint8" SizeX="{shape[1]}"'
+        f' SizeY="{shape[0]}" SizeC="3" SizeZ="1" SizeT="1"><Channel ID="Channel:{at}:0" SamplesPerPixel="3"/>'
+        f'<TiffData IFD="0" PlaneCount="1"><UUID FileName="{name}">urn:uuid:{name}</UUID></TiffData></Pixels></Image>'
+        for at, (name, shape) in enumerate(shapes.items())
+    )
+    own = 'xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:{}"'
+    return f'<?xml version="1.0" encoding="UTF-8"?><OME {own}>{pictures}</OME>'
+
+
+def test_each_file_of_a_set_of_ome_tiffs_gives_its_own_picture(tmp_path):
+    files = {"large.ome.tif": SMOOTH, "small.ome.tif": RGB[:96, :128]}
+    text = ome_of_a_set({name: values.shape[:2] for name, values in files.items()})
+    for name, values in files.items():
+        with tifffile.TiffWriter(tmp_path / name, ome=False) as file:
+            file.write(values, **TILED, compression="zlib", description=text.format(name), metadata=None)
+            file.write(RGB, photometric="rgb", subfiletype=1, metadata=None)  # so that no offset lies beyond its end
+    for name, values in files.items():
+        with open_tiff(tmp_path / name) as opened:
+            assert np.array_equal(opened.read(Box.of_shape(*opened.levels[0])), values)
