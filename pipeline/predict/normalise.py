@@ -14,6 +14,7 @@ from pipeline.predict.places import Places
 from pipeline.predict.recipe import Recipe, recipe_of_model, recipe_of_settings
 from pipeline.raw.bits import check_bits
 from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.raw.datasets.parts import part_files
 from pipeline.raw.formats.suffixes import is_store
 from pipeline.stores import open_group
 from pipeline.stores.documents import write_json
@@ -41,7 +42,8 @@ def image_entry(path: Path, *, largest_decode: int = LARGEST_DECODE) -> ImageEnt
         os.scandir(path).close() if store else path.open("rb").close()
     except OSError as problem:
         raise _no_image(path, found=str(problem.strerror), remedy="Make it readable.") from problem
-    return ImageEntry(safe_id(path.stem), path, annotated=False, largest_decode=largest_decode)
+    parts = part_files(path)
+    return ImageEntry(safe_id(path.stem), path, annotated=False, largest_decode=largest_decode, parts=parts)
 
 
 def _no_image(path: Path, *, found: str, remedy: str) -> MissingDataError:
@@ -116,15 +118,17 @@ def _check_same_file(entry: ImageEntry, output: Path) -> None:
         return
     try:
         notes: Any = open_group(output).attrs["provenance"]
-        before = notes["inputs"].get("image")
-    except (StoreError, OSError, ValueError, KeyError, TypeError):
+        recorded = {name: notes["inputs"].get(name) for name in entry.files}
+    except (StoreError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return  # it is made anew
-    found = file_digest(entry.image)
-    if before not in (None, found):
+    digests = ((path, recorded[name], file_digest(path)) for name, path in entry.files.items())
+    other = next((each for each in digests if each[1] not in (None, each[2])), None)
+    if other is not None:
+        path, before, found = other
         raise ConfigurationError(
             "The folder holds the prediction of another file of this name, or of this file before it changed.",
             where=output.parent,
-            found=f"a prediction of content {before}; {entry.image} holds {found}",
+            found=f"a prediction of content {before}; {path} holds {found}",
             expected="a folder for each file",
             remedy="Give this file another --out, or another name, or delete the old prediction.",
         )

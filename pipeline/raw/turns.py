@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.raw.datasets.entry import PART, ImageEntry
 from pipeline.raw.formats.pillow_file import FORMATS, ORIENTATION, ORIENTATION_OF_PNG, PROBLEMS, TURNS
 from pipeline.raw.formats.suffixes import decoded_whole
 
@@ -36,5 +36,5 @@ def exif_turn(path: Path) -> int:
 
 def turns_of(entry: ImageEntry) -> dict[str, int]:
     """EXIF orientations of an image and its truth files by what they are; empty where all stand upright."""
-    turns = {name: exif_turn(path) for name, path in entry.files.items()}
+    turns = {name: exif_turn(path) for name, path in entry.files.items() if not name.startswith(PART)}
     return turns if any(turn != UPRIGHT for turn in turns.values()) else {}

@@ -10,6 +10,7 @@ headers        sizes from file headers and checks of them, before a run
 idrid          adaptor of the released IDRiD segmentation folder
 left_over      what a list of images leaves over: files, rows and images, by kind
 listing        list of the images of a data set, with patient and centre
+parts          files that the data of a slide lie in, beside the one that is named
 pictures       sizes of pictures from the table of images, for the memory model
 tables         tables of group, centre and split by image id, and how far they fit the images
 """

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pipeline.errors import MissingDataError
-from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.raw.datasets.entry import PART, ImageEntry
 from pipeline.runtime.input_records import (
     FIRST,
     FileState,
@@ -82,6 +82,7 @@ def _sheet_states(path: Path) -> dict[str, FileState]:
             what if what in ("label", "annotations") else f"mask {what}": name for what, name in sheet["masks"].items()
         }
         digests: Mapping[str, str] = sheet["provenance"]["inputs"]
+        names |= {what: what.removeprefix(PART) for what in digests if what.startswith(PART)}
         return {what: FileState(names[what], -1, -1, digest) for what, digest in digests.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

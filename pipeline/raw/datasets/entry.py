@@ -9,7 +9,10 @@ from typing import Any, Literal
 from pipeline.config.raw import LARGEST_DECODE
 from pipeline.errors import ManifestError, MissingDataError
 
-__all__ = ["Checked", "ImageEntry", "checked_entries", "entry_from_files", "existing_root"]
+__all__ = ["PART", "Checked", "ImageEntry", "checked_entries", "entry_from_files", "existing_root"]
+
+PART = "part "
+"""Beginning of what a part of a slide is called among the files of its image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,8 @@ class ImageEntry:
     """What stage raw found; None where nobody has looked into these contents."""
     largest_decode: int = LARGEST_DECODE
     """Bytes of the largest picture, page, tile or strip of its files that is decoded at once."""
+    parts: tuple[Path, ...] = ()
+    """Further files that its pixels lie in; see `pipeline.raw.datasets.parts`."""
 
     @property
     def truth_origin(self) -> Literal["data set", "correction", ""]:
@@ -64,7 +69,9 @@ class ImageEntry:
     def files(self) -> dict[str, Path]:
         """Files whose change concerns this image, by what they are. Two folders may hold files of one name."""
         own = {"image": self.image, "label": self.label, "annotations": self.annotations}
-        return {name: path for name, path in own.items() if path} | {f"mask {code}": path for code, path in self.masks}
+        parts = {f"{PART}{path.name}": path for path in self.parts}
+        masks = {f"mask {code}": path for code, path in self.masks}
+        return {name: path for name, path in own.items() if path} | masks | parts
 
     def facts(self, *others: str) -> dict[str, Any]:
         """Facts of the image that its files do not hold, as plain values; the inverse of ``entry_from_files``.
@@ -83,6 +90,7 @@ class ImageEntry:
         """Paths of the files by the names of ``entry_from_files``; empty lists where there are none."""
         single = {"image": self.image, "label": self.label, "annotations": self.annotations}
         lists = {name: [str(path)] if path else [] for name, path in single.items()}
+        lists["image"] += [str(path) for path in self.parts]
         return {"image": lists["image"], "masks": [str(path) for _, path in self.masks], **lists}
 
 
@@ -103,7 +111,7 @@ def entry_from_files(
         ``image_id``, ``annotated``, ``number``, and ``codes`` of the masks in their order; ``unknown`` where a class
         is, and ``corrected`` where truth was. Where they matter also ``official_test``, ``group`` and ``centre``.
     image, masks, label, annotations
-        Paths; empty where there are none.
+        Paths; empty where there are none. Behind that of the image come those of its parts.
     largest_decode
         Bytes of the largest unit that is decoded at once.
     """
@@ -113,7 +121,8 @@ def entry_from_files(
     name, annotated, number = facts["image_id"], facts["annotated"], facts["number"]
     others |= {"corrected": tuple(facts["corrected"])} if "corrected" in facts else {}
     others |= {"annotations": polygons, "largest_decode": largest_decode, "unknown": tuple(facts.get("unknown", ()))}
-    return ImageEntry(name, picture, paths, values, annotated=annotated, number=number, **others)
+    parts = tuple(map(Path, image[1:]))
+    return ImageEntry(name, picture, paths, values, annotated=annotated, number=number, parts=parts, **others)
 
 
 def existing_root(root: Path | None, *, dataset: str, source: str, layout: str) -> Path:

@@ -11,6 +11,7 @@ from pipeline.raw.datasets import digestpath, idrid
 from pipeline.raw.datasets.corrections import corrected_entries
 from pipeline.raw.datasets.entry import ImageEntry, checked_entries, existing_root
 from pipeline.raw.datasets.folder import list_folder
+from pipeline.raw.datasets.parts import part_files
 from pipeline.raw.datasets.tables import answers, check_groups
 
 __all__ = ["found_images", "images_of_run", "list_images"]
@@ -99,6 +100,7 @@ def list_images(
             entry,
             group=groups.get(entry.image_id) or entry.group or entry.image_id,
             centre=centres.get(entry.image_id, ""),
+            parts=part_files(entry.image) if entry.image else (),
         )
         for entry in entries
     )

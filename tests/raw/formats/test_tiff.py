@@ -349,9 +349,9 @@ def test_each_file_of_a_set_of_ome_tiffs_gives_its_own_picture(tmp_path):
     files = {"large.ome.tif": SMOOTH, "small.ome.tif": RGB[:96, :128]}
     text = ome_of_a_set({name: values.shape[:2] for name, values in files.items()})
     for name, values in files.items():
-        with tifffile.TiffWriter(tmp_path / name, ome=False) as file:
-            file.write(values, **TILED, compression="zlib", description=text.format(name), metadata=None)
-            file.write(RGB, photometric="rgb", subfiletype=1, metadata=None)  # so that no offset lies beyond its end
+        tifffile.imwrite(tmp_path / name, values, **TILED, description=text.format(name), metadata=None)
+        with (tmp_path / name).open("ab") as file:
+            file.write(WIDE.tobytes())  # so that no place of the other picture lies beyond its end
     for name, values in files.items():
         with open_tiff(tmp_path / name) as opened:
             assert np.array_equal(opened.read(Box.of_shape(*opened.levels[0])), values)
