@@ -75,11 +75,7 @@ def _own() -> Holder:
 
 def _read(path: Path) -> Holder | None:
     """Holder of a lock; None where the file says nothing, because it is being written or was not written by a run."""
-    try:
-        found = json.loads(path.read_bytes())
-        return Holder(**(found | {"name": ProcessName(**found["name"])}))
-    except (ValueError, TypeError, KeyError):
-        return None
+    return _holder(path.read_bytes())
 
 
 @contextmanager
@@ -104,16 +100,24 @@ def _appear(new: Path, path: Path, text: bytes) -> None:
             stream.write(text)
 
 
-def _ended(results: Path) -> bytes:
+def _text(path: Path) -> bytes:
     try:
-        return (results / ENDED).read_bytes()
+        return path.read_bytes()
     except OSError:
         return b""
 
 
+def _holder(text: bytes) -> Holder | None:
+    try:
+        found = json.loads(text)
+        return Holder(**(found | {"name": ProcessName(**found["name"])}))
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
 def _refuse_old_plan(results: Path, ended: bytes) -> NoReturn:
     # What the other run was just finishing looked unfinished to the plan, which would delete it and make it anew.
-    holder = _read(results / ENDED) if ended else None
+    holder = _holder(ended)
     raise StoreError(
         "Another run on this results folder ended while this one was planned.",
         where=results,
@@ -130,10 +134,17 @@ class RunLock:
         self._results, self._path, self._other = results, results / LOCK, other
         self._own: Holder | None = None
         self._last: bytes | None = None
+        self._held, self._left, self._cleared = b"", b"", b""
 
     def before_plan(self) -> None:
-        """Note of the run that ended last, before a plan is made of what it left: `take` refuses a plan that is older than another's end."""
-        self._last = _ended(self._results)
+        """Note of the run that ended last, before a plan is made of what it left: `take` refuses a plan that is older than another's end.
+
+        A run that is killed writes nothing of its end. So the lock is noted too: whether it is that of a run that goes on.
+        """
+        self._last, lock = _text(self._results / ENDED), _text(self._path)
+        holder = _holder(lock)
+        over = holder is not None and holder.name.is_here and holder.name.has_ended
+        self._held, self._left = (b"", lock) if over else (lock, b"")
 
     def take(self) -> None:
         """Hold the lock until ``give_back`` or the end of this process. That of a run of this host that ended is cleared.
@@ -157,10 +168,16 @@ class RunLock:
                 time.sleep(POLL_S)
         self._own = own
         atexit.register(self.give_back)
-        if self._last is not None and (found := _ended(self._results)) != self._last:
+        if self._last is not None and (found := self._ended_since()):
             self._last = None
             self.give_back()
             _refuse_old_plan(self._results, found)
+
+    def _ended_since(self) -> bytes:
+        """Who ended since `before_plan`; nothing where nobody did."""
+        if (said := _text(self._results / ENDED)) != self._last:
+            return said
+        return self._held or (self._cleared if self._cleared != self._left else b"")
 
     def give_back(self) -> None:
         """The lock is free again; nothing where it is another's."""
@@ -198,6 +215,7 @@ class RunLock:
             self._refuse(holder)
         jobs = sorted(children_left(group=holder.group, folder=holder.folder, word=JOBS, since=holder.begun))
         if not jobs:
+            self._cleared = _text(self._path)
             self._path.unlink()
         return jobs
 

@@ -87,6 +87,30 @@ def test_a_plan_that_is_older_than_the_end_of_another_run_is_refused_once(tmp_pa
     RunLock(tmp_path).take()  # no plan was made of anything
 
 
+@pytest.mark.parametrize("begun", ["before", "during"])
+def test_a_plan_that_is_older_than_the_kill_of_another_run_is_refused_once(tmp_path, begun):
+    second = RunLock(tmp_path)
+    if begun == "during":
+        second.before_plan()
+    with child(RunLock(tmp_path).take) as (process, _):
+        if begun == "before":
+            second.before_plan()
+    with pytest.raises(StoreError, match=rf"(?s)ended while this one was planned.*process {process} on"):
+        second.take()
+    assert not (tmp_path / LOCK).exists()
+    third = RunLock(tmp_path)
+    third.before_plan()
+    third.take()
+
+
+def test_a_plan_that_is_younger_than_the_kill_of_another_run_is_carried_out(tmp_path):
+    with child(RunLock(tmp_path).take):
+        pass
+    second = RunLock(tmp_path)
+    second.before_plan()
+    second.take()
+
+
 @pytest.mark.parametrize("waited_for", [False, True])
 def test_the_lock_of_a_killed_run_of_this_host_is_cleared(tmp_path, waited_for):
     with child(RunLock(tmp_path).take) as (process, said):
