@@ -11,7 +11,8 @@ from pipeline.counts import first_names
 from pipeline.errors import StoreError
 from pipeline.raw.data_warnings import DataWarning
 from pipeline.stores.documents import read_json
-from pipeline.stores.model_files import HISTORY_CSV, WEIGHTS
+from pipeline.stores.model_files import CARD, CURVES, HISTORY_CSV, WEIGHTS
+from pipeline.stores.record import additional_files
 from pipeline.stores.tables import check_table
 
 __all__ = ["Named", "is_ours", "old_results", "old_sentences", "old_warnings", "remove"]
@@ -21,9 +22,8 @@ BY_FUSION = ("probability", "segmentation")
 KINDS = ("images", "classes", "lesions", "parts", "errors")
 TABLES = tuple(f"*.{kind}.parquet" for kind in (*KINDS, "borders"))
 SHOWN = 5
-WRITTEN = {WEIGHTS, HISTORY_CSV}
-PICTURES = {".png", ".svg"}
-"""Files without a digest that stages write into these folders."""
+WRITTEN = {WEIGHTS, HISTORY_CSV, CURVES}
+"""Files without a digest that a training writes beside the card of its model."""
 ZOOM = {"all": ("zoom", "viewer"), "worst": ("worst", "viewer"), "none": ()}
 """Folders of pages in deep zoom that each rule of ``report.zoom`` makes; Snakemake empties them before it writes to them."""
 _ZOOMED = frozenset().union(*ZOOM.values())
@@ -78,13 +78,13 @@ def old_results(folder: Path, named: Named) -> list[Path]:
 def is_ours(path: Path) -> bool:
     """Origin of a result: whether this package wrote it, and all that is in it; files of users lie beside results, too."""
     if path.suffix == ".zarr":
-        return (path / "zarr.json").is_file()
+        return _is_our_store(path)
     if path.parent.name == "report" and path.name in _ZOOMED:
         return True
     if path.is_dir() and not path.is_symlink():
         return all(map(is_ours, path.iterdir()))
-    if path.name in WRITTEN or path.suffix in PICTURES:
-        return True
+    if path.name in WRITTEN:
+        return path.with_name(CARD).is_file()  # which is looked at too
     try:
         if path.suffix == ".parquet":
             check_table(path)
@@ -95,6 +95,13 @@ def is_ours(path: Path) -> bool:
     except (StoreError, OSError, ValueError):
         return False
     return True
+
+
+def _is_our_store(path: Path) -> bool:
+    try:
+        return not additional_files(path)
+    except (StoreError, OSError):  # another program's, or one that somebody wrote to
+        return False
 
 
 def _others(folder: Path, names: Collection[str]) -> Iterator[Path]:

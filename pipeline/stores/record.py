@@ -7,7 +7,7 @@ written last: a store without it is not finished. So a bit, a shard or a file th
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from pipeline.stores.flush import NEW, write_whole
 from pipeline.stores.shard_file import StoredShard, damaged, fault, read_table
 from pipeline.stores.shards import SHARDS
 
-__all__ = ["CHECKSUMS", "check_records", "seal", "store_faults"]
+__all__ = ["CHECKSUMS", "additional_files", "check_records", "seal", "store_faults"]
 
 CHECKSUMS = "checksums"
 """Attribute of the root: ``files``, path of another ``zarr.json`` → SHA-256, and ``digest``, of the root itself."""
@@ -133,14 +133,24 @@ def store_faults(folder: Path) -> Iterator[StoreError]:
     except StoreError as problem:
         yield problem
         return
-    known = {folder / ZARR, *(folder / path for path in files)}
+    for shard in _recorded(folder, files):
+        if (found := fault(folder, shard)) is not None:
+            yield damaged(folder / shard.path, found=found, expected=f"a shard of {shard.facts}", result=folder)
+    for path in additional_files(folder):
+        yield damaged(path, found="a file too many", expected="no file", result=folder)
+
+
+def _recorded(folder: Path, files: Iterable[str]) -> Iterator[StoredShard]:
     for path in files:
         shards = json.loads((folder / path).read_bytes()).get("attributes", {}).get(SHARDS, {})
         for name, facts in shards.items():
-            shard = StoredShard.of(f"{Path(path).parent.as_posix()}/{name}", facts)
-            known.add(folder / shard.path)
-            if (found := fault(folder, shard)) is not None:
-                yield damaged(folder / shard.path, found=found, expected=f"a shard of {facts}", result=folder)
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path not in known and path.name not in FOREIGN:
-            yield damaged(path, found="a file too many", expected="no file", result=folder)
+            yield StoredShard.of(f"{Path(path).parent.as_posix()}/{name}", facts)
+
+
+def additional_files(folder: Path) -> list[Path]:
+    """Files in a finished store that nothing in its record names, in text order; errors are those of ``check_records``."""
+    files = check_records(folder)[CHECKSUMS]["files"]
+    named = {ZARR, *files, *(each.path for each in _recorded(folder, files))}
+    known = {*(folder / each for each in named)}
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in FOREIGN)
+    return [path for path in found if path not in known]

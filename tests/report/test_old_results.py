@@ -7,7 +7,9 @@ from pipeline.cli import main
 from pipeline.config import StageConfig
 from pipeline.config.run import DatasetRun
 from pipeline.report.old_results import Named, old_results, old_sentences, old_warnings, remove
-from pipeline.stores import write_table
+from pipeline.stores import create_group, write_table
+from pipeline.stores.documents import write_json
+from pipeline.stores.record import seal
 
 KEPT = [
     "model/.hardest/unet.parquet",
@@ -36,6 +38,11 @@ OLD = [
 ]
 
 
+def store(path):
+    create_group(path, attributes={"provenance": {}})
+    seal(path)
+
+
 @pytest.fixture
 def folder(tmp_path):
     for name in [*KEPT, *(name if name.endswith(".parquet") else f"{name}/a.zarr/zarr.json" for name in OLD)]:
@@ -43,6 +50,8 @@ def folder(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if name.endswith(".parquet"):
             write_table(pd.DataFrame({"a": [1]}), path, provenance={})
+        elif path.name == "zarr.json":
+            store(path.parent)
         else:
             path.write_text("{}")
     return tmp_path / "fundus_sample"
@@ -112,12 +121,24 @@ def test_the_command_lists_first_and_removes_only_when_it_is_told(folder, capsys
         "index/my_selection.parquet",
         "segmentation/unet/mine.geojson",
         "segmentation/unet/checked/a.geojson",
+        "segmentation/unet/mine.zarr",
+        "segmentation/unet/checked/notes.zarr/labels",
+        "model/figure.png",
+        "model/figures/plot.svg",
+        "model/pretrained/weights.pt",
     ],
 )
 def test_files_of_users_are_left_and_named(folder, capsys, name):
     path = folder / name
-    path.parent.mkdir(exist_ok=True)
-    if name.endswith("parquet"):
+    path.parent.mkdir(exist_ok=True, parents=True)
+    if name.endswith("labels"):  # in a store of this package
+        store(path.parent)
+        path.write_text("mine")
+        name = name.removesuffix("/notes.zarr/labels") + "/notes.zarr"
+    elif name.endswith("zarr"):
+        path.mkdir()
+        (path / "zarr.json").write_text('{"attributes": {"ome": {}}, "node_type": "group", "zarr_format": 3}')
+    elif name.endswith("parquet"):
         pd.DataFrame({"a": [1]}).to_parquet(path)
     else:
         path.write_text("{}")
@@ -125,5 +146,16 @@ def test_files_of_users_are_left_and_named(folder, capsys, name):
     assert main(["clean", *given]) == 0
     said = capsys.readouterr().out
     assert path.exists()
+    path = folder / name
     assert f"left: {path if path.parent.name in ('model', 'index', 'unet') else path.parent}" in said
     assert not any((folder / each).exists() for each in OLD)
+
+
+def test_a_whole_model_of_a_former_name_is_removed(folder):
+    model = folder / "model" / "gone"
+    write_json({"model": "gone"}, model / "card.json")
+    for name in ("weights.pt", "history.csv", "progress.png"):
+        (model / name).write_text("")
+    given = ["--config", f"results={folder.parent}", "datasets=[fundus_sample]", "probability={fusions: [gaussian]}"]
+    assert main(["clean", *given]) == 0
+    assert not model.exists()
