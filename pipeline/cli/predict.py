@@ -27,7 +27,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     let_waiting_threads_sleep()
     # Torch takes seconds to import, and `check` must not wait for it.
     from pipeline.predict.new_image import ModelInUse
-    from pipeline.predict.page import write_predictions_page
+    from pipeline.predict.page import check_page, write_predictions_page
     from pipeline.predict.several import image_files, predict_images
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
@@ -39,6 +39,7 @@ def _predict(arguments: argparse.Namespace) -> int:
             expected="a folder, or a name that does not exist",
             remedy="Give another name.",
         )
+    check_page(arguments.out)
     files = image_files(arguments.image)
     used = ModelInUse.of(arguments.model, _wishes(arguments))
     console, problems = Console(soft_wrap=True), dict[Path, str]()

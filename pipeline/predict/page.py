@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.errors import printable
+from pipeline.errors import ConfigurationError, printable
 from pipeline.predict.places import PAGE
 from pipeline.report.page.render import rendered
 from pipeline.report.page.tables.cells import DASH, Cell, Table, number, text_cell
 from pipeline.stores.documents import read_json
 from pipeline.stores.flush import write_whole
 
-__all__ = ["write_predictions_page"]
+__all__ = ["check_page", "write_predictions_page"]
 
+HEAD = b'<p class="eyebrow">lesionmap</p><h1>Predictions</h1>'
+"""Words that only this page has."""
 FILES = {"segmentation": {".geojson": "outlines"}, "report": {".png": "picture"}}
 
 
@@ -93,6 +95,25 @@ def _table(shown: Sequence[_Shown]) -> Table:
         rows.append((first, text_cell(one.result), *(_cell(found.get(code)) for code in names)))
     caption = "Regions of each class; below, the largest probability in the image"
     return Table(caption, tuple(head), tuple(rows))
+
+
+def check_page(out: Path) -> None:
+    """Refusal of a folder whose page is another one, such as that of the results of a run, which would be written over.
+
+    Raises
+    ------
+    ConfigurationError
+        There is such a page.
+    """
+    page = out / PAGE
+    if page.exists() and not (page.is_file() and HEAD in page.read_bytes()):
+        raise ConfigurationError(
+            "The folder of the results has a page that is none of predictions.",
+            where="--out",
+            found=page,
+            expected=f"a folder without {PAGE}, or one of former predictions",
+            remedy="Give another folder: the page of the predictions would be written over it.",
+        )
 
 
 def write_predictions_page(out: Path, *, problems: Mapping[Path, str]) -> Path:

@@ -14,6 +14,7 @@ from PIL import Image
 from pipeline.cli import main
 from pipeline.errors import MissingDataError, ModelError
 from pipeline.predict.new_image import ModelInUse
+from pipeline.predict.page import check_page, write_predictions_page
 from pipeline.predict.quick_look import largest_probabilities
 from pipeline.predict.several import image_files, predict_images
 from pipeline.predict.wishes import Found, Wishes
@@ -169,3 +170,18 @@ def test_a_picture_of_which_nothing_was_evaluated_is_not_shown_as_one_without_le
     Image.new("RGB", (150, 140), (245, 245, 245)).save(tmp_path / "glass.png")
     assert called(tmp_path / "glass.png", model=finished_run("histology").model(), out=tmp_path / "out") == 0
     assert "Nothing was evaluated: neither field of view nor tissue was found" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_page_of_something_else_is_not_written_over(tmp_path, capsys, kind):
+    page = tmp_path / "index.html"
+    page.write_text("<h1>Results</h1>") if kind == "file" else page.mkdir()
+    assert called(tmp_path / "eye.png", model=tmp_path / "no_model", out=tmp_path) == 1
+    assert "a page that is none of predictions" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
+    assert kind == "folder" or page.read_text() == "<h1>Results</h1>"
+
+
+def test_the_page_of_former_predictions_is_written_anew(tmp_path):
+    write_predictions_page(tmp_path, problems={})
+    check_page(tmp_path)
