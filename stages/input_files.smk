@@ -4,7 +4,7 @@ Snakemake would go by their paths, and by their date only where it is newer. Wha
 and not recorded.
 """
 
-from pipeline.raw.datasets.changed_files import ImageInputs, NamedFile, refresh_images
+from pipeline.raw.datasets.changed_files import ImageInputs, NamedFile, model_of, refresh_images
 from pipeline.raw.datasets.left_over import left_over
 
 if workflow.is_main_process:
@@ -33,5 +33,13 @@ def named_file(key, path_of):
         place = {"key": key.format(**dict(wildcards.items())), "dataset": wildcards.dataset}
         return NamedFile(path_of(wildcards), results=Path(RUN.results), **place)
 
+    def made(wildcards):
+        if not (found := named(wildcards).result):
+            return []
+        entry, model = model_of(found, results=Path(RUN.results)) or ("", "")
+        # A rule makes the folder of a model, and Snakemake does not know that the file is in it.
+        is_made = entry in DATASETS and model in DATASETS[entry].config.model.predictors
+        return f"<results>/{entry}/model/{model}" if is_made else found
+
     parameters = {"file": lambda w, input: path_of(w), "file_contents": lambda w: named(w).content()}
-    return (lambda w: named(w).result or []), parameters
+    return made, parameters

@@ -170,6 +170,16 @@ def test_a_second_round_asks_for_what_the_first_model_got_wrong(project):
     assert project.wants_of("tiny") == first | MODEL | AFTER_MODEL
 
 
+def test_a_model_whose_encoder_is_that_of_another_waits_for_the_other(project):
+    unet, weights = TINY["model"]["models"]["unet"], "results/tiny/model/unet/weights.pt"
+    second = {**unet, "encoder_weights": weights}
+    models = {"unet": {"epochs": unet["epochs"] + 1}, "second": second}
+    project.configure(merge(TINY, {"overrides": {"tiny": {"model": {"models": models}}}}))
+    _, text = project.dry_run("results/tiny/model/second")
+    assert "output: results/tiny/model/unet" in text
+    assert "output: results/tiny/model/second" in text
+
+
 @pytest.mark.slow
 def test_a_second_round_draws_from_what_the_first_model_got_wrong_in_training_images(finished, tmp_path):
     project = copy_with_results(finished, tmp_path / "second_round")

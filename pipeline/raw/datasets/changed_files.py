@@ -19,7 +19,7 @@ from pipeline.runtime.input_records import (
 )
 from pipeline.stores.documents import read_json
 
-__all__ = ["ImageInputs", "NamedFile", "refresh_images"]
+__all__ = ["ImageInputs", "NamedFile", "model_of", "refresh_images"]
 
 
 def _record_folder(results: Path, entry: str) -> Path:
@@ -103,6 +103,12 @@ def refresh_images(entries: Iterable[ImageEntry], *, results: Path, dataset: str
     images = (ImageInputs(entry, results=results, dataset=dataset) for entry in entries)
     waiting = [(each.files, each.record) for each in images if each.must_hash()]
     refresh(waiting, name=dataset, workers=len(os.sched_getaffinity(0)))
+
+
+def model_of(path: str, *, results: Path) -> tuple[str, str] | None:
+    """Data set and model in whose folder ``{dataset}/model/{model}`` a file lies; None for any other file."""
+    parts = Path(os.path.relpath(path, results)).parts
+    return (parts[0], parts[2]) if len(parts) > 3 and parts[1] == "model" and parts[0] != os.pardir else None
 
 
 class NamedFile:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import MissingDataError
-from pipeline.raw.datasets.changed_files import ImageInputs, NamedFile, refresh_images
+from pipeline.raw.datasets.changed_files import ImageInputs, NamedFile, model_of, refresh_images
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.facts import read_sheet, write_fact_sheet
 from pipeline.runtime import input_records
@@ -174,6 +174,20 @@ def test_a_file_that_the_workflow_makes_is_left_to_it(tmp_path):
     assert made.result
     assert made.content() == named(tmp_path, None).content()
     assert named(tmp_path, tmp_path / "mine.parquet").result is None
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("results/d/model/unet/weights.pt", ("d", "unet")),
+        ("results/../results/d/model/unet/weights.pt", ("d", "unet")),
+        ("results/d/model/unet", None),
+        ("results/d/normalized/unet/weights.pt", None),
+        ("model/unet/weights.pt", None),
+    ],
+)
+def test_a_file_in_the_folder_of_a_model_is_known_by_it(tmp_path, name, expected):
+    assert model_of(str(tmp_path / name), results=tmp_path / "results") == expected
 
 
 def test_a_named_file_that_is_missing_is_an_error_with_its_key(tmp_path):
