@@ -8,6 +8,7 @@ places          names of the result files of an image
 quick_look      picture of an image with outlines and a legend
 recipe          normalisation of a model's images, or one made of settings
 run_settings    parameters and thresholds of the run that the model came from
+same_model      a model that changes while images are predicted
 several         files and folders, one after the other
 wishes          what is asked for, and the paths of what was written
 """

@@ -21,6 +21,7 @@ from pipeline.predict.places import Places
 from pipeline.predict.quick_look import ClassSeen, largest_probabilities, quick_look, write_look
 from pipeline.predict.recipe import Recipe, recipe_of_model
 from pipeline.predict.run_settings import RunBeside
+from pipeline.predict.same_model import check_same, files_in_use
 from pipeline.predict.wishes import DEFAULT, Found, Wishes
 from pipeline.probability.predict import LIBRARIES, predict_image
 from pipeline.probability.predictor import with_precision_of_this_machine
@@ -34,6 +35,7 @@ from pipeline.stores import open_group
 from pipeline.stores.atomic import file_in_progress
 from pipeline.stores.documents import read_json, write_json
 from pipeline.stores.finished import is_finished
+from pipeline.stores.input_files import InputFiles
 from pipeline.stores.job import Job, job_of
 from pipeline.stores.provenance import code_digest
 
@@ -55,6 +57,8 @@ class ModelInUse:
     window: int
     """Side of the window in pixels."""
     wishes: Wishes
+    files: InputFiles
+    """Cards and weights as they were before anything of them was read."""
 
     @classmethod
     def of(cls, model: Path | str, wishes: Wishes) -> Self:
@@ -68,6 +72,7 @@ class ModelInUse:
             Parameters that cannot be meant.
         """
         beside = RunBeside(Path(model).resolve(), wishes.fusions)
+        files = files_in_use(beside.model)
         recipe = recipe_of_model(beside.model).with_pixel_size(wishes.pixel_size_um)
         # Without a run beside the model, the maps of a photograph are 0 outside its field of view, as the recipe says.
         usual = {"outside_roi": "zero"} if beside.window is None and recipe.record.modality == "fundus" else {}
@@ -76,10 +81,11 @@ class ModelInUse:
         for said in dict.fromkeys(said for fusion in wishes.fusions for said in beside.warnings(fusion)):
             log.warning("%s: %s", beside.model.name, said)
         window = inference.window or beside.window or read_card(members_of(beside.model)[0]).patch
-        return cls(beside, recipe, inference, cleaning, window, wishes)
+        return cls(beside, recipe, inference, cleaning, window, wishes, files)
 
     def predict(self, image: Path, *, out: Path) -> tuple[Found, ...]:
         """Results of one image; see ``predict_new_image``."""
+        check_same(self.files)
         entry = image_entry(image, largest_decode=self.wishes.largest_decode)
         places = Places(out.resolve() / entry.image_id)
         lock = RunLock(places.folder, other="--out …")  # two at once would write into one store
@@ -121,9 +127,8 @@ class _Prediction:
     def maps(self) -> dict[str, Path]:
         """The map of each fusion, written where it is not there."""
         outputs = {fusion: self.place("probability", fusion, ".zarr") for fusion in self.used.wishes.fusions}
-        config = with_precision_of_this_machine(self.used.inference)
+        config, window = with_precision_of_this_machine(self.used.inference), self.used.window
         settings = {key: value for key, value in config.of_the_values().items() if key != "fusions"}
-        window = self.used.window
         job = job_of(
             "probability",
             config={"record": self.record.model_dump(mode="json"), "probability": settings, "window": window},
@@ -135,6 +140,7 @@ class _Prediction:
         wanted = {name: path for name, path in outputs.items() if not is_finished(path, provenance=job.provenance)}
         if wanted:
             predict_image(self.normalized, model=self.model, outputs=wanted, config=config, window=window, job=job)
+        check_same(self.used.files)
         return outputs
 
     def finished(self, fusion: str, probability: Path) -> Found:
@@ -185,8 +191,7 @@ class _Prediction:
                 geojson=outlines,
             )
         remove_original_masks(store)  # of a former call, perhaps of other thresholds
-        kind = self.used.wishes.original_grid
-        masks = write_original_masks(store, kind=kind) if kind else ()
+        masks = write_original_masks(store, kind=kind) if (kind := self.used.wishes.original_grid) else ()
         regions = _regions(outlines, codes=self.record.codes)
         return Found(fusion, probability, store, outlines, thresholds, regions, masks)
 

@@ -18,7 +18,7 @@ from pipeline.config import ProbabilityConfig
 from pipeline.errors import ConfigurationError, ImageRejected, MissingDataError, ModelError, StoreError
 from pipeline.model.card import read_card, thresholds_file
 from pipeline.predict import original_grid, run_settings
-from pipeline.predict.new_image import predict_new_image
+from pipeline.predict.new_image import ModelInUse, predict_new_image
 from pipeline.predict.run_settings import RunBeside
 from pipeline.predict.wishes import Found, Wishes
 from pipeline.probability import predict
@@ -367,3 +367,13 @@ def test_the_warnings_of_the_card_and_of_the_measures_are_both_a_models(tmp_path
     (tmp_path / "measures.max.json").write_text(json_text({"warnings": ["EX is marked nowhere"]}))
     assert RunBeside(tmp_path).warnings("max") == ("few images validate", "EX is marked nowhere")
     assert RunBeside(tmp_path).warnings("mean") == ("few images validate",)
+
+
+@pytest.mark.parametrize("name", ["card.json", "weights.pt"])
+def test_a_model_that_is_made_anew_while_images_are_predicted_is_refused(eyes: TinyRun, tmp_path: Path, name) -> None:
+    run = copied(eyes, tmp_path)
+    used = ModelInUse.of(run.model(), Wishes())
+    (run.model() / name).write_bytes((run.model() / name).read_bytes())
+    with pytest.raises(ModelError, match=rf"(?s)changed while images were predicted.*{name}"):
+        used.predict(run.files / f"{TEST}.png", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
