@@ -174,7 +174,7 @@ class RunLock:
             _refuse_old_plan(self._results, found)
 
     def _ended_since(self) -> bytes:
-        """Who ended since `before_plan`; nothing where nobody did."""
+        """Note of a run that ended since `before_plan`; empty where none did."""
         if (said := _text(self._results / ENDED)) != self._last:
             return said
         return self._held or (self._cleared if self._cleared != self._left else b"")

@@ -28,7 +28,10 @@ def write(folder: Path, files: dict[str, bytes]) -> Path:
 SLIDES = {
     "a.mrxs": ({"a/Slidedat.ini": b"", "a/Data0000.dat": b"0"}, {"b/Data0000.dat": b"1"}),
     "a.vms": ({"a(1,0).jpg": b"0", "a.map": b"1"}, {"b.jpg": b""}),
-    "a.dcm": ({"level1.dcm": dicom("1.2.3"), "2": dicom("1.2.3", typed=False)}, {"b.dcm": dicom("1.2.4"), "c.txt": b""}),
+    "a.dcm": (
+        {"level1.dcm": dicom("1.2.3"), "2": dicom("1.2.3", typed=False)},
+        {"b.dcm": dicom("1.2.4"), "c.txt": b""},
+    ),
 }
 NAMED = {
     "a.mrxs": b"\xff\xd8",
