@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from pipeline.errors import ModelError
-from pipeline.model.card import CARD, WEIGHTS
-from pipeline.model.ensemble import ENSEMBLE, members_of
+from pipeline.model.ensemble import members_of
 from pipeline.stores.input_files import InputFiles
+from pipeline.stores.model_files import CARD, ENSEMBLE, WEIGHTS
 
 __all__ = ["check_same", "files_in_use"]
 
