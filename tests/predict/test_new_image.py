@@ -16,7 +16,7 @@ from PIL import Image
 
 from pipeline.config import ProbabilityConfig
 from pipeline.errors import ConfigurationError, ImageRejected, MissingDataError, ModelError, StoreError
-from pipeline.model.card import read_card, thresholds_file
+from pipeline.model.card import read_card
 from pipeline.predict import original_grid, run_settings
 from pipeline.predict.new_image import ModelInUse, predict_new_image
 from pipeline.predict.run_settings import RunBeside
@@ -25,6 +25,7 @@ from pipeline.probability import predict
 from pipeline.runtime.run_lock import RunLock
 from pipeline.stores import create_group, input_digest, open_array, open_group
 from pipeline.stores.documents import json_text, read_json
+from pipeline.stores.model_files import thresholds_file
 from pipeline.stores.record import seal
 from tests.scenes.tiny_run import QUICK, TinyRun, copied
 
