@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -21,10 +21,13 @@ __all__ = [
     "Lookup",
     "ManifestRecord",
     "PhantomLayout",
+    "Task",
     "load_manifest",
     "resolved_corrections",
     "resolved_root",
 ]
+
+Task: TypeAlias = Literal["multiclass", "multilabel", "binary"]
 
 
 class ClassRecord(ManifestPart):
@@ -79,7 +82,7 @@ class DatasetRecord(ManifestPart):
     """Whether this describes a published layout and was never tried on the files themselves, which `check` says."""
     modality: Literal["fundus", "histology"]
     """Which recipe is the default."""
-    task: Literal["multiclass", "multilabel", "binary"]
+    task: Task
     """multiclass: one class a pixel; multilabel: any number; binary: one class."""
     classes: Annotated[tuple[ClassRecord, ...], Field(min_length=1)]
     """In the order of every class axis."""

@@ -7,12 +7,12 @@ model was trained on.
 
 import json
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.config import ModelSettings
-from pipeline.config.manifest import DatasetRecord
+from pipeline.config.manifest import DatasetRecord, Task
 from pipeline.errors import ModelError, PipelineError, StoreError
 from pipeline.project import workflow_command
 from pipeline.stores.documents import read_json
@@ -22,13 +22,10 @@ from pipeline.stores.provenance import file_digest
 __all__ = [
     "Card",
     "InputScaling",
-    "Task",
     "is_trained",
     "read_card",
     "stain_target",
 ]
-
-Task: TypeAlias = Literal["multiclass", "multilabel", "binary"]
 
 
 class _Frozen(BaseModel):

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import torch
 
+from pipeline.config.manifest import Task
 from pipeline.errors import ModelError
-from pipeline.model.card import Card, Task, read_card
+from pipeline.model.card import Card, read_card
 from pipeline.model.network import ScaledNetwork, build_network
 from pipeline.model.state_file import MOST, load_state, size_of_state
 from pipeline.stores.model_files import CARD, WEIGHTS

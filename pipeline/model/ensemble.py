@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax, logsigmoid
 
+from pipeline.config.manifest import Task
 from pipeline.errors import ModelError
-from pipeline.model.card import Card, Task, read_card
+from pipeline.model.card import Card, read_card
 from pipeline.model.checkpoint import load_model
 from pipeline.stores.atomic import folder_in_progress
 from pipeline.stores.documents import json_text, read_json

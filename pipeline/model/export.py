@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
+from pipeline.config.manifest import Task
 from pipeline.errors import ModelError, StoreError
-from pipeline.model.card import Card, Task, read_card
+from pipeline.model.card import Card, read_card
 from pipeline.model.ensemble import load_networks, members_of
 from pipeline.model.network import CHANNELS, probabilities
 from pipeline.model.refusals import DIVISOR

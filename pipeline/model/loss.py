@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from pipeline.arrays.distance import signed_distances
 from pipeline.config import LossTerm
-from pipeline.model.card import Task
+from pipeline.config.manifest import Task
 from pipeline.model.label_overlap import LabelTversky
 from pipeline.model.marginal import marginal_logits
 from pipeline.model.operators import prepare_torchvision

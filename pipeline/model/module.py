@@ -17,8 +17,8 @@ from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from pipeline.arrays.metrics import Counts
 from pipeline.config import ModelSettings
+from pipeline.config.manifest import Task
 from pipeline.errors import ModelError
-from pipeline.model.card import Task
 from pipeline.model.loss import build_loss
 from pipeline.model.network import ScaledNetwork
 from pipeline.model.operators import prepare_torchvision

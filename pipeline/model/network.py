@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
 from pipeline.config import BUILT_IN_WEIGHTS, ModelSettings
+from pipeline.config.manifest import Task
 from pipeline.errors import ModelError
-from pipeline.model.card import Task
 from pipeline.model.encoder_file import load_encoder_file
 from pipeline.model.operators import prepare_torchvision
 from pipeline.model.precision import computes_bfloat16

@@ -8,9 +8,9 @@ imports torch. Whether a network can be built on an encoder is told by `pipeline
 from typing import get_args
 
 from pipeline.config import LossTerm, ModelSettings
+from pipeline.config.manifest import Task
 from pipeline.config.run import DatasetRun
 from pipeline.errors import ModelError
-from pipeline.model.card import Task
 from pipeline.runtime.tracking import check_tracking
 
 __all__ = ["DIVISOR", "LOSS_TASKS", "check_batches", "check_loss", "check_side", "refuse_float16", "refuse_models"]

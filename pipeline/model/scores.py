@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from pipeline.arrays.metrics import HISTOGRAM_BINS, Counts, average_precision
-from pipeline.model.card import Task
+from pipeline.config.manifest import Task
 from pipeline.model.marginal import known_labels
 from pipeline.model.network import probabilities
 from pipeline.model.operators import prepare_torchvision

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import ProbabilityConfig
-from pipeline.config.manifest import DatasetRecord
+from pipeline.config.manifest import DatasetRecord, Task
 from pipeline.errors import ConfigurationError, ModelError
 from pipeline.probability.fusion.accumulate import Tiles
 from pipeline.probability.fusion.logits import Activation, activation_of
@@ -63,7 +63,7 @@ class NetworkPredictor:
 
     network: "torch.nn.Module"
     """Takes uint8 windows and gives logits."""
-    task: Literal["multiclass", "multilabel", "binary"]
+    task: Task
     """Task of the data set, which says how logits become probabilities."""
     device: "torch.device"
     """Where it runs."""
