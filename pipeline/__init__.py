@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pipeline.index.table import read_index
     from pipeline.predict.new_image import predict_new_image
     from pipeline.predict.normalise import normalise_new_image
-    from pipeline.predict.wishes import Wishes
+    from pipeline.predict.options import PredictOptions
     from pipeline.raw.formats.reader import open_picture as open_image
     from pipeline.stores.image_store import open_normalized
     from pipeline.stores.probability_store import open_probability
@@ -52,7 +52,7 @@ if (Path(__file__).parent / "workflow").is_dir():  # installed from a wheel: not
 
 __all__ = [
     "Box",
-    "Wishes",
+    "PredictOptions",
     "normalise_new_image",
     "open_image",
     "open_normalized",
@@ -63,7 +63,7 @@ __all__ = [
 
 _HOMES = {
     "Box": ("pipeline.geometry", "Box"),
-    "Wishes": ("pipeline.predict.wishes", "Wishes"),
+    "PredictOptions": ("pipeline.predict.options", "PredictOptions"),
     "normalise_new_image": ("pipeline.predict.normalise", "normalise_new_image"),
     "open_image": ("pipeline.raw.formats.reader", "open_picture"),
     "open_normalized": ("pipeline.stores.image_store", "open_normalized"),

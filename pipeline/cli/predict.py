@@ -17,7 +17,7 @@ from pipeline.runtime.allocator import keep_freed
 from pipeline.runtime.threads import let_waiting_threads_sleep
 
 if TYPE_CHECKING:
-    from pipeline.predict.wishes import Found, Wishes
+    from pipeline.predict.options import PredictedFiles, PredictOptions
 
 __all__ = ["add_predict"]
 
@@ -41,7 +41,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         )
     check_page(arguments.out)
     files = image_files(arguments.image)
-    used = ModelInUse.of(arguments.model, _wishes(arguments))
+    used = ModelInUse.of(arguments.model, _options(arguments))
     console, problems = Console(soft_wrap=True), dict[Path, str]()
     for number, each in enumerate(predict_images(files, used=used, out=arguments.out), start=1):
         if len(files) > 1:
@@ -62,10 +62,10 @@ def _predict(arguments: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def _wishes(arguments: argparse.Namespace) -> "Wishes":
-    from pipeline.predict.wishes import Wishes
+def _options(arguments: argparse.Namespace) -> "PredictOptions":
+    from pipeline.predict.options import PredictOptions
 
-    return Wishes(
+    return PredictOptions(
         fusions=tuple(dict.fromkeys(arguments.fusion)),
         threshold=arguments.threshold,
         pixel_size_um=arguments.pixel_size,
@@ -77,7 +77,7 @@ def _wishes(arguments: argparse.Namespace) -> "Wishes":
     )
 
 
-def _say(found: "Found", console: Console) -> None:
+def _say(found: "PredictedFiles", console: Console) -> None:
     # Plain lines: a table would cut paths at the width of the terminal.
     lines = [("picture", found.look), ("probability", found.probability), ("labels and masks", found.segmentation)]
     lines += [("outlines", found.outlines), *(("mask as large as the image", path) for path in found.masks)]

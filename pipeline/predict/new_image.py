@@ -16,13 +16,13 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.model.card import read_card
 from pipeline.model.ensemble import members_of, model_files
 from pipeline.predict.normalise import image_entry, normalise_by
+from pipeline.predict.options import DEFAULT, PredictedFiles, PredictOptions
 from pipeline.predict.original_grid import remove_original_masks, write_original_masks
 from pipeline.predict.places import Places
 from pipeline.predict.quick_look import ClassSeen, largest_probabilities, quick_look, write_look
 from pipeline.predict.recipe import Recipe, recipe_of_model
 from pipeline.predict.run_settings import RunBeside
 from pipeline.predict.same_model import check_same, files_in_use
-from pipeline.predict.wishes import DEFAULT, Found, Wishes
 from pipeline.probability.predict import LIBRARIES, predict_image
 from pipeline.probability.predictor import with_precision_of_this_machine
 from pipeline.raw.datasets.entry import ImageEntry
@@ -56,12 +56,12 @@ class ModelInUse:
     cleaning: SegmentationConfig
     window: int
     """Side of the window in pixels."""
-    wishes: Wishes
+    options: PredictOptions
     files: InputFiles
     """Cards and weights as they were before anything of them was read."""
 
     @classmethod
-    def of(cls, model: Path | str, wishes: Wishes) -> Self:
+    def of(cls, model: Path | str, options: PredictOptions) -> Self:
         """Model of a folder, or an ensemble; what its card and measures warn of is said.
 
         Raises
@@ -71,27 +71,27 @@ class ModelInUse:
         ConfigurationError
             Parameters that cannot be meant.
         """
-        beside = RunBeside(Path(model).resolve(), wishes.fusions)
+        beside = RunBeside(Path(model).resolve(), options.fusions)
         files = files_in_use(beside.model)
-        recipe = recipe_of_model(beside.model).with_pixel_size(wishes.pixel_size_um)
+        recipe = recipe_of_model(beside.model).with_pixel_size(options.pixel_size_um)
         # Without a run beside the model, the maps of a photograph are 0 outside its field of view, as the recipe says.
         usual = {"outside_roi": "zero"} if beside.window is None and recipe.record.modality == "fundus" else {}
-        inference = beside.probability({**usual, **wishes.probability})
-        cleaning = beside.segmentation(wishes.segmentation)
-        for said in dict.fromkeys(said for fusion in wishes.fusions for said in beside.warnings(fusion)):
+        inference = beside.probability({**usual, **options.probability})
+        cleaning = beside.segmentation(options.segmentation)
+        for said in dict.fromkeys(said for fusion in options.fusions for said in beside.warnings(fusion)):
             log.warning("%s: %s", beside.model.name, said)
         window = inference.window or beside.window or read_card(members_of(beside.model)[0]).patch
-        return cls(beside, recipe, inference, cleaning, window, wishes, files)
+        return cls(beside, recipe, inference, cleaning, window, options, files)
 
-    def predict(self, image: Path, *, out: Path) -> tuple[Found, ...]:
+    def predict(self, image: Path, *, out: Path) -> tuple[PredictedFiles, ...]:
         """Results of one image; see ``predict_new_image``."""
         check_same(self.files)
-        entry = image_entry(image, largest_decode=self.wishes.largest_decode)
+        entry = image_entry(image, largest_decode=self.options.largest_decode)
         places = Places(out.resolve() / entry.image_id)
         lock = RunLock(places.folder, other="--out …")  # two at once would write into one store
         lock.take()
         try:
-            normalized = normalise_by(entry, self.recipe, places=places, workers=self.wishes.workers)
+            normalized = normalise_by(entry, self.recipe, places=places, workers=self.options.workers)
             task = _Prediction(entry, self, normalized, places)
             return tuple(task.finished(fusion, path) for fusion, path in task.maps().items())
         finally:
@@ -126,7 +126,7 @@ class _Prediction:
 
     def maps(self) -> dict[str, Path]:
         """The map of each fusion, written where it is not there."""
-        outputs = {fusion: self.place("probability", fusion, ".zarr") for fusion in self.used.wishes.fusions}
+        outputs = {fusion: self.place("probability", fusion, ".zarr") for fusion in self.used.options.fusions}
         config, window = with_precision_of_this_machine(self.used.inference), self.used.window
         settings = {key: value for key, value in config.of_the_values().items() if key != "fusions"}
         job = job_of(
@@ -143,7 +143,7 @@ class _Prediction:
         check_same(self.used.files)
         return outputs
 
-    def finished(self, fusion: str, probability: Path) -> Found:
+    def finished(self, fusion: str, probability: Path) -> PredictedFiles:
         """Everything that is made of a map."""
         if _nothing_evaluated(probability):
             log.warning("%s, %s: %s", self._file, fusion, NOTHING_EVALUATED)
@@ -159,7 +159,7 @@ class _Prediction:
 
     def _thresholds(self, fusion: str) -> Path | None:
         """The thresholds given by hand, or those that the run fitted, as a file of this prediction."""
-        path, given = self.place("segmentation", fusion, ".thresholds.json"), self.used.wishes.threshold
+        path, given = self.place("segmentation", fusion, ".thresholds.json"), self.used.options.threshold
         if given is not None:
             fits = dict.fromkeys(self.record.codes, ThresholdFit.given(given, reason="Given by hand."))
             save_thresholds(fits, output=path, provenance=self._job({"threshold": given}, {}).provenance)
@@ -171,12 +171,12 @@ class _Prediction:
             shutil.copyfile(fitted, partial)
         return path
 
-    def _segmented(self, fusion: str, probability: Path) -> Found:
+    def _segmented(self, fusion: str, probability: Path) -> PredictedFiles:
         thresholds = self._thresholds(fusion)
         if thresholds is None:
             log.warning("%s: no thresholds fit %s; give one to get masks and outlines", fusion, self.model.name)
             self._remove_masks(fusion)
-            return Found(fusion, probability)
+            return PredictedFiles(fusion, probability)
         store, outlines = (self.place("segmentation", fusion, end) for end in (".zarr", ".geojson"))
         config = self.used.cleaning
         job = self._job(config.model_dump(mode="json"), {"image": probability, "thresholds": thresholds})
@@ -191,9 +191,9 @@ class _Prediction:
                 geojson=outlines,
             )
         remove_original_masks(store)  # of a former call, perhaps of other thresholds
-        masks = write_original_masks(store, kind=kind) if (kind := self.used.wishes.original_grid) else ()
+        masks = write_original_masks(store, kind=kind) if (kind := self.used.options.original_grid) else ()
         regions = _regions(outlines, codes=self.record.codes)
-        return Found(fusion, probability, store, outlines, thresholds, regions, masks)
+        return PredictedFiles(fusion, probability, store, outlines, thresholds, regions, masks)
 
     def _remove_masks(self, fusion: str) -> None:
         """Masks and outlines of a former call, taken away: they are of thresholds that this one does not have."""
@@ -205,7 +205,7 @@ class _Prediction:
         for end in (".geojson", ".thresholds.json"):
             self.place("segmentation", fusion, end).unlink(missing_ok=True)
 
-    def _look(self, found: Found) -> Path:
+    def _look(self, found: PredictedFiles) -> Path:
         """The picture, and beside it what its legend says, for the page; both written where they are not there."""
         picture, facts = (self.place("report", found.fusion, end) for end in (".png", ".json"))
         record = self._named()
@@ -236,12 +236,12 @@ class _Prediction:
     def _file(self) -> str:
         return self.entry.image.name if self.entry.image else self.entry.image_id
 
-    def _lines(self, found: Found) -> list[str]:
+    def _lines(self, found: PredictedFiles) -> list[str]:
         lines = [self._file, f"{self.model.name}, fusion {found.fusion}"]
         lines += [NOTHING_EVALUATED] if _nothing_evaluated(found.probability) else []
         return lines if found.segmentation else [*lines, "No thresholds, hence no outlines: the likeliest lesion"]
 
-    def _facts(self, found: Found, seen: list[ClassSeen]) -> dict[str, Any]:
+    def _facts(self, found: PredictedFiles, seen: list[ClassSeen]) -> dict[str, Any]:
         rows = [
             {
                 "code": each.code,
@@ -262,8 +262,8 @@ def _regions(outlines: Path, *, codes: tuple[str, ...]) -> dict[str, int]:
 
 
 def predict_new_image(
-    image: Path | str, *, model: Path | str, out: Path | str, wishes: Wishes = DEFAULT
-) -> tuple[Found, ...]:
+    image: Path | str, *, model: Path | str, out: Path | str, options: PredictOptions = DEFAULT
+) -> tuple[PredictedFiles, ...]:
     """Maps, masks, outlines and a picture of an image, normalised as the model's own were; the outlines in pixels of the file.
 
     What is there already, made from the same file, model, parameters and code, is kept; a killed call is continued.
@@ -278,7 +278,7 @@ def predict_new_image(
         otherwise the defaults.
     out
         Folder of the results; ``{out}/{image}/`` is made in it.
-    wishes
+    options
         What to write.
 
     Returns
@@ -297,4 +297,4 @@ def predict_new_image(
     ConfigurationError
         Parameters that cannot be meant, or a level or pixel size that the file does not have.
     """
-    return ModelInUse.of(model, wishes).predict(Path(image), out=Path(out))
+    return ModelInUse.of(model, options).predict(Path(image), out=Path(out))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.errors import ConfigurationError, DiskFull, MissingDataError, ModelError, PipelineError
 from pipeline.predict.new_image import ModelInUse
-from pipeline.predict.wishes import Found
+from pipeline.predict.options import PredictedFiles
 from pipeline.raw.datasets.left_over import PICTURES
 from pipeline.raw.formats.suffixes import SLIDES, TIFF, is_store
 from pipeline.words import safe_id
@@ -22,7 +22,7 @@ class Outcome:
     """Outcome of one file: its results, or why there are none."""
 
     file: Path
-    found: tuple[Found, ...] = ()
+    found: tuple[PredictedFiles, ...] = ()
     """Of each fusion."""
     problem: str = ""
     """Message of the error; empty where there are results."""

@@ -15,7 +15,7 @@ from pipeline.errors import ModelError
 from pipeline.model.ensemble import MeanNetwork, load_networks, members_of, model_files, write_ensemble
 from pipeline.model.network import probabilities
 from pipeline.predict.new_image import predict_new_image
-from pipeline.predict.wishes import Wishes
+from pipeline.predict.options import PredictOptions
 from pipeline.stores import open_array
 from pipeline.stores.documents import json_text
 from pipeline.stores.job import Job
@@ -121,8 +121,8 @@ def test_the_mean_is_taken_before_the_windows_are_fused(run: TinyRun) -> None:
 
 
 def test_a_new_file_gets_the_maps_of_the_ensemble(run: TinyRun, tmp_path: Path) -> None:
-    wishes = Wishes(probability={"overlap": 0.5, "batch_size": 3})
-    found = predict_new_image(run.files / f"{TEST}.png", model=run.model("both"), out=tmp_path, wishes=wishes)[0]
+    options = PredictOptions(probability={"overlap": 0.5, "batch_size": 3})
+    found = predict_new_image(run.files / f"{TEST}.png", model=run.model("both"), out=tmp_path, options=options)[0]
     assert np.array_equal(
         open_array(found.probability, "0")[:], open_array(run.maps(TEST, "gaussian", model="both"), "0")[:]
     )

@@ -19,8 +19,8 @@ from pipeline.errors import ConfigurationError, ImageRejected, MissingDataError,
 from pipeline.model.card import read_card
 from pipeline.predict import original_grid, run_settings
 from pipeline.predict.new_image import ModelInUse, predict_new_image
+from pipeline.predict.options import PredictedFiles, PredictOptions
 from pipeline.predict.run_settings import RunBeside
-from pipeline.predict.wishes import Found, Wishes
 from pipeline.probability import predict
 from pipeline.runtime.run_lock import RunLock
 from pipeline.stores import create_group, input_digest, open_array, open_group
@@ -48,8 +48,8 @@ def content(path: Path, name: str = "0") -> np.ndarray:
     return np.asarray(open_array(path, name)[:])
 
 
-def new(run: TinyRun, out: Path, **wishes: object) -> tuple[Found, ...]:
-    return predict_new_image(run.files / f"{TEST}.png", model=run.model(), out=out, wishes=Wishes(**wishes))
+def new(run: TinyRun, out: Path, **options: object) -> tuple[PredictedFiles, ...]:
+    return predict_new_image(run.files / f"{TEST}.png", model=run.model(), out=out, options=PredictOptions(**options))
 
 
 def test_a_file_of_the_run_gets_the_very_maps_and_outlines_of_the_run(run: TinyRun, tmp_path: Path) -> None:
@@ -214,11 +214,11 @@ def test_a_fresh_process_in_any_folder_gives_the_same(eyes: TinyRun, tmp_path: P
 def test_a_model_without_its_run_predicts_and_a_threshold_by_hand_outlines(eyes: TinyRun, tmp_path: Path) -> None:
     alone = tmp_path / "alone"
     shutil.copytree(eyes.model(), alone)
-    wish = {"probability": {"storage": {"chunk": 32, "shard": 64}, "device": "cpu"}}
+    given = {"probability": {"storage": {"chunk": 32, "shard": 64}, "device": "cpu"}}
     image = eyes.files / f"{TEST}.png"
-    bare = predict_new_image(image, model=alone, out=tmp_path / "a", wishes=Wishes(**wish))[0]
+    bare = predict_new_image(image, model=alone, out=tmp_path / "a", options=PredictOptions(**given))[0]
     assert bare.segmentation is None
-    cut = predict_new_image(image, model=alone, out=tmp_path / "b", wishes=Wishes(threshold=0.25, **wish))[0]
+    cut = predict_new_image(image, model=alone, out=tmp_path / "b", options=PredictOptions(threshold=0.25, **given))[0]
     assert np.array_equal(content(cut.segmentation, "masks") > 0, content(cut.probability) >= 0.25) or cut.regions
     assert {each["threshold"] for each in json.loads(cut.thresholds.read_text())["classes"].values()} == {0.25}
 
@@ -229,8 +229,10 @@ def test_a_copied_folder_gives_the_masks_of_the_run_by_the_thresholds_it_holds(e
     fitted = eyes.root / "segmentation" / "unet" / "gaussian" / "thresholds.json"
     shutil.copyfile(fitted, thresholds_file(alone, fusion="gaussian"))
     kept = read_json(fitted)["classes"]
-    wish = {"probability": {"storage": {"chunk": 32, "shard": 64}, "device": "cpu"}}
-    [found] = predict_new_image(eyes.files / f"{TEST}.png", model=alone, out=tmp_path / "a", wishes=Wishes(**wish))
+    given = {"probability": {"storage": {"chunk": 32, "shard": 64}, "device": "cpu"}}
+    [found] = predict_new_image(
+        eyes.files / f"{TEST}.png", model=alone, out=tmp_path / "a", options=PredictOptions(**given)
+    )
     assert read_json(found.thresholds)["classes"] == kept
     assert found.segmentation is not None
     assert RunBeside(alone).thresholds("mean") is None
@@ -300,12 +302,12 @@ def test_what_is_found_at_a_quarter_lies_on_the_truth_in_the_file(
     truth = spotted(height, width)
     grey = np.where(truth, 255, 20).astype(np.uint8)
     Image.fromarray(np.repeat(grey[..., None], 3, axis=2)).save(tmp_path / "spots.png")
-    wishes = Wishes(
+    options = PredictOptions(
         threshold=0.5,
         original_grid=kind,
         probability={"storage": {"chunk": 32, "shard": 64}, "skip_outside_roi": False},
     )
-    found = predict_new_image(tmp_path / "spots.png", model=seeing, out=tmp_path / "out", wishes=wishes)[0]
+    found = predict_new_image(tmp_path / "spots.png", model=seeing, out=tmp_path / "out", options=options)[0]
     small = content(found.segmentation, "masks")[0] != 0
     assert small.shape == (round(height / 4), round(width / 4))
     features = [
@@ -341,9 +343,9 @@ def test_bad_input_is_explained(eyes: TinyRun, tmp_path: Path) -> None:
         (tmp_path / "torn.png", ImageRejected, r"torn\.png"),
     ):
         with pytest.raises(kind, match=word):
-            predict_new_image(path, model=eyes.model(), out=tmp_path / "out", wishes=Wishes())
+            predict_new_image(path, model=eyes.model(), out=tmp_path / "out", options=PredictOptions())
     with pytest.raises(ModelError, match="no trained model"):
-        predict_new_image(image, model=eyes.root, out=tmp_path / "out", wishes=Wishes())
+        predict_new_image(image, model=eyes.root, out=tmp_path / "out", options=PredictOptions())
     with pytest.raises(ConfigurationError, match="overlapp"):
         new(eyes, tmp_path / "out", probability={"overlapp": 0.5})
     with pytest.raises(ConfigurationError, match="threshold"):
@@ -359,7 +361,7 @@ def test_a_card_that_does_not_say_how_is_refused(tmp_path: Path, eyes: TinyRun, 
     card |= {lacking: None}
     (model / "card.json").write_text(json_text(card))
     with pytest.raises(ModelError, match="how the model's images were normalised"):
-        predict_new_image(eyes.files / f"{TEST}.png", model=model, out=tmp_path / "out", wishes=Wishes())
+        predict_new_image(eyes.files / f"{TEST}.png", model=model, out=tmp_path / "out", options=PredictOptions())
 
 
 def test_the_warnings_of_the_card_and_of_the_measures_are_both_a_models(tmp_path, monkeypatch):
@@ -373,7 +375,7 @@ def test_the_warnings_of_the_card_and_of_the_measures_are_both_a_models(tmp_path
 @pytest.mark.parametrize("name", ["card.json", "weights.pt"])
 def test_a_model_that_is_made_anew_while_images_are_predicted_is_refused(eyes: TinyRun, tmp_path: Path, name) -> None:
     run = copied(eyes, tmp_path)
-    used = ModelInUse.of(run.model(), Wishes())
+    used = ModelInUse.of(run.model(), PredictOptions())
     (run.model() / name).write_bytes((run.model() / name).read_bytes())
     with pytest.raises(ModelError, match=rf"(?s)changed while images were predicted.*{name}"):
         used.predict(run.files / f"{TEST}.png", out=tmp_path / "out")

@@ -14,10 +14,10 @@ from PIL import Image
 from pipeline.cli import main
 from pipeline.errors import MissingDataError, ModelError
 from pipeline.predict.new_image import ModelInUse
+from pipeline.predict.options import PredictedFiles, PredictOptions
 from pipeline.predict.page import check_page, write_predictions_page
 from pipeline.predict.quick_look import largest_probabilities
 from pipeline.predict.several import image_files, predict_images
-from pipeline.predict.wishes import Found, Wishes
 from pipeline.stores import open_array
 from pipeline.stores.documents import read_json
 from tests.scenes.tiny_run import TinyRun
@@ -73,7 +73,7 @@ def test_files_of_one_name_are_refused_before_one_replaces_the_other(eyes: TinyR
     for path in files:
         path.parent.mkdir()
         shutil.copyfile(eyes.files / f"{TEST}.png", path)
-    used = ModelInUse.of(eyes.model(), Wishes())
+    used = ModelInUse.of(eyes.model(), PredictOptions())
     outcomes = list(predict_images(files, used=used, out=tmp_path / "out"))
     assert [bool(each.found) for each in outcomes] == [False, False]
     assert all(
@@ -85,7 +85,7 @@ def test_files_of_one_name_are_refused_before_one_replaces_the_other(eyes: TinyR
 
 def test_a_model_that_is_none_stops_at_once(eyes: TinyRun, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no trained model"):
-        ModelInUse.of(tmp_path, Wishes())
+        ModelInUse.of(tmp_path, PredictOptions())
     assert called(eyes.files / f"{TEST}.png", model=tmp_path, out=tmp_path / "out") == 1
     assert not (tmp_path / "out").exists()
 
@@ -102,16 +102,16 @@ def test_folders_give_their_images_by_name_each_once(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def look(eyes: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Found:
+def look(eyes: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> PredictedFiles:
     """A prediction of a file whose name is markup."""
     file = tmp_path_factory.mktemp("look") / "<b>&eye.png"
     shutil.copyfile(eyes.files / f"{TEST}.png", file)
     assert called(file, model=eyes.model(), out=file.parent / "out") == 0
-    [found] = ModelInUse.of(eyes.model(), Wishes()).predict(file, out=file.parent / "out")
+    [found] = ModelInUse.of(eyes.model(), PredictOptions()).predict(file, out=file.parent / "out")
     return found
 
 
-def test_the_legend_says_what_the_stores_hold(look: Found) -> None:
+def test_the_legend_says_what_the_stores_hold(look: PredictedFiles) -> None:
     facts = read_json(look.look.with_suffix(".json"))
     maps = np.asarray(open_array(look.probability, "0")[:]).astype(np.float32)
     assert largest_probabilities(look.probability) == tuple(float(each.max()) for each in maps)
@@ -123,10 +123,12 @@ def test_the_legend_says_what_the_stores_hold(look: Found) -> None:
     assert [each["largest_probability"] for each in facts["classes"]] == [float(each.max()) for each in maps]
 
 
-def test_outlines_are_drawn_around_what_was_found_and_nowhere_else(look: Found, eyes: TinyRun, tmp_path: Path) -> None:
+def test_outlines_are_drawn_around_what_was_found_and_nowhere_else(
+    look: PredictedFiles, eyes: TinyRun, tmp_path: Path
+) -> None:
     maps = np.asarray(open_array(look.probability, "0")[:]).astype(np.float32)
     middle = float(np.median(maps[1][maps[1] > 0]))
-    used = ModelInUse.of(eyes.model(), Wishes(threshold=middle))
+    used = ModelInUse.of(eyes.model(), PredictOptions(threshold=middle))
     [found] = used.predict(eyes.files / f"{TEST}.png", out=tmp_path)
     masks = np.asarray(open_array(found.segmentation, "masks")[:]) > 0
     assert 0 < masks[1].mean() < 1, "some of it"
@@ -142,7 +144,7 @@ def test_outlines_are_drawn_around_what_was_found_and_nowhere_else(look: Found, 
     assert not (painted & ~np.kron(rim, np.ones((factor, factor), bool))).any()
 
 
-def test_markup_in_a_name_stays_text_and_the_page_shows_earlier_calls_too(look: Found, eyes: TinyRun) -> None:
+def test_markup_in_a_name_stays_text_and_the_page_shows_earlier_calls_too(look: PredictedFiles, eyes: TinyRun) -> None:
     out = look.look.parents[1]
     assert called(eyes.files / "tiny_2.png", model=eyes.model(), out=out) == 0
     page = (out / "index.html").read_text()
@@ -152,7 +154,7 @@ def test_markup_in_a_name_stays_text_and_the_page_shows_earlier_calls_too(look: 
 
 
 def test_without_thresholds_the_picture_shows_the_probability_and_says_so(eyes: TinyRun, tmp_path: Path) -> None:
-    used = ModelInUse.of(eyes.model(), Wishes(fusions=("mean",)))
+    used = ModelInUse.of(eyes.model(), PredictOptions(fusions=("mean",)))
     [found] = used.predict(eyes.files / f"{TEST}.png", out=tmp_path)
     assert found.segmentation is None
     assert [each["regions"] for each in read_json(found.look.with_suffix(".json"))["classes"]] == [None, None]

@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from pipeline.predict.new_image import predict_new_image
-from pipeline.predict.wishes import Wishes
+from pipeline.predict.options import PredictOptions
 from pipeline.stores import open_array, open_group
 from pipeline.stores.documents import json_text
 from tests.scenes.tiny_run import tiny_run
@@ -30,12 +30,12 @@ def test_a_real_file_gets_maps_and_outlines_in_its_own_pixels(
     card = json.loads((model / "card.json").read_text())
     card["normalisation"] |= {"rescale": {"factor": 0.25}}
     (model / "card.json").write_text(json_text(card))
-    wishes = Wishes(
+    options = PredictOptions(
         threshold=0.4,
         original_grid="tiff",
         probability={"overlap": 0.25, "batch_size": 8, "storage": {"chunk": 64, "shard": 256}},
     )
-    found = predict_new_image(real_data / file, model=model, out=tmp_path / "out", wishes=wishes)[0]
+    found = predict_new_image(real_data / file, model=model, out=tmp_path / "out", options=options)[0]
     maps = np.asarray(open_array(found.probability, "0")[:], np.float32)  # sums of float16 overflow
     assert maps.shape[1:] == tuple(round(side / 4) for side in size)
     assert np.isfinite(maps).all()

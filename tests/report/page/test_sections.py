@@ -9,7 +9,7 @@ import pytest
 import zarr
 
 from pipeline.config import StageConfig
-from pipeline.predict.wishes import Wishes
+from pipeline.predict.options import PredictOptions
 from pipeline.report import page
 from pipeline.report.measures.mismatches import Mismatch
 from pipeline.report.page.choice import choose, validated_alike
@@ -72,7 +72,7 @@ def test_one_rule_says_what_is_shown_first_in_pages_of_images_view_and_predict(t
     """Whatever is best, or comes first in the alphabet."""
     stages = StageConfig.model_validate({"probability": {"fusions": ["max", "gaussian"]}})
     assert stages.shown_result == ("unet", "gaussian")
-    assert Wishes().fusions == (stages.shown_result[1],)
+    assert PredictOptions().fusions == (stages.shown_result[1],)
     for name in ("a/max", "unet/gaussian", "unet/max"):
         (tmp_path / "probability" / name).mkdir(parents=True)
     (tmp_path / "report").mkdir()

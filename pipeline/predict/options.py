@@ -1,4 +1,4 @@
-"""Wishes and results of a prediction: what is asked for, and the paths of what was written."""
+"""Options and results of a prediction: what is asked for, and the paths of what was written."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,11 +10,11 @@ from pipeline.config.shown import USUAL
 from pipeline.errors import ConfigurationError
 from pipeline.predict.original_grid import Format
 
-__all__ = ["DEFAULT", "Found", "Wishes"]
+__all__ = ["DEFAULT", "PredictOptions", "PredictedFiles"]
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class PredictOptions:
     """Options of a prediction."""
 
     fusions: tuple[str, ...] = (USUAL,)
@@ -46,12 +46,12 @@ class Wishes:
             )
 
 
-DEFAULT = Wishes()
+DEFAULT = PredictOptions()
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Results of one fusion, as paths of what was written."""
+class PredictedFiles:
+    """Paths of what was written for one fusion."""
 
     fusion: str
     probability: Path
