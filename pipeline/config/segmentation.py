@@ -23,13 +23,6 @@ class Smoothing(Strict):
         0.001, description="guided: variance of the brightness, of the range 0…1, from which on an edge is kept."
     )
 
-    @property
-    def halo(self) -> int:
-        """Pixels around a box that its smoothed values depend on."""
-        if self.method == "none":
-            return 0
-        return 2 * self.radius if self.method == "guided" else int(4 * self.sigma + 0.5)
-
 
 class SegmentationConfig(Strict):
     """Stage segmentation: thresholds and clean regions."""

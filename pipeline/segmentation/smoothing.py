@@ -59,7 +59,7 @@ class SmoothedMap(ProbabilityMap):
         return found
 
     def _smoothed(self, box: Box, numbers: NDArray[np.int64]) -> NDArray[np.float16]:
-        wide = box.grow(self.smoothing.halo, self.raster.box)
+        wide = box.grow(_halo(self.smoothing), self.raster.box)
         inner = (..., *box.shift(-wide.y0, -wide.x0).slices)
         if len(numbers) == 1:
             values = ProbabilityMap.plane(self, wide, number=int(numbers[0]))[None]
@@ -73,6 +73,11 @@ class SmoothedMap(ProbabilityMap):
             planes = [guided_filter(each, guide, radius=options.radius, epsilon=options.epsilon) for each in values]
             found = np.stack(planes)
         return np.asarray(found[inner].astype(np.float16))
+
+
+def _halo(smoothing: Smoothing) -> int:
+    """Halo of a box: rows and columns around it that its smoothed values depend on."""
+    return 2 * smoothing.radius if smoothing.method == "guided" else int(TRUNCATE * smoothing.sigma + 0.5)
 
 
 def guided_filter(values: NDArray[np.float16], guide: NDArray[np.int64], *, radius: int, epsilon: float) -> Floats:
