@@ -1,7 +1,7 @@
 """Offline preprocessing, patch datasets, training and chunked inference for large medical images.
 
-Seven words in the order of the data flow, each a package here, a pair of files in ``stages/``, a folder of results and a
-folder of tests:
+Seven words name the stages in the order of the data flow. Each is a package here, a pair of files in ``stages/``, a
+folder of results and a folder of tests:
 
 raw            image files: lists of images, readers, fact sheets, splits
 normalized     comparable pixels, truth and region of interest, as OME-Zarr
@@ -11,7 +11,7 @@ probability    sliding windows: fused probability maps
 segmentation   thresholds, label maps, polygons, lesions
 report         metrics and the page to look at
 
-Beside them, from what knows nothing of the others up to what uses all:
+The other modules, ordered by dependency, the most basic first:
 
 errors         errors that are raised on purpose
 project        where workflow, documentation and examples lie, and how they are called
@@ -27,7 +27,7 @@ predict        new images by a trained model
 view           results in a browser, straight from the stores
 cli            the command ``lesionmap``, which alone prints
 
-A notebook needs the names in ``__all__``; they are imported when they are first used.
+``__all__`` holds the names that a notebook needs; they are imported on first use.
 """
 
 import importlib
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from pipeline.stores.image_store import open_normalized
     from pipeline.stores.probability_store import open_probability
 
-if (Path(__file__).parent / "workflow").is_dir():  # installed from a wheel: nothing is written beside the modules
-    # Unlike pathlib's, this way home raises nothing where there is none. Of compiled kernels numba can be told in no other way.
+if (Path(__file__).parent / "workflow").is_dir():  # Installed from a wheel: write nothing beside the modules.
+    # Unlike pathlib, this raises nothing where there is no home folder. Numba takes its cache folder only from here.
     _caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: TID251
     os.environ.setdefault("NUMBA_CACHE_DIR", os.path.join(_caches, "lesionmap"))  # noqa: TID251
 

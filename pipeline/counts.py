@@ -1,4 +1,4 @@
-"""Counts as they are written: a number and its noun, in the singular for one; the first of many names; regions by what they are."""
+"""Counts in words: a number with its noun, singular or plural; the first of many names; the noun for regions."""
 
 from collections.abc import Iterable, Sequence
 
@@ -38,7 +38,7 @@ def first_names(names: Sequence[str], *, most: int = 5) -> str:
 
 
 def region_noun(kinds: Iterable[str]) -> str:
-    """Noun of the connected regions of some classes, of their kinds: lesion where all of them are lesions, else region.
+    """Noun for the connected components of classes of the given kinds: lesion where all are lesions, else region.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Error classes: everything that this package raises on purpose, as one tree.
+"""Error classes: everything that this package raises on purpose, in one tree.
 
 PipelineError
-├── ConfigurationError   (ValueError)         a parameter that cannot be meant
+├── ConfigurationError   (ValueError)         a parameter value that makes no sense
 ├── ManifestError        (ValueError)         a fact about a data set that cannot be true
 ├── MissingDataError     (FileNotFoundError)  a folder or file that a data set needs
 ├── ImageRejected        (ValueError)         one image that cannot be used; the rest goes on
@@ -32,7 +32,7 @@ CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 
 def printable(name: object) -> str:
-    r"""Name of a file for messages: control characters, and bytes that are no UTF-8, are escaped.
+    r"""File name for messages: control characters and bytes that are not UTF-8 are escaped.
 
     Examples
     --------
@@ -48,7 +48,7 @@ class PipelineError(Exception):
     Parameters
     ----------
     what
-        One sentence; alone, or with all four of the other parts.
+        One sentence; given alone or with all four other parts.
     where
         The file, key, table or function.
     found, expected
@@ -105,11 +105,11 @@ class StoreError(PipelineError, OSError):
 
 
 class UnalignedWrite(StoreError, ValueError):
-    """A write whose edges do not fall on shard borders: two of them at once would lose data."""
+    """A write whose edges do not fall on shard borders: two such writes at once would lose data."""
 
 
 class DiskFull(StoreError):
-    """A disk, or a quota on it, that has no room for what is written."""
+    """A disk or quota without room for what is being written."""
 
 
 class SamplingError(PipelineError, ValueError):

@@ -12,12 +12,12 @@ from pipeline.errors import GeometryError
 __all__ = ["BLOCK", "Box", "aligned_boxes", "clip_start", "grid_pixel_um", "starts_1d", "strips"]
 
 BLOCK = 1024
-"""Side of the blocks in which a stored image is gone through: a multiple of the default chunk."""
+"""Side of the blocks in which a stored image is processed: a multiple of the default chunk."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Box:
-    """Half-open rectangle of pixels; an empty one is allowed, a negative one is not."""
+    """Half-open rectangle of pixels; its sides may be zero but not negative."""
 
     y0: int
     """First row inside."""
@@ -65,7 +65,7 @@ class Box:
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
     def intersect(self, other: "Box") -> "Box":
-        """Common part of two boxes; where there is none, an empty box on the border of ``other``."""
+        """Intersection of two boxes; where they do not overlap, an empty box on the border of ``other``."""
         return Box(
             min(max(self.y0, other.y0), other.y1),
             min(max(self.x0, other.x0), other.x1),
@@ -74,7 +74,7 @@ class Box:
         )
 
     def contains(self, other: "Box") -> bool:
-        """Containment: whether every pixel of the other box is inside this one."""
+        """Containment test: whether every pixel of the other box is inside this one."""
         return self.y0 <= other.y0 and self.x0 <= other.x0 and other.y1 <= self.y1 and other.x1 <= self.x1
 
     def grow(self, halo: int, within: "Box") -> "Box":
@@ -87,14 +87,14 @@ class Box:
 
 
 def starts_1d(length: int, window: int, stride: int) -> tuple[int, ...]:
-    """Window starts along one axis: every ``stride``, the last one moved back inside, so that all is covered.
+    """Window starts along one axis: one every ``stride`` pixels, the last moved back inside, so that all is covered.
 
     Parameters
     ----------
     length
         Pixels along the axis, at least 1.
     window
-        Pixels of a window, at least 1. Where the axis is shorter there is one start, 0.
+        Pixels of a window, at least 1. A shorter axis has one start, 0.
     stride
         Pixels between starts, from 1 to ``window``.
 
@@ -124,7 +124,7 @@ def starts_1d(length: int, window: int, stride: int) -> tuple[int, ...]:
 
 
 def clip_start(start: int, size: int, length: int) -> int:
-    """Window start nearest to the wish at which ``size`` pixels lie inside ``length``; 0 where they do not fit."""
+    """Start nearest to the wanted one at which ``size`` pixels lie inside ``length``; 0 where they do not fit."""
     return max(0, min(start, length - size))
 
 
@@ -142,14 +142,14 @@ def strips(height: int, width: int, rows: int) -> Iterator[Box]:
 
 
 def grid_pixel_um(mapping: Mapping[str, Any], *, given: float | None = None) -> float | None:
-    """Pixel size: side of a pixel of a normalised grid in micrometres; None where it is not known.
+    """Pixel size of a normalised grid: side of a pixel in micrometres; None where it is unknown.
 
     Parameters
     ----------
     mapping
-        What the store of the image says of its way to the original: ``factor_y``, and ``pixel_size_um`` of the original.
+        Mapping to the original, from the image's store: ``factor_y``, and ``pixel_size_um`` of the original.
     given
-        For a mapping that does not know it.
+        Pixel size to use where the mapping has none.
     """
     size = mapping.get("pixel_size_um") or given
     return None if size is None else float(size) / float(mapping["factor_y"])

@@ -1,4 +1,4 @@
-"""Project as it is installed: where the workflow, the pages of documentation and the examples lie, and how it is called.
+"""Installed project: where the workflow, documentation and examples lie, and which commands run it.
 
 A wheel holds them in ``pipeline/workflow``; in a checkout they lie beside ``pipeline``.
 """
@@ -9,13 +9,13 @@ __all__ = ["INSTALLED", "PROJECT", "document", "extra_command", "workflow_comman
 
 _PACKAGE = Path(__file__).parent
 INSTALLED = (_PACKAGE / "workflow").is_dir()
-"""Whether this is an installed wheel, which has no checkout to call Snakemake in."""
+"""Whether this is an installed wheel, without a checkout to run Snakemake in."""
 PROJECT = _PACKAGE / "workflow" if INSTALLED else _PACKAGE.parent
 """Folder of the Snakefile, ``stages/``, profiles, the shipped manifest, ``docs/`` and ``examples/``."""
 
 
 def workflow_command(arguments: str) -> str:
-    """Command that runs the workflow where this package is installed, to be told to people.
+    """Command that runs the workflow in this installation, for messages.
 
     Parameters
     ----------
@@ -26,11 +26,11 @@ def workflow_command(arguments: str) -> str:
 
 
 def document(name: str) -> str:
-    """Path of a page or an example that a message points to, such as ``docs/corrections.md``: a file that is there."""
+    """Path of an existing page or example for messages, such as ``docs/corrections.md``."""
     return str(PROJECT / name)
 
 
 def extra_command(extra: str) -> str:
-    """Command that installs an extra of this package, to be told to people."""
+    """Command that installs an extra of this package, for messages."""
     place = f"lesionmap[{extra}]" if INSTALLED else f".[{extra}]"
     return f"pip install {'' if INSTALLED else '--constraint constraints.txt '}'{place}'"

@@ -1,7 +1,7 @@
-"""Random streams, addressed by a key and never consumed in order: the only source of randomness.
+"""Random streams addressed by a key, never by the order of use: the only source of randomness.
 
-A stream belongs to its key (stage, image, class, …). So another image, number of workers or order of work leaves every
-other stream as it was.
+A stream belongs to its key (stage, image, class, …). So adding an image, or changing the number of workers or the order
+of work, leaves every other stream unchanged.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ Key: TypeAlias = str | int
 
 
 def _spawn_key(key: tuple[Key, ...]) -> tuple[int, ...]:
-    # Text and numbers are told apart by a prefix, and parts by their length, so that no two keys share a stream.
+    # A prefix separates text from numbers, and each part carries its length, so no two keys share a stream.
     parts = (f"{type(part).__name__}:{part}".encode() for part in key)
     digest = hashlib.sha256(b"".join(len(part).to_bytes(8, "little") + part for part in parts)).digest()
     return tuple(int.from_bytes(digest[at : at + 4], "little") for at in range(0, 32, 4))

@@ -1,6 +1,6 @@
-"""Stage names (the seven words), names of splits and classes, safe names, and paths of unfinished results.
+"""Stage names (the seven words), split names and class codes, safe names, and paths of unfinished results.
 
-Whoever knows a word knows the library folder, the stage pair, the results and the tests.
+A word names the library folder, the pair of stage files, the results folder and the tests folder of a stage.
 """
 
 import hashlib
@@ -37,26 +37,26 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 TRUTH_SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 """Splits whose images have truth."""
 LEARNED_SPLITS: tuple[Split, ...] = ("train", "validation")
-"""Splits that models learn from: one of them by the split ``validation``, both of them by folds."""
+"""Splits that models may train on: only the first with the split ``validation``, both with folds."""
 EVALUATED_SPLITS: tuple[Split, ...] = ("validation", "test")
-"""Splits that are measured: training images would flatter, others have no truth."""
+"""Splits that are measured: training images would flatter a model, and the other splits have no truth."""
 
 BACKGROUND = "background"
-"""Code of what belongs to no class: pixels that count as a class of their own, patches drawn without any truth."""
+"""Code for no class: background pixels, which count as a class of their own, and patches drawn without truth."""
 
 LONGEST_ID = 200
-"""Characters of an image id. With the suffixes of results it stays below the 255 that file systems take."""
+"""Most characters of an image id. With the suffixes of results it stays below the file system limit of 255."""
 _PERIODIC = re.compile(r"(?P<period>.+?)(?P=period){19}$")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def safe_name(name: str) -> str:
-    """Safe name, unchanged: of a data set, recipe, model or sampling, checked because it becomes a folder.
+    """Safe name of a data set, recipe, model or sampling, returned unchanged; checked because it becomes a folder.
 
     Raises
     ------
     ValueError
-        Characters that a path or a shell could trip over, or one of the seven words.
+        The name is one of the seven words, or has characters that could break a path or a shell command.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name in WORDS:
         raise ValueError(
@@ -67,12 +67,12 @@ def safe_name(name: str) -> str:
 
 
 def safe_id(name: str) -> str:
-    """Safe id of an image: its name, with everything that a path or a shell could trip over made an underscore.
+    """Safe id of an image: its name with an underscore for each character that could break a path or a shell command.
 
-    Names with other than ASCII characters end in eight hexadecimal digits of their SHA-256, because what differs in
-    them alone would become one id. So do names that end in twenty or more repeats, which Snakemake takes for a rule
-    that never ends, and names of more than ``LONGEST_ID`` characters, which are cut. One letter with an accent may be
-    stored as one character or as two: the id is the same.
+    Three kinds of names get eight hexadecimal digits of their SHA-256 at the end: those with non-ASCII characters,
+    because names that differ only in these would share an id; those that end in twenty or more repeats, which Snakemake
+    takes for endless recursion; those of more than ``LONGEST_ID`` characters, which are cut. The id of an accented
+    letter is the same, whether it is stored as one character or as two.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def _id_with_digest(name: str) -> str:
 
 
 def distinct_ids(names: Iterable[str]) -> dict[str, str]:
-    """Safe ids of names that differ, name → id: those whose ids would be one, but for upper and lower case, get digests.
+    """Safe ids of distinct names, name → id. Names whose ids would be equal, ignoring case, get digests.
 
     Examples
     --------
@@ -110,17 +110,17 @@ def distinct_ids(names: Iterable[str]) -> dict[str, str]:
 
 
 def lesions(kinds: Mapping[str, str]) -> tuple[str, ...]:
-    """Codes of the lesion classes, of code → kind, in its order; of all where there is only anatomy."""
+    """Codes of the lesion classes in the order of ``code → kind``; of all classes where there is only anatomy."""
     return tuple(code for code, kind in kinds.items() if kind == "lesion") or tuple(kinds)
 
 
 def by_priority(codes: tuple[str, ...], priority: tuple[str, ...]) -> tuple[str, ...]:
-    """Class codes by overlap priority, the winner first: as listed where no priority is given."""
+    """Class codes by overlap priority, the winner first; in their listed order where no priority is given."""
     return priority or codes
 
 
 def named_by_word(path: Path) -> bool:
-    """Name of a result of one image that belongs to no data set: it begins with the word of its stage, as its folder does not.
+    """Test for a result of one image outside any data set: its name begins with a stage's word, its folder's does not.
 
     Examples
     --------
@@ -133,10 +133,10 @@ def named_by_word(path: Path) -> bool:
 def partial_path(output: Path) -> Path:
     """Path of the unfinished form of a result: ``results/.partial/{dataset}/{word}/…``.
 
-    Snakemake deletes the declared outputs of a killed job. What lies here survives that, and on the same file system,
-    so the rename at the end is atomic. The innermost word of the path tells where ``results`` ends, because no data
-    set, model, sampling or fusion may bear one of the seven words. Of a result that is named by its word it lies beside,
-    whatever the folders above are called.
+    Snakemake deletes the declared outputs of a killed job; files here survive. They are on the same file system, so the
+    final rename is atomic. The innermost of the seven words in the path marks where ``results`` ends, because no data
+    set, model, sampling or fusion may have such a name. For a result that is named by its word ``.partial`` lies in its
+    own folder, whatever the folders above are called.
 
     Examples
     --------
