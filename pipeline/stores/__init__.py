@@ -1,14 +1,14 @@
 """Stores: the only place that creates or opens Zarr stores, Parquet tables and atomic files.
 
 arrays              Zarr arrays, read and written by box
-atomic              results that appear at once, and go on after a kill
+atomic              results that appear by atomic rename and resume after a kill
 blosc               Blosc buffers of masks, decoded block by block
 create              new arrays, groups and OME-Zarr pyramids
 digest              digest of plain values
-disk                a full disk in plain words
+disk                errors of a full disk in plain words
 documents           JSON results with their digest
-flush               whole writes: new name, flush, rename
-finished            whether a result is there, made from the same things
+flush               whole-file writes: new name, flush, rename
+finished            whether a result is there, made from the same inputs
 foreign             OME-Zarr of other programs
 image_store         normalised stores: completeness, notes, arrays
 input_files         input files of a job that must not change while they are read
@@ -25,7 +25,7 @@ shards              shards written and read chunk by chunk
 tables              Parquet tables with their record of origin and digest
 verify              every byte of the results compared with its checksum
 
-The names of tables are imported when they are first used: most jobs on an image need no pandas.
+The names from ``tables`` are imported on first use: most jobs on an image need no pandas.
 """
 
 import importlib

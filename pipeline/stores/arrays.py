@@ -1,7 +1,7 @@
 """Arrays on disk, opened, read and written by box; `pipeline.stores.create` makes them.
 
 Two writers inside one shard silently lose data, so every write must start and end on shard borders (or the image
-border): others are refused.
+border). Other writes are refused.
 """
 
 import hashlib
@@ -51,12 +51,12 @@ def as_array(group: zarr.Group, name: str) -> zarr.Array[Any]:
 
 
 def open_group(path: Path) -> zarr.Group:
-    """Group of a finished store, opened for reading; what it says of itself and its arrays is compared with its record.
+    """Group of a finished store, opened for reading; its metadata and that of its arrays are compared with its record.
 
     Raises
     ------
     StoreError
-        Where there is none, one that this package did not finish (no provenance, no checksums), or a damaged one.
+        The store is missing, damaged, or was not finished by this package (no provenance, no checksums).
     """
     try:
         check_records(path)
@@ -85,12 +85,12 @@ def open_array(path: Path, name: str) -> zarr.Array[Any]:
 
 
 def member(group: zarr.Group, name: str, *, where: Path) -> zarr.Array[Any]:
-    """Array of an open group, or an error that says what the store lacks.
+    """Array of an open group; an error says which array the store lacks.
 
     Raises
     ------
     StoreError
-        Where the group, which lies at ``where``, has no array of this name.
+        The group at ``where`` has no array of this name.
     """
     try:
         return as_array(group, name)
@@ -105,12 +105,12 @@ def member(group: zarr.Group, name: str, *, where: Path) -> zarr.Array[Any]:
 
 
 def read_box(array: zarr.Array[Any], box: Box) -> NDArray[Any]:
-    """Pixels of a box of the last two axes, compared with their checksums; leading axes come whole."""
+    """Pixels of a box of the last two axes, with all leading axes; checksums are compared."""
     return Shards.of(array).read(box)
 
 
 def raster_of(array: zarr.Array[Any], *plane: int) -> Raster[Any]:
-    """Raster of a stored array, leading axes whole, or of one plane of it, read in the thread that asks."""
+    """Raster of a stored array with all leading axes, or of one of its planes, read in the calling thread."""
     height, width = array.shape[-2:]
     shards = Shards.of(array)
     if not plane:
@@ -133,12 +133,12 @@ def write_box(array: zarr.Array[Any], block: NDArray[Any], *, y0: int, x0: int) 
     Returns
     -------
     tuple
-        The shards as they were written; none for those that hold only 0.
+        The shards that were written; shards that hold only 0 are not written.
 
     Raises
     ------
     UnalignedWrite
-        Where another block could share a shard with this one.
+        Another block could share a shard with this one.
     """
     shard = (array.shards or array.chunks)[-2:]
     height, width = array.shape[-2:]
@@ -171,7 +171,7 @@ def _write_shard(shards: Shards, block: NDArray[Any], box: Box, *, y0: int, x0: 
 
 
 def input_digest(path: Path) -> str:
-    """Digest of an input: of the bytes of a file or of another program's store, or of the record of origin of ours."""
+    """Digest of an input: of the bytes of a file or another program's store, or of our own store's record of origin."""
     if path.is_dir() and not is_foreign(path):
         record = dict(open_group(path).attrs)["provenance"]
         return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()

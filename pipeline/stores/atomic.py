@@ -1,7 +1,7 @@
 """Atomic results: written under ``.partial``, then renamed into place.
 
-A kill at any point leaves either the former result or none, never half of one. A folder (a Zarr store) whose digest
-of configuration, code and inputs still matches is handed back to the next run, which continues it.
+A kill at any point leaves the former result or none, never half of one. The next run continues an unfinished folder (a
+Zarr store) whose digest of configuration, code and inputs still matches.
 """
 
 import json
@@ -43,7 +43,7 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def file_in_progress(output: Path) -> Iterator[Path]:
-    """Path to write one file to; on leaving without an error it becomes ``output``."""
+    """Path to write one file to; on exit without an error it becomes ``output``."""
     partial = partial_path(output)
     partial.parent.mkdir(parents=True, exist_ok=True)
     _remove(partial)
@@ -54,17 +54,17 @@ def file_in_progress(output: Path) -> Iterator[Path]:
 
 @contextmanager
 def folder_in_progress(output: Path, *, digest: str) -> Iterator[Path]:
-    """Folder to write to or to continue; on leaving without an error it becomes ``output``.
+    """Folder to write to or to continue; on exit without an error it becomes ``output``.
 
-    Before it has that name a Zarr store gets its record, and all is flushed.
+    Before the rename a Zarr store gets its record, and all files are flushed.
 
     Parameters
     ----------
     output
-        The final folder; an older one there is replaced.
+        The final folder; an older one is replaced.
     digest
-        Digest of everything that the content depends on. What an earlier run left is kept where its digest is the
-        same, and deleted otherwise.
+        Digest of everything that the content depends on. Files that an earlier run left are kept where its digest is
+        the same, else deleted.
 
     Yields
     ------
@@ -76,7 +76,7 @@ def folder_in_progress(output: Path, *, digest: str) -> Iterator[Path]:
     partial.parent.mkdir(parents=True, exist_ok=True)
     _remove(aside)
     if not is_claimed(partial, digest=digest):
-        _remove(mark)  # first: what is half deleted must not pass for the work of whom the mark names
+        _remove(mark)  # First the mark: a half-deleted folder must not pass for the work that the mark names.
         _remove(partial.with_name(partial.name + BLOCKS))
         _remove(partial)
         temporary = mark.with_name(mark.name + ".new")
@@ -91,7 +91,7 @@ def folder_in_progress(output: Path, *, digest: str) -> Iterator[Path]:
     flush_tree(partial)
     output.parent.mkdir(parents=True, exist_ok=True)
     if output.is_dir():
-        os.replace(output, aside)  # a folder is not deleted at once, and half of one must not stand there
+        os.replace(output, aside)  # Deleting a folder is not atomic, and half of one must not stay there.
     else:
         _remove(output)
     os.replace(partial, output)
@@ -102,7 +102,7 @@ def folder_in_progress(output: Path, *, digest: str) -> Iterator[Path]:
 
 
 def is_claimed(partial: Path, *, digest: str) -> bool:
-    """Claim of a folder in progress: whether it is that of a digest; a task of a run that was killed may find that of another."""
+    """Claim test: whether a folder in progress belongs to this digest. A task of a killed run may find another's claim."""
     try:
         return partial.with_name(partial.name + MARK).read_text() == digest
     except FileNotFoundError:
@@ -110,10 +110,10 @@ def is_claimed(partial: Path, *, digest: str) -> bool:
 
 
 class FinishedBlocks:
-    """Finished blocks: those of an unfinished store that were written whole, in a file beside it.
+    """Journal beside an unfinished store, listing the blocks that were written whole.
 
     Used as a context manager around the work on all blocks. A block counts as finished only after its function
-    returned, so at most those in flight are done again. The file goes when the store is finished.
+    returned, so at most the blocks in flight are done again. The file is removed when the store is finished.
     """
 
     def __init__(self, partial: Path) -> None:
@@ -122,18 +122,18 @@ class FinishedBlocks:
         self._done: frozenset[str] = frozenset()
 
     def __enter__(self) -> Self:
-        """Read what an earlier run finished; a torn line does not count, nor does a block with a torn shard."""
+        """Read the blocks that an earlier run finished, except torn lines and blocks with a torn shard."""
         found = self._path.read_bytes().split(b"\n") if self._path.is_file() else []
         kept = {line: block for line in found if (block := finished_block(line, folder=self._folder)) is not None}
         self._done = frozenset(kept.values())
-        write_whole(self._path, [line + b"\n" for line in kept])  # a line after a torn one would be torn too
+        write_whole(self._path, [line + b"\n" for line in kept])  # A line appended to a torn one would be torn too.
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Keep the file: a job may be killed before the store has its name."""
+        """Keep the file: the job may be killed before the store is renamed."""
 
     def once(self, work: Callable[[Box], Iterable[StoredShard]]) -> Callable[[Box], None]:
-        """Function that does nothing for a block that is finished already, and notes the shards of one that is not."""
+        """Wrapped function that skips finished blocks and notes the shards of the others."""
 
         def unless_finished(box: Box) -> None:
             block = f"{box.y0} {box.x0} {box.y1} {box.x1}"
@@ -147,13 +147,13 @@ class FinishedBlocks:
 
 
 def block_line(name: str, shards: Iterable[StoredShard]) -> bytes:
-    """Line that names a block and its shards, and carries a checksum."""
+    """Line with the name of a block, its shards and a checksum."""
     text = json.dumps([name, {each.path: each.facts for each in shards}]).encode()
     return f"{google_crc32c.value(text):08x} ".encode() + text
 
 
 def finished_block(line: bytes, *, folder: Path) -> str | None:
-    """Name of the block of a line, where the line and all its shards are whole."""
+    """Name of the block in a line whose checksum and shards are all whole."""
     checksum, _, text = line.partition(b" ")
     if checksum != f"{google_crc32c.value(text):08x}".encode() or not text:
         return None

@@ -1,10 +1,11 @@
-"""Blosc buffers of masks, decoded block by block: blocks that hold one value are told by their bytes.
+"""Blosc buffers of masks, decoded block by block; blocks that hold one value are recognised by their bytes.
 
-A Blosc buffer is a header and blocks of some 10⁵ bytes that are compressed each on its own. In masks nearly all of them
-are only 0 or only 1, and equal blocks have equal bytes, so such a block is decoded once and then known.
+A Blosc buffer has a header and blocks of some 10⁵ bytes, each compressed on its own. In masks nearly every block is
+only 0 or only 1. Equal blocks have equal bytes, so such a block is decoded once and then recognised.
 
-numcodecs decodes whole buffers only. With that alone, for 24 images of IDRiD's size with five classes, candidate tables
-took 3.8 times the processor time, a guided sampling 1.7 times, a balanced one 1.5 times (medians of three, in turn).
+numcodecs decodes whole buffers only. With numcodecs alone, for 24 images of IDRiD's size with five classes, candidate
+tables took 3.8 times the processor time, guided sampling 1.7 times, balanced sampling 1.5 times (medians of three, in
+turn).
 
 References
 ----------
@@ -26,11 +27,11 @@ Part: TypeAlias = tuple[int, int]
 """First byte, and the byte after the last."""
 
 HEADER = struct.Struct("<BBBBIII")
-"""Version, version of the codec, flags, bytes of an element, bytes of the content, of a block, of the buffer."""
+"""Header: version, codec version, flags, then sizes in bytes of an element, the content, a block and the buffer."""
 VERSION, COPIED = 2, 0x02
-"""Format that is understood; flag of a buffer that is not compressed."""
+"""Supported format version; flag of an uncompressed buffer."""
 RUN, REST = 255, 64
-"""Bytes of content that one byte of an LZ4 run can stand for, and what else a block of one value takes at most."""
+"""Content bytes that one byte of an LZ4 run encodes, and the most further bytes that a block of one value takes."""
 SEVERAL = -1
 
 
@@ -38,7 +39,7 @@ class BlockDecoder:
     """Decoder of buffers of one size, one after the other, into the same memory."""
 
     def __init__(self, codec: Blosc, *, size: int, known: dict[bytes, int]) -> None:
-        """Bytes of the content; ``known`` keeps which compressed blocks hold one value, for further decoders."""
+        """Bytes of the content; ``known`` remembers which compressed blocks hold one value, for further decoders too."""
         self.content: NDArray[np.uint8] = np.zeros(size, dtype=np.uint8)
         self._codec, self._known = codec, known
         self._value: dict[Part, int] = {}
@@ -51,7 +52,7 @@ class BlockDecoder:
         data
             A Blosc buffer.
         parts
-            Where they begin and end. What lies outside them is left as it is, or decoded too.
+            Where they begin and end. Bytes outside them are left as they are or decoded too.
         """
         blocks = list(_blocks(data, size=len(self.content)))
         if not blocks:
@@ -81,7 +82,7 @@ class BlockDecoder:
 
 
 def _blocks(data: bytes, *, size: int) -> Iterator[tuple[Part, Part]]:
-    """Places of the content of each block, and of its bytes; none where they cannot be told apart."""
+    """Content range and byte range of each block; empty where the blocks cannot be located."""
     version, _, flags, _, content, block, total = HEADER.unpack_from(data)
     if version != VERSION or flags & COPIED or content != size or total != len(data) or not block or size % block:
         return
@@ -92,7 +93,7 @@ def _blocks(data: bytes, *, size: int) -> Iterator[tuple[Part, Part]]:
 
 
 def _alone(data: bytes, packed: bytes, *, size: int) -> bytes:
-    """A Blosc buffer with this block alone."""
+    """A Blosc buffer with only this block."""
     version, codec, flags, element, *_ = HEADER.unpack_from(data)
     first = HEADER.size + 4
     return (

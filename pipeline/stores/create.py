@@ -45,8 +45,8 @@ def create_plane(
     group
         A group opened for writing.
     name
-        Name inside the group. Shards of an earlier run there are kept; the record of the array is written anew, because
-        that one may be torn.
+        Name inside the group. Shards of an earlier run are kept; the array's metadata is written anew, because the old
+        file may be torn.
     shape
         ``(y, x)`` or ``(c, y, x)``.
     dtype
@@ -75,7 +75,7 @@ def create_plane(
     return as_array(group, name)
 
 
-@functools.lru_cache(maxsize=64)  # an image has several arrays of one kind, and Zarr takes its time
+@functools.lru_cache(maxsize=64)  # An image has several arrays of one kind, and Zarr is slow to describe each.
 def _described(
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
@@ -109,7 +109,7 @@ def _folder(group: zarr.Group) -> Path:
 
 
 def create_group(path: Path, *, attributes: Mapping[str, Any]) -> zarr.Group:
-    """Group, created or continued: what lies below it is kept, what it says of itself is written anew."""
+    """Group, created or continued: its members are kept, its own metadata is written anew."""
     _describe_group(path, attributes)
     return open_unfinished(path)
 
@@ -137,8 +137,8 @@ def create_pyramid(
 ) -> zarr.Group:
     """OME-Zarr 0.5 image ``(c, y, x)`` with levels ``0``, ``1``, …, created or continued.
 
-    Each level's shard is half the side of the one before, so that the block of the image which fills one shard of
-    level 0 fills exactly one shard of each coarser level too.
+    The shard side halves with each level, so a block of the image that fills one shard of level 0 also fills exactly
+    one shard of each coarser level.
 
     Parameters
     ----------

@@ -16,13 +16,13 @@ DIGEST = "digest"
 
 
 def json_digest(content: Mapping[str, Any]) -> str:
-    """SHA-256 of plain values but for their own digest, independent of the order of keys."""
+    """SHA-256 of plain values without their own digest, independent of the order of keys."""
     values = {key: value for key, value in content.items() if key != DIGEST}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def older(path: Path) -> StoreError:
-    """Error of a result of a version that wrote no checksums."""
+    """Error for a result of a version that wrote no checksums."""
     return StoreError(
         "A result of an older version has no checksum.",
         where=path,

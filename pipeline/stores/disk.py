@@ -1,4 +1,4 @@
-"""Disk of the results: full, whatever a library raises becomes a message that says where; and one disk for all of them."""
+"""Disk of the results: any library's error for a full disk becomes a message that says where; all results lie on one disk."""
 
 import errno
 import re
@@ -15,22 +15,22 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SAID = re.compile(
     r"No space left on device|quota exceeded|os error (28|122)\b|iostream error|file write failed|\d+ requested and \d+ written"
 )
-"""What is said without a number of the system: by Rust, by torch's C++, by NumPy."""
+"""Messages for a full disk without a system error number: from Rust, torch's C++ and NumPy."""
 
 
 @contextmanager
 def room_on_disk(results: Path) -> Iterator[None]:
-    """Full-disk error in plain words, where something cannot be written because the disk, or a quota on it, is full.
+    """Full-disk error in plain words, raised where a write fails because the disk or a quota is full.
 
     Parameters
     ----------
     results
-        Where is written to: the results folder, or anything below it in a folder whose name begins with a dot.
+        The place written to: the results folder, or anything below it in a folder whose name begins with a dot.
 
     Raises
     ------
     DiskFull
-        Instead of what was raised. What was being written is under ``.partial``; a run continues it.
+        Replaces the original error. The unfinished result is under ``.partial``; the next run continues it.
     """
     try:
         yield
@@ -50,9 +50,9 @@ def full_disk(results: Path, *, found: str) -> DiskFull:
     Parameters
     ----------
     results
-        Where is written to, as for `room_on_disk`.
+        The place written to, as for `room_on_disk`.
     found
-        What the system said.
+        The system's message.
     """
     return DiskFull(
         "There is no space left on the disk.",
@@ -64,12 +64,12 @@ def full_disk(results: Path, *, found: str) -> DiskFull:
 
 
 def is_full(text: str) -> bool:
-    """Meaning of what another program said: whether the disk is full."""
+    """Full-disk test of another program's message."""
     return SAID.search(text) is not None
 
 
 def _reason(error: BaseException | None) -> str | None:
-    """Reason that says that the disk is full, of an error or of one that it came from; None for nothing."""
+    """Message of an error or of one of its causes that says that the disk is full; None where none does."""
     while error is not None:
         if (isinstance(error, OSError) and error.errno in FULL) or is_full(str(error)):
             return getattr(error, "strerror", None) or str(error).splitlines()[0]
@@ -83,13 +83,13 @@ def _results_folder(path: Path) -> Path:
 
 
 def free_bytes(folder: Path) -> int:
-    """Bytes that are free on the disk of a folder, which need not be there yet."""
+    """Free bytes on the disk of a folder that need not exist yet."""
     there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
     return shutil.disk_usage(there).free
 
 
 def check_one_disk(results: Path, entries: Iterable[str]) -> None:
-    """Folders of data sets, compared with the disk of the results: what is written there is renamed, which no disk does for another.
+    """Check that the folders of data sets are on the disk of the results, because a rename cannot cross disks.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""JSON results: each holds the digest of its content, and is compared with it when it is read.
+"""JSON results: each holds the digest of its content, which is compared on reading.
 
-The digest is of what the file says, not of its spaces; see `pipeline.stores.digest`.
+The digest covers the values in the file, not its white space; see `pipeline.stores.digest`.
 """
 
 import json
@@ -16,34 +16,34 @@ __all__ = ["json_text", "read_json", "write_json"]
 
 
 def json_text(content: Mapping[str, Any], *, indent: int | None = 1, allow_nan: bool = True) -> str:
-    """Text of a result with its digest, which comes last; ValueError for NaN where it is not allowed."""
+    """Text of a result, its digest last; ValueError for NaN where it is not allowed."""
     plain: dict[str, Any] = json.loads(json.dumps(content, allow_nan=allow_nan))
     plain.pop(DIGEST, None)
     return json.dumps({**plain, DIGEST: json_digest(plain)}, indent=indent) + "\n"
 
 
 def write_json(content: Mapping[str, Any], output: Path) -> None:
-    """JSON file with its digest, written readable and at once."""
+    """JSON file with its digest, indented for readers and written atomically."""
     with file_in_progress(output) as partial:
         partial.write_text(json_text(content), encoding="utf-8")
 
 
 def read_json(path: Path, *, foreign: bool = False) -> dict[str, Any]:
-    """JSON result, compared with its digest, which is left out.
+    """JSON result without its digest, which is compared.
 
     Parameters
     ----------
     path
         A file of ``write_json``.
     foreign
-        Whether the file may be another's, without a digest.
+        Whether the file may be another program's, without a digest.
 
     Raises
     ------
     FileNotFoundError
         There is no file.
     StoreError
-        It is not what was written, or of an older version.
+        The file was damaged or changed, or is of an older version.
     """
     raw = path.read_bytes()
     try:

@@ -1,4 +1,4 @@
-"""Finished results, told by their record of origin; the workflow tells them by the times of files."""
+"""Finished results, recognised by their record of origin; the workflow itself goes by file times."""
 
 from pathlib import Path
 
@@ -11,14 +11,14 @@ __all__ = ["is_finished"]
 
 
 def is_finished(path: Path, *, provenance: Provenance) -> bool:
-    """Finished result: whether a store or JSON file carries exactly this record of origin.
+    """Test for a finished result: whether a store or JSON file carries exactly this record of origin.
 
     Parameters
     ----------
     path
         A Zarr store, or a file whose JSON has a key ``provenance``.
     provenance
-        What it would be made from now.
+        The record that the result would get now.
     """
     try:
         if path.is_dir():

@@ -1,4 +1,4 @@
-"""OME-Zarr of other programs, Zarr v2 or v3: its metadata and arrays, opened for reading and written by nobody here."""
+"""OME-Zarr of other programs, Zarr v2 or v3: metadata and arrays, opened for reading only."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ V3, V2 = "zarr.json", ".zattrs"
 
 
 def is_foreign(folder: Path) -> bool:
-    """Origin of a folder: whether it is a store that says nothing of this package."""
+    """Test for a foreign store: whether a folder is a store that does not name this package."""
     try:
         attributes = json.loads((folder / V3).read_bytes()).get("attributes", {})
     except (OSError, ValueError, AttributeError):
@@ -24,7 +24,7 @@ def is_foreign(folder: Path) -> bool:
 
 
 def is_own(folder: Path) -> bool:
-    """Origin of a folder: whether it is a store that this package wrote."""
+    """Test for an own store: whether this package wrote the store in a folder."""
     try:
         return "provenance" in json.loads((folder / V3).read_bytes()).get("attributes", {})
     except (OSError, ValueError, AttributeError):
@@ -37,7 +37,7 @@ def open_foreign(folder: Path) -> tuple[zarr.Group, dict[str, Any]]:
     Raises
     ------
     StoreError
-        No Zarr group, or one whose description is damaged.
+        No Zarr group, or one with damaged metadata.
     """
     try:
         group = zarr.open_group(folder, mode="r")

@@ -1,4 +1,4 @@
-"""Image store: what it says of its image, and the check that its arrays are there and on one grid."""
+"""Image store: its notes on the image, and the check that its arrays exist and share one grid."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ def _incomplete(path: Path, *, found: object, expected: object) -> StoreError:
 
 
 def image_notes(path: Path) -> dict[str, Any]:
-    """Notes of a store of stage normalized or probability on its image: ``image_id``, ``mapping`` and more.
+    """Notes on the image in a store of stage normalized or probability: ``image_id``, ``mapping`` and more.
 
     Raises
     ------
     StoreError
-        There is no store, or it says nothing of an image.
+        There is no store, or it has no notes on an image.
     """
     notes: Any = dict(open_group(path).attrs).get(NOTES)
     if not isinstance(notes, Mapping) or not all(key in notes for key in NEEDED):
@@ -51,19 +51,19 @@ def image_notes(path: Path) -> dict[str, Any]:
 def _array(path: Path, name: str) -> zarr.Array[Any]:
     try:
         return open_array(path, name)
-    except ValueError as problem:  # its record is no JSON, or no record of an array
+    except ValueError as problem:  # Its metadata is no JSON or describes no array.
         raise _incomplete(
             path, found=f"array {name}: {problem}", expected="an array that was written whole"
         ) from problem
 
 
 def whole_image(path: Path) -> dict[str, Any]:
-    """Notes of ``normalized/{image}.zarr``, once its arrays are known to belong together.
+    """Notes of ``normalized/{image}.zarr``, after the check that its arrays belong together.
 
     Raises
     ------
     StoreError
-        An array is missing, is of another type or number of channels, or lies on another grid.
+        An array is missing, has another type or number of channels, or lies on another grid.
     """
     notes, image = image_notes(path), _array(path, "0")
     if image.ndim != 3 or image.shape[0] != CHANNELS or image.dtype != "uint8":
@@ -80,18 +80,18 @@ def whole_image(path: Path) -> dict[str, Any]:
 
 
 def ignored_array(path: Path) -> zarr.Array[Any] | None:
-    """Array ``(y, x)`` of the pixels of a normalised image that nobody is sure of; None where none are declared."""
+    """Array ``(y, x)`` of the pixels with uncertain truth in a normalised image; None where the data set declares none."""
     return _array(path, "ignore") if "ignore" in open_group(path) else None
 
 
 def unknown_classes(notes: Mapping[str, Any]) -> tuple[str, ...]:
-    """Codes of the classes that nobody looked for in an annotated image, of the notes of its store."""
+    """Codes of the classes that nobody looked for in an annotated image, from the notes of its store."""
     return tuple(str(code) for code in notes.get("unknown", ()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NormalizedStore:
-    """Rasters of one normalised image, opened and not read."""
+    """Rasters of one normalised image, opened but not read."""
 
     image_id: str
     """Name of the image."""
@@ -102,7 +102,8 @@ class NormalizedStore:
     roi: Raster[np.uint8]
     """``(y, x)`` uint8, 0 or 1: field of view or tissue."""
     truth: Raster[np.uint8] | None
-    """``(class, y, x)`` uint8, 0 or 1; None where nobody annotated. Empty for a class of ``unknown``, which says nothing."""
+    """``(class, y, x)`` uint8, 0 or 1; None where nobody annotated. The plane of a class in ``unknown`` is 0 without
+    meaning."""
     ignore: Raster[np.uint8] | None = None
     """``(y, x)`` uint8, 0 or 1: where the truth says "not sure"; None where the data set declares no such value."""
     unknown: tuple[str, ...] = ()

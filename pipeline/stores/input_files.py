@@ -1,6 +1,6 @@
-"""Input files of a job under its hands: what tells that they are still the files whose digests it records.
+"""Input files of a running job, and the check that they are still the files whose digests it records.
 
-A file that is replaced or cut while it is read would give rows of two pictures, under the digest of one.
+A file that is replaced or truncated while it is read would give a mixture of two images under the digest of one.
 """
 
 import hashlib
@@ -21,12 +21,13 @@ __all__ = ["InputFiles"]
 
 @dataclass(frozen=True, slots=True)
 class _Glance:
-    """Signs by which a file is still the same at a glance, or a folder, such as the store of another program."""
+    """Size and dates by which a file, or a folder such as another program's store, is seen to be unchanged."""
 
     size: int
-    """Bytes; of a folder, of all files in it."""
+    """Bytes; for a folder, of all files in it."""
     dates: str
-    """Last changes of content and of the entry: the second tells where another file got the name. Of a folder a digest."""
+    """Times of the last change of content and of the entry; the second shows that another file got the name. For a
+    folder, a digest."""
     files: int | None = None
     """Files in the folder; None for a file."""
 
@@ -42,14 +43,14 @@ def _glance(path: Path) -> _Glance | None:
 
 
 def _folder_glance(folder: Path) -> _Glance:
-    # A folder in it has dates too: they tell of a file that went, and of one that came.
+    # Subfolders have dates too: they show that a file was added or removed.
     size, files, lines = 0, 0, []
     for place, _, names in os.walk(folder):
         for path in (place, *(os.path.join(place, name) for name in names)):
             try:
                 found = os.stat(path)
             except OSError:
-                continue  # gone meanwhile, which its folder tells
+                continue  # Removed meanwhile; the date of its folder shows that.
             regular = S_ISREG(found.st_mode)
             size, files = size + found.st_size * regular, files + regular
             part = os.path.relpath(path, folder)
@@ -60,33 +61,33 @@ def _folder_glance(folder: Path) -> _Glance:
 
 @dataclass(frozen=True, slots=True)
 class InputFiles:
-    """Input files and folders as they were before anything of them was read."""
+    """Input files and folders as they were before any of them was read."""
 
     seen: Mapping[Path, _Glance | None] = field(default_factory=dict)
-    """File or folder → its size and dates; None where it was not there."""
+    """File or folder → its size and dates; None where it did not exist."""
 
     @classmethod
     def of(cls, paths: Iterable[Path]) -> Self:
-        """Files as they are now, and folders with all files in them; our own stores, which have a record, are passed over."""
+        """Files as they are now, and folders with all their files; our own stores, which have a record, are skipped."""
         return cls({path: _glance(path) for path in paths if not is_own(path)})
 
     def changed(self, *, folders: bool = True) -> dict[Path, _Glance | None]:
-        """Files that are no longer what they were, or are gone, with what they are now.
+        """Files that changed or are gone, with their present state.
 
         Parameters
         ----------
         folders
-            Folders too: a store of many small files takes long to look through.
+            Whether to compare folders too: a store of many small files takes long to look through.
         """
         looked = {path: before for path, before in self.seen.items() if folders or _is_file(before)}
         now = {path: _glance(path) for path in looked}
         return {path: now[path] for path, before in looked.items() if before is None or now[path] != before}
 
     def claim(self, digest: str) -> str:
-        """Digest of unfinished work on these files: folders count as they are at a glance, dates included.
+        """Digest of unfinished work on these files; folders enter with their sizes and dates.
 
-        Between blocks only files are looked at, so what was made of a folder that changed must not be continued, even
-        where the former content is back.
+        Between blocks only files are compared, so work on a folder that changed must not be continued, even after its
+        former content is restored.
         """
         folders = sorted(f"{path.name} {each}" for path, each in self.seen.items() if not _is_file(each))
         return hashlib.sha256("\n".join([digest, *folders]).encode()).hexdigest() if folders else digest
@@ -97,12 +98,12 @@ class InputFiles:
         Parameters
         ----------
         folders
-            Folders too.
+            Whether to compare folders too.
 
         Raises
         ------
         ImageRejected
-            A file was replaced, cut, written to or taken away; of a folder, also where one was added.
+            A file was replaced, truncated, changed or removed, or one was added to a folder.
         """
         for path, now in self.changed(folders=folders).items():
             raise ImageRejected(
@@ -115,12 +116,12 @@ class InputFiles:
 
     @contextmanager
     def steady(self, *, folders: bool = True) -> Iterator[None]:
-        """Work on the files, refused at its end where one has changed; an error on the way may have come of that too.
+        """Context for work on the files, refused at its end if one has changed; a change may also have caused an error.
 
         Parameters
         ----------
         folders
-            Folders too at the end of work that went well; after an error they are looked through always.
+            Whether to compare folders too after work without an error; after an error they are always compared.
         """
         try:
             yield

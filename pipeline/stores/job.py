@@ -15,14 +15,14 @@ __all__ = ["Job", "by_image", "job_of", "origin"]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Frame of a job: what every function that writes a result is given beside its own inputs, parameters and outputs."""
+    """Frame of a job, passed to every function that writes a result beside its own inputs, parameters and outputs."""
 
     record: DatasetRecord
     """Facts of the data set."""
     provenance: Provenance
-    """Record of origin, which the results carry."""
+    """Record of origin that the results carry."""
     workers: int = 1
-    """Blocks, images or patches at a time; changes no value."""
+    """Blocks, images or patches processed at a time; changes no value."""
     files: InputFiles = field(default_factory=InputFiles)
     """Input files as they were before their digests were taken."""
 
@@ -33,7 +33,7 @@ class Job:
 
 
 def by_image(paths: Iterable[str]) -> dict[str, Path]:
-    """Paths by image id, of results that are named like their image.
+    """Paths by image id, for results named like their image.
 
     Examples
     --------
@@ -68,17 +68,16 @@ def origin(
     pixel_size_um
         Side of a pixel of the original, where known.
     libraries
-        Distributions whose versions are recorded.
-    files
-        The inputs as they were before, for a job that looks through their folders at its own end.
+        Distributions whose versions are recorded. files The inputs as they were before, for a job that compares their
+        folders itself at its end.
 
     Raises
     ------
     ImageRejected
-        An input was taken away or changed meanwhile.
+        An input was removed or changed meanwhile.
     """
     before = files or InputFiles.of((inputs or {}).values())
-    with before.steady(folders=files is None):  # one that is taken away has no digest
+    with before.steady(folders=files is None):  # A removed file has no digest.
         digests = {name: input_digest(path) for name, path in (inputs or {}).items()}
     seed = int(config.get("seed", 0))
     return Provenance(stage, dict(config), code, digests, seed, pixel_size_um, libraries)
@@ -94,7 +93,7 @@ def job_of(
     workers: int = 1,
     shown: Sequence[Mapping[str, str]] | None = None,
 ) -> Job:
-    """Frame of a job from what its result depends on.
+    """Frame of a job, built from everything that its result depends on.
 
     Parameters
     ----------
@@ -117,7 +116,7 @@ def job_of(
     if shown is not None:
         classes = [each.model_copy(update=dict(new)) for each, new in zip(record.classes, shown, strict=True)]
         record = record.model_copy(update={"classes": tuple(classes)})
-    # Of the stages from a record on, only this one reads the pixels of the file, to which the size belongs.
+    # Of the stages with a record only this one reads the pixels of the file, to which the size belongs.
     size = record.pixel_size_um if stage == "normalized" else None
     return Job(
         record,

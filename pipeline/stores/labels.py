@@ -1,4 +1,4 @@
-"""Labels for viewers: label pyramids ``(y, x)`` with names and colours, the root of a store or beside an image in ``labels/``."""
+"""Label images for viewers: pyramids ``(y, x)`` with names and colours, a store's root or in an image's ``labels/``."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ FOLDER = "labels"
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A value of a label image, and what it stands for."""
+    """A value of a label image and its meaning."""
 
     value: int
     code: str
@@ -52,7 +52,7 @@ def label_attributes(
     pixel_size_um
         Side of a pixel of level 0 in micrometres; without it scales are in pixels.
     image
-        Path from its group to the image that it belongs to, where it lies beside one.
+        Path from the group of the labels to the image that they belong to, where they lie beside one.
 
     References
     ----------
@@ -71,7 +71,7 @@ def label_attributes(
 
 
 def noted_labels(attributes: Mapping[str, Any]) -> tuple[Label, ...]:
-    """Labels that the attributes of a label pyramid of this package name; none where they name none."""
+    """Labels named in the attributes of a label pyramid of this package; empty where there are none."""
     noted = attributes.get("ome", {}).get("image-label", {})
     colours = {each["label-value"]: tuple(each["rgba"]) for each in noted.get("colors", ())}
     return tuple(
@@ -89,7 +89,7 @@ def create_label(
     storage: Storage,
     pixel_size_um: float | None,
 ) -> tuple[zarr.Array[Any], ...]:
-    """Levels ``(y, x)`` uint8 of ``labels/{name}`` of an image, created or continued; shards are as those of the image.
+    """Levels ``(y, x)`` uint8 of an image's ``labels/{name}``, created or continued; shards as in the image.
 
     Parameters
     ----------
@@ -123,5 +123,5 @@ def create_label(
 
 
 def list_labels(group: zarr.Group, names: Sequence[str]) -> None:
-    """List of the labels of an image, by which viewers find them in its group ``labels``."""
+    """List of an image's labels, written so that viewers find them in its group ``labels``."""
     describe_group(group, FOLDER, attributes={"ome": {"version": VERSION, "labels": list(names)}})

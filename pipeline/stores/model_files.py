@@ -1,4 +1,4 @@
-"""Names of the files in the folder of a model, ``model/{model}/``, and the results of other rules that some go with."""
+"""Names of the files in a model's folder ``model/{model}/``; for some the result of another rule made with them."""
 
 from pathlib import Path
 
@@ -24,27 +24,26 @@ CURVES = "progress.png"
 ENSEMBLE = "ensemble.json"
 HARDEST = "hardest.parquet"
 HARDEST_TABLES = ".hardest"
-"""Folder beside those of the models, with the table of the hardest patches of each: the output of its rule."""
+"""Folder beside those of the models, with each model's table of hardest patches: the output of its rule."""
 
 
 def thresholds_file(folder: Path, *, fusion: str) -> Path:
-    """Copy of a run's ``thresholds.json`` in the folder of its model, so that a copied folder gives masks by itself."""
+    """Copy of a run's ``thresholds.json`` in the model's folder, so that a copied folder alone gives masks."""
     return folder / f"thresholds.{fusion}.json"
 
 
 def measures_file(folder: Path, *, fusion: str) -> Path:
-    """Measures of a model in its folder, beside those of trivial answers: written when it was measured, with its warnings.
+    """Measures of a model and of trivial baselines in the model's folder, written with its warnings when it was measured.
 
-    They are part of the card, which cannot hold them: it is written before, and its digest is that of the model in
-    every map.
+    The card cannot hold them: it is written before, and every map records its digest as that of the model.
     """
     return folder / f"measures.{fusion}.json"
 
 
 def made_with(path: Path) -> Path | None:
-    """Result of a rule that a file in the folder of a model goes with: where that is gone too, both are made anew.
+    """Result of the rule that also writes this file in a model's folder: where both are missing, the rule makes both anew.
 
-    Snakemake knows the folder of a model as the result of its training; what is put beside it later it does not miss.
+    Snakemake knows a model's folder as the result of training; it does not miss files that were added later.
 
     Examples
     --------

@@ -8,11 +8,11 @@ __all__ = ["VERSION", "multiscales", "pyramid_axes"]
 VERSION = "0.5"
 """Version of OME-Zarr."""
 MICROMETER = "micrometer"
-"""Unit of lengths, by its name in UDUNITS as the format wants it."""
+"""Unit of lengths, named as in UDUNITS, as the format requires."""
 
 
 RGB = {"red": "FF0000", "green": "00FF00", "blue": "0000FF"}
-"""Channels of a colour image, and what a viewer paints them in."""
+"""Channels of a colour image and their display colours."""
 
 
 def pyramid_axes(name: str, *, levels: int, pixel_size_um: float | None, channels: bool) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def pyramid_axes(name: str, *, levels: int, pixel_size_um: float | None, channel
 
     Notes
     -----
-    A pixel of level k stands for 2ᵏ × 2ᵏ pixels, so its centre lies (2ᵏ − 1) / 2 of their sides further: the translation
+    A pixel of level k covers 2ᵏ × 2ᵏ pixels, so its centre is shifted by (2ᵏ − 1) / 2 of their sides: the translation
     of the level.
 
     References
@@ -76,9 +76,10 @@ def multiscales(
     pixel_size_um
         Side of a pixel of level 0 in micrometres; without it scales are in pixels.
     largest
-        Value that is shown brightest.
+        Value displayed brightest.
     colours
-        Colour of each channel, ``RRGGBB``. Without them channels called red, green and blue are painted so, others white.
+        Colour of each channel, ``RRGGBB``. By default channels named red, green and blue get these colours, others
+        white.
     """
     painted = colours or [RGB.get(channel, "FFFFFF") for channel in channels]
     pyramid = pyramid_axes(name, levels=levels, pixel_size_um=pixel_size_um, channels=True)

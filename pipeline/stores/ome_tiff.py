@@ -1,4 +1,4 @@
-"""OME-TIFF of a store of this package: tiles, pyramid in sub-IFDs, channels and pixel size named; streamed, so memory stays flat.
+"""OME-TIFF of a store of this package: tiles, pyramid in sub-IFDs, channel names and pixel size; streamed in constant memory.
 
 Bio-Formats, and with it QuPath and Fiji, reads it. OME has no float16: probabilities are written as bytes, 255 for 1,
 or as float32.
@@ -26,9 +26,9 @@ Values: TypeAlias = Literal["uint8", "float32"]
 TILE = 512
 BYTES = 255
 MEANING = {"uint8": "bytes of 1/255: 255 is probability 1", "float32": "probabilities as float32"}
-"""Of the values of a map, by their type: the description of its image."""
+"""Image description for each value type of a map."""
 LARGEST_CLASSIC = 2**31
-"""Bytes of pixels beyond which a file is a BigTIFF."""
+"""Bytes of pixels above which the file is a BigTIFF."""
 
 
 def write_ome_tiff(
@@ -41,11 +41,11 @@ def write_ome_tiff(
     store
         ``normalized/{image}.zarr`` or ``probability/{model}/{fusion}/{image}.zarr``.
     output
-        A new file, by custom ``….ome.tiff``.
+        A new file, by convention ``….ome.tiff``.
     values
-        Of probabilities: bytes of 1/255, rounded, or float32, which holds them as they are. Images stay bytes.
+        For probabilities: bytes in steps of 1/255, rounded, or float32, which is exact. Images stay bytes.
     classes
-        Classes with the colours that the channels of their codes shall have; without, those that the store notes.
+        Classes whose colours the channels with their codes get; by default the colours noted in the store.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def write_ome_tiff(
     Raises
     ------
     StoreError
-        No finished store of a pyramid ``(c, y, x)``.
+        There is no finished store of a pyramid ``(c, y, x)``.
     """
     notes: Any = open_group(store).attrs.get("ome")
     if not notes or "multiscales" not in notes:
@@ -116,7 +116,7 @@ def _is_big(level: zarr.Array[Any], dtype: np.dtype[Any]) -> bool:
 
 
 def _channels(notes: dict[str, Any], classes: Sequence[ClassRecord]) -> list[tuple[str, int]]:
-    """Name and colour of each channel, the colour as OME wants it: a signed number of red, green, blue and opacity."""
+    """Name and colour of each channel; OME stores the colour as a signed number of red, green, blue and opacity."""
     found, own = [], {each.code: "{:02X}{:02X}{:02X}".format(*each.rgb) for each in classes}
     for each in notes.get("omero", {}).get("channels", []):
         number = int(own.get(str(each.get("label")), each.get("color", "FFFFFF")), 16) << 8 | 0xFF

@@ -1,4 +1,4 @@
-"""Probability store: maps in float16, or in bytes as steps of 1/255, that read back as float16."""
+"""Probability store: maps in float16, or in bytes with steps of 1/255; both are read as float16."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,26 +17,26 @@ __all__ = ["SCALE", "ProbabilityMap", "Stored", "as_float16", "open_probability"
 Stored: TypeAlias = Literal["float16", "uint8"]
 
 SCALE: dict[Stored, float] = {"float16": 1.0, "uint8": 1 / 255}
-"""What a stored value is multiplied with to give a probability."""
+"""Factor from a stored value to a probability."""
 
 _OF_BYTES = (np.arange(256) / 255).astype(np.float16)
 
 
 def as_float16(stored: NDArray[Any]) -> NDArray[np.float16]:
-    """Probabilities of stored values; a byte as the float16 that is nearest to its 255th part."""
+    """Probabilities of stored values; a byte becomes the float16 nearest to byte / 255."""
     if stored.dtype == np.uint8:
         return np.asarray(_OF_BYTES[stored])
     return np.asarray(stored, dtype=np.float16)
 
 
 def reaches(values: NDArray[np.float16], threshold: float) -> NDArray[np.bool_]:
-    """Mask of the probabilities that are at least a threshold; compared in float32, because NumPy would round it to float16."""
+    """Mask of the probabilities that reach a threshold; compared in float32, because NumPy would round it to float16."""
     return np.asarray(values >= np.float32(threshold))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProbabilityMap:
-    """Fused map ``(class, y, x)`` that reads as float16, however it is stored."""
+    """Fused map ``(class, y, x)``, read as float16 however it is stored."""
 
     array: zarr.Array[Any]
 

@@ -1,8 +1,8 @@
-"""Provenance of a result: digests of code and inputs, versions, and the record that every result carries.
+"""Provenance of a result: digests of code and inputs, versions, and the record of origin in every result.
 
-The code digest is taken over the syntax tree without docstrings, messages and types of functions, of a module and of
-every module of this package that it imports, however deep: a change of format, of a comment or of the text of an error
-does not retrain a network, a change of meaning does.
+The code digest covers a module and all modules of this package that it imports, directly or not: their syntax trees
+without docstrings, messages and types of functions. So a change of formatting, of a comment or of an error text does
+not retrain a network; a change of meaning does.
 """
 
 import ast
@@ -27,8 +27,8 @@ VALUE_FREE = (
     "pipeline.stores.disk",
     "pipeline.stores.input_files",
 )
-"""Rooms and modules that change no value: the configuration, whose values are recorded on their own, errors, and what
-surrounds a computation. They are in no digest, nor is what only they import."""
+"""Packages and modules that change no value: the configuration, whose values are recorded separately, errors, and code
+around the computation. No digest covers them or modules that only they import."""
 LOGGING = frozenset({"debug", "info", "warning", "error", "exception"})
 """Methods of a logger."""
 
@@ -46,7 +46,7 @@ class Provenance:
     stage: str
     """One of the seven words."""
     config: Mapping[str, Any]
-    """The part of the configuration and of the manifest that the content depends on, as plain values."""
+    """The part of configuration and manifest that the content depends on, as plain values."""
     code: str
     """Digest of the code."""
     inputs: Mapping[str, str] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class Provenance:
 
 @functools.cache
 def versions(distributions: tuple[str, ...] = LIBRARIES) -> dict[str, str]:
-    """Versions of this package and of distributions; ``absent`` where one is not installed."""
+    """Versions of this package and of distributions; ``absent`` for one that is not installed."""
     found = {}
     for name in ("lesionmap", *distributions):
         try:
@@ -89,7 +89,7 @@ def versions(distributions: tuple[str, ...] = LIBRARIES) -> dict[str, str]:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, read in pieces; of a folder, over the names and digests of the files in it."""
+    """SHA-256 of a file, read in pieces, or of a folder, over the names and digests of its files."""
     if path.is_dir():
         files = sorted(each for each in path.rglob("*") if each.is_file())
         listed = [f"{each.relative_to(path).as_posix()} {file_digest(each)}" for each in files]
@@ -117,9 +117,9 @@ def _imports(tree: ast.AST) -> set[str]:
 
 
 class _Meaning(ast.NodeTransformer):
-    """Syntax tree without what changes no value: docstrings, texts of errors and of logs, types of functions, exports.
+    """Syntax tree without the parts that change no value: docstrings, texts of errors and logs, types of functions, exports.
 
-    The types of a class's fields stay: a record is validated by them.
+    Types of class fields stay, because records are validated by them.
     """
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
@@ -150,7 +150,7 @@ class _Meaning(ast.NodeTransformer):
 
 @functools.cache
 def _meaning(text: str) -> tuple[str, frozenset[str]]:
-    # Kept by the text and not by the name, so that a process which lives on sees an edit.
+    # Cached by the text and not by the name, so that a long-lived process sees an edit.
     tree = ast.parse(text)
     imports = frozenset(_imports(tree))
     return hashlib.sha256(ast.dump(_Meaning().visit(tree)).encode()).hexdigest(), imports
@@ -189,7 +189,7 @@ def code_digest(*modules: str) -> str:
 
 
 def _parts(script: Path, function: str) -> list[ast.stmt]:
-    # The function, those of the script that it names, however deep, and what is no function.
+    # The function, the script's functions that it names, directly or not, and everything outside functions.
     tree = ast.parse(script.read_text())
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     waiting, reached = {function}, set[str]()
@@ -203,19 +203,19 @@ def _parts(script: Path, function: str) -> list[ast.stmt]:
 
 
 def function_imports(script: Path, function: str) -> tuple[str, ...]:
-    """Modules of this package that a function of a script imports, itself or by functions of the script that it names.
+    """Modules of this package imported by a function of a script or by the script's functions that it names.
 
-    A stage script has one function per rule, so the imports of a function are the code of a rule. What the script
-    imports outside functions counts for all.
+    A stage script has one function per rule, so the imports of a function are the code of a rule. Imports outside
+    functions count for all rules.
     """
     return tuple(sorted(set[str]().union(*map(_imports, _parts(script, function)))))
 
 
 @functools.cache
 def function_digest(script: Path, function: str) -> str:
-    """Digest of the code behind a rule: its function in a stage script, and the library modules that this imports.
+    """Digest of the code behind a rule: its function in a stage script and the library modules that the function imports.
 
-    Snakemake itself would go by the date of the script. A comment, or a fresh checkout, would train networks again.
+    Snakemake itself goes by the date of the script, so a new comment or a fresh checkout would retrain networks.
     """
     meaning = ast.dump(_Meaning().visit(ast.Module(_parts(script, function), [])))
     text = f"{meaning} {code_digest(*function_imports(script, function))}"

@@ -1,7 +1,7 @@
-"""Record of a store: each shard with place, size and checksum, each ``zarr.json`` with its digest, and its own.
+"""Record of a store: place, size and checksum of each shard, the digest of each ``zarr.json``, and its own digest.
 
 An array lists its shards in its attributes. The root lists the digests of all other ``zarr.json``, and its own. It is
-written last: a store without it is not finished. So a bit, a shard or a file that is not what was written is told by name.
+written last: a store without it is not finished. So checks can name each damaged, missing or additional file.
 """
 
 import hashlib
@@ -24,11 +24,11 @@ CHECKSUMS = "checksums"
 """Attribute of the root: ``files``, path of another ``zarr.json`` → SHA-256, and ``digest``, of the root itself."""
 ZARR = "zarr.json"
 FOREIGN = {".snakemake_timestamp"}
-"""What Snakemake puts into the folder of a declared output."""
+"""File that Snakemake puts into the folder of a declared output."""
 
 
 def seal(folder: Path) -> None:
-    """Record of a store that was written whole; without it no store is read.
+    """Record of a store that was written whole, written last; without it no store is read.
 
     Raises
     ------
@@ -78,14 +78,14 @@ def _shards(folder: Path, array: Path, node: dict[str, Any]) -> dict[str, str]:
 
 
 def check_records(folder: Path) -> dict[str, Any]:
-    """Attributes of a finished store whose ``zarr.json`` are all what was written.
+    """Attributes of a finished store, after the check that each ``zarr.json`` is unchanged.
 
     Raises
     ------
     FileNotFoundError
         There is no store.
     StoreError
-        One of them is not what was written, missing or one too many; or the store is unfinished, or of an older version.
+        A ``zarr.json`` was changed, removed or added, or the store is unfinished or of an older version.
     """
     root = _root(folder)
     for path, digest in root[CHECKSUMS]["files"].items():
@@ -148,7 +148,7 @@ def _recorded(folder: Path, files: Iterable[str]) -> Iterator[StoredShard]:
 
 
 def additional_files(folder: Path) -> list[Path]:
-    """Files in a finished store that nothing in its record names, in text order; errors are those of ``check_records``."""
+    """Files in a finished store that its record does not name, in text order; errors as in ``check_records``."""
     files = check_records(folder)[CHECKSUMS]["files"]
     named = {ZARR, *files, *(each.path for each in _recorded(folder, files))}
     known = {*(folder / each for each in named)}

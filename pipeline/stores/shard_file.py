@@ -1,8 +1,8 @@
-"""Shard files: compressed chunks, each with its CRC32C, then a table of these, and the index of Zarr with its own.
+"""Shard files: compressed chunks, each with a CRC32C, then a table of these checksums, then Zarr's index with its own.
 
-It is a file that Zarr reads: its ``sharding_indexed`` codec takes chunks wherever the index says they are. The table
-lies where no chunk is. Its checksum stands in the record of the store, so that two shards are told apart whose chunks
-are of equal sizes.
+Zarr can read the file: its ``sharding_indexed`` codec takes chunks from wherever the index says. The table lies between
+the chunks and the index. Its checksum is in the record of the store, which distinguishes shards whose chunks have equal
+sizes.
 """
 
 import os
@@ -32,43 +32,43 @@ ROW = CHECKSUM + 16
 
 @dataclass(frozen=True, slots=True)
 class StoredShard:
-    """Shard as it was written: where it lies, and what tells that it is the same."""
+    """Shard as it was written: its place, and the size and checksum that identify it."""
 
     path: str
     """Below the folder of the store."""
     size: int
     """Bytes of the file."""
     chunks: int
-    """Chunks that it has room for."""
+    """Number of chunks that it can hold."""
     checksum: int
-    """CRC32C of its table and index, which hold those of its chunks."""
+    """CRC32C of its table and index, which contain the checksums of its chunks."""
 
     @property
     def facts(self) -> str:
-        """Size, chunks and checksum, as the record of a store holds them."""
+        """Size, chunks and checksum, as stored in the record of a store."""
         return f"{self.size} {self.chunks} {self.checksum:08x}"
 
     @classmethod
     def of(cls, path: str, facts: str) -> "StoredShard":
-        """Shard of a record; ValueError for a text that is no record of one."""
+        """Shard from a record; ValueError for a text that is no such record."""
         size, chunks, checksum = facts.split(" ")
         return cls(path, int(size), int(chunks), int(checksum, 16))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """Index of a shard: what it says of its chunks."""
+    """Table and index of a shard: where its chunks lie, and their checksums."""
 
     checksums: NDArray[np.uint32]
-    """CRC32C of each chunk, flat; 0 where there is none."""
+    """CRC32C of each chunk, flat; 0 for a chunk that is not stored."""
     index: NDArray[np.uint64]
     """Offset and length of each chunk and its checksum, ``(chunk, 2)``."""
     shard: StoredShard
-    """The shard as it is found."""
+    """The shard as found on disk."""
 
 
 def damaged(path: Path, *, found: object, expected: object, result: Path | None = None) -> StoreError:
-    """Error of a file whose bytes are not those that were written."""
+    """Error for a file whose bytes are not those that were written."""
     together = " and ".join(str(each) for each in (result or path, made_with(path)) if each is not None)
     return StoreError(
         "A result is damaged.",
@@ -80,14 +80,14 @@ def damaged(path: Path, *, found: object, expected: object, result: Path | None 
 
 
 def shard_parts(encoded: Iterable[tuple[int, bytes]], *, chunks: int, path: str) -> tuple[list[bytes], StoredShard]:
-    """Content of a shard file, in parts, and what the record says of it.
+    """Content of a shard file, in parts, and its entry in the record.
 
     Parameters
     ----------
     encoded
-        Number of a chunk, row-major in the shard, and its compressed bytes; chunks of the fill value are left out.
+        Number of each chunk, row-major in the shard, and its compressed bytes; chunks of the fill value are left out.
     chunks
-        Chunks that the shard has room for.
+        Number of chunks that the shard can hold.
     path
         Below the folder of the store.
     """
@@ -114,7 +114,7 @@ def read_table(descriptor: int, *, path: str, chunks: int) -> Table:
     Raises
     ------
     ValueError
-        Where they are not what was written.
+        They are not what was written.
     """
     size, length = os.fstat(descriptor).st_size, ROW * chunks + CHECKSUM
     raw = os.pread(descriptor, length, max(size - length, 0))
@@ -126,12 +126,12 @@ def read_table(descriptor: int, *, path: str, chunks: int) -> Table:
 
 
 def is_whole(folder: Path, shard: StoredShard) -> bool:
-    """Shard file that holds what was written, every byte of its chunks compared."""
+    """Test for an intact shard file, with every byte of its chunks checked."""
     return fault(folder, shard) is None
 
 
 def fault(folder: Path, shard: StoredShard) -> str | None:
-    """Fault of a shard file, every byte of its chunks compared; None for nothing."""
+    """Fault of a shard file, with every byte of its chunks checked; None where it is intact."""
     try:
         descriptor = os.open(folder / shard.path, os.O_RDONLY)
     except OSError:
@@ -153,7 +153,7 @@ def fault(folder: Path, shard: StoredShard) -> str | None:
 
 
 def read_chunk(descriptor: int, table: Table, *, number: int) -> bytes:
-    """Compressed bytes of a chunk, compared with their checksum; ValueError where they do not fit it."""
+    """Compressed bytes of a chunk; ValueError where they do not match their checksum."""
     at, length = table.index[number].tolist()
     data = os.pread(descriptor, length - CHECKSUM, at)
     if len(data) != length - CHECKSUM or google_crc32c.value(data) != table.checksums[number]:

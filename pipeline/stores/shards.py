@@ -1,11 +1,11 @@
-"""Shards of Zarr arrays, written chunk by chunk while their pixels are being made, and read where they hold something.
+"""Shards of Zarr arrays, written chunk by chunk as pixels are computed, and read only where they are not empty.
 
-Zarr takes a whole block and cuts it into chunks, which are copies; and its calls wait for each other. For a fused map
-of 8192 × 8192 pixels and six classes on two threads, that took 0.70 s with the compiled codecs and this takes 0.43 s.
-Zarr reads the files: the ``sharding_indexed`` codec with chunks of Blosc and CRC32C, and the index at the end.
+Zarr copies a whole block into chunks, and its calls wait for each other. A fused map of 8192 × 8192 pixels and six
+classes on two threads took 0.70 s with Zarr's compiled codecs and takes 0.43 s here. Zarr can read the files: the
+``sharding_indexed`` codec with chunks of Blosc and CRC32C, and the index at the end.
 
-Masks are mostly empty. What is read here leaves out chunks and blocks that hold only the fill value.
-Every chunk is compared with its checksum, and every shard of a finished store with the record of the store.
+Masks are mostly empty. Reads here skip chunks and blocks that hold only the fill value. Every chunk is compared with
+its checksum, and every shard of a finished store with the record of the store.
 """
 
 import os
@@ -32,7 +32,7 @@ from pipeline.stores.shard_file import MISSING, StoredShard, damaged, read_chunk
 __all__ = ["SHARDS", "Shards"]
 
 SHARDS = "shards"
-"""Attribute of an array of a finished store: the record of its shards, path in the array → facts."""
+"""Attribute of an array in a finished store: the record of its shards, path in the array → facts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +49,7 @@ class Shards:
     record: Mapping[str, str] | None
     """Shards that were written, path in the array → facts; None while the array is being written."""
     known: dict[bytes, int] = field(default_factory=dict)
-    """Compressed blocks that hold one value; see `pipeline.stores.blosc`."""
+    """Compressed blocks known to hold one value; see `pipeline.stores.blosc`."""
 
     @classmethod
     def of(cls, array: zarr.Array[Any]) -> "Shards":
@@ -58,7 +58,7 @@ class Shards:
         Raises
         ------
         StoreError
-            For an array of another layout than ``stores.create_plane`` gives.
+            The layout of the array is not that of ``stores.create_plane``.
         """
         codecs: tuple[Any, ...] = getattr(array.metadata, "codecs", ())
         store = array.store_path.store
@@ -77,20 +77,20 @@ class Shards:
         return cls(array, Path(store.root), codec, _pair(array.chunks), _pair(shard), record)
 
     def write(self, box: Box, make: Callable[[Box], NDArray[Any]]) -> tuple[StoredShard, ...]:
-        """Write of the shard that a box fills; a kill leaves all of it or nothing under its name.
+        """Write of the shard that a box fills; a kill leaves the whole shard or none.
 
         Parameters
         ----------
         box
             One shard, cut at the border of the array.
         make
-            Called for each chunk with the part of the box in it. It gives one contiguous chunk ``(…, chunk, chunk)``,
-            0 beyond the array, which the next call may overwrite.
+            Called for each chunk with the part of the box in it. It returns one contiguous chunk ``(…, chunk, chunk)``,
+            0 beyond the array; the next call may overwrite it.
 
         Returns
         -------
         tuple
-            The shard as it was written; nothing where it holds only the fill value, and there is no file.
+            The shard as it was written; empty where it holds only the fill value and no file is written.
         """
         key, encoded = self._key(box), []
         for number, part in self._chunks(box):
@@ -105,7 +105,7 @@ class Shards:
         return (stored,)
 
     def read(self, box: Box) -> NDArray[Any]:
-        """Pixels of a box; leading axes come whole. Errors are those of ``pieces``."""
+        """Pixels of a box, with all leading axes. Errors are those of ``pieces``."""
         lead = self.array.shape[:-2]
         found = np.zeros((int(np.prod(lead)), box.height, box.width), dtype=self.array.dtype)
         for plane, part, pixels in self.pieces(box):
@@ -120,25 +120,25 @@ class Shards:
         return found
 
     def pieces(self, box: Box, *, planes: Sequence[int] | None = None) -> Iterator[tuple[int, Box, NDArray[Any]]]:
-        """Pieces of a box that hold anything beside the fill value.
+        """Pieces of a box that hold more than the fill value.
 
         Parameters
         ----------
         box
             Any box inside the array.
         planes
-            Which planes, numbered over the leading axes; all without it.
+            Planes to read, numbered over the leading axes; all by default.
 
         Yields
         ------
         tuple
             Number of a plane, a part of the box, and its pixels ``(y, x)``, which the next piece overwrites. Parts of
-            one plane do not overlap, and pixels of the box that come in no piece are 0.
+            one plane do not overlap; pixels of the box in no part are 0.
 
         Raises
         ------
         StoreError
-            Where a file of the array is damaged.
+            A file of the array is damaged.
         """
         area = self.chunk[0] * self.chunk[1] * self.array.dtype.itemsize
         count = int(np.prod(self.array.shape[:-2]))
@@ -149,7 +149,7 @@ class Shards:
             part = chunk.intersect(box)
             local = part.shift(-chunk.y0, -chunk.x0)
             inside, row = local.slices, self.chunk[1] * self.array.dtype.itemsize
-            first, last = local.y0 * row, local.y1 * row  # rows above and below need not be decoded
+            first, last = local.y0 * row, local.y1 * row  # Rows above and below are not decoded.
             try:
                 holds = decoder.decode(data, [(plane * area + first, plane * area + last) for plane in wanted])
             except (RuntimeError, ValueError, struct.error) as error:
@@ -159,7 +159,7 @@ class Shards:
             )
 
     def _encoded(self, box: Box) -> Iterator[tuple[Box, bytes]]:
-        """The chunks that are stored of a box."""
+        """The stored chunks of a box."""
         height, width = self.array.shape[-2:]
         for y0 in range(box.y0 - box.y0 % self.shard[0], box.y1, self.shard[0]):
             for x0 in range(box.x0 - box.x0 % self.shard[1], box.x1, self.shard[1]):
@@ -189,7 +189,7 @@ class Shards:
         return None if self.record is None else self.record.get(key.removeprefix(f"{self.array.path}/"))
 
     def _compare(self, found: StoredShard) -> None:
-        """Refuse a shard that is not the one that was written: a stale one, one from another place, one too many."""
+        """Refuse a shard that is not the one that was written: stale, from another place, or additional."""
         if self.record is not None and self._expected(found.path) != found.facts:
             raise ValueError(f"a shard of size, chunks and checksum {found.facts}")
 
@@ -204,7 +204,7 @@ class Shards:
 
     @property
     def _places(self) -> int:
-        """Chunks that a shard has room for."""
+        """Number of chunks that a shard can hold."""
         return (self.shard[0] // self.chunk[0]) * (self.shard[1] // self.chunk[1])
 
     def _key(self, shard: Box) -> str:
@@ -247,6 +247,6 @@ def _is_ours(codecs: tuple[Any, ...], *, fill: object) -> bool:
 
 def _holds_something(values: NDArray[Any]) -> bool:
     flat = values.reshape(-1)
-    # The first row decides nearly always, and is a small part of the work.
+    # The first row nearly always decides, at a small part of the cost.
     first = flat[: values.shape[-1]]
     return bool(first.any() or flat.any())

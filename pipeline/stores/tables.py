@@ -1,7 +1,7 @@
-"""Tables on disk: Parquet, with their record of origin in the metadata of the file, and its digest.
+"""Tables on disk: Parquet files with the record of origin and the digest of the file in their metadata.
 
-Parquet's own checksums are of pages: a flipped bit in the footer gives other statistics, types or notes. So the footer
-holds the SHA-256 of the whole file, taken with zeros in the place of the digest.
+Parquet's own checksums cover only pages: a flipped bit in the footer would change statistics, types or notes. So the
+footer holds the SHA-256 of the whole file, computed with zeros in place of the digest.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from pipeline.stores.shard_file import damaged
 __all__ = ["check_table", "read_noted", "read_rows", "read_table", "table_metadata", "write_table"]
 
 KEY = "lesionmap_sha256"
-"""Key of the digest in the footer, which stands before its value there."""
+"""Key of the digest in the footer; it precedes the value."""
 ZEROS = b"0" * 64
 VALUE = 2
 """Bytes between key and value: Thrift's mark of a text, and its length."""
@@ -39,7 +39,7 @@ def write_table(
 ) -> None:
     """Table written as Parquet (zstd) with its record of origin in the metadata of the file.
 
-    ``pandas.read_parquet`` gives back the types of the columns, categories included. Write to a path from
+    ``pandas.read_parquet`` restores the types of the columns, categories included. Write to a path from
     ``atomic.file_in_progress``: this function itself is not atomic.
 
     Parameters
@@ -53,7 +53,7 @@ def write_table(
     extra
         Further notes in the metadata.
     row_group
-        Rows of a row group at most.
+        Most rows of a row group.
     ends
         Where row groups end, ascending, the number of rows last; readers skip groups by their statistics.
     """
@@ -66,7 +66,7 @@ def write_table(
             writer.write_table(table.slice(start, end - start), row_group_size=row_group)
         writer.add_key_value_metadata({KEY: ZEROS.decode()})
     at = _digest_place(path.read_bytes())
-    assert at is not None  # written just now
+    assert at is not None  # written just above
     with path.open("r+b") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         stream.seek(at)
@@ -74,13 +74,13 @@ def write_table(
 
 
 def _digest_place(raw: bytes) -> int | None:
-    """Place of the digest in the bytes of a file: after the last such key, and the mark and length of its value."""
+    """Position of the digest in the bytes of a file: after the last such key and the mark and length of its value."""
     key = raw.rfind(KEY.encode())
     return None if key < 0 else key + len(KEY) + VALUE
 
 
 def read_table(path: Path, *, foreign: bool = False) -> pd.DataFrame:
-    """Table of a Parquet file that this package wrote, or, where it is ``foreign``, another program.
+    """Table of a Parquet file written by this package or, where ``foreign``, by another program.
 
     Raises
     ------
@@ -99,21 +99,21 @@ def read_noted(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 
 def check_table(path: Path, *, foreign: bool = False) -> bytes:
-    """Bytes of a Parquet file, compared with the digest that it holds.
+    """Bytes of a Parquet file, checked against the digest in it.
 
     Parameters
     ----------
     path
         A file of ``write_table``.
     foreign
-        Whether the file may be another's, without a digest.
+        Whether the file may be another program's, without a digest.
 
     Raises
     ------
     FileNotFoundError
         There is no file.
     StoreError
-        It is not what was written, or of an older version.
+        The file was damaged or changed, or is of an older version.
     """
     raw = path.read_bytes()
     at = _digest_place(raw)
@@ -148,10 +148,10 @@ def _opened(path: Path, *, foreign: bool = False) -> pq.ParquetFile:
 
 
 def read_rows(path: Path, **where: str) -> pd.DataFrame:
-    """Rows of a table with given values, from the row groups that can hold them; nothing else is decoded.
+    """Rows of a table with given values; only the row groups that can hold them are decoded.
 
-    The filters of ``pandas.read_parquet`` give the same rows, but decode every group: they do not compare a category
-    with the statistics of a group.
+    The filters of ``pandas.read_parquet`` give the same rows but decode every group, because they do not compare
+    categories with the statistics of a group.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Verification of results: every byte that a stage reads back, compared with its checksum."""
+"""Verification of results: every byte that a stage reads back is compared with its checksum."""
 
 import json
 import os
@@ -18,20 +18,21 @@ __all__ = ["faults", "verified_results"]
 ZARR = "zarr.json"
 DOCUMENTS = (".json", ".geojson")
 UNREAD = "report"
-"""Stage whose JSON nobody reads back."""
+"""Stage whose JSON files are not read back."""
 
 
 def verified_results(results: Path) -> list[Path]:
     """Results that carry checksums, in the order of their paths: Zarr stores, Parquet, JSON and GeoJSON files.
 
-    Links to folders are followed, each folder once. A folder that cannot be read is listed too: it is a fault; one that is
-    not there holds none. What is unfinished, logs and measured times lie in folders whose names begin with a dot, and are left out.
+    Links to folders are followed, each folder once. A folder that cannot be read is listed as a fault; a missing folder
+    holds no results. Folders whose names begin with a dot hold unfinished results, logs and measured times; they are
+    left out.
     """
     unreadable: list[OSError] = []
     found, seen = list[Path](), set[str]()
     for folder, below, files in os.walk(results, followlinks=True, onerror=unreadable.append):
         here = Path(folder)
-        if (real := os.path.realpath(folder)) in seen:  # links that go round
+        if (real := os.path.realpath(folder)) in seen:  # Links that form a cycle.
             below.clear()
             continue
         seen.add(real)
@@ -52,14 +53,14 @@ def _is_walked(folder: str) -> bool:
 
 
 def _is_unread(results: Path, folder: Path) -> bool:
-    """Place in the stage whose JSON nobody reads; a data set may have its name, and a folder above the results."""
+    """Test for a path in the stage whose JSON is not read; a data set or a folder above may have the same name."""
     parts = folder.relative_to(results).parts
     places = [at for at, part in enumerate(parts) if part == UNREAD]
     return any(not (results.joinpath(*parts[: at + 1]) / "raw").is_dir() for at in places)
 
 
 def _check_of(path: Path) -> Callable[[Path], object] | None:
-    if path.name == ZARR:  # outside a store: napari's reader leaves one above a label image that it opened
+    if path.name == ZARR:  # Outside a store: napari's reader leaves one above a label image that it opened.
         return None
     if path.suffix == ".parquet":
         return check_table
@@ -75,10 +76,10 @@ def _without_card(path: Path) -> None:
 
 
 def faults(path: Path) -> Iterator[StoreError]:
-    """Faults of one of ``verified_results``; files that a model's card names belong to it, and what cannot be read is one."""
+    """Faults of one of ``verified_results``, unreadable files included; files named in a model's card belong to the card."""
     try:
         if path.is_dir() and path.suffix != ".zarr":
-            os.scandir(path).close()  # it could not be read before
+            os.scandir(path).close()  # It could not be read before.
         yield from _faults(path)
     except OSError as problem:
         yield StoreError(
