@@ -1,8 +1,8 @@
 """Patch index: candidates of each image, sampling strategies, counts of truth in each patch, and the table of patches.
 
-box_sums     box sums: truth and roi inside many patches, in one pass
+box_sums     box sums: pixels of truth and roi in many patches, in one pass
 candidates   candidate table: every lesion component of every class of one image
-expected     expected patches of each sampling before a run
+expected     expected patches of each sampling, before a run
 export       patch export: patches of an index read and written to a new folder
 export_layouts   layouts of exported patches: image and mask files, or an nnU-Net data set
 image        normalised store of one image, read in strips and tiles

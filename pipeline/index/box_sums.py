@@ -1,7 +1,7 @@
-"""Box sums: exact pixel counts over many boxes, from one pass over the image, from the top row to the last.
+"""Box sums: exact pixel counts over many boxes, from one pass over the image from top to bottom.
 
-As with an integral image a box is a difference of sums, but only the running sum of each column is kept: the columns
-when the last row of a box is done, less those when its first row began. So nothing as large as the image is held.
+As with an integral image, a box is a difference of sums, but only the running sum of each column is kept. A box is the
+column sums after its last row minus those before its first row. So nothing as large as the image is held.
 """
 
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ from pipeline.index.image import NormalizedImage
 __all__ = ["MOST_IGNORED", "Boxes", "box_sums", "is_certain", "truth_counts"]
 
 MOST_IGNORED = 0.25
-"""Largest share of pixels that nobody is sure of in a patch that counts as one without lesions."""
+"""Largest share of ignored pixels in a patch that counts as one without lesions."""
 
 Boxes = NDArray[np.int64]
 """``(n, 4)``: y0, x0, y1, x1 of each box, half-open."""
 Planes = NDArray[np.uint8] | NDArray[np.int32]
 COLUMNS = 8192
-"""Columns that are gone through at a time, so that memory does not grow with the width of a slide."""
+"""Columns processed at a time, so that memory does not grow with the width of a slide."""
 
 
 def box_sums(source: Raster[np.uint8 | np.int32], boxes: Boxes, *, planes: int, rows: int) -> NDArray[np.int64]:
@@ -40,7 +40,7 @@ def box_sums(source: Raster[np.uint8 | np.int32], boxes: Boxes, *, planes: int, 
     planes
         Number of planes.
     rows
-        Rows of a strip; it changes the memory needed, never a sum. Strips that no box touches are not read.
+        Rows of a strip; they change the memory needed, never a sum. Strips that no box touches are not read.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def _band_sums(
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _by_row(y: NDArray[np.int64], height: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Places of the rows in ascending order, and where each of the rows 0…height begins among them."""
+    """Sorting order of the rows, and where each of the rows 0…height begins in it."""
     first = np.zeros(height + 2, dtype=np.int64)
     for row in y:
         first[row + 1] += 1
@@ -98,10 +98,10 @@ def _sweep(
     x: NDArray[np.int64],
     sums: NDArray[np.int64],
 ) -> None:
-    """Add the rows of a strip to the columns; before each, what begins there is taken off, what ends there added.
+    """Add the rows of a strip to the column sums; before each row, settle the boxes that begin or end there.
 
-    The last row of a strip is followed by the first of the next one, so that a box that ends between two strips is
-    settled by the first of them: the next one may not be read.
+    A beginning box subtracts the column sums, an ending box adds them. A box that ends at the border of two strips is
+    completed with the upper strip, because the lower one may not be read.
     """
     planes, height, width = pixels.shape
     count = len(sums)
@@ -119,7 +119,8 @@ def _sweep(
                     before[at + 1] = total
             for place in here:
                 begins, box = place < count, place % count
-                # Rows at the border of two strips are met twice: beginnings belong to the lower strip, ends to the upper.
+                # The row at the border of two strips occurs in both: beginnings belong to the lower strip, ends to the
+                # upper.
                 if row == height if begins else row == 0:
                     continue
                 left, right = x[box]
@@ -132,7 +133,7 @@ def _sweep(
 
 
 def is_certain(image: NormalizedImage, boxes: Boxes) -> NDArray[np.bool_]:
-    """Certainty check of negatives: boxes ``(n, 4)`` of which at most ``MOST_IGNORED`` is ignored, ``(n,)``."""
+    """Certainty check of negatives: whether at most ``MOST_IGNORED`` of each box ``(n, 4)`` is ignored, ``(n,)``."""
     if image.ignored is None:
         return np.ones(len(boxes), dtype=np.bool_)
     unsure = box_sums(image.ignored, boxes, planes=1, rows=image.rows)[:, 0]
@@ -140,7 +141,7 @@ def is_certain(image: NormalizedImage, boxes: Boxes) -> NDArray[np.bool_]:
 
 
 def truth_counts(image: NormalizedImage, boxes: Boxes, *, groups: Sequence[Sequence[int]]) -> NDArray[np.int64]:
-    """Pixels of truth of each group of classes, and of the roi that are not ignored, in each box: ``(n, group + 1)``.
+    """Pixels in each box: truth of each group of classes, then the roi without ignored pixels; ``(n, group + 1)``.
 
     Parameters
     ----------
@@ -149,7 +150,7 @@ def truth_counts(image: NormalizedImage, boxes: Boxes, *, groups: Sequence[Seque
     boxes
         ``(n, 4)``.
     groups
-        Places of classes on the class axis.
+        Positions of classes on the class axis.
     """
     planes = len(groups) + 1
     memory = np.empty(planes * image.rows * min(image.width, COLUMNS), dtype=np.uint8)

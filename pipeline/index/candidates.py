@@ -45,17 +45,17 @@ class Lesions:
         return cls(*(frame[each.name].to_numpy(np.int64) for each in fields(cls)))
 
     def select(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> "Lesions":
-        """Components that are marked, or those at the given places."""
+        """Components by mask or by positions."""
         return Lesions(*(getattr(self, each.name)[which] for each in fields(self)))
 
     def box(self, at: int) -> Box:
-        """Bounding box of the component at a place."""
+        """Bounding box of the component at a position."""
         return Box(int(self.y0[at]), int(self.x0[at]), int(self.y1[at]), int(self.x1[at]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """Size and lesion components of one image: everything that sampling needs to know of it."""
+    """Size and lesion components of one image: everything that sampling needs to know about it."""
 
     image_id: str
     """Name of the image."""
@@ -94,15 +94,15 @@ def write_candidates(normalized: Path, *, output: Path, provenance: Provenance) 
     normalized
         Folder of the store; it must hold ``truth`` and ``roi``.
     output
-        The Parquet file. Its metadata note ``image`` holds image_id, height, width, roi_pixels and class_pixels, −1 for
-        a class that nobody looked for.
+        The Parquet file. Its metadata note ``image`` holds image_id, height, width, roi_pixels and class_pixels; the
+        latter is −1 for a class that nobody looked for.
     provenance
         Record of origin.
 
     Raises
     ------
     StoreError
-        Where the store is not one of stage normalized.
+        The store is not one of stage normalized.
     """
     image = open_image(normalized)
     frame = candidate_table(image)
@@ -132,7 +132,7 @@ def read_candidates(path: Path, *, codes: tuple[str, ...]) -> Candidates:
     Raises
     ------
     StoreError
-        Where the file is none of ours or holds other classes.
+        The file is not from this package or holds other classes.
     """
     frame, notes = read_noted(path)
     note = notes.get("image")

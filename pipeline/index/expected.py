@@ -1,7 +1,7 @@
-"""Expected patches of each sampling before a run: drawn by the sampling itself, from the truth of all training images or of a few.
+"""Expected patches of each sampling before a run, drawn by the sampling from the truth of all or a few training images.
 
 Truth and region of interest are brought to the grid of stage normalized, into stores of a temporary folder whose pixels
-are blank, and `write_index` draws from these. Of a few images a part of the total is asked for, as large as their share.
+are blank, and `write_index` draws from these. From a few images it draws their proportional share of the total.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,12 +35,12 @@ __all__ = ["ExpectedPatches", "drawn_patches", "expected_patches"]
 
 _Drawn = GuidedSampling | BalancedSampling
 MOST = 100_000
-"""Patches that are asked for of the images at hand: where so many can be drawn, the total is taken for reached."""
+"""Most patches asked for from the images at hand: where so many can be drawn, the total counts as reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedPatches:
-    """Training patches that a sampling will draw, and those that it asks for."""
+    """Training patches that a sampling will draw, and the number it asks for."""
 
     drawn: int
     asked: int
@@ -49,20 +49,20 @@ class ExpectedPatches:
     of: int
     """All training images."""
     notes: tuple[str, ...] = ()
-    """What the sampling says of itself."""
+    """Notes of the sampling."""
     done: bool = False
-    """Whether they are drawn already: the index of this very sampling is there."""
+    """Whether they are drawn already: an index of exactly this sampling exists."""
     about: bool = False
-    """Whether a run may draw another number, for what it goes by beside the truth: pixels, a list of boxes, other images."""
+    """Whether a run may draw another number, because it also depends on pixels, a list of boxes or other images."""
 
     @property
     def few(self) -> bool:
-        """Shortage: whether fewer than half of the patches asked for are drawn."""
+        """Shortage: whether fewer than half of the requested patches are drawn."""
         return 2 * self.drawn < self.asked
 
 
 def drawn_patches(index: Path, run: DatasetRun, sampling: str) -> ExpectedPatches | None:
-    """Patches of an index that is there already; None where there is none, or one that was drawn otherwise.
+    """Patches of an existing index; None where there is none or it was drawn otherwise.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def drawn_patches(index: Path, run: DatasetRun, sampling: str) -> ExpectedPatche
     try:
         notes = table_metadata(index) if index.is_file() else {}
     except StoreError:
-        return None  # the run makes it anew
+        return None  # The run makes it anew.
     if notes.get("provenance", {}).get("config") != depends.index_sampling(run, sampling):
         return None
     drawn, asked = patches_asked(notes)
@@ -94,7 +94,7 @@ def expected_patches(
     run
         The data set with its configuration.
     training
-        Training images whose truth is decoded: all, or a few.
+        Training images whose truth is decoded: all or a few.
     of
         Number of all training images.
     folder
@@ -105,8 +105,8 @@ def expected_patches(
     Returns
     -------
     dict
-        Of a sampling that cannot draw anything ``drawn`` is 0, and its note says why. Images that cannot be used are
-        passed over. Samplings of folds, and those that draw nothing because they are grids, are not in it.
+        For a sampling that cannot draw anything ``drawn`` is 0 and its note says why. Images that cannot be used are
+        skipped. Samplings of folds and grid samplings, which draw nothing, are not included.
     """
     samplings = {
         name: each
@@ -131,7 +131,7 @@ def _provenance(run: DatasetRun) -> Provenance:
 
 
 def _region(opened: Opened, run: DatasetRun) -> Region:
-    """Region as the chain of the data set finds it."""
+    """Region of interest as found by the data set's preprocessing chain."""
     size = {"height": opened.height, "width": opened.width}
     if run.config.normalized.chain == "fundus":
         return Region.found(field_of_view, opened.thumbnail(), **size)
@@ -148,7 +148,7 @@ def _blank(opened: Opened) -> Raster[np.uint8]:
 
 
 def _store(run: DatasetRun, entry: ImageEntry, *, folder: Path) -> tuple[str, Path] | None:
-    """Store with truth and region of an image; None where the image cannot be used."""
+    """Store with truth and region of interest of an image; None where the image cannot be used."""
     output, config = folder / "normalized" / f"{entry.image_id}.zarr", run.config.normalized
     job = Job(run.record, _provenance(run))
     try:
@@ -177,7 +177,7 @@ def _inputs(run: DatasetRun, stores: Mapping[str, Path], training: Sequence[Imag
 
 
 def _part(sampling: _Drawn, *, used: int, of: int) -> _Drawn:
-    """Sampling of a part of the images: as large a part of the total, in whole ratios. Blank pixels have no structure."""
+    """Sampling for a part of the images, with the same part of the total, in whole ratios. Blank pixels have no structure."""
     total, whole = sampling.total, sum(sampling.ratio) if isinstance(sampling, BalancedSampling) else 1
     if used < of or total > MOST:
         total = max(whole, min(round(total * used / of), MOST) // whole * whole)
@@ -202,5 +202,5 @@ def _expected(run: DatasetRun, sampling: _Drawn, *, inputs: Inputs, used: int, o
 
 
 def _is_estimate(sampling: _Drawn, part: _Drawn, *, used: int, of: int) -> bool:
-    """Estimates: of a few images, of a part of the total, without the structure of pixels or a list of hard negatives."""
+    """Estimate test: from a few images, a part of the total, or without pixel structure or a list of hard negatives."""
     return used < of or part != sampling or sampling.hard_negatives.table is not None

@@ -1,7 +1,7 @@
 """Export of patches to other programs: image and mask files, or a raw data set folder of nnU-Net v2.
 
-Patches are read from the normalised stores image by image, in the order of the index. The folder is written beside its
-place and renamed at the end: a half-written one never passes for finished.
+Patches are read from the normalised stores image by image, in the order of the index. The folder is written under
+another name and renamed at the end, so a half-written one never passes for finished.
 """
 
 import json
@@ -40,7 +40,7 @@ FORMATS: tuple[Layout, ...] = ("files", "nnunet")
 NNUNET_NAME = r"Dataset\d{3}_[A-Za-z0-9][A-Za-z0-9_-]*"
 PLACE = ("name", "split", "y", "x", "height", "width")
 BATCH = 64
-"""Patches that are handed out at a time; progress is told after each such lot."""
+"""Patches submitted at a time; progress is reported after each lot."""
 
 
 def patch_names(frame: pd.DataFrame) -> list[str]:
@@ -49,7 +49,7 @@ def patch_names(frame: pd.DataFrame) -> list[str]:
     Raises
     ------
     StoreError
-        Where two patches would have one name.
+        Two patches would have one name.
     """
     names = frame["patch_id"].astype(str).str.replace("/", "__")
     twice = sorted(names[names.str.lower().duplicated(keep=False)])
@@ -74,7 +74,7 @@ def export_patches(
     origin: Mapping[str, Any],
     workers: int = 1,
 ) -> Iterator[str]:
-    """Export of the patches of an index; gives the name of each one when it is written, and is done when it ends.
+    """Export of the patches of an index; yields the name of each written patch, and is complete when the iteration ends.
 
     Parameters
     ----------
@@ -83,9 +83,9 @@ def export_patches(
     normalized
         Image id → store of stage normalized.
     record
-        Classes, task, and which class has a pixel where they overlap.
+        Classes, task, and which class gets a pixel where classes overlap.
     folder
-        Where to; it must not be there yet. For nnU-Net its name is ``Dataset`` and three digits, ``_`` and a name.
+        Output folder, which must not exist yet. For nnU-Net its name is ``Dataset``, three digits, ``_`` and a name.
     layout
         ``files``: ``{split}/images/{name}.png``, and for a multiclass task ``{split}/labels/{name}.png`` (0 for
         background, then the classes in order, 255 for ignored pixels), else ``{split}/masks/{CODE}/{name}.png`` (0 or
@@ -95,16 +95,16 @@ def export_patches(
         ignored pixels have nnU-Net's label ``ignore``, the last one. Where nobody looked for a class, the background is
         ignored too, and ``masks`` has no file of the class.
     origin
-        What the patches come from, kept in ``dataset.json``; plain values.
+        Origin of the patches as plain values, kept in ``dataset.json``.
     workers
-        Patches of an image that are read and compressed at a time; changes no file.
+        Patches of an image read and compressed at a time; changes no file.
 
     Raises
     ------
     ConfigurationError
-        A folder that is there already, or whose name nnU-Net would not take.
+        The folder exists already, or nnU-Net would not accept its name.
     SamplingError
-        No patch at all, or for nnU-Net none to train on.
+        There is no patch, or for nnU-Net none to train on.
     """
     _check_target(folder, layout=layout)
     _check_rows(frame, layout=layout)
@@ -112,7 +112,7 @@ def export_patches(
     with _new_folder(folder) as partial:
         write = files_writer(partial, rows, record) if layout == "files" else nnunet_writer(partial, rows, record)
         for image, part in rows.groupby(rows["image_id"].astype(str), sort=False):
-            # One image after the other, so that only pieces of one are held.
+            # One image after the other, so that only pieces of one image are in memory.
             save = _saver(normalized[str(image)], record=record, write=write)
             wanted = list(part[list(PLACE)].itertuples(index=False, name=None))
             for start in range(0, len(wanted), BATCH):
@@ -158,7 +158,7 @@ def _check_rows(frame: pd.DataFrame, *, layout: Layout) -> None:
 
 @contextmanager
 def _new_folder(folder: Path) -> Iterator[Path]:
-    """A folder beside the wanted one that gets its name at the end, or is gone where it fails."""
+    """A folder beside the final one, renamed at the end, or deleted after an error."""
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -171,7 +171,7 @@ def _new_folder(folder: Path) -> Iterator[Path]:
 
 
 def _saver(store: Path, *, record: DatasetRecord, write: Writer) -> Callable[[tuple[Any, ...]], str]:
-    """A function that reads and writes one patch of an image, given its ``PLACE``, and gives its name."""
+    """A function that reads and writes one patch of an image, given its ``PLACE``, and returns its name."""
     image, pixels = open_image(store, codes=record.codes), tiled(open_array(store, "0"))
     truth, ignored = tiled(image.truth), image.ignored
 

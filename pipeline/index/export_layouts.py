@@ -1,6 +1,6 @@
-"""Layouts of exported patches: image and mask files, or a raw data set folder of nnU-Net v2; what lies in each and what describes it.
+"""Layouts of exported patches: image and mask files, or a raw data set folder of nnU-Net v2; their files and descriptions.
 
-Pictures are PNG, which loses nothing.
+Images are lossless PNG.
 
 References
 ----------
@@ -31,7 +31,7 @@ class Patch:
     """One patch to be written."""
 
     name: str
-    """Of its files, without suffix."""
+    """Name of its files, without suffix."""
     split: str
     pixels: NDArray[np.uint8]
     """``(3, y, x)``, RGB."""
@@ -42,7 +42,7 @@ class Patch:
     """Classes that nobody looked for."""
 
     def not_sure(self, labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """Pixels ``(y, x)`` whose label nobody knows: ignored, or background where a class is unknown."""
+        """Pixels ``(y, x)`` with unknown label: ignored, or background where a class is unknown."""
         return self.ignored | (labels == 0) if self.unknown else self.ignored
 
 
@@ -58,7 +58,7 @@ def _write_png(path: Path, picture: NDArray[np.uint8]) -> None:
 
 
 def files_writer(partial: Path, rows: pd.DataFrame, record: DatasetRecord) -> Writer:
-    """Writer of pictures and masks in a folder a split; the folders are made."""
+    """Writer of images and masks into one folder per split; creates the folders."""
     masks = ["labels"] if record.task == "multiclass" else [f"masks/{code}" for code in record.codes]
     masks += ["ignore"] if record.ignore and record.task != "multiclass" else []
     for split in sorted(set(rows["split"].astype(str))):
@@ -81,7 +81,7 @@ def files_writer(partial: Path, rows: pd.DataFrame, record: DatasetRecord) -> Wr
 
 
 def _ignores(rows: pd.DataFrame, record: DatasetRecord) -> bool:
-    """Ignored pixels of label maps: whether there may be any, declared ones, or the background where a class is unknown."""
+    """Test for ignored pixels in label maps: declared ones, or the background where a class is unknown."""
     return bool(record.ignore) or bool((rows[[f"pixels_{code}" for code in record.codes]] < 0).any(axis=None))
 
 
@@ -98,7 +98,7 @@ def files_facts(rows: pd.DataFrame, record: DatasetRecord) -> dict[str, Any]:
 
 
 def nnunet_writer(partial: Path, rows: pd.DataFrame, record: DatasetRecord) -> Writer:
-    """Writer of a file a channel and a label map, in the folders of nnU-Net, which are made."""
+    """Writer of one file per channel and a label map into the folders of nnU-Net; creates the folders."""
     for name in ("imagesTr", "labelsTr"):
         (partial / name).mkdir()
     if (rows["split"] == "test").any():
@@ -116,7 +116,7 @@ def nnunet_writer(partial: Path, rows: pd.DataFrame, record: DatasetRecord) -> W
 
 
 def nnunet_facts(rows: pd.DataFrame, record: DatasetRecord, *, name: str) -> dict[str, Any]:
-    """Content of ``dataset.json`` as nnU-Net asks for it."""
+    """Content of ``dataset.json`` as nnU-Net requires it."""
     labels = {code: at for at, code in enumerate((BACKGROUND, *record.codes))}
     return {
         "channel_names": {str(number): channel for number, channel in enumerate("RGB")},
@@ -129,7 +129,7 @@ def nnunet_facts(rows: pd.DataFrame, record: DatasetRecord, *, name: str) -> dic
 
 
 def nnunet_splits(rows: pd.DataFrame) -> list[dict[str, Sequence[str]]]:
-    """Our folds where every patch may train as well as validate, else our one split; empty where nothing validates."""
+    """Our folds where every patch may train and validate, else our single split; empty where nothing validates."""
     mine = rows[rows["split"] != "test"]
     folds = sorted(set(mine["fold"]) - {-1})
     if folds and (mine["strategy"] == "grid").all() and not (mine["fold"] == -1).any():

@@ -1,4 +1,4 @@
-"""Normalised store of one image, read without holding it: by strips where all is counted, by tiles where little is."""
+"""Normalised store of one image, read in parts: in strips to count everything, in tiles to count little."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,19 +21,19 @@ from pipeline.stores.shards import Shards
 __all__ = ["NormalizedImage", "Pieces", "open_image", "tiled"]
 
 Pieces = Callable[..., Iterator[tuple[int, Box, NDArray[Any]]]]
-"""Gives what a box holds beside 0; see `pipeline.stores.shards.Shards.pieces`."""
+"""Gives the non-zero pieces of a box; see `pipeline.stores.shards.Shards.pieces`."""
 
 TILE_BYTES = 1 << 27
 """Most bytes that the tiles of one image may take."""
 STRIP_PIXELS = 1 << 22
-"""Pixels of a strip, as long as one row of chunks holds fewer."""
+"""Most pixels of a strip, unless one row of chunks has more."""
 QUARTER = 2
 """Pyramid level of a quarter of the size."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NormalizedImage:
-    """Arrays of one normalised store, opened and not read."""
+    """Arrays of one normalised store, opened but not read."""
 
     image_id: str
     """Name of the image."""
@@ -54,10 +54,10 @@ class NormalizedImage:
     truth_pieces: Pieces = field(init=False)
     roi_pieces: Pieces = field(init=False)
     ignore_pieces: Pieces | None = field(init=False)
-    """What boxes of ``truth``, ``roi`` and ``ignore`` hold."""
+    """Readers of boxes of ``truth``, ``roi`` and ``ignore``."""
 
     def __post_init__(self) -> None:
-        """Look at the layout once, so that what is learnt of one box serves the next."""
+        """Read the layout once, so that it serves all boxes."""
         object.__setattr__(self, "truth_pieces", Shards.of(self.truth).pieces)
         object.__setattr__(self, "roi_pieces", Shards.of(self.roi).pieces)
         object.__setattr__(self, "ignore_pieces", None if self.ignore is None else Shards.of(self.ignore).pieces)
@@ -79,7 +79,7 @@ class NormalizedImage:
 
     @property
     def rows(self) -> int:
-        """Rows of a strip: whole chunks, so that nothing is decoded twice, and as many as keep it small."""
+        """Rows of a strip: whole chunks, so that none is decoded twice, and few enough to keep the strip small."""
         chunk = int(self.truth.chunks[-2])
         return chunk * max(1, STRIP_PIXELS // (chunk * self.width))
 
@@ -126,7 +126,7 @@ class NormalizedImage:
     def planes(self, box: Box, *, groups: Sequence[Sequence[int]], memory: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Union of the classes of each group, and the roi without ignored pixels: ``(group + 1, y, x)``, 0 or 1.
 
-        The planes lie in ``memory``, which is flat and large enough, so that it is not taken anew for each box.
+        The planes use ``memory``, a flat array of sufficient size, so that no box allocates its own.
         """
         shape = (len(groups) + 1, box.height, box.width)
         found = memory[: np.prod(shape)].reshape(shape)
@@ -144,7 +144,7 @@ def _united(pieces: Pieces, box: Box, groups: Sequence[Sequence[int]]) -> NDArra
 
 
 def _unite(pieces: Pieces, box: Box, groups: Sequence[Sequence[int]], *, into: NDArray[np.uint8]) -> None:
-    """Set where any plane of a group holds something."""
+    """Set pixels where any plane of a group is not 0."""
     for plane, part, pixels in pieces(box, planes=sorted({plane for group in groups for plane in group})):
         inside = part.shift(-box.y0, -box.x0).slices
         for mask, group in zip(into, groups, strict=True):
@@ -168,12 +168,12 @@ def open_image(path: Path, *, codes: tuple[str, ...] | None = None) -> Normalize
     path
         Folder of the store.
     codes
-        Class codes that it must hold, in order; None takes what is there.
+        Class codes that it must hold, in order; None accepts any.
 
     Raises
     ------
     StoreError
-        Where an array is missing or the classes are others.
+        An array is missing, or the classes differ.
     """
     group = open_group(path)
     attributes = dict(group.attrs)
@@ -204,7 +204,7 @@ def _foreign(path: Path, *, found: str, expected: str) -> StoreError:
 
 
 def tiled(array: zarr.Array[Any]) -> Raster[Any]:
-    """Reader of any box of a ``(plane, y, x)`` array with a cache of tiles, so that near boxes decode them once."""
+    """Reader of any box of a ``(plane, y, x)`` array with a cache of tiles, so that nearby boxes decode each tile once."""
     planes, height, width = array.shape
     side_y, side_x = array.chunks[-2:]
     whole, whole_box = Box.of_shape(height, width), raster_of(array).read

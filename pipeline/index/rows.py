@@ -1,4 +1,4 @@
-"""Index rows of one image: grid, drawn, background and coverage patches, with all that is counted in them."""
+"""Index rows of one image: grid, drawn, background and coverage patches with their counts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ __all__ = ["ImageRows", "covered_roi", "image_rows"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageRows:
-    """Index rows of one image, and what its patches reach."""
+    """Index rows of one image, and the coverage by its patches."""
 
     frame: pd.DataFrame
-    """Rows with all columns but ``dataset``, types still wide."""
+    """Rows with all columns except ``dataset``, not yet in their final types."""
     lesions: Mapping[str, tuple[NDArray[np.int64], NDArray[np.bool_]]]
     """Class → area of each component, and whether a patch touches it; training images only."""
     covered: int
-    """Pixels of the roi, ignored ones apart, inside patches that were drawn without truth; training images only."""
+    """Pixels of the roi, without ignored ones, inside patches that were drawn without truth; training images only."""
 
 
 def _rows(
@@ -145,7 +145,7 @@ def _counted(image: NormalizedImage, frame: pd.DataFrame, *, modality: str) -> p
 
 
 def _named(frame: pd.DataFrame, *, codes: Sequence[str]) -> pd.DataFrame:
-    """Positives of balanced sampling get the lesion class that fills most of them, the first of equals."""
+    """Positives of balanced sampling get the lesion class with the most pixels in them, the first among equals."""
     unnamed = (frame["strategy"] == "balanced") & frame["target_class"].isna()
     if not unnamed.any():
         return frame
@@ -183,7 +183,7 @@ def image_rows(
     source
         The image.
     drawn
-        What is drawn from it; None gives the grid.
+        Patches drawn from it; None gives the grid.
     sampling
         How to draw.
     seed

@@ -1,4 +1,4 @@
-"""Schema of the patch index: its columns as data, their types, and what must be true of every row."""
+"""Schema of the patch index: its columns as data, their types, and the rules for every row."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 1
-"""Raised when a column changes its name, type or meaning."""
+"""Version of the schema, incremented when a column changes its name, type or meaning."""
 SPLITS: tuple[Split, ...] = tuple(sorted(TRUTH_SPLITS))
 """In text order, so that the order of the category is the order of the rows."""
 STRATEGIES = ("balanced", "grid", "guided")
@@ -38,11 +38,11 @@ class Column:
     """One column of the patch index."""
 
     name: str
-    """As in the file."""
+    """Type in the file."""
     dtype: str
-    """As pandas reads it."""
+    """Type in pandas."""
     meaning: str
-    """One sentence."""
+    """Description in one sentence."""
 
 
 _BEFORE = (
@@ -90,7 +90,7 @@ def class_codes(frame: pd.DataFrame) -> tuple[str, ...]:
 
 
 def typed(frame: pd.DataFrame, *, codes: Sequence[str]) -> pd.DataFrame:
-    """Index with its columns in order, with their types, sorted; rows are numbered anew."""
+    """Index with ordered and typed columns and sorted, renumbered rows."""
     ordered = frame.sort_values(list(ORDER), kind="stable", ignore_index=True)
     categories = {"split": SPLITS, "strategy": STRATEGIES, "target_class": (*codes, BACKGROUND)}
     found = {}
@@ -107,14 +107,14 @@ def typed(frame: pd.DataFrame, *, codes: Sequence[str]) -> pd.DataFrame:
 def row_groups(frame: pd.DataFrame, *, least: int = 8192) -> list[int]:
     """Ends of the Parquet row groups: at each change of split, and between images once there are enough rows.
 
-    So no image lies in two groups, no group in two splits, and a filter on either reads little else.
+    So no group spans two splits and no image two groups, and a filter on either reads little else.
 
     Parameters
     ----------
     frame
         An index, sorted.
     least
-        Rows of a group before an image may end it; smaller groups would cost more than they save.
+        Fewest rows of a group that the end of an image may close; smaller groups would cost more than they save.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def row_groups(frame: pd.DataFrame, *, least: int = 8192) -> list[int]:
 
 
 def problems(frame: pd.DataFrame, *, sizes: Mapping[str, tuple[int, int]]) -> list[str]:
-    """Violations of the schema, in words; empty where all is well.
+    """Violations of the schema, in words; empty where there are none.
 
     Parameters
     ----------

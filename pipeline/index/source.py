@@ -23,7 +23,7 @@ class Source:
     fold: int
     """Validation fold, −1 for none."""
     annotated: bool
-    """Whether every class was looked for: only then does no truth mean background."""
+    """Whether annotators looked for every class: only then does a pixel without truth mean background."""
     store: Path
     """Its store of stage normalized."""
     candidates: Candidates

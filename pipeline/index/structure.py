@@ -25,11 +25,11 @@ __all__ = ["CUT", "density_gradient", "luminance_gradient", "structure"]
 CUT = 1.0
 """Largest gradient that counts: a factor e in transmitted light over two pixels."""
 _SCALE = 1 << 16
-"""Gradients are whole numbers of 1/65536, so that sums are exact and do not depend on the strips."""
+"""Gradients are multiples of 1/65536, so that sums are exact and independent of the strips."""
 _LUMINANCE = np.array([77, 150, 29], dtype=np.float32) / np.float32(256)
 """Weights of red, green, blue (Rec. 601)."""
 _LARGEST = np.float32(2 * 255)
-"""Twice the largest difference of luminance: along two axes the gradient stays below it."""
+"""Twice the largest difference of luminance, which the gradient along two axes never reaches."""
 _RED_DENSITY = np.log(np.float32(255)) - np.log(np.maximum(np.arange(256, dtype=np.float32), 1))
 
 
@@ -48,7 +48,7 @@ def _steps(values: NDArray[np.float32], most: np.float32) -> NDArray[np.float32]
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _light(colour: NDArray[np.uint8], weights: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Weighted sum of three planes; exact, because weights are whole numbers of 1/256."""
+    """Weighted sum of three planes; exact, because weights are multiples of 1/256."""
     _, height, width = colour.shape
     found = np.empty((height, width), dtype=np.float32)
     for y in range(height):
@@ -75,7 +75,7 @@ def density_gradient(colour: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def luminance_gradient(colour: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Gradient of the luminance; argument and result as of ``density_gradient``."""
+    """Gradient of the luminance; argument and result as in ``density_gradient``."""
     light = _light(colour, _LUMINANCE) if len(colour) == len(_LUMINANCE) else colour[0].astype(np.float32)
     return np.asarray(_steps(light, _LARGEST))
 
@@ -87,17 +87,17 @@ GRADIENTS: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.float32]]] = {
 
 
 def _surrounded(roi: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Pixels inside whose eight neighbours are inside too; beyond the border the outermost pixel is repeated."""
+    """Inside pixels with all eight neighbours inside; beyond the border the outermost pixel is repeated."""
     wide = np.pad(roi, 1, mode="edge")
     rows = wide[:-2] & wide[1:-1] & wide[2:]
     return np.asarray(rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:])
 
 
 def structure(image: NormalizedImage, boxes: Boxes, *, modality: str) -> NDArray[np.float32]:
-    """Structure score of each box, in [0, 1]: the sum of the gradients that count over all pixels of the box.
+    """Structure score of each box, in [0, 1]: the sum of its counted gradients divided by its number of pixels.
 
-    Half a box of glass halves its score. The level at a quarter of the size is used, or the nearest there is: at
-    0.5 µm a pixel a nucleus is four pixels across there.
+    A box that is half glass gets half the score. The pyramid level nearest to a quarter of the size is used: at 0.5 µm
+    per pixel a nucleus is four pixels across there.
 
     Parameters
     ----------

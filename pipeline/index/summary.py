@@ -34,20 +34,20 @@ def summarise(
     frame
         The index.
     sources, parts
-        Every image, and what it gave, in the same order.
+        Every image and its rows, in the same order.
     plan
-        What was drawn from the training images.
+        The patches drawn from the training images.
     sampling
         How.
 
     Returns
     -------
     dict
-        ``rows``; ``counts`` (split → strategy → target class → rows, coverage aside); ``coverage`` (class → rows);
-        ``lesions`` (class → training components, how many no training patch touches, by decades of area);
-        ``images`` (image → split, size, counts); ``spread`` of the patches without truth; ``notes``, plain sentences on
-        what was done otherwise than asked; and for drawn samplings ``requested``, ``short``, ``frequencies`` (guided),
-        ``offered`` and ``gave_way`` (balanced).
+        ``rows``; ``counts`` (split → strategy → target class → rows, without coverage); ``coverage`` (class → rows);
+        ``lesions`` (class → training components, how many no training patch touches, by decades of area); ``images``
+        (image → split, size, counts); ``spread`` of the patches without truth; ``notes``, plain sentences on deviations
+        from the request; and for drawn samplings ``requested``, ``short``, ``frequencies`` (guided), ``offered`` and
+        ``gave_way`` (balanced).
     """
     inside, added = frame[~frame["coverage"]], frame[frame["coverage"]]
     by_image = dict(list(inside.groupby("image_id", observed=True)))
@@ -80,7 +80,7 @@ def summarise(
 
 
 def patches_asked(notes: Mapping[str, Any]) -> tuple[int, int]:
-    """Training patches that were drawn and asked for, by the metadata of an index; ``(0, 0)`` for a grid, which draws none.
+    """Training patches drawn and requested, from the metadata of an index; ``(0, 0)`` for a grid, which draws none.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def _missed(area: NDArray[np.int64], reached: NDArray[np.bool_]) -> dict[str, An
 
 
 def _lesions(parts: Sequence[ImageRows]) -> dict[str, dict[str, Any]]:
-    """Class → training components, those that no training patch touches, their share, and the same by decades of area."""
+    """Class → training components: number, number and share that no training patch touches, and the same by decades of area."""
     found: dict[str, dict[str, Any]] = {}
     for code in dict.fromkeys(code for part in parts for code in part.lesions):
         pairs = [part.lesions[code] for part in parts if code in part.lesions]
@@ -124,7 +124,7 @@ def _lesions(parts: Sequence[ImageRows]) -> dict[str, dict[str, Any]]:
 
 
 def _short(inside: pd.DataFrame, *, plan: SamplingPlan) -> list[dict[str, Any]]:
-    """Classes, ``positive`` and ``background`` that got fewer patches than asked for, or do not occur."""
+    """Classes, ``positive`` and ``background`` that got fewer patches than requested or do not occur."""
     targets = inside.loc[inside["strategy"] != "grid", "target_class"]
     have = {str(code): int(count) for code, count in targets.value_counts().items()}
     have["positive"] = len(targets) - have.get(BACKGROUND, 0)
@@ -149,7 +149,7 @@ def _size_notes(sources: Sequence[Source], *, sampling: Sampling) -> list[str]:
 def _spread(
     inside: pd.DataFrame, *, sources: Sequence[Source], parts: Sequence[ImageRows], plan: SamplingPlan
 ) -> dict[str, Any]:
-    """Spread of patches without truth: over images and groups, from each other, over the tissue."""
+    """Spread of patches without truth: over images and groups, their distances, and their share of the tissue."""
     rows = inside[inside["target_class"] == BACKGROUND]
     per_image = rows["image_id"].astype(str).value_counts()
     per_group = rows["group_id"].astype(str).value_counts()

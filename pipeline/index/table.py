@@ -1,4 +1,4 @@
-"""Patch index of one data set: one table of the patches of a sampling, written once and checked when read."""
+"""Patch index of one data set: the table of the patches of one sampling, written once and checked on every read."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -33,10 +33,10 @@ from pipeline.words import BACKGROUND, LEARNED_SPLITS
 __all__ = ["Inputs", "read_index", "write_index"]
 
 MOST_ROWS = 20_000_000
-"""Rows that the grid may give; each takes some hundred bytes of memory while an index is written."""
+"""Most rows of the grid; each takes some hundred bytes of memory while an index is written."""
 
 NAMED = 5
-"""Images that a message names."""
+"""Most images named in a message."""
 
 log = logging.getLogger(__name__)
 
@@ -65,18 +65,18 @@ def write_index(inputs: Inputs, *, dataset: str, sampling: Sampling, job: Job, o
     dataset
         Name of the data set, with its recipe where one is named.
     sampling
-        How to draw. Only training images are drawn from; the others give the grid.
+        How to draw. Patches are drawn from training images only; the others give the grid.
     job
-        Facts of the data set, record of origin with the seed, images at a time.
+        Facts of the data set, record of origin with the seed, number of images at a time.
     output
         The Parquet file. Its metadata notes are schema_version, config, summary and provenance.
 
     Raises
     ------
     SamplingError
-        Where there is no image, or nothing to draw, or the list of hard negatives cannot be used.
+        There is no image or nothing to draw, or the list of hard negatives cannot be used.
     StoreError
-        Where an input is missing or does not fit.
+        An input is missing or does not fit.
     """
     fold = -1 if isinstance(sampling, GridSampling) else sampling.fold
     sources = _sources(inputs, record=job.record, fold=fold)
@@ -104,7 +104,7 @@ def write_index(inputs: Inputs, *, dataset: str, sampling: Sampling, job: Job, o
 
 
 def _refuse_too_many(sources: Sequence[Source], sampling: Sampling, *, where: Path) -> None:
-    """A patch of one pixel would fill the memory before anybody is told."""
+    """Refusal of too many rows: patches of one pixel would fill the memory before any message."""
     stride = grid_stride(sampling.patch, sampling.overlap)
     inside = [source for source in sources if isinstance(sampling, GridSampling) or source.split != "train"]
     count = sum(
@@ -123,7 +123,7 @@ def _refuse_too_many(sources: Sequence[Source], sampling: Sampling, *, where: Pa
 
 
 def _by_fold(images: pd.DataFrame, fold: int) -> pd.DataFrame:
-    """The table with the splits of a fold: its images validate, the others that may be learned from train."""
+    """The table with the splits of a fold: the fold's images validate, the other train and validation images train."""
     if fold < 0:
         return images
     split = images["split"].astype(str)
@@ -174,7 +174,7 @@ def _source(row: Mapping[Any, Any], inputs: Inputs, *, record: DatasetRecord) ->
 
 
 def _plan(sources: Sequence[Source], *, sampling: Sampling, listed: Path | None, job: Job) -> SamplingPlan:
-    """Plan of what is drawn from the training images; nothing for the grid."""
+    """Plan of the patches drawn from the training images; empty for the grid."""
     if isinstance(sampling, GridSampling):
         return SamplingPlan()
     training = [source for source in sources if source.split == "train"]
@@ -214,7 +214,7 @@ def read_index(path: Path | str) -> pd.DataFrame:
     Raises
     ------
     StoreError
-        Where the file is none, is of another schema version, or breaks a rule; the text names the rules and rows.
+        The file is not an index, has another schema version, or breaks a rule; the text names rules and rows.
     """
     path = Path(path)
     frame, notes = read_noted(path)

@@ -7,9 +7,9 @@ plan            windows and blocks, in integers
 predict         the stage for one image: Zarr in, Zarr out
 predictor       a trained network on a device
 pyramid_writer  finished blocks into every level of a store
-sliding_window  one pass over the windows of an image, opened: read, predict, sum, divide, write
-spec            the same pass as paths and numbers, for workers
-task_graph      order of the blocks for Dask; threads
+sliding_window  one pass over the windows of an opened image: read, predict, sum, divide, write
+spec            specification of a pass, for workers
+task_graph      task graph of the blocks for Dask, and threads
 views           flips and turns, averaged
 window          pixels of windows, and windows without roi
 """

@@ -1,8 +1,7 @@
 """Workers of a dask.distributed scheduler, which share the blocks of one image.
 
-The workers see the results under the same paths, as those of a cluster's shared disk do. Each opens image, stores and
-network once. What a worker holds is lost with it and computed again elsewhere; what is in the store or its journal
-is not.
+The workers see the results under the same paths, as on a cluster's shared disk. Each opens image, stores and network
+once. Results in a lost worker's memory are computed again elsewhere; blocks in the store and its journal are not.
 """
 
 from collections.abc import Iterator
@@ -53,7 +52,7 @@ def _opened_pass(keyed: _Keyed) -> SlidingWindow:
 
 
 def _here(work: PassSpec) -> SlidingWindow:
-    with _opening:  # the threads of a worker share one network
+    with _opening:  # The threads of a worker share one network.
         return _opened_pass(_Keyed(work))
 
 
@@ -64,7 +63,7 @@ def _compute(work: PassSpec, number: int, _after: object) -> Sums:
 
 
 def _finish(work: PassSpec, number: int, sums: Sums, _after: object) -> None:
-    # Copies, because finishing adds to them: a worker that retires meanwhile hands its results on, to be finished anew.
+    # Copies, because finishing adds to them, and a retiring worker hands its results on to be finished anew.
     _here(work).finish(work.plan.blocks[number], {name: each.copy() for name, each in sums.items()})
 
 
@@ -106,21 +105,21 @@ def run_on_cluster(work: PassSpec, *, progress: WindowProgress) -> None:
     ConfigurationError
         No scheduler, or no worker, at that address.
     ModelError
-        For a network that gives NaN, infinity, or another shape, and for workers that are killed again and again.
+        The network gives NaN, infinity or another shape, or workers are killed repeatedly.
     """
     import distributed
 
     plain, name = work.open(()), uuid4().hex
     with _client(work.config.dask.scheduler) as client:
         threads = client.nthreads()
-        # A task is given to a worker that holds what it needs, and the others wait a second until they may steal: so
-        # the pass is there once for each of them.
+        # A task goes to a worker that holds its inputs, and the others wait a second until they may steal it. So each
+        # worker has its own pass.
         copies = [f"{name}-pass-{number}" for number in range(len(threads))]
         graph, ends = blocks_graph(
             plain,
             compute=lambda number: (_compute, copies[number % len(copies)]),
             finish=lambda number: (_finish, copies[number % len(copies)]),
-            in_flight=sum(threads.values()) + 1,  # for who would wait for the halo of a slower neighbour
+            in_flight=sum(threads.values()) + 1,  # For a worker that would wait for the halo of a slower neighbour.
             name=name,
         )
         tasks: dict[Any, Any] = {**dict.fromkeys(copies, work), **graph}

@@ -1,4 +1,4 @@
-"""Stores of probability maps: made with their pyramid and with notes on windows and truth."""
+"""Stores of probability maps, created with their pyramid and with notes on windows and truth."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +24,7 @@ __all__ = ["create_map", "map_notes", "unseen_truth"]
 def unseen_truth(
     source: NormalizedStore, plan: WindowPlan, *, evaluated: NDArray[np.bool_], overlapping: bool
 ) -> dict[str, Any]:
-    """Numbers of truth pixels of each class outside the roi, and those of them that no window reached; read block by block."""
+    """Counts of truth pixels outside the roi, by class, and how many of these no window reached; read block by block."""
     if source.truth is None:
         return {}
     outside, missed = np.zeros((2, len(source.classes)), dtype=np.int64)
@@ -74,7 +74,7 @@ def create_map(
     shapes
         Rows and columns of the levels, from the full size down.
     notes
-        What it says of its image and windows.
+        Its notes on image and windows.
     config
         Type of the values, chunks, shards and codec.
     job

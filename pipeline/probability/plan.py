@@ -1,9 +1,9 @@
-"""Plan of sliding windows and output blocks: which windows there are, and which block each belongs to; integers only.
+"""Plan of sliding windows and output blocks: the windows, and the block that each belongs to; integers only.
 
-A window belongs to the block in which it starts. It may reach over the block's border to the right and below by less
-than a window, hence into the next block and never further, because a block is at least as large as a window. Windows
-of a block are taken in row-major order, in batches of a fixed size; the last batch of a block holds what is left. So
-the composition of every batch follows from the plan and never from the number of workers.
+A window belongs to the block in which it starts. It may cross the block's right and lower border by less than a window,
+so it reaches the next block at most, because a block is at least as large as a window. Windows of a block are taken in
+row-major order, in batches of a fixed size; the last batch of a block may be smaller. So the plan alone decides the
+composition of every batch, whatever the number of workers.
 """
 
 from bisect import bisect_left
@@ -141,15 +141,15 @@ class WindowPlan:
         return tuple(self._between(box.y0 - before, box.y1, box.x0 - before, box.x1))
 
     def owned(self, window: Window) -> tuple[int, int]:
-        """Rows and columns, from its first pixel, before the next window starts: what is its own where none overlap.
+        """Rows and columns from its first pixel to the start of the next window: its own pixels where windows do not overlap.
 
-        Where the last row or column was moved back inside, the later window owns the common pixels, as if each
-        window were written over the ones before.
+        Where the last row or column of windows was moved back inside, the later window owns the shared pixels, as if it
+        had overwritten the earlier ones.
         """
         return self._before_next(self.starts_y, window.row), self._before_next(self.starts_x, window.column)
 
     def batches(self, windows: tuple[Window, ...]) -> Iterator[tuple[Window, ...]]:
-        """Windows in groups of the batch size, the last group as it comes."""
+        """Windows in groups of the batch size; the last group may be smaller."""
         for at in range(0, len(windows), self.batch):
             yield windows[at : at + self.batch]
 

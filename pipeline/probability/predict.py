@@ -1,6 +1,7 @@
 """Stage probability for one normalised image: Zarr in, one Zarr store per fusion out.
 
-``none`` is a pass of its own, with windows side by side; all other fusions come from one pass over overlapping windows.
+Fusion ``none`` has its own pass, with windows side by side; all other fusions come from one pass over overlapping
+windows.
 """
 
 import logging
@@ -57,20 +58,20 @@ def fuse_image(
     model
         Folder of the model, which the workers of a scheduler open themselves.
     predictors
-        Give the maps of ``record.codes``, one for each device; not used where a scheduler runs the blocks.
+        One for each device, giving the maps of ``record.codes``; unused where a scheduler runs the blocks.
     outputs
         Fusion → store.
     plan
         The windows, and blocks as large as the shards of the outputs.
     config
-        Workers, storage, what is fused and stored, and whether windows without roi are skipped.
+        Workers, storage, fusion, stored type, and whether windows without roi are skipped.
     job
         Facts of the data set, record of origin.
 
     Raises
     ------
     ModelError
-        For a network that gives NaN, infinity, or another number of classes.
+        The network gives NaN, infinity or another number of classes.
     StoreError
         Where the disk is full.
     """
@@ -135,12 +136,12 @@ def predict_image(
     Raises
     ------
     ConfigurationError
-        For a shard smaller than the window, an image smaller than it where that is refused, and a scheduler that is
-        not there.
+        A shard is smaller than the window, an image is smaller than it and that is refused, or the scheduler is
+        missing.
     ModelError
-        For a model of other classes, or NaN or infinity from it.
+        The model has other classes, or gives NaN or infinity.
     StoreError
-        For an image that is not there or not complete, and where the disk is full.
+        The image is missing or incomplete, or the disk is full.
     """
     config = with_precision_of_this_machine(config)
     source = open_normalized(normalized)

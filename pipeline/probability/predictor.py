@@ -29,9 +29,9 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Number of torch's threads for a while; threads started in that time inherit it.
+    """Context that sets torch's number of threads; threads started within it inherit the number.
 
-    The number changes results, so it comes from the configuration and never from the machine.
+    The number changes results, so it comes from the configuration, never from the machine.
     """
     import torch
 
@@ -44,7 +44,7 @@ def torch_threads(count: int) -> Iterator[None]:
 
 
 class _Most:
-    """Largest batch that the memory of a device holds: unknown until it was too small."""
+    """Largest batch that fits in a device's memory; unknown until a batch did not fit."""
 
     def __init__(self) -> None:
         self._most, self._lock = 2**31, Lock()
@@ -59,7 +59,7 @@ class _Most:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NetworkPredictor:
-    """A network in evaluation mode; several threads may call it at once, because no answer changes another."""
+    """A network in evaluation mode; several threads may call it at once, because calls do not affect each other."""
 
     network: "torch.nn.Module"
     """Takes uint8 windows and gives logits."""
@@ -70,15 +70,15 @@ class NetworkPredictor:
     precision: str
     """float32, or the type of autocast."""
     views: tuple[View, ...] = VIEWS["one"]
-    """Ways round in which it sees a window; the mean counts."""
+    """Views (flips and turns) in which it sees a window; the result is their mean."""
     activation: Activation = "none"
-    """What will turn its answers into probabilities; with it they are logits: logarithms of probabilities, background
-    first, before a softmax, and those of classes that are independent before a sigmoid."""
+    """Activation that will turn its outputs into probabilities. With it the outputs are logits: before a softmax,
+    logarithms of probabilities with background first; before a sigmoid, logits of independent classes."""
     _most: _Most = field(default_factory=_Most)
 
     @property
     def on_host(self) -> bool:
-        """Place of the answers: whether they are NumPy arrays."""
+        """Place of the outputs: whether they are NumPy arrays."""
         return self.device.type == "cpu"
 
     def __call__(self, windows: NDArray[np.uint8]) -> Tiles:
@@ -92,7 +92,7 @@ class NetworkPredictor:
         Raises
         ------
         ModelError
-            Where the memory of the GPU does not hold a single window.
+            A single window does not fit in the memory of the GPU.
         """
         import torch
 
@@ -103,7 +103,7 @@ class NetworkPredictor:
             return self._maps(pixels.pin_memory().to(self.device, non_blocking=True))
 
     def _maps(self, pixels: "Tensor") -> "Tensor":
-        """Maps of a batch; halves of it where the memory is too small, then and from then on."""
+        """Maps of a batch; where it does not fit in memory, this and all later batches are halved."""
         import torch
 
         parts, todo = [], [pixels]
@@ -115,12 +115,12 @@ class NetworkPredictor:
                     continue
                 except torch.OutOfMemoryError as error:
                     problem = str(error).split("\n")[0]
-            if problem:  # out here, where no traceback holds what the network had computed
+            if problem:  # Outside the except clause, where no traceback keeps the network's intermediate results alive.
                 self._too_many(len(part), problem)
             half = min(len(part) // 2 + len(part) % 2, self._most())
             todo += [part[half:], part[:half]]
         maps = torch.cat(parts) if len(parts) > 1 else parts[0]
-        # A mean of logarithms of probabilities is none: what is common to all classes is taken off again.
+        # A mean of log-probabilities is not normalised, so the part common to all classes is subtracted again.
         return maps.log_softmax(dim=1) if self.activation == "softmax" else maps
 
     def _too_many(self, windows: int, problem: str) -> None:
@@ -153,7 +153,7 @@ class NetworkPredictor:
 
 
 def usable_devices(wish: str) -> "tuple[torch.device, ...]":
-    """Devices that a configured one means here: all GPUs, or the CPU.
+    """Devices behind the configured name on this machine: all GPUs, or the CPU.
 
     Raises
     ------
@@ -177,7 +177,7 @@ def usable_devices(wish: str) -> "tuple[torch.device, ...]":
 
 
 def with_precision_of_this_machine(config: ProbabilityConfig) -> ProbabilityConfig:
-    """Parameters whose precision is not ``auto`` any more. Maps record them, and workers elsewhere compute by them."""
+    """Parameters with precision ``auto`` resolved. Maps record them, and workers elsewhere compute with them."""
     from pipeline.model.precision import resolved_precision
 
     precision = resolved_precision(config.precision, device=config.device)
@@ -185,12 +185,12 @@ def with_precision_of_this_machine(config: ProbabilityConfig) -> ProbabilityConf
 
 
 def load_predictors(model: Path, *, record: DatasetRecord, config: ProbabilityConfig) -> tuple[NetworkPredictor, ...]:
-    """Network of a folder ``model/{model}/``, or the mean of an ensemble there, on each device that is to be used.
+    """Network from a folder ``model/{model}/``, or the mean of the ensemble there, on each device to be used.
 
     Raises
     ------
     ModelError
-        For weights that were trained for other classes or another task.
+        The weights were trained for other classes or another task.
     ConfigurationError
         For a GPU that is not there.
     """

@@ -23,7 +23,7 @@ def _write_level(
     codes = np.zeros((classes, *shards.chunk), shards.array.dtype)
 
     def make(part: Box) -> NDArray[Any]:
-        if (part.height, part.width) != shards.chunk:  # the last chunk holds pixels beyond the border
+        if (part.height, part.width) != shards.chunk:  # The last chunk holds pixels beyond the border.
             codes.fill(0)
         fused.store(part.shift(-y0, -x0), codes=codes, half=half)
         return codes
@@ -32,7 +32,7 @@ def _write_level(
 
 
 def block_writer(groups: Mapping[str, zarr.Group], *, levels: int) -> Callable[[str, Fused, Box], list[StoredShard]]:
-    """Writer of a block of a fusion: every level of its store, each made from the one before; gives the shards."""
+    """Writer of a block of a fusion into every level of its store, each computed from the one before; returns the shards."""
     arrays = {
         name: [Shards.of(as_array(group, str(level))) for level in range(levels)] for name, group in groups.items()
     }

@@ -1,8 +1,8 @@
 """Sliding-window inference over one image, block by block: read, predict, sum, exchange halos, divide, write.
 
-A block is read once and its windows go through the network in fixed batches. The sums that they add beyond the block
-are its halo, which goes to its neighbours. When a block has received all halos, they are added in fixed order, and the
-sums are divided once and handed to the writer. Neither the order of the blocks nor the number of workers enters any sum.
+A block is read once, and its windows go through the network in fixed batches. The sums that they add beyond the block
+are its halo, which goes to its neighbours. When a block has received all halos, they are added in a fixed order, and
+the sums are divided once and passed to the writer. No sum depends on the order of the blocks or the number of workers.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -33,7 +33,7 @@ Write: TypeAlias = Callable[[str, Fused, Box], Iterable[StoredShard]]
 
 
 class Predictor(Protocol):
-    """Predictor: gives maps of windows; it may be called from several threads at once."""
+    """Predictor of maps from windows; several threads may call it at once."""
 
     def __call__(self, windows: NDArray[np.uint8]) -> Tiles:
         """Map windows ``(n, 3, window, window)`` to maps ``(n, map, window, window)`` as the accumulator takes them."""
@@ -41,11 +41,11 @@ class Predictor(Protocol):
 
 
 def count_nothing(windows: int) -> None:
-    """Progress that nobody wants to see."""
+    """Progress callback that does nothing."""
 
 
 def check_nothing() -> None:
-    """Stores that nobody else writes."""
+    """Check that does nothing, for stores that nobody else writes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,47 +59,47 @@ class SlidingWindow:
     evaluated: NDArray[np.bool_]
     """One flag per window of the grid; the others are skipped."""
     maps: int
-    """Maps that the predictor gives: of the classes, and of background where its logits are fused."""
+    """Number of maps that the predictor gives: the classes, and background where logits are fused."""
     image: Raster[np.uint8]
     """The image ``(3, y, x)``."""
     predictors: tuple[Predictor, ...]
-    """Give the maps; one for each device, to which the blocks go in turn."""
+    """One predictor for each device; blocks go to them in turn."""
     write: Write
     """Takes finished blocks and gives their shards; called once for each fusion and block, from several threads."""
     journals: Mapping[str, Journal]
     """Fusion → journal of its store. All fusions come from the same windows."""
     activation: Activation = "none"
-    """What turns fused values into probabilities."""
+    """Activation that turns fused values into probabilities."""
     accumulators: tuple[NewAccumulator, ...] = (HostSums,)
-    """Make the sums of a block, each on the device of the predictor in the same place."""
+    """Accumulators of a block's sums, each on the device of the predictor at the same position."""
     count: Callable[[int], None] = count_nothing
-    """Is told of every batch how many windows were evaluated."""
+    """Called after every batch with the number of windows evaluated."""
     check_ours: Callable[[], None] = check_nothing
-    """Called before anything is written: raises where another job has taken over the stores and journals."""
+    """Called before each write; raises where another job has taken over the stores and journals."""
     inside: Raster[np.uint8] | None = None
-    """Field of view or tissue ``(y, x)`` outside of which the maps are 0; None where they are kept there."""
+    """Field of view or tissue ``(y, x)``; maps are 0 outside it. None keeps the maps outside."""
     pool: MemoryPool = field(default_factory=MemoryPool)
-    """Memory that goes from block to block."""
+    """Memory reused from block to block."""
 
     def is_done(self, block: Block) -> bool:
-        """Finished block: whether it is so in every store."""
+        """Test for a finished block: whether every store has it."""
         return all(journal.is_done(block) for journal in self.journals.values())
 
     def lacks_halo(self, block: Block) -> bool:
-        """Missing halo: whether an unfinished neighbour needs that of this block, and the journal does not hold it."""
+        """Test for a missing halo: whether an unfinished neighbour needs this block's, and the journal lacks it."""
         return any(
             not self.is_done(receiver) and not all(journal.has_halo(block, side) for journal in self.journals.values())
             for side, receiver in sent_halos(self.plan, block, evaluated=self.evaluated)
         )
 
     def windows(self, block: Block) -> tuple[Window, ...]:
-        """The windows of a block that are evaluated."""
+        """The windows of a block that are not skipped."""
         return tuple(each for each in self.plan.windows(block) if self.evaluated[each.row, each.column])
 
     def compute(self, block: Block) -> Sums:
-        """Sums of a block, whose windows are evaluated once; its halos are sent.
+        """Sums of a block, whose windows are evaluated once, and its halos for the neighbours.
 
-        A scheduler may ask again, because a worker was lost with the answer: what is finished is not done again.
+        A scheduler may ask again after losing a worker with the result; finished work is not repeated.
         """
         windows = self.windows(block)
         if not windows or (self.is_done(block) and not self.lacks_halo(block)):
@@ -110,12 +110,12 @@ class SlidingWindow:
         return sums
 
     def finish(self, block: Block, sums: Sums) -> None:
-        """Completion of a block: add the received halos to its sums, divide, write, and mark it in the journals as finished."""
+        """Completion of a block: add the received halos to its sums, divide, write, and mark it finished in the journals."""
         sources = list(received_halos(self.plan, block, evaluated=self.evaluated))
         self.check_ours()
         if not self.is_done(block):
             shards: dict[str, Iterable[StoredShard]] = {}
-            if sums or sources:  # Where no window reaches, the store's fill value is the result.
+            if sums or sources:  # Where no window reaches, the result is the store's fill value.
                 shards = self._write(block, sums, sources)
                 self.check_ours()
             for fusion, journal in self.journals.items():
@@ -158,7 +158,9 @@ class SlidingWindow:
     def _send_halos(self, block: Block, sums: Sums) -> None:
         reach = self.plan.reach(block)
         for side, receiver in sent_halos(self.plan, block, evaluated=self.evaluated):
-            if self.is_done(receiver):  # A job was killed before this block was finished, but after its receiver was.
+            if self.is_done(
+                receiver
+            ):  # An earlier job was killed after the receiver was finished but before this block was.
                 continue
             y, x = halo_box(self.plan, block, side).shift(-reach.y0, -reach.x0).slices
             for fusion, journal in self.journals.items():

@@ -1,7 +1,7 @@
-"""Specification of a pass over the windows of an image: paths and numbers, which a worker opens where it computes.
+"""Specification of a pass over the windows of an image: paths and numbers that each worker opens for itself.
 
-It travels to the workers of a scheduler; there the image, the network and the unfinished stores are opened once for all
-blocks.
+It is sent to the workers of a scheduler, each of which opens the image, the network and the unfinished stores once for
+all blocks.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,7 +37,7 @@ def _accumulator(predictor: Predictor) -> NewAccumulator:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PassSpec:
-    """Specification of one pass over the windows of one image, not opened."""
+    """Specification of one pass over the windows of one image; nothing is open."""
 
     normalized: Path
     """Store of the image."""
@@ -46,14 +46,14 @@ class PassSpec:
     folders: Mapping[str, Path]
     """Fusion → the unfinished store."""
     levels: int
-    """Of their pyramids."""
+    """Shapes of the levels of their pyramids."""
     plan: WindowPlan
     evaluated: NDArray[np.bool_]
     """One flag per window of the grid."""
     config: ProbabilityConfig
     record: DatasetRecord
     digest: str
-    """Of all that the maps depend on; two passes of one digest and image are the same."""
+    """Digest of everything that the maps depend on; passes with equal digest and image are equal."""
 
     @property
     def activation(self) -> Activation:
@@ -62,11 +62,11 @@ class PassSpec:
 
     @property
     def maps(self) -> int:
-        """Maps that the predictor gives: background is one of them where its logits are fused."""
+        """Number of maps that the predictor gives; background is one of them where logits are fused."""
         return len(self.record.codes) + (self.activation == "softmax")
 
     def check_ours(self) -> None:
-        """Refuse to go on where another job for the same image has begun: a task may outlive the job that gave it.
+        """Refuse to go on where another job for the same image has begun: a task may outlive the job that submitted it.
 
         Raises
         ------
@@ -95,7 +95,7 @@ class PassSpec:
         predictors
             One for each device.
         count
-            Is told of every batch how many windows were evaluated.
+            Called after every batch with the number of windows evaluated.
         """
         source = open_normalized(self.normalized)
         writer = block_writer({name: open_unfinished(path) for name, path in self.folders.items()}, levels=self.levels)

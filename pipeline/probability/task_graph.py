@@ -1,7 +1,7 @@
 """Task graph of the blocks of an image for Dask, and its evaluation on threads.
 
-A block may start only when the one ``in_flight`` places before it is finished, so at most so many of them are in memory.
-The order of the blocks is row-major, and a block receives halos from earlier ones only: nothing waits in a circle.
+A block may start only when the block ``in_flight`` places before it is finished, so at most ``in_flight`` blocks are in
+memory. Blocks run in row-major order and receive halos only from earlier ones, so there is no deadlock.
 """
 
 from collections.abc import Callable
@@ -21,23 +21,23 @@ __all__ = ["Key", "blocks_graph", "run_on_threads", "windows_done"]
 Key: TypeAlias = tuple[str, int]
 """Name of a task of a graph."""
 Call: TypeAlias = Callable[[int], tuple[Any, ...]]
-"""Gives for the number of a block a function and its first arguments."""
+"""Maps the number of a block to a function and its first arguments."""
 
 
 def windows_done(task: SlidingWindow) -> int:
-    """Number of windows that an earlier job evaluated and that need not be evaluated again."""
+    """Number of windows that an earlier job evaluated and that are not evaluated again."""
     return sum(
         len(task.windows(block)) for block in task.plan.blocks if task.is_done(block) and not task.lacks_halo(block)
     )
 
 
 def run_on_threads(task: SlidingWindow, *, workers: int) -> None:
-    """Evaluation of all unfinished blocks on ``workers`` threads; the result is the same for every number of them.
+    """Evaluation of all unfinished blocks on ``workers`` threads, whose number does not change the result.
 
     Parameters
     ----------
     task
-        The pass. What its journals hold from a job that was killed is not done again.
+        The pass. Blocks that a killed job left in its journals are not repeated.
     workers
         Threads, and blocks in memory at a time.
 
@@ -55,7 +55,9 @@ def run_on_threads(task: SlidingWindow, *, workers: int) -> None:
         task.finish(blocks[number], sums)
 
     graph, ends = blocks_graph(task, compute=lambda _: (compute,), finish=lambda _: (finish,), in_flight=workers)
-    if workers == 1:  # here, where torch's threads are: called from another thread, a network took a twentieth longer
+    if (
+        workers == 1
+    ):  # In the thread that set up torch's threads: called from another one, a network took a twentieth longer.
         dask.get(graph, list(ends.values()))
         return
     with ThreadPoolExecutor(workers) as pool:
@@ -71,23 +73,23 @@ def blocks_graph(
 ) -> tuple[dict[Key, Any], dict[Block, Key]]:
     """Dask graph of all unfinished blocks, and the task that ends each of them, in row-major order.
 
-    Dask keeps a result until all that depend on it have run. The receivers of a halo therefore depend on ``sent``,
-    which stands for the block without its sums, and the sums go to ``finish`` alone. The graph is one plain mapping:
-    with an object for each task, each would hold all before it, and a slide of a thousand blocks a million of them.
+    Dask keeps a result until every task that depends on it has run. Receivers of a halo therefore depend on ``sent``,
+    which stands for the block without its sums, and only ``finish`` takes the sums. The graph is one plain mapping:
+    with one object per task each would hold all earlier ones, a million for a slide of a thousand blocks.
 
     Parameters
     ----------
     task
         The pass.
     compute
-        Gives for the number of a block a function, and what it is given before that number and what must be over →
-        sums.
+        Maps the number of a block to a function and its first arguments; the number and the tasks to wait for follow.
+        The function returns sums.
     finish
-        The same, for one that is given the number, the sums, and what must be over → None.
+        The same for a function that also takes the sums after the number, and returns None.
     in_flight
         Blocks in memory at a time.
     name
-        Of the tasks; a scheduler that runs several graphs tells them apart by it.
+        Name prefix of the tasks, by which a scheduler distinguishes several graphs.
     """
     graph: dict[Key, Any] = {}
     ends: dict[Block, Key] = {}

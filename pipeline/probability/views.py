@@ -1,7 +1,7 @@
-"""Test-time augmentation: a network sees a window flipped and turned by quarters, and its answers are averaged.
+"""Test-time augmentation: a network sees a window flipped and in quarter turns, and its outputs are averaged.
 
-A view is a quarter turn, after mirroring left to right or not. The answer to a view is turned back before the mean is
-taken, so that every pixel speaks for itself.
+A view is an optional left-right flip followed by quarter turns. Each output is turned back before averaging, so that
+the mean is taken pixel by pixel.
 """
 
 from collections.abc import Callable
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 __all__ = ["VIEWS", "mean_of_views"]
 
 View: TypeAlias = tuple[int, bool]
-"""Quarter turns, and whether the window is mirrored before."""
+"""Quarter turns, and whether the window is flipped before."""
 
 VIEWS: dict[str, tuple[View, ...]] = {
     "one": ((0, False),),
     "flips": ((0, False), (0, True), (2, True), (2, False)),
     "flips_and_turns": tuple((turns, mirrored) for mirrored in (False, True) for turns in range(4)),
 }
-"""As given, mirrored left to right, top to bottom, and both; or all eight ways to lay a square."""
+"""As given, flipped left to right, top to bottom, and both; or all eight symmetries of a square."""
 
 
 def _seen(windows: "Tensor", view: View) -> "Tensor":
@@ -35,7 +35,7 @@ def _back(answer: "Tensor", view: View) -> "Tensor":
 
 
 def mean_of_views(network: "Callable[[Tensor], Tensor]", windows: "Tensor", *, views: tuple[View, ...]) -> "Tensor":
-    """Mean of a network's answers to some views of square windows, each turned back.
+    """Mean of a network's outputs for some views of square windows, each turned back.
 
     Parameters
     ----------

@@ -16,9 +16,9 @@ __all__ = ["evaluated_windows", "read_windows"]
 def read_windows(
     image: Raster[np.uint8], plan: WindowPlan, windows: tuple[Window, ...]
 ) -> Iterator[tuple[tuple[Window, ...], NDArray[np.uint8]]]:
-    """Batches of windows ``(n, 3, window, window)`` of an image ``(3, y, x)``, read once: the box that holds them all."""
+    """Batches of windows ``(n, 3, window, window)`` of an image ``(3, y, x)``, from one read of their bounding box."""
     box = _around(plan, windows)
-    pixels = pad_image(image.read(box), plan.window)  # as in training
+    pixels = pad_image(image.read(box), plan.window)  # As in training.
     for batch in plan.batches(windows):
         corners = [(window.y - box.y0, window.x - box.x0) for window in batch]
         yield batch, np.stack([pixels[:, y : y + plan.window, x : x + plan.window] for y, x in corners])
