@@ -1,9 +1,9 @@
-"""Calibration of probabilities: reliability curve, and its mean distance from the diagonal, of a histogram.
+"""Calibration of probabilities, from a histogram: the reliability curve and its mean distance from the diagonal.
 
 Pixels are sorted into 10 bins of equal width by their probability. A bin's confidence is the mean probability of its
-pixels, its frequency the share of them that are truth. A calibrated map has the two alike in every bin.
+pixels; its frequency is the share of them that are truth. In a calibrated map both are equal in every bin.
 
-Sums per bin add up over images. Without truth there is no calibration error, by the one rule of absent classes.
+Sums per bin add up over images. Without truth there is no calibration error, by the common rule for absent classes.
 """
 
 import math
@@ -34,7 +34,7 @@ def reliability(histogram: Histogram) -> Reliability:
 
 
 def reliability_curve(sums: Reliability) -> NDArray[np.float64]:
-    """Mean probability, share of truth and pixels ``(3, bin)`` of the bins that hold a pixel."""
+    """Mean probability, share of truth and number of pixels ``(3, bin)`` of the bins that are not empty."""
     pixels, truth, probability = sums[:, sums[0] > 0]
     return np.stack([probability / pixels, truth / pixels, pixels])
 
@@ -54,7 +54,8 @@ def expected_error(sums: Reliability) -> float:
 def mean_bin_error(sums: Reliability) -> float:
     """Average calibration error (ACE): mean of |frequency - confidence| over the bins that hold a pixel; NaN without truth.
 
-    Where a class is rare, nearly all pixels lie in the lowest bin and decide the ECE alone; here every bin counts alike.
+    For a rare class nearly all pixels lie in the lowest bin, which alone decides the ECE; here all bins have equal
+    weight.
 
     References
     ----------

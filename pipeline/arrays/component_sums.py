@@ -1,8 +1,8 @@
-"""Connected components with sums over their pixels, of a mask whose runs come strip by strip from the top.
+"""Connected components of a mask, with sums over their pixels, from runs that arrive strip by strip from the top.
 
-The sums may be of anything that a pixel has: 1 for the area, its row for the centre, whether another mask holds it for an
-overlap. Maxima go along. Only sums per component and the last row of runs are kept. Sums are integers, so the height of a
-strip changes nothing. Components are numbered in raster order of their first pixels.
+Any value of a pixel can be summed: 1 for the area, its row for the centre, membership in another mask for an overlap.
+Maxima are supported too. Only sums per component and the last row of runs are kept. Sums are integers, so the height of
+a strip changes nothing. Components are numbered in raster order of their first pixels.
 """
 
 import numpy as np
@@ -47,9 +47,9 @@ class ComponentSums:
     stride
         Distance of two rows in the positions of runs.
     maxima
-        How many of the last sums are maxima instead.
+        How many of the last sums are maxima.
     reach
-        1 joins diagonal neighbours, the rule for regions; 0 does not, that for the background between them.
+        1 joins diagonal neighbours, as for regions; 0 does not, as for the background between them.
     """
 
     def __init__(self, sums: int, *, stride: int, maxima: int = 0, reach: int = 1) -> None:
@@ -60,7 +60,7 @@ class ComponentSums:
         self._above, self._above_number = Runs(NONE, NONE, stride), NONE
 
     def add(self, blocks: list[Pieces], *, bottom: int) -> Pieces:
-        """A strip, as the pieces of its blocks, down to the row before ``bottom``.
+        """Addition of a strip, given as the pieces of its blocks, down to the row before ``bottom``.
 
         Returns
         -------
@@ -90,7 +90,7 @@ class ComponentSums:
 
 def _labels(runs: Runs, *, reach: int) -> Ints:
     upper, lower = runs.joined_to(runs, reach=reach)
-    beside = np.flatnonzero(runs.end[:-1] == runs.start[1:])  # cut by the border of two blocks
+    beside = np.flatnonzero(runs.end[:-1] == runs.start[1:])  # Cut by the border of two blocks.
     return joined(len(runs.start), np.concatenate([upper, beside]), np.concatenate([lower, beside + 1]))
 
 

@@ -1,12 +1,12 @@
 """Connected components of a mask of any height, read strip by strip: labels, areas, bounding boxes, centroids.
 
-A strip becomes runs, the unbroken pieces of its rows. Runs of neighbouring rows that touch are joined into components
-of the strip, and components that touch across the border of two strips over the whole image. Only the last row and the
-sums of each strip stay in memory, and sums are integers, so the result is the same for every strip height. Component 0
-is the one whose first pixel comes first in raster order, and so on.
+A strip is split into runs, the unbroken pieces of its rows. Touching runs of neighbouring rows are joined into
+components of the strip, and components that touch across strip borders into components of the image. Only the last row
+and the sums of each strip stay in memory, and sums are integers, so the result is the same for every strip height.
+Components are numbered from 0 in raster order of their first pixels.
 
-Lesion masks have few runs: those of twelve IDRiD images took a quarter of the time of a label image by OpenCV, and the
-background between them a sixth. A label image wins above some thousand components.
+Lesion masks have few runs: for twelve IDRiD images this took a quarter of the time of OpenCV's label image, for their
+background a sixth. A label image is faster above some thousand components.
 """
 
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ class ComponentTable:
     boxes: tuple[Box, ...]
     """The strips in which the mask was read."""
     lookups: tuple[NDArray[np.int32], ...]
-    """For each strip, the component of each component of the strip alone."""
+    """For each strip, the image component of each strip component."""
     connectivity: int
     """4 or 8 neighbours."""
 
@@ -55,11 +55,11 @@ class ComponentTable:
         return Box(int(self.y0[number]), int(self.x0[number]), int(self.y1[number]), int(self.x1[number]))
 
     def touches_border(self, height: int, width: int) -> NDArray[np.bool_]:
-        """Components that hold a pixel of the outermost rows or columns of an image of this size, as flags."""
+        """Flags of components with a pixel in the outermost rows or columns of an image of this size."""
         return np.asarray((self.y0 == 0) | (self.x0 == 0) | (self.y1 == height) | (self.x1 == width))
 
     def columns(self) -> dict[str, NDArray[np.int64] | NDArray[np.int32] | NDArray[np.float64]]:
-        """Columns of the table by name, as a data frame takes them."""
+        """Columns of the table by name, ready for a data frame."""
         names = ("area", "y0", "x0", "y1", "x1", "first_y", "first_x", "cy", "cx")
         return {name: getattr(self, name) for name in names}
 
@@ -72,7 +72,7 @@ def _local_labels(mask: NDArray[np.bool_], *, connectivity: int) -> tuple[Runs, 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Moments:
-    """Moments that merge exactly: by adding, by the minimum, by the maximum. One column per run or component."""
+    """Moments that merge exactly, by sum, minimum or maximum. One column per run or component."""
 
     sums: Ints
     """Area, sum of rows, sum of columns ``(3, n)``."""
@@ -85,7 +85,7 @@ class _Moments:
         return int(self.sums.shape[1])
 
     def grouped(self, label: Ints) -> "_Moments":
-        """Moments of the sets that ``label`` names, 0…n−1."""
+        """Moments of the sets 0…n−1 given by ``label``."""
         size = int(label.max(initial=-1)) + 1
         sums = np.zeros((3, size), dtype=np.int64)
         lows = np.full((3, size), np.iinfo(np.int64).max)
@@ -110,8 +110,8 @@ def _moments(runs: Runs, *, box: Box) -> _Moments:
 
 
 def _walk(mask: Raster[np.generic], boxes: tuple[Box, ...], *, connectivity: int) -> Iterator[tuple[_Moments, Ints]]:
-    """The components of each strip alone, and pairs ``(2, n)`` of one of the strip before and one of this that touch."""
-    # The last row of the strip before, placed one row above this one.
+    """The components of each strip alone, and pairs ``(2, n)`` that touch: one of the previous strip, one of this."""
+    # The last row of the previous strip, one row above this one.
     above, above_label = Runs(NONE, NONE, 0), NONE
     for box in boxes:
         runs, label = _local_labels(_checked(mask.read(box), box), connectivity=connectivity)
@@ -129,16 +129,16 @@ def component_table(mask: Raster[np.generic], *, rows: int = 1024, connectivity:
     Parameters
     ----------
     mask
-        Read once for each box of ``geometry.strips``, in order; every value but 0 is inside.
+        Read once for each box of ``geometry.strips``, in order; every non-zero value is inside.
     rows
-        Rows of a strip. It changes the memory needed, never the components or their order.
+        Rows of a strip. They change the memory needed, never the components or their order.
     connectivity
         8 joins diagonal neighbours, the rule for objects; 4 does not, the rule for the background between them.
 
     Raises
     ------
     GeometryError
-        For another connectivity, for ``rows`` below 1, or when a strip has not the shape that was asked for.
+        Another connectivity, ``rows`` below 1, or a strip of another shape than requested.
 
     Notes
     -----
@@ -182,7 +182,7 @@ def _table(
 def _numbers(
     table: ComponentTable, index: int, mask: NDArray[np.generic]
 ) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
-    """The mask of a strip, and the component of each of its pixels inside, in raster order."""
+    """The mask of a strip, and the component of each inside pixel, in raster order."""
     inside = _checked(mask, table.boxes[index])
     runs, label = _local_labels(inside, connectivity=table.connectivity)
     lookup = table.lookups[index]
@@ -203,16 +203,16 @@ def relabel(table: ComponentTable, index: int, mask: NDArray[np.generic]) -> NDA
     Parameters
     ----------
     table
-        What ``component_table`` made of the whole mask.
+        Result of ``component_table`` for the whole mask.
     index
         Which of ``table.boxes``.
     mask
-        The mask of that box again, ``(height, width)``.
+        The mask of the same box, ``(height, width)``.
 
     Raises
     ------
     GeometryError
-        When the mask has another shape or other components than in the first pass.
+        The mask has another shape or other components than in the first pass.
     """
     inside, number = _numbers(table, index, mask)
     labels = np.full(inside.shape, -1, dtype=np.int32)
@@ -223,7 +223,7 @@ def relabel(table: ComponentTable, index: int, mask: NDArray[np.generic]) -> NDA
 def select(
     table: ComponentTable, index: int, mask: NDArray[np.generic], *, keep: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """Mask of strip ``index`` with only the components for which ``keep``, one flag each, is true."""
+    """Mask of strip ``index`` with only the components whose flag in ``keep`` is true."""
     inside, number = _numbers(table, index, mask)
     selected = np.zeros(inside.shape, dtype=bool)
     selected[inside] = keep[number]

@@ -1,8 +1,8 @@
-"""Confusion matrix over labels: one label a pixel, 0 for background, 1 + plane of the class otherwise.
+"""Confusion matrix over labels: one label per pixel, 0 for background, else 1 + plane of the class.
 
-Where classes of the truth overlap, the first by the priority of the manifest counts. The label of a multiclass
-prediction is the most probable one, background having the probability 1 − Σp, without any threshold. Otherwise classes
-may overlap, and the label comes from the written masks by the same priority as that of the truth.
+Where truth classes overlap, the first by the manifest's priority counts. A multiclass prediction gets the most probable
+label, without thresholds; the probability of background is 1 − Σp. Other predictions may overlap: their label comes
+from the written masks, by the same priority as for the truth.
 """
 
 from collections.abc import Sequence
@@ -17,21 +17,21 @@ from pipeline.arrays.label_map import label_map
 __all__ = ["Confusion", "LabelRule", "confusion", "label_ious", "most_probable_label"]
 
 Confusion: TypeAlias = NDArray[np.int64]
-"""Pixels ``(label of the truth, label of the prediction)``; those of blocks and images add up."""
+"""Pixels ``(label of the truth, label of the prediction)``; matrices of blocks and images add up."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelRule:
-    """Rule of how a pixel gets one label."""
+    """Rule that gives a pixel one label."""
 
     winners: tuple[int, ...]
     """Planes by priority, the winner first."""
     multiclass: bool
-    """Whether the most probable class counts, and not the masks."""
+    """Whether the most probable class counts instead of the masks."""
 
 
 def most_probable_label(probability: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Most probable label ``(y, x)`` of probabilities ``(class, y, x)``; of equal ones background, then the first class."""
+    """Most probable label ``(y, x)`` of probabilities ``(class, y, x)``; ties go to background, then to the first class."""
     exact = probability.astype(np.float32)
     highest = exact.max(axis=0)
     return np.where(highest > 1 - exact.sum(axis=0), exact.argmax(axis=0) + 1, 0).astype(np.uint8)
@@ -45,7 +45,7 @@ def confusion(
     *,
     rule: LabelRule,
 ) -> Confusion:
-    """Confusion matrix of a block, of the pixels ``within`` where it is given.
+    """Confusion matrix of a block, only of the pixels ``within`` where given.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def confusion(
 
 
 def label_ious(matrix: Confusion, names: Sequence[str]) -> dict[str, float]:
-    """IoU of each label; NaN where the truth does not hold it.
+    """IoU of each label; NaN for a label without truth.
 
     Examples
     --------

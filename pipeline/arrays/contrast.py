@@ -1,8 +1,8 @@
-"""Contrast of regions against what lies around them.
+"""Contrast of regions against their surroundings.
 
-A ring holds the pixels outside of all regions, inside the roi and not ignored, that lie within ``RING`` rows and columns of
-a pixel of the region. Each of them counts as often as it is near one, so that the nearest weigh most, and every sum is one
-over pixels of the region: nothing has to be known of the region as a whole.
+A ring holds the pixels outside of all regions, inside the roi and not ignored, that lie within ``RING`` rows and
+columns of a pixel of the region. A ring pixel counts once for each region pixel that it is near, so the nearest weigh
+most. So every sum runs over pixels of the region, and nothing about the region as a whole is needed.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from pipeline.geometry import Box
 __all__ = ["RING", "Light", "Ring", "luminance", "ring_around"]
 
 RING = 8
-"""Pixels of the grid that a ring is wide."""
+"""Width of a ring in pixels of the grid."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,21 +39,21 @@ class Light:
 
 
 def luminance(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Luminance ``(y, x)`` of a picture ``(3, y, x)``, red, green, blue: .299, .587 and .114 of them, rounded."""
+    """Luminance ``(y, x)`` of an RGB image ``(3, y, x)``: .299, .587 and .114 of red, green, blue, rounded."""
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(np.moveaxis(picture, 0, -1)), cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def ring_around(grey: NDArray[np.uint8], outside: NDArray[np.bool_], inner: Box) -> Ring:
-    """Ring sums of the pixels of a block, which stands with ``RING`` pixels around it, as far as the image goes.
+    """Ring sums of the pixels of a block that is given with ``RING`` pixels around it, as far as the image goes.
 
     Parameters
     ----------
     grey
-        Of the block and its surroundings.
+        Grey levels of the block and its surroundings.
     outside
-        Pixels that belong to rings, likewise.
+        Pixels that belong to rings, of the same shape.
     inner
-        The block in them.
+        Position of the block in them.
     """
     near = outside.astype(np.uint8)
     return Ring(*(_near_sums(each)[inner.slices] for each in (grey * near, near)))

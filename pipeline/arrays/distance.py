@@ -15,13 +15,13 @@ def signed_distances(planes: NDArray[np.bool_], exists: NDArray[np.bool_]) -> ND
     planes
         ``(n, classes, h, w)``, the truth.
     exists
-        The same shape: pixels that exist. Others are neither truth nor background, so padding makes no border.
+        The same shape: existing pixels. Others are neither truth nor background, so padding makes no border.
 
     Returns
     -------
     NDArray
-        Outside the distance to the nearest pixel of the truth, inside one minus that to the nearest pixel of the
-        background; 0 in a plane that lacks one of them.
+        Outside, the distance to the nearest truth pixel; inside, 1 minus the distance to the nearest background pixel;
+        0 in a plane without truth or without background.
     """
     result = np.zeros(planes.shape, np.float32)
     for at in np.ndindex(*planes.shape[:2]):

@@ -1,7 +1,7 @@
-"""Holes of regions: background that an 8-connected region encloses, 4-connected, of a mask that comes in strips.
+"""Holes of regions in a mask that arrives in strips: 4-connected background enclosed by an 8-connected region.
 
-The pixel above the first pixel of a hole, in raster order, belongs to the region around it, even where other regions lie in
-the hole. So a hole is told from the open background and given to its region from runs alone.
+The pixel above a hole's first pixel in raster order belongs to the region around it, even where other regions lie in
+the hole. So runs alone are enough to distinguish a hole from open background and to assign it to its region.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ __all__ = ["HoleFinder", "hole_sums"]
 
 
 class HoleFinder:
-    """Holes so far, of strips of full width from the top.
+    """Holes found so far, from full-width strips from the top.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class HoleFinder:
         self._last = NONE
 
     def add(self, runs: Runs, number: Ints, *, top: int, bottom: int) -> None:
-        """A strip of rows from ``top`` to the one before ``bottom``: its runs in raster order, and their regions."""
+        """Addition of a strip of rows, ``top`` to ``bottom`` - 1: its runs in raster order, and their regions."""
         gaps = self._gaps(runs, top=top, bottom=bottom)
         row, start = np.divmod(gaps.start, self._stride)
         length = gaps.end - gaps.start
@@ -47,7 +47,7 @@ class HoleFinder:
         self._above_number = number[last:]
 
     def _gaps(self, runs: Runs, *, top: int, bottom: int) -> Runs:
-        """Runs of the background: what lies between runs, and between them and the sides."""
+        """Runs of the background: gaps between runs, and between runs and the sides."""
         sides = np.arange(top, bottom, dtype=np.int64) * self._stride + self._width
         start, end = np.concatenate([runs.start, sides]), np.concatenate([runs.end, sides + 1])
         order = np.argsort(start, kind="stable")
@@ -56,7 +56,7 @@ class HoleFinder:
         return Runs(begin[open_], start[order][open_], self._stride)
 
     def _region_at(self, position: Ints, runs: Runs, number: Ints) -> Ints:
-        """Region of each position in this strip or the last row before it; −1 where there is none."""
+        """Region at each position in this strip or the last row before it; −1 where there is none."""
         start = np.concatenate([self._above.start, runs.start])
         if not len(start):
             return np.full(len(position), -1, np.int64)
@@ -65,7 +65,7 @@ class HoleFinder:
         return np.where((at >= 0) & (end[at] > position), numbers[at], -1)
 
     def result(self, region_of: Ints, *, regions: int) -> tuple[Ints, Ints]:
-        """Holes of each region, and their pixels, each ``(region,)``; ``region_of`` gives the region of each number."""
+        """Number of holes of each region, and their pixels, each ``(region,)``; ``region_of`` maps numbers to regions."""
         sums, hole_of = self._background.result()
         if not sums.shape[1]:
             return np.zeros(regions, np.int64), np.zeros(regions, np.int64)
@@ -82,12 +82,12 @@ class HoleFinder:
 
 
 def hole_sums(mask: Raster[np.generic], *, rows: int = 1024) -> tuple[Ints, Ints]:
-    """Holes of each region of a mask, and their pixels, in raster order of the regions' first pixels.
+    """Number of holes of each region of a mask, and their pixels, in raster order of the regions' first pixels.
 
     Parameters
     ----------
     mask
-        Read once in full-width strips; every value but 0 is inside.
+        Read once in full-width strips; every non-zero value is inside.
     rows
         Rows of a strip; they do not change the result.
     """

@@ -1,7 +1,8 @@
-"""Label map: one class a pixel; where classes overlap, the first by the priority of the manifest, or the most probable one.
+"""Label map: one class per pixel; where classes overlap, the first by the manifest's priority or the most probable one.
 
-Priority holds for truth, and for classes that may overlap. Of a multiclass prediction a pixel has the most probable class
-in parts of its threshold: else a class that barely reaches its threshold would hide one that far exceeds its own.
+Priority decides for truth and for classes that may overlap. In a multiclass prediction a pixel gets the class with the
+largest ratio of probability to threshold. Otherwise a class that barely reaches its threshold would hide one that far
+exceeds its own.
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ def precedence(record: DatasetRecord) -> tuple[int, ...]:
 
 
 def label_map(truth: NDArray[np.uint8], *, winners: Sequence[int]) -> NDArray[np.uint8]:
-    """Label map: one label a pixel, 0 for background, 1 + plane of the class otherwise.
+    """Label map: one label per pixel, 0 for background, else 1 + plane of the class.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def label_map(truth: NDArray[np.uint8], *, winners: Sequence[int]) -> NDArray[np
         ``(y, x)`` uint8.
     """
     labels = np.zeros(truth.shape[1:], np.uint8)
-    for plane in reversed(winners):  # the winner is painted last
+    for plane in reversed(winners):  # The winner is painted last.
         labels[truth[plane] > 0] = plane + 1
     return labels
 
@@ -52,18 +53,19 @@ def most_probable(
     thresholds: Sequence[float],
     winners: Sequence[int],
 ) -> NDArray[np.uint8]:
-    """Label map of a prediction: the class of the largest probability in parts of its threshold, of those in the masks.
+    """Label map of a prediction: of the classes in the masks, the one with the largest ratio of probability to threshold.
 
     Parameters
     ----------
     probability
         ``(class, y, x)``.
     masks
-        ``(class, y, x)``, 0 or 1: which classes a pixel may have. They reach their threshold there, or fill a hole.
+        ``(class, y, x)``, 0 or 1: the classes that a pixel may have, because they reach their threshold there or fill a
+        hole.
     thresholds
         Of each class.
     winners
-        Planes by priority: the first of equal ones wins.
+        Planes by priority, which decides ties.
 
     Returns
     -------

@@ -1,17 +1,16 @@
 """Lesion-wise matching of a prediction with the truth, and free-response counts (FROC), block by block.
 
-A lesion is an 8-connected component of the truth. It is found where the prediction of its class covers at least the share
-``match`` of its pixels. A component of the prediction is false where less than ``match`` of its pixels lie on truth of that
-class. With ``match`` 0 any common pixel is enough, in both directions. A lesion is split where more than one component of
-the prediction touches it; a component of the prediction is merged where it touches more than one lesion.
+A lesion is an 8-connected component of the truth. It is found if the prediction of its class covers at least the share
+``match`` of its pixels. A predicted component is false if less than ``match`` of its pixels lie on truth of that class.
+With ``match`` 0 one common pixel is enough, in both directions. A lesion is split if more than one predicted component
+touches it; a predicted component is merged if it touches more than one lesion.
 
-FROC asks the same of every probability that is at least a threshold, for 20 thresholds (Bunch et al., J. Appl. Photogr.
-Eng. 4, 1978).
+FROC applies the same rules to the mask of probabilities at or above each of 20 thresholds (Bunch et al., J. Appl.
+Photogr. Eng. 4, 1978).
 
-Each lesion and each component of the prediction has its shape, its contrast and its holes too, see
-`pipeline.arrays.shapes`.
+Shape, contrast and holes of each lesion and predicted component are measured too, see `pipeline.arrays.shapes`.
 
-Only sums per component and one row of blocks stay in memory, and sums are integers: neither the size of an image nor
+Only sums per component and one row of blocks stay in memory. Sums are integers, so neither the size of an image nor
 that of its blocks changes a number.
 """
 
@@ -33,7 +32,7 @@ __all__ = ["THRESHOLDS", "LesionMatcher", "Matching"]
 THRESHOLDS = tuple((number + 0.5) / 20 for number in range(20))
 """Thresholds of FROC."""
 TOLERANCE = 1e-6
-"""Pixels: a fifth of 35 is a little more than 7 in binary."""
+"""Tolerance in pixels: in binary a fifth of 35 is a little more than 7."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,7 +155,7 @@ class LesionMatcher:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Block:
-    """Runs of a block with their sums: of the truth, of the mask, and of each threshold."""
+    """Runs of a block with their sums, for the truth, the mask and each threshold."""
 
     truth: Pieces
     mask: Pieces
@@ -192,7 +191,7 @@ def _levels(
     stride: int,
     thresholds: NDArray[np.float32],
 ) -> list[Pieces]:
-    # Each threshold goes through the pixels of the one before alone: few, where most of an image is background.
+    # Each threshold examines only the pixels that passed the one before: few, where most of an image is background.
     flat = np.flatnonzero(probability >= thresholds[0])
     value, on_truth = probability.ravel()[flat], truth.ravel()[flat]
     found = []

@@ -1,12 +1,12 @@
 """Segmentation metrics over pixels: counts, Dice, IoU, average precision, and the curve of Dice over thresholds.
 
-Everything is built on integer counts that add up over blocks and images, so that maps of any size are measured
-exactly. A probability is a float16 in [0, 1], of which there are 15 361: a histogram over all of them loses nothing.
+Everything is based on integer counts that add up over blocks and images, so maps of any size are measured exactly. A
+probability is one of the 15 361 float16 values in [0, 1], so a histogram over all of them is lossless.
 
-A ratio without a defined value is NaN, never 0 or 1. Absent classes go by one rule, that of `Counts`, wherever an
-epoch, a learning rate, a threshold or a result is judged: without truth in what is measured there is no Dice, no IoU,
-no recall and no AUPR, whatever was predicted, and the false-positive area stands beside. Precision needs a prediction,
-specificity a pixel without truth.
+A ratio without a defined value is NaN, never 0 or 1. `Counts` has the one rule for absent classes, which applies to
+epochs, learning rates, thresholds and results alike: without truth in the measured pixels there is no Dice, IoU, recall
+or AUPR, whatever was predicted; the false-positive area is reported instead. Precision needs a prediction, specificity
+a pixel without truth.
 """
 
 import math
@@ -38,7 +38,7 @@ _ONE = 0x3C00
 _NEGATIVE_ZERO = 0x8000
 _TENTHS = np.linspace(0, 1, 11)
 HISTOGRAM_BINS = _ONE + 1
-"""float16 numbers from 0 to 1; non-negative ones order like their bit patterns."""
+"""Number of float16 values from 0 to 1; non-negative ones sort like their bit patterns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Counts:
 
     @property
     def false_positive_area(self) -> int:
-        """False-positive area of an absent class: pixels that were predicted where there is no truth at all, else 0."""
+        """False-positive area of an absent class: predicted pixels if there is no truth at all, else 0."""
         return 0 if self.truth else self.fp
 
     @property
@@ -98,7 +98,7 @@ def _ratio(part: int, whole: int) -> float:
 
 
 def counts(truth: NDArray[np.bool_], prediction: NDArray[np.bool_], within: NDArray[np.bool_] | None = None) -> Counts:
-    """Counts of the pixels of two masks of the same shape, only those ``within`` where it is given."""
+    """Counts of the pixels of two masks of the same shape, only of those ``within`` where given."""
     _same_shape(truth, prediction, within)
     inside = truth.size if within is None else int(np.count_nonzero(within))
     if within is not None:
@@ -121,17 +121,17 @@ def probability_histogram(
     truth
         Of the same shape.
     within
-        Of the same shape: the pixels that count; all where it is not given.
+        Of the same shape: the pixels that count; all by default.
 
     Returns
     -------
     Histogram
-        ``(2, 15361)``. Column ``b`` is the number whose float16 bit pattern is ``b``.
+        ``(2, 15361)``. Column ``b`` is the value with float16 bit pattern ``b``.
 
     Raises
     ------
     ModelError
-        For another dtype or shape, and for NaN or numbers outside [0, 1] among the pixels that count.
+        Another dtype or shape, or NaN or values outside [0, 1] among the pixels that count.
     """
     _same_shape(truth, probability, within)
     if probability.dtype != np.float16:
@@ -167,7 +167,7 @@ def _same_shape(truth: NDArray[np.bool_], other: NDArray[np.generic], within: ND
 
 
 def _from_above(histogram: Histogram) -> NDArray[np.int64]:
-    """For each bin the pixels without and with truth of at least that probability, ``(2, bins)``."""
+    """Pixels without and with truth of at least the probability of each bin, ``(2, bins)``."""
     return np.cumsum(histogram[:, ::-1], axis=1, dtype=np.int64)[:, ::-1]
 
 
@@ -201,9 +201,9 @@ def average_precision(histogram: Histogram) -> float:
 
 
 def threshold_counts(histogram: Histogram) -> NDArray[np.int64]:
-    """Counts ``(3, 11)`` above the thresholds 0, 0.1, …, 1: true positives, false positives, and truth below or at them.
+    """Counts ``(3, 11)`` for the thresholds 0, 0.1, …, 1: true and false positives above, and truth at or below them.
 
-    Above a threshold means greater, as in the tables that `trapezoid_aupr` is for. Counts of images add up.
+    Above means greater than the threshold, as in the tables that `trapezoid_aupr` reproduces. Counts of images add up.
     """
     values = np.arange(HISTOGRAM_BINS, dtype=np.uint16).view(np.float16).astype(np.float64)
     first = np.searchsorted(values, _TENTHS, side="right")
@@ -222,9 +222,9 @@ def trapezoid_aupr(counts: NDArray[np.int64]) -> float:
 
     Notes
     -----
-    ``Σ |R_n − R_{n+1}| (P_n + P_{n+1}) / 2`` over the thresholds 0, 0.1, …, 1, a pixel being predicted where its
-    probability is greater; precision is 1 where nothing is predicted. NaN without truth. It joins distant points by
-    straight lines, so it stands above the step-wise `average_precision` of the same map wherever precision falls.
+    ``Σ |R_n − R_{n+1}| (P_n + P_{n+1}) / 2`` over the thresholds 0, 0.1, …, 1. A pixel is predicted if its probability
+    is greater; precision is 1 where nothing is predicted. NaN without truth. Straight lines join distant points, so it
+    exceeds the step-wise `average_precision` of the same map wherever precision falls.
 
     References
     ----------
@@ -241,7 +241,7 @@ def trapezoid_aupr(counts: NDArray[np.int64]) -> float:
 
 
 def dice_curve(histogram: Histogram) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Dice of the prediction ``probability >= threshold`` at each probability that occurs, in rising order."""
+    """Dice of the prediction ``probability >= threshold`` for each occurring probability, in ascending order."""
     occurring = np.flatnonzero(histogram.sum(axis=0))
     fp, tp = _from_above(histogram)[:, occurring]
     thresholds = occurring.astype(np.uint16).view(np.float16).astype(np.float64)

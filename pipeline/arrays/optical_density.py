@@ -1,7 +1,7 @@
 """Optical density of stained tissue per channel, its inverse, and the background light.
 
 ``OD = max(-ln(max(I, 1) / I0), 0)`` (Beer-Lambert, natural logarithm) with the background intensity ``I0`` of a
-channel. Grey values are bytes, so a table of 256 entries per channel does it.
+channel. Grey values are bytes, so a table of 256 entries per channel is enough.
 """
 
 import math
@@ -20,13 +20,14 @@ Background: TypeAlias = tuple[float, float, float]
 
 NO_BACKGROUND: Background = (255.0, 255.0, 255.0)
 
-# What counts as background light, in grey levels and shares of the pixels; see `background_intensity`.
+# Criteria for background light, in grey levels and shares of the pixels; see `background_intensity`.
 _DARKEST = 200
 _LEAST_SHARE = 0.01
 _HALF_WIDTH = 3
 _WIDE_HALF_WIDTH = 12
 _SHARPNESS = 0.4
-# What tells pale stroma from glass below the brightest pixels: density of green beyond red, more where all is even.
+# Criteria for pale stroma versus glass below the brightest pixels: density of green beyond red, higher where all is
+# even.
 _EVEN = 0.8
 _STAINED, _STAINED_EVEN = 0.07, 0.12
 
@@ -47,7 +48,7 @@ def density_table(i0: Background) -> NDArray[np.float32]:
     Raises
     ------
     ConfigurationError
-        For a background that is not above 0 and at most 255.
+        The background is not above 0 and at most 255.
     """
     if len(i0) != 3 or not all(0 < level <= 255 for level in i0):
         raise ConfigurationError(
@@ -79,7 +80,7 @@ def optical_density(rgb: NDArray[np.uint8], *, i0: Background) -> NDArray[np.flo
     Raises
     ------
     GeometryError
-        Where the last axis does not hold three channels.
+        The last axis does not have three channels.
     """
     if rgb.shape[-1:] != (3,):
         raise GeometryError(
@@ -116,17 +117,17 @@ def intensity(od: NDArray[np.floating], *, i0: Background) -> NDArray[np.uint8]:
 
 
 def background_intensity(histogram: NDArray[np.int64]) -> Background:
-    """Background intensity: the light that came in, from the bright background of a slide.
+    """Background intensity: the incident light, estimated from the bright background of a slide.
 
-    The rule is the mode of the pixels, as in QuPath's estimate of stain vectors, among the bright ones. Both stains of
-    H&E absorb green most, so green decides. Its peaks are the local maxima, at 200 or above, of the histogram summed
-    over 7 levels that hold at least 1 % of the pixels, and 40 % of those within 12 levels: glass gives a sharp peak,
-    pale stroma a broad one. A peak weighs what lies within 12 levels of it, up to the valley to the next peak. The
-    heaviest is the background, so a few saturated pixels do not stand for the glass. Two guards keep stroma from
-    passing for it. A peak below a brighter one is stained where its light is pink: green absorbed most, by 0.07 in
-    optical density more than red; by 0.12 where 80 % of its pixels lie within 3 levels, as only on glass and in
-    colloid. And ``I0`` of each channel is a rank: the median of as many pixels as the peak holds in green from 3
-    levels below it, counted down from where the next brighter peak ends.
+    It is the mode of the bright pixels, as in QuPath's estimate of stain vectors. Both stains of H&E absorb green most,
+    so green decides. Its peaks are the local maxima, at 200 or above, of the histogram summed over 7 levels. A peak
+    must hold at least 1 % of the pixels, and 40 % of those within 12 levels: glass gives a sharp peak, pale stroma a
+    broad one. The weight of a peak is the number of pixels within 12 levels of it, up to the valley to the next peak.
+    The heaviest peak is the background, so a few saturated pixels do not pass for glass. Two guards keep stroma from
+    passing for glass. A peak below a brighter one counts as stained if its light is pink: green absorbed most, by 0.07
+    in optical density more than red, or by 0.12 if 80 % of its pixels lie within 3 levels, as only on glass and in
+    colloid. And ``I0`` of each channel is a rank: the median of as many pixels as the peak holds in green from 3 levels
+    below it, counted down from the end of the next brighter peak.
 
     Parameters
     ----------
@@ -136,12 +137,12 @@ def background_intensity(histogram: NDArray[np.int64]) -> Background:
     Returns
     -------
     Background
-        255 for all channels where there is no such mode, or where a channel comes out below 200.
+        255 for all channels if there is no such mode or a channel would be below 200.
 
     Raises
     ------
     GeometryError
-        For a histogram of another shape.
+        The histogram has another shape.
     """
     if histogram.shape != (3, 256):
         raise GeometryError(
@@ -170,14 +171,14 @@ class _Peak(NamedTuple):
 
 
 def _heaviest(peaks: list[_Peak]) -> _Peak | None:
-    # What is stained is so beside something brighter. Of equal peaks the brighter is taken.
+    # Only a peak beside a brighter one can be stained. Of equal peaks the brighter is taken.
     unstained = [peak for at, peak in enumerate(peaks) if at == 0 or not peak.stained]
     return max(unstained, key=lambda peak: peak.mass, default=None)
 
 
 def _bounds(green: NDArray[np.int64]) -> list[tuple[int, int, int]]:
     """Peaks, the brightest first: the level, and the first and last level up to the valleys beside it."""
-    # Grey values of a JPEG come in combs, so maxima are sought in sums over a few neighbouring levels.
+    # JPEG histograms look like combs, so maxima are sought in sums over a few neighbouring levels.
     near, wide = _sums_around(green, _HALF_WIDTH), _sums_around(green, _WIDE_HALF_WIDTH)
     least = max(1, _LEAST_SHARE * int(green.sum()))
     levels = [

@@ -1,4 +1,4 @@
-"""Padding of images and targets below and to the right, alike in training and in inference."""
+"""Padding of images and targets below and to the right, the same in training and inference."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ __all__ = ["pad_constant", "pad_image"]
 
 
 def pad_image(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Mirror padding of an image ``(c, y, x)`` up to ``side``, so that its statistics stay its own."""
+    """Mirror padding of an image ``(c, y, x)`` up to ``side``, which keeps its statistics."""
     missing = _missing(image, side)
     return np.pad(image, [(0, 0), *missing], mode="reflect") if any(after for _, after in missing) else image
 

@@ -1,4 +1,4 @@
-"""Raster: an image, a mask or a map of any size, read box by box from memory, from disk, or computed on the way."""
+"""Raster: an image, a mask or a map of any size, read box by box from memory or disk, or computed on demand."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Other = TypeVar("Other", bound=np.generic)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Raster(Generic[Value]):
-    """Raster: the size of a grid of pixels, and what reads the pixels of any box of it. Nothing is held.
+    """Raster: the size of a pixel grid and a function that reads any box of it. It holds no pixels.
 
     Examples
     --------
@@ -29,7 +29,8 @@ class Raster(Generic[Value]):
     shape: tuple[int, int]
     """Height and width in pixels."""
     read: Callable[[Box], NDArray[Value]]
-    """Gives the pixels of a box: ``(y, x)``, planes ``(n, y, x)``, or colours ``(y, x, 3)`` where the user says so."""
+    """Gives the pixels of a box: ``(y, x)``, planes ``(n, y, x)``, or colours ``(y, x, 3)`` where the caller expects
+    them."""
 
     @classmethod
     def of(cls, array: NDArray[Value]) -> "Raster[Value]":
@@ -52,9 +53,9 @@ class Raster(Generic[Value]):
         return Box.of_shape(*self.shape)
 
     def part(self, box: Box) -> "Raster[Value]":
-        """Raster of the pixels of a box, with the first of them at the origin."""
+        """Raster of the pixels of a box, with its first pixel at the origin."""
         return Raster((box.height, box.width), lambda inner: self.read(inner.shift(box.y0, box.x0)))
 
     def map(self, change: Callable[[NDArray[Value]], NDArray[Other]]) -> "Raster[Other]":
-        """Raster of what a function makes of the pixels, each on its own."""
+        """Raster of a pixel-wise function of the pixels."""
         return Raster(self.shape, lambda box: change(self.read(box)))

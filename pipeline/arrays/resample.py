@@ -1,9 +1,9 @@
-"""Resampling of a raster to a grid of another size over the same field, any box of it computed on its own.
+"""Resampling of a raster to a grid of another size over the same field; any box can be computed on its own.
 
 Pixel ``i`` of ``n`` covers the part from ``i / n`` to ``(i + 1) / n`` of the field. Where an axis shrinks, a new pixel
-is the mean over its area; where it grows, pictures are interpolated cubically, probabilities linearly. A pixel of a
-mask is set where at least half of its area is covered, or any part of it where that is asked for. Weights follow from
-places in the whole grid and are summed in one order, so any partition gives the same pixels, bit for bit.
+is the mean over its area; where it grows, pictures are interpolated cubically, probabilities linearly. A mask pixel is
+set where at least half of its area is covered, or on request any part of it. Weights depend only on positions in the
+whole grid and are summed in one order, so any partition gives the same pixels, bit for bit.
 """
 
 from collections.abc import Iterator
@@ -22,13 +22,13 @@ __all__ = ["resampled_mask", "resampled_picture", "resampled_probability"]
 Size: TypeAlias = tuple[int, int]
 
 _BAND = 2**23
-"""Source pixels that are held at a time: a strong reduction of a large box goes through in bands of rows."""
+"""Source pixels in memory at a time: a large box is strongly reduced in bands of rows."""
 _CUBIC = -0.75
 """Keys' free parameter, as in OpenCV."""
 
 
 def resampled_picture(source: Raster[Any], target: Size) -> Raster[Any]:
-    """Raster of a picture on another grid; at its own size the picture itself.
+    """Raster of an image on another grid; at its own size the image itself.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def resampled_picture(source: Raster[Any], target: Size) -> Raster[Any]:
     ------
     GeometryError
         While reading: a box without pixels or outside the target, a grid without pixels, or a source that gives other
-        pixels than asked for.
+        pixels than requested.
     """
     return source if source.shape == target else Raster(target, lambda box: _picture(source, target, box))
 
@@ -54,7 +54,7 @@ def resampled_picture(source: Raster[Any], target: Size) -> Raster[Any]:
 def resampled_mask(source: Raster[np.bool_], target: Size, *, any_part: bool = False) -> Raster[np.bool_]:
     """Raster of a mask ``(h, w)`` on another grid; at its own size the mask itself.
 
-    A pixel is set where at least half of its area is covered, with ``any_part`` where any of it is, in exact arithmetic.
+    A pixel is set where at least half of its area is covered, or any part with ``any_part``, in exact arithmetic.
     Errors are those of `resampled_picture`.
     """
     whole = source.height * source.width
@@ -65,8 +65,9 @@ def resampled_mask(source: Raster[np.bool_], target: Size, *, any_part: bool = F
 def resampled_probability(source: Raster[np.float16], target: Size) -> Raster[np.float16]:
     """Raster of a probability map ``(class, y, x)`` on another grid; at its own size the map itself.
 
-    Where an axis grows, linear between the centres of two pixels, and beyond the outermost centre its value; where it
-    shrinks, the mean over the area. Computed in float32 and rounded to float16. Errors are those of `resampled_picture`.
+    Where an axis grows, values are linear between pixel centres and constant beyond the outermost centre; where it
+    shrinks, they are means over the area. Computed in float32 and rounded to float16. Errors are those of
+    `resampled_picture`.
     """
     return source if source.shape == target else Raster(target, lambda box: _probability(source, target, box))
 
@@ -152,8 +153,8 @@ def _hull(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Box:
 
 
 def _overlaps(source: int, target: int, first: int, end: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Source pixels ``(n, taps)`` of each target pixel, and their shares in whole numbers that add up to ``source``."""
-    # In units of 1 / (source · target) of the field: a target pixel is `source` long, a source pixel `target`.
+    """Source pixels ``(n, taps)`` of each target pixel, and their shares as integers that add up to ``source``."""
+    # In units of 1 / (source · target) of the field a target pixel is `source` long, a source pixel `target`.
     start = np.arange(first, end, dtype=np.int64) * source
     pixels = (start // target)[:, None] + np.arange(-(-source // target) + 1)
     low = np.maximum(pixels * target, start[:, None])
@@ -176,7 +177,7 @@ def _weights(source: int, target: int, first: int, end: int) -> tuple[NDArray[np
 
 
 def _linear_weights(source: int, target: int, first: int, end: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Like `_weights`, but of two pixels ``(n, 2)`` where the axis grows."""
+    """Like `_weights`, but for two pixels ``(n, 2)``, where the axis grows."""
     if target <= source:
         return _weights(source, target, first, end)
     centre = (np.arange(first, end) + 0.5) * (source / target) - 0.5

@@ -1,4 +1,4 @@
-"""Area under the ROC curve of a histogram, and the histogram of images by their largest probability."""
+"""Area under the ROC curve from a histogram, and the histogram of images by their largest probability."""
 
 import math
 
@@ -11,7 +11,7 @@ __all__ = ["highest_probability", "images_histogram", "roc_auc"]
 
 
 def roc_auc(histogram: Histogram) -> float:
-    """Area under the ROC curve: share of the pairs of one with and one without truth that are in the right order.
+    """Area under the ROC curve: share of correctly ordered pairs of one element with and one without truth.
 
     Ties count half, as in the rank-sum statistic of Mann and Whitney. NaN where one of the two sides is empty.
 
@@ -35,6 +35,6 @@ def highest_probability(histogram: Histogram) -> float:
 
 
 def images_histogram(highest: NDArray[np.float64], held: NDArray[np.bool_]) -> Histogram:
-    """Histogram of images by their largest probability, without and with truth; those of groups of images add up."""
+    """Histogram of images by their largest probability, without and with truth; histograms of groups of images add up."""
     bins = highest.astype(np.float16).view(np.uint16)
     return np.stack([np.bincount(bins[side], minlength=HISTOGRAM_BINS) for side in (~held, held)])

@@ -1,4 +1,4 @@
-"""Runs: the unbroken pieces of the rows of a mask, and the sets that touching runs are joined into."""
+"""Runs: the unbroken pieces of the rows of a mask, and the sets of touching runs."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -26,7 +26,7 @@ class Runs:
     stride: int
 
     def joined_to(self, lower: "Runs", *, reach: int) -> tuple[Ints, Ints]:
-        """Pairs of a run here and a run of ``lower`` one row below that touch; diagonally too with ``reach`` 1."""
+        """Touching pairs of a run here and a run of ``lower`` one row below; with ``reach`` 1 diagonal contact counts."""
         first = np.searchsorted(lower.end, self.start + self.stride - reach, side="right")
         stop = np.searchsorted(lower.start, self.end + self.stride + reach, side="left")
         count = np.maximum(stop - first, 0)
@@ -36,7 +36,7 @@ class Runs:
 
 
 def runs_of(mask: NDArray[np.bool_]) -> Runs:
-    """Runs of a mask ``(y, x)``, with rows that are one column further apart than the mask is wide."""
+    """Runs of a mask ``(y, x)``, with a row stride one larger than the width of the mask."""
     # A column of background after each row: a run never reaches the next row, not even diagonally.
     height, width = mask.shape
     stride = width + 1
@@ -47,19 +47,19 @@ def runs_of(mask: NDArray[np.bool_]) -> Runs:
 
 
 def joined(size: int, first: Ints, second: Ints) -> Ints:
-    """The set of each of ``size`` nodes after joining pairs; sets are numbered in the order of their lowest nodes."""
+    """Set number of each of ``size`` nodes after joining pairs; sets are numbered in the order of their lowest nodes."""
     if not size:
         return NONE
     graph = coo_array((np.ones(len(first), dtype=bool), (first, second)), shape=(size, size))
     count, number = connected_components(graph, directed=False)
     lowest, rank = np.empty((2, count), dtype=np.int64)
-    lowest[number[::-1]] = np.arange(size)[::-1]  # the last assignment stays
+    lowest[number[::-1]] = np.arange(size)[::-1]  # The last assignment stays.
     rank[np.argsort(lowest)] = np.arange(count)
     return rank[number]
 
 
 def runs_of_pixels(flat: Ints, *, box: Box, stride: int) -> tuple[Runs, Ints]:
-    """Runs of some pixels of a block, at their positions in the image, and where each begins among the pixels.
+    """Runs of some pixels of a block, at their positions in the image, and the index of the first pixel of each.
 
     Parameters
     ----------
@@ -80,5 +80,5 @@ def runs_of_pixels(flat: Ints, *, box: Box, stride: int) -> tuple[Runs, Ints]:
 
 
 def overlapping(first: Runs, second: Runs) -> tuple[Ints, Ints]:
-    """Pairs of a run of one and a run of the other that have a pixel in common."""
+    """Pairs of runs, one of each set, with a common pixel."""
     return first.joined_to(Runs(second.start + first.stride, second.end + first.stride, first.stride), reach=0)

@@ -1,8 +1,8 @@
 """Shapes and values of regions, from sums over their runs: box, elongation, contrast, probabilities.
 
 Everything is a sum or a maximum of integers, so neither the size of an image nor that of its blocks changes a number.
-Probabilities are summed in units of 2⁻²⁴, of which every float16 is a whole number. Second moments may pass 64 bits; what
-they are about the centre does not, and is found from what is left of them.
+Probabilities are summed in units of 2⁻²⁴, of which every float16 is a multiple. Second moments may overflow 64 bits;
+central moments do not, and are recovered from the remainders.
 """
 
 import math
@@ -22,7 +22,7 @@ _UNIT = 2.0**24
 _MOMENTS = 6
 _VALUES = 4
 SUMS = _MOMENTS + _VALUES
-"""Rows of sums: pixels, y, x, y², x², y x; units of probability, grey levels, those of rings, pixels of rings."""
+"""Rows of sums: pixels, y, x, y², x², y x; units of probability, grey levels, grey levels of rings, pixels of rings."""
 LARGEST = 5
 """Rows of maxima: −top, −left, bottom, right, units of probability."""
 
@@ -38,7 +38,7 @@ class Shapes:
     elongation: NDArray[np.float64]
     """Major over minor axis of the ellipse of equal second moments, from 1; infinite for a line, 1 for a single pixel."""
     contrast: NDArray[np.float64]
-    """Mean grey level inside less that of the ring around; NaN without a ring or a picture."""
+    """Mean grey level inside minus that of the ring around; NaN without a ring or an image."""
     mean_probability: NDArray[np.float64]
     largest_probability: NDArray[np.float64]
 
@@ -67,7 +67,7 @@ def shape_pieces(
     grey: NDArray[np.uint8] | None = None,
     ring: Ring | None = None,
 ) -> tuple[Runs, Ints]:
-    """Runs of some pixels of a block, with ``SUMS`` sums, those of ``counted``, and ``LARGEST`` maxima of each.
+    """Runs of some pixels of a block, each with ``SUMS`` sums, the sums of ``counted``, and ``LARGEST`` maxima.
 
     Parameters
     ----------
@@ -78,11 +78,11 @@ def shape_pieces(
     probability
         Of each of these pixels.
     counted
-        Further flags of each of these pixels, to be counted.
+        Further flags of each of these pixels, which are counted.
     stride
         Distance of two rows in the positions of runs: more than the image is wide.
     grey, ring
-        Grey levels of the block, and what lies around each of its pixels; contrast is NaN without.
+        Grey levels of the block, and the surroundings of each of its pixels; without them contrast is NaN.
     """
     runs, begin = runs_of_pixels(flat, box=box, stride=stride)
     if not len(begin):
@@ -116,7 +116,7 @@ def shapes_of(sums: Ints) -> Shapes:
 
 
 def elongations(found: Ints) -> NDArray[np.float64]:
-    """Elongation of regions, from their ``moments`` ``(6, region)``, exact up to the last square root."""
+    """Elongation of regions from their ``moments`` ``(6, region)``, exact except for the final square root."""
     return np.array([_elongation(*map(int, each)) for each in found.T], np.float64)
 
 
@@ -133,6 +133,6 @@ def _elongation(area: int, y: int, x: int, yy: int, xx: int, yx: int) -> float:
 
 
 def _unwrapped(wrapped: int, product: int, area: int) -> int:
-    """Sum that is known modulo 2⁶⁴, and lies within 2⁶³ of ``product / area``."""
+    """Sum known modulo 2⁶⁴ that lies within 2⁶³ of ``product / area``."""
     turns = (product - wrapped * area + area * 2**63) // (area * 2**64)
     return wrapped + turns * 2**64

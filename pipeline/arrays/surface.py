@@ -1,11 +1,11 @@
 """Boundary distances between a prediction and the truth: HD95, normalised surface Dice, signed border distance.
 
-A border pixel of a mask has a pixel outside of it, or the edge of the image, above, below, left or right. Distances run
-between the centres of border pixels, from each to the nearest of the other side (a k-d tree: exact).
+A border pixel of a mask has an outside pixel or the edge of the image above, below, left or right of it. Distances run
+from the centre of each border pixel to the nearest one of the other side (a k-d tree: exact).
 
-- HD95: the larger one of the 95th percentiles of the distances, from the prediction and from the truth.
+- HD95: the larger of the 95th percentiles of the distances from the prediction and from the truth.
 - Normalised surface Dice: the share of the border pixels of both sides that lie no further than a tolerance from the other.
-- Signed border distance: positive where the prediction reaches beyond the truth. It is the mean over the contours that have
+- Signed border distance: positive where the prediction reaches beyond the truth. It is the mean over contours that have
   a pixel inside the other side, so lesions that were missed and regions that are false have no part in it.
 
 Only border pixels stay in memory, so neither the size of an image nor that of its blocks changes a number.
@@ -39,7 +39,7 @@ class Ruler:
     """Of a pixel of the grid."""
     width: float = 1.0
     tolerance: float = 2.0
-    """Distance up to which borders agree; NaN where it is not known."""
+    """Distance up to which borders agree; NaN where unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Surfaces:
     hd95: float = math.nan
     """Undefined where a side is empty."""
     shift: float = math.nan
-    """Signed border distance, positive: grown. Undefined where nothing meets."""
+    """Signed border distance; positive where the prediction is larger. Undefined where nothing overlaps."""
 
     @property
     def dice(self) -> float:
@@ -71,7 +71,7 @@ class Surfaces:
 class BorderPixels:
     """Border pixels of truth and prediction of one class of one image, whose blocks come row by row from the top.
 
-    Pixels that nobody is sure of make no border, on either side.
+    Pixels of uncertain truth make no border, on either side.
     """
 
     def __init__(self, height: int, width: int) -> None:
@@ -84,14 +84,14 @@ class BorderPixels:
     def add(
         self, box: Box, truth: NDArray[np.bool_], mask: NDArray[np.bool_], ignored: NDArray[np.bool_] | None = None
     ) -> None:
-        """A block: truth, predicted mask and pixels that count nothing, each ``(y, x)``."""
+        """Addition of a block: truth, predicted mask and ignored pixels, each ``(y, x)``."""
         codes = _codes(truth, mask, ignored)
         if box.y0 >= self._bottom:
             self._above, self._row, self._bottom = self._row, np.zeros(self._width, np.uint8), box.y1
         above = self._above[box.x0 : box.x1]
         left = self._left if box.x0 else np.zeros(box.height, np.uint8)
         self._row[box.x0 : box.x1], self._left = codes[-1], codes[:, -1].copy()
-        # What lies below and to the right is not known yet: a border there is found with the next blocks.
+        # Pixels below and to the right are not known yet; a border there is found with the next blocks.
         around = np.full((box.height + 2, box.width + 2), _ALL, np.uint8)
         around[1:-1, 1:-1], around[0, 1:-1], around[1:-1, 0] = codes, above, left
         if box.y1 == self._height:
@@ -132,7 +132,7 @@ class BorderPixels:
         )
 
     def _side(self, side: int) -> tuple[Ints, NDArray[np.bool_]]:
-        """Border pixels of a side in raster order, and whether each lies inside the other one."""
+        """Border pixels of a side in raster order, and whether each lies inside the other side."""
         found = np.unique(np.concatenate(self._found[side]))
         return found // 2, found % 2 > 0
 
@@ -156,7 +156,7 @@ def _within(codes: Codes, side: int) -> NDArray[np.bool_]:
 
 
 def _border(around: Codes, side: int) -> NDArray[np.bool_]:
-    """Border pixels of a block, which stands with one pixel around it."""
+    """Border pixels of a block that is given with one pixel around it."""
     own = (around[1:-1, 1:-1] & side) > 0
     if not own.any():
         return own
@@ -165,7 +165,7 @@ def _border(around: Codes, side: int) -> NDArray[np.bool_]:
 
 
 def _open(before: Codes, after: Codes, side: int) -> NDArray[np.bool_]:
-    """Pixels of a side that end where the next block begins."""
+    """Pixels of a side whose neighbours in the next block are outside it."""
     return np.asarray(((before & side) > 0) & ~_within(after, side))
 
 

@@ -1,7 +1,7 @@
-"""Trivial answers to a segmentation task, no class anywhere and a class everywhere, by counts alone.
+"""Trivial baselines of a segmentation task, a class nowhere or everywhere, from counts alone.
 
-They are what a model has to beat: where a class covers 60 % of the region, marking all of it has a Dice of 0.75. Counts of
-trivial answers add up over blocks and images like any others.
+A model has to beat them: where a class covers 60 % of the region, marking all of it has a Dice of 0.75. Their counts
+add up over blocks and images like any others.
 """
 
 import math
@@ -13,15 +13,15 @@ from pipeline.arrays.metrics import Counts
 __all__ = ["NEARLY_ALL", "Region", "Verdict", "dice_everywhere", "everywhere", "nowhere", "trivial_dice", "verdict"]
 
 NEARLY_ALL = 0.95
-"""Share of the region from which on a class is everywhere."""
+"""Share of the region from which a class counts as everywhere."""
 
 Verdict: TypeAlias = Literal["nowhere", "everywhere", "not_above"]
-"""What makes a model none: its class is predicted nowhere, or everywhere, or its Dice is not above that of a trivial answer."""
+"""Verdicts against a model: its class is predicted nowhere or everywhere, or its Dice does not exceed a trivial one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Region of interest as far as one class is concerned; regions of images add up."""
+    """Region of interest for one class; regions of images add up."""
 
     pixels: int = 0
     """Pixels of the region that count."""
@@ -40,9 +40,9 @@ def everywhere(counts: Counts, region: Region) -> Counts:
     Parameters
     ----------
     counts
-        Of any prediction on the same pixels.
+        Counts of any prediction on the same pixels.
     region
-        The region; only its pixels and its truth are looked at.
+        The region; only its pixels and its truth are used.
     """
     beyond, free = counts.truth - region.truth, region.pixels - region.truth
     total = counts.truth + counts.fp + counts.tn
@@ -50,16 +50,16 @@ def everywhere(counts: Counts, region: Region) -> Counts:
 
 
 def dice_everywhere(counts: Counts, region: Region) -> float:
-    """Dice of the answer that marks all of the region, or all of the picture where that is better.
+    """Dice of the answer that marks the whole region, or the whole image where that is better.
 
-    The picture is better where much of the truth lies beyond the region.
+    The image is better where much of the truth lies outside the region.
     """
     picture = Counts(counts.truth, counts.fp + counts.tn, 0, 0)
     return max(everywhere(counts, region).dice, picture.dice)
 
 
 def nowhere(counts: Counts) -> Counts:
-    """Counts of the answer that marks no pixel; from those of any prediction on the same pixels."""
+    """Counts of the answer that marks no pixel, from the counts of any prediction on the same pixels."""
     return Counts(0, 0, counts.truth, counts.fp + counts.tn)
 
 
@@ -69,7 +69,7 @@ def trivial_dice(counts: Counts, region: Region) -> float:
 
 
 def verdict(counts: Counts, region: Region) -> Verdict | None:
-    """Verdict on a prediction that is no better than a trivial answer; None where it is, and for a class without truth.
+    """Verdict on a prediction no better than a trivial answer; None for a better one and for a class without truth.
 
     Examples
     --------

@@ -108,7 +108,7 @@ def _missed(area: NDArray[np.int64], reached: NDArray[np.bool_]) -> dict[str, An
 
 
 def _lesions(parts: Sequence[ImageRows]) -> dict[str, dict[str, Any]]:
-    """Class → training components: number, number and share that no training patch touches, and the same by decades of area."""
+    """Class → training components: number, number and share untouched by training patches, the same by decades of area."""
     found: dict[str, dict[str, Any]] = {}
     for code in dict.fromkeys(code for part in parts for code in part.lesions):
         pairs = [part.lesions[code] for part in parts if code in part.lesions]

@@ -2,7 +2,7 @@
 
 blocks   work blocks of an image, cut along shard borders
 border   border of a fundus photograph: its colour, frames around it
-data_warnings  warnings of the data that normalised stores tell
+data_warnings  warnings about the data, from the notes of normalised stores
 fundus   chain of fundus photographs: CLAHE, Gaussian blur, difference enhancement
 image    normalised image store, written block by block
 labels   labels for viewers: truth, region, overlapping classes

@@ -1,7 +1,7 @@
-"""Border of a fundus photograph: its colour, what differs from it, and frames around it.
+"""Border of a fundus photograph: its colour, the difference of pixels from it, and frames.
 
-Cameras surround the disc with black. Software adds grey, white or coloured borders, lines around the picture, pages.
-Images come as four planes: red, green, blue, and the brightest of the three, all smoothed.
+Cameras surround the disc with black. Software adds grey, white or coloured borders, frame lines or whole pages. Images
+come as four planes: red, green, blue, and the brightest of the three, all smoothed.
 """
 
 from typing import Any
@@ -22,18 +22,19 @@ _RING = 0.01
 _PAINTED_SHARE = 0.15
 _EVEN, _NEAR = 3, 12
 _EVEN_SHARE = 0.7
-# Frames are lines of one colour, but for a tenth of their pixels, in the outer tenth of the image.
+# Frames are lines in the outer tenth of the image; nine tenths of their pixels have one colour.
 _FRAME, _FRAME_SHARE = 0.1, 0.9
 _RECTANGLE = 0.99
 _RIM, _LEAST_SIDE = 2, 32
 
 
 def border_colour(planes: NDArray[np.uint8]) -> NDArray[np.float64] | None:
-    """Colour ``(4,)`` of the border of ``(4, y, x)``: black where a corner is, or what is painted; None without border.
+    """Colour ``(4,)`` of the border of ``(4, y, x)``: black if a corner is, or a painted colour; None without border.
 
-    Black is a median of at most 32 of the brightest channel in the darkest corner, and of at most 35 % of the centre.
-    Painted is the colour that 15 % of the outermost pixels have to 3 levels, unless nearly as many more come near it,
-    as where a photograph goes on to the image border. It differs from the middle of the image.
+    A border is black if the median of the brightest channel in the darkest corner is at most 32 and at most 35 % of
+    that of the centre. A painted colour is shared, within 3 levels, by 15 % of the outermost pixels, and differs from
+    the middle of the image. It does not count if nearly as many more pixels are close to it, as where a photograph
+    reaches the image border.
     """
     colour, corner = _painted(planes), _darkest_corner(planes[3])
     black = corner <= min(DARK_BORDER, _DARK_SHARE * float(np.median(planes[3][middle(planes[3])])))
@@ -43,11 +44,11 @@ def border_colour(planes: NDArray[np.uint8]) -> NDArray[np.float64] | None:
 
 
 def difference(planes: NDArray[np.uint8], border: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Difference ``(y, x)`` from the border: of the brightest channel from black, of the farthest from other colours."""
+    """Difference ``(y, x)`` from the border: in the brightest channel for black, else in the channel that differs most."""
     if border[3] <= DARK_BORDER:
-        return np.asarray(planes[3] - np.float32(border[3]))  # halves of levels: exact
+        return np.asarray(planes[3] - np.float32(border[3]))  # In half levels, exact.
     farthest = np.zeros(planes.shape[1:], np.float32)
-    for plane, level in zip(planes, border.astype(np.float32), strict=True):  # one plane of floats at a time
+    for plane, level in zip(planes, border.astype(np.float32), strict=True):  # One plane of floats at a time.
         away = plane - level
         np.maximum(farthest, np.abs(away, out=away), out=farthest)
         del away
@@ -55,7 +56,7 @@ def difference(planes: NDArray[np.uint8], border: NDArray[np.float64]) -> NDArra
 
 
 def framed(planes: NDArray[np.uint8], border: NDArray[np.float64]) -> tuple[slice, slice] | None:
-    """Inside of the lines along the sides that have one even colour, other than that of the border; None without."""
+    """Interior of a frame: lines along the sides with one even colour other than the border's; None without a frame."""
     sides = (planes, planes[:, ::-1], planes.swapaxes(1, 2), planes.swapaxes(1, 2)[:, ::-1])
     top, bottom, left, right = (_frame_lines(side, border) for side in sides)
     height, width = planes.shape[1:]
@@ -63,7 +64,7 @@ def framed(planes: NDArray[np.uint8], border: NDArray[np.float64]) -> tuple[slic
 
 
 def rectangle(mask: NDArray[np.bool_]) -> tuple[slice, slice] | None:
-    """Inside of a mask that fills its bounding box but not the image; None for others."""
+    """Interior of a mask that fills its bounding box but not the image; None for other masks."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if mask.all() or rows.size == 0 or mask.sum() < _RECTANGLE * (np.ptp(rows) + 1) * (np.ptp(columns) + 1):
         return None
@@ -77,7 +78,7 @@ def middle(grey: NDArray[Any]) -> tuple[slice, slice]:
 
 
 def _painted(planes: NDArray[np.uint8]) -> NDArray[np.float64] | None:
-    """Colour ``(4,)`` that the outermost pixels share as only a painted border does; None in a photograph."""
+    """Colour ``(4,)`` shared by so many outermost pixels that the border is painted; None for a photograph."""
     side = max(1, round(_RING * max(planes.shape[1:])))
     ring = np.ones(planes.shape[1:], np.bool_)
     ring[side:-side, side:-side] = False

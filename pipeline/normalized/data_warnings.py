@@ -1,4 +1,4 @@
-"""Warnings of the data that normalised stores tell: truth that covers or misses the region, erased lesions, stains."""
+"""Warnings about the data from normalised stores: truth that covers or misses the region, erased lesions, stains."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,18 +15,18 @@ __all__ = ["outside_warnings", "read_warnings", "store_warnings"]
 NOTES = "lesionmap"
 REGION = "field of view or tissue"
 MUCH = 0.01
-"""Share of the truth from which on it is serious that it lies outside."""
+"""Share of truth outside the region from which a warning is serious."""
 
 
 def store_warnings(notes: Mapping[str, Any]) -> list[DataWarning]:
-    """Warnings of the truth counts and stain flags of normalised images.
+    """Warnings from the truth counts and stain flags of normalised images.
 
     See `pipeline.normalized.truth_counts` and `pipeline.normalized.stain.checks`.
 
     Parameters
     ----------
     notes
-        Image id → notes of its store; an image without truth says nothing of it.
+        Image id → notes of its store; images without truth have no truth counts.
     """
     counts = _truth_counts(notes)
     found = [_covering(code, images, notes=notes) for code, images in counts.items()]
@@ -71,12 +71,12 @@ def _covering(
 
 
 def outside_warnings(normalized: Mapping[str, Path]) -> list[DataWarning]:
-    """Warnings of truth outside the region, of each class, which are serious from a hundredth of it on.
+    """Warnings of truth outside the region, for each class; serious from a hundredth of the truth.
 
     Parameters
     ----------
     normalized
-        Image id → store, of whatever split.
+        Image id → store, of any split.
     """
     counts = _truth_counts(_notes(normalized))
     found = (_outside(code, images) for code, images in counts.items())
@@ -105,16 +105,16 @@ def _erased(code: str, images: Mapping[str, Mapping[str, int]]) -> DataWarning |
 def read_warnings(
     sheets: Iterable[Path], *, images: Path, normalized: Mapping[str, Path] | None = None
 ) -> list[DataWarning]:
-    """Warnings of the data of a run: of its fact sheets, and of its normalised stores as far as there are any.
+    """Warnings about the data of a run, from its fact sheets and existing normalised stores.
 
     Parameters
     ----------
     sheets
         Fact sheets ``raw/{image}.json``.
     images
-        Table of images ``raw/images.parquet``, which knows the splits.
+        Table of images ``raw/images.parquet``, with the splits.
     normalized
-        Image id → store. What both tell, the store tells more exactly.
+        Image id → store. Where both give a warning, that of the store is more exact.
     """
     notes = _notes(normalized or {})
     both = [*read_sheet_warnings(sheets, images=images), *store_warnings(notes)]

@@ -1,7 +1,7 @@
-"""Normalised image store, written block by block: pixels and their pyramid, region of interest, truth, then a rename.
+"""Normalised image store, written block by block and renamed at the end: pixels and their pyramid, region of interest, truth.
 
-What a block goes through is not decided here. `pipeline.normalized.fundus.image` and `pipeline.normalized.stain.image`
-give a raster of its planar pixels.
+The normalisation itself is elsewhere: `pipeline.normalized.fundus.image` and `pipeline.normalized.stain.image` give a
+raster of planar pixels.
 """
 
 from collections.abc import Callable, Iterator
@@ -40,11 +40,11 @@ __all__ = ["Content", "Opened", "open_view", "write_image"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """Image that is open for reading, on the grid on which it is processed."""
+    """Image open for reading, on the grid on which it is processed."""
 
     view: View
     thumbnail: Callable[[], Thumbnail]
-    """The image made small; it is read when it is first asked for."""
+    """Thumbnail of the image, read on first use."""
     pixel_size_um: float | None
     """Side of a pixel of level 0 in micrometres."""
 
@@ -71,14 +71,14 @@ class Opened:
 
 @contextmanager
 def open_view(entry: ImageEntry, *, record: DatasetRecord, config: NormalizedConfig, workers: int) -> Iterator[Opened]:
-    """Image on the grid of its configuration, open for reading. Nothing of a tiled or striped file is decoded whole.
+    """Image on the grid of its configuration, open for reading. A tiled or striped file is never decoded whole.
 
     Raises
     ------
     ImageRejected
         The file was damaged after stage raw had read it.
     ConfigurationError
-        A level or a pixel size that the file does not have.
+        The file has no such level or no pixel size.
     """
     with open_image(entry, record=record, workers=workers) as source:
         thumbnail = cache(lambda: read_thumbnail(source))
@@ -119,9 +119,9 @@ class Content:
     planes: Raster[np.uint8]
     """Normalised pixels ``(3, h, w)``, read by several threads."""
     flags: tuple[str, ...] = ()
-    """What is to be known about this image."""
+    """Flags: remarks on this image."""
     stains: Raster[np.float16] | None = None
-    """Concentrations ``(2, h, w)``, where they are to be kept as array ``stains``."""
+    """Concentrations ``(2, h, w)``, where they are stored as array ``stains``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,7 +155,7 @@ class _Block:
         written += self.write_labels(box, LabelPlanes(roi, truth, ignored))
         if stains is not None:
             written += write_box(self._array("stains"), stains.read(box), y0=box.y0, x0=box.x0)
-        self.files.check(folders=False)  # before it counts as finished, because a later job goes on with what is
+        self.files.check(folders=False)  # Before the block counts as finished: a later job keeps it.
         return written
 
     def _array(self, name: str) -> zarr.Array[Any]:
@@ -208,12 +208,12 @@ def write_image(
     job: Job,
     output: Path,
 ) -> None:
-    """Image store ``normalized/{image}.zarr``, written: the pyramid, ``roi``, ``truth`` of an annotated image, and labels.
+    """Write of the image store ``normalized/{image}.zarr``: pyramid, ``roi``, ``truth`` of an annotated image, and labels.
 
-    Where the data set declares values of "not sure" it also holds their pixels, ``ignore`` ``(y, x)``. Classes that
-    nobody looked for are empty in ``truth`` and named in the notes, ``unknown``.
+    Where the data set declares "not sure" values, their pixels are in ``ignore`` ``(y, x)``. Classes that nobody looked
+    for are empty in ``truth`` and listed in the notes as ``unknown``.
 
-    A run that was killed goes on with the blocks that were not finished.
+    After a kill the next run continues with the unfinished blocks.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Labels of a normalised image for viewers: truth by priority, region of interest, ignored areas, and classes that overlap.
 
-They show what the arrays ``truth``, ``roi`` and ``ignore`` hold, in a form and in colours that viewers know; nothing is
+They show the arrays ``truth``, ``roi`` and ``ignore`` in a form and in colours that viewers understand; nothing is
 computed from them. A coarser level keeps every lesion: see `pipeline.normalized.pyramid.halve_labels`.
 """
 
@@ -35,14 +35,14 @@ UNSURE = Label(1, IGNORE, "truth not sure", (128, 128, 128, 160))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelPlanes:
-    """Planes of a block of which labels are made."""
+    """Planes of a block from which labels are made."""
 
     roi: NDArray[np.uint8]
     """``(y, x)``."""
     truth: NDArray[np.uint8] | None = None
     """``(class, y, x)``; None where nobody annotated."""
     ignored: NDArray[np.uint8] | None = None
-    """``(y, x)``; None where the data set declares no values of "not sure"."""
+    """``(y, x)``; None where the data set declares no "not sure" values."""
 
 
 LabelWriter: TypeAlias = Callable[[Box, LabelPlanes], list[StoredShard]]
@@ -86,14 +86,14 @@ class ImageLabels:
     annotated: bool
     """Whether there is truth."""
     ignores: bool
-    """Whether there are areas of which truth is not sure."""
+    """Whether there are areas of uncertain truth."""
 
     @property
     def _names(self) -> list[str]:
         return [*([TRUTH] if self.annotated else []), ROI, *([IGNORE] if self.ignores else [])]
 
     def writer(self) -> LabelWriter:
-        """Writer of blocks of labels, which are created or continued.
+        """Writer of blocks of labels; the labels are created or continued.
 
         The labels ``roi`` and ``ignore`` are 1 inside, ``truth`` 1 + plane of the class that wins; 0 is background.
         """
@@ -114,12 +114,12 @@ class ImageLabels:
         return write
 
     def write_alone(self, planes: Sequence[int], *, boxes: Sequence[Box], workers: int) -> None:
-        """Labels ``truth_{code}`` of single classes, because one hides another in ``truth``; written.
+        """Write of the labels ``truth_{code}`` of single classes, where one hides another in ``truth``.
 
         Parameters
         ----------
         planes
-            Planes of the classes; the array ``truth`` is written already.
+            Planes of the classes; the array ``truth`` must be written already.
         boxes
             The blocks, on shard borders.
         workers

@@ -1,7 +1,7 @@
 """Image pyramid: halving of pixels and labels, and the sizes of the levels.
 
-A level has ``ceil(n / 2)`` pixels along each axis. The last pixel of an odd axis stands for the single pixel there.
-Blocks that start at even coordinates give what the whole image gives.
+A level has ``ceil(n / 2)`` pixels along each axis. The last pixel of an odd axis comes from the single pixel there.
+Blocks that start at even coordinates give the same result as the whole image.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ T = TypeVar("T", bound=np.generic)
 
 
 def halve(block: NDArray[T]) -> NDArray[T]:
-    """Next pyramid level of pixels: the mean of each 2 × 2, over those that exist where an axis is odd.
+    """Next pyramid level of pixels: the mean of each 2 × 2, of fewer at the end of an odd axis.
 
     Parameters
     ----------
@@ -60,21 +60,22 @@ def halve(block: NDArray[T]) -> NDArray[T]:
     planes = zip(block, half, strict=True) if block.ndim == 3 else [(block, half)]
     for plane, out in planes if block.size else ():
         if height % 2 or width % 2:
-            # A pixel that does not exist is given as its neighbour: that makes the mean that of the others.
+            # A missing pixel repeats its neighbour, so the mean is that of the existing pixels.
             plane = cv2.copyMakeBorder(plane, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
         cv2.resize(plane, (out.shape[1], out.shape[0]), dst=out, interpolation=cv2.INTER_AREA)
     return half
 
 
 def halve_labels(labels: NDArray[np.uint8], *, winners: Sequence[int]) -> NDArray[np.uint8]:
-    """Next pyramid level of labels: of each 2 × 2 the class that wins, never an average, and background where there is none.
+    """Next pyramid level of labels: the winning class of each 2 × 2, never an average; background where there is no class.
 
-    A class keeps a pixel wherever it had one and no winner has: a lesion of a single pixel is seen at every level.
+    A class keeps a pixel wherever it had one and no stronger class has: a lesion of one pixel stays visible at every
+    level.
 
     Parameters
     ----------
     labels
-        ``(y, x)``: 0 for background, 1 + plane of a class of the winners otherwise.
+        ``(y, x)``: 0 for background, else 1 + plane of a class in ``winners``.
     winners
         Planes by priority, the winner first.
 
@@ -92,9 +93,9 @@ def halve_labels(labels: NDArray[np.uint8], *, winners: Sequence[int]) -> NDArra
     for rank, plane in enumerate(reversed(winners), start=1):
         ranks[plane + 1], values[rank] = rank, plane + 1
     height, width = labels.shape
-    if not labels.size:  # which OpenCV takes for no array
+    if not labels.size:  # OpenCV does not accept it as an array.
         return np.zeros((-(-height // 2), -(-width // 2)), np.uint8)
-    as_they_are = list(winners) == sorted(winners, reverse=True)  # the larger label wins
+    as_they_are = list(winners) == sorted(winners, reverse=True)  # The larger label wins.
     ranked = labels if as_they_are else cv2.LUT(labels, ranks)
     ranked = cv2.copyMakeBorder(ranked, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
     rows = np.maximum(ranked[::2], ranked[1::2])

@@ -20,7 +20,7 @@ __all__ = ["Region", "Thumbnail", "read_thumbnail"]
 SIDE = 1024
 """Longer side of the thumbnail, at most."""
 STRIP_PIXELS = THUMBNAIL // 6
-"""Pixels that are held while a thumbnail is made."""
+"""Pixels in memory while a thumbnail is made."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +37,7 @@ class Thumbnail:
     """Columns of that level."""
 
     def cell_of(self, height: int, width: int) -> float:
-        """Side of a cell in pixels of a grid of ``height`` × ``width`` over the same field; the mean of both axes."""
+        """Side of a cell in pixels of a grid of ``height`` × ``width`` over the same field, averaged over both axes."""
         return self.factor * (height / self.height + width / self.width) / 2
 
     def histogram(self) -> NDArray[np.int64]:
@@ -67,7 +67,7 @@ def _cells(first: int, end: int, *, length: int, grid: int, factor: int) -> NDAr
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Region:
-    """Region of interest: a field of view or tissue mask at thumbnail size, of which any box is read at full size."""
+    """Region of interest: a field of view or tissue mask at thumbnail size; any box can be read at full size."""
 
     mask: NDArray[np.bool_]
     """``(h, w)`` of the thumbnail."""
@@ -76,7 +76,7 @@ class Region:
     width: int
     """Columns of the image."""
     grid: tuple[int, int] | None = None
-    """Rows and columns of the grid whose pixels the cells are made of; the mask itself by default."""
+    """Rows and columns of the grid that the cells are made from; by default the mask itself."""
     factor: int = 1
     """Side of a cell in pixels of that grid."""
 
@@ -98,12 +98,12 @@ class Region:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any], *, height: int, width: int) -> Self:
-        """Region that was written, for an image of ``height`` × ``width``.
+        """Region restored from `to_json`, for an image of ``height`` × ``width``.
 
         Raises
         ------
         StoreError
-            Where the content is not what `to_json` gives.
+            The content is not from `to_json`.
         """
         try:
             rows, columns, factor = (int(content[name]) for name in ("rows", "columns", "factor"))
@@ -142,7 +142,7 @@ class Region:
 
     @property
     def diameter(self) -> float:
-        """Diameter of the field of view in pixels of the image; its shorter side where there is none."""
+        """Diameter of the field of view in pixels of the image; the image's shorter side where there is no field of view."""
         rows, columns = self.grid or (self.mask.shape[0], self.mask.shape[1])
         cell = self.factor * (self.height / rows + self.width / columns) / 2
         return fov_diameter(self.mask) * cell or float(min(self.height, self.width))

@@ -1,4 +1,4 @@
-"""Resampling geometry: the size at which an image is processed, and what is lost by it."""
+"""Resampling geometry: the size at which an image is processed, and the regions lost by it."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -17,7 +17,7 @@ class Rescaling:
     """Resampling from a source grid to a grid of another size over the same field, with the same outer border."""
 
     factor: float
-    """Factor on both sides that was asked for."""
+    """Requested factor for both sides."""
     source_height: int
     """Rows of the original."""
     source_width: int
@@ -50,7 +50,7 @@ class Rescaling:
         Raises
         ------
         ConfigurationError
-            Where the image has no field of view, or the target is not above 0.
+            The image has no field of view, or the target is not above 0.
         """
         if not (0 < fov_diameter < np.inf and 0 < target < np.inf):
             raise ConfigurationError(
@@ -69,7 +69,7 @@ class Rescaling:
 
     @property
     def is_identity(self) -> bool:
-        """Identity: whether the two grids are one and the same."""
+        """Identity test: whether the two grids are the same."""
         return (self.source_height, self.source_width) == (self.height, self.width)
 
     @property
@@ -85,7 +85,7 @@ class Rescaling:
 
 @dataclass(frozen=True, slots=True)
 class Vanished:
-    """Connected components (8-connected) of a mask, and those of them that have no set pixel left after rescaling."""
+    """Counts of the 8-connected components of a mask, and of those with no set pixel left after rescaling."""
 
     components: int
     """All of them, before rescaling."""
@@ -103,12 +103,12 @@ def vanished_components(mask: NDArray[np.bool_], small: NDArray[np.bool_], resca
     small
         ``(y, x)`` of the new size, the rescaled mask.
     rescaling
-        From which size to which.
+        The two sizes.
 
     Returns
     -------
     Vanished
-        Erased is a component none of whose pixels lies, with its centre, in a set pixel of the rescaled mask.
+        A component counts as erased if no centre of its pixels lies in a set pixel of the rescaled mask.
     """
     _check(mask, rescaling)
     count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)

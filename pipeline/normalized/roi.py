@@ -16,7 +16,8 @@ from pipeline.normalized.border import DARK_BORDER, LEAST_RISE, border_colour, d
 
 __all__ = ["field_of_view", "fov_diameter", "thumbnail_factor", "thumbnail_rows", "without_rim"]
 
-# Field of view: the 99th percentile of a black image, in grey levels; what is lit, in parts of the centre.
+# Field of view: the 99th percentile of a black image, in grey levels; the threshold of lit pixels, as a share of the
+# centre.
 _BLACK_IMAGE = 16
 _RISE = 0.12
 # A disc fills its convex hull.
@@ -27,14 +28,14 @@ _RIM = 0.004
 def field_of_view(thumbnail: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Field of view: the lit disc of a fundus photograph, on a border of any even colour.
 
-    A pixel is lit that differs from the border by 12 % of what the centre does, at least by 8: by its brightest channel
-    from black, by the channel that differs most from another colour. The field of view is the convex hull of the
-    largest component of lit pixels after an opening. A disc that the image border cuts is convex, shadows at its rim
-    and notches are taken in, and text, lines and tabs are left out.
+    A pixel is lit if it differs from the border by at least 12 % of the centre's difference, and by at least 8. A black
+    border is compared with its brightest channel, another colour with the channel that differs most. The field of view
+    is the convex hull of the largest component of lit pixels after an opening. A disc cut by the image border stays
+    convex; shadows at its rim and notches are included; text, lines and tabs are not.
 
-    Where there is no border, or what differs from a coloured one does not fill 90 % of its hull, every pixel is inside.
-    A frame along the image border is taken off first. Where the hull is a rectangle, as on a page, the same is asked
-    again of what it holds.
+    Every pixel is inside where there is no border, or where the component on a coloured border does not fill 90 % of
+    its hull. A frame along the image border is removed first. Where the hull is a rectangle, as on a page, the search
+    is repeated inside it.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ def _field_of_view(planes: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def _disc(differing: NDArray[np.float32], *, solid: bool) -> NDArray[np.bool_]:
-    """Convex hull of what differs from the border; everything where a component has to fill it and does not."""
+    """Convex hull of the pixels that differ from the border; the whole image where a component fails to fill its hull."""
     lit = differing > np.float64(max(LEAST_RISE, _RISE * float(np.median(differing[middle(differing)]))))
     disc = _largest_component(opened(lit, radius=round(0.03 * max(differing.shape))))
     hull = _hull(disc)
@@ -90,9 +91,9 @@ def fov_diameter(mask: NDArray[np.bool_]) -> float:
     Returns
     -------
     float
-        The diameter of the circle through the part of the outline that the image border does not cut: by least squares,
-        without points that lie off by more than 2 % of the radius. Where there is no such circle, the longer side of
-        the bounding box. 0 for an empty mask.
+        Diameter of a least-squares circle through the part of the outline that the image border does not cut, without
+        points more than 2 % of the radius away. Where there is no such circle, the longer side of the bounding box; 0
+        for an empty mask.
     """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if rows.size == 0:
@@ -108,7 +109,7 @@ def fov_diameter(mask: NDArray[np.bool_]) -> float:
 def without_rim(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Field of view without its rim, where the light fades: 0.4 % of the diameter, 14 of 3427 pixels in IDRiD.
 
-    A border of the image that cuts the field of view is no rim. A field of view that is all rim is left as it is.
+    An image border that cuts the field of view is not a rim. A field of view that is all rim is left unchanged.
     """
     radius = max(1, round(_RIM * fov_diameter(mask)))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
@@ -130,7 +131,7 @@ def thumbnail_rows(block: NDArray[np.uint8], *, box: Box, factor: int) -> NDArra
         ``(y, x, channel)``, the pixels of ``box``.
     box
         Where the block lies. It starts at multiples of ``factor``, and ends at one or at the image border. The last
-        cells at the border are means over the pixels there are.
+        cells at the border are means over fewer pixels.
     factor
         Side of a cell in pixels, at least 1.
 
@@ -142,7 +143,7 @@ def thumbnail_rows(block: NDArray[np.uint8], *, box: Box, factor: int) -> NDArra
     Raises
     ------
     GeometryError
-        Where the box does not start at a cell, or the block is not of its size.
+        The box does not start at a cell, or the block has another size.
     """
     if factor < 1 or box.y0 % factor or box.x0 % factor or block.shape[:2] != (box.height, box.width):
         raise GeometryError(
@@ -172,7 +173,7 @@ def opened(mask: NDArray[np.bool_], *, radius: int) -> NDArray[np.bool_]:
     if radius < 1:
         return mask
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    # What the image border cuts goes on beyond it.
+    # A region cut by the image border continues beyond it.
     padded = np.pad(mask.astype(np.uint8), 2 * radius, mode="edge")
     opened = cv2.morphologyEx(padded, cv2.MORPH_OPEN, disc)
     return np.asarray(opened[2 * radius : -2 * radius, 2 * radius : -2 * radius], np.bool_)
@@ -208,7 +209,7 @@ def _circle_radius(y: NDArray[np.float64], x: NDArray[np.float64]) -> float:
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _cell_means(block: NDArray[np.uint8], factor: int, cells: NDArray[np.uint8]) -> None:
-    # Down the rows first: whole lines add up in vector instructions.
+    # Down the rows first: whole rows are added with vector instructions.
     height, width, channels = block.shape
     lines, line = block.reshape(height, width * channels), np.empty(width * channels, np.uint32)
     for i in range(cells.shape[0]):

@@ -1,4 +1,4 @@
-"""Truth counts of a normalised image: pixels of each class, those in the region of interest, what rescaling erased."""
+"""Truth counts of a normalised image: pixels of each class, those in the roi, components erased by rescaling."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ from pipeline.stores import as_array, read_box
 __all__ = ["TruthCounts", "count_truth", "flags_of", "vanished_regions"]
 
 COUNTED = 2**26
-"""Largest image, in pixels, whose vanished regions are counted: they need whole masks."""
+"""Largest image, in pixels, whose vanished regions are counted, because counting needs whole masks."""
 
 
 def vanished_regions(
     truth: TruthSource | None, rescaling: Rescaling, *, codes: tuple[str, ...]
 ) -> Mapping[str, Vanished] | None:
-    """Truth regions of each class, and how many the new size is too coarse for; None where they were not counted.
+    """Truth regions of each class, and how many vanish at the new size; None where they were not counted.
 
-    Their masks are held whole. At a size that stays there are none to count.
+    Whole masks are in memory. At an unchanged size there is nothing to count.
 
     Parameters
     ----------
     truth
-        Truth masks of the image, if somebody annotated it.
+        Truth masks of the image, if it is annotated.
     rescaling
         From which size to which.
     codes
@@ -53,7 +53,7 @@ def vanished_regions(
 
 
 def flags_of(vanished: Mapping[str, Vanished] | None) -> list[str]:
-    """Flags of truth regions that the new size is too coarse for."""
+    """Flags of truth regions that vanish at the new size."""
     if vanished is None:
         return ["regions too small for this size were not counted"]
     return [
@@ -71,13 +71,13 @@ class TruthCounts:
     """Class code → ``pixels``, ``in_roi`` (of those), and where they were counted ``components`` of the truth before
     rescaling and ``erased``, how many of them have no pixel left."""
     overlapping: tuple[int, ...]
-    """Planes of the classes that share a pixel with another."""
+    """Planes of the classes that overlap another class."""
 
 
 def count_truth(
     group: zarr.Group, *, codes: Sequence[str], boxes: Iterable[Box], vanished: Mapping[str, Vanished]
 ) -> TruthCounts:
-    """Truth counts of each class, from the written arrays: so they are whole after a run that was killed and went on.
+    """Truth counts of each class, from the written arrays, so that they are complete after a resumed run too.
 
     Parameters
     ----------
@@ -108,12 +108,12 @@ def count_truth(
 
 
 def _counted(masks: NDArray[np.uint8]) -> NDArray[np.int64]:
-    # Plane by plane, as truth values: NumPy makes a copy of all planes where it counts along axes.
+    # Plane by plane, as booleans: counting along axes, NumPy copies all planes.
     return np.array([np.count_nonzero(plane.view(np.bool_)) for plane in masks], np.int64)
 
 
 def _shares(masks: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Classes that have a pixel which is another's too."""
+    """Classes that share a pixel with another class."""
     shared = masks.sum(axis=0, dtype=np.uint8) > 1
     rows = np.flatnonzero(shared.any(axis=1))
     return np.array([(plane[rows] & shared[rows]).any() for plane in masks])

@@ -20,16 +20,16 @@ __all__ = ["View", "rescaling_of"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """View of an image at the size at which it is processed. Any box of it is read on its own."""
+    """View of an image at the size at which it is processed. Any box can be read on its own."""
 
     source: ImageSource
     """The file."""
     rescaling: Rescaling
-    """From level 0 of the file to the grid of this view."""
+    """Rescaling from level 0 of the file to the grid of this view."""
 
     @property
     def level(self) -> int:
-        """Level of the file that is read: the coarsest that has no fewer pixels than the view."""
+        """Level of the file that is read: the coarsest with no fewer pixels than the view."""
         fine = [
             at
             for at, (height, width) in enumerate(self.source.levels)
@@ -64,21 +64,21 @@ def rescaling_of(
     levels
         ``(height, width)`` of each level of the file, finest first.
     rescale
-        What is wanted.
+        Requested rescaling.
     pixel_size_um
         Side of a pixel of level 0 in micrometres, where known.
     thumbnail
-        Gives the thumbnail in which the field of view is found, where its diameter is asked for. A picture without
+        Gives the thumbnail in which the field of view is found, where its diameter is requested. An image without a
         field of view counts as all field of view.
     name
         The image, for messages.
     said
-        What its file says of the pixel size, where that cannot be.
+        The file's statement of an impossible pixel size.
 
     Raises
     ------
     ConfigurationError
-        A level that the file does not have; micrometres where the pixel size is unknown.
+        The file lacks the level, or micrometres are requested and the pixel size is unknown.
     """
     height, width = levels[0]
     if rescale.level is not None:

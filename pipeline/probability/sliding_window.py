@@ -158,9 +158,7 @@ class SlidingWindow:
     def _send_halos(self, block: Block, sums: Sums) -> None:
         reach = self.plan.reach(block)
         for side, receiver in sent_halos(self.plan, block, evaluated=self.evaluated):
-            if self.is_done(
-                receiver
-            ):  # An earlier job was killed after the receiver was finished but before this block was.
+            if self.is_done(receiver):  # A job was killed after its receiver was finished, before this block was.
                 continue
             y, x = halo_box(self.plan, block, side).shift(-reach.y0, -reach.x0).slices
             for fusion, journal in self.journals.items():
