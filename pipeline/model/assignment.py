@@ -1,4 +1,4 @@
-"""Assignment of one training: what is learned from, by which settings, and what it will lack."""
+"""Assignment of one training: its data, its settings, and warnings of what it lacks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ __all__ = ["Assignment", "Inputs"]
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Inputs of a training: what is learned from."""
+    """Inputs of a training."""
 
     index: Path
     """Patch index."""
     normalized: Mapping[str, Path]
-    """Image id → normalised store, at least those of the index."""
+    """Image id → normalised store, at least for the images of the index."""
     target: Path | None = None
-    """``normalized/target.json``, which the card repeats; None where no stains are normalised."""
+    """``normalized/target.json``, copied into the card; None where no stains are normalised."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Everything that one training is about."""
+    """Everything that defines one training."""
 
     name: str
     settings: ModelSettings
@@ -56,14 +56,14 @@ class Assignment:
 
     @property
     def selects(self) -> bool:
-        """Selection of an epoch: whether validation can tell one from another."""
+        """Selection of an epoch: whether validation can rank the epochs."""
         record = self.job.record
         learned = record.lesion_codes if self.settings.select_by == "lesion_aupr" else record.codes
         return truth_pixels(self.rows.validation, codes=learned) > 0
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Sentences on what the model lacks: patches, validation, weights of the encoder."""
+        """Sentences on what the model lacks: patches, validation, encoder weights."""
         drawn, asked = patches_asked(table_metadata(self.inputs.index))
         few = (f"{drawn} of {asked} training patches asked for were drawn",) if 2 * drawn < asked else ()
         random = self.settings.untrained_encoder

@@ -1,9 +1,9 @@
-"""Data augmentation: random changes of a training patch, addressed by seed, model, epoch and patch and never consumed.
+"""Data augmentation: random changes of a training patch, addressed by seed, model, epoch and patch alone.
 
-The configuration lists them (`pipeline.model.changes`) or names one of two studies' sets, which are composed here of
-albumentations' transforms. In those image and target move together: the image by linear interpolation, the target by
-the nearest pixel. Pixels from outside the patch are mirrored in both, so that truth stays true and no pixel is lost
-from the loss.
+The configuration lists the changes (`pipeline.model.changes`) or names the set of one of two studies, composed here
+from albumentations' transforms. In these sets image and target move together: the image by linear interpolation, the
+target by the nearest pixel. Pixels from outside the patch are mirrored in both, so truth stays correct and every pixel
+counts in the loss.
 """
 
 import os
@@ -17,8 +17,8 @@ from pipeline.config import AnyAugmentation, Augmentation
 from pipeline.model.changes import Changes
 from pipeline.seeds import stream
 
-# albumentations asks the package index for a newer version when it is imported, unless told otherwise like this: there
-# is no other way. A job may have no network, and waits for none.
+# On import albumentations asks the package index for a newer version; only this variable prevents that. A job may have
+# no network and must not wait for one.
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # noqa: TID251
 
 import albumentations as A  # noqa: N812 its usual name
@@ -26,14 +26,14 @@ import albumentations as A  # noqa: N812 its usual name
 __all__ = ["Augmenter", "build_augmenter", "patch_stream"]
 
 TRANSLATION = 0.05
-"""Largest shift, of the side of a patch."""
+"""Largest shift, as a share of the side of a patch."""
 
 
 class Augmenter:
     """Augmenter: a study's random changes in a fixed sequence."""
 
     scales = False
-    """Whether boxes of other sizes are read."""
+    """Whether boxes of other sizes than the patch are read."""
 
     def __init__(self, transforms: list[Any]) -> None:
         self._composed = A.Compose(transforms)
@@ -41,7 +41,7 @@ class Augmenter:
     def __call__(
         self, image: NDArray[np.uint8], target: NDArray[np.uint8], *, seed: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Change a patch; the same seed does the same.
+        """Change a patch; equal seeds make equal changes.
 
         Parameters
         ----------
@@ -67,7 +67,7 @@ class Augmenter:
         return np.ascontiguousarray(changed["image"].transpose(2, 0, 1)), np.ascontiguousarray(mask)
 
     def scale(self, random: np.random.Generator) -> float:  # noqa: ARG002 as `pipeline.model.changes.Changes`
-        """Side of the box to read, in parts of the side of the patch: 1."""
+        """Side of the box to read, relative to the side of the patch: 1."""
         return 1.0
 
     def change(
@@ -77,8 +77,8 @@ class Augmenter:
         return self(image, target, seed=int(random.integers(2**31)))
 
     def _reseed(self, seed: int) -> None:
-        # Compose.set_random_seed gives every transform the same seed, and then a patch that is flipped one way is
-        # always flipped the other way too. Each transform has its own here.
+        # Compose.set_random_seed gives every transform the same seed, so a patch flipped one way would always be
+        # flipped the other way too. Here each transform has its own seed.
         own = stream(seed, "transforms").integers(2**31, size=len(self._composed.transforms) + 1)
         self._composed.set_random_seed(int(own[-1]))
         for transform, number in zip(self._composed.transforms, own, strict=False):
@@ -104,7 +104,7 @@ def patch_stream(address: tuple[int, str], *, epoch: int, patch_id: str, before:
 
 
 def build_augmenter(settings: AnyAugmentation) -> Augmenter | Changes | None:
-    """Data augmentation that the configuration names; None where nothing changes."""
+    """Data augmentation from the configuration; None where nothing changes."""
     if isinstance(settings, tuple):
         return Changes(settings) if settings else None
     if settings.kind == "none" or settings.probability == 0:

@@ -1,7 +1,7 @@
 """Export as a model of bioimage.io: ``rdf.yaml`` with ONNX weights, sample tensors and a README, checked offline.
 
-The description follows format 0.5 of https://bioimage.io/spec. Licence, authors and citation are for the user to name:
-the validator warns of them and accepts the folder.
+The description follows format 0.5 of https://bioimage.io/spec. The user must add licence, authors and citation: without
+them the validator warns but accepts the folder.
 """
 
 import gc
@@ -37,20 +37,20 @@ def write_bioimageio(
     Parameters
     ----------
     model
-        What is exported.
+        The model to export.
     output
-        A folder that is not there yet.
+        A folder that does not exist yet.
     sample
-        Window ``(1, 3, h, w)`` of 0…255 that goes with the model, in clear.
+        Window ``(1, 3, h, w)`` of 0…255 that is stored with the model, unencrypted.
     origin
-        Where the sample is from, in words.
+        Origin of the sample, in words.
     licence
         Identifier of SPDX, such as ``CC-BY-4.0``; left out where None is given.
 
     Raises
     ------
     ModelError
-        Other probabilities than the network's, or a description that the validator refuses.
+        The probabilities differ from the network's, or the validator refuses the description.
     """
     with TemporaryDirectory(dir=output.parent, prefix=".export") as place:
         folder = Path(place) / output.name
@@ -73,11 +73,11 @@ def check_description(path: Path) -> None:
     Raises
     ------
     ModelError
-        With what the validator says.
+        The validator refuses; the text holds its findings.
     """
     with quiet():
         problems = _problems(path)
-        gc.collect()  # the validator leaves files open
+        gc.collect()  # The validator leaves files open.
     if problems:
         raise ModelError(
             "The validator of bioimage.io refuses the description.",
@@ -153,7 +153,7 @@ def _readme(model: Exported, *, origin: str) -> str:
 
 
 def _figures(model: Exported) -> list[str]:
-    """Table of the measures of a run; scores of the training where the model was not measured."""
+    """Table of the measures of a run; training scores for a model that was not measured."""
     measures = model.facts["measures"]
     if not measures:
         found = [f"- {name}: {value}" for name, value in sorted(model.card.metrics.items()) if value is not None]

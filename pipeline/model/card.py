@@ -1,8 +1,7 @@
 """Model card: ``card.json``, beside the weights of a trained model. Reading it does not need torch.
 
-The card is all that is needed to build the network again and to treat a new image alike: network, task, classes,
-side of a patch and scaling of the input. It also repeats facts, configuration and stain target of the images that the
-model was trained on.
+The card is enough to rebuild the network and to process a new image in the same way: network, task, classes, side of a
+patch and scaling of the input. It also repeats facts, configuration and stain target of the training images.
 """
 
 import json
@@ -33,9 +32,9 @@ class _Frozen(BaseModel):
 
 
 class CardClass(BaseModel):
-    """Class that the model knows; by its code alone, because another name must not mean another training."""
+    """Class that the model knows, stored by its code only, so that renaming a class causes no new training."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)  # earlier cards repeat the code as a name
+    model_config = ConfigDict(extra="ignore", frozen=True)  # Earlier cards repeat the code as a name.
 
     code: str
     """Identifier."""
@@ -50,14 +49,14 @@ class InputScaling(_Frozen):
 
 
 class Card(_Frozen):
-    """Model card: what a trained model is, and what it was trained on; no time, host or absolute path."""
+    """Model card: description of a trained model and its training data; no time, host or absolute path."""
 
     schema_version: Literal[1] = 1
     """Version of this record."""
     model: str
     """Its name."""
     dataset: str
-    """Data set that it learned from."""
+    """Data set that it was trained on."""
     task: Task
     """Meaning of the outputs."""
     classes: tuple[CardClass, ...]
@@ -71,13 +70,13 @@ class Card(_Frozen):
     scaling: InputScaling
     """Scaling of the input."""
     pixel_size_um: float | None
-    """Side of a pixel that it was trained on, where known."""
+    """Side of a pixel of its training images, where known."""
     normalisation: dict[str, Any]
     """Configuration of the normalisation of its images, the block ``normalized``."""
     record: DatasetRecord | None = None
-    """Facts of the data set that a result can depend on; None in cards of models that no data set is known of."""
+    """Facts of the data set that a result can depend on; None in cards of models without a known data set."""
     stain_target: dict[str, Any] | None = None
-    """The look that its images were brought to, as ``normalized/target.json`` says; None where there is none."""
+    """Stain target of its images, as in ``normalized/target.json``; None where there is none."""
     settings: ModelSettings
     """Network and training; encoder weights from a file appear as ``file`` with their digest in ``encoder_digest``."""
     encoder_digest: str | None
@@ -85,25 +84,25 @@ class Card(_Frozen):
     index_digest: str
     """SHA-256 of the patch index."""
     class_weights: dict[str, float] = Field(default_factory=dict)
-    """Output of the network → its weight in the loss; empty for equal ones."""
+    """Output of the network → its weight in the loss; empty for equal weights."""
     rows: dict[str, int]
-    """Patches that train and that validate."""
+    """Numbers of training and validation patches."""
     best_epoch: int
     """Epoch of the weights, from 1."""
     selected_by: str
-    """The named score that chose it, or ``last epoch``."""
+    """The score that selected it, or ``last epoch``."""
     metrics: dict[str, float | None]
     """History of that epoch; averages over the manifest classes, without background; null where undefined.
 
-    Over validation patches, predictions cut at one half, or the most likely class. ``everywhere_dice_*`` is the Dice of
-    marking every pixel of the same patches with the class: a trivial answer, which a model has to beat."""
+    Computed over validation patches with a threshold of one half or the most likely class. ``everywhere_dice_*`` is the
+    Dice of marking every pixel of the same patches with the class: a trivial baseline."""
     warnings: tuple[str, ...]
-    """What a reader must know before trusting it; as far as training knew. What measuring found, such as a model that is no
-    better than a trivial answer, is in ``measures.{fusion}.json`` beside the card, and belongs to it."""
+    """Warnings to read before trusting the model, as known after training. Warnings from measuring, such as a model no
+    better than a trivial baseline, are in ``measures.{fusion}.json`` beside the card and belong to it."""
     seed: int
     """Seed of the run plus that of the model."""
     versions: dict[str, str]
-    """Versions of the libraries that decide the numbers."""
+    """Versions of the libraries that affect the numbers."""
     provenance: dict[str, Any] = Field(repr=False)
     """Record of origin."""
     files: dict[str, str] = Field(default_factory=dict, repr=False)
@@ -116,7 +115,7 @@ class Card(_Frozen):
 
     @property
     def network_settings(self) -> ModelSettings:
-        """Settings that build the same network without fetching anything: its weights come from the state."""
+        """Settings that build the same network without downloads: its weights come from the state."""
         return self.settings.model_copy(update={"encoder_weights": "none"})
 
 
@@ -126,7 +125,7 @@ def read_card(folder: Path) -> Card:
     Raises
     ------
     ModelError
-        Where it is missing or of another form.
+        The card is missing or has another form.
     """
     path = folder / CARD
     try:
@@ -161,7 +160,7 @@ def read_card(folder: Path) -> Card:
 
 
 def is_trained(folder: Path) -> bool:
-    """Finished training: whether its card is there, which is written last, and its files are what the card says."""
+    """Test for a finished training: whether its card, which is written last, exists and its files match the card."""
     try:
         files = read_card(folder).files
         return bool(files) and all(file_digest(folder / name) == digest for name, digest in files.items())
@@ -170,7 +169,7 @@ def is_trained(folder: Path) -> bool:
 
 
 def stain_target(path: Path | None) -> dict[str, Any] | None:
-    """Stain target as the card repeats it: ``normalized/target.json`` but for its record of origin."""
+    """Stain target for the card: ``normalized/target.json`` without its record of origin."""
     if path is None:
         return None
     content: dict[str, Any] = read_json(path)

@@ -1,7 +1,8 @@
-"""Random changes of a training patch one by one, in the order in which the configuration lists them.
+"""Random changes of a training patch, applied one by one in the order of the configuration.
 
-Geometry moves image and target alike: the box is read larger or smaller (scale), turned by quarters and flipped, which
-loses no pixel and makes none up. Colour changes the image alone. All random numbers of a patch come from one stream.
+Geometric changes move image and target together: a larger or smaller box is read (scale), turned by quarters and
+flipped, which neither loses nor invents a pixel. Colour changes affect only the image. All random numbers of a patch
+come from one stream.
 
 References
 ----------
@@ -39,7 +40,7 @@ Image = NDArray[np.uint8]
 Random = np.random.Generator
 GREY = np.arange(256, dtype=np.float64)
 MIDDLE = 128
-"""Middle grey, the value of an even area after difference enhancement."""
+"""Middle grey, the value of a uniform area after difference enhancement."""
 YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 """Luma and two axes of colour (NTSC) from red, green and blue."""
 DENSITY = -np.log(np.maximum(GREY, 1) / 255).astype(np.float32)
@@ -55,11 +56,11 @@ class Changes:
 
     @property
     def scales(self) -> bool:
-        """Scaling: whether boxes of other sizes are read."""
+        """Scaling: whether boxes of other sizes than the patch are read."""
         return self._scale is not None
 
     def scale(self, random: Random) -> float:
-        """Side of the box to read, in parts of the side of the patch; drawn first of all."""
+        """Side of the box to read, relative to the side of the patch; the first number drawn."""
         if self._scale is None or random.random() >= self._scale.probability:
             return 1.0
         return _log_uniform(random, self._scale.range)
@@ -125,7 +126,7 @@ def _hue_saturation(image: Image, settings: HueSaturation, random: Random) -> Im
 
 
 def _stain(image: Image, settings: StainChange, random: Random) -> Image:
-    # What neither stain explains is the third axis, which stays as it is.
+    # The third axis, which neither stain explains, stays unchanged.
     stains = np.asarray(REFERENCE_BASIS.matrix, np.float64)
     residual = np.cross(stains[0], stains[1])
     basis = np.vstack([stains, residual / np.linalg.norm(residual)])
@@ -166,4 +167,4 @@ COLOURS: dict[type[Change], Callable[[Image, Any, Random], Image]] = {
     LowResolution: _low_resolution,
     Noise: _noise,
 }
-"""Change of the image alone → its function of image, settings and random numbers."""
+"""Change that affects only the image → its function of image, settings and random numbers."""

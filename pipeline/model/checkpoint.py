@@ -15,7 +15,7 @@ from pipeline.stores.model_files import CARD, WEIGHTS
 __all__ = ["load_model"]
 
 HARMLESS = 2**30
-"""Bytes of a network that is built whatever the size of its weights; they then say what is wrong with them."""
+"""Bytes up to which a network is built whatever the size of its weights; loading these then names the fault."""
 
 
 def load_model(
@@ -33,7 +33,7 @@ def load_model(
     folder
         ``model/{model}/``.
     device
-        Where it shall run.
+        Device that it runs on.
     codes
         Class codes that the caller expects, in order; not checked where not given.
     channels
@@ -49,7 +49,7 @@ def load_model(
     Raises
     ------
     ModelError
-        Where files are missing, or classes, channels, task or weights do not match.
+        Files are missing, or classes, channels, task or weights do not match.
     """
     card = read_card(folder)
     _expect(folder, "classes", found=card.codes, expected=None if codes is None else tuple(codes))
@@ -69,12 +69,12 @@ def load_model(
 
 
 def _refuse_larger(folder: Path, card: Card) -> None:
-    """Refusal of a network of far more bytes than its weights have, before memory is asked for it."""
+    """Refusal of a network far larger than its weights file, before its memory is allocated."""
     try:
         with torch.device("meta"):
             need = size_of_state(build_network(card.network_settings, classes=len(card.classes), task=card.task))
         size = (folder / WEIGHTS).stat().st_size
-    except (ModelError, OSError):  # said where it is built, or where the weights are read
+    except (ModelError, OSError):  # Reported where it is built or where the weights are read.
         return
     if need > max(MOST * size, HARMLESS):
         raise ModelError(

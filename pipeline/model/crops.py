@@ -1,13 +1,13 @@
-"""Moving crops: the box of a training patch, drawn anew in each epoch around the lesion that it was drawn for.
+"""Moving crops: the box of a training patch, redrawn in each epoch around its lesion.
 
-The index says which lesion or place a patch belongs to; a box that stays shows the network the same cut in every epoch.
-A box moves so that its anchor stays inside, or its centre where it has none. A patch without truth moves only where it
-stays without, and keeps its share of field of view or tissue; a patch with truth and without anchor only where it keeps
-some. Rows of a grid and rows added for coverage stay. The box of a row and an epoch follows from seed, model, epoch and
-patch alone.
+The index ties each patch to a lesion or place; a fixed box would show the network the same crop in every epoch. A
+moving box keeps its anchor inside, or its centre if it has no anchor. A patch without truth moves only to boxes without
+truth that keep its share of field of view or tissue; a patch with truth but no anchor moves only to boxes with some
+truth. Grid rows and rows added for coverage do not move. Seed, model, epoch and patch alone determine the box of a row
+in an epoch.
 
-Where scale is a change of the augmentation, boxes are larger or smaller than the patch, on the same terms; those that
-stay change around their middle.
+If the augmentation includes scale, boxes are larger or smaller than the patch under the same rules; fixed boxes scale
+around their centre.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ from pipeline.stores.shards import Shards
 __all__ = ["MovingCrops", "epoch_boxes"]
 
 ROUNDING = 1e-4
-"""Share of field of view or tissue that may be lost: the index keeps it in float32."""
+"""Share of field of view or tissue that may be lost, because the index stores it as float32."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +45,7 @@ class MovingCrops:
     moves: NDArray[np.bool_]
     """Rows whose box moves."""
     free: NDArray[np.bool_]
-    """Rows that were drawn for a truth pixel or are of a grid, which need no look at the truth."""
+    """Rows drawn for a truth pixel or from a grid; they need no check of the truth."""
     positive: NDArray[np.bool_]
     """Rows that hold truth."""
     roi_fraction: NDArray[np.float64]
@@ -56,7 +56,7 @@ class MovingCrops:
 
     @classmethod
     def of(cls, rows: pd.DataFrame, *, share: float, address: tuple[int, str]) -> Self:
-        """Moving crops of the rows of an index; none moves where the share is 0."""
+        """Moving crops of the rows of an index; with share 0 none moves."""
         boxes = rows[["y", "x", "height", "width"]].to_numpy(dtype=np.int64)
         anchors = rows[["anchor_y", "anchor_x"]].to_numpy(dtype=np.int64)
         anchored = anchors[:, 0] >= 0
@@ -80,9 +80,9 @@ class MovingCrops:
         return Box(y, x, y + height, x + width)
 
     def wish(self, row: int, *, epoch: int, before: int, height: int, width: int, scale: float = 1.0) -> Box:
-        """Box that a row would like in an epoch, in an image of ``height`` × ``width``.
+        """Box drawn for a row in an epoch, before the checks, in an image of ``height`` × ``width``.
 
-        ``before`` is how often the row came before in this epoch, ``scale`` the side in parts of the row's own.
+        ``before`` counts earlier occurrences of the row in this epoch; ``scale`` is the side relative to the row's own.
         """
         anchor, side = self.anchors[row : row + 1], round(int(self.boxes[row, 2:].max()) * scale)
         if self.moves[row]:
@@ -119,7 +119,7 @@ def epoch_boxes(
     address: tuple[int, str],
     augmentation: AnyAugmentation = (),
 ) -> pd.DataFrame:
-    """Boxes that the rows of an index have in an epoch of a training: a table ``patch_id, y, x, height, width``.
+    """Boxes of index rows in an epoch of a training: a table ``patch_id, y, x, height, width``.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def epoch_boxes(
     address
         Seed of the run plus that of the model, and the name of the model.
     augmentation
-        That of the model: it may change the size of boxes.
+        Augmentation of the model, which may change the size of boxes.
     """
     augmenter = build_augmenter(augmentation)
     crops = MovingCrops.of(rows, share=share, address=address)

@@ -12,14 +12,14 @@ __all__ = ["load_encoder_file"]
 
 
 def load_encoder_file(encoder: nn.Module, path: Path, *, need: int, digest: str | None = None) -> Scaling | None:
-    """Scaling that the file names beside its weights, which are loaded; None where it holds an encoder alone.
+    """Input scaling stored in the file, whose weights are loaded; None for a file of only an encoder.
 
     Parameters
     ----------
     encoder
         Encoder of segmentation_models_pytorch; loaded in place.
     path
-        State dict (``.pt``, ``.pth``, ``.safetensors``) of this encoder, or of a network that has it, such as the
+        State dict (``.pt``, ``.pth``, ``.safetensors``) of this encoder, or of a network with it, such as the
         ``weights.pt`` of a trained model.
     need
         Bytes of the weights of the whole network; a file of more than twice as many is not read.
@@ -29,7 +29,7 @@ def load_encoder_file(encoder: nn.Module, path: Path, *, need: int, digest: str 
     Raises
     ------
     ModelError
-        For a file that is missing, malformed, too large, or holds another encoder.
+        The file is missing, malformed, too large, or holds another encoder.
     """
     state, scaling = _encoder_state(path, need=need, digest=digest)
     missing = [key for key in encoder.state_dict() if key not in state]
@@ -55,7 +55,7 @@ def load_encoder_file(encoder: nn.Module, path: Path, *, need: int, digest: str 
 
 
 def _encoder_state(path: Path, *, need: int, digest: str | None) -> tuple[dict[str, Tensor], Scaling | None]:
-    # Weights of a whole network, such as those this package writes, hold the encoder's under a prefix.
+    # Weights of a whole network, such as those from this package, hold the encoder's under a prefix.
     if not path.is_file():
         raise ModelError(
             "Encoder weights are missing.",

@@ -1,8 +1,8 @@
-"""Ensemble: several models as one network, whose probabilities are the mean of theirs, on windows that are read once.
+"""Ensemble: several models as one network that averages their probabilities, on windows that are read once.
 
 An ensemble is a folder ``model/{ensemble}/`` beside those of its members. ``ensemble.json`` names them with the digests
-of their cards and weights. As a network it gives logits whose probabilities are that mean: whatever follows a network
-follows an ensemble.
+of their cards and weights. As a network it gives logits whose probabilities are that mean, so it can replace a network
+everywhere.
 """
 
 import json
@@ -49,20 +49,20 @@ class _Ensemble(_Frozen):
 
 
 class MeanNetwork(nn.Module):
-    """Networks of one task as one network; its probabilities are the mean of theirs.
+    """Networks of one task as one network that averages their probabilities.
 
     Notes
     -----
-    With log-probabilities ``l_i`` of n networks, ``logsumexp(l_i) − log n`` is the logarithm of their mean. Computed
-    so, nothing saturates; the softmax of it, or the sigmoid of its difference to that of the complement, is the mean.
-    With shares ``s_i`` of a class, ``log s_i`` is added. Where the shares of a multiclass task differ from class to
-    class, background is what the means of the classes leave, and where they leave nothing they are divided by their sum.
+    With log-probabilities ``l_i`` of n networks, ``logsumexp(l_i) − log n`` is the logarithm of their mean. This form
+    does not saturate. Its softmax, or the sigmoid of its difference to that of the complement, is the mean. With shares
+    ``s_i`` of a class, ``log s_i`` is added. Where the shares of a multiclass task differ between classes, background
+    is the remainder of the class means; if nothing remains, the means are divided by their sum.
     """
 
     shares: Tensor
 
     def __init__(self, networks: Sequence[nn.Module], *, task: Task, shares: Sequence[Sequence[float]] = ()) -> None:
-        """Take the networks as they are, each uint8 ``(n, 3, h, w)`` in and logits out.
+        """Take the networks as they are; each maps uint8 ``(n, 3, h, w)`` to logits.
 
         Parameters
         ----------
@@ -71,7 +71,7 @@ class MeanNetwork(nn.Module):
         task
             Meaning of their logits.
         shares
-            For each class the weight of each member, 0 or more; empty where all count alike.
+            For each class the weight of each member, 0 or more; empty for equal weights.
         """
         super().__init__()
         self.networks = nn.ModuleList(networks)
@@ -128,11 +128,11 @@ def write_ensemble(
     name
         Of the ensemble.
     job
-        Facts of the data set, which all members must know; record of origin.
+        Facts of the data set, on which all members must agree; record of origin.
     output
         The folder.
     weights
-        Class code → weight of each member, where they do not count alike.
+        Class code → weight of each member, where weights are not equal.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def members_of(folder: Path) -> tuple[Path, ...]:
 
 
 def model_files(folder: Path) -> dict[str, Path]:
-    """Files that a model's maps depend on, by name: card and weights, or the record that holds their digests."""
+    """Files that a model's maps depend on, by name: card and weights, or the ensemble record with their digests."""
     if (folder / ENSEMBLE).is_file():
         return {"model": folder / ENSEMBLE}
     return {"model": folder / CARD, "weights": folder / WEIGHTS}
@@ -217,12 +217,12 @@ def load_networks(
     device
         Where it shall run.
     codes, channels, task
-        What the data set has.
+        Those of the data set.
 
     Raises
     ------
     ModelError
-        Where files are missing or were changed, or classes, channels, task or weights do not match.
+        Files are missing or changed, or classes, channels, task or weights do not match.
     """
     if (folder / ENSEMBLE).is_file():
         _unchanged(folder)

@@ -1,7 +1,7 @@
-"""Export of a trained model: network, scaling of its input and probabilities as one graph that loads without this package.
+"""Export of a trained model: input scaling, network and probabilities as one graph that loads without this package.
 
-Values 0…255 of a normalised image go in, probabilities of the classes come out. Batch, rows and columns are free; rows
-and columns are multiples of a step, which the network halves five times.
+The input is values 0…255 of a normalised image, the output class probabilities. Batch, rows and columns are free; rows
+and columns are multiples of a step that the network can halve five times.
 """
 
 import warnings
@@ -46,28 +46,28 @@ __all__ = [
 INPUT, OUTPUT = "pixels", "probabilities"
 """Names of the tensors."""
 TOLERANCE = 1e-4
-"""Largest difference of a probability that is allowed between an exported file and the network."""
+"""Largest difference allowed between probabilities of an exported file and of the network."""
 FACTS = "lesionmap.json"
 """Name of the facts inside a file of torch."""
 LEFT_OUT = ("provenance", "files")
-"""Parts of a card that say how a file came about, not what the model is."""
+"""Parts of a card that describe how a file was made, not the model."""
 
 
 class _Probabilities(nn.Module):
-    """Network with the softmax or sigmoid that its task means."""
+    """Network with the softmax or sigmoid of its task."""
 
     def __init__(self, network: nn.Module, *, task: Task) -> None:
         super().__init__()
         self.network, self.task = network, task
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Probabilities ``(n, classes, h, w)`` float32 of float32 pixels ``(n, 3, h, w)``."""
+        """Probabilities ``(n, classes, h, w)`` float32 from float32 pixels ``(n, 3, h, w)``."""
         return probabilities(self.network(pixels), self.task)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exported:
-    """Model that is to be exported, and what travels with it."""
+    """Model to export, with its facts."""
 
     name: str
     """Name of the folder."""
@@ -78,20 +78,20 @@ class Exported:
     step: int
     """Divisor of rows and columns."""
     facts: Mapping[str, Any]
-    """Cards, figures, thresholds and warnings, as JSON can hold them."""
+    """Cards, figures, thresholds and warnings, as JSON values."""
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """Class codes in the order of the output; background is what they leave."""
+        """Class codes in the order of the output; background is the remainder."""
         return self.card.codes
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Warnings that a reader must know before trusting it."""
+        """Warnings to read before trusting the model."""
         return tuple(self.facts["warnings"])
 
     def predict(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probabilities of the network itself, in float32 on a processor."""
+        """Probabilities of the network itself, in float32 on a CPU."""
         with torch.inference_mode():
             found: NDArray[np.float32] = self.network(torch.from_numpy(pixels)).numpy()
         return found
@@ -103,7 +103,7 @@ def open_for_export(folder: Path) -> Exported:
     Raises
     ------
     ModelError
-        Where files are missing, were changed or do not fit together.
+        Files are missing, changed or do not fit together.
     """
     cards = {each.name: read_card(each) for each in members_of(folder)}
     card = next(iter(cards.values()))
@@ -151,19 +151,19 @@ def facts_text(model: Exported) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Time in which libraries do not warn about one another."""
+    """Context in which libraries do not warn about one another."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def graph_of(model: Exported) -> ExportedProgram:
-    """Graph of torch.export with free batch, rows and columns; without the places in files that it was made from.
+    """Graph of torch.export with free batch, rows and columns, without references to source files.
 
     Raises
     ------
     ModelError
-        For a network whose steps depend on its input in a way that no graph can hold.
+        The steps of the network depend on its input in a way that a graph cannot express.
     """
     pixels = torch.zeros(2, CHANNELS, 2 * model.step, 3 * model.step)
     sizes = {0: Dim("batch", min=1), 2: model.step * Dim("rows"), 3: model.step * Dim("columns")}
@@ -178,7 +178,7 @@ def graph_of(model: Exported) -> ExportedProgram:
             expected="a network that torch.export takes",
             remedy="Train another network or encoder, such as unet on tu-tf_efficientnet_lite0.",
         ) from error
-    for node in graph.graph.nodes:  # they hold the paths of this machine
+    for node in graph.graph.nodes:  # They hold paths of this machine.
         node.meta.pop("stack_trace", None)
         node.meta.pop("nn_module_stack", None)
     return graph
@@ -195,7 +195,7 @@ def write_torch(model: Exported, output: Path, *, sample: NDArray[np.float32]) -
     Raises
     ------
     ModelError
-        For a network that torch.export does not take, or another probability.
+        torch.export does not accept the network, or probabilities differ.
     """
     stream = BytesIO()
     with quiet():
@@ -214,14 +214,14 @@ def sample_window(model: Exported, store: Path | None) -> NDArray[np.float32]:
     Parameters
     ----------
     model
-        Its patch is the largest side.
+        Its patch sets the largest side.
     store
-        ``normalized/{image}.zarr``, of which the middle is taken; three ramps of grey values where None is given.
+        ``normalized/{image}.zarr``, whose middle is taken; with None three ramps of grey values.
 
     Raises
     ------
     StoreError
-        For an image smaller than the least window of the network.
+        The image is smaller than the network's smallest window.
     """
     side = model.card.patch
     if store is None:
@@ -249,7 +249,7 @@ def check_probabilities(found: NDArray[np.float32], expected: NDArray[np.float32
     Raises
     ------
     ModelError
-        Above the tolerance.
+        The difference exceeds the tolerance.
     """
     difference = float(np.abs(found - expected).max()) if found.shape == expected.shape else float("inf")
     if not difference <= TOLERANCE:

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 __all__ = ["OPSET", "run_onnx", "write_onnx"]
 
 OPSET = 18
-"""Version of the operators, which ONNX Runtime knows since 1.14."""
+"""Version of the operator set, supported by ONNX Runtime since 1.14."""
 FACTS = "lesionmap"
 """Key of the facts in the metadata of the file."""
 
 
 def write_onnx(model: Exported, output: Path, *, sample: NDArray[np.float32]) -> float:
-    """ONNX file; its metadata hold the facts under ``lesionmap``, and classes and warnings in plain words.
+    """ONNX file with the facts in its metadata under ``lesionmap``, and classes and warnings in plain words.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def write_onnx(model: Exported, output: Path, *, sample: NDArray[np.float32]) ->
     Raises
     ------
     ModelError
-        For a network that torch.export does not take, or another probability.
+        torch.export does not accept the network, or probabilities differ.
     """
     import onnx
 
@@ -69,7 +69,7 @@ def _converted(model: Exported) -> "ModelProto":
 
 
 def _forget_places(content: "ModelProto") -> None:
-    """Notes of the exporter taken off: they hold lines of source files with the paths of this machine."""
+    """Removal of the exporter's notes, which hold lines of source files with paths of this machine."""
     graph = content.graph
     parts: list[Any] = [content, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer]
     for each in parts:
@@ -78,14 +78,14 @@ def _forget_places(content: "ModelProto") -> None:
 
 
 def _name_sizes(content: "ModelProto") -> None:
-    """Free axes under the names that people read; the multiple is said in the facts."""
+    """Readable names for the free axes; the facts state the multiple."""
     for tensor in (*content.graph.input, *content.graph.output):
         for axis, name in ((0, "batch"), (2, "rows"), (3, "columns")):
             tensor.type.tensor_type.shape.dim[axis].dim_param = name
 
 
 def run_onnx(content: bytes, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Probabilities ``(n, classes, h, w)`` that ONNX Runtime computes on a processor."""
+    """Probabilities ``(n, classes, h, w)`` computed by ONNX Runtime on a CPU."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])

@@ -1,9 +1,9 @@
-"""Hardest patches of a trained model: training and validation patches by their loss, and the labels that are in doubt.
+"""Hardest patches of a trained model: training and validation patches ranked by loss, and doubtful labels.
 
-A patch is seen once, as it is: the box of the index, nothing changed at random. Its loss is that of the training, of this
-patch alone. Of drawn patches whose centres lie in one cell of half a patch only the first is seen, because a sampling draws
-small lesions many times over: the work is bounded by the area of the images, as that of inference is. What is held is a
-row for each patch and each suspect, never the patches.
+Each patch is evaluated once, with the box of the index and without augmentation. Its loss is the training loss of this
+patch alone. A sampling draws small lesions many times, so of drawn patches whose centres lie in one cell of half a
+patch only the first is evaluated. So the area of the images bounds the work, as for inference. Memory holds a row for
+each patch and suspect, never the patches.
 """
 
 import logging
@@ -57,9 +57,9 @@ COLUMNS = {
     "surprise": "float32",
     "probability": "float32",
 }
-"""Columns and their types. `kind`: `patch`, ranked by `loss`; `unmarked` and `unseen`, ranked together by `surprise`, see
-`pipeline.model.suspects`, with the class, the pixels and the mean probability. `held_out`: `model` did not learn from it.
-Boxes in pixels of the normalised array, and from `source_y` on in pixels of the original image."""
+"""Columns and their types. `kind`: `patch`, ranked by `loss`; `unmarked` and `unseen`, ranked together by `surprise`,
+see `pipeline.model.suspects`, with the class, the pixels and the mean probability. `held_out`: `model` was not trained
+on it. Boxes in pixels of the normalised array, and from `source_y` on in pixels of the original image."""
 KEPT = ["image_id", "group_id", "split", "fold", "held_out", "patch_id"]
 
 
@@ -77,7 +77,7 @@ def write_hardest(
     normalized
         Image id → store, of training and validation.
     sure
-        Probability from which on the network is sure.
+        Probability from which the network counts as sure.
     job
         Facts of the data set, record of origin.
     output
@@ -107,7 +107,7 @@ def _judged(
     sure: float,
     device: torch.device,
 ) -> Iterator[dict[str, Any]]:
-    """Rows of the table, without places in the original and ranks: each patch, and what is suspected in it."""
+    """Rows of the table for each patch and its suspects, without positions in the original and ranks."""
     facts, codes, at = rows[[*KEPT, "model", "y", "x", "height", "width"]].to_dict("records"), card.codes, 0
     batches = InOrder(len(rows), size=card.settings.batch_size)
     for pixels, target, _, unknown in loader(dataset, batches=batches, readers=0):
@@ -134,7 +134,7 @@ def _judged(
 
 
 def distinct(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of an index without those that show a place again.
+    """Rows of an index without repeated places.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def distinct(rows: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The first of those whose centres lie in one cell of half a patch of an image.
+        The first row of those whose centres lie in one cell of half a patch of an image.
     """
     cells = [(2 * rows[at] + rows[side]) // rows[side] for at, side in (("y", "height"), ("x", "width"))]
     places = pd.DataFrame({"image_id": rows["image_id"].astype(str), "row": cells[0], "column": cells[1]})
@@ -152,7 +152,7 @@ def distinct(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _arithmetic(card: Card, device: torch.device) -> AbstractContextManager[object]:
-    """Precision of the training, but none that this processor only emulates."""
+    """Precision of the training, unless this processor only emulates it."""
     trained = card.settings.precision
     wish: Literal["auto", "float32"] = "float32" if trained == "float32" else "auto"
     return computing_in(resolved_precision(wish, device=card.settings.device), device=device)
@@ -180,7 +180,7 @@ def _suspect(patch: Mapping[str, Any], found: Suspect, *, code: str) -> dict[str
 
 
 def _once(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Suspects without those that a neighbouring patch showed larger: of boxes that meet, the most surprising stays."""
+    """Suspects without duplicates from neighbouring patches: of overlapping boxes the most surprising stays."""
     kept: dict[tuple[str, str, str], list[Box]] = {}
     once = []
     for each in found:
@@ -193,7 +193,7 @@ def _once(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _ranked(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Patches by loss, then suspects by surprise; of equal ones in the order of image and place."""
+    """Patches by loss, then suspects by surprise; ties in the order of image and place."""
 
     def key(name: str) -> Any:  # noqa: ANN401 a sort key
         return lambda each: (-each[name], each["image_id"], each["y"], each["x"], each["class_code"], each["patch_id"])
@@ -217,15 +217,15 @@ def _write(
 
 def _save(frame: pd.DataFrame, *, job: Job, output: Path, model: Path) -> None:
     typed = frame[list(COLUMNS)].astype(COLUMNS).reset_index(drop=True)
-    # The copy goes with the folder of the model and is no output of the rule: whole on the disk before the output is, for
-    # where that is there nothing makes the copy anew.
+    # The copy in the model's folder is no output of the rule. It must be on the disk before the output is, because once
+    # the output exists nothing makes the copy anew.
     for path in (model / HARDEST, output):
         with file_in_progress(path) as partial:
             write_table(typed, partial, provenance=job.provenance.as_attributes())
 
 
 def merge_hardest(members: Sequence[Path], *, job: Job, output: Path, model: Path) -> None:
-    """Table ``hardest.parquet`` of an ensemble: what each of its members did not learn from, ranked together.
+    """Table ``hardest.parquet`` of an ensemble: the held-out rows of each member, ranked together.
 
     Parameters
     ----------

@@ -1,7 +1,8 @@
-"""Held-out images: those that a model did not learn from, on which thresholds are chosen and scores are measured.
+"""Held-out images: those that a model was not trained on, used to choose thresholds and measure scores.
 
-A model of the split ``validation`` (fold −1) learned from ``train``; a model of fold k learned from all of ``train`` and
-``validation`` but the images of fold k. Images of split ``test`` nobody learned from, and nothing is chosen on them.
+A model of the split ``validation`` (fold −1) is trained on ``train``; a model of fold k on all of ``train`` and
+``validation`` except the images of fold k. No model is trained on images of split ``test``, and nothing is chosen on
+them.
 """
 
 from collections.abc import Collection, Mapping
@@ -24,12 +25,12 @@ __all__ = [
 
 
 def held_out(images: pd.DataFrame, *, fold: int) -> tuple[str, ...]:
-    """Held-out images of a model, those that validate it, as ids in text order.
+    """Held-out images of a model, which validate it, as ids in text order.
 
     Parameters
     ----------
     images
-        ``raw/images.parquet``: ``image_id``, ``split``, and ``fold`` where folds are asked for.
+        ``raw/images.parquet``: ``image_id``, ``split``, and ``fold`` where folds are used.
     fold
         Fold of the model; −1 for the split validation.
     """
@@ -40,7 +41,7 @@ def held_out(images: pd.DataFrame, *, fold: int) -> tuple[str, ...]:
 
 
 def learned_images(images: pd.DataFrame, *, folds: Collection[int]) -> tuple[str, ...]:
-    """Images that a model, or any member of an ensemble, learned from, as ids in text order.
+    """Images that a model or any member of an ensemble was trained on, as ids in text order.
 
     Parameters
     ----------
@@ -63,15 +64,15 @@ def measured_split(
     images
         ``raw/images.parquet``.
     folds
-        Fold of the model, or of each member of an ensemble. Where they differ, every image outside the test was seen
-        by some member, so that nothing validates the ensemble as a whole.
+        Fold of the model, or of each member of an ensemble. Where folds differ, some member has seen every image
+        outside the test split, so nothing validates the ensemble as a whole.
     out_of_fold
-        Folds whose images validate such an ensemble all the same, by the maps of members that had not seen them.
+        Folds whose images still validate such an ensemble, with the maps of members that had not seen them.
 
     Returns
     -------
     Series
-        ``validation`` for held-out images, ``train`` for what was learned from, else as in the table.
+        ``validation`` for held-out images, ``train`` for images trained on, else as in the table.
     """
     split = images["split"].astype(str)
     learned, different = split.isin(LEARNED_SPLITS), set(folds)
@@ -81,7 +82,7 @@ def measured_split(
 
 
 def threshold_sources(images: pd.DataFrame, *, name: str, members: Mapping[str, int]) -> tuple[tuple[str, str], ...]:
-    """Maps that thresholds are chosen on, as pairs of a model and an image that it did not learn from.
+    """Maps on which thresholds are chosen, as pairs of a model and an image that it was not trained on.
 
     Parameters
     ----------
@@ -90,8 +91,8 @@ def threshold_sources(images: pd.DataFrame, *, name: str, members: Mapping[str, 
     name
         Model or ensemble.
     members
-        Model → its fold, for each member. With members of several folds no image is new to the ensemble, so each
-        member speaks for the images that it did not see.
+        Model → its fold, for each member. With members of several folds no image is new to the ensemble, so each member
+        gives the maps of the images that it did not see.
     """
     folds = set(members.values())
     sources = members if len(folds) > 1 else {name: next(iter(folds))}
@@ -106,8 +107,9 @@ def listed_images(images: pd.DataFrame, *, folds: Collection[int]) -> tuple[str,
     images
         ``raw/images.parquet``.
     folds
-        Fold of the model, or of each member of an ensemble. Without folds the images of split ``train``, which the model
-        learned from; else those that these folds hold out, which models of other folds learn from.
+        Fold of the model, or of each member of an ensemble. Without folds the result is the images of split ``train``,
+        which the model was trained on; with folds, the images that these hold out, on which models of other folds are
+        trained.
     """
     numbers = {fold for fold in folds if fold >= 0}
     if not numbers:
@@ -127,12 +129,12 @@ def false_positive_sources(
     name
         Model or ensemble.
     members
-        Model → its fold, for each member. With folds each image has the maps of the members that did not see it.
+        Model → its fold, for each member. With folds each image gets the maps of the members that did not see it.
     """
     of_folds = {model: fold for model, fold in members.items() if fold >= 0}
     if not of_folds:
         return tuple((name, image) for image in listed_images(images, folds=()))
-    # An ensemble whose members hold out the same images speaks as a whole.
+    # An ensemble whose members hold out the same images counts as a whole.
     sources = {name: next(iter(of_folds.values()))} if len(set(members.values())) == 1 else of_folds
     return tuple((model, image) for model, fold in sources.items() for image in held_out(images, fold=fold))
 
@@ -140,7 +142,7 @@ def false_positive_sources(
 def measured_images(
     images: pd.DataFrame, *, folds: Collection[int], splits: Collection[str], out_of_fold: Collection[int] = ()
 ) -> tuple[str, ...]:
-    """Images that a model is measured on, as ids in text order: of the predicted splits, those that it did not see.
+    """Images that a model is measured on, as ids in text order: images of the predicted splits that it did not see.
 
     Parameters
     ----------
@@ -165,18 +167,18 @@ def measured_sources(
     out_of_fold: Mapping[str, int],
     splits: Collection[str],
 ) -> tuple[tuple[str, str], ...]:
-    """Maps that the scores of a model are measured on, as pairs of a model and an image, each image once, in text order.
+    """Maps on which scores are measured, as pairs of a model and an image, each image once, in text order.
 
     Parameters
     ----------
     images
         ``raw/images.parquet``.
     name
-        Model or ensemble, which speaks for the images of the test, and for those that all of its members hold out.
+        Model or ensemble; it gives the maps of the test images and of those that all its members hold out.
     folds
         Its fold, or that of each member.
     out_of_fold
-        Model → fold, of those that speak for the images of their folds; empty where there is one fold.
+        Model → fold, for models that give the maps of the images of their folds; empty where there is one fold.
     splits
         Splits whose images have maps.
     """

@@ -1,7 +1,7 @@
 """Dice and Tversky losses of labels from sums per class, without a plane of truth for each class.
 
-The library's forms unfold labels into planes and go through all of them some ten times. Here probabilities are summed, and
-what is true is picked from them: the same number from a third of the passes over memory.
+The library's forms expand labels into planes and pass over all of them some ten times. Here probabilities are summed
+and those of the true classes picked out, which gives the same number with a third of the passes over memory.
 """
 
 import torch
@@ -16,7 +16,7 @@ SMALLEST = 1e-7
 
 
 def label_overlap(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Sums per class over the pixels that exist: of its probability where it is true, of its probability, of its truth.
+    """Three sums per class over existing pixels: its probability where it is true, its probability, its truth.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class LabelTversky(nn.Module):
         whole = hits + self.alpha * (predicted - hits) + self.beta * (true - hits)
         present = true > 0
         losses = (1 - hits / whole.clamp_min(SMALLEST)) * present
-        if self.gamma != 1:  # a power below 1 has no slope at 0
+        if self.gamma != 1:  # A power below 1 has no slope at 0.
             losses = torch.where(losses > 0, losses, 1) ** (1 / self.gamma) * (losses > 0)
         if self.weights is None:
             return losses.mean()

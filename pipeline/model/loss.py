@@ -1,18 +1,18 @@
-"""Losses by name, and their weighted sum, where pixels that do not exist or are ignored count nothing.
+"""Losses by name, and their weighted sum; padded and ignored pixels do not count.
 
-Every loss is a line of ``LOSSES``. To add one, enter it there and its name in ``LossTerm`` (`pipeline.config.model`), with
-its parameters if it has any; a test holds both together. One that has no meaning for some tasks names its own in
-``LOSS_TASKS`` (`pipeline.model.refusals`).
+Every loss is a line of ``LOSSES``. To add one, enter it there and add its name to ``LossTerm``
+(`pipeline.config.model`), with its parameters if it has any; a test compares both. A loss that suits only some tasks
+lists them in ``LOSS_TASKS`` (`pipeline.model.refusals`).
 
-Dice and Tversky pool the pixels of a batch per class, and a class without truth in it counts as 0 in their mean, as
-segmentation_models_pytorch has it. What is predicted of such a class is punished by the term per pixel (focal,
-cross-entropy) beside them.
+Dice and Tversky pool the pixels of a batch per class; a class without truth in the batch counts as 0 in their mean, as
+in segmentation_models_pytorch. Predictions of such a class are penalised by the per-pixel term (focal, cross-entropy)
+beside them.
 
-Class weights make every mean over classes or pixels a weighted one; a pixel weighs as its class, or as its plane. So
-their scale does not matter. Only the softmax form of Lovász takes none.
+Class weights turn every mean over classes or pixels into a weighted mean; a pixel has the weight of its class or plane.
+So their scale does not matter. Only the softmax form of Lovász takes no weights.
 
-A class that nobody looked for in an image leaves the loss of its patches. Its plane is ignored; of labels it and the
-background are one outcome, whose probability is the sum of theirs (marginal loss).
+A class that nobody looked for in an image does not count in the loss of its patches. Its plane is ignored; with labels,
+it and the background are one outcome with the sum of their probabilities (marginal loss).
 
 References
 ----------
@@ -59,7 +59,7 @@ class WeightedLoss(nn.Module):
             uint8 with 255 for pixels to ignore: ``(n, h, w)`` labels for multiclass, ``(n, classes, h, w)`` otherwise,
             where the planes of unknown classes are 255.
         unknown
-            ``(n, classes)`` bool: classes that nobody looked for in the image of a patch; None where there is none.
+            ``(n, classes)`` bool: classes that nobody looked for in the image of a patch; None where there are none.
 
         Returns
         -------
@@ -76,7 +76,7 @@ class WeightedLoss(nn.Module):
 
 
 def _pixel_mean(values: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
-    """Mean over the pixels that exist, where ``values`` is 0 elsewhere: weighted by class or plane where weights are given."""
+    """Mean over existing pixels (``values`` is 0 elsewhere), weighted by class or plane where weights are given."""
     exists = target != IGNORE
     if weights is None:
         return values.sum() / exists.sum().clamp_min(1)
@@ -86,10 +86,10 @@ def _pixel_mean(values: Tensor, target: Tensor, weights: Tensor | None) -> Tenso
 
 
 class Focal(nn.Module):
-    """Focal loss: mean of ``-(1 - p)^gamma log p`` over the pixels that exist, p the probability of what is true there.
+    """Focal loss: mean of ``-(1 - p)^gamma log p`` over existing pixels, with p the probability of the true class.
 
-    The forms of segmentation_models_pytorch do not serve: for multiclass it fits one sigmoid per label, which does
-    not belong to outputs that are read through a softmax, and for multilabel it cannot ignore pixels.
+    The forms of segmentation_models_pytorch do not fit: for multiclass they use one sigmoid per label, although outputs
+    go through a softmax, and for multilabel they cannot ignore pixels.
     """
 
     def __init__(self, gamma: float, *, task: Task, weights: Tensor | None = None) -> None:
@@ -108,11 +108,11 @@ class Focal(nn.Module):
 
 
 class Boundary(nn.Module):
-    """Boundary loss: mean of p·φ over the pixels that exist and the classes, φ the signed distance to the border.
+    """Boundary loss: mean of p·φ over existing pixels and classes, with φ the signed distance to the border.
 
-    φ is the distance in pixels to the truth outside it, and minus the distance to its last pixel inside; 0 where a
-    class has no truth in a patch. It is taken from the target, so after augmentation: about 2 ms for each patch of 512²
-    and class that it holds. It belongs beside another loss, with a small weight.
+    Outside the truth φ is the distance to it in pixels, inside minus the distance to its last pixel; 0 where a class
+    has no truth in a patch. It is computed from the target after augmentation: about 2 ms for each 512² patch and class
+    present. Combine it with another loss, with a small weight.
     """
 
     def __init__(self, *, task: Task, weights: Tensor | None = None) -> None:
@@ -135,7 +135,7 @@ class Boundary(nn.Module):
 
 
 class Bce(nn.Module):
-    """Binary cross-entropy with logits, a mean over the pixels that exist."""
+    """Binary cross-entropy with logits, a mean over existing pixels."""
 
     def __init__(self, *, weights: Tensor | None = None) -> None:
         super().__init__()
@@ -149,7 +149,7 @@ class Bce(nn.Module):
 
 
 class CrossEntropy(nn.Module):
-    """Cross-entropy, a mean over the pixels that exist; 0 where none does, whose mean would be no number."""
+    """Cross-entropy, a mean over existing pixels; 0 where there is none, because the mean would be NaN."""
 
     def __init__(self, *, weights: Tensor | None = None) -> None:
         super().__init__()
@@ -186,10 +186,10 @@ def _focal_tversky(term: LossTerm, task: Task, weights: Tensor | None) -> nn.Mod
     from segmentation_models_pytorch.losses import TverskyLoss
 
     class FocalTversky(TverskyLoss):
-        """Focal Tversky loss: the library raises the mean over classes to a power, the paper the loss of each class."""
+        """Focal Tversky loss as in the paper: the loss of each class is raised to a power, not the mean as in the library."""
 
         def aggregate_loss(self, loss: Tensor) -> Tensor:
-            present = loss > 0  # a power below 1 has no slope at 0, and a class without truth has no loss
+            present = loss > 0  # A power below 1 has no slope at 0, and a class without truth has no loss.
             powers = torch.where(present, loss, 1) ** (1 / term.gamma) * present
             return cast("Tensor", super().aggregate_loss(powers))
 
@@ -198,7 +198,7 @@ def _focal_tversky(term: LossTerm, task: Task, weights: Tensor | None) -> nn.Mod
 
 
 class Lovasz(nn.Module):
-    """Lovász loss: the convex surrogate of 1 − IoU; softmax form for multiclass, the mean of the hinge forms otherwise."""
+    """Lovász loss, the convex surrogate of 1 − IoU: the softmax form for multiclass, else the mean of the hinge forms."""
 
     def __init__(self, *, task: Task, weights: Tensor | None = None) -> None:
         super().__init__()
@@ -234,25 +234,25 @@ LOSSES: dict[str, Build] = {
     "cross_entropy": lambda _term, _task, weights: CrossEntropy(weights=weights),
     "bce": lambda _term, _task, weights: Bce(weights=weights),
 }
-"""Name → what builds it: a module ``forward(logits, target)``. Tasks that it has a meaning for: ``LOSS_TASKS``."""
+"""Name → builder of a module ``forward(logits, target)``. ``LOSS_TASKS`` lists the tasks that a loss suits."""
 
 
 def build_loss(terms: Sequence[LossTerm], *, task: Task, weights: Sequence[float] | None = None) -> WeightedLoss:
-    """Loss that the configuration names.
+    """Loss from the configuration.
 
     Parameters
     ----------
     terms
-        What is added up.
+        Terms of the sum.
     task
         Meaning of the logits.
     weights
-        Weight of each output of the network, above 0: background first for multiclass. None for equal ones.
+        Weight of each output of the network, above 0: background first for multiclass. None for equal weights.
 
     Raises
     ------
     ModelError
-        For a term that has no meaning for the task, or takes no class weights.
+        A term does not suit the task or takes no class weights.
     """
     prepare_torchvision()
     shares = None if weights is None else torch.tensor(weights, dtype=torch.float32)

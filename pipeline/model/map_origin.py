@@ -1,4 +1,4 @@
-"""Origin of probability maps: the model that they were made by, compared with the one that lies beside them."""
+"""Origin of probability maps: the model that made them, compared with the model in the results."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -17,12 +17,12 @@ STAGE = "probability"
 
 
 def maps_are_of(attributes: Mapping[str, Any], model: Path) -> bool:
-    """Origin of maps: whether it is the model as it is now, for all that is recorded of it.
+    """Origin test: whether the maps' records match the model as it is now.
 
     Parameters
     ----------
     attributes
-        Those of the store of the maps.
+        Attributes of the store of the maps.
     model
         Folder of a model or of an ensemble.
     """
@@ -40,12 +40,12 @@ def _digest(path: Path, _changed: int) -> str:
 
 
 def check_model(path: Path) -> None:
-    """Maps of a run, ``probability/{model}/{fusion}/{image}.zarr``, compared with the model of their name; others are passed over.
+    """Maps of a run, ``probability/{model}/{fusion}/{image}.zarr``, compared with the model of that name; others are skipped.
 
     Raises
     ------
     StoreError
-        They were made by another model, such as one of another seed that was copied to its place with its old date.
+        Another model made them, such as one with another seed that was copied to its place with its old date.
     """
     if path.suffix != ".zarr" or named_by_word(path) or path.parent.parent.parent.name != STAGE:
         return

@@ -27,7 +27,7 @@ def marginal_logits(logits: Tensor, unknown: Tensor) -> Tensor:
     -------
     Tensor
         The same shape. Their softmax gives the background the sum of the probabilities, an unknown class exactly 0, and
-        the known classes what they had.
+        leaves the known classes unchanged.
     """
     classes = unknown[:, :, None, None]
     one = torch.cat([torch.ones_like(classes[:, :1]), classes], dim=1)
@@ -37,7 +37,7 @@ def marginal_logits(logits: Tensor, unknown: Tensor) -> Tensor:
 
 
 def known_labels(predicted: Tensor, unknown: Tensor | None) -> Tensor:
-    """Predicted labels in which an unknown class is background: which of both is right nobody knows.
+    """Predicted labels with unknown classes as background, because the truth does not distinguish them.
 
     Parameters
     ----------

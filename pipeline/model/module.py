@@ -1,4 +1,4 @@
-"""Training step, validation step and end of an epoch: the part of training that lightning's loop calls.
+"""Training step, validation step and end of an epoch: the parts that lightning's loop calls.
 
 All random numbers of an epoch follow from its seed. Everything else that the next epoch depends on is in the
 checkpoint: weights, optimizer, learning rate, history, best weights. So an interrupted run ends with the same weights.
@@ -27,7 +27,7 @@ from pipeline.model.recipe import Length, cosine_factor, moving_average
 from pipeline.model.scores import PatchMean, PooledCounts, PooledHistograms, mean_known, selection_score
 from pipeline.seeds import derived_seed
 
-prepare_torchvision()  # lightning imports it
+prepare_torchvision()  # Lightning imports it.
 import lightning  # noqa: E402
 
 __all__ = ["Best", "Training"]
@@ -45,13 +45,13 @@ class Best:
     epoch: int
     """From 1."""
     score: float
-    """Its validation score; NaN where there was nothing to validate with."""
+    """Its validation score; NaN without validation patches."""
     weights: dict[str, Tensor]
     """State of the network, on the CPU."""
 
 
 class Training(lightning.LightningModule):
-    """Training module: network, loss, optimizer, validation, and the memory of the best epoch."""
+    """Training module: network, loss, optimizer, validation, and the best epoch so far."""
 
     def __init__(
         self,
@@ -71,13 +71,13 @@ class Training(lightning.LightningModule):
         Parameters
         ----------
         network
-            What is trained, in place.
+            The network, trained in place.
         settings
             Loss, optimizer, selection.
         codes
             Class codes in manifest order.
         lesions
-            Those of lesions.
+            Codes of lesion classes.
         task
             Meaning of the logits.
         address
@@ -95,7 +95,7 @@ class Training(lightning.LightningModule):
         self.address, self.selects, self.length = address, selects, length
         self.average = moving_average(network, decay=settings.average_decay) if settings.average_decay else None
         if self.average is not None:
-            self.average.requires_grad_(False)  # several processes would wait for its gradients
+            self.average.requires_grad_(False)  # Several processes would wait for its gradients.
         self.counts, self.histograms = PooledCounts(len(codes), task=task), PooledHistograms(len(codes), task=task)
         self.history: list[dict[str, float]] = []
         self.best: Best | None = None
@@ -129,7 +129,7 @@ class Training(lightning.LightningModule):
         self._pace.begin(self.trainer.global_step)
 
     def shown(self, step: int) -> dict[str, str]:
-        """Numbers beside the bar: mean loss of the epoch so far, Dice of the epoch before, time left of the training."""
+        """Numbers beside the bar: mean loss of the epoch so far, Dice of the previous epoch, time left in the training."""
         dice = self.history[-1]["mean_dice"] if self.history else math.nan
         return {"loss": shown_number(self._train_loss.value), "Dice": shown_number(dice), "left": self._pace.left(step)}
 
@@ -150,7 +150,7 @@ class Training(lightning.LightningModule):
         return self._share(loss, len(pixels))
 
     def _share(self, loss: Tensor, patches: int) -> Tensor:
-        """Loss whose mean over the processes is the mean over all patches: parts of a batch may differ by one patch."""
+        """Loss whose mean over the processes is the mean over all patches; parts of a batch may differ by one patch."""
         if self.trainer.world_size == 1:
             return loss
         return loss * (patches * self.trainer.world_size / self._added(torch.tensor(patches)).item())  # type: ignore[no-any-return]
@@ -163,7 +163,7 @@ class Training(lightning.LightningModule):
         return total
 
     def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 torch's signature
-        """Mode of training; layers of batch normalisation stay in that of inference where their statistics are frozen."""
+        """Training mode; batch normalisation layers with frozen statistics stay in inference mode."""
         super().train(mode)
         if self.settings.batch_statistics == "frozen":
             for module in self.network.modules():
@@ -173,17 +173,17 @@ class Training(lightning.LightningModule):
 
     @property
     def judged(self) -> ScaledNetwork:
-        """Network that validates and is kept: the moving average where there is one."""
+        """Network that is validated and kept: the moving average where there is one."""
         return self.network if self.average is None else cast("ScaledNetwork", self.average.module)
 
     def optimizer_step(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 lightning's signature
-        """Step of the optimizer, and of the moving average after it."""
+        """Step of the optimizer, then of the moving average."""
         super().optimizer_step(*arguments, **options)
         if self.average is not None:
             self.average.update_parameters(self.network)
 
     def on_train_batch_end(self, *_arguments: Any) -> None:  # noqa: ANN401 lightning's signature
-        """End of the training after its last step, in the middle of an epoch where that comes first; validation follows."""
+        """End of the training after its last step, even in the middle of an epoch; validation follows."""
         if self.trainer.global_step >= self.length.steps:
             self.trainer.should_stop = True
 
@@ -227,7 +227,7 @@ class Training(lightning.LightningModule):
 
     @property
     def is_finished(self) -> bool:
-        """End of the training: all epochs are done, or no better one came for long enough."""
+        """End of the training: all epochs are done, or the score has not improved for long enough."""
         return len(self.history) >= self.length.epochs or self._waited_enough()
 
     def _row(self, counts: list[Counts]) -> dict[str, float]:
@@ -258,7 +258,7 @@ class Training(lightning.LightningModule):
         if self.selects and self.best is not None and not score > self.best.score:
             return
         weights = {key: value.detach().cpu().contiguous().clone() for key, value in self.judged.state_dict().items()}
-        # An epoch without a score is worse than any with one, but better than none.
+        # An epoch without a score ranks below any with one, but above no epoch.
         self.best = Best(self.current_epoch + 1, -math.inf if self.selects and math.isnan(score) else score, weights)
 
     def _tell(self, row: Mapping[str, float]) -> None:
@@ -278,7 +278,7 @@ class Training(lightning.LightningModule):
         )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """State that lightning does not know of, added."""
+        """Addition of the state that lightning does not know."""
         assert self.best is not None
         checkpoint["lesionmap"] = {
             "history": self.history,
@@ -287,7 +287,7 @@ class Training(lightning.LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """State that lightning does not know of, taken back."""
+        """Restoration of the state that lightning does not know."""
         state = checkpoint["lesionmap"]
         self.history = list(state["history"])
         self.best = Best(*state["best"])

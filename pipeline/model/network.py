@@ -1,7 +1,7 @@
-"""Segmentation network: uint8 patches in, logits out; scaling of the input and checks of its shape are part of it.
+"""Segmentation network from uint8 patches to logits, including the scaling of the input and checks of its shape.
 
-The same object serves training and inference, so both scale alike: ``(pixels / 255 - mean) / std`` with the constants
-that the encoder was made for. They are buffers, hence part of the weights.
+Training and inference use the same object, so both scale the input in the same way: ``(pixels / 255 - mean) / std``
+with the constants that the encoder was made for. The constants are buffers, so they are part of the weights.
 """
 
 import difflib
@@ -35,7 +35,7 @@ __all__ = [
 CHANNELS = 3
 """Channels of an image: red, green, blue."""
 STATISTICS_MOMENTUM = 0.1
-"""Share of a batch in the running statistics of batch normalisation."""
+"""Momentum of batch normalisation: share of a batch in the running statistics."""
 
 
 class ScaledNetwork(nn.Module):
@@ -54,7 +54,7 @@ class ScaledNetwork(nn.Module):
 
     @property
     def scaling(self) -> Scaling:
-        """Mean and standard deviation of the channels that the input is scaled by, of the range 0…1."""
+        """Mean and standard deviation of each channel for the scaling of the input, in the range 0…1."""
         return scaling_of_buffers(self.mean, self.std)
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class ScaledNetwork(nn.Module):
         Parameters
         ----------
         pixels
-            ``(n, 3, h, w)``, 0…255, uint8 or float; h and w are multiples of 32, times what is downsampled by.
+            ``(n, 3, h, w)``, 0…255, uint8 or float; h and w are multiples of 32 times the downsampling factor.
 
         Returns
         -------
@@ -73,7 +73,7 @@ class ScaledNetwork(nn.Module):
         Raises
         ------
         ModelError
-            For another number of channels, or sides that cannot be halved five times.
+            Another number of channels, or sides that cannot be halved five times.
         """
         _check_input(pixels, self.downsample)
         scaled = (pixels.to(self.mean.dtype) / 255 - self.mean) / self.std
@@ -87,8 +87,8 @@ class ScaledNetwork(nn.Module):
 
 
 def _memory_format(device: torch.device) -> torch.memory_format:
-    # Channels last makes a float32 step a quarter faster, and halves a bfloat16 step on a CPU with instructions for it.
-    # Without them a bfloat16 step is five times slower in it: its convolutions then leave the fast path.
+    # Channels last makes a float32 step a quarter faster and halves a bfloat16 step on a CPU with bfloat16
+    # instructions. Without these it makes a bfloat16 step five times slower, because convolutions leave the fast path.
     slow = device.type == "cpu" and torch.is_autocast_enabled("cpu") and not computes_bfloat16()
     return torch.contiguous_format if slow else torch.channels_last
 
@@ -107,7 +107,7 @@ def _check_input(pixels: Tensor, downsample: int) -> None:
 
 
 def output_count(classes: int, *, task: Task) -> int:
-    """Output channels of a task: background first and then the classes for multiclass; the classes otherwise."""
+    """Output channels of a task: background and the classes for multiclass, else the classes."""
     return classes + 1 if task == "multiclass" else classes
 
 
@@ -126,14 +126,14 @@ def probabilities(logits: Tensor, task: Task) -> Tensor:
     Tensor
         ``(n, classes, h, w)`` float32 in 0…1.
     """
-    exact = logits.float()  # a softmax in bfloat16 would keep two digits
+    exact = logits.float()  # A softmax in bfloat16 would keep two digits.
     return exact.softmax(dim=1)[:, 1:] if task == "multiclass" else exact.sigmoid()
 
 
 def build_network(
     settings: ModelSettings, *, classes: int, task: Task, encoder_digest: str | None = None
 ) -> ScaledNetwork:
-    """Network that the configuration names; random weights come from torch's global generator, which the caller seeds.
+    """Network from the configuration; random weights come from torch's global generator, which the caller seeds.
 
     Parameters
     ----------
@@ -144,12 +144,12 @@ def build_network(
     task
         Decides whether background is an output of its own.
     encoder_digest
-        SHA-256 of the file of encoder weights, where it was recorded: another file is refused.
+        SHA-256 of the file of encoder weights, where recorded; another file is refused.
 
     Raises
     ------
     ModelError
-        For an unknown encoder, or encoder weights that are out of reach or do not fit.
+        The encoder is unknown, or its weights are out of reach or do not fit.
     """
     prepare_torchvision()
     import segmentation_models_pytorch as smp
@@ -171,7 +171,7 @@ def build_network(
 
 
 def check_buildable(settings: ModelSettings, *, classes: int, task: Task) -> None:
-    """Check that the network can be built on its encoder: built without memory for its weights, on the device ``meta``.
+    """Check that the network can be built on its encoder, on the device ``meta``, which needs no memory for weights.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def check_buildable(settings: ModelSettings, *, classes: int, task: Task) -> Non
     Raises
     ------
     ModelError
-        As from ``build_network``; weights are not looked for.
+        As for ``build_network``, but weights are not looked for.
     """
     prepare_torchvision()
     import segmentation_models_pytorch as smp
@@ -196,14 +196,14 @@ def check_buildable(settings: ModelSettings, *, classes: int, task: Task) -> Non
         with torch.device("meta"):
             _built(settings, outputs=outputs)
     except ModelError:
-        # Some encoders read numbers of their own tensors while they are built, which this device does not have.
+        # While being built some encoders read values of their own tensors, which this device does not have.
         _built(settings, outputs=outputs)
 
 
 def _quicken_statistics(body: nn.Module) -> None:
-    # EfficientNet keeps 1 % of a batch in its running statistics, made for hundreds of thousands of steps. After the
-    # few hundred of a small data set they still lag so far behind that validation was near zero (measured: mean Dice
-    # 0.01 after 200 steps while the training loss fell), so every encoder keeps the usual 10 %.
+    # EfficientNet's running statistics take 1 % of each batch, which suits hundreds of thousands of steps. After the
+    # few hundred steps of a small data set they lag so far behind that validation was near zero (measured: mean Dice
+    # 0.01 after 200 steps while the training loss fell), so every encoder uses the common 10 %.
     for module in body.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = STATISTICS_MOMENTUM

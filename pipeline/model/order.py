@@ -1,9 +1,8 @@
-"""Order of the patches in each epoch: a function of seed, model and epoch, not of what was drawn before.
+"""Order of the patches in each epoch: a function of seed, model and epoch, not of earlier draws.
 
-Rows are gone through cycle by cycle, each cycle a permutation of all rows of its own; an epoch is the next piece of
-that sequence. With fewer patches per epoch than rows, successive epochs take what the ones before left, so that all
-rows are used evenly. Where batches are to have a ratio of two sides that the rows do not have, each side goes its own
-cycles.
+Rows form a sequence of cycles, each a new permutation of all rows; an epoch is the next piece of that sequence. With
+fewer patches per epoch than rows, an epoch takes the rows that earlier ones left, so all rows are used evenly. Where
+batches need another ratio of two sides than the rows have, each side has its own cycles.
 """
 
 from collections import Counter
@@ -19,7 +18,7 @@ from pipeline.seeds import stream
 __all__ = ["ALONE", "EpochBatches", "InOrder", "Key", "Part", "Sides", "batches", "epoch_rows", "sided_rows"]
 
 Key: TypeAlias = tuple[int, int, int]
-"""Epoch, row, and how often the row came before in this epoch."""
+"""Epoch, row, and number of earlier occurrences of the row in this epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +30,21 @@ class Part:
     devices: int = 1
     """Processes."""
     port: int = 0
-    """Port of this host on which they meet."""
+    """Port of this host on which they connect."""
 
     @property
     def rows(self) -> slice:
-        """Rows of a batch that it takes: every so many-th."""
+        """Rows of a batch that it takes: every n-th for n processes."""
         return slice(self.rank, None, self.devices)
 
     @property
     def least(self) -> int:
-        """Rows of a batch at least: one for each process, and two for batch normalisation."""
+        """Fewest rows of a batch: one for each process, and two for batch normalisation."""
         return max(2, self.devices)
 
 
 ALONE = Part()
-"""One process, which takes all."""
+"""One process that takes all rows."""
 
 
 def epoch_rows(epoch: int, *, rows: int, per_epoch: int | None, seed: int, name: str) -> NDArray[np.int64]:
@@ -76,7 +75,7 @@ def epoch_rows(epoch: int, *, rows: int, per_epoch: int | None, seed: int, name:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sides:
-    """Two sides of the rows, and the ratio that batches have of them."""
+    """Two sides of the rows, and their ratio in batches."""
 
     first: NDArray[np.int64]
     """Row numbers, at least one."""
@@ -86,14 +85,14 @@ class Sides:
 
 
 def sided_rows(epoch: int, *, sides: Sides, length: int, seed: int, name: str) -> NDArray[np.int64]:
-    """Row numbers of an epoch in which any stretch of as many rows as the ratio has parts holds the sides in that ratio.
+    """Row numbers of an epoch, with the exact ratio of sides in any stretch as long as the sum of the ratio's parts.
 
     Parameters
     ----------
     epoch
         From 0.
     sides
-        The rows; a side that has too few comes again and again, each cycle a permutation of its own.
+        The rows; a side with too few rows repeats, each cycle a new permutation.
     length
         Rows of an epoch.
     seed, name
@@ -122,9 +121,9 @@ def sided_rows(epoch: int, *, sides: Sides, length: int, seed: int, name: str) -
 
 
 def batches(order: NDArray[np.int64], *, size: int, least: int = 2) -> list[list[int]]:
-    """Batches of an order; fewer rows than the least that are left at the end join the batch before.
+    """Batches of an order; at the end fewer rows than ``least`` join the previous batch.
 
-    Batch normalisation over one patch whose deepest features are one pixel has nothing to take a variance of.
+    Batch normalisation over one patch with deepest features of one pixel has no variance.
 
     Examples
     --------
@@ -138,10 +137,10 @@ def batches(order: NDArray[np.int64], *, size: int, least: int = 2) -> list[list
 
 
 class EpochBatches:
-    """Batches of keys for a data loader: each time they are gone through, those of the next epoch.
+    """Batches of keys for a data loader; each iteration gives those of the next epoch.
 
-    It counts by itself because a loader may ask for the first batches before the training loop has said which epoch
-    it resumes; the step checks that both agree. The epoch travels with the row, so reading processes need no state.
+    It counts epochs itself, because a loader may ask for the first batches before the training loop tells the resumed
+    epoch; the step checks that both agree. Each key carries its epoch, so reading processes need no state.
     """
 
     def __init__(
@@ -161,8 +160,8 @@ class EpochBatches:
         self._next, self._sides, self._part = first, sides, part
 
     def __iter__(self) -> Iterator[list[Key]]:
-        # A generator, so that an iterator that is made and thrown away does not count: a loader with reading processes
-        # makes two for its first epoch.
+        # A generator, so that an unused iterator does not count: a loader with reading processes makes two for its
+        # first epoch.
         epoch, self._next = self._next, self._next + 1
         order = self._order(epoch)
         before: Counter[int] = Counter()
@@ -186,7 +185,7 @@ class EpochBatches:
 
 
 class InOrder:
-    """Batches of ``(0, row, 0)`` in the order of the rows, the same each time: for validation."""
+    """Batches of ``(0, row, 0)`` in the order of the rows, for validation."""
 
     def __init__(self, rows: int, *, size: int, part: Part = ALONE) -> None:
         cut = batches(np.arange(rows), size=size, least=part.least)

@@ -1,7 +1,7 @@
-"""Data set and data loader: patches read straight from the normalised stores, padded and augmented, in any process.
+"""Data set and data loader: patches read directly from the normalised stores, padded and augmented, in any process.
 
-Stores are opened when first read and belong to the process that opened them. Zarr's event loop does not survive a
-fork, so reading processes start from a fork server, and what they are given holds paths only.
+Stores are opened when first read and belong to the process that opened them. Zarr's event loop does not survive a fork,
+so reading processes start from a fork server and receive only paths.
 """
 
 import time
@@ -49,7 +49,7 @@ class _Arrays:
 
 
 class PatchDataset(Dataset[Sample]):
-    """Data set of patches by epoch, row, and how often that row came before in the epoch: changed anew each time."""
+    """Data set of patches by epoch, row and earlier occurrences of the row in the epoch, with new changes each time."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class PatchDataset(Dataset[Sample]):
         address
             Seed and name of the model, which address the changes.
         moving
-            Largest shift of a box in an epoch, as a share of its side (`pipeline.model.crops`); 0 where boxes stay.
+            Largest shift of a box in an epoch, as a share of its side (`pipeline.model.crops`); 0 for fixed boxes.
         """
         self._images = rows["image_id"].astype(str).tolist()
         self._ids = rows["patch_id"].astype(str).tolist()
@@ -122,7 +122,7 @@ class PatchDataset(Dataset[Sample]):
         self, pixels: NDArray[np.uint8], truth: NDArray[np.uint8], ignored: NDArray[np.uint8] | None, *, side: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
         unsure = np.zeros(truth.shape[1:], np.uint8) if ignored is None else ignored
-        side = max(side, *truth.shape[1:])  # a box that could not change its size is as large as the patch
+        side = max(side, *truth.shape[1:])  # A box that could not change its size is as large as the patch.
         truth = resized_masks(pad_constant(truth, side, value=0), self._side)
         unsure = resized_masks(pad_constant(unsure, side, value=1)[None], self._side, any_part=True)[0]
         return resized_image(pad_image(pixels, side), self._side), truth, unsure & ~truth.any(axis=0)
@@ -144,7 +144,7 @@ class PatchDataset(Dataset[Sample]):
 
 
 class TimedLoader(DataLoader[Sample]):
-    """Data loader that counts how long its batches were waited for."""
+    """Data loader that measures the time spent waiting for batches."""
 
     _waited = 0.0
 
@@ -160,7 +160,7 @@ class TimedLoader(DataLoader[Sample]):
             yield batch
 
     def waited(self) -> float:
-        """Seconds since this was last asked."""
+        """Seconds waited since the last call."""
         waited, self._waited = self._waited, 0.0
         return waited
 
@@ -173,10 +173,10 @@ def loader(
     start: Literal["forkserver", "spawn"] = "forkserver",
     pin: bool = False,
 ) -> TimedLoader:
-    """Data loader of batches; ``readers`` processes read ahead, none reads in the loop.
+    """Data loader of batches; ``readers`` processes read ahead, with 0 the loop itself reads.
 
-    Its own generator keeps it from drawing on torch's global one, whose state decides the training step. Processes
-    that read are started anew: Zarr's event loop does not survive a fork. Each has one thread of each library.
+    It has its own generator, because the state of torch's global one affects the training step. Reading processes are
+    started anew, because Zarr's event loop does not survive a fork. Each has one thread per library.
     """
     return TimedLoader(
         dataset,
@@ -191,19 +191,19 @@ def loader(
 
 
 def one_thread(_: int = 0) -> None:
-    """Limit of a process that reads patches: one thread of each library that would take all cores."""
+    """Thread limit of a process that reads patches: one thread for each library that would use all cores."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     numba.set_num_threads(1)
 
 
 def check_rows(rows: pd.DataFrame, *, normalized: Mapping[str, Path], record: DatasetRecord, side: int) -> None:
-    """Check of the rows, before any work: refuses what the stores or the network cannot serve.
+    """Check of the rows before any work; refuses rows that the stores or the network cannot serve.
 
     Raises
     ------
     ModelError
-        For images without a store, boxes larger than the patch, or an index of other classes.
+        An image has no store, a box is larger than the patch, or the index has other classes.
     """
     absent = sorted(set(rows["image_id"].astype(str)) - set(normalized))
     if absent:

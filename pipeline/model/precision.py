@@ -1,8 +1,8 @@
-"""Precision of a network's arithmetic: what ``auto`` means on the machine at hand.
+"""Precision of a network's arithmetic: the meaning of ``auto`` on this machine.
 
 Mixed precision in bfloat16 pays on processors with instructions for it (AVX512_BF16 or AMX) and in the channels-last
 layout: U-Net with EfficientNet-Lite0 at 512² took 0.41 of the processor time of float32 with AMX. Elsewhere operators
-are emulated, 13 to 120 times slower. So the processor is asked, and what was chosen is recorded.
+are emulated, 13 to 120 times slower. So the choice depends on the processor and is recorded.
 
 The gradient of depthwise convolutions is an exception: oneDNN computes it four to eight times slower in bfloat16 than in
 float32, and with EfficientNet it was half of a training step.
@@ -22,13 +22,13 @@ Precision: TypeAlias = Literal["float32", "bfloat16", "float16"]
 
 
 def computes_bfloat16() -> bool:
-    """Support of this processor for bfloat16: instructions of its own, not emulation."""
+    """Support of this processor for bfloat16 by own instructions, not emulation."""
     cpu = torch.cpu
     return bool(cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported())
 
 
 def resolved_precision(wish: Literal["auto"] | Precision, *, device: Literal["auto", "cpu", "cuda"]) -> Precision:
-    """Precision that a configured one means here: itself, or for ``auto`` what the device computes fast.
+    """Precision behind the configured one on this machine: itself, or for ``auto`` one that the device computes fast.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ def resolved_precision(wish: Literal["auto"] | Precision, *, device: Literal["au
     Returns
     -------
     str
-        For ``auto`` on a GPU bfloat16, or float16 where the GPU emulates that; on a processor bfloat16 where it has
-        instructions for it, else float32.
+        For ``auto`` on a GPU bfloat16, or float16 if it emulates bfloat16; on a CPU bfloat16 if it has instructions for
+        it, else float32.
     """
     if wish != "auto":
         return wish
@@ -51,19 +51,19 @@ def resolved_precision(wish: Literal["auto"] | Precision, *, device: Literal["au
 
 
 def computing_in(precision: str, *, device: torch.device) -> AbstractContextManager[object]:
-    """Context in which operators compute in a precision: autocast, and none for float32."""
+    """Context in which operators compute in a precision: autocast, or no context for float32."""
     if precision == "float32":
         return nullcontext()
     return torch.autocast(device.type, dtype=getattr(torch, precision))
 
 
 def depthwise_in_float32(network: nn.Module) -> int:
-    """Depthwise convolutions of a network, set to compute in float32 on a processor; returns how many there are.
+    """Depthwise convolutions of a network, set to compute in float32 on a CPU; returns their number.
 
     Parameters
     ----------
     network
-        Changed in place; names and values of its weights stay. What goes in and comes out keeps its type.
+        Changed in place; names and values of its weights stay, and types of input and output too.
     """
     found = [each for each in network.modules() if isinstance(each, nn.Conv2d) and each.groups == each.in_channels > 1]
     for each in found:

@@ -21,7 +21,7 @@ from pipeline.errors import ModelError
 __all__ = ["PACKAGED_SCALING", "packaged_encoder_state"]
 
 PACKAGED_SCALING = ((127 / 255,) * 3, (128 / 255,) * 3)
-"""Mean and standard deviation that the packaged weights were trained with, of the range 0…1: ``(x − 127) / 128``."""
+"""Mean and standard deviation that the packaged weights were trained with, in the range 0…1: ``(x − 127) / 128``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class _Packaged:
     file: str
     sha256: str
     blocks: tuple[int, ...]
-    """Blocks of each stage: the file counts them through, timm by stage."""
+    """Blocks of each stage: the file numbers them consecutively, timm by stage."""
 
     @property
     def module(self) -> str:
@@ -84,7 +84,7 @@ def packaged_encoder_state(encoder: str) -> dict[str, Tensor]:
     Raises
     ------
     ModelError
-        For another encoder, a package that is not installed, or a file that is not the published one.
+        Another encoder, a package that is not installed, or a file other than the published one.
     """
     if encoder not in _PACKAGED:
         raise ModelError(
@@ -127,7 +127,7 @@ def _installed(packaged: _Packaged) -> Path:
 
 
 def _renamed(state: Mapping[str, Tensor], blocks: tuple[int, ...]) -> dict[str, Tensor]:
-    # The classifier and the convolution before it are no part of an encoder.
+    # The classifier and the convolution before it do not belong to an encoder.
     places = [(stage, index) for stage, count in enumerate(blocks) for index in range(count)]
     renamed = {}
     for key, value in state.items():

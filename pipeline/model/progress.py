@@ -14,25 +14,25 @@ from pipeline.model.operators import prepare_torchvision
 from pipeline.stores.flush import write_whole
 from pipeline.stores.model_files import CURVES, HISTORY_CSV
 
-prepare_torchvision()  # lightning imports it
+prepare_torchvision()  # Lightning imports it.
 from lightning.pytorch.callbacks import RichProgressBar  # noqa: E402
 
 __all__ = ["Pace", "TrainingBar", "shown_number", "write_progress"]
 
 
 class Pace:
-    """Pace of a training: steps of this process against time; what an earlier process did says nothing about it."""
+    """Pace of a training: steps of this process over time; an earlier process may have had another pace."""
 
     def __init__(self, *, steps: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._steps, self._clock = steps, clock
         self._first, self._began = 0, clock()
 
     def begin(self, done: int) -> None:
-        """Begin, when ``done`` steps are behind."""
+        """Begin after ``done`` steps."""
         self._first, self._began = done, self._clock()
 
     def left(self, done: int) -> str:
-        """Time left after ``done`` steps, as hours, minutes and seconds; dashes where nothing tells."""
+        """Time left after ``done`` steps, as hours, minutes and seconds; dashes where unknown."""
         if done <= self._first:
             return "-:--:--"
         seconds = (self._clock() - self._began) / (done - self._first) * max(self._steps - done, 0)
@@ -40,7 +40,7 @@ class Pace:
 
 
 class TrainingBar(RichProgressBar):
-    """Bar of an epoch, with the mean loss in it so far, the Dice of the epoch before, and the time left of the training."""
+    """Bar of an epoch, with its mean loss so far, the Dice of the previous epoch, and the time left in the training."""
 
     def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:  # noqa: ANN401 untyped library
         """Shown beside the bar."""
@@ -48,7 +48,7 @@ class TrainingBar(RichProgressBar):
 
 
 def write_progress(folder: Path, history: Sequence[dict[str, float]], *, codes: Sequence[str]) -> None:
-    """Table ``history.csv`` and picture ``progress.png`` of the epochs so far, each written whole.
+    """Table ``history.csv`` and figure ``progress.png`` of the epochs so far, each written whole.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ class Length:
     epochs: int
     """Epochs, each followed by a validation."""
     patches: int
-    """Patches of an epoch, but for the last one, which ends with the last step."""
+    """Patches of an epoch, except the last one, which ends with the last step."""
     steps: int
     """Steps of the optimizer in all epochs."""
 
@@ -33,8 +33,8 @@ class Length:
 def training_length(settings: ModelSettings, *, rows: int) -> Length:
     """Length of a training on an index of ``rows`` training patches, at least 1.
 
-    With ``steps`` there are exactly as many. An epoch has about as many patches as ``patches_per_epoch`` says, or the
-    index: so many that the epochs are equal, but for the last one, which may be shorter.
+    With ``steps`` there are exactly that many steps. An epoch has about ``patches_per_epoch`` patches, or those of the
+    index, adjusted so that epochs are equal except for the last one, which may be shorter.
     """
     patches, taken = settings.patches_per_epoch or rows, settings.batch_size * settings.accumulate
     if settings.steps is None:
@@ -46,13 +46,13 @@ def training_length(settings: ModelSettings, *, rows: int) -> Length:
 
 
 def _batches(patches: int, size: int, *, least: int) -> int:
-    # Too few patches that are left over join the batch before them (`pipeline.model.order.batches`).
+    # Too few left-over patches join the previous batch (`pipeline.model.order.batches`).
     whole, rest = divmod(patches, size)
     return whole + (rest >= least or (rest > 0 and whole == 0))
 
 
 def cosine_factor(step: int, *, steps: int, warmup_share: float) -> float:
-    """Factor of the learning rate at a step from 0: a linear rise, then half a cosine down to 0 after the last step.
+    """Factor of the learning rate at a step from 0: linear warm-up, then half a cosine down to 0 after the last step.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def cosine_factor(step: int, *, steps: int, warmup_share: float) -> float:
 
 
 def moving_average(network: nn.Module, *, decay: float) -> AveragedModel:
-    """Exponential moving average of a network, whose decay starts low: ``min(decay, (1 + n) / (10 + n))`` after n steps.
+    """Exponential moving average of a network, with a low decay at first: ``min(decay, (1 + n) / (10 + n))`` after n steps.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""Refusals of models, before anything is computed: what their jobs would stop at, as far as no network has to be built.
+"""Refusals of models before anything is computed: faults that would stop their jobs and show without building a network.
 
-`check` and the plan of the workflow ask here, and the jobs themselves do too, so all of them say the same. Nothing here
-imports torch. Whether a network can be built on an encoder is told by `pipeline.model.network`, and of GPUs by
-`pipeline.model.session`: the machine that plans need not be the one that trains.
+`check`, the plan of the workflow and the jobs themselves all use it, so they agree. Nothing here imports torch.
+`pipeline.model.network` checks whether a network can be built on an encoder, `pipeline.model.session` checks GPUs: the
+planning machine need not be the training machine.
 """
 
 from typing import get_args
@@ -18,7 +18,7 @@ __all__ = ["DIVISOR", "LOSS_TASKS", "check_batches", "check_loss", "check_side",
 DIVISOR = 32
 """Encoders halve a patch five times."""
 LOSS_TASKS: dict[str, tuple[Task, ...]] = {"cross_entropy": ("multiclass",), "bce": ("multilabel", "binary")}
-"""Losses that have a meaning for some tasks alone: for a target that is one label map, or one plane per class."""
+"""Losses that suit only some tasks: for targets of one label map, or of one plane per class."""
 
 
 def refuse_models(run: DatasetRun) -> None:
@@ -32,9 +32,9 @@ def refuse_models(run: DatasetRun) -> None:
     Raises
     ------
     ModelError
-        For sides, batches, losses or a precision that cannot be trained.
+        Sides, batches, losses or a precision that cannot be trained.
     ConfigurationError
-        For a history of models by a program that is not installed.
+        The program that tracks models is not installed.
     """
     config, place = run.config, f"configuration of {run.entry}"
     for name, model in config.model.models.items():
@@ -55,7 +55,7 @@ def refuse_models(run: DatasetRun) -> None:
 
 
 def check_side(side: int, *, where: str, downsample: int = 1) -> None:
-    """Check of the side of a patch or window: the network must be able to halve it five times, downsampled before.
+    """Check of the side of a patch or window: after downsampling the network must be able to halve it five times.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def check_loss(term: LossTerm, *, task: Task, weighted: bool, where: str = "mode
     Raises
     ------
     ModelError
-        For a term that has no meaning for the task, or takes no class weights.
+        The term does not suit the task or takes no class weights.
     """
     names: list[str] = list(get_args(LossTerm.model_fields["name"].annotation))
     fitting = [name for name in names if task in LOSS_TASKS.get(name, (task,))]
@@ -109,7 +109,7 @@ def check_loss(term: LossTerm, *, task: Task, weighted: bool, where: str = "mode
 
 
 def check_batches(settings: ModelSettings, *, name: str, patches: int, validation: int) -> None:
-    """Check of the patches that a batch has at least: for the network, and for each of several processes.
+    """Check of the smallest batch: it must suffice for the network and for each of several processes.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def check_batches(settings: ModelSettings, *, name: str, patches: int, validatio
     Raises
     ------
     ModelError
-        Where a batch would be too small.
+        A batch would be too small.
     """
     smallest = min(settings.batch_size, patches)
     if settings.network == "deeplabv3plus" and smallest < 2 * settings.devices:
@@ -152,7 +152,7 @@ def refuse_float16(settings: ModelSettings, *, where: str = "model.models.*.prec
     Raises
     ------
     ModelError
-        Names what can be trained in instead.
+        Names the precisions to use instead.
     """
     if settings.precision == "float16":
         raise ModelError(

@@ -1,6 +1,6 @@
-"""Resizing of patches that are read larger or smaller than they are learned: images and masks to the same side.
+"""Resizing of patches that are read larger or smaller than the network takes them: images and masks to the same side.
 
-Where a patch shrinks a new pixel is the mean over its area; where it grows it is interpolated linearly.
+If a patch shrinks, a new pixel is the mean over its area; if it grows, pixels are interpolated linearly.
 """
 
 import cv2
@@ -19,10 +19,10 @@ def resized_image(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 
 def resized_masks(planes: NDArray[np.uint8], side: int, *, any_part: bool = False) -> NDArray[np.uint8]:
-    """Masks ``(n, y, x)`` of 0 and more, square, with another side: 1 where half of a new pixel is covered or any part."""
+    """Square masks ``(n, y, x)`` of 0 and more, with another side: 1 where half, or any part, of a new pixel is covered."""
     least = 1 if any_part else 128
     resized = np.zeros((len(planes), side, side), np.uint8)
-    for at in np.flatnonzero(planes.any(axis=(1, 2))):  # most classes are in no given patch
+    for at in np.flatnonzero(planes.any(axis=(1, 2))):  # Most classes are absent from a given patch.
         covered = (planes[at : at + 1] > 0).view(np.uint8) * np.uint8(255)
         resized[at] = resized_image(covered, side)[0] >= least
     return resized

@@ -1,10 +1,10 @@
-"""Index rows that train a model, and those that validate it.
+"""Index rows for training and for validation of a model.
 
-Training takes the rows that were drawn for the split ``train``, validation the grid of the split ``validation``; rows
-of a grid without field of view or tissue are left out, as inference leaves them out.
+Training takes the rows drawn for the split ``train``, validation the grid of the split ``validation``. Grid rows
+without field of view or tissue are left out, as in inference.
 
-With a fold k, the rows of fold k validate, and all other rows of both splits train. A guided or balanced sampling has an
-index for each fold, whose split ``validation`` is that fold; one that was drawn for the splits is refused with a fold.
+With a fold k, the rows of fold k validate, and all other rows of both splits train. A guided or balanced sampling has
+an index for each fold, with that fold as split ``validation``; an index drawn for the splits is refused with a fold.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,7 +28,7 @@ class Rows:
     training: pd.DataFrame
     """At least one."""
     validation: pd.DataFrame
-    """May be empty: then the last epoch is taken."""
+    """May be empty; then the last epoch is kept."""
 
 
 def choose_rows(index: pd.DataFrame, *, fold: int) -> Rows:
@@ -44,7 +44,7 @@ def choose_rows(index: pd.DataFrame, *, fold: int) -> Rows:
     Raises
     ------
     ModelError
-        Where nothing can train, or where the sampling has no rows that could validate the fold.
+        No rows can train, or the sampling has no rows to validate the fold.
     """
     rows = index[_useful(index)]
     chosen = _by_split(rows) if fold < 0 else _by_fold(rows, fold)
@@ -71,7 +71,7 @@ def _by_split(rows: pd.DataFrame) -> Rows:
 def _by_fold(rows: pd.DataFrame, fold: int) -> Rows:
     mine = rows[rows["split"].isin(LEARNED_SPLITS)]
     if (validates := mine["split"] == "validation").any() and (validates == (mine["fold"] == fold)).all():
-        return _by_split(rows)  # the sampling was drawn for this fold
+        return _by_split(rows)  # The sampling was drawn for this fold.
     drawn = mine[mine["strategy"] != "grid"]
     if len(drawn):
         raise ModelError(
@@ -100,7 +100,7 @@ def truth_pixels(rows: pd.DataFrame, *, codes: Iterable[str]) -> int:
 
 
 def soft_sides(rows: pd.DataFrame, *, notes: Mapping[str, Any]) -> Sides | None:
-    """Sides whose ratio training batches have, where a balanced sampling is soft; None where its rows have it, or none is asked.
+    """Sides and their ratio in batches for a soft balanced sampling; None where the rows have the ratio or need none.
 
     Parameters
     ----------

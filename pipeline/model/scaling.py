@@ -1,4 +1,4 @@
-"""Scaling of the input of a network: mean and standard deviation of each channel, as its encoder was made for."""
+"""Scaling of the input of a network: the mean and standard deviation of each channel that its encoder expects."""
 
 from typing import TypeAlias
 
@@ -17,15 +17,15 @@ STD = (0.229, 0.224, 0.225)
 
 
 def published_scaling(encoder: str, *, hub: bool) -> Scaling:
-    """Scaling that the weights of an encoder were published with; that of ImageNet where none is known.
+    """Scaling published with the weights of an encoder; ImageNet's where none is known.
 
     Parameters
     ----------
     encoder
         Encoder of segmentation_models_pytorch. timm's (``tu-``) constants are known to that library.
     hub
-        Whether weights come from the hub, where the constants of the other encoders lie beside them. Without
-        published weights any constants will do.
+        Whether weights come from the hub, which also has the constants of the other encoders. Without published weights
+        any constants will do.
     """
     from segmentation_models_pytorch.encoders import get_preprocessing_params
 
@@ -33,13 +33,13 @@ def published_scaling(encoder: str, *, hub: bool) -> Scaling:
         return MEAN, STD
     try:
         found = get_preprocessing_params(encoder)
-    except ValueError:  # a network of timm without pretrained weights
+    except ValueError:  # A timm network without pretrained weights.
         return MEAN, STD
     return tuple(found["mean"]), tuple(found["std"])
 
 
 def scaling_of_buffers(mean: Tensor, std: Tensor) -> Scaling:
-    """Scaling that float32 buffers hold, in the shortest decimals that give the same float32."""
+    """Scaling from float32 buffers, in the shortest decimals that give the same float32."""
     return _decimals(mean), _decimals(std)
 
 

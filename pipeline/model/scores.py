@@ -1,12 +1,12 @@
 """Scores of an epoch: Dice, IoU and AUPR per class, pixels of all validation patches counted together.
 
-Predictions are the most likely label (multiclass) or probabilities of at least one half (otherwise); truth is the
-target that is learned, so overlapping classes count by priority for multiclass. Pixels that do not exist or are ignored
-count nothing. Neighbouring patches of the grid overlap, and a pixel in two patches counts twice. That weights pixels
-slightly, changes no class against another, and the report measures whole images anyway.
+The prediction is the most likely label for multiclass, else every class with a probability of at least one half. Truth
+is the training target, so for multiclass priority resolves overlaps. Padded and ignored pixels do not count.
+Neighbouring patches of the grid overlap, and a pixel in two patches counts twice. That weights pixels slightly but
+favours no class, and the report measures whole images anyway.
 
-A class without truth in the validation patches has no score, whatever was predicted of it. A patch in which nobody
-looked for a class counts nothing for that class.
+A class without truth in the validation patches has no score, whatever was predicted. A patch in which nobody looked for
+a class does not count for that class.
 """
 
 import math
@@ -23,7 +23,7 @@ from pipeline.model.network import probabilities
 from pipeline.model.operators import prepare_torchvision
 from pipeline.model.targets import IGNORE
 
-prepare_torchvision()  # torchmetrics imports torchvision
+prepare_torchvision()  # Torchmetrics imports torchvision.
 from torchmetrics import Metric  # noqa: E402
 
 __all__ = [
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 Score: TypeAlias = Literal["dice_miou", "dice", "lesion_aupr"]
-"""Validation scores by which an epoch can be chosen."""
+"""Validation scores for selecting an epoch."""
 
 
 def class_counts(logits: Tensor, target: Tensor, unknown: Tensor | None = None, *, task: Task) -> Tensor:
@@ -77,7 +77,7 @@ def _label_counts(predicted: Tensor, target: Tensor, *, labels: int) -> Tensor:
 
 
 class PooledCounts(Metric):
-    """Pooled counts, which add up over batches, and over devices where there are several."""
+    """Pooled counts, which add up over batches and over several devices."""
 
     full_state_update = False
     total: Tensor
@@ -147,12 +147,12 @@ class PooledHistograms(Metric):
 
     def per_class(self) -> list[float]:
         """Average precision of each class, in manifest order; NaN without truth."""
-        if not self.update_called:  # nothing validates; torchmetrics would warn
+        if not self.update_called:  # Nothing validates; torchmetrics would warn.
             return [math.nan] * len(self.total)
         return [average_precision(histogram) for histogram in self.compute().cpu().numpy()]
 
     def everywhere(self) -> list[float]:
-        """Dice of marking every pixel with each class, a trivial answer, in manifest order; NaN without truth."""
+        """Dice of the trivial answer that marks every pixel, for each class in manifest order; NaN without truth."""
         if not self.update_called:
             return [math.nan] * len(self.total)
         sums = self.compute().sum(dim=-1).tolist()
@@ -176,7 +176,7 @@ class PatchMean:
         return self.total / self.patches if self.patches else math.nan
 
     def take(self, added: Callable[[Tensor], Tensor]) -> float:
-        """The mean over the patches of all processes, which starts anew."""
+        """The mean over the patches of all processes; it then starts anew."""
         total, patches = added(torch.tensor([self.total, self.patches], dtype=torch.float64)).tolist()
         value = total / patches if patches else math.nan
         self.total, self.patches = 0.0, 0
@@ -186,7 +186,7 @@ class PatchMean:
 def selection_score(classes: Iterable[Counts], *, measure: Literal["dice", "dice_and_miou"]) -> float:
     """Score of an epoch, from the validation counts pooled per class.
 
-    ``dice`` is the mean Dice over the classes given, ``dice_and_miou`` the mean of that and of their mean IoU. Classes
+    ``dice`` is the mean Dice over the given classes, ``dice_and_miou`` the mean of mean Dice and mean IoU. Classes
     without truth are left out; NaN where none is left.
     """
     present = [count for count in classes if count.tp + count.fn]

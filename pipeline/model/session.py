@@ -1,7 +1,7 @@
 """Settings of torch while a model trains: device, threads, deterministic operators, random generator.
 
-They come from the configuration alone and are put back afterwards. The number of torch threads changes the last digits
-of a step, so it is a parameter of the model and never taken from the scheduler or the machine.
+They come from the configuration alone and are restored afterwards. The number of torch threads changes the last digits
+of a step, so it is a parameter of the model, never of the scheduler or the machine.
 """
 
 import logging
@@ -22,7 +22,7 @@ __all__ = ["choose_device", "session"]
 logger = logging.getLogger(__name__)
 
 LOUD = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
-"""Loggers that advertise and repeat the configuration on the terminal."""
+"""Loggers that print advertisements and the configuration on the terminal."""
 
 HARMLESS = (
     r".*isinstance\(treespec, LeafSpec\).*",  # lightning against a newer torch
@@ -42,7 +42,7 @@ def choose_device(settings: ModelSettings) -> torch.device:
     Raises
     ------
     ModelError
-        For cuda without a GPU, or float16 on a CPU.
+        ``cuda`` without a GPU, or float16 on a CPU.
     """
     gpu = torch.cuda.is_available()
     if settings.device == "cuda" and not gpu:
@@ -71,21 +71,21 @@ def choose_device(settings: ModelSettings) -> torch.device:
 
 @contextmanager
 def session(settings: ModelSettings, *, seed: int) -> Iterator[None]:
-    """Threads, deterministic operators and the global generator of torch, for one training.
+    """Context with torch's threads, deterministic operators and global generator for one training.
 
     Parameters
     ----------
     settings
         Gives the threads.
     seed
-        Where the global generator starts: the initial weights follow from it.
+        Seed of the global generator, which determines the initial weights.
     """
-    deterministic: Any = torch.utils.deterministic  # its attribute is hidden from type checkers
+    deterministic: Any = torch.utils.deterministic  # Its attribute is hidden from type checkers.
     threads, loud = torch.get_num_threads(), {name: logging.getLogger(name).level for name in LOUD}
     exact, filled = torch.are_deterministic_algorithms_enabled(), deterministic.fill_uninitialized_memory
     torch.set_num_threads(settings.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    deterministic.fill_uninitialized_memory = False  # only costs time: nothing reads such memory
+    deterministic.fill_uninitialized_memory = False  # It only costs time: nothing reads such memory.
     for name in LOUD:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:

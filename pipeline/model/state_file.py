@@ -1,6 +1,6 @@
-"""State dict of a network from a file: of the expected digest, of no more than the expected size, and of tensors alone.
+"""State dict of a network from a file, checked for the expected digest, for its size, and for holding only tensors.
 
-Nothing in the file is executed. It is read through one open file, so that what is loaded is what was hashed.
+Nothing in the file is executed. Hashing and loading use one open file, so the loaded bytes are the hashed bytes.
 """
 
 import hashlib
@@ -20,12 +20,13 @@ from pipeline.errors import ModelError
 __all__ = ["MOST", "load_state", "read_state", "size_of_state"]
 
 MOST = 2
-"""Bytes of a file for each byte that its network needs: weights of float64, or a whole network of which a part is used."""
+"""Most bytes of a file for each byte that its network needs: weights may be float64, or only a part of a network is
+used."""
 ZIP = b"PK\x03\x04"
 
 
 class _Malformed(Exception):
-    """File that is no such state."""
+    """File that is not such a state."""
 
 
 def size_of_state(network: nn.Module) -> int:
@@ -37,7 +38,7 @@ def _check_size(stream: BufferedReader, most: int) -> None:
     sizes = [os.fstat(stream.fileno()).st_size]
     if stream.read(len(ZIP)) == ZIP:
         stream.seek(0)
-        with zipfile.ZipFile(stream) as archive:  # its parts may be compressed
+        with zipfile.ZipFile(stream) as archive:  # Its parts may be compressed.
             sizes.append(sum(each.file_size for each in archive.infolist()))
     stream.seek(0)
     if max(sizes) > most:
@@ -92,16 +93,16 @@ def read_state(path: Path, *, need: int, digest: str | None, expected: str, reme
     path
         A file of ``torch.save``, or ``.safetensors``.
     need
-        Bytes of the network that it is for; a file of more than twice as many is not read.
+        Bytes of the network that it is for; a file more than twice as large is not read.
     digest
-        SHA-256 that it must have; None where nobody knows it.
+        SHA-256 that it must have; None where unknown.
     expected, remedy
         For the message.
 
     Raises
     ------
     ModelError
-        The file is missing, of another digest, too large, or holds anything but tensors by name.
+        The file is missing, too large, has another digest, or holds anything but named tensors.
     """
     with _plain_words(path, expected=expected, remedy=remedy), path.open("rb") as stream:
         _check_size(stream, MOST * need)
@@ -116,7 +117,7 @@ def load_state(network: nn.Module, path: Path, *, digest: str, expected: str, re
     Raises
     ------
     ModelError
-        Also where the tensors are of other names or shapes.
+        As for `read_state`, or the tensors have other names or shapes.
     """
     state = read_state(path, need=size_of_state(network), digest=digest, expected=expected, remedy=remedy)
     with _plain_words(path, expected=expected, remedy=remedy):

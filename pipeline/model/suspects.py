@@ -1,8 +1,8 @@
-"""Suspected label errors in a patch: regions where a network is sure of a class that the truth lacks, or the reverse.
+"""Suspected label errors in a patch: regions where a network is sure of a class that the truth lacks, or vice versa.
 
-A region is `unmarked` where the probability of a class is at least ``sure`` and no truth of the class is near; a component
-of the truth is `unseen` where it is at most 1 − ``sure`` everywhere in it. Its surprise is the sum of −log p of what the
-truth says over its pixels, in nats: what it adds to a cross-entropy.
+A region is `unmarked` where the probability of a class is at least ``sure`` and no truth of the class is near; a
+component of the truth is `unseen` where it is at most 1 − ``sure`` everywhere in it. Its surprise is the sum over its
+pixels of −log p of the true label, in nats: its contribution to a cross-entropy.
 
 References
 ----------
@@ -24,13 +24,13 @@ __all__ = ["NEAR", "Suspect", "suspects_of"]
 
 Kind: TypeAlias = Literal["unmarked", "unseen"]
 NEAR = 5
-"""Pixels around the truth of a class in which more of it is a matter of the border, not of the label."""
+"""Pixels around the truth of a class in which a prediction concerns the border, not the label."""
 LEAST = 4
 """Pixels of the smallest region."""
 MOST = 3
-"""Regions of a kind and class that one patch gives, the most surprising ones."""
+"""Most regions of a kind and class from one patch; the most surprising are kept."""
 CERTAIN = 1e-6
-"""Probability from which on surprise grows no more."""
+"""Probability beyond which surprise does not grow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class Suspect:
 
     kind: Kind
     number: int
-    """Of its class."""
+    """Code of its class."""
     box: Box
-    """In the patch, as small as holds it."""
+    """Bounding box in the patch."""
     area: int
     """Pixels."""
     surprise: float
@@ -62,16 +62,16 @@ def suspects_of(
     truth
         ``(class, h, w)``.
     known
-        ``(class, h, w)``: pixels that exist, are not ignored, and in which somebody looked for the class.
+        ``(class, h, w)``: existing pixels that are not ignored and where somebody looked for the class.
     sure
-        Probability of what counts as sure.
+        Probability from which the network counts as sure.
     """
     found = []
     for number in range(len(probability)):
         p, own, looked = probability[number], truth[number], known[number]
         wide = cv2.dilate(own.view(np.uint8), np.ones((2 * NEAR + 1, 2 * NEAR + 1), np.uint8)) > 0
         unmarked = _regions((p >= sure) & looked, p, 1 - p, kind="unmarked", number=number, apart_from=wide)
-        # A component counts where the network is nowhere unsure of it.
+        # A component counts if the network is sure of its absence everywhere in it.
         unseen = _regions(own & looked, p, p, kind="unseen", number=number, below=1 - sure)
         for several in (unmarked, unseen):
             found += sorted(several, key=lambda each: (-each.surprise, each.box.y0, each.box.x0))[:MOST]
@@ -88,7 +88,7 @@ def _regions(
     below: float = 1.0,
     apart_from: NDArray[np.bool_] | None = None,
 ) -> Iterator[Suspect]:
-    """8-connected regions of a mask; ``right`` is the probability of what the truth says."""
+    """8-connected regions of a mask; ``right`` is the probability of the true label."""
     if not mask.any():
         return
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)

@@ -1,4 +1,4 @@
-"""Training target of a task: truth planes, where classes may overlap, as labels or planes."""
+"""Training target of a task: labels or planes, from truth planes that may overlap."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from pipeline.config.manifest import DatasetRecord
 __all__ = ["IGNORE", "build_target"]
 
 IGNORE = 255
-"""Target value of pixels that do not exist or that nobody is sure of: neither loss nor score counts them."""
+"""Target value of padded and uncertain pixels, which count in neither loss nor score."""
 
 
 def build_target(
@@ -28,15 +28,15 @@ def build_target(
     record
         Task, classes and priority.
     ignored
-        ``(y, x)``, not 0 where nobody is sure; None where that is nowhere.
+        ``(y, x)``, non-zero where the truth is uncertain; None where it is certain everywhere.
     unknown
-        ``(class,)``, classes that nobody looked for, whose truth counts as empty; None where there is none.
+        ``(class,)``, classes that nobody looked for, whose truth counts as empty; None where there are none.
 
     Returns
     -------
     ndarray
         uint8: a label map ``(y, x)`` for multiclass, ``(class, y, x)`` of 0 and 1 otherwise; 255 where ignored, and in
-        the plane of an unknown class. In a label map 0 is then background or an unknown class, which one nobody knows.
+        the plane of an unknown class. In a label map 0 may then be background or an unknown class.
     """
     if unknown is not None and unknown.any():
         truth = truth * ~unknown[:, None, None]

@@ -1,7 +1,7 @@
 """Training by several processes: each takes a part of every batch, and Lightning averages their gradients.
 
-On GPUs each process has one of its own (NCCL); on a processor they share it (gloo), which is for tests. Processes are
-started anew, because Zarr's event loop does not survive a fork.
+On GPUs each process has its own (NCCL); on a CPU they share it (gloo), which is meant for tests. Processes are started
+anew, because Zarr's event loop does not survive a fork.
 """
 
 import logging
@@ -17,7 +17,7 @@ from pipeline.errors import ModelError, PipelineError
 from pipeline.model.operators import prepare_torchvision
 from pipeline.model.order import Part
 
-prepare_torchvision()  # lightning imports it
+prepare_torchvision()  # Lightning imports it.
 from lightning.fabric.plugins.environments.lightning import find_free_network_port  # noqa: E402
 from lightning.pytorch.plugins.environments import LightningEnvironment  # noqa: E402
 
@@ -27,7 +27,7 @@ Work = TypeVar("Work")
 
 
 class SeveralProcesses(LightningEnvironment):
-    """Processes of one host that are started already, and meet on a port of it."""
+    """Already started processes of one host that connect on a port."""
 
     def __init__(self, part: Part) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class SeveralProcesses(LightningEnvironment):
 
     @property
     def creates_processes_externally(self) -> bool:
-        """Start of the processes by somebody else: Lightning starts none."""
+        """External start of the processes: Lightning starts none."""
         return True
 
     @property
@@ -65,9 +65,9 @@ def train_together(train: Callable[[Work, Part], None], work: Work, *, devices: 
     Parameters
     ----------
     train
-        Trains the part of a process; a function of a module, which the processes import.
+        Function that trains the part of one process, at module level, so that processes can import it.
     work
-        What it is given; it is pickled.
+        Its argument, which is pickled.
     devices
         Number of processes.
     name
@@ -76,7 +76,7 @@ def train_together(train: Callable[[Work, Part], None], work: Work, *, devices: 
     Raises
     ------
     ModelError
-        Where a process fails, with its message; the others are ended.
+        A process failed; the text holds its message, and the other processes are ended.
     """
     port, context = find_free_network_port(), get_context("spawn")
     log, failures = context.Queue(), context.SimpleQueue()

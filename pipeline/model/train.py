@@ -1,7 +1,7 @@
 """Training of one model: patch index and normalised stores in; weights, model card and history out.
 
-After each epoch the whole state lies in ``last.….ckpt`` inside the unfinished folder. A run that was killed continues
-after its last finished epoch. It ends with the same weights as one that was not (on a CPU; to rounding on a GPU).
+After each epoch the whole state is saved as ``last.….ckpt`` in the unfinished folder. A killed run continues after its
+last finished epoch and ends with the same weights as an uninterrupted one (on a CPU; up to rounding on a GPU).
 """
 
 import logging
@@ -57,12 +57,12 @@ def train(inputs: Inputs, *, name: str, settings: ModelSettings, patch: int, job
         Classes, priority and task; record of origin with the seed, to which the model's own is added.
     output
         The folder: ``weights.pt``, ``card.json``, ``history.parquet``, and ``history.csv`` and ``progress.png``, which
-        are there after each epoch.
+        are updated after each epoch.
 
     Raises
     ------
     ModelError
-        For sizes, rows, classes, losses, weights or devices that do not fit together, and where training diverges.
+        Sizes, rows, classes, losses, weights or devices do not fit together, or training diverges.
     """
     check_side(patch, where="index.samplings.*.patch", downsample=settings.downsample)
     precision = resolved_precision(settings.precision, device=settings.device)
@@ -75,7 +75,7 @@ def train(inputs: Inputs, *, name: str, settings: ModelSettings, patch: int, job
     check_batches(settings, name=name, patches=task.length.patches, validation=len(rows.validation))
     with folder_in_progress(output, digest=job.provenance.digest) as folder:
         log.info("model %s: %s and %s of each epoch lie in %s", name, HISTORY_CSV, CURVES, folder)
-        if not is_trained(folder):  # the card is written last: with it, only the renaming was missing
+        if not is_trained(folder):  # The card is written last: where it exists, only the rename was missing.
             if settings.devices == 1:
                 _train_part((task, folder), ALONE)
             else:
@@ -84,7 +84,7 @@ def train(inputs: Inputs, *, name: str, settings: ModelSettings, patch: int, job
 
 
 def _train_part(work: tuple[Assignment, Path], part: Part) -> None:
-    """Training in one of the processes; the first one writes what was trained."""
+    """Training in one of the processes; the first one writes the model."""
     task, folder = work
     trained = _trained(task, folder, part)
     if part.rank == 0:
@@ -100,7 +100,7 @@ def _trained(task: Assignment, folder: Path, part: Part) -> Training:
         resume = last_state(folder)
         if resume is not None:
             training.on_load_checkpoint(torch.load(resume, map_location="cpu", weights_only=True, mmap=True))
-        if not training.is_finished:  # it may have been killed after it had stopped early
+        if not training.is_finished:  # It may have been killed after early stopping.
             trainer = build_trainer(task.settings, epochs=task.length.epochs, folder=folder, device=device, part=part)
             with _no_success_by_signal(task.name):
                 trainer.fit(
@@ -123,10 +123,10 @@ def _trained(task: Assignment, folder: Path, part: Part) -> Training:
 
 @contextmanager
 def _no_success_by_signal(name: str) -> Iterator[None]:
-    """End by a signal, with its exit status: after SIGTERM Lightning's is that of success, and the workflow would miss the model."""
+    """Failing exit status after a signal: after SIGTERM Lightning reports success, and the workflow would miss the model."""
     try:
         yield
-    except SystemExit as stopped:  # by SIGINT its status says so
+    except SystemExit as stopped:  # After SIGINT its status says so.
         log.warning("model %s: stopped by a signal; finished epochs are kept, and a run continues them", name)
         raise SystemExit(stopped.code or 128 + signal.SIGTERM) from stopped
 

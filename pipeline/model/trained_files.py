@@ -32,14 +32,14 @@ SCORES = {
 
 
 def write_model(folder: Path, task: Assignment, trained: Training) -> None:
-    """Weights, history and, last of all, the card of a trained model.
+    """Weights, history and, last, the card of a trained model.
 
     Parameters
     ----------
     folder
         Unfinished folder of the model, with the curves of the epochs.
     task
-        What it was trained for.
+        The assignment of its training.
     trained
         Its best weights and its history.
     """

@@ -14,7 +14,7 @@ from pipeline.model.together import SeveralProcesses
 from pipeline.stores.flush import NEW, replace_whole
 from pipeline.stores.provenance import file_digest
 
-prepare_torchvision()  # lightning imports it
+prepare_torchvision()  # Lightning imports it.
 from lightning.pytorch import Callback, Trainer  # noqa: E402
 from lightning.pytorch.callbacks import Checkpoint  # noqa: E402
 from lightning.pytorch.plugins.environments import LightningEnvironment  # noqa: E402
@@ -22,20 +22,20 @@ from lightning.pytorch.plugins.environments import LightningEnvironment  # noqa:
 __all__ = ["build_trainer", "delete_states", "last_state"]
 
 LAST = "last.{digest}.ckpt"
-"""Name of the checkpoint of the last finished epoch, which holds the SHA-256 of the file."""
+"""Name of the checkpoint of the last finished epoch, including the SHA-256 of the file."""
 PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
 
 
 class _SaveEpoch(Checkpoint):
-    """Lightning's checkpoint after every epoch, at once: a kill leaves the one before or this one, whole."""
+    """Lightning's checkpoint after every epoch, written atomically: a kill leaves the previous or the new one, whole."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def on_train_epoch_end(self, trainer: Trainer, module: Any) -> None:  # noqa: ANN401 untyped library
-        """Runs after the module has closed the epoch, as lightning calls checkpoints last."""
+        """Save after the module has closed the epoch, because lightning calls checkpoints last."""
         unfinished, before = self.folder / f"state{NEW}", _states(self.folder)
-        trainer.save_checkpoint(unfinished, weights_only=False)  # by all processes: the first one writes
+        trainer.save_checkpoint(unfinished, weights_only=False)  # Called by all processes; the first one writes.
         if not trainer.is_global_zero:
             return
         write_progress(self.folder, module.history, codes=module.codes)
@@ -47,13 +47,13 @@ class _SaveEpoch(Checkpoint):
 
 
 def _states(folder: Path) -> list[Path]:
-    """Checkpoints, the latest first: after a kill there may be two."""
+    """Checkpoints, the latest first; after a kill there may be two."""
     found = folder.glob(LAST.format(digest="*"))
     return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
 
 def last_state(folder: Path) -> Path | None:
-    """Checkpoint of the last finished epoch; one whose bytes are not what was written does not count."""
+    """Checkpoint of the last finished epoch; damaged ones are skipped."""
     return next((path for path in _states(folder) if path.name == LAST.format(digest=file_digest(path))), None)
 
 
@@ -71,9 +71,9 @@ def build_trainer(
     Parameters
     ----------
     settings
-        Batches of a step, clipping, and precision, which is not ``auto`` any more.
+        Batches of a step, clipping, and precision with ``auto`` resolved.
     epochs
-        Epochs at most.
+        Most epochs.
     folder
         Where the checkpoint is kept.
     device
@@ -100,5 +100,5 @@ def build_trainer(
         default_root_dir=folder,
         plugins=[
             SeveralProcesses(part) if several else LightningEnvironment()
-        ],  # a job of a cluster's scheduler is still one process
+        ],  # A job of a cluster's scheduler is still one process.
     )

@@ -1,4 +1,4 @@
-"""Class weights of the loss: given in the configuration, or computed from the pixels of the patch index.
+"""Class weights of the loss, given in the configuration or computed from the pixels of the patch index.
 
 References
 ----------
@@ -26,7 +26,7 @@ def class_weights(settings: ModelSettings, *, rows: pd.DataFrame, record: Datase
     Parameters
     ----------
     settings
-        ``class_weights``: ``index``, or class code (and ``background``) → weight; 1 where a class is not named.
+        ``class_weights``: ``index``, or class code (and ``background``) → weight; 1 for a class not listed.
     rows
         Training rows of the index.
     record
@@ -43,11 +43,11 @@ def class_weights(settings: ModelSettings, *, rows: pd.DataFrame, record: Datase
 
 
 def index_weights(rows: pd.DataFrame, *, codes: tuple[str, ...]) -> dict[str, float]:
-    """Weights ``1 / ln(1.02 + p)`` of background and classes, p the share of the pixels of all patches.
+    """Weights ``1 / ln(1.02 + p)`` of background and classes, with p their share of the pixels of all patches.
 
-    Background is what no class covers; pixels of two classes count for both. Of each class those patches count in which
-    it was looked for, of background those in which every class was; where there is none, it is what the shares of the
-    classes leave.
+    Background is the area that no class covers; pixels of two classes count for both. For a class those patches count
+    in which somebody looked for it; for background, those in which somebody looked for every class. If there are none,
+    background gets the remainder of the class shares.
     """
     pixels = rows[[f"pixels_{code}" for code in codes]].astype("int64")
     area = rows["height"].astype("int64") * rows["width"].astype("int64")
