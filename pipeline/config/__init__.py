@@ -1,34 +1,34 @@
 """Configuration: one strict, frozen model per stage, the manifest, and the plan of a run.
 
-An unknown key, a wrong type or an impossible combination is a ``ConfigurationError``. A model holds values only: it is
-dumped to a plain dict for provenance and validated again inside a job. The texts of the fields are those of the schema.
+An unknown key, a wrong type or an impossible combination is a ``ConfigurationError``. A model holds only values: it is
+dumped to a plain dict for provenance and validated again inside a job. The schema takes its texts from the fields.
 
 arms           arms of experiments, expanded into models, fusions and variants of a data set
-augmentation   a study's set of random changes of stage model, or a list of them
+augmentation   random changes for stage model: a study's set, or a list
 colours        names and bytes of colours
 command_line   KEY=VALUE arguments
-depends        values that the results of each rule depend on
+depends        values that each rule's results depend on
 depends_experiments   values that the page of experiments depends on
 experiments    named comparisons of arms
 index          strategies, patches, quotas of stage index
-layers         order of shipped values, a user's, recipes and overrides
+layers         precedence of shipped values, user values, recipes and overrides
 layouts        patterns of files, tables of facts and phantoms in the manifest
 manifest       facts of the data sets
 model          networks, losses, training of stage model
 normalized     chains and sizes of stage normalized
 probability    windows, fusions, batches of stage probability
 raw            splits and folds of stage raw
-recorded       lines of text for those values, which Snakemake compares
+recorded       lines of text for these values, which Snakemake compares
 records        facts of a data set that results depend on
 reference      page of every key, from the schemas
 report         pictures and bootstrap of stage report
 run            plan of a run: merged parameters of each data set
 segmentation   thresholds and regions of stage segmentation
 shown          model and fusion that are shown first
-sources        where each parameter of a data set comes from
+sources        sources of each parameter of a data set
 stages         parameters of one data set for all stages
 validation     validation of plain values, and messages about them
-yaml_file      YAML file read strictly, and values of a command line
+yaml_file      strict reading of YAML files and command-line values
 values         kinds of numbers and names, storage of arrays
 """
 

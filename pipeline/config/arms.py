@@ -1,7 +1,7 @@
 """Arms of experiments: comparisons expanded into ordinary models, fusions and variants of a data set.
 
-What an arm needs is a model of the configuration like any other, named by what differs from the one that it begins with, so
-two arms, or two comparisons, of the same settings share a model.
+An arm needs an ordinary model of the configuration, named by its differences from the model that it starts from. So
+arms of equal settings share a model, even across comparisons.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,11 +25,11 @@ class Arm:
 
     experiment: str
     name: str
-    """Levels of what is compared, such as ``unet / guided / gaussian``."""
+    """Levels of the compared axes, such as ``unet / guided / gaussian``."""
     levels: dict[str, str] = field(hash=False)
-    """Axis → level, of what is compared; ``network``, ``sampling`` and ``fusion`` always."""
+    """Axis → level, for compared axes and always for ``network``, ``sampling`` and ``fusion``."""
     models: tuple[str, ...]
-    """Models, one a seed; with folds each is the ensemble of theirs."""
+    """Models, one per seed; with folds each is the ensemble over the folds."""
     fusion: Fusion
     length: str
     """Length of the training in words, the same for all arms."""
@@ -37,7 +37,7 @@ class Arm:
 
 
 def _resolved(tree: Tree, *, plain: StageConfig, source: str) -> ModelSettings:
-    """Settings of a model with the name of its sampling."""
+    """Settings of a model with the name of its sampling filled in."""
     settings = validate(ModelSettings, tree, source=source, error=ConfigurationError)
     drawing = [name for name, each in plain.index.samplings.items() if each.strategy != "grid"]
     first = next(iter([*drawing, *plain.index.samplings]))
@@ -45,7 +45,7 @@ def _resolved(tree: Tree, *, plain: StageConfig, source: str) -> ModelSettings:
 
 
 def _model_name(template: str, own: ModelSettings, arm: ModelSettings, choice: Choice) -> str:
-    """Name of a model: that which it begins with, and what differs from it."""
+    """Name of a model: that of the model it starts from, and the differences."""
     parts = [template]
     if arm.network != own.network and "network" in choice:
         parts = [arm.network] if template == own.network else [template, arm.network]
@@ -58,7 +58,7 @@ def _model_name(template: str, own: ModelSettings, arm: ModelSettings, choice: C
 
 
 def _length(settings: ModelSettings) -> str:
-    """Length of a training in words: equal words, equal number of steps."""
+    """Length of a training in words; equal words mean equal numbers of steps."""
     if settings.steps:
         text = f"{settings.steps} steps"
     else:
@@ -68,7 +68,7 @@ def _length(settings: ModelSettings) -> str:
 
 
 def _models_of(experiment: Experiment, choice: Choice, *, values: Tree) -> Iterator[dict[str, Any]]:
-    """Plain values of the models of an arm, one a seed."""
+    """Plain values of the models of an arm, one per seed."""
     seeds = [{"seed": seed} for seed in experiment.seeds] or [{}]
     yield from ({**values, **experiment.changes(choice), **seed} for seed in seeds)
 
@@ -80,14 +80,14 @@ def _arm_name(experiment: Experiment, choice: Choice) -> str:
 def with_arms(
     tree: Tree, plain: StageConfig, experiments: Mapping[str, Experiment], *, entry: str
 ) -> tuple[dict[str, Any], tuple[Arm, ...]]:
-    """Plain values of a data set with the models and fusions that its arms need, and these arms.
+    """Plain values of a data set including the models and fusions that its arms need, and these arms.
 
     Parameters
     ----------
     tree
         Stage blocks of the data set.
     plain
-        The same, validated.
+        The same values, validated.
     experiments
         Comparisons of the run.
     entry
@@ -96,7 +96,7 @@ def with_arms(
     Raises
     ------
     ConfigurationError
-        For a model that is not there, and where two models of one name would differ.
+        A model is missing, or two models of one name would differ.
     """
     active = {name: each for name, each in experiments.items() if entry in map(each.entry, each.choices())}
     if not active:
@@ -144,7 +144,7 @@ def _check_same(name: str, there: ModelSettings, arm: ModelSettings, *, source: 
 
 
 def _with_results(tree: Tree, plain: StageConfig, arms: Sequence[Arm]) -> dict[str, Any]:
-    """Plain values in which each arm has maps."""
+    """Plain values with maps for each arm."""
     fusions = dict.fromkeys([*plain.probability.fusions, *(arm.fusion for arm in arms)])
     predict = plain.model.predict and [*dict.fromkeys([*plain.model.predict, *(m for arm in arms for m in arm.models)])]
     probability = {**tree.get("probability", {}), "fusions": list(fusions)}
@@ -152,19 +152,19 @@ def _with_results(tree: Tree, plain: StageConfig, arms: Sequence[Arm]) -> dict[s
 
 
 def arms_in(experiments: Mapping[str, Experiment], found: Sequence[Arm]) -> dict[str, tuple[Arm, ...]]:
-    """Comparison → its arms, the base arm first; without comparisons of data sets that are not run."""
+    """Comparison → its arms, the base arm first; comparisons of data sets outside the run are left out."""
     arms = {name: tuple(arm for arm in found if arm.experiment == name) for name in experiments}
     ordered = {name: tuple(sorted(each, key=lambda arm: not arm.base)) for name, each in arms.items()}
     return {name: each for name, each in ordered.items() if each and each[0].base}
 
 
 def check_steps(experiments: Mapping[str, Experiment], found: Sequence[Arm]) -> None:
-    """Check that all arms of a comparison are trained for the same number of steps, where nothing else is said.
+    """Check that all arms of a comparison are trained for the same number of steps, unless others are allowed.
 
     Raises
     ------
     ConfigurationError
-        With the lengths that were found.
+        Lengths differ; the text names them.
     """
     for name, arms in arms_in(experiments, found).items():
         lengths = sorted({arm.length for arm in arms})

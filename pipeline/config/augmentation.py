@@ -1,4 +1,4 @@
-"""Parameters of data augmentation: a study's set by name, or a list of random changes in the order of their use."""
+"""Parameters of data augmentation: a study's set by name, or a list of random changes in order of application."""
 
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -27,12 +27,12 @@ __all__ = [
 class Augmentation(Strict):
     """A study's set of random changes of training patches, by name."""
 
-    kind: Literal["fundus", "histology", "none"] = Field("fundus", description="Which set of transforms.")
+    kind: Literal["fundus", "histology", "none"] = Field("fundus", description="Set of transforms.")
     probability: Share = Field(0.5, description="Probability of each transform.")
     brightness: Share = Field(0.15, description="Largest relative change of brightness and contrast.")
     scale: Share = Field(0.1, description="Fundus: largest relative change of size.")
     rotate: Annotated[float, Field(ge=0, le=180)] = Field(30.0, description="Largest rotation, degrees.")
-    noise: Share = Field(0.03, description="Fundus: largest standard deviation of noise, of the full range.")
+    noise: Share = Field(0.03, description="Fundus: largest standard deviation of noise, as a share of the full range.")
 
 
 def _rising(ends: tuple[float, float]) -> tuple[float, float]:
@@ -46,12 +46,15 @@ _Sigma: TypeAlias = Annotated[float, Field(gt=0, le=64)]
 
 
 class Scale(Strict):
-    """Size: the box is read larger or smaller, and brought to the side of the patch."""
+    """Size: a larger or smaller box is read and resized to the side of the patch."""
 
     name: Literal["scale"] = Field("scale", description="Size.")
     probability: Share = Field(1.0, description="Probability.")
     range: Annotated[tuple[Annotated[float, Field(ge=0.25, le=4)], ...], AfterValidator(_rising)] = Field(
-        (0.7, 1.4), min_length=2, max_length=2, description="Side of the box that is read, in parts of the patch's."
+        (0.7, 1.4),
+        min_length=2,
+        max_length=2,
+        description="Side of the box that is read, relative to that of the patch.",
     )
 
 
@@ -66,16 +69,16 @@ class Flips(Strict):
     """Flips along either axis."""
 
     name: Literal["flips"] = Field("flips", description="Flips.")
-    probability: Share = Field(0.5, description="Probability of each of both.")
+    probability: Share = Field(0.5, description="Probability of each of the two flips.")
 
 
 class Gamma(Strict):
-    """Gamma curve, ``v^γ`` of the range 0…1."""
+    """Gamma curve, ``v^γ`` in the range 0…1."""
 
     name: Literal["gamma"] = Field("gamma", description="Gamma curve.")
     probability: Share = Field(0.5, description="Probability.")
     range: Annotated[tuple[_Gamma, _Gamma], AfterValidator(_rising)] = Field(
-        (0.8, 1.25), description="Exponents; their logarithm is uniform."
+        (0.8, 1.25), description="Range of exponents, drawn uniformly in the logarithm."
     )
 
 
@@ -89,7 +92,7 @@ class BrightnessContrast(Strict):
 
 
 class Tint(Strict):
-    """Shift of each channel by a number of its own."""
+    """Independent shift of each channel."""
 
     name: Literal["tint"] = Field("tint", description="Shift of each channel.")
     probability: Share = Field(0.5, description="Probability.")
@@ -97,7 +100,7 @@ class Tint(Strict):
 
 
 class HueSaturation(Strict):
-    """Hue and saturation: turned and stretched around the grey axis, at the same luma."""
+    """Hue and saturation: colours rotated and stretched around the grey axis, at constant luma."""
 
     name: Literal["hue_saturation"] = Field("hue_saturation", description="Hue and saturation.")
     probability: Share = Field(0.5, description="Probability.")
@@ -118,11 +121,13 @@ class Blur(Strict):
 
 
 class LowResolution(Strict):
-    """Low resolution: made smaller by areas, and as large as before by linear interpolation."""
+    """Low resolution: downscaled by area averages, then upscaled to the former size by linear interpolation."""
 
     name: Literal["low_resolution"] = Field("low_resolution", description="Low resolution.")
     probability: Share = Field(0.2, description="Probability.")
-    least: Annotated[float, Field(gt=0, le=1)] = Field(0.5, description="Smallest size in between, of the side.")
+    least: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.5, description="Smallest intermediate size, as a share of the side."
+    )
 
 
 class Noise(Strict):
@@ -130,16 +135,16 @@ class Noise(Strict):
 
     name: Literal["noise"] = Field("noise", description="Gaussian noise.")
     probability: Share = Field(0.2, description="Probability.")
-    most: Share = Field(0.03, description="Largest standard deviation, of the full range.")
+    most: Share = Field(0.03, description="Largest standard deviation, as a share of the full range.")
 
 
 class StainChange(Strict):
-    """Concentrations of haematoxylin and eosin, each stretched and shifted by numbers of its own."""
+    """Independent stretch and shift of the concentrations of haematoxylin and eosin."""
 
     name: Literal["stain"] = Field("stain", description="Stain concentrations, H&E.")
     probability: Share = Field(0.5, description="Probability.")
     factor: Share = Field(0.2, description="Largest relative change of a concentration.")
-    shift: Share = Field(0.05, description="Largest shift, of the stain's 99th percentile.")
+    shift: Share = Field(0.05, description="Largest shift, as a share of the stain's 99th percentile.")
 
 
 Change: TypeAlias = (

@@ -1,4 +1,4 @@
-"""Colours of classes: names that stand for one, and its bytes."""
+"""Colours of classes: names and bytes."""
 
 __all__ = ["COLOURS", "rgb"]
 
@@ -13,7 +13,7 @@ COLOURS = {
     "white": "#FFFFFF",
     "black": "#000000",
 }
-"""Names that may stand for a colour, in shades that can be told apart on a fundus and on H&E."""
+"""Names of colours, in shades that are distinguishable on fundus and H&E images."""
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

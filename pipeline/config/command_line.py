@@ -1,4 +1,4 @@
-"""Values of a command line: ``KEY=VALUE`` arguments, read strictly and alike for every command and for the workflow."""
+"""Values of a command line: ``KEY=VALUE`` arguments, read strictly and in the same way by every command and the workflow."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,12 +12,12 @@ __all__ = ["key_values", "with_command_line"]
 
 
 def key_values(pairs: Sequence[str], *, option: str) -> dict[str, Any]:
-    """Mapping of ``KEY=VALUE`` arguments; the values are YAML. Mappings of one key that is given again are merged.
+    """Mapping of ``KEY=VALUE`` arguments; the values are YAML. Mappings given repeatedly for one key are merged.
 
     Raises
     ------
     ConfigurationError
-        Where the equals sign is missing, and for values that are refused in files too.
+        The equals sign is missing, or the value would be refused in a file too.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def key_values(pairs: Sequence[str], *, option: str) -> dict[str, Any]:
 def with_command_line(config: Tree, given: Sequence[str]) -> dict[str, Any]:
     """Configuration with the arguments of ``--config`` read again.
 
-    Snakemake hands most of them over as text, keeps the last of two equal keys, and follows every alias.
+    Snakemake passes most of them on as text, keeps the last of two equal keys, and expands every alias.
 
     Parameters
     ----------

@@ -1,8 +1,9 @@
-"""Dependencies of results: the values of the configuration and of the manifest that each rule's results depend on.
+"""Dependencies of results: the values of configuration and manifest that each rule's results depend on.
 
-A function per rule of the workflow, named like it, gives plain values. They are what a job reads, what its results carry
-as their configuration, and what decides whether they are made again. So each holds all that changes a value of the
-result, and nothing else: no title where nobody sees it, no folder of a machine, no number of workers.
+Each rule of the workflow has a function of the same name that gives plain values. The job reads them, its results carry
+them as their configuration, and they decide whether results are made again. So each function gives everything that
+changes a value of the result, and nothing else: no title where nobody sees it, no folder of a machine, no number of
+workers.
 """
 
 import functools
@@ -48,18 +49,18 @@ __all__ = [
 ]
 
 Values = dict[str, Any]
-"""Plain values by name, as they are dumped to JSON."""
+"""Plain values by name, as dumped to JSON."""
 
 ESTIMATE_FREE = ("target", "outside", "most_gain", "concentrations")
 """Keys of ``normalized.stain`` that an estimate does not depend on."""
 FUNDUS_ONLY = ("clahe", "gaussian", "difference", "outside")
-"""Keys of ``normalized`` that concern the fundus chain alone."""
+"""Keys of ``normalized`` that only the fundus chain uses."""
 HISTOLOGY_ONLY = ("stain", "roi_holes")
-"""Keys of ``normalized`` that concern the histology chain alone."""
+"""Keys of ``normalized`` that only the histology chain uses."""
 LIMITS = ("largest_decode",)
-"""Keys of ``raw`` that say which images are refused, and change nothing of the others."""
+"""Keys of ``raw`` that decide which images are refused, and change nothing in the others."""
 GIVEN = ("fit_thresholds", "threshold")
-"""Keys of ``segmentation`` that masks depend on by way of the thresholds."""
+"""Keys of ``segmentation`` that masks depend on only through the thresholds."""
 FITTED = (*GIVEN, "smoothing", "minimum_area", "minimum_areas", "minimum_area_percentile", "fill_holes", "largest_hole")
 """Keys of ``segmentation`` that thresholds depend on: they are fitted to cleaned masks."""
 MISSED = ("smoothing", "minimum_area", "minimum_areas", "hard_negative_margin")
@@ -81,24 +82,24 @@ def _part(block: Mapping[str, Any], keys: Iterable[str]) -> Values:
 
 
 def _record_of(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
-    # Polygons of a correction name their classes, whatever the truth of the other images is.
+    # Polygons of a correction name their classes, whatever form the truth of other images has.
     return pixel_record(run, named="corrected" in entry)
 
 
 def raw_image(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
-    """Dependencies of a fact sheet: the record, the facts of the image that its file does not hold, and what is refused."""
+    """Dependencies of a fact sheet: the record, facts of the image that are not in its file, limits of refusal."""
     return {"record": _record_of(run, entry), "entry": dict(entry), "raw": _part(_block(run, "raw"), LIMITS)}
 
 
 def raw_images(run: DatasetRun) -> Values:
-    """Dependencies of the table of images: how it is split, by the name of its table of splits without the folder."""
+    """Dependencies of the table of images: the parameters of the split, with its table of splits named without folder."""
     settings, table = without(_block(run, "raw"), LIMITS), run.config.raw.splits_csv
     settings = settings | {"splits_csv": Path(table).name if table else None}
     return {"dataset": run.name, "record": pixel_record(run), "raw": settings, "seed": run.config.seed}
 
 
 def is_stained(run: DatasetRun) -> bool:
-    """Stain normalisation of a data set: whether there is any."""
+    """Test for stain normalisation of a data set."""
     return run.config.normalized.chain == "histology" and run.config.normalized.stain.method != "none"
 
 
@@ -114,13 +115,13 @@ def normalized_stain(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
 
 
 def target_file(run: DatasetRun) -> str | None:
-    """File that the stain target names; None for one that is built in or made from the images."""
+    """File of the stain target; None for a target that is built in or made from the images."""
     target = run.config.normalized.stain.target
     return None if target in ("reference", "median") else target
 
 
 def normalized_target(run: DatasetRun) -> Values:
-    """Dependencies of the stain target: only one that is an image is estimated with the settings of this data set."""
+    """Dependencies of the stain target: settings of this data set count only for an image, which is estimated with them."""
     target = Path(run.config.normalized.stain.target)
     settings = _estimation(run)
     if target_file(run) is None or target.suffix.lower() == ".json":
@@ -135,7 +136,7 @@ def _chain(run: DatasetRun) -> Values:
 
 
 def normalized_image(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
-    """Dependencies of a normalised image: the keys of its own chain, and which class is seen where some overlap."""
+    """Dependencies of a normalised image: the keys of its own chain, and the overlap priority of classes for viewers."""
     seen = {"priority": list(run.record.order)}
     return {"record": _record_of(run, entry) | seen, "entry": dict(entry), "normalized": _chain(run)}
 
@@ -146,13 +147,13 @@ def index_candidates(run: DatasetRun) -> Values:
 
 
 def hard_negatives_file(run: DatasetRun, sampling: str) -> str | None:
-    """File with the list of hard negatives that a sampling names, if it does."""
+    """File with the list of hard negatives of a sampling, if any."""
     found = run.config.index.samplings[sampling]
     return found.hard_negatives.table if found.strategy != "grid" else None
 
 
 def index_sampling(run: DatasetRun, sampling: str) -> Values:
-    """Dependencies of a patch index: its sampling, by the name of its list of hard negatives without the folder."""
+    """Dependencies of a patch index: its sampling, with its list of hard negatives named without folder."""
     settings = _block(run, "index")["samplings"][sampling]
     table = hard_negatives_file(run, sampling)
     if table:
@@ -161,13 +162,13 @@ def index_sampling(run: DatasetRun, sampling: str) -> Values:
 
 
 def weights_file(run: DatasetRun, model: str) -> str | None:
-    """File of pretrained weights that a model names; None where they come from nowhere or with the network."""
+    """File of a model's pretrained weights; None where there are none or they come with the network."""
     weights = run.config.model.models[model].encoder_weights
     return None if weights in BUILT_IN_WEIGHTS else weights
 
 
 def model_fit(run: DatasetRun, model: str) -> Values:
-    """Dependencies of trained weights: the model without the folder of a weights file and without its readers."""
+    """Dependencies of trained weights: the model, without the folder of a weights file and the number of readers."""
     settings = run.config.model.models[model]
     portable = settings.model_dump(mode="json", exclude={"readers", "reader_start"})
     return {
@@ -179,18 +180,18 @@ def model_fit(run: DatasetRun, model: str) -> Values:
 
 
 def model_hardest(run: DatasetRun) -> Values:
-    """Dependencies of the ranking of patches beside the model, its index and its images: when a network is sure."""
+    """Dependencies of the ranking of patches beside model, index and images: the probability from which a network is sure."""
     return {"record": bare_record(run), "suspected_from": run.config.model.suspected_from}
 
 
 def model_ensemble(run: DatasetRun, model: str) -> Values:
-    """Dependencies of an ensemble beside its members: the record, and what the members weigh."""
+    """Dependencies of an ensemble beside its members: the record, and the weights of the members."""
     weights = {code: list(each) for code, each in sorted(run.config.model.ensemble_weights(model).items())}
     return {"record": bare_record(run), **({"weights": weights} if weights else {})}
 
 
 def probability_image(run: DatasetRun, model: str) -> Values:
-    """Dependencies of the maps of an image: not which other images get maps, nor who computes them."""
+    """Dependencies of the maps of an image, without which other images get maps and without the scheduler."""
     block = run.config.probability
     maps = block.of_the_values() | {"fusions": sorted(block.fusions)}
     return {"record": bare_record(run), "probability": maps, "window": run.config.window(model)}
@@ -216,12 +217,12 @@ def segmentation_hard_negatives(run: DatasetRun, model: str) -> Values:
 
 
 def measures_originals(run: DatasetRun) -> bool:
-    """Measures on the grid of the originals: whether there are any. The truth of a slide may be of any level."""
+    """Test for measures on the grid of the originals. The truth of a slide may be of any level."""
     return run.config.normalized.rescale != Rescale() and run.record.adaptor != "slide"
 
 
 def report_metrics(run: DatasetRun, model: str) -> Values:
-    """Dependencies of measures: the number of resamples, the folds, and who speaks for the images of each."""
+    """Dependencies of measures: the number of resamples, the folds, and the model that gives the maps of each fold."""
     out_of_fold = run.config.model.out_of_fold(model)
     return ({"out_of_fold": out_of_fold} if out_of_fold else {}) | {
         "record": bare_record(run),
@@ -232,12 +233,12 @@ def report_metrics(run: DatasetRun, model: str) -> Values:
 
 
 def report_borders(run: DatasetRun, model: str) -> Values:
-    """Dependencies of what borders of windows do: the folds."""
+    """Dependencies of the measured effect of window borders: the folds."""
     return {"record": bare_record(run), "folds": list(run.config.model.folds_of(model))}
 
 
 def report_page(run: DatasetRun, images: Mapping[str, int]) -> Values:
-    """Dependencies of the page, which shows the whole configuration: that, the whole record, and the images."""
+    """Dependencies of the page: the whole configuration, which it shows, the whole record, and the images."""
     models, fusions = run.config.model.predictors, run.config.probability.fusions
     return {
         "dataset": run.entry,
@@ -258,12 +259,12 @@ def _zoomed(run: DatasetRun) -> Values:
 
 
 def report_zoom(run: DatasetRun, entry: Mapping[str, Any]) -> Values:
-    """Dependencies of the page of one image: facts of the image, how large it was made, names and colours of classes."""
+    """Dependencies of the page of one image: facts of the image, its rescaling, names and colours of classes."""
     return {**_zoomed(run), "entry": dict(entry)}
 
 
 def report_worst(run: DatasetRun, entries: Mapping[str, Mapping[str, Any]]) -> Values:
-    """Dependencies of the pages of the worst images: those of a page, for all that may be one, and how many are shown."""
+    """Dependencies of the pages of the worst images: those of the page of each candidate image, and how many are shown."""
     return {**_zoomed(run), "worst": run.config.report.worst, "entries": {k: dict(each) for k, each in entries.items()}}
 
 

@@ -1,4 +1,4 @@
-"""Dependencies of the tables and the page of experiments: their arms, with the models of each, and the records of the data."""
+"""Dependencies of the tables and the page of experiments: their arms with models, and the records of the data sets."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -27,8 +27,8 @@ def experiments_page(run: RunConfig, runs: Iterable[DatasetRun]) -> dict[str, An
     Returns
     -------
     dict
-        ``experiments``: name → ``arms``, each with its data set and its models, seed by seed and fold by fold, and what
-        the page says of the comparison, ``encoders`` among it; ``record``: data set → facts; ``draws`` and ``seed`` of
+        ``experiments``: name → ``arms``, each with its data set and its models, seed by seed and fold by fold, and the
+        page's facts on the comparison, including ``encoders``; ``record``: data set → facts; ``draws`` and ``seed`` of
         the bootstrap.
     """
     found = [(arm, each) for each in runs for arm in each.arms]
@@ -54,7 +54,7 @@ def experiments_page(run: RunConfig, runs: Iterable[DatasetRun]) -> dict[str, An
 
 
 def _encoders(config: ModelConfig, arm: Arm) -> set[str]:
-    """Encoders of an arm, each with where its weights come from."""
+    """Encoders of an arm, each with the source of its weights."""
     members = [config.models[each] for name in arm.models for each in config.members(name)]
     return {f"{each.encoder} ({each.encoder_weights})" for each in members}
 
@@ -72,7 +72,7 @@ def arm_paths(pattern: str, values: Mapping[str, Any]) -> list[str]:
     Raises
     ------
     ConfigurationError
-        Where there are no arms.
+        There are no arms.
     """
     arms = [arm for each in values["experiments"].values() for arm in each["arms"]]
     if not arms:

@@ -1,4 +1,4 @@
-"""Parameters of experiments: named comparisons of arms, each of which takes one level of each list that is given."""
+"""Parameters of experiments: named comparisons of arms; each arm takes one level of each given list."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -12,59 +12,59 @@ from pipeline.config.values import Fusion, SafeName, Seed, Strict
 __all__ = ["PLAIN", "Axis", "Choice", "Experiment", "Published", "entries_of"]
 
 PLAIN = "plain"
-"""Level of the recipes that is the data set as it stands."""
+"""Level of the recipes that means the data set without a recipe."""
 Axis: TypeAlias = Literal["network", "sampling", "loss", "settings", "recipe", "fusion"]
 Choice: TypeAlias = Mapping[str, str]
-"""Axis → level, for the lists that are given."""
+"""Axis → level, for the given lists."""
 OWN_LIST = {"network": "networks", "sampling": "samplings", "loss": "losses", "seed": "seeds", "fold": "model.folds"}
 """Key of a model → the list that varies it."""
 
 
 class Published(Strict):
-    """A row of a published table, to stand beside ours: only what its source says."""
+    """A row of a published table, shown beside ours, with only what its source states."""
 
     name: str = Field(description="Method.")
-    source: str = Field(description="Where the figures are from.")
+    source: str = Field(description="Source of the figures.")
     measure: Literal["dice_pooled", "iou_pooled", "ap_pooled", "aupr11_pooled", "dice_image_mean", "iou_image_mean"] = (
-        Field(description="Ours that is nearest to the published one, and is shown beside it.")
+        Field(description="Our measure nearest to the published one, shown beside it.")
     )
     values: dict[str, float] = Field(min_length=1, description="Class code or name of an average → figure.")
-    differs: str = Field("", description="What differs from our arms: data, weights, steps, measure.")
+    differs: str = Field("", description="Differences from our arms: data, weights, steps, measure.")
 
 
 class Experiment(Strict):
-    """One comparison: arms of one data set that differ in what is listed, with as many steps each."""
+    """One comparison: arms of one data set that differ in the listed axes, with equal numbers of steps."""
 
     dataset: str = Field(description="Data set of the run, `name` or `name@recipe`.")
-    model: str | None = Field(None, description="Model whose settings the arms begin with; null for the first.")
+    model: str | None = Field(None, description="Model whose settings the arms start from; null for the first.")
     networks: tuple[Network, ...] = Field((), description="Architectures to compare.")
     samplings: tuple[SafeName, ...] = Field((), description="Names of samplings to compare.")
     losses: dict[SafeName, tuple[LossTerm, ...] | None] = Field(
-        {}, description="Name → terms of the loss; null for those of the model."
+        {}, description="Name → terms of the loss; null for the model's own."
     )
     settings: dict[SafeName, dict[str, Any]] = Field(
-        {}, description="Name → keys of the model that it replaces; {} for the model as it stands."
+        {}, description="Name → keys of the model that it replaces; {} for the model unchanged."
     )
     recipes: tuple[SafeName, ...] = Field(
-        (), description="Recipes to compare, each a variant of the data set; plain for the data set as it stands."
+        (), description="Recipes to compare, each a variant of the data set; plain for the data set without a recipe."
     )
     fusions: tuple[Fusion, ...] = Field((), description="Fusions to compare; all come from one pass of the network.")
     seeds: tuple[Seed, ...] = Field(
         (),
-        description="Seeds that each arm is trained with; folds are asked for by model.folds. Empty: the model's own.",
+        description="Seeds that each arm is trained with; empty for the model's own. Folds are set by model.folds.",
     )
     base: dict[Axis, str] = Field(
-        {}, description="Level of each list in the arm that others are held against; the first where nothing is said."
+        {}, description="Level of each list in the base arm, with which others are compared; by default the first."
     )
     design: Literal["crossed", "one_at_a_time"] = Field(
-        "crossed", description="All combinations of levels, or the base arm and each other level alone."
+        "crossed", description="All combinations of levels, or the base arm and each single change of a level."
     )
-    unequal_steps: bool = Field(False, description="Take arms that are not trained for the same number of steps.")
+    unequal_steps: bool = Field(False, description="Allow arms that are trained for different numbers of steps.")
     published: tuple[Published, ...] = Field((), description="Published figures beside ours.")
 
     @property
     def levels(self) -> dict[str, tuple[str, ...]]:
-        """Levels of each axis that is listed."""
+        """Levels of each listed axis."""
         found: dict[str, tuple[str, ...]] = {
             "network": self.networks,
             "sampling": self.samplings,

@@ -29,71 +29,78 @@ class GridSampling(_Patches):
 
 
 class HardNegatives(Strict):
-    """A list of boxes where an earlier model saw lesions that are none, and what it is for."""
+    """A list of boxes with false positives of an earlier model, and its use."""
 
     table: str | None = Field(
         None,
         description="Parquet or CSV file with image_id, y, x, height, width, score; relative to the working folder.",
     )
     use: Literal["draw", "avoid"] = Field(
-        "draw", description="draw: negatives are taken from the boxes; avoid: no negative touches one of them."
+        "draw", description="draw: negatives are taken from the boxes; avoid: no negative touches a box."
     )
-    share: Share = Field(0.5, description="draw: share of the negatives that is taken from the list.")
-    least_score: Share = Field(0.0, description="Boxes of a lower score are left out.")
+    share: Share = Field(0.5, description="draw: share of the negatives taken from the list.")
+    least_score: Share = Field(0.0, description="Boxes with a lower score are left out.")
     suspected_from: Share | None = Field(
         None,
-        description="Boxes of this score and more are suspected label errors, confident and wrong: none is drawn, and no"
-        " negative touches one of them. null: none is suspected.",
+        description="Boxes with at least this score are suspected label errors, because the model is confident: "
+        "none is drawn, and no negative touches one. null: none is suspected.",
     )
 
 
 class _Drawn(_Patches):
     total: Annotated[int, Field(ge=1, le=10**8)] = Field(
-        1000, description="Training patches drawn, background included, coverage rows not."
+        1000, description="Number of training patches drawn, with background but without coverage rows."
     )
     most_per_image: Count | None = Field(
-        None, description="Patches of one class, or of background, that one image gives at most; null for no limit."
+        None, description="Most patches of one class, or of background, from one image; null for no limit."
     )
     most_per_group: Count | None = Field(None, description="The same for one group (patient).")
     fold: Fold = Field(
         -1,
-        description="Fold that validates: nothing is drawn from it. -1: the split validation. Models of folds set it.",
+        description="Validation fold, from which nothing is drawn; -1: the split validation. Models of folds set it.",
     )
     hard_negatives: HardNegatives = Field(HardNegatives(), description="False positives of an earlier model.")
 
 
 class GuidedSampling(_Drawn):
-    """Class-guided, class-frequency-compensated, jittered centres for training; the grid for the rest."""
+    """For training class-guided, jittered centres with compensated class frequencies; the grid for the other splits."""
 
     strategy: Literal["guided"] = Field("guided", description="Anchors drawn among the truth pixels of each class.")
     beta: Annotated[float, Field(ge=0, le=10)] = Field(
         1.0, description="Compensation: 0 keeps natural class frequency, 1 gives each class the same number."
     )
-    frequency: Literal["components", "pixels", "images"] = Field("components", description="What beta acts on.")
+    frequency: Literal["components", "pixels", "images"] = Field(
+        "components", description="Frequency that beta acts on."
+    )
     shares: dict[str, Share] = Field(
-        {}, description="Class code → its share of the patches drawn for classes, instead of beta; {}: beta decides."
+        {},
+        description="Class code → its share of the patches drawn for classes, used instead of beta; {}: beta decides.",
     )
     most_share: dict[str, Share] = Field(
-        {}, description="Class code → most that it takes of the total; the other classes take the rest."
+        {}, description="Class code → its largest share of the total; the other classes get the rest."
     )
     anchors: Literal["components", "pixels"] = Field(
-        "components", description="Anchors uniform over lesions (a tiny one counts as much), or over pixels."
+        "components", description="Anchors uniform over lesions, whatever their size, or over pixels."
     )
     area_power: Annotated[float, Field(ge=0, le=4)] = Field(
         0.0,
-        description="anchors components: a lesion is drawn in proportion to its area to minus this power; 0: all alike,"
-        " above: small lesions are favoured, within a class and image and between images.",
+        description="With anchors by components the weight of a lesion is its area to minus this power. 0: equal "
+        "weights; above 0: small lesions are favoured, within a class and image and between images.",
     )
     least_area: Area = Field(0, description="Components below this many pixels give no anchor.")
     most_area: Count | None = Field(None, description="Components above this many pixels give no anchor.")
     most_per_component: Count | None = Field(
-        None, description="Patches drawn for one component at most; null for no limit."
+        None, description="Most patches drawn for one component; null for no limit."
     )
     jitter: Annotated[int, Field(ge=0, le=2**16)] = Field(
         128, description="Largest shift of the centre from the anchor, pixels."
     )
-    background_share: Share = Field(0.0, description="Share of the total drawn from roi without any truth.")
-    cover: Literal["none", "all"] = Field("none", description="all: every training lesion lies in some patch.")
+    background_share: Share = Field(
+        0.0, description="Share of the total drawn from the region of interest without any truth."
+    )
+    cover: Literal["none", "all"] = Field(
+        "none", description="all: patches are added so that every training lesion lies in some patch."
+    )
 
     @model_validator(mode="after")
     def _some_class(self) -> Self:
@@ -121,42 +128,45 @@ Part = Annotated[int, Field(ge=0, le=10**6)]
 
 
 class BalancedSampling(_Drawn):
-    """Patches with lesions and patches without, in a fixed ratio, for training; the grid for the rest."""
+    """For training patches with and without lesions in a fixed ratio; the grid for the other splits."""
 
     strategy: Literal["balanced"] = Field("balanced", description="Positives by lesion share, structured negatives.")
     ratio: tuple[Part, Part] = Field(
         (1, 1),
-        description="Positives to negatives, kept exactly: before shortage on one side trims the other, its distance, then"
-        " its quotas give way, then places are drawn again with another jitter.",
+        description="Positives to negatives, kept exactly. If one side is short, first its distance and then its "
+        "quotas are relaxed, then places are drawn again with another jitter; only then is the other "
+        "side reduced.",
     )
     soft: bool = Field(
         False,
-        description="true: nothing gives way and nothing is trimmed; up to the total, all that can be drawn is kept, and"
-        " training batches have the ratio.",
+        description="true: nothing is relaxed or reduced. All patches that can be drawn are kept, up to the "
+        "total, and training batches have the ratio.",
     )
     positive_share: Share = Field(
-        0.0, description="Share of a positive patch that is lesion at least; 0 for any pixel. Anatomy does not count."
+        0.0, description="Least lesion share of a positive patch; 0: one pixel is enough. Anatomy does not count."
     )
     gamma: Exponent = Field(
         1.0,
-        description="Positives are preferred in proportion to their lesion share to this power; 0 for no preference.",
+        description="The weight of a positive is its lesion share to this power; 0 for equal weights.",
     )
     negatives: Literal["lesion_free_images", "anywhere"] = Field(
         "lesion_free_images",
-        description="Images that negatives come from; anywhere: lesion-free regions of all images.",
+        description="Images that give negatives; anywhere: lesion-free regions of all images.",
     )
-    least_roi: Share = Field(0.5, description="Share of a negative that is tissue or field of view at least.")
+    least_roi: Share = Field(0.5, description="Least share of tissue or field of view in a negative.")
     structure_power: Exponent = Field(
-        1.0, description="Negatives are preferred in proportion to their structure to this power; 0 for no preference."
+        1.0, description="The weight of a negative is its structure score to this power; 0 for equal weights."
     )
     positive_distance: Distance = Field(
-        0, description="Pixels between the centres of two positives of an image at least."
+        0, description="Least distance in pixels between the centres of two positives of an image."
     )
     negative_distance: Distance | None = Field(
-        None, description="Pixels between the centres of two negatives of an image at least; null for half the patch."
+        None,
+        description="Least distance in pixels between the centres of two negatives of an image; null for half the "
+        "patch.",
     )
     step: Side | None = Field(
-        None, description="One random position in each step × step pixels can be drawn; null for a 16th of the patch."
+        None, description="Each square of step × step pixels offers one random position; null for a 16th of the patch."
     )
 
     @model_validator(mode="after")
@@ -167,7 +177,7 @@ class BalancedSampling(_Drawn):
 
 
 DrawnSampling = GuidedSampling | BalancedSampling
-"""The strategies that draw."""
+"""The strategies that draw patches."""
 
 
 Sampling = Annotated[GridSampling | GuidedSampling | BalancedSampling, Field(discriminator="strategy")]

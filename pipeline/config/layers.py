@@ -1,7 +1,8 @@
-"""Order of the parts that make the parameters of a data set: what is shipped, what a user wrote, recipes, overrides.
+"""Precedence of the parts of a data set's parameters: shipped values, user values, recipes, overrides.
 
-What a user wrote wins over all that is shipped as a default: the blocks, the recipe of the modality, the overrides of the
-samples. Among the rest the more special part wins: blocks, recipe of the modality, recipe asked for by name, overrides.
+A user's values win over all shipped defaults: the blocks, the recipe of the modality, the overrides of the samples.
+Otherwise the more specific part wins, in ascending order: blocks, recipe of the modality, recipe requested by name,
+overrides.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ Layer = tuple[str, Tree]
 
 
 def merge(base: Tree, change: Tree) -> dict[str, Any]:
-    """Mappings are merged key by key, everything else is replaced; null takes a named sampling or model away.
+    """Merge of mappings, key by key; other values are replaced, and null removes a named sampling or model.
 
     Examples
     --------
@@ -33,7 +34,7 @@ def merge(base: Tree, change: Tree) -> dict[str, Any]:
 
 
 def merged_layers(layers: Iterable[Layer]) -> dict[str, Any]:
-    """Plain values of configurations as one, later ones above earlier ones."""
+    """Plain values of several configurations merged; later ones win."""
     tree: dict[str, Any] = {}
     for _, each in layers:
         tree = merge(tree, each)
@@ -50,23 +51,23 @@ class Part:
     """Part of the stage blocks of a data set."""
 
     name: str
-    """Where it stands, such as ``mine.yaml, overrides.idrid``."""
+    """Place where it is written, such as ``mine.yaml, overrides.idrid``."""
     tree: Tree
     general: bool
-    """Whether it is a user's, for whatever data set."""
+    """Whether a user wrote it."""
 
 
 def parts_of(layers: Sequence[Layer], *, modality: str, name: str, recipe: str | None) -> list[Part]:
-    """Parts of the stage blocks of a data set, those that win last.
+    """Parts of the stage blocks of a data set, in ascending precedence.
 
     Parameters
     ----------
     layers
-        The shipped configuration, then what a user wrote, in the order in which it is merged.
+        The shipped configuration, then the user's, in the order of merging.
     modality
-        Of the data set: the recipe of that name is its default.
+        Modality of the data set; the recipe of that name is its default.
     name, recipe
-        The data set, and the recipe asked for by ``name@recipe``.
+        The data set, and the recipe requested by ``name@recipe``.
     """
     shipped, own = layers[:1], layers[1:]
     entry = f"{name}@{recipe}" if recipe else None
@@ -92,15 +93,15 @@ def _parts(layers: Sequence[Layer], kind: str, key: str | None) -> Iterator[Part
 def merged_parts(parts: Sequence[Part], *, known: Collection[str]) -> dict[str, Any]:
     """Stage blocks of a data set, from its parts.
 
-    A user's general change of a sampling, which does not name its ``strategy``, is for the data sets that have that
-    sampling: the recipe of a modality takes some away.
+    A user's general change of a sampling without ``strategy`` applies only to data sets that have the sampling, because
+    the recipe of a modality removes some.
 
     Parameters
     ----------
     parts
         As `parts_of` gives them.
     known
-        Samplings that some data set has, see `known_samplings`.
+        Samplings of any data set, see `known_samplings`.
     """
     blocks: dict[str, Any] = {}
     for part in parts:
@@ -110,7 +111,7 @@ def merged_parts(parts: Sequence[Part], *, known: Collection[str]) -> dict[str, 
 
 
 def known_samplings(layers: Sequence[Layer]) -> set[str]:
-    """Names of the samplings whose strategy is said anywhere."""
+    """Names of the samplings whose strategy is given anywhere."""
     trees = [tree for _, tree in layers]
     parts = [part for tree in trees for kind in ("recipes", "overrides") for part in (tree.get(kind) or {}).values()]
     return {
@@ -128,7 +129,7 @@ def _samplings(tree: Any) -> Tree:  # noqa: ANN401 any YAML
 
 
 def _where_it_is(tree: Tree, *, blocks: Tree, known: Collection[str]) -> Tree:
-    """Blocks without changes of samplings that are not there."""
+    """Blocks without changes of missing samplings."""
     there = _samplings(blocks)
     away = [
         name

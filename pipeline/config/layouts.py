@@ -1,4 +1,4 @@
-"""Layouts of the files of a data set, as the manifest describes them: tables of facts, patterns of images and truth, phantoms."""
+"""Layouts of a data set's files in the manifest: tables of facts, patterns of images and truth, phantoms."""
 
 import re
 from typing import Annotated, Literal, Self, TypeAlias
@@ -29,11 +29,11 @@ class Lookup(ManifestPart):
     csv: str | None = None
     """Table with a column ``image_id`` and one for the answer; relative to the root of the data set."""
     column: str | None = None
-    """Column of the CSV; the name of the fact where it is not given."""
+    """Column of the CSV; by default the name of the fact."""
     image_column: str = "image_id"
     """Column of the CSV that names the images."""
     partial: bool = False
-    """Whether a table of groups may leave out annotated images, each of which is then a patient of its own."""
+    """Whether a table of groups may omit annotated images; each omitted image is then its own patient."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -60,42 +60,44 @@ def _labels_of(found: int | str | tuple[int, ...]) -> tuple[int, ...]:
 
 
 class FolderLayout(ManifestPart):
-    """Layout of a folder of pictures or slides: patterns of its images and masks, relative to the root.
+    """Layout of a folder of images or slides: patterns of its images and masks, relative to the root.
 
-    ``{image}`` stands for the id of the image, ``{group}`` for the folder of its patient, whose name is then part of
-    the id and the group unless another is given, ``*`` for anything within one folder name and ``**/`` for any folders.
+    ``{image}`` stands for the id of the image, ``*`` for anything within one folder name and ``**/`` for any folders.
+    ``{group}`` stands for the folder of the patient; its name becomes part of the id, and is the group unless another
+    one is given.
     """
 
     images: str
     """Pattern of the images, such as ``images/{image}.jpg``, or ``{image}.ome.zarr`` for folders of OME-Zarr."""
     masks: dict[str, str] = {}
-    """Class code → pattern of its masks; every pixel that is not black belongs to the class.
+    """Class code → pattern of its masks; every non-black pixel belongs to the class.
 
-    Masks with noise of a JPEG or with anti-aliased rims are cut above 127."""
+    Masks with JPEG noise or anti-aliased rims are thresholded above 127."""
     label: str | None = None
     """Pattern of label images with one value per class, instead of masks."""
     values: dict[str, Label | LabelRange | Annotated[tuple[Label, ...], Field(min_length=1)]] = {}
     """Class code → value, list of values, or range such as ``1-255`` (numbered objects) in the label images.
 
-    0 is background, and others are refused."""
+    0 is background; other values are refused."""
     ignore: tuple[Annotated[int, Field(ge=1)], ...] = ()
-    """Values of "not sure" in the label images, or in masks that hold nothing else beside two values; see `DatasetRecord.ignore`."""
+    """"Not sure" values in the label images, or in masks with only two other values; see `DatasetRecord.ignore`."""
     annotations: str | None = None
     """Pattern of GeoJSON files with polygons in pixels of the image, instead of masks; their features name classes."""
     origin: Literal["bounds", "level0"] = "bounds"
-    """Where polygons of slides count from, read and written: OpenSlide's bounds, as in QuPath, or the corner of level 0."""
+    """Origin of polygon coordinates of slides, read and written: OpenSlide's bounds, as in QuPath, or the corner of
+    level 0."""
     unclassified: str | None = None
-    """Code of the class of features without classification; null: they are passed over and counted."""
+    """Code of the class of features without classification; null: they are skipped and counted."""
     excluded: tuple[str, ...] = ()
-    """Names in the files of polygons whose areas are taken out of those of every class."""
+    """Names in the files of polygons whose areas are removed from every class."""
     reviewed: Literal["negative"] | None = None
-    """negative: an image without any file of truth was looked at and holds none; null: it is only predicted."""
+    """negative: an image without any truth file was examined and has no lesion; null: it is only predicted."""
     negative: str | None = None
-    """Regular expression over the path of the image, relative to the root: a match was looked at and holds none.
+    """Regular expression for the path of the image, relative to the root: a match was examined and has no lesion.
 
-    That is so where it has no file of truth; where it has one, that counts."""
+    If it has a truth file, that file counts instead."""
     test: str | None = None
-    """Regular expression over the path of the image, relative to the root: a match belongs to the official test."""
+    """Regular expression for the path of the image, relative to the root: a match belongs to the official test set."""
 
     @model_validator(mode="after")
     def _one_truth(self) -> Self:
@@ -146,7 +148,7 @@ class PhantomLayout(ManifestPart):
     images: Annotated[int, Field(ge=1, le=10**5)] = 6
     """How many."""
     test: Annotated[int, Field(ge=0, le=10**5)] = 0
-    """How many of them, the last ones, are the official test."""
+    """How many of them, the last ones, are the official test set."""
     size: Annotated[int, Field(ge=64, le=2**17)] = 1411
     """Side of an image in pixels."""
     seed: int = 0

@@ -62,49 +62,52 @@ class ClassRecord(ManifestPart):
 
 
 class DatasetRecord(ManifestPart):
-    """Everything that is known of a data set before a file is opened."""
+    """Everything known about a data set before a file is opened."""
 
     title: str
     """Name for people."""
     adaptor: Literal["idrid", "digestpath", "folder", "slide", "phantom"]
-    """Which module of ``pipeline.raw`` reads it."""
+    """Module of ``pipeline.raw`` that reads it."""
     root: str | None = None
-    """Folder, relative to the manifest or absolute; null where the user gives it by ``roots``."""
+    """Folder, relative to the manifest or absolute; null where the user sets it by ``roots``."""
     corrections: str | None = None
-    """Folder of corrections, a file ``{image}.geojson`` for an image, whose polygons are its truth instead of its own files.
+    """Folder of corrections: polygons in a file ``{image}.geojson`` replace the truth files of that image.
 
     Relative to the manifest, or absolute; see docs/corrections.md."""
     source: str = ""
     """Where to get it."""
     licence: str = "unknown"
-    """Under which terms."""
+    """Licence and terms of use."""
     untried: bool = False
-    """Whether this describes a published layout and was never tried on the files themselves, which `check` says."""
+    """Whether this follows a published layout and was never tested on the files themselves; `check` says so."""
     modality: Literal["fundus", "histology"]
-    """Which recipe is the default."""
+    """Modality; it names the default recipe."""
     task: Task
-    """multiclass: one class a pixel; multilabel: any number; binary: one class."""
+    """multiclass: one class per pixel; multilabel: any number; binary: a single class."""
     classes: Annotated[tuple[ClassRecord, ...], Field(min_length=1)]
     """In the order of every class axis."""
     priority: tuple[str, ...] = ()
-    """Codes, first wins, where a pixel of overlapping classes can have only one; the order of classes by default."""
+    """Codes by priority, the first wins, where a pixel of overlapping classes can have only one; by default the order
+    of classes."""
     pixel_size_um: Annotated[float, Field(gt=0, le=200, allow_inf_nan=False)] | None = None
     """Side of a pixel in micrometres, where known for all images."""
     significant_bits: Annotated[int, Field(ge=9, le=16)] | None = None
-    """Bits that 16-bit samples of the images use, as of a camera of 10, 12 or 14; 16 for dark pictures that use all."""
+    """Bits in use in 16-bit samples of the images, such as 10, 12 or 14 from a camera; 16 for dark images that use
+    all."""
     missing_mask: Literal["negative", "unknown"] = "negative"
-    """What an annotated image without a mask file of a class means: none of it, or nobody looked.
+    """Meaning of a missing mask file of a class in an annotated image: the class is absent, or nobody looked for it.
 
-    An image with masks of some classes then trains and is measured with these; the others are unknown in it.
+    In the second case an image with masks of some classes is used for training and measures of these; the others are
+    unknown in it.
     """
     group: Lookup | None = None
-    """How the patient is found; each image is its own group without it."""
+    """Lookup of the patient; without it each image is its own group."""
     centre: Lookup | None = None
-    """How the hospital or scanner is found."""
+    """Lookup of the hospital or scanner."""
     folder: FolderLayout | None = None
     """Layout, for the adaptor ``folder``."""
     slide: FolderLayout | None = None
-    """Layout, for the adaptor ``slide``; its masks may have the size of any level of the slide."""
+    """Layout for the adaptor ``slide``; masks may have the size of any level of the slide."""
     phantom: PhantomLayout | None = None
     """Layout, for the adaptor ``phantom``."""
 
@@ -133,17 +136,17 @@ class DatasetRecord(ManifestPart):
 
     @property
     def layout(self) -> FolderLayout | None:
-        """The layout of a folder of pictures or slides."""
+        """The layout of a folder of images or slides."""
         return self.folder or self.slide
 
     @property
     def ignore(self) -> tuple[int, ...]:
-        """Values of truth files that say "not sure"; such pixels are outside loss, measures and sampling."""
+        """Values of truth files that mean "not sure"; such pixels are excluded from loss, measures and sampling."""
         return self.layout.ignore if self.layout else ()
 
     @property
     def truth_planes(self) -> int:
-        """Planes that the truth of an image takes: its classes, and the ignored pixels where there may be any."""
+        """Number of truth planes of an image: its classes, and the ignored pixels where there may be any."""
         return len(self.classes) + bool(self.ignore)
 
     @property
@@ -153,7 +156,7 @@ class DatasetRecord(ManifestPart):
 
     @property
     def shown(self) -> tuple[dict[str, str], ...]:
-        """Name and colour of each class, for those who look; no value depends on them."""
+        """Name and colour of each class, for display; no value depends on them."""
         return tuple({"name": each.name, "colour": each.hexadecimal} for each in self.classes)
 
     @property
@@ -175,14 +178,14 @@ class ManifestRecord(ManifestPart):
 
 
 def resolved_corrections(record: DatasetRecord, *, manifest: Path, given: str | None) -> Path | None:
-    """The folder of corrections of a data set: ``given`` relative to the working folder wins, then the manifest's own."""
+    """The folder of corrections of a data set: ``given``, relative to the working folder, wins over the manifest's."""
     if given is not None:
         return Path(given)
     return None if record.corrections is None else manifest.parent / record.corrections
 
 
 def resolved_root(record: DatasetRecord, *, manifest: Path, given: str | None) -> Path | None:
-    """The folder of a data set: ``given`` relative to the working folder wins, then the manifest's own."""
+    """The folder of a data set: ``given``, relative to the working folder, wins over the manifest's."""
     if given is not None:
         return Path(given)
     return None if record.root is None else manifest.parent / record.root

@@ -20,15 +20,15 @@ __all__ = [
 Network: TypeAlias = Literal["unet", "unetplusplus", "deeplabv3plus", "fpn", "pspnet", "manet", "segformer", "upernet"]
 """Architectures."""
 BUILT_IN_WEIGHTS = ("none", "package", "imagenet")
-"""Values of `encoder_weights` that are no file."""
+"""Values of `encoder_weights` that are not files."""
 PACKAGED_ENCODERS = ("tu-tf_efficientnet_lite0", "tu-tf_efficientnet_lite1", "tu-tf_efficientnet_lite2")
-"""Encoders whose weights `package` takes from installed packages."""
+"""Encoders whose weights `package` finds in installed packages."""
 ELSEWHERE = frozenset(":/\\")
-"""What a name of a library never holds, and a place always."""
+"""Part of every place, and of no library name."""
 
 
 def _of_a_library(encoder: str) -> str:
-    # timm would take the network itself from a hub (tu-hf-hub:…) or a folder (tu-local-dir:…), also while predicting.
+    # timm would load the network itself from a hub (tu-hf-hub:…) or a folder (tu-local-dir:…), even in inference.
     if ELSEWHERE & set(encoder):
         raise ValueError(
             f"{encoder} is a place, not the name of an encoder. Name its architecture, such as tu-resnet18, "
@@ -38,7 +38,7 @@ def _of_a_library(encoder: str) -> str:
 
 
 class LossTerm(Strict):
-    """One term of the weighted sum that is minimised."""
+    """One term of the loss, which is a weighted sum."""
 
     name: Literal["dice", "focal", "tversky", "focal_tversky", "lovasz", "boundary", "bce", "cross_entropy"] = Field(
         description="The loss."
@@ -46,7 +46,7 @@ class LossTerm(Strict):
     weight: Weight = Field(1.0, description="Its factor.")
     alpha: Share = Field(0.5, description="Tversky, focal Tversky: weight of false positives.")
     beta: Share = Field(0.5, description="Tversky, focal Tversky: weight of false negatives.")
-    gamma: Exponent = Field(2.0, description="Focal: exponent. Focal Tversky: its inverse, as published.")
+    gamma: Exponent = Field(2.0, description="Focal: exponent. Focal Tversky: inverse of the exponent, as published.")
 
 
 class ModelSettings(Strict):
@@ -55,28 +55,28 @@ class ModelSettings(Strict):
     network: Network = Field("unet", description="Architecture of segmentation-models-pytorch.")
     encoder: Annotated[str, AfterValidator(_of_a_library)] = Field(
         "tu-tf_efficientnet_lite0",
-        description="Encoder of segmentation-models-pytorch. Names of a place (tu-hf-hub:…, tu-local-dir:…) are refused "
-        "always: such a network would be fetched anew whenever it is loaded.",
+        description="Encoder of segmentation-models-pytorch. Names of places (tu-hf-hub:…, tu-local-dir:…) are "
+        "always refused, because each load would fetch the network again.",
     )
     encoder_weights: str = Field(
         "auto",
-        description="none, package (installed), imagenet (fetched from a hub), a state-dict file, or auto: package where "
-        "the encoder has one, else none.",
+        description="none, package (installed), imagenet (downloaded from a hub), a state-dict file, or auto: "
+        "package where the encoder has one, else none.",
     )
     downsample: Literal[1, 2, 4] = Field(
-        1, description="The network sees means of so many pixels a side; its logits are enlarged again. For context."
+        1, description="Downsampling factor of the input, for more context; logits are upsampled again."
     )
-    sampling: str = Field("", description="Name of the sampling that it learns from; empty for the first that draws.")
-    seed: Seed = Field(0, description="Added to the run's seed: another initialisation.")
+    sampling: str = Field("", description="Name of the sampling that it is trained on; empty for the first that draws.")
+    seed: Seed = Field(0, description="Added to the run's seed, for another initialisation.")
     fold: Fold = Field(-1, description="Fold that validates; -1 for the split validation.")
     loss: tuple[LossTerm, ...] = Field(
         (LossTerm(name="dice"), LossTerm(name="focal")), min_length=1, description="Terms of the loss."
     )
     class_weights: dict[str, Weight] | Literal["index"] = Field(
-        {}, description="Class code or background → weight in the loss; index: from the pixels of the index; {}: equal."
+        {}, description="Class code or background → weight in the loss; index: from the index's pixels; {}: equal."
     )
     moving_crops: Annotated[float, Field(ge=0, le=0.5)] = Field(
-        0.25, description="Training patches move anew in each epoch by at most this share of their side; 0: they stay."
+        0.25, description="Largest shift of training patches, new in each epoch, as a share of their side; 0: no shift."
     )
     augmentation: AnyAugmentation = Field(
         (Turns(), Flips(), BrightnessContrast(), Tint()),
@@ -92,10 +92,10 @@ class ModelSettings(Strict):
     plateau_patience: Annotated[int, Field(ge=0, le=10**6)] = Field(3, description="ReduceLROnPlateau: epochs to wait.")
     epochs: Annotated[int, Field(ge=1, le=10**6)] = Field(30, description="Passes over the training patches.")
     steps: Annotated[int, Field(ge=1, le=10**8)] | None = Field(
-        None, description="Steps of the optimizer instead of epochs, exactly: the last epoch may be shorter."
+        None, description="Exact number of optimizer steps, instead of epochs; the last epoch may be shorter."
     )
     patience: Annotated[int, Field(ge=1, le=10**6)] | None = Field(
-        None, description="Early stopping: after so many epochs without a better score; null: never."
+        None, description="Early stopping after this many epochs without a better score; null: never."
     )
     patches_per_epoch: Annotated[int, Field(ge=1, le=10**8)] | None = Field(
         None, description="Training patches of one epoch; null for all."
@@ -105,30 +105,30 @@ class ModelSettings(Strict):
         1, description="Gradient accumulation: batches whose gradients make one step of the optimizer."
     )
     clip_norm: Annotated[float, Field(gt=0, le=1e9)] | None = Field(
-        None, description="Gradient clipping: largest norm of the gradient; longer ones are shortened."
+        None, description="Gradient clipping: largest norm of the gradient."
     )
     average_decay: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.99, description="Decay of the exponential moving average (EMA) of the weights that is kept; 0: no average."
+        0.99, description="Decay of the moving average (EMA) of the weights, which is the model kept; 0: no average."
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="Mixed precision (autocast); auto: bfloat16 where the device has instructions for it."
     )
-    threads: Workers = Field(2, description="Torch threads on a CPU; they change results, so -j does not set them.")
+    threads: Workers = Field(2, description="Torch threads on a CPU; they change results, so -j does not affect them.")
     readers: Annotated[int, Field(ge=0, le=1024)] = Field(
         0, description="Worker processes of the data loader, which read patches; 0 reads in the loop."
     )
     reader_start: Literal["forkserver", "spawn"] = Field(
-        "forkserver", description="How those processes are started; never by fork, which Zarr does not survive."
+        "forkserver", description="Start method of those processes; never fork, which Zarr does not survive."
     )
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where it trains.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Device for training.")
     devices: Annotated[int, Field(ge=1, le=64)] = Field(
-        1, description="Processes that train together, each on a GPU of its own; they share the patches of a batch."
+        1, description="Processes that train together, each on its own GPU; they share the patches of a batch."
     )
     batch_statistics: Literal["learned", "frozen"] = Field(
-        "learned", description="Batch normalisation by each batch, or by the statistics that the encoder came with."
+        "learned", description="Batch normalisation by the statistics of each batch, or by the encoder's own."
     )
     select_by: Literal["dice_miou", "dice", "lesion_aupr"] = Field(
-        "lesion_aupr", description="Validation score of the best epoch."
+        "lesion_aupr", description="Validation score that selects the best epoch."
     )
 
     @model_validator(mode="after")
@@ -150,11 +150,11 @@ class ModelSettings(Strict):
 
 
 class Ensemble(Strict):
-    """Models whose mean probability counts, with a weight of each member where they are not alike in a class."""
+    """Models whose probabilities are averaged, for chosen classes with weights."""
 
     members: tuple[str, ...] = Field(description="Names of models.")
     weights: dict[str, tuple[Annotated[float, Field(ge=0, le=1e6)], ...]] = Field(
-        {}, description="Class code → one weight a member, in their order; other classes weigh all alike."
+        {}, description="Class code → one weight per member, in their order; other classes have equal weights."
     )
 
     @model_validator(mode="after")
@@ -170,25 +170,26 @@ class ModelConfig(Strict):
 
     models: dict[SafeName, ModelSettings] = Field({"unet": ModelSettings()}, description="Name → settings.")
     ensembles: dict[SafeName, tuple[str, ...] | Ensemble] = Field(
-        {}, description="Name → models whose mean probability counts, such as those of all folds. Used like a model."
+        {}, description="Name → models whose probabilities are averaged, such as those of all folds. Used like a model."
     )
 
     folds: Annotated[int, Field(ge=0, le=100)] = Field(
-        0, description="Cross-validation: each model is trained once a fold, and is the ensemble of these; 0: no folds."
+        0, description="Cross-validation: each model is trained once per fold, then ensembled; 0: no folds."
     )
     mlflow: str | None = Field(
         None,
         min_length=1,
-        description="Folder of a local MLflow database that keeps a run of each model trained from now on, relative to the"
-        " working folder; null: none. Needs the extra `mlflow`.",
+        description="Folder of a local MLflow database that gets a run for each model trained from now on, "
+        "relative to the working folder; null: none. Needs the extra `mlflow`.",
     )
     suspected_from: Annotated[float, Field(gt=0.5, lt=1)] = Field(
         0.9,
-        description="Probability from which on a model is sure: where it is and the truth lacks the class, or below 1 less this"
-        " where the truth has it, the label is listed as suspected in `model/{model}/hardest.parquet`.",
+        description="Probability p from which a model is sure. `model/{model}/hardest.parquet` lists labels as "
+        "suspected where the truth lacks a class of probability p or more, or has one of 1 - p or "
+        "less.",
     )
     predict: tuple[str, ...] | None = Field(
-        None, min_length=1, description="Models and ensembles that get maps and a place in the report; null: all."
+        None, min_length=1, description="Models and ensembles with maps and a place in the report; null: all."
     )
 
     @model_validator(mode="after")
@@ -209,7 +210,7 @@ class ModelConfig(Strict):
 
     @property
     def predictors(self) -> tuple[str, ...]:
-        """Names of the models and ensembles that get maps, in text order."""
+        """Names of the models and ensembles with maps, in text order."""
         return tuple(sorted(set(self.predict or [*self.models, *self.ensembles])))
 
     @property
@@ -219,12 +220,12 @@ class ModelConfig(Strict):
         return {name: encoder for name, encoder in found.items() if encoder}
 
     def members(self, name: str) -> tuple[str, ...]:
-        """Names of the members of an ensemble; the name itself where it is a model."""
+        """Names of the members of an ensemble; for a model its own name."""
         ensemble = self.ensembles.get(name, (name,))
         return ensemble.members if isinstance(ensemble, Ensemble) else ensemble
 
     def ensemble_weights(self, name: str) -> dict[str, tuple[float, ...]]:
-        """Class code → weight of each member, for the classes in which an ensemble does not weigh them alike."""
+        """Class code → weight of each member, for the classes with unequal weights in an ensemble."""
         ensemble = self.ensembles[name]
         return ensemble.weights if isinstance(ensemble, Ensemble) else {}
 
@@ -237,29 +238,29 @@ class ModelConfig(Strict):
         return {each: self.models[each].fold for each in self.members(name)}
 
     def held_out_by(self, name: str) -> dict[str, int]:
-        """Model or ensemble that speaks for the held-out images of a fold → that fold.
+        """Model or ensemble that gives the maps of a fold's held-out images → that fold.
 
-        Of an ensemble that was made for each fold these are the ensembles, so that its weights count; else its members.
+        An ensemble that exists per fold gives its per-fold ensembles, with its weights; another its members.
         """
         of_folds = {f"{name}.fold{fold}": fold for fold in sorted(set(self.folds_of(name)))}
         return of_folds if of_folds.keys() <= self.ensembles.keys() else self.member_folds(name)
 
     def out_of_fold(self, name: str) -> dict[str, int]:
-        """Model → fold, of those that validate an ensemble of folds where each alone holds out its images; else empty."""
+        """Model → fold, for models that validate an ensemble of folds and each hold out different images; else empty."""
         found = self.held_out_by(name)
         return found if len(set(found.values())) == len(found) > 1 and min(found.values()) >= 0 else {}
 
 
 def model_by_folds(config: ModelConfig) -> ModelConfig:
-    """Models of cross-validation: each model of no fold becomes ``{model}.fold0`` … and their ensemble ``{model}``.
+    """Models of cross-validation: each model without a fold becomes ``{model}.fold0`` … and their ensemble ``{model}``.
 
-    An ensemble of such models becomes one for each fold, ``{ensemble}.fold0`` …, of the members that hold out the same
-    images, and ``{ensemble}`` of all of them, each with its weight.
+    An ensemble of such models becomes one ensemble per fold, ``{ensemble}.fold0`` …, of the members that hold out the
+    same images, and ``{ensemble}`` of all members, each with its weight.
 
     Raises
     ------
     ValueError
-        For ensembles of such models and of others, and for names that are taken.
+        An ensemble mixes such models with others, or a name is taken.
     """
     single = {name for name, each in config.models.items() if each.fold == -1}
     models = {name: each for name, each in config.models.items() if name not in single}

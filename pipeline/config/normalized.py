@@ -10,17 +10,17 @@ __all__ = ["Clahe", "Difference", "FieldShare", "Gaussian", "NormalizedConfig", 
 
 
 class Rescale(Strict):
-    """Resampling before everything else; null for all keeps the original pixels."""
+    """Resampling before all other steps; null for all keys keeps the original pixels."""
 
     factor: Annotated[float, Field(gt=0, le=16)] | None = Field(None, description="Factor on both sides, such as 0.25.")
     fov_diameter: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
-        None, description="Wanted diameter of the field of view in pixels (fundus)."
+        None, description="Target diameter of the field of view in pixels (fundus)."
     )
     level: Annotated[int, Field(ge=0, le=63)] | None = Field(
         None, description="Level of the slide's own pyramid, 0 finest."
     )
     um_per_pixel: Annotated[float, Field(ge=0.01, le=1000)] | None = Field(
-        None, description="Wanted side of a pixel in micrometres (slides)."
+        None, description="Target side of a pixel in micrometres (slides)."
     )
 
     @model_validator(mode="after")
@@ -38,13 +38,15 @@ class Clahe(Strict):
     """Contrast-limited adaptive histogram equalisation (Zuiderveld 1994)."""
 
     apply: bool = Field(True, description="Whether this step runs.")
-    space: Literal["lab", "green", "rgb"] = Field("lab", description="Lightness of Lab, the green channel, or each.")
+    space: Literal["lab", "green", "rgb"] = Field(
+        "lab", description="Channel to equalise: Lab lightness, green, or each RGB channel."
+    )
     clip_limit: Annotated[float, Field(gt=0, le=1e6)] = Field(
         2.0, description="Clip limit in OpenCV's units (multiples of a flat histogram)."
     )
     tiles: tuple[Tiles, Tiles] = Field((8, 8), description="Tiles along y and x.")
     statistics: Literal["image", "roi"] = Field(
-        "image", description="Pixels that fill the histograms: all (as OpenCV), or the field of view only."
+        "image", description="Pixels counted in the histograms: all (as in OpenCV), or only the field of view."
     )
 
 
@@ -55,7 +57,7 @@ class FieldShare(Strict):
 
 
 class Gaussian(Strict):
-    """Gaussian blur G(I) inside the field of view; alone it is the result, with the difference it is subtracted."""
+    """Gaussian blur G(I) inside the field of view: the result if the difference step is off, else what it subtracts."""
 
     apply: bool = Field(True, description="Whether this step runs.")
     sigma: Annotated[float, Field(gt=0, le=10_000)] | FieldShare = Field(
@@ -73,7 +75,7 @@ class Difference(Strict):
     offset: Annotated[float, Field(ge=-1e6, le=1e6)] = Field(
         128.0, description="Grey level added (the paper's varsigma)."
     )
-    of: Literal["equalised", "original"] = Field("equalised", description="Image that I stands for.")
+    of: Literal["equalised", "original"] = Field("equalised", description="Image used as I.")
 
 
 Density = Annotated[float, Field(gt=0, le=100)]
@@ -81,55 +83,56 @@ Density = Annotated[float, Field(gt=0, le=100)]
 
 
 class Stain(Strict):
-    """Stain normalisation of H&E: a small basis is estimated per slide, then every pixel is mapped on its own."""
+    """Stain normalisation of H&E: a small basis is estimated per slide, then each pixel is mapped independently."""
 
     method: Literal["vahadane", "macenko", "reinhard", "none"] = Field(
         "vahadane", description="vahadane (sparse dictionary), macenko (plane of densities), reinhard (Lab statistics)."
     )
     target: str = Field(
         "reference",
-        description="Look to reach: reference (shipped numbers), median (of the training images), or a file: the"
-        " stain.json of an image, or an image; relative to the working folder.",
+        description="Stain target: reference (shipped numbers), median (of the training images), or a file, "
+        "relative to the working folder: the stain.json of an image, or an image.",
     )
     background: Literal["estimate", "white"] = Field(
         "estimate", description="Light through bare glass: estimated per slide and channel, or 255."
     )
     outside: Literal["normalise", "keep"] = Field(
-        "normalise", description="Pixels outside tissue: mapped like all, or kept byte for byte."
+        "normalise", description="Pixels outside tissue: mapped like the others, or kept byte for byte."
     )
     sample: Annotated[int, Field(ge=1, le=10**8)] = Field(
-        100_000, description="Tissue pixels that the dictionary is learned from."
+        100_000, description="Tissue pixels from which the dictionary is learned."
     )
     iterations: Annotated[int, Field(ge=1, le=10**6)] = Field(
         200, description="Mini-batches of 512 pixels of dictionary learning."
     )
     dictionary_sparsity: Annotated[float, Field(ge=0, le=100)] = Field(
-        0.02, description="Vahadane: lambda of the dictionary; a larger one draws the two vectors towards each other."
+        0.02, description="Vahadane: lambda of the dictionary; a larger value pulls the two vectors towards each other."
     )
     sparsity: Annotated[float, Field(ge=0, le=100)] = Field(0.01, description="Vahadane: lambda of the concentrations.")
     least_density: Density = Field(
-        0.15, description="Pixels fainter than this (length of the optical density) do not shape the vectors."
+        0.15, description="Pixels with a lower optical density (vector length) do not affect the vectors."
     )
     extreme_angle: Annotated[float, Field(ge=0, lt=50)] = Field(
-        1.0, description="Macenko: percentile of the angles at which the two stains are read."
+        1.0, description="Macenko: percentile of the angles that defines the two stains."
     )
     percentile: Annotated[float, Field(gt=0, le=100)] = Field(
-        99.0, description="Percentile of the concentrations over tissue that is brought to the target's."
+        99.0, description="Percentile of the concentrations over tissue that is matched to the target's."
     )
     fallback: Literal["reference", "macenko", "keep"] = Field(
         "reference",
-        description="Where a basis cannot be trusted: the reference vectors, Macenko's, or the image is left as it is.",
+        description="Fallback for an untrusted basis: the reference vectors, Macenko's, or keeping the image "
+        "unchanged.",
     )
-    least_tissue: Count = Field(5000, description="Below this many tissue pixels no basis is estimated.")
-    least_strength: Density = Field(0.15, description="A stain whose percentile concentration is lower is weak.")
+    least_tissue: Count = Field(5000, description="Fewest tissue pixels for estimating a basis.")
+    least_strength: Density = Field(0.15, description="A stain with a lower percentile concentration counts as weak.")
     least_angle: Annotated[float, Field(ge=0, lt=90)] = Field(
-        8.0, description="Vectors closer than this many degrees are nearly parallel."
+        8.0, description="Vectors closer than this many degrees count as nearly parallel."
     )
     most_deviation: Annotated[float, Field(gt=0, le=90)] = Field(
-        30.0, description="A vector farther than this many degrees from its reference is not trusted."
+        30.0, description="A vector more than this many degrees from its reference is not trusted."
     )
     most_gain: Annotated[float, Field(ge=1, le=1000)] = Field(
-        5.0, description="A stain is strengthened by at most this factor: more would show noise only."
+        5.0, description="Largest factor by which a stain is strengthened; more would only amplify noise."
     )
     concentrations: bool = Field(
         False, description="Also write the haematoxylin and eosin concentrations (array `stains`)."
@@ -137,26 +140,26 @@ class Stain(Strict):
 
 
 class NormalizedConfig(Strict):
-    """Stage normalized: one chain per image world."""
+    """Stage normalized: one chain per modality."""
 
     chain: Literal["fundus", "histology"] = Field("fundus", description="Fundus enhancement, or stain normalisation.")
-    rescale: Rescale = Field(Rescale(), description="Optional resampling; the mapping back is recorded.")
+    rescale: Rescale = Field(Rescale(), description="Optional resampling; the mapping to the original is recorded.")
     clahe: Clahe = Field(Clahe(), description="Fundus: first step.")
     gaussian: Gaussian = Field(Gaussian(), description="Fundus: second step.")
     difference: Difference = Field(Difference(), description="Fundus: third step.")
     outside: Literal["neutral", "black", "keep"] = Field(
         "neutral",
-        description="Fundus: pixels outside the field of view. Neutral is the value of an even area: the offset of the"
-        " difference, or black where no difference is taken.",
+        description="Fundus: pixels outside the field of view. Neutral is the value of a uniform area: the offset "
+        "of the difference, or black without the difference step.",
     )
     stain: Stain = Field(Stain(), description="Histology: stain normalisation.")
     roi_holes: Annotated[float, Field(ge=0, le=1)] = Field(
         0.05,
-        description="Histology: holes of the tissue (lumen, mucus) up to this share of the image belong to the region of"
-        " interest; 0: none. Stains are estimated without them.",
+        description="Histology: tissue holes (lumen, mucus) up to this share of the image belong to the region of "
+        "interest; 0: none. Stains are estimated without them.",
     )
     strip_rows: BlockSide = Field(2048, description="Rows of a block held in memory; a multiple of the shard.")
-    strip_columns: BlockSide = Field(6144, description="Columns of a block at most; a multiple of the shard.")
+    strip_columns: BlockSide = Field(6144, description="Most columns of a block; a multiple of the shard.")
     workers: Workers = Field(1, description="Blocks of one image at a time (threads of its job); changes no result.")
     storage: Storage = Field(Storage(), description="Chunks, shards, compression.")
 
@@ -175,10 +178,10 @@ class NormalizedConfig(Strict):
             side = getattr(self, name)
             if side % shard and name in self.model_fields_set:
                 raise ValueError(f"{name} {side} must be a multiple of storage.shard {shard}")
-            # A default follows the shards: results do not record blocks, for they change no value.
+            # A default follows the shards: results do not record blocks, which change no value.
             object.__setattr__(self, name, max(side // shard, 1) * shard)
         return self
 
     def of_the_values(self) -> dict[str, Any]:
-        """Values that a normalised image depends on, as plain values: not how much of it is in memory at a time."""
+        """Plain values that a normalised image depends on, without the size of blocks in memory."""
         return self.model_dump(mode="json", exclude={"strip_rows", "strip_columns", "workers"})

@@ -14,34 +14,39 @@ class DaskConfig(Strict):
 
     scheduler: Annotated[str, Field(pattern=r"^(threads|(tcp|tls|ucx|ws|wss)://\S+)$")] = Field(
         "threads",
-        description="threads: in the job itself; tcp://host:port: the workers of that dask.distributed scheduler, which"
-        " see the results under the same paths.",
+        description="threads: the job itself; tcp://host:port: the workers of that dask.distributed scheduler, "
+        "which must see the results under the same paths.",
     )
 
 
 class ProbabilityConfig(Strict):
     """Stage probability: sliding-window inference."""
 
-    window: Side | None = Field(None, description="Side of the window; null for the patch of the model's sampling.")
-    small_images: Literal["reflect", "refuse"] = Field(
-        "reflect", description="An image smaller than the window: continued by reflection as in training, or an error."
+    window: Side | None = Field(
+        None, description="Side of the window; null for the patch side of the model's sampling."
     )
-    overlap: Annotated[float, Field(gt=0, le=0.99)] = Field(0.25, description="Overlap for max, mean and gaussian.")
+    small_images: Literal["reflect", "refuse"] = Field(
+        "reflect",
+        description="Treatment of an image smaller than the window: padding by reflection as in training, or an error.",
+    )
+    overlap: Annotated[float, Field(gt=0, le=0.99)] = Field(
+        0.25, description="Overlap of windows for max, mean and gaussian."
+    )
     fusions: tuple[Fusion, ...] = Field(("none", "max", "mean", "gaussian"), min_length=1, description="Maps to write.")
     splits: tuple[Split, ...] = Field(
         ("validation", "test", "predict"),
         min_length=1,
-        description="Splits whose images get maps, masks and outlines. Only validation and test are ever measured, and"
-        " thresholds come from validation, whether it is named here or not.",
+        description="Splits whose images get maps, masks and outlines. Only validation and test are ever "
+        "measured; thresholds come from validation, even if it is not listed here.",
     )
     fuse: Literal["probabilities", "logits"] = Field(
-        "probabilities", description="What overlapping windows are averaged in; max is the same in both."
+        "probabilities", description="Values that are averaged where windows overlap; max is the same in both."
     )
     views: Literal["one", "flips", "flips_and_turns"] = Field(
-        "one", description="Test-time augmentation: the mean over 1, 4 or 8 ways to lay each window."
+        "one", description="Test-time augmentation: the mean over 1, 4 or 8 flips and turns of each window."
     )
     stored: Literal["float16", "uint8"] = Field(
-        "float16", description="How probabilities are stored; uint8 in steps of 1/255, half the size."
+        "float16", description="Type of the stored probabilities; uint8 has steps of 1/255 and half the size."
     )
     batch_size: Annotated[int, Field(ge=1, le=65536)] = Field(
         4, description="Windows per forward pass; halved where the memory of a GPU is too small."
@@ -51,18 +56,18 @@ class ProbabilityConfig(Strict):
     )
     threads: Workers = Field(2, description="Torch threads on a CPU.")
     workers: Workers = Field(1, description="Threads of one job, and blocks in its memory at a time.")
-    dask: DaskConfig = Field(DaskConfig(), description="Who runs the blocks.")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the network runs; cuda: on all GPUs.")
-    skip_outside_roi: bool = Field(True, description="Do not evaluate windows without any roi pixel.")
+    dask: DaskConfig = Field(DaskConfig(), description="Scheduler of the blocks.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Device of the network; cuda: all GPUs.")
+    skip_outside_roi: bool = Field(True, description="Skip windows without any pixel of the region of interest.")
     outside_roi: Literal["keep", "zero"] = Field(
-        "keep", description="Probabilities outside field of view or tissue: kept, or 0. The recipe of fundus says 0."
+        "keep", description="Probabilities outside field of view or tissue: kept, or 0. The fundus recipe sets 0."
     )
     storage: Storage = Field(
         Storage(),
-        description="Chunks, shards, compression. The windows that start in a shard are added first: another shard changes a "
-        "map by rounding, a step of float16 at most.",
+        description="Chunks, shards, compression. The shard decides the order of summation: another shard size "
+        "changes a map by rounding, at most one step of float16.",
     )
 
     def of_the_values(self) -> dict[str, Any]:
-        """Values that the maps of an image depend on, as plain values: not which images get maps, nor who computes them."""
+        """Plain values that the maps of an image depend on, without the choice of images and the scheduler."""
         return self.model_dump(mode="json", exclude={"splits", "workers", "dask"})

@@ -1,8 +1,8 @@
 """Recorded lines: one short line of text for each value that a result depends on.
 
-Snakemake records the parameters of a job as a set of texts, runs it again when the set differs, and shows what only one
-of the sets holds. With a line for each value, which begins with the value's name, it shows only the lines that changed,
-and two values that swap are seen.
+Snakemake records the parameters of a job as a set of texts, runs it again when the set differs, and shows the texts
+that differ. With one line per value, beginning with the value's name, it shows only the changed lines and notices two
+values that swap.
 """
 
 import hashlib
@@ -14,11 +14,11 @@ from typing import Any
 __all__ = ["LONGEST", "named_values", "parameters", "recorded_lines"]
 
 LONGEST = 35
-"""Characters of a line: two of them, the words of Snakemake around them included, stay below 200."""
+"""Most characters of a line: two lines with Snakemake's words around them stay below 200."""
 DIGEST = 8
 """Hexadecimal digits that a longer line ends with."""
 KEPT = LONGEST - DIGEST - 2
-"""Characters of a longer line that are kept, beside two marks of what is left out."""
+"""Characters of a longer line that are kept, beside two omission marks."""
 ONE_ARGUMENT = inspect.signature(lambda wildcards: wildcards)
 
 
@@ -27,7 +27,7 @@ def named_values(value: object, name: str = "", depth: int = 0) -> Iterator[tupl
     named = value
     if isinstance(value, list) and any(isinstance(each, Mapping | list) for each in value):
         named = dict(enumerate(value))
-    # A record changes rarely: its blocks are lines enough.
+    # A record rarely changes, so one line per block is enough.
     if isinstance(named, Mapping) and named and not (depth > 1 and name.startswith("record.")):
         for key, each in named.items():
             yield from named_values(each, f"{name}.{key}" if name else str(key), depth + 1)
@@ -39,7 +39,7 @@ def _short(name: str, text: str) -> str:
     line = f"{name}: {text}"
     if len(line) <= LONGEST:
         return line
-    # The last part of a name tells more than its first ones, and a name more than the end of a long value.
+    # The last part of a name says more than the first ones, and a name more than the end of a long value.
     value = text if len(text) <= KEPT // 2 else f"{text[: KEPT // 2 - 1]}…"
     while len(name) + len(value) + 2 > KEPT and "." in name:
         name = name.partition(".")[2]
@@ -48,7 +48,7 @@ def _short(name: str, text: str) -> str:
 
 
 def recorded_lines(values: Mapping[str, Any], *, slots: int) -> tuple[str, ...]:
-    """Lines of text, as many as there are slots, for each value of a tree.
+    """Lines of text for the values of a tree, one per slot.
 
     Parameters
     ----------
@@ -57,8 +57,8 @@ def recorded_lines(values: Mapping[str, Any], *, slots: int) -> tuple[str, ...]:
         mappings, have lines of their own, named ``block.key`` and ``block.0.key``; any other list is one value, and so
         is each key of ``record``.
     slots
-        Number of lines. Where there are fewer values the last line is repeated, which a set does not notice; where
-        there are more the last line is a digest of what is left.
+        Number of lines. With fewer values the last line is repeated, which does not change a set; with more the last
+        line is a digest of the rest.
 
     Returns
     -------
@@ -82,13 +82,13 @@ def parameters(
 ) -> dict[str, Callable[..., Any]]:
     """Parameters of a rule of the workflow, as functions of the wildcards of a job.
 
-    ``config`` and ``code`` are for the script. They ask for the inputs, and such a parameter Snakemake does not record;
-    it records the lines.
+    ``config`` and ``code`` are for the script. They take the inputs as argument, so Snakemake does not record them; it
+    records the lines.
 
     Parameters
     ----------
     values
-        Wildcards → what the results of the job depend on.
+        Wildcards → values that the results of the job depend on.
     code
         Wildcards → digest of the code of the job.
     slots
@@ -100,7 +100,7 @@ def parameters(
         job = tuple(wildcards)
         if job not in known:
             tree, digest = values(wildcards), code(wildcards)
-            # Last the record: where there are more values than lines, its classes are the most.
+            # The record comes last: where there are more values than lines, most of them are its classes.
             ordered = {"code": digest, **dict(sorted(tree.items(), key=lambda item: item[0] == "record"))}
             known[job] = tree, digest, recorded_lines(ordered, slots=slots)
         return known[job]
@@ -109,7 +109,7 @@ def parameters(
         def text(wildcards: Iterable[str]) -> str:
             return of(wildcards)[2][slot]
 
-        # Snakemake asks for the signature three times a line and job: said at once, a dry run takes half the time.
+        # Snakemake asks for the signature three times per line and job; a ready one halves the time of a dry run.
         text.__signature__ = ONE_ARGUMENT  # type: ignore[attr-defined]
         return text
 

@@ -1,4 +1,4 @@
-"""Records of a data set as results carry them: facts of the manifest that a result depends on, as plain values."""
+"""Records of a data set in results: facts of the manifest that a result depends on, as plain values."""
 
 import functools
 from collections.abc import Iterable, Mapping
@@ -9,28 +9,28 @@ from pipeline.config.run import DatasetRun
 __all__ = ["bare_record", "full_record", "pixel_record", "shown_record", "without"]
 
 Values = dict[str, Any]
-"""Plain values by name, as they are dumped to JSON."""
+"""Plain values by name, as dumped to JSON."""
 
 UNSEEN = {"title": "", "source": "", "licence": "", "root": None, "group": None, "centre": None}
-"""Facts of a data set that no array and no table depends on. Groups and centres are facts of each image by then."""
+"""Facts of a data set that no array or table depends on. Groups and centres have by then become facts of each image."""
 UNRECORDED = ("untried", "corrections")
 """Further such facts, without a place in the record; an image that was corrected says so itself."""
 OF_IMAGES = ("reviewed", "negative")
-"""Keys of a layout that are facts of each image by then."""
+"""Keys of a layout that have by then become facts of each image."""
 IF_ANY = ("ignore", "excluded", "aliases")
-"""Keys of layouts and classes that are recorded where something is given: records from before them stay as they are."""
+"""Keys of layouts and classes that are recorded only where set, so that records older than these keys stay valid."""
 FOUND = "{image}"
 """Pattern of any file."""
 
 
 def without(block: Mapping[str, Any], keys: Iterable[str]) -> Values:
-    """Values of a block but for some keys."""
+    """Values of a block without some keys."""
     return {key: value for key, value in block.items() if key not in set(keys)}
 
 
 @functools.cache
 def full_record(run: DatasetRun) -> Values:
-    """Facts of a data set, without the folder of its files; a colour by its bytes, however it is named."""
+    """Facts of a data set without the folder of its files; colours are given as bytes, however they are named."""
     facts = run.record.model_dump(mode="json")
     classes = [each | shown for each, shown in zip(facts["classes"], run.record.shown, strict=True)]
     return facts | {"root": None, "corrections": None, "classes": classes}
@@ -40,7 +40,7 @@ def full_record(run: DatasetRun) -> Values:
 def bare_record(run: DatasetRun, *, named: bool = False) -> Values:
     """Facts of a data set that results depend on: no title, colour, licence or folder, and no pattern of files.
 
-    ``named`` keeps the names of the classes, by which polygons know them; those of a data set of polygons stay in any case.
+    ``named`` keeps the names of the classes, which polygons refer to; a data set of polygons always keeps them.
     """
     facts = without(run.record.model_dump(mode="json"), UNRECORDED) | UNSEEN
     layouts = [facts[name] for name in ("folder", "slide") if facts[name]]
@@ -59,7 +59,7 @@ def _given(part: Mapping[str, Any]) -> Values:
 
 
 def _kinds_of_truth(layout: Mapping[str, Any], *, codes: Iterable[str]) -> Values:
-    # A job is given its files. Patterns say where they are found, which changes nothing in them.
+    # A job gets its files as inputs. Patterns only say where they are found.
     patterns = {name: FOUND if layout[name] else None for name in ("label", "annotations")}
     masks = {code: FOUND for code in codes if code in layout["masks"]}
     return patterns | {"images": FOUND, "masks": masks, "test": None}
@@ -67,7 +67,7 @@ def _kinds_of_truth(layout: Mapping[str, Any], *, codes: Iterable[str]) -> Value
 
 @functools.cache
 def pixel_record(run: DatasetRun, *, named: bool = False) -> Values:
-    """Facts of a data set that pixels and truth depend on: codes of classes, ``named`` with their names, no more of them."""
+    """Facts of a data set that pixels and truth depend on; of classes only the codes, with ``named`` the names too."""
     facts = bare_record(run, named=named)
     classes = [each | {"kind": "lesion"} for each in facts["classes"]]
     return facts | {"classes": classes, "task": "multilabel", "priority": []}
@@ -75,5 +75,5 @@ def pixel_record(run: DatasetRun, *, named: bool = False) -> Values:
 
 @functools.cache
 def shown_record(run: DatasetRun) -> Values:
-    """Facts of a data set that masks and outlines show: names and colours of classes too, but no title or licence."""
+    """Facts of a data set that masks and outlines show, with names and colours of classes, but no title or licence."""
     return bare_record(run) | {"classes": [without(each, ("aliases",)) for each in full_record(run)["classes"]]}

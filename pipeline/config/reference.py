@@ -58,7 +58,7 @@ def _kind(schema: Mapping[str, Any]) -> str:
 
 
 def _kinds(schema: Mapping[str, Any]) -> Iterator[str]:
-    """Kinds of values that are taken, in words."""
+    """Accepted kinds of values, in words."""
     choices = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
     if choices:
         for each in choices:

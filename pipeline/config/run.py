@@ -31,7 +31,7 @@ class RunConfig(StageConfig):
     manifest: str | None = Field(None, description="Manifest file; null for the one beside the Snakefile.")
     results: ResultFolder = Field("results", description="Folder of the results, relative to the working folder.")
     datasets: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
-        None, description="Data sets, each `name` or `name@recipe`; null for all whose folder is known."
+        None, description="Data sets, each `name` or `name@recipe`; null for all with a known folder."
     )
     roots: dict[str, str] = Field({}, description="Data set → folder, relative to the working folder.")
     corrections: dict[str, str] = Field(
@@ -63,7 +63,7 @@ class DatasetRun:
     config: StageConfig
     """Parameters, merged."""
     arms: tuple[Arm, ...] = ()
-    """Arms of comparisons that run on it; their models and fusions are in the parameters."""
+    """Arms of comparisons that run on it; the parameters include their models and fusions."""
     corrections: Path | None = None
     """Folder of polygons that replace the truth of images."""
 
@@ -146,14 +146,14 @@ def _with_known_folder(records: Mapping[str, DatasetRecord], *, run: RunConfig) 
 
 
 def _of_the_run(shipped: Tree, own: Tree) -> dict[str, Any]:
-    # Stage blocks of a user fit together with the recipes of a data set, and are validated there.
+    # A user's stage blocks may fit only together with the recipes of a data set, so they are validated there.
     apart = blocks_of(own).keys() - {"seed", "report"}
     return _without_null_names(merge(shipped, {key: value for key, value in own.items() if key not in apart}))
 
 
 def _check_parts(tree: Tree, *, run: RunConfig) -> None:
-    # An unknown key is wrong even in a part that nobody uses today; values that do not go together are not, for the
-    # blocks below that part may belong to another data set. What is used is checked whole.
+    # An unknown key is wrong even in an unused part. Values that do not fit together are not wrong there, because the
+    # blocks below that part may belong to another data set. Used parts are checked completely.
     blocks = blocks_of(tree)
     check_keys(StageConfig, _without_null_names({**blocks}), source="configuration")
     for kind, parts in (("recipes", run.recipes), ("overrides", run.overrides)):
@@ -163,7 +163,7 @@ def _check_parts(tree: Tree, *, run: RunConfig) -> None:
 
 
 def _codes_named(config: StageConfig) -> Iterator[tuple[str, str]]:
-    """Keys that name classes, and each class code in them."""
+    """Keys that refer to classes, and each class code in them."""
     for name, model in config.model.models.items():
         given = {} if model.class_weights == "index" else model.class_weights
         yield from ((f"model.models.{name}.class_weights", code) for code in given)
@@ -191,7 +191,7 @@ def _check_codes(config: StageConfig, *, record: DatasetRecord, entry: str) -> N
 
 
 def _check_ensembles(runs: Sequence[DatasetRun]) -> None:
-    # A name has one rule for all data sets: training, or the ensemble of what was trained.
+    # A name has one rule in all data sets: it is a trained model or an ensemble.
     models = {name: run.entry for run in runs for name in run.config.model.models}
     for run in runs:
         for name in run.config.model.ensembles:
@@ -215,21 +215,22 @@ def plan_run(
     shipped
         ``stages/config.yaml`` as plain values.
     own
-        What a user wrote, merged: configuration files, then the command line. It wins over what is shipped, see ``layers``.
+        The user's values, merged: configuration files, then the command line. They win over shipped values, see
+        ``layers``.
     shipped_manifest
         The manifest that ``manifest: null`` stands for.
 
     Raises
     ------
     ConfigurationError, ManifestError
-        With every problem found: key, value, what is allowed and the nearest valid key.
+        Lists every problem found: key, value, allowed values and the nearest valid key.
     """
     own = own or {}
     tree = merge(shipped, own)
     run = validate(RunConfig, _of_the_run(shipped, own), source="configuration", error=ConfigurationError)
     path = Path(run.manifest) if run.manifest else shipped_manifest
     records = load_manifest(path).datasets
-    # The shipped configuration has parts for the shipped data sets; they do no harm beside a manifest of one's own.
+    # The shipped configuration has parts for the shipped data sets; they do no harm with a user's manifest.
     _check_names(run, known={**load_manifest(shipped_manifest).datasets, **records})
     _check_parts(tree, run=run)
     runs = []
@@ -258,5 +259,5 @@ def run_schema() -> dict[str, Any]:
 
 
 def sampling_from(tree: Tree) -> Sampling:
-    """One sampling from its plain values, as a job gets them."""
+    """One sampling from its plain values, as passed to a job."""
     return TypeAdapter[Sampling](Sampling).validate_python(tree)

@@ -10,17 +10,17 @@ __all__ = ["SegmentationConfig", "Smoothing"]
 
 
 class Smoothing(Strict):
-    """Smoothing of the probability maps before they are cut; thresholds are fitted to smoothed maps, too."""
+    """Smoothing of the probability maps before thresholds; these are fitted to smoothed maps, too."""
 
     method: Literal["none", "gaussian", "guided"] = Field(
-        "none", description="gaussian: blurred; guided: blurred but for the edges of the image (He et al. 2013)."
+        "none", description="gaussian: blur; guided: blur that keeps the edges of the image (He et al. 2013)."
     )
     sigma: Annotated[float, Field(gt=0, le=64)] = Field(
         2.0, description="gaussian: standard deviation, pixels of the normalised image."
     )
     radius: Annotated[int, Field(ge=1, le=64)] = Field(8, description="guided: half the side of its windows, pixels.")
     epsilon: Annotated[float, Field(ge=1e-6, le=1)] = Field(
-        0.001, description="guided: variance of the brightness, of the range 0…1, from which on an edge is kept."
+        0.001, description="guided: variance of the brightness, in the range 0…1, above which an edge is kept."
     )
 
 
@@ -28,13 +28,13 @@ class SegmentationConfig(Strict):
     """Stage segmentation: thresholds and clean regions."""
 
     fit_thresholds: bool = Field(True, description="Fit each threshold on the validation images (pooled Dice).")
-    threshold: Share = Field(0.5, description="Threshold where none is fitted or can be.")
-    smoothing: Smoothing = Field(Smoothing(), description="Smoothing of the maps before they are cut.")
+    threshold: Share = Field(0.5, description="Threshold where none is or can be fitted.")
+    smoothing: Smoothing = Field(Smoothing(), description="Smoothing of the maps before thresholds are applied.")
     minimum_area: Area = Field(0, description="Regions below this many pixels are removed.")
     minimum_areas: dict[str, Area] | Literal["percentile"] = Field(
         {},
-        description="The same, per class code; percentile: from the regions of the truth that was learned from. No map takes"
-        " part, so nothing that a model has learned by heart makes them too small.",
+        description="The same, per class code; percentile: from truth regions of the training images. Maps are "
+        "not used, so memorised training images do not make them too small.",
     )
     minimum_area_percentile: Annotated[float, Field(ge=0, le=100)] = Field(
         5.0, description="Percentile of their areas, per class."
@@ -42,11 +42,13 @@ class SegmentationConfig(Strict):
     fill_holes: bool = Field(True, description="Fill holes inside regions.")
     largest_hole: Count | None = Field(None, description="Holes above this many pixels stay; null fills all.")
     hard_negative_margin: Distance = Field(
-        16, description="Rows and columns between a false positive on the list of hard negatives and any truth."
+        16,
+        description="Least distance, in rows and columns, between a false positive on the list of hard negatives "
+        "and any truth.",
     )
     storage: Storage = Field(Storage(), description="Chunks, shards, compression.")
 
     def area_of(self, code: str) -> int:
-        """Smallest region of a class that is kept, in pixels, where it is given."""
+        """Smallest region of a class to keep, in pixels, where given."""
         areas = {} if self.minimum_areas == "percentile" else self.minimum_areas
         return areas.get(code, self.minimum_area)

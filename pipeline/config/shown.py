@@ -1,8 +1,8 @@
-"""Model and fusion that are shown first, wherever there are several: report, pages of images, `view`, `predict`, `compare`.
+"""Model and fusion shown first where there are several: report, pages of images, `view`, `predict`, `compare`.
 
-One rule that needs no figures, because pages of images and `predict` cannot wait until all results are measured: the first
-ensemble, else the first model of the configuration; Gaussian fusion, else the first of the configuration. The report says
-beside it which result scored best in validation.
+The rule needs no figures, because pages of images and `predict` cannot wait for measured results: the first ensemble,
+else the first model of the configuration; Gaussian fusion, else the first of the configuration. The report also names
+the result with the best validation score.
 """
 
 from collections.abc import Collection, Sequence
@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 __all__ = ["USUAL", "first_fusion", "first_model"]
 
 USUAL = "gaussian"
-"""Fusion that comes first, and that `predict` makes when it is asked for none."""
+"""Fusion that comes first, and the default of `predict`."""
 
 
 def first_fusion(fusions: Sequence[str]) -> str:

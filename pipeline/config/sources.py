@@ -1,4 +1,4 @@
-"""Sources of the parameters of a data set: which file, option, recipe or override each value comes from."""
+"""Sources of the parameters of a data set: the file, option, recipe or override of each value."""
 
 import json
 import re
@@ -13,17 +13,17 @@ from pipeline.config.validation import Tree
 __all__ = ["DEFAULT", "outdone_sentences", "sourced_values"]
 
 DEFAULT = "default"
-"""Source of a value that nobody gives."""
+"""Source of a default value."""
 EXPERIMENTS = "experiments"
 """Source of a model that a comparison adds."""
 BY_FOLD = (("model", "models"), ("index", "samplings"))
 FOLD = re.compile(r"\.fold\d+$")
 MOST_SAID = 5
-"""Values without effect that are named."""
+"""Most values without effect that are named."""
 LONGEST = 100
-"""Characters of such a value."""
+"""Most characters of such a value."""
 Place = tuple[str, ...]
-"""Keys on the way to a value."""
+"""Path of keys to a value."""
 
 
 def sourced_values(run: DatasetRun, given: Sequence[Layer]) -> list[tuple[str, Any, str]]:
@@ -34,8 +34,8 @@ def sourced_values(run: DatasetRun, given: Sequence[Layer]) -> list[tuple[str, A
     run
         The data set with its merged parameters.
     given
-        Name and plain values of the shipped configuration, of each file, then of the command line, in the order in which
-        they are merged.
+        Name and plain values of the shipped configuration, of each file, then of the command line, in the order of
+        merging.
     """
     parts = _parts(run, given)
     marks, written = _marks(parts, given), merged_parts(parts, known=known_samplings(given))
@@ -49,20 +49,20 @@ def sourced_values(run: DatasetRun, given: Sequence[Layer]) -> list[tuple[str, A
 
 
 def _names(marks: Tree, place: Place) -> set[str]:
-    """Names of models, ensembles or samplings beside a value of one of them."""
+    """Names of models, ensembles or samplings, for a value of one of them."""
     found = _at(marks, place[:2])
     return set(found) if isinstance(found, Mapping) else set()
 
 
 def _named(place: Place, marks: Tree) -> Place:
-    """Place where a value of a model or a sampling of a fold is written: that of the one for all folds."""
+    """Place where a value of a fold's model or sampling is written: that of the one for all folds."""
     if place[:2] not in BY_FOLD or place[2] in _names(marks, place):
         return place
     return (*place[:2], FOLD.sub("", place[2]), *place[3:])
 
 
 def _with_word(source: str, written: Any, value: Any) -> str:  # noqa: ANN401 any plain value
-    """Source with what is written there, where the value follows from others: such as weights from the encoder."""
+    """Source with the text written there, for a derived value such as weights from the encoder."""
     whole = isinstance(written, list | Mapping) or isinstance(value, list | Mapping)
     if source in (DEFAULT, EXPERIMENTS) or whole or written == value:
         return source
@@ -75,7 +75,7 @@ def _parts(run: DatasetRun, given: Sequence[Layer]) -> list[Part]:
 
 
 def _marks(parts: Sequence[Part], given: Sequence[Layer]) -> dict[str, Any]:
-    """Name of the part that gives each value, merged as the values are."""
+    """Name of the part that gives each value, merged like the values."""
     return merged_parts(
         [replace(each, tree=_marked(each.tree, each.name)) for each in parts], known=known_samplings(given)
     )
@@ -97,13 +97,13 @@ def _source(place: Place, marks: Tree, parts: Sequence[Part]) -> str:
     found: Any = marks
     for key in place:
         if not isinstance(found, Mapping):
-            return str(found)  # a value that stands for all below
+            return str(found)  # A value for everything below.
         if key not in found:
             return DEFAULT
         found = found[key]
     if not isinstance(found, Mapping):
         return str(found)
-    # A mapping, here without keys of its own: the last that says so.
+    # An empty mapping: the last part that gives it.
     return next((each.name for each in reversed(parts) if _gives(each.tree, place)), DEFAULT)
 
 
@@ -116,7 +116,7 @@ def _gives(tree: Any, place: Place) -> bool:  # noqa: ANN401 any YAML
 
 
 def outdone_sentences(runs: Sequence[DatasetRun], given: Sequence[Layer]) -> list[str]:
-    """Sentences on values that a user wrote for all data sets and that hold for none of the run, five at most.
+    """Sentences on values that a user set for all data sets and that apply to none of the run, at most five.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Parameters of one data set for all stages, and what must fit between them."""
+"""Parameters of one data set for all stages, and the checks between stages."""
 
 from typing import Self
 
@@ -18,7 +18,7 @@ __all__ = ["StageConfig"]
 
 
 class StageConfig(Strict):
-    """Everything that one data set runs with."""
+    """All parameters of one data set."""
 
     seed: Seed = Field(0, description="Seed of the run.")
     raw: RawConfig = RawConfig()
@@ -39,7 +39,7 @@ class StageConfig(Strict):
         }
         object.__setattr__(
             self, "model", self.model.model_copy(update={"models": models})
-        )  # once, before anybody sees it
+        )  # Once, before anyone uses it.
         return self
 
     @model_validator(mode="after")
@@ -71,7 +71,8 @@ class StageConfig(Strict):
         for name, model in models.items():
             base = samplings[model.sampling]
             if model.fold == -1 and base.strategy != "grid" and base.fold != -1:
-                # Its patches hold images of the split validation, which would choose thresholds and be measured.
+                # Its patches come from images of the split validation too, on which thresholds are chosen and scores
+                # measured.
                 raise ValueError(
                     f"model.models.{name} has fold -1, and its sampling {model.sampling} was drawn for fold {base.fold}: "
                     f"give the model fold {base.fold}, or the sampling fold -1"
@@ -111,19 +112,19 @@ class StageConfig(Strict):
 
     @property
     def shown_result(self) -> tuple[str, str]:
-        """Model and fusion that are shown first, by the rule of `pipeline.config.shown`; an empty name where no model is left."""
+        """Model and fusion shown first, by the rule of `pipeline.config.shown`; an empty name without models."""
         names = list(self.model.predictors)
         model = first_model(names, ensembles=self.model.ensembles) if names else ""
         return model, first_fusion(self.probability.fusions)
 
     @property
     def shown_models(self) -> list[ModelSettings]:
-        """Settings of the model that is shown first, or of the members of an ensemble; none where no model is left."""
+        """Settings of the model shown first, or of the members of an ensemble; none without models."""
         shown = self.shown_result[0]
         return [self.model.models[name] for name in self.model.members(shown)] if shown else []
 
     def samplings_when_done(self, word: str) -> list[str]:
-        """Samplings whose indexes are there when a stage is done: all behind ``index`` and the report, else those of models."""
+        """Samplings whose indexes exist after a stage: all after ``index`` and the report, else those of models."""
         if word in ("raw", "normalized"):
             return []
         every = word in ("index", "report")

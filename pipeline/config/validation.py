@@ -1,4 +1,4 @@
-"""Validation of plain values by strict models, and the message for each value that is wrong."""
+"""Validation of plain values by strict models, and the message for each wrong value."""
 
 import difflib
 import json
@@ -13,11 +13,11 @@ __all__ = ["OPEN", "Tree", "check_keys", "nearest", "validate"]
 
 Tree = Mapping[str, Any]
 OPEN = "???"
-"""Value of an open line: a question that `lesionmap init` could not answer."""
+"""Value of an open question that `lesionmap init` could not answer."""
 MOST_SAID = 5
-"""Problems that are named."""
+"""Most problems named."""
 LONGEST = 200
-"""Characters of a value that is shown."""
+"""Most characters shown of a value."""
 REMEDY = "Correct the value; stages/config.yaml and datasets_manifest.yaml explain each key."
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -29,7 +29,7 @@ def _models_in(annotation: object) -> list[type[BaseModel]]:
 
 
 def _keys_at(model: type[BaseModel], place: Iterable[int | str]) -> list[str]:
-    # Follows a path of keys through the models; what is no field (a name, a tag, a number) is passed over.
+    # Follows a path of keys through the models; parts that are not fields (a name, a tag, a number) are skipped.
     models = [model]
     for part in place:
         found = [field for each in models for name, field in each.model_fields.items() if name == part]
@@ -73,7 +73,7 @@ def _message(problem: Mapping[str, Any], *, model: type[BaseModel], source: str)
         )
     where = _where(place, source)
     if problem["type"] == "extra_forbidden":
-        # Keys of another kind of this block, such as another strategy, are not allowed either.
+        # Keys of another variant of this block, such as another strategy, are not allowed either.
         allowed = [name for name in _keys_at(model, place[:-1]) if name != place[-1]]
         if len(allowed) < len(_keys_at(model, place[:-1])):
             return PipelineError(
@@ -151,12 +151,12 @@ def _strict(model: type[Model], tree: Tree, *, source: str, error: type[Pipeline
 
 
 def check_keys(model: type[BaseModel], tree: Tree, *, source: str) -> None:
-    """Raise one error that lists the unknown keys; values that are wrong or do not go together pass.
+    """Raise one error that lists the unknown keys; wrong or conflicting values pass.
 
     Raises
     ------
     ConfigurationError
-        With the nearest known key of each.
+        Names the nearest known key of each.
     """
     try:
         _strict(model, tree, source=source, error=ConfigurationError)
@@ -167,6 +167,6 @@ def check_keys(model: type[BaseModel], tree: Tree, *, source: str) -> None:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Remedy for an unknown word: the nearest known one."""
+    """Remedy for an unknown word: the nearest known word."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.4)
     return f"Did you mean {near[0]!r}?" if near else "Add it, or choose another."

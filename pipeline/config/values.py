@@ -1,4 +1,4 @@
-"""Kinds of numbers and names that the parameters of all stages share, and how arrays lie on disk."""
+"""Kinds of numbers and names shared by the parameters of all stages, and the storage of arrays."""
 
 import re
 from typing import Annotated, Literal, Self
@@ -28,13 +28,13 @@ __all__ = [
 ]
 
 LONGEST_NAME, PERIODIC = 100, re.compile(r"(?P<period>.+?)(?P=period){19}$")
-"""Characters of a name at most, and names that end in twenty repeats."""
+"""Most characters of a name, and the pattern of names that end in twenty repeats."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 Weight = Annotated[float, Field(gt=0, le=1e6)]
-"""Factor of one thing beside others."""
+"""Weight relative to others."""
 
 
 Exponent = Annotated[float, Field(ge=0, le=100)]
@@ -53,7 +53,7 @@ Distance = Annotated[int, Field(ge=0, le=10**6)]
 
 
 BlockSide = Annotated[int, Field(ge=1, le=2**17)]
-"""Side of a block that is held in memory, in pixels."""
+"""Side of a block in memory, in pixels."""
 
 
 Seed = Annotated[int, Field(ge=0, le=10**18)]
@@ -86,11 +86,11 @@ def _result_folder(path: str) -> str:
 
 
 SafeName = Annotated[str, AfterValidator(safe_name), AfterValidator(_carried)]
-"""Name of a folder of results that Snakemake carries in a wildcard: it takes twenty repeats for a rule that never ends."""
+"""Name of a folder of results that is a wildcard in Snakemake, which takes twenty repeats for endless recursion."""
 
 
 ResultFolder = Annotated[str, AfterValidator(_result_folder)]
-"""Folder of results, in which Snakemake looks for wildcards and variables."""
+"""Folder of results, in which Snakemake would expand wildcards and variables."""
 
 
 Fusion = Literal["none", "max", "mean", "gaussian"]

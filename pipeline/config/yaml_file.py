@@ -1,4 +1,4 @@
-"""YAML file read strictly: duplicate keys, aliases that explode or refer to themselves, and deep nesting are refused."""
+"""Strict reading of YAML files: duplicate keys, exploding or self-referring aliases, and deep nesting are refused."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,15 +11,15 @@ from pipeline.errors import ConfigurationError, PipelineError
 __all__ = ["check_yaml_files", "load_yaml", "read_argument", "read_scalar", "read_value"]
 
 LARGEST_FILE = 2**23
-"""Bytes of a file that is read."""
+"""Most bytes of a file."""
 MOST_NODES = 200_000
-"""Keys and values of a file, what aliases stand for counted each time."""
+"""Most keys and values of a file, with the content of aliases counted each time."""
 DEEPEST = 50
-"""Levels of nesting."""
+"""Most levels of nesting."""
 
 
 class _Refused(Exception):
-    """Refusal of a value: what is wrong, what is expected."""
+    """Refusal of a value: what is wrong and what is expected."""
 
 
 def load_yaml(path: Path, *, error: type[PipelineError] = ConfigurationError) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def load_yaml(path: Path, *, error: type[PipelineError] = ConfigurationError) ->
     path
         The file.
     error
-        Kind of the error that says what is wrong with it.
+        Class of the error to raise.
     """
     text = _text(path, error=error)
     try:
@@ -56,12 +56,12 @@ def load_yaml(path: Path, *, error: type[PipelineError] = ConfigurationError) ->
 
 
 def check_yaml_files(paths: Iterable[Path | str]) -> None:
-    """Check of configuration files that another program reads too; JSON, which is none of ours, is passed over.
+    """Check of configuration files that another program reads too; JSON files are skipped.
 
     Raises
     ------
     ConfigurationError
-        For the first file that ``load_yaml`` refuses.
+        Reports the first file that ``load_yaml`` refuses.
     """
     for path in map(Path, paths):
         if path.suffix != ".json":
@@ -70,7 +70,7 @@ def check_yaml_files(paths: Iterable[Path | str]) -> None:
 
 def _text(path: Path, *, error: type[PipelineError]) -> str:
     try:
-        # Neither a folder nor a pipe, which would never end.
+        # Neither a folder nor a pipe, which might never end.
         if path.exists() and not path.is_file():
             found = "a folder" if path.is_dir() else "no regular file"
         elif path.is_file() and path.stat().st_size > LARGEST_FILE:
@@ -99,7 +99,7 @@ def _text(path: Path, *, error: type[PipelineError]) -> str:
 
 
 def _plain(text: str, loader_of: type[yaml.SafeLoader | yaml.BaseLoader]) -> Any:  # noqa: ANN401 any YAML
-    """Value of a text, or what is wrong with it as `_Refused`."""
+    """Value of a text; `_Refused` says what is wrong with it."""
     try:
         loader = loader_of(text)
         try:
@@ -128,7 +128,7 @@ def _place(node: yaml.Node) -> str:
 
 
 def _check(root: yaml.Node) -> None:
-    """Walk of all nodes, aliases followed each time, as far as the limits allow."""
+    """Walk over all nodes, following aliases each time, as far as the limits allow."""
     seen, waiting = 0, [(root, frozenset[int]())]
     while waiting:
         node, above = waiting.pop()
@@ -156,19 +156,19 @@ def _check_keys(node: yaml.Node) -> None:
 
 
 def read_argument(text: str, *, where: str) -> Any:  # noqa: ANN401 any YAML
-    """Value of an argument ``KEY=VALUE``: what is in brackets, braces or quotes is YAML, everything else one plain value.
+    """Value of an argument ``KEY=VALUE``: YAML in brackets, braces or quotes, else one plain value.
 
     Parameters
     ----------
     text
-        What stands behind the equals sign.
+        Text after the equals sign.
     where
         The option and the key, for messages.
 
     Raises
     ------
     ConfigurationError
-        For what is no YAML, and for what is refused in files too: equal keys, aliases that explode, deep nesting.
+        The text is no YAML, or would be refused in a file: equal keys, exploding aliases, deep nesting.
 
     Examples
     --------
@@ -178,7 +178,7 @@ def read_argument(text: str, *, where: str) -> Any:  # noqa: ANN401 any YAML
     if text[:1] not in tuple("[{'\""):
         return read_scalar(text)
     try:
-        # Scalars stay texts inside of YAML, as Snakemake has it, and are then taken for what they are.
+        # Scalars inside YAML stay texts, as in Snakemake, and are then interpreted.
         return read_value(_plain(text, yaml.BaseLoader))
     except _Refused as problem:
         raise ConfigurationError(
@@ -191,7 +191,7 @@ def read_argument(text: str, *, where: str) -> Any:  # noqa: ANN401 any YAML
 
 
 def read_scalar(text: str) -> str | int | float | bool | None:
-    """Plain value of a text, as a command line means it: a number, a truth value, nothing, or the text itself.
+    """Plain value of a command-line text: a number, a truth value, nothing, or the text itself.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Prediction of a new image: one file to maps, masks, outlines and a picture, as the run of a model treats its own.
+"""Prediction of a new image: from one file to maps, masks, outlines and a picture, as in the model's own run.
 
-The results lie in ``{out}/{image}/``, each named by the word of its stage. The numbers are those that the run would give:
-the same functions with the same parameters, which the model's card and the stores beside it hold.
+The results lie in ``{out}/{image}/``, each named by the word of its stage. The numbers equal those of the run: the
+functions are the same, and the parameters come from the model's card and the stores beside it.
 """
 
 import logging
@@ -48,7 +48,7 @@ NOTHING_EVALUATED = "Nothing was evaluated: neither field of view nor tissue was
 
 @dataclass(frozen=True, slots=True)
 class ModelInUse:
-    """Model with everything that it treats new images by, read once for any number of them."""
+    """Model with everything needed to predict new images, read once for any number of them."""
 
     beside: RunBeside
     recipe: Recipe
@@ -58,23 +58,23 @@ class ModelInUse:
     """Side of the window in pixels."""
     options: PredictOptions
     files: InputFiles
-    """Cards and weights as they were before anything of them was read."""
+    """Cards and weights as they were before any of them was read."""
 
     @classmethod
     def of(cls, model: Path | str, options: PredictOptions) -> Self:
-        """Model of a folder, or an ensemble; what its card and measures warn of is said.
+        """Model or ensemble of a folder; warnings of its card and measures are logged.
 
         Raises
         ------
         ModelError
             No model, or one whose card does not say how its images were normalised.
         ConfigurationError
-            Parameters that cannot be meant.
+            Parameters make no sense.
         """
         beside = RunBeside(Path(model).resolve(), options.fusions)
         files = files_in_use(beside.model)
         recipe = recipe_of_model(beside.model).with_pixel_size(options.pixel_size_um)
-        # Without a run beside the model, the maps of a photograph are 0 outside its field of view, as the recipe says.
+        # Without a run beside the model, maps of a photograph are 0 outside its field of view, as in the recipe.
         usual = {"outside_roi": "zero"} if beside.window is None and recipe.record.modality == "fundus" else {}
         inference = beside.probability({**usual, **options.probability})
         cleaning = beside.segmentation(options.segmentation)
@@ -88,7 +88,7 @@ class ModelInUse:
         check_same(self.files)
         entry = image_entry(image, largest_decode=self.options.largest_decode)
         places = Places(out.resolve() / entry.image_id)
-        lock = RunLock(places.folder, other="--out …")  # two at once would write into one store
+        lock = RunLock(places.folder, other="--out …")  # Two at once would write into one store.
         lock.take()
         try:
             normalized = normalise_by(entry, self.recipe, places=places, workers=self.options.workers)
@@ -100,7 +100,7 @@ class ModelInUse:
 
 
 def _nothing_evaluated(probability: Path) -> bool:
-    """No window of a map was evaluated: its zeros say nothing of the image."""
+    """Test for a map without any evaluated window, whose zeros say nothing about the image."""
     return not cast("dict[str, Any]", open_group(probability).attrs["lesionmap"]).get("windows_evaluated", 1)
 
 
@@ -125,7 +125,7 @@ class _Prediction:
         return self.places.of_result(stage, model=self.model.name, fusion=fusion, suffix=suffix)
 
     def maps(self) -> dict[str, Path]:
-        """The map of each fusion, written where it is not there."""
+        """The map of each fusion, written where it is missing."""
         outputs = {fusion: self.place("probability", fusion, ".zarr") for fusion in self.used.options.fusions}
         config, window = with_precision_of_this_machine(self.used.inference), self.used.window
         settings = {key: value for key, value in config.of_the_values().items() if key != "fusions"}
@@ -144,7 +144,7 @@ class _Prediction:
         return outputs
 
     def finished(self, fusion: str, probability: Path) -> PredictedFiles:
-        """Everything that is made of a map."""
+        """All results made from a map."""
         if _nothing_evaluated(probability):
             log.warning("%s, %s: %s", self._file, fusion, NOTHING_EVALUATED)
         found = self._segmented(fusion, probability)
@@ -158,7 +158,7 @@ class _Prediction:
         return job_of("segmentation", config=config, code=code_digest("pipeline.segmentation.segment"), inputs=inputs)
 
     def _thresholds(self, fusion: str) -> Path | None:
-        """The thresholds given by hand, or those that the run fitted, as a file of this prediction."""
+        """File of the thresholds of this prediction: given by hand, or fitted by the run."""
         path, given = self.place("segmentation", fusion, ".thresholds.json"), self.used.options.threshold
         if given is not None:
             fits = dict.fromkeys(self.record.codes, ThresholdFit.given(given, reason="Given by hand."))
@@ -190,13 +190,13 @@ class _Prediction:
                 store=store,
                 geojson=outlines,
             )
-        remove_original_masks(store)  # of a former call, perhaps of other thresholds
+        remove_original_masks(store)  # From a former call, perhaps with other thresholds.
         masks = write_original_masks(store, kind=kind) if (kind := self.used.options.original_grid) else ()
         regions = _regions(outlines, codes=self.record.codes)
         return PredictedFiles(fusion, probability, store, outlines, thresholds, regions, masks)
 
     def _remove_masks(self, fusion: str) -> None:
-        """Masks and outlines of a former call, taken away: they are of thresholds that this one does not have."""
+        """Removal of masks and outlines of a former call, whose thresholds this call does not have."""
         store = self.place("segmentation", fusion, ".zarr")
         if store.is_dir():
             log.warning("%s: masks and outlines of a former call with thresholds are taken away", self._file)
@@ -206,7 +206,7 @@ class _Prediction:
             self.place("segmentation", fusion, end).unlink(missing_ok=True)
 
     def _look(self, found: PredictedFiles) -> Path:
-        """The picture, and beside it what its legend says, for the page; both written where they are not there."""
+        """The picture, and beside it the content of its legend for the page; both written where missing."""
         picture, facts = (self.place("report", found.fusion, end) for end in (".png", ".json"))
         record = self._named()
         stores = {"probability": found.probability, "segmentation": found.segmentation}
@@ -264,18 +264,18 @@ def _regions(outlines: Path, *, codes: tuple[str, ...]) -> dict[str, int]:
 def predict_new_image(
     image: Path | str, *, model: Path | str, out: Path | str, options: PredictOptions = DEFAULT
 ) -> tuple[PredictedFiles, ...]:
-    """Maps, masks, outlines and a picture of an image, normalised as the model's own were; the outlines in pixels of the file.
+    """Maps, masks, outlines and a picture of an image, normalised like the model's images; outlines in pixels of the file.
 
-    What is there already, made from the same file, model, parameters and code, is kept; a killed call is continued.
+    Existing results from the same file, model, parameters and code are kept; a killed call is continued.
 
     Parameters
     ----------
     image
-        Any file that the readers take: JPEG, PNG, TIFF, a slide.
+        Any file that the readers support: JPEG, PNG, TIFF, a slide.
     model
-        Folder ``model/{model}/`` of a model or of an ensemble. Where the results of its run lie beside it, its
-        parameters of inference and segmentation, its thresholds, and the names and colours of its classes hold;
-        otherwise the defaults.
+        Folder ``model/{model}/`` of a model or of an ensemble. If the results of its run lie beside it, the run's
+        parameters of inference and segmentation, thresholds, and names and colours of classes apply; otherwise the
+        defaults.
     out
         Folder of the results; ``{out}/{image}/`` is made in it.
     options
@@ -295,6 +295,6 @@ def predict_new_image(
     ModelError
         No model, or one whose card does not say how its images were normalised.
     ConfigurationError
-        Parameters that cannot be meant, or a level or pixel size that the file does not have.
+        Parameters make no sense, or the file lacks a level or pixel size.
     """
     return ModelInUse.of(model, options).predict(Path(image), out=Path(out))

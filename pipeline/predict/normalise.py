@@ -33,7 +33,7 @@ def image_entry(path: Path, *, largest_decode: int = LARGEST_DECODE) -> ImageEnt
     Raises
     ------
     MissingDataError
-        No file, or one that may not be read.
+        There is no file, or no permission to read it.
     """
     store = path.is_dir() and is_store(path.name)
     if not store and not path.is_file():
@@ -62,7 +62,7 @@ def _job(entry: ImageEntry, recipe: Recipe, *, inputs: Mapping[str, Path], worke
 
 
 def _stains(entry: ImageEntry, recipe: Recipe, *, places: Places, workers: int) -> dict[str, Path]:
-    """Estimate of the image and the target, as files; nothing where no stains are normalised."""
+    """Files with the stain estimate of the image and the target; none where no stains are normalised."""
     if recipe.target is None:
         return {}
     stain, target = places.stain, places.target
@@ -76,14 +76,14 @@ def _stains(entry: ImageEntry, recipe: Recipe, *, places: Places, workers: int) 
 def normalise_by(entry: ImageEntry, recipe: Recipe, *, places: Places, workers: int = 1) -> Path:
     """Normalised store of a new image; with stains also its estimate and the target.
 
-    What is there already, from the same file, recipe and code, is kept; what a killed run left is continued.
+    An existing result from the same file, recipe and code is kept; the work of a killed run is continued.
 
     Parameters
     ----------
     entry
         The image.
     recipe
-        How it is normalised.
+        Recipe of the normalisation.
     places
         Where the results go.
     workers
@@ -99,10 +99,10 @@ def normalise_by(entry: ImageEntry, recipe: Recipe, *, places: Places, workers: 
     ImageRejected
         The file cannot be read, changes while it is read, or its 16-bit values use 14 bits at most.
     ConfigurationError
-        A level or a pixel size that the file does not have.
+        The file lacks the level or the pixel size.
     """
     output = places.normalized
-    with InputFiles.of(entry.files.values()).steady():  # the stains and the pixels are of one file
+    with InputFiles.of(entry.files.values()).steady():  # Stains and pixels must be of the same file.
         check_bits(entry, record=recipe.record, workers=workers)
         _check_same_file(entry, output)
         stains = _stains(entry, recipe, places=places, workers=workers)
@@ -113,14 +113,14 @@ def normalise_by(entry: ImageEntry, recipe: Recipe, *, places: Places, workers: 
 
 
 def _check_same_file(entry: ImageEntry, output: Path) -> None:
-    """Refusal to write over the prediction of another file that has the same name."""
+    """Refusal to overwrite the prediction of another file of the same name."""
     if not output.is_dir() or entry.image is None:
         return
     try:
         notes: Any = open_group(output).attrs["provenance"]
         recorded = {name: notes["inputs"].get(name) for name in entry.files}
     except (StoreError, OSError, ValueError, KeyError, TypeError, AttributeError):
-        return  # it is made anew
+        return  # It is made anew.
     digests = ((path, recorded[name], file_digest(path)) for name, path in entry.files.items())
     other = next((each for each in digests if each[1] not in (None, each[2])), None)
     if other is not None:
@@ -155,24 +155,26 @@ def normalise_new_image(
 ) -> Path:
     """Normalised store of an image that belongs to no data set, by the recipe of a model or by settings.
 
-    What is there already, made from the same file, recipe and code, is kept; a killed call is continued.
+    An existing result from the same file, recipe and code is kept; a killed call is continued.
 
     Parameters
     ----------
     image
-        Any file that the readers take: JPEG, PNG, TIFF, a slide.
+        Any file that the readers support: JPEG, PNG, TIFF, a slide.
     out
         Folder of the results; ``{out}/{image}/`` is made in it.
     model
-        Folder of a model or an ensemble: the image is brought to the look of the images that it was trained on.
+        Folder of a model or an ensemble: the image is normalised like its training images.
     settings
-        Keys of the block ``normalized`` of ``stages/config.yaml`` instead, such as ``{"chain": "histology"}``.
+        Instead of a model, keys of the block ``normalized`` of ``stages/config.yaml``, such as ``{"chain":
+        "histology"}``.
     pixel_size_um
-        Side of a pixel of the file in micrometres, where a size in micrometres is asked for and the file names none.
+        Side of a pixel of the file in micrometres, needed where a size in micrometres is requested and the file has
+        none.
     workers
         Blocks at a time; changes no value.
     largest_decode
-        Bytes of the largest picture, page, tile or strip of the file that is decoded at once.
+        Most bytes of a picture, page, tile or strip of the file that is decoded at once.
 
     Returns
     -------
@@ -186,9 +188,10 @@ def normalise_new_image(
     ImageRejected
         A file that cannot be read.
     ModelError
-        No model, or one whose card does not say how its images were normalised.
+        There is no model, or its card does not say how its images were normalised.
     ConfigurationError
-        Both or neither of model and settings, settings that cannot be meant, a level or pixel size that the file lacks.
+        Both or neither of model and settings, settings that make no sense, or a level or pixel size that the file
+        lacks.
     """
     if (model is None) == (settings is None):
         raise ConfigurationError(

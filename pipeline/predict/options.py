@@ -1,4 +1,4 @@
-"""Options and results of a prediction: what is asked for, and the paths of what was written."""
+"""Options of a prediction, and the paths of its results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,22 +20,23 @@ class PredictOptions:
     fusions: tuple[str, ...] = (USUAL,)
     """Maps to write."""
     threshold: float | None = None
-    """For all classes; None for the thresholds that the run fitted."""
+    """Threshold for all classes; None for the thresholds that the run fitted."""
     pixel_size_um: float | None = None
-    """Side of a pixel of the file, where the model's images were brought to micrometres and the file names none."""
+    """Side of a pixel of the file in micrometres, needed where the model's images were rescaled to micrometres and the
+    file has none."""
     original_grid: Format | None = None
-    """Also write the masks as large as the file."""
+    """Whether to write the masks in the size of the file too."""
     workers: int = 1
-    """Blocks of the image that are normalised at a time; changes no value."""
+    """Blocks of the image normalised at a time; changes no value."""
     largest_decode: int = LARGEST_DECODE
-    """Bytes of the largest picture, page, tile or strip of the file that is decoded at once."""
+    """Most bytes of a picture, page, tile or strip of the file that is decoded at once."""
     probability: Mapping[str, Any] = field(default_factory=dict)
     """Changes to the parameters of inference."""
     segmentation: Mapping[str, Any] = field(default_factory=dict)
     """Changes to the parameters of segmentation."""
 
     def __post_init__(self) -> None:
-        """Refuse a threshold that is no probability."""
+        """Refuse a threshold that is not a probability."""
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise ConfigurationError(
                 "The threshold is no probability.",
@@ -51,7 +52,7 @@ DEFAULT = PredictOptions()
 
 @dataclass(frozen=True, slots=True)
 class PredictedFiles:
-    """Paths of what was written for one fusion."""
+    """Paths of the results of one fusion."""
 
     fusion: str
     probability: Path
@@ -61,10 +62,10 @@ class PredictedFiles:
     outlines: Path | None = None
     """GeoJSON in pixels of the file."""
     thresholds: Path | None = None
-    """Those that were used."""
+    """Thresholds that were used."""
     regions: Mapping[str, int] = field(default_factory=dict)
     """Class code → regions found."""
     masks: tuple[Path, ...] = ()
-    """Masks as large as the file."""
+    """Masks in the size of the file."""
     look: Path | None = None
     """Picture of the image with its outlines and a legend."""

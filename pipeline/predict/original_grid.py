@@ -35,7 +35,7 @@ def original_mask(mask: Raster[Any], size: tuple[int, int]) -> Raster[np.uint8]:
     Parameters
     ----------
     mask
-        ``(y, x)``; what is not 0 is set.
+        ``(y, x)``; non-zero pixels are set.
     size
         Height and width of the original in pixels.
 
@@ -80,7 +80,7 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _write_png(path: Path, mask: Raster[np.uint8]) -> None:
-    # Pillow and OpenCV want the whole picture; the format itself is a stream of rows, each after a filter byte.
+    # Pillow and OpenCV need the whole image; the format itself is a stream of rows, each after a filter byte.
     if max(mask.shape) > PNG_LARGEST:
         raise AssertionError("no image has so many rows")
     packer = zlib.compressobj(6)
@@ -100,7 +100,7 @@ _WRITERS: dict[Format, tuple[str, Callable[[Path, Raster[np.uint8]], None]]] = {
 
 
 def remove_original_masks(segmentation: Path) -> None:
-    """Masks that `write_original_masks` put beside a store, of either format, taken away."""
+    """Removal of the masks, in either format, that `write_original_masks` put beside a store."""
     notes: Any = dict(open_group(segmentation).attrs).get("lesionmap", {})
     for code in notes.get("classes", ()):
         for suffix, _ in _WRITERS.values():
@@ -108,7 +108,7 @@ def remove_original_masks(segmentation: Path) -> None:
 
 
 def write_original_masks(segmentation: Path, *, kind: Format) -> tuple[Path, ...]:
-    """Masks of each class as large as the original image, 0 and 255, beside its store: ``{store}.{CODE}.tif`` or ``.png``.
+    """Masks of each class in the size of the original image, 0 and 255, beside the store: ``{store}.{CODE}.tif`` or ``.png``.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def write_original_masks(segmentation: Path, *, kind: Format) -> tuple[Path, ...
     Raises
     ------
     StoreError
-        A store without masks, or that does not say how large its original is.
+        The store has no masks, or does not state the size of its original.
     """
     notes: Any = dict(open_group(segmentation).attrs).get("lesionmap", {})
     mapping = notes.get("mapping", {})

@@ -1,4 +1,4 @@
-"""Page of all predictions of a folder: one picture, its counts and its files for each; it opens from disk."""
+"""Page of all predictions of a folder: for each a picture, counts and files; it opens from disk."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from pipeline.stores.flush import write_whole
 __all__ = ["check_page", "write_predictions_page"]
 
 HEAD = b'<p class="eyebrow">lesionmap</p><h1>Predictions</h1>'
-"""Words that only this page has."""
+"""Texts that only this page has."""
 FILES = {"segmentation": {".geojson": "outlines"}, "report": {".png": "picture"}}
 
 
@@ -27,7 +27,7 @@ class _Shown:
     image_id: str
     facts: Mapping[str, Any]
     files: Mapping[str, str]
-    """What → link."""
+    """Text → link."""
 
     @property
     def name(self) -> str:
@@ -98,7 +98,7 @@ def _table(shown: Sequence[_Shown]) -> Table:
 
 
 def check_page(out: Path) -> None:
-    """Refusal of a folder whose page is another one, such as that of the results of a run, which would be written over.
+    """Refusal of a folder with another page, such as that of a run's results, which would be overwritten.
 
     Raises
     ------
@@ -117,14 +117,14 @@ def check_page(out: Path) -> None:
 
 
 def write_predictions_page(out: Path, *, problems: Mapping[Path, str]) -> Path:
-    """Page ``{out}/index.html`` of all predictions that lie in a folder, of earlier calls too, written.
+    """Page ``{out}/index.html`` of all predictions in a folder, including those of earlier calls, written.
 
     Parameters
     ----------
     out
         Folder of the results, ``{out}/{image}/``.
     problems
-        File → message, of those that could not be predicted in this call.
+        File → message, for files that could not be predicted in this call.
 
     Returns
     -------

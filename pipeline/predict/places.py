@@ -1,4 +1,4 @@
-"""Places of a prediction: result files of one new image, all in one folder and each named by the word of its stage."""
+"""Places of a prediction: the result files of one new image, all in one folder and each named by the word of its stage."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ class Places:
 
     @property
     def target(self) -> Path:
-        """Stains that it was brought to."""
+        """Stain target of the image."""
         return self.folder / "normalized.target.json"
 
     def of_result(self, stage: str, *, model: str, fusion: str, suffix: str) -> Path:
@@ -42,7 +42,7 @@ class Places:
         return self.folder / f"{stage}.{model}.{fusion}{suffix}"
 
     def tidy(self) -> None:
-        """Removal of what is empty: the folder of unfinished results, and that of the image."""
+        """Removal of empty folders: that of unfinished results, and that of the image."""
         for folder in (self.folder / ".partial", self.folder):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()

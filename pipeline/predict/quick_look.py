@@ -26,7 +26,7 @@ from pipeline.stores.probability_store import as_float16, open_probability
 __all__ = ["ClassSeen", "largest_probabilities", "quick_look", "write_look"]
 
 NARROWEST = 560
-"""Pixels across a picture at least, so that its legend fits; smaller images are enlarged by whole factors."""
+"""Least width of a picture in pixels, so that its legend fits; smaller images are enlarged by whole factors."""
 GROUND: RGB = (24, 29, 35)
 INK: RGB = (227, 233, 240)
 SOFT: RGB = (158, 171, 185)
@@ -35,7 +35,7 @@ LETTERS, MARGIN, LINE = 17, 14, 27
 
 @dataclass(frozen=True, slots=True)
 class ClassSeen:
-    """Class as it is shown in the legend."""
+    """Class as shown in the legend."""
 
     code: str
     name: str
@@ -47,7 +47,7 @@ class ClassSeen:
 
     @property
     def title(self) -> str:
-        """Name with its code, once where they are the same."""
+        """Name with its code, or once where both are equal."""
         return self.name if self.name == self.code else f"{self.name} ({self.code})"
 
     @property
@@ -69,7 +69,7 @@ def largest_probabilities(path: Path) -> tuple[float, ...]:
 
 
 def _photograph(entry: ImageEntry, *, record: DatasetRecord, config: NormalizedConfig) -> Picture:
-    """Original made small, on the field of the maps and with no more pixels than they have."""
+    """Downscaled original, on the field of the maps and with no more pixels than they have."""
     with open_view(entry, record=record, config=config, workers=1) as opened:
         pixels = opened.thumbnail().pixels
         shape = picture_shape(opened.height, opened.width, side=max(pixels.shape))
@@ -84,7 +84,7 @@ def _outlined(photograph: Picture, segmentation: Path, *, record: DatasetRecord,
     reduced = reduce_masks(
         None, mask_raster(segmentation, "masks"), classes=len(record.classes), picture=photograph.shape[:2]
     )
-    assert reduced.masks is not None  # there is a prediction
+    assert reduced.masks is not None  # There is a prediction.
     large = np.moveaxis(_enlarged(np.moveaxis(photograph, 2, 0), factor), 0, 2)
     thickness = 1 + max(large.shape) // 600
     masks = _enlarged(reduced.masks, factor)
@@ -130,18 +130,18 @@ def quick_look(
     lines: Sequence[str],
     seen: Sequence[ClassSeen],
 ) -> Picture:
-    """Picture of an image with what was found in it, ``(h, w, 3)``.
+    """Picture of an image with the regions found in it, ``(h, w, 3)``.
 
     Parameters
     ----------
     entry
         The image and its file.
     probability, segmentation
-        Stores of the prediction. Without a segmentation the probability of the likeliest lesion is shown in colours.
+        Stores of the prediction. Without a segmentation the probability of the most likely lesion is shown in colours.
     record
         Classes, colours and overlap priority.
     config
-        How the image is brought to the grid of the maps.
+        How the image is resampled to the grid of the maps.
     lines
         Text over the legend, the first bold.
     seen
@@ -157,6 +157,6 @@ def quick_look(
 
 
 def write_look(picture: Picture, output: Path) -> None:
-    """PNG file of a picture, written at once."""
+    """PNG file of a picture, written atomically."""
     with file_in_progress(output) as partial:
         Image.fromarray(picture).save(partial, format="PNG", compress_level=6)

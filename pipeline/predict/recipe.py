@@ -1,4 +1,4 @@
-"""Recipe of a normalisation: that of the images of a trained model, or one made of settings."""
+"""Recipe of a normalisation: that of a trained model's images, or one from settings."""
 
 import json
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ __all__ = ["Recipe", "recipe_of_model", "recipe_of_settings"]
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Recipe of a normalisation: what it depends on beside the image."""
+    """Recipe of a normalisation: everything that it depends on beside the image."""
 
     record: DatasetRecord
     """Facts of the data set."""
@@ -33,11 +33,11 @@ class Recipe:
 
     @property
     def config(self) -> NormalizedConfig:
-        """The block as it is validated."""
+        """The block after validation."""
         return NormalizedConfig.model_validate(dict(self.normalisation))
 
     def with_pixel_size(self, size_um: float | None) -> "Recipe":
-        """The recipe for a file that names no pixel size; the same one where None is given."""
+        """The recipe for a file without a pixel size; unchanged where None is given."""
         if size_um is None:
             return self
         record = self.record.model_copy(update={"pixel_size_um": size_um})
@@ -55,7 +55,7 @@ def recipe_of_model(model: Path) -> Recipe:
     Raises
     ------
     ModelError
-        No model, or a card that does not say how its images were normalised.
+        There is no model, or its card does not say how its images were normalised.
     """
     card = read_card(members_of(model)[0])
     stain = card.normalisation.get("stain") or {}
@@ -73,7 +73,7 @@ def recipe_of_model(model: Path) -> Recipe:
 
 
 def recipe_of_settings(settings: Mapping[str, Any], *, largest_decode: int = LARGEST_DECODE) -> Recipe:
-    """Recipe of parameters, for an image that belongs to no data set.
+    """Recipe from parameters, for an image that belongs to no data set.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def recipe_of_settings(settings: Mapping[str, Any], *, largest_decode: int = LAR
     Raises
     ------
     ConfigurationError
-        Unknown keys or values that cannot be meant.
+        Unknown keys or values that make no sense.
     """
     config = validate(NormalizedConfig, settings, source="normalized", error=ConfigurationError)
     record = DatasetRecord(

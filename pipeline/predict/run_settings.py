@@ -1,4 +1,4 @@
-"""Parameters and thresholds of the run that a model came from, read from its finished stores to treat a new image alike."""
+"""Parameters and thresholds of a model's run, read from its finished stores to process a new image in the same way."""
 
 import logging
 from collections.abc import Collection, Iterator, Mapping
@@ -29,17 +29,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RunBeside:
-    """The results that lie beside a folder ``model/{model}/``; there may be none."""
+    """The results beside a folder ``model/{model}/``, if any."""
 
     model: Path
     """The folder of the model."""
     fusions: tuple[str, ...] = ()
-    """Those that are asked for, whose stores are looked at first: of others an earlier run may have left some."""
+    """The requested fusions, whose stores are read first, because an earlier run may have left stores of others."""
 
     def probability(self, changes: Mapping[str, Any]) -> ProbabilityConfig:
         """Parameters of inference: those of the run, or the defaults; with changes.
 
-        Which scheduler ran the blocks changed no value, and it may be gone.
+        The run's scheduler is left out: it changed no value and may be gone.
         """
         return self._settings(ProbabilityConfig, "probability", changes, without=("dask",))
 
@@ -49,14 +49,14 @@ class RunBeside:
 
     @property
     def window(self) -> int | None:
-        """Side of the window that the run slid over its images; None where it did not yet."""
+        """Side of the run's sliding window; None where there was no inference yet."""
         config = self._config("probability")
         return int(config["window"]) if "window" in config else None
 
     def thresholds(self, fusion: str) -> Path | None:
-        """The thresholds that the run fitted, where it did; not those of maps that are no longer there as they were.
+        """The thresholds that the run fitted, if any; not those of maps that have changed since.
 
-        Where no run lies beside the model, those that its folder holds.
+        Without a run beside the model, those in its folder.
         """
         path = self._folder("segmentation") / fusion / "thresholds.json"
         if not path.is_file():
@@ -75,15 +75,15 @@ class RunBeside:
         return None if changed else path
 
     def warnings(self, fusion: str) -> tuple[str, ...]:
-        """Warnings that a reader must know: of the card, or those of the members, and of the measures where there are some."""
+        """Warnings for the reader: of the card, or of the members, and of the measures where they exist."""
         cards = tuple(said for each in members_of(self.model) for said in read_card(each).warnings)
         path = measures_file(self.model, fusion=fusion)
         return (*cards, *read_json(path)["warnings"]) if path.is_file() else cards
 
     def named(self, record: DatasetRecord) -> DatasetRecord:
-        """The record with the names and colours that the run gave its classes.
+        """The record with the run's names and colours of the classes.
 
-        A card knows classes by their codes alone, because a new colour must not mean a new training.
+        A card stores only the codes of classes, so that a new colour causes no new training.
         """
         for attributes in self._stores("segmentation"):
             labels = attributes["ome"]["image-label"]
@@ -105,10 +105,10 @@ class RunBeside:
         return validate(kind, {**found, **changes}, source=f"{stage} of {self.model.name}", error=ConfigurationError)
 
     def _is_another(self, name: str, fusion: str, *, digest: str) -> bool:
-        """Change of the maps ``{model}/{image}``: whether they are others than those of a digest, or of another training."""
+        """Test for changed maps ``{model}/{image}``: whether they have another digest or are of another training."""
         model, _, image = name.partition("/")
         store = self.model.parent.parent / "probability" / model / fusion / f"{image}.zarr"
-        if not store.is_dir():  # cleared away: nothing says that they are out of date
+        if not store.is_dir():  # Cleared away: nothing says that they are out of date.
             return False
         return input_digest(store) != digest or not maps_are_of(
             dict(open_group(store).attrs), self.model.with_name(model)

@@ -1,4 +1,4 @@
-"""Sameness of a model while images are predicted: normalised by its card at the start, they must not be mapped by another's weights."""
+"""Sameness of a model during predictions: images normalised by its card must not meet the weights of another training."""
 
 from pathlib import Path
 
@@ -18,12 +18,12 @@ def files_in_use(model: Path) -> InputFiles:
 
 
 def check_same(files: InputFiles) -> None:
-    """Refusal of a model that was made anew meanwhile.
+    """Refusal of a model that was retrained meanwhile.
 
     Raises
     ------
     ModelError
-        A card or weights are no longer what they were.
+        A card or weights have changed.
     """
     for path, now in files.changed().items():
         raise ModelError(

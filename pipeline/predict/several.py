@@ -1,4 +1,4 @@
-"""Prediction of several files and folders: each on its own, so that one that cannot be read does not stop the others."""
+"""Prediction of several files and folders, each on its own, so that an unreadable file does not stop the others."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -19,11 +19,11 @@ SUFFIXES = (*PICTURES, *TIFF, *SLIDES)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Outcome of one file: its results, or why there are none."""
+    """Outcome of one file: its results, or the reason for none."""
 
     file: Path
     found: tuple[PredictedFiles, ...] = ()
-    """Of each fusion."""
+    """Results of each fusion."""
     problem: str = ""
     """Message of the error; empty where there are results."""
 
@@ -47,12 +47,12 @@ def _in_folder(folder: Path) -> list[Path]:
 
 
 def image_files(given: Iterable[Path]) -> list[Path]:
-    """Image files that arguments name: files as they are, and those that lie in folders, by name; each once.
+    """Image files from arguments: files themselves, and the files in folders, by name; each once.
 
     Raises
     ------
     MissingDataError
-        A folder without images.
+        A folder has no images.
     """
     files = [
         file for each in given for file in (_in_folder(each) if each.is_dir() and not is_store(each.name) else [each])
@@ -64,7 +64,7 @@ def image_files(given: Iterable[Path]) -> list[Path]:
 
 
 def _namesakes(files: Iterable[Path]) -> dict[str, list[Path]]:
-    """Files by the folder of their results; some file systems tell no upper from lower case."""
+    """Files by the folder of their results; some file systems ignore case."""
     found: dict[str, list[Path]] = {}
     for each in files:
         found.setdefault(safe_id(each.stem).lower(), []).append(each)
@@ -82,12 +82,12 @@ def _ambiguous(file: Path, others: Iterable[Path]) -> ConfigurationError:
 
 
 def predict_images(files: Iterable[Path], *, used: ModelInUse, out: Path) -> Iterator[Outcome]:
-    """Results of each file, as soon as they are there; what is wrong with one file is its outcome.
+    """Results of each file, as soon as they are ready; an error in one file is its outcome.
 
     Parameters
     ----------
     files
-        Image files. Of those that share a name none is predicted: which of them a folder holds could not be told.
+        Image files. Files that share a name are not predicted, because their results would share a folder.
     used
         The model.
     out
@@ -96,7 +96,7 @@ def predict_images(files: Iterable[Path], *, used: ModelInUse, out: Path) -> Ite
     Raises
     ------
     ModelError, DiskFull
-        What would be so for every file.
+        An error that would affect every file.
     """
     files = list(files)
     names = _namesakes(files)

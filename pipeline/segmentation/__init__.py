@@ -2,10 +2,10 @@
 
 clean             cleaning of masks: small components removed, holes filled
 clean_map         probability map cleaned for all thresholds at once
-false_positives   false positives in images that models learn from, the list of hard negatives
+false_positives   false positives in training images, the list of hard negatives
 geojson           GeoJSON of polygons, as QuPath opens it
 lesions           table of the lesions of a data set
-minimum_areas     minimum areas from the truth that was learned from
+minimum_areas     minimum areas from the truth of the training images
 polygons          polygons with holes from masks
 regions           connected components of the masks as features, with their probabilities
 segment           segmentation of one image: masks, label image, outlines

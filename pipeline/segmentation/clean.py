@@ -1,7 +1,7 @@
 """Cleaning of masks: small connected components are removed, then holes are filled, on masks of any height.
 
-Regions are 8-connected, the background between them 4-connected. The order is fixed: what lies in a hole and is too
-small is gone before the hole is filled, and a region is never kept because its hole was filled.
+Regions are 8-connected, the background between them 4-connected. The order is fixed: too small regions inside a hole
+are removed before the hole is filled, and filling never saves a region from removal.
 """
 
 from dataclasses import dataclass
@@ -36,9 +36,9 @@ class CleanMask:
     boxes: tuple[Box, ...]
     """The strips in which it is computed."""
     regions: _Selection | None = None
-    """What is kept of the source; all of it where there is none."""
+    """Components kept of the source; all by default."""
     holes: _Selection | None = None
-    """What is filled."""
+    """Holes that are filled."""
 
     @property
     def removed_regions(self) -> int:
@@ -55,7 +55,7 @@ class CleanMask:
 
         Notes
         -----
-        Whole strips are computed: cheapest with full-width boxes that begin and end where strips do.
+        Whole strips are computed, so full-width boxes aligned with strips are cheapest.
         """
         parts = [
             self._strip(index)[max(box.y0 - strip.y0, 0) : box.y1 - strip.y0, box.x0 : box.x1]
@@ -83,20 +83,20 @@ def clean(
     Parameters
     ----------
     mask
-        Every value but 0 is inside. It is read twice here, and again whenever the result is read.
+        Non-zero values are inside. It is read twice here, and again on each read of the result.
     minimum_area
         Pixels. 8-connected regions of fewer are removed; 0 and 1 keep all.
     fill_holes
         Whether holes are filled: 4-connected background that does not touch the image border.
     largest_hole
-        Pixels. Larger holes stay; none is too large where this is not given. Regions inside a hole do not count.
+        Pixels. Larger holes stay; without it none is too large. Regions inside a hole do not count.
     rows
-        Rows of a strip. It changes the memory needed, never the result.
+        Rows of a strip. They change the memory needed, never the result.
 
     Raises
     ------
     ConfigurationError
-        For a negative area.
+        An area is negative.
     """
     if minimum_area < 0 or (largest_hole is not None and largest_hole < 0):
         raise ConfigurationError(

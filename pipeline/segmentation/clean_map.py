@@ -1,7 +1,7 @@
-"""Cleaned probability map: what cleaning does to the masks of all thresholds at once.
+"""Cleaned probability map: the cleaning of the masks of all thresholds at once.
 
-To remove small components and to fill holes are flat operators: they commute with thresholds. So a map can be cleaned,
-an area opening and then a closing, and its mask at any threshold is the cleaned mask of the map at that threshold.
+Removing small components and filling holes are flat operators, which commute with thresholds. So an area opening
+followed by a closing cleans a map: its mask at any threshold is the cleaned mask of the original map at that threshold.
 """
 
 from typing import TypeAlias
@@ -31,7 +31,7 @@ def clean_map(
     largest_hole: int | None = None,
     inner: Sides = _NONE,
 ) -> NDArray[np.float16]:
-    """Probability map whose mask at any threshold above 0 is what `clean` makes of the mask of the map given.
+    """Probability map whose mask at any threshold above 0 equals the result of `clean` for the mask of the given map.
 
     Parameters
     ----------
@@ -40,7 +40,8 @@ def clean_map(
     minimum_area, fill_holes, largest_hole
         As in `pipeline.segmentation.clean.clean`.
     inner
-        Top, left, bottom, right: sides beyond which the image goes on. Components and holes there stay as they are.
+        Top, left, bottom, right: sides beyond which the image continues. Components and holes that reach them stay
+        unchanged.
 
     Notes
     -----
@@ -68,7 +69,7 @@ def _opened(bits: NDArray[np.integer], *, eight: bool, least: int, sides: Sides)
     edges = (area[1, 1:-1], area[1:-1, 1], area[-2, 1:-1], area[1:-1, -2])
     for edge, counts in zip(edges, sides, strict=True):
         if counts:
-            edge[:] = least  # a component that reaches this side is never too small
+            edge[:] = least  # A component that reaches this side is never too small.
     width = padded.shape[1]
     around = [-1, 1, -width, width] + ([-width - 1, -width + 1, width - 1, width + 1] if eight else [])
     _open(padded.reshape(-1), area.reshape(-1), np.array(around, np.int64), least)
@@ -116,7 +117,7 @@ def _open(values: Bits, area: NDArray[np.int32], around: NDArray[np.int64], leas
             if other == at:
                 continue
             if area[other] >= least and values[other] != values[at]:
-                area[at] = least  # it stays what it is, and so does all that joins it
+                area[at] = least  # It stays unchanged, as does everything that joins it.
             else:
                 area[at] = min(np.int64(area[at]) + area[other], np.int64(least))
                 parent[other] = at

@@ -1,4 +1,4 @@
-"""False positives in images that models learn from: boxes where a model sees lesions that are none, the list of hard negatives."""
+"""False positives in training images: boxes where a model sees lesions without truth, the list of hard negatives."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "class_code": ("str", "Class that the model saw."),
     "area": ("int64", "Pixels of the region."),
 }
-"""Name → type and meaning of each column; the first six are what a sampling reads."""
+"""Name → type and meaning of each column; a sampling reads the first six."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +49,7 @@ class _Image:
     maps: Maps
     truth: Any
     ignored: Any
-    """Pixels that nobody is sure of, or None."""
+    """Pixels of uncertain truth, or None."""
     margin: int
     rows: int
 
@@ -57,7 +57,7 @@ class _Image:
         return self.maps.array.plane(box, number=number)
 
     def near_truth(self, box: Box) -> NDArray[np.bool_]:
-        """Pixels of a box from which truth of any class is at most ``margin`` rows and columns away."""
+        """Pixels of a box with truth of any class at most ``margin`` rows and columns away."""
         wide = box.grow(self.margin, Box.of_shape(*self.maps.size))
         held = read_box(self.truth, wide).any(axis=0).astype(np.uint8)
         near = np.asarray(cv2.dilate(held, np.ones((2 * self.margin + 1,) * 2, np.uint8)) if held.any() else held)
@@ -73,7 +73,7 @@ class _Image:
 def _alone(
     image: _Image, table: ComponentTable, *, number: int, cut: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-    """Regions that have no truth near and are not wholly ignored, and the largest probability in each."""
+    """Regions without truth nearby that are not wholly ignored, and the largest probability in each."""
     alone, sure = np.ones(len(table), dtype=np.bool_), np.zeros(len(table), dtype=np.bool_)
     largest = np.zeros(len(table), dtype=np.float32)
     for index, box in enumerate(table.boxes):
@@ -97,8 +97,8 @@ def false_positives(
 ) -> pd.DataFrame:
     """False positives of one image: predicted lesions with no truth of any class near.
 
-    A prediction that only goes beyond the border of a lesion is none of them: their patches would hold truth. Nor is
-    one that lies wholly where nobody is sure.
+    A prediction that only extends beyond the border of a lesion does not count, because its patches would hold truth.
+    Nor does one that lies wholly in ignored pixels.
 
     Parameters
     ----------
@@ -109,9 +109,9 @@ def false_positives(
     thresholds
         Class → threshold.
     record
-        Facts of the data set; only lesion classes are looked at.
+        Facts of the data set; only lesion classes are considered.
     config
-        Smallest regions, the margin around truth, and the rows that are read at a time.
+        Smallest regions, the margin around truth, and the number of rows read at a time.
 
     Returns
     -------
@@ -161,19 +161,19 @@ def write_hard_negatives(
     job: Job,
     output: Path,
 ) -> None:
-    """List of hard negatives, ``hard_negatives.parquet``: false positives in images that models learn from, and in no others.
+    """List of hard negatives, ``hard_negatives.parquet``: false positives in training images only.
 
-    What a model gets wrong in images that validate or test it must not steer what the next one learns from, so their maps
-    are never read. Without folds the maps are of training images, which the model has learned from: expect fewer false
-    positives there than elsewhere. With folds they are those of the members that had not seen an image.
+    Errors in validation and test images must not influence the training data of the next model, so the maps of these
+    images are never read. Without folds the maps are of images that the model was trained on: expect fewer false
+    positives there than elsewhere. With folds they come from the members that had not seen an image.
 
     Parameters
     ----------
     images
         ``raw/images.parquet``; those of `listed_images` in which every class was annotated are used.
     probability
-        Image id and store of each map; those of other images are ignored. With folds, each of a member that did not learn
-        from the image; an image may have several.
+        Image id and store of each map; maps of other images are ignored. With folds, each map is of a member that was
+        not trained on the image; an image may have several.
     normalized
         Image → store.
     thresholds
@@ -190,7 +190,7 @@ def write_hard_negatives(
     Raises
     ------
     StoreError
-        For an image without its stores, or of another size than its map.
+        An image lacks a store, or its size differs from its map.
     """
     record, table = job.record, read_table(images)
     counts = [f"pixels_{code}" for code in record.codes]

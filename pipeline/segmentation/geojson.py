@@ -27,9 +27,9 @@ def feature(
     Parameters
     ----------
     polygons
-        Of one region, at least one; several become a MultiPolygon.
+        At least one polygon of one region; several become a MultiPolygon.
     class_code, name, colour
-        Of the class; the name and colour (red, green, blue, 0…255) are what QuPath lists.
+        Those of the class; QuPath lists the name and colour (red, green, blue, 0…255).
     properties
         Finite numbers become measurements, text becomes metadata; numbers that are not finite are left out, because
         JSON has none.
@@ -43,7 +43,7 @@ def feature(
     .. [1] RFC 7946, The GeoJSON Format. https://www.rfc-editor.org/rfc/rfc7946
     .. [2] QuPath reads ``objectType``, ``classification``, ``measurements`` (a map of numbers) and ``metadata`` (a map
        of text) from the properties, and coordinates as pixels of the full-resolution image from its top-left corner,
-       which of a slide is that of OpenSlide's bounds.
+       for a slide that of OpenSlide's bounds.
        https://qupath.readthedocs.io/en/stable/docs/advanced/exporting_annotations.html
     """
     scaled = [_coordinates(polygon, scale_y=scale_y, scale_x=scale_x, origin=origin) for polygon in polygons]

@@ -34,9 +34,9 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "y1": ("float64", "Bottom edge, pixels of the original image."),
     "x1": ("float64", "Right edge, pixels of the original image."),
 }
-"""Name → type and meaning of each column. Whether a region is matched says the table of the report, which knows the truth."""
+"""Name → type and meaning of each column. The report's table, which has the truth, says whether a region is matched."""
 _UNKNOWN = dict.fromkeys(("area_um2", "hole_area_um2"), math.nan)
-"""Columns that outlines lack where no pixel size is known: JSON has no NaN."""
+"""Columns that outlines lack where the pixel size is unknown, because JSON has no NaN."""
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -69,7 +69,7 @@ def write_lesions(geojson: Mapping[str, Path], *, output: Path, provenance: Prov
     Raises
     ------
     StoreError
-        For a file that is missing or not of this stage.
+        A file is missing or not of this stage.
     """
     rows = [row for image in sorted(geojson) for row in _rows(geojson[image])]
     frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype({name: kind for name, (kind, _) in COLUMNS.items()})

@@ -1,4 +1,4 @@
-"""Minimum areas from the truth: a percentile of the areas of its regions, in the images that a model learned from."""
+"""Minimum areas from the truth: a percentile of the areas of its regions in a model's training images."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,16 +15,16 @@ __all__ = ["percentile_areas", "with_areas"]
 def percentile_areas(
     candidates: Mapping[str, Path], *, codes: tuple[str, ...], percentile: float, otherwise: int
 ) -> dict[str, int]:
-    """Percentile of the areas of the truth's regions of each class, in pixels of the normalised images.
+    """Percentile of the areas of truth regions of each class, in pixels of the normalised images.
 
     Parameters
     ----------
     candidates
-        Image → ``index/candidates/{image}.parquet``; only images that were learned from.
+        Image → ``index/candidates/{image}.parquet``, of training images only.
     codes
         Classes.
     percentile
-        From 0 to 100; of two areas the smaller one.
+        From 0 to 100; between two areas the smaller one is taken.
     otherwise
         Area of a class without truth.
     """
@@ -37,7 +37,7 @@ def percentile_areas(
 
 
 def with_areas(config: SegmentationConfig, thresholds: Path) -> SegmentationConfig:
-    """Configuration with the areas that were found when the thresholds were fitted, where it asks for them."""
+    """Configuration with the areas found when the thresholds were fitted, where it asks for them."""
     if config.minimum_areas != "percentile":
         return config
     classes = read_json(thresholds)["classes"]

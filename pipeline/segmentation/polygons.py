@@ -5,7 +5,7 @@ its number of pixels, and one pixel is a square, not a point.
 
 1. Where an outline turns, a corner is noted. In the order of rows, corners pair up into horizontal edges; in the order
    of columns into vertical ones. Edges are followed with the region on the right.
-2. Where pixels meet only diagonally, two corners share a place. A walk that comes by twice is cut there, so that rings
+2. Where pixels meet only diagonally, two corners share a place. A walk that passes it twice is cut there, so that rings
    are simple: none touches itself.
 3. A piece, the pixels joined by edges, is one polygon: its ring of positive area, and those of negative area as holes.
    Rings of a polygon may touch in single points, which the Simple Features standard allows.
@@ -31,7 +31,7 @@ _Ints: TypeAlias = NDArray[np.int64]
 # The four pixels around a corner are bits of a code: 1 upper left, 2 upper right, 4 lower left, 8 lower right.
 _RIGHT, _DOWN = np.isin(np.arange(16), [2, 8, 13, 7]), np.isin(np.arange(16), [4, 8, 11, 7])
 _TURNS = np.isin(np.arange(16), [1, 2, 4, 8, 14, 13, 11, 7, 9, 6])
-# Codes of pixels that meet diagonally -> the codes of the two corners in their place; others -> themselves, none.
+# Codes of pixels that meet diagonally -> the codes of the two corners at that place; others -> themselves and none.
 _FIRST = np.arange(16, dtype=np.uint8)
 _FIRST[[9, 6]] = 1, 2
 _SECOND = np.zeros(16, dtype=np.uint8)
@@ -40,12 +40,12 @@ _SECOND[[9, 6]] = 8, 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Polygon:
-    """Polygon: a simple ring and the holes in it; rings are closed, the last vertex being the first."""
+    """Polygon: a simple ring and its holes; rings are closed, with the last vertex equal to the first."""
 
     exterior: NDArray[np.int64]
     """Vertices ``(n, 2)`` as x, y; counterclockwise in these coordinates (clockwise on a screen with y downwards)."""
     holes: tuple[NDArray[np.int64], ...] = ()
-    """Rings of the other direction."""
+    """Rings in the opposite direction."""
 
     @property
     def area(self) -> int:
@@ -60,18 +60,18 @@ def _signed_area(ring: NDArray[np.int64]) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Corners:
-    """Places where an outline turns."""
+    """Corners: places where an outline turns."""
 
     y: _Ints
     x: _Ints
     code: NDArray[np.uint8]
-    """One or three of the four pixels."""
+    """Code of the inside pixels: one or three of four."""
     piece: _Ints
     """Number of the 4-connected piece that the corner belongs to."""
 
 
 def _corners(pieces: NDArray[np.int32], *, y0: int) -> _Corners:
-    """The corners between the rows of a label array (−1 outside), the first between its rows 0 and 1 being ``y0``."""
+    """The corners between the rows of a label array (−1 outside); those between its rows 0 and 1 lie at ``y0``."""
     labels = np.pad(pieces, ((0, 0), (1, 1)), constant_values=-1)
     inside = (labels >= 0).view(np.uint8)
     code = inside[:-1, :-1] + 2 * inside[:-1, 1:] + 4 * inside[1:, :-1] + 8 * inside[1:, 1:]
@@ -85,19 +85,19 @@ def _corners(pieces: NDArray[np.int32], *, y0: int) -> _Corners:
 
 
 def _pixel(code: NDArray[np.uint8]) -> tuple[_Ints, _Ints]:
-    """Offset in rows and columns of a pixel inside, of the four around the corner."""
+    """Offset in rows and columns of one inside pixel of the four around the corner."""
     lowest_bit = np.array([0, 0, 1, 0, 2, 0, 1, 0, 3, 0, 1, 0, 2, 0, 1, 0])[code]
     return lowest_bit // 2, lowest_bit % 2
 
 
 def _in_raster_order(corners: _Corners) -> _Corners:
-    # Of two corners in one place the one that ends the edge on the left comes first.
+    # Of two corners at one place, the one that ends the edge on the left comes first.
     order = np.lexsort((_RIGHT[corners.code], corners.x, corners.y))
     return _Corners(corners.y[order], corners.x[order], corners.code[order], corners.piece[order])
 
 
 def _successors(corners: _Corners) -> tuple[_Ints, _Ints]:
-    """The corner after each along its outline, and the one that shares its place (−1 where there is none)."""
+    """The next corner of each along its outline, and the one that shares its place (−1 where there is none)."""
     by_row = np.arange(len(corners.x))
     by_column = np.lexsort((_DOWN[corners.code], corners.y, corners.x))
     follow, twin = np.empty_like(by_row), np.full_like(by_row, -1)
@@ -113,7 +113,7 @@ def _successors(corners: _Corners) -> tuple[_Ints, _Ints]:
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba has no types
 def _rings(follow: _Ints, twin: _Ints) -> tuple[_Ints, _Ints]:
-    """All corners, ring after ring, and where each ring ends; a walk is cut where it comes by a place twice."""
+    """All corners, ring after ring, and where each ring ends; a walk that passes a place twice is cut there."""
     size = len(follow)
     order, stack = np.empty(size, np.int64), np.empty(size, np.int64)
     position = np.full(size, -1)
@@ -124,7 +124,7 @@ def _rings(follow: _Ints, twin: _Ints) -> tuple[_Ints, _Ints]:
         top = 0
         corner = first
         while not seen[corner] or top > 0:
-            # The walk is closed when it is back at the start, which then stands for the place itself.
+            # The walk is closed when it is back at the start, which then represents the place.
             closed = seen[corner]
             bottom = 0 if closed else (position[twin[corner]] if twin[corner] >= 0 else -1)
             if bottom >= 0:
@@ -197,14 +197,14 @@ def trace_components(mask: Raster[np.generic], regions: ComponentTable) -> list[
     Parameters
     ----------
     mask
-        What ``regions`` was made of; it is read twice.
+        The mask that ``regions`` was made from; it is read twice.
     regions
-        Its 8-connected components. Their strips are used here too; they do not change the result.
+        Its 8-connected components. Their strips are used here too and do not change the result.
 
     Returns
     -------
     list
-        For each region its polygons: one, or several where pieces of it are joined only diagonally.
+        Polygons of each region: one, or several where its pieces are joined only diagonally.
     """
     if not regions.boxes:
         return []

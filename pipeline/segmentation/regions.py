@@ -1,4 +1,4 @@
-"""Connected components of the masks as GeoJSON features, with the probabilities of the map inside each."""
+"""Connected components of the masks as GeoJSON features, with the map's probabilities inside each."""
 
 import math
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ __all__ = ["Maps", "region_features"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Maps:
-    """Probability maps of one image, with its grid."""
+    """Probability maps of one image, with their grid."""
 
     array: ProbabilityMap
     image_id: str
@@ -35,7 +35,7 @@ class Maps:
 
     @classmethod
     def open(cls, path: Path, *, normalized: Path, classes: int, smoothing: Smoothing) -> "Maps":
-        """Maps of a store of stage probability as they are cut, checked against its image."""
+        """Maps of a store of stage probability, ready for thresholds, checked against their image."""
         notes = image_notes(path)
         array, image = open_probability(path), open_array(normalized, "0")
         check_grid(path, array, expected=(classes, *image.shape[1:]))
@@ -57,12 +57,12 @@ class Maps:
         return 1 / self.mapping["factor_x"]
 
     def pixel_um(self, record: DatasetRecord) -> float:
-        """Side of a pixel of the original image, micrometres; NaN where it is not known."""
+        """Side of a pixel of the original image, micrometres; NaN where unknown."""
         return self.mapping.get("pixel_size_um") or record.pixel_size_um or math.nan
 
     @property
     def origin(self) -> tuple[int, int]:
-        """Row and column of the original image from which its polygons count."""
+        """Origin of polygon coordinates: row and column of the original image."""
         return int(self.mapping.get("origin_y", 0)), int(self.mapping.get("origin_x", 0))
 
 
@@ -87,7 +87,7 @@ def region_features(
 ) -> Iterator[dict[str, Any]]:
     """GeoJSON features of the 8-connected regions, class by class in raster order, in pixels of the original image.
 
-    Outlines count from the origin of the image's polygons, boxes from its corner.
+    Coordinates of outlines start at the image's polygon origin, those of boxes at its corner.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def _measurements(
     maps: Maps, table: ComponentTable, number: int, holes: dict[str, int], *, pixel_um: float
 ) -> dict[str, float | str]:
     box, area, scale = table.box(number), int(table.area[number]), maps.scale_y * maps.scale_x
-    # The centre of a pixel lies half a pixel from its edges, which boxes count from.
+    # The centre of a pixel lies half a pixel from its edges, where box coordinates start.
     rows = {
         name: value * maps.scale_y for name, value in (("y", table.cy[number] + 0.5), ("y0", box.y0), ("y1", box.y1))
     }

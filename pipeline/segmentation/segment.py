@@ -1,7 +1,7 @@
 """Segmentation of one image: probabilities and thresholds in; masks, label image and outlines out.
 
-A map of any size is read in full-width strips as high as a shard. What is kept in memory grows with the regions found,
-not with the pixels.
+A map of any size is read in full-width strips as high as a shard. Memory grows with the regions found, not with the
+pixels.
 """
 
 import logging
@@ -38,9 +38,9 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def _cut(maps: Maps, folder: Path, *, cuts: list[float], config: SegmentationConfig) -> Iterator[list[zarr.Array[Any]]]:
-    """The masks ``probability >= threshold`` of each class in an array of its own, for as long as they are needed.
+    """Context with the masks ``probability >= threshold``, each class in its own temporary array.
 
-    The maps hold all classes in each chunk: to read them class by class would decode each of them many times.
+    Each chunk of the maps holds all classes, so reading class by class would decode each chunk many times.
     """
     shutil.rmtree(folder, ignore_errors=True)
     group = create_group(folder, attributes={})
@@ -67,7 +67,7 @@ def _cleaned(array: zarr.Array[Any], *, code: str, config: SegmentationConfig) -
 def _store(
     folder: Path, maps: Maps, *, record: DatasetRecord, config: SegmentationConfig, attributes: dict[str, Any]
 ) -> tuple[zarr.Group, int]:
-    """Create the levels of labels ``0``, ``1``, … and ``masks``; return how many levels there are, too."""
+    """Create the levels of labels ``0``, ``1``, … and ``masks``; also return the number of levels."""
     shapes = store_levels(*maps.size, shard=config.storage.shard)
     size = grid_pixel_um(maps.mapping, given=record.pixel_size_um)
     ome = label_attributes(maps.image_id, class_labels(record), levels=len(shapes), pixel_size_um=size)
@@ -81,7 +81,7 @@ def _store(
 
 def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
     found = group[name]
-    assert isinstance(found, zarr.Array)  # made by _store
+    assert isinstance(found, zarr.Array)  # Made by _store.
     return found
 
 
@@ -133,16 +133,17 @@ def segment_image(
     job
         Facts of the data set (classes, colours, overlap priority), record of origin.
     store
-        Output: a label multiscale ``(y, x)`` uint8 (0 background, 1 + i the class i: of a multiclass task the most probable
-        in parts of its threshold, of others by overlap priority) with ``image-label``, coarser levels by
-        `pipeline.normalized.pyramid.halve_labels`; beside it ``masks`` ``(class, y, x)`` uint8, 0 or 1, overlaps kept.
+        Output: a label multiscale ``(y, x)`` uint8 with ``image-label``: 0 is background, 1 + i class i. For a
+        multiclass task it is the class with the largest ratio of probability to threshold, else overlap priority
+        decides. Coarser levels are made by `pipeline.normalized.pyramid.halve_labels`. Beside it ``masks`` ``(class, y,
+        x)`` uint8, 0 or 1, keeps overlaps.
     geojson
         Output: one feature per 8-connected region, coordinates in pixels of the original image.
 
     Raises
     ------
     StoreError
-        For an input that is missing, incomplete, or of another size.
+        An input is missing, incomplete, or of another size.
     """
     record = job.record
     maps = Maps.open(probability, normalized=normalized, classes=len(record.codes), smoothing=config.smoothing)
@@ -150,9 +151,7 @@ def segment_image(
     notes = {"image_id": maps.image_id, "classes": list(record.codes), "mapping": maps.mapping, "thresholds": cuts}
     attributes = {"provenance": job.provenance.as_attributes(), "lesionmap": notes}
     rows = config.storage.shard
-    geojson.unlink(
-        missing_ok=True
-    )  # it never stands beside a store that it is not of, so the store gets its name first
+    geojson.unlink(missing_ok=True)  # It must never lie beside another result's store, so the store is renamed first.
     with file_in_progress(geojson) as outlines, folder_in_progress(store, digest=job.provenance.digest) as folder:
         group, levels = _store(folder, maps, record=record, config=config, attributes=attributes)
         work = folder.with_name(f"{folder.name}.work")

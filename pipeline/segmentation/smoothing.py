@@ -1,7 +1,7 @@
-"""Smoothing of probability maps before they are cut: by a Gaussian, or guided by the image.
+"""Smoothing of probability maps before thresholds: by a Gaussian, or guided by the image.
 
-A smoothed map reads like any other, box by box, with a halo; not a bit depends on the boxes that are asked for. Sums over
-windows are whole numbers, so their order does not count: a float16 probability is a multiple of 2⁻²⁴.
+A smoothed map is read like any other, box by box, with a halo, and no bit depends on the choice of boxes. A float16
+probability is a multiple of 2⁻²⁴, so sums over windows are integers and their order does not matter.
 
 References
 ----------
@@ -24,15 +24,15 @@ from pipeline.stores.probability_store import ProbabilityMap
 __all__ = ["TRUNCATE", "SmoothedMap", "guided_filter", "smoothed_map"]
 
 TRUNCATE = 4.0
-"""Standard deviations after which the Gaussian ends."""
+"""Standard deviations at which the Gaussian is truncated."""
 SIDE = 1024
 """Side of the tiles that are smoothed at a time, in pixels."""
 STEPS = 2**24
 """Steps of a float16 probability in 1."""
 FINE = 2**32
-"""Steps in 1 of the coefficients of the guided filter, which are rounded to them before they are summed."""
+"""Steps in 1 to which the coefficients of the guided filter are rounded before summing."""
 BRIGHT = 3 * 255
-"""Largest sum of red, green and blue, which guides."""
+"""Largest sum of red, green and blue, the guide."""
 Floats = NDArray[np.float64]
 
 
@@ -81,7 +81,7 @@ def _halo(smoothing: Smoothing) -> int:
 
 
 def guided_filter(values: NDArray[np.float16], guide: NDArray[np.int64], *, radius: int, epsilon: float) -> Floats:
-    """Guided filter of a plane: in each window it is a linear function of the guide, and the windows of a pixel are averaged.
+    """Guided filter of a plane: a linear function of the guide in each window, averaged over the windows of a pixel.
 
     Parameters
     ----------
@@ -90,14 +90,14 @@ def guided_filter(values: NDArray[np.float16], guide: NDArray[np.int64], *, radi
     guide
         Sum of red, green and blue ``(y, x)``, 0…765.
     radius
-        A window has 2 · radius + 1 pixels a side; at the borders what lies inside.
+        A window has 2 · radius + 1 pixels a side, and is cut at the borders.
     epsilon
-        Variance of the guide, of the range 0…1, from which on an edge is kept.
+        Variance of the guide, in the range 0…1, above which an edge is kept.
 
     Returns
     -------
     NDArray
-        ``(y, x)`` float64 in 0…1. Right where all of 2 · radius pixels around are given.
+        ``(y, x)`` float64 in 0…1. Correct where all 2 · radius pixels around are given.
     """
     exact = np.rint(values.astype(np.float64) * STEPS).astype(np.int64)
     count = _box_sums(np.ones(values.shape, np.int64), radius)
@@ -113,7 +113,7 @@ def guided_filter(values: NDArray[np.float16], guide: NDArray[np.int64], *, radi
 
 
 def _box_sums(values: NDArray[np.int64], radius: int) -> NDArray[np.int64]:
-    """Sums over the window around each pixel, as far as it lies inside."""
+    """Sums over the window around each pixel, cut at the borders."""
     for axis in (0, 1):
         size = values.shape[axis]
         sums = np.insert(values.cumsum(axis=axis), 0, 0, axis=axis)
@@ -124,14 +124,14 @@ def _box_sums(values: NDArray[np.int64], radius: int) -> NDArray[np.int64]:
 
 
 def smoothed_map(maps: ProbabilityMap, *, normalized: Path, smoothing: Smoothing) -> ProbabilityMap:
-    """Probability map as it is cut: smoothed, or as it is where that is switched off.
+    """Probability map to which thresholds apply: smoothed, or unchanged where smoothing is off.
 
     Parameters
     ----------
     maps
         Of an image.
     normalized
-        Its store, whose image guides; on the same grid.
+        Its store, whose image is the guide; on the same grid.
     smoothing
         How.
     """

@@ -1,7 +1,7 @@
-"""Threshold fitting per class: the probability from which on a pixel is a lesion, by highest Dice.
+"""Threshold fitting per class: the probability from which a pixel counts as lesion, by highest Dice.
 
-The Dice is that of the pooled pixels of the validation images. A class that these do not hold, or that the network
-never sees, keeps the default, and the fit says why.
+The Dice is that of the pooled pixels of the validation images. A class that they lack, or that the network never sees,
+keeps the default, and the fit says why.
 """
 
 import math
@@ -22,9 +22,10 @@ class ThresholdFit:
     """Threshold of one class and where it comes from."""
 
     threshold: float
-    """A pixel is predicted where its probability is at least this; exactly a float16 number."""
+    """A pixel is predicted if its probability is at least this; exactly a float16 number."""
     dice: float
-    """Dice of the cleaned masks over the pooled validation pixels at this threshold; NaN where they hold no truth of the class."""
+    """Dice of the cleaned masks over the pooled validation pixels at this threshold; NaN if these hold no truth of the
+    class."""
     positives: int
     """Truth pixels behind the fit."""
     fitted: bool
@@ -55,13 +56,13 @@ def best_threshold(histogram: Histogram, *, default: float = 0.5) -> tuple[float
     Returns
     -------
     tuple
-        Threshold above 0 and Dice: ``(default, nan)`` without truth, ``(default, 0.0)`` where all truth has
-        probability 0, because to predict every pixel is no segmentation.
+        Threshold above 0 and Dice: ``(default, nan)`` without truth; ``(default, 0.0)`` if all truth has probability 0,
+        because predicting every pixel is no segmentation.
 
     Notes
     -----
-    Of equal Dice the lowest threshold wins. All numbers between two probabilities that occur cut alike; the middle is
-    taken, rounded to float16, so that a comparison in any precision gives the same mask.
+    Of equal Dice the lowest threshold wins. All thresholds between two neighbouring probabilities give the same mask;
+    their middle is taken, rounded to float16, so that a comparison in any precision gives that mask.
     """
     if not histogram[1].any():
         return default, math.nan

@@ -1,4 +1,4 @@
-"""Threshold fitting: one threshold per class from the validation images alone, written once and read by all."""
+"""Threshold fitting: one threshold per class from the validation images alone, written once and read everywhere."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ def check_grid(path: Path, maps: ProbabilityMap, *, expected: tuple[int, ...]) -
 
 
 def _cleaned(probability: ProbabilityMap, box: Box, *, number: int, cleaning: Cleaning) -> NDArray[np.float16]:
-    """Class of a tile as it will be cleaned; regions that go on in another tile stay as they are."""
+    """Cleaned class of a tile; regions that continue in another tile stay unchanged."""
     values = probability.plane(box, number=number)
     if cleaning.area <= 1 and not cleaning.fill_holes:
         return values
@@ -134,15 +134,15 @@ def write_thresholds(
     folds: Sequence[int] = (-1,),
     candidates: Mapping[str, Path] | None = None,
 ) -> None:
-    """Threshold file ``thresholds.json``: for each class the threshold, its Dice, and why it was not fitted if so.
+    """Threshold file ``thresholds.json``: for each class the threshold, its Dice, and a reason if it was not fitted.
 
     Parameters
     ----------
     images
-        ``raw/images.parquet``; only images that validate are read.
+        ``raw/images.parquet``; only validation images are read.
     probability
-        Image id and store of each map. With members of several folds, each image has the maps of those members that
-        did not learn from it. Images that do not validate are ignored.
+        Image id and store of each map. With members of several folds, each image has the maps of the members that were
+        not trained on it. Images that do not validate are ignored.
     normalized
         Image id → store.
     config
@@ -152,25 +152,24 @@ def write_thresholds(
     output
         The file.
     copy
-        A second place, such as the folder of the model; nothing is written where that folder is not there.
+        A second place, such as the folder of the model; nothing is written if that folder is missing.
     folds
         Fold of the model, or of each member of an ensemble; −1 for the split ``validation``.
     candidates
-        Image → candidate table, of images that were learned from, where minimum areas are a percentile of theirs.
+        Image → candidate table of training images, where minimum areas are a percentile of theirs.
 
     Raises
     ------
     StoreError
-        For a validation image without its stores, or of another size than its truth.
+        A validation image lacks a store, or its size differs from its truth.
 
     Notes
     -----
-    The Dice is that of the masks that will be written: small regions removed, holes filled. Maps with a side of more than
-    ``TILE`` pixels are cleaned tile by tile here, and what crosses a border of two tiles stays as it is.
+    The Dice is that of the masks that will be written: small regions removed, holes filled. Maps with a side of more
+    than ``TILE`` pixels are cleaned tile by tile here, and regions that cross a tile border stay unchanged.
 
-    All pixels count, those outside the roi too, as they do in the metrics of the report: a threshold that lets the
-    background in would otherwise go unpunished. Ignored pixels do not. An image in which nobody looked for a class says
-    nothing about it.
+    All pixels count except ignored ones, also outside the roi, as in the metrics of the report: otherwise a threshold
+    that admits background would not be penalised. An image in which nobody looked for a class does not count for it.
     """
     areas: dict[str, int] = {}
     if config.minimum_areas == "percentile":
@@ -195,7 +194,7 @@ def write_thresholds(
     else:
         given = ThresholdFit.given(config.threshold, reason="Fitting is switched off.")
         fits = dict.fromkeys(job.record.codes, given)
-    # The copy first: where the output is there, nothing makes the copy anew, so it is whole on the disk before.
+    # The copy first, whole on the disk: once the output exists, nothing makes the copy anew.
     for path in (copy, output) if copy is not None and copy.parent.is_dir() else (output,):
         save_thresholds(fits, output=path, provenance=job.provenance, areas=areas)
 
@@ -232,7 +231,7 @@ def read_thresholds(path: Path, *, codes: tuple[str, ...]) -> dict[str, float]:
     Raises
     ------
     StoreError
-        Where the file is missing, damaged, or lacks a class.
+        The file is missing, damaged, or lacks a class.
     """
     try:
         classes = read_json(path)["classes"]

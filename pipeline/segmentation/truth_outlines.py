@@ -1,4 +1,4 @@
-"""GeoJSON of the truth of a normalised image: outlines to look at and to correct in another program."""
+"""GeoJSON of the truth of a normalised image: outlines to view and correct in another program."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,11 +24,11 @@ ROWS = 1024
 
 
 def write_truth_outlines(store: Path, output: Path, *, classes: Sequence[ClassRecord] = ()) -> dict[str, int]:
-    """Outlines of the truth of an image, in pixels of the original, a feature for each 8-connected region.
+    """Outlines of the truth of an image, in pixels of the original, one feature for each 8-connected region.
 
-    Classes have their names and colours, as the outlines of segmentations have; codes where the store notes no names.
+    Classes have their names and colours, as in outlines of segmentations; codes where the store has no names.
 
-    They follow the pixels of the normalised image: where it was rescaled they are coarser than the truth itself.
+    They follow the pixels of the normalised image, so after downscaling they are coarser than the truth itself.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def write_truth_outlines(store: Path, output: Path, *, classes: Sequence[ClassRe
     output
         A new file.
     classes
-        Classes with the names and colours that they shall have; without, those that the store notes.
+        Classes with the names and colours to use; by default those noted in the store.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def write_truth_outlines(store: Path, output: Path, *, classes: Sequence[ClassRe
     Raises
     ------
     StoreError
-        No finished store of an annotated image.
+        There is no finished store of an annotated image.
     """
     if "truth" not in open_group(store):
         raise StoreError(
@@ -66,7 +66,7 @@ def write_truth_outlines(store: Path, output: Path, *, classes: Sequence[ClassRe
 
 
 def _labels(store: Path, classes: Sequence[ClassRecord]) -> list[Label]:
-    """Labels of the classes in their order, as the truth for viewers names them; plain ones in a store without it."""
+    """Labels of the classes in order, with the names of the truth for viewers; plain labels in a store without it."""
     group, codes, colours = open_group(store), whole_image(store)["classes"], list(COLOURS)
     noted = {each.code: each for each in noted_labels(group[TRUTH].attrs.asdict())} if TRUTH in group else {}
     noted |= {each.code: Label(0, each.code, each.name, (*each.rgb, 255)) for each in classes}
