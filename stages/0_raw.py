@@ -41,7 +41,7 @@ def raw_images(smk: Any) -> None:
 
 
 def complete(smk: Any) -> None:
-    """Say what came out, what is left over and warned of, and fail with the list of the images left out, if any."""
+    """Report results, left-over files and warnings, and fail with the list of images left out, if any."""
     from pipeline.raw.table import refuse_rejections
     from pipeline.report.end_of_run import headline, say_at_the_end
     from pipeline.report.run_warnings import read_run_warnings

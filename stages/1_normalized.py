@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def on_image(smk: Any, *results: str) -> dict[str, Any]:
-    """What every function on one image is given; its inputs are its files and, by name, earlier results."""
+    """Arguments of every function on one image; its inputs are its files and, by name, earlier results."""
     from pipeline.config import NormalizedConfig
     from pipeline.raw.checked import as_checked
     from pipeline.raw.datasets.entry import entry_from_files
@@ -20,7 +20,7 @@ def on_image(smk: Any, *results: str) -> dict[str, Any]:
     entry = entry_from_files(config["entry"], **smk.params.files, largest_decode=smk.params.largest_decode)
     inputs = entry.files | {name: Path(getattr(smk.input, name)[0]) for name in results}
     blocks = {"strip_rows": smk.resources.strip_rows, "strip_columns": smk.resources.strip_columns}
-    shown = {"shown": smk.params.get("shown"), "workers": smk.threads}  # estimates of stains show no class
+    shown = {"shown": smk.params.get("shown"), "workers": smk.threads}  # Stain estimates show no class.
     job = job_of("normalized", config=config, code=smk.params.code, inputs=inputs, **shown)
     return {
         "entry": as_checked(entry, sheet=Path(smk.input.sheet), digests=job.provenance.inputs),
@@ -38,7 +38,7 @@ def normalized_stain(smk: Any) -> None:
 
 
 def normalized_target(smk: Any) -> None:
-    """Write the look that all images of a data set are brought to."""
+    """Write the stain target of a data set."""
     from pipeline.config import NormalizedConfig
     from pipeline.normalized.stain.target import write_target
 

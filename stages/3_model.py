@@ -45,7 +45,7 @@ def model_fit(smk: Any) -> None:
 
 
 def model_ensemble(smk: Any) -> None:
-    """Name the members of an ensemble."""
+    """Write the record of an ensemble, which names its members."""
     from pipeline.model.ensemble import write_ensemble
     from pipeline.stores.model_files import CARD, WEIGHTS
 
@@ -61,7 +61,7 @@ def model_ensemble(smk: Any) -> None:
 
 
 def model_hardest(smk: Any) -> None:
-    """Rank the patches of one model by their loss, and list the labels that are in doubt."""
+    """Rank the patches of one model by loss, and list doubtful labels."""
     from pipeline.model.hardest import write_hardest
     from pipeline.stores.model_files import CARD, WEIGHTS
 
@@ -79,7 +79,7 @@ def model_hardest(smk: Any) -> None:
 
 
 def model_hardest_of_members(smk: Any) -> None:
-    """Rank what the members of an ensemble did not learn from."""
+    """Rank the held-out patches of the members of an ensemble."""
     from pipeline.model.hardest import merge_hardest
 
     members = [Path(path) for path in smk.input.members]
@@ -92,7 +92,7 @@ def model_hardest_of_members(smk: Any) -> None:
     )
 
 
-if __name__ == "__main__":  # not in the processes that it starts, which import this file
+if __name__ == "__main__":  # Not in the processes that it starts, which import this file.
     with job_context(snakemake.log[0], threads=snakemake.threads, inputs=snakemake.input):
         {
             "model_fit": model_fit,

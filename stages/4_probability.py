@@ -41,4 +41,4 @@ def probability_image(smk: Any) -> None:
 
 
 with job_context(snakemake.log[0], threads=snakemake.threads, inputs=snakemake.input):
-    probability_image(snakemake)  # whatever the set of fusions that names the rule
+    probability_image(snakemake)  # Whatever set of fusions is in the name of the rule.

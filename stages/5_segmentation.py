@@ -28,7 +28,7 @@ def segmentation_thresholds(smk: Any) -> None:
         config=SegmentationConfig.model_validate(config["segmentation"]),
         job=job_of("segmentation", config=config, code=smk.params.code, inputs=inputs),
         output=output,
-        # No output of this rule: it goes with the folder of the model, whose training it belongs to.
+        # No output of this rule: the file belongs to the folder of the model, which training makes.
         copy=thresholds_file(output.parents[3] / "model" / smk.wildcards.model, fusion=smk.wildcards.fusion),
     )
 
@@ -62,7 +62,7 @@ def segmentation_lesions(smk: Any) -> None:
 
 
 def segmentation_hard_negatives(smk: Any) -> None:
-    """Write the false positives of one model and fusion in images that models learn from."""
+    """Write the false positives of one model and fusion in training images."""
     from pipeline.config import SegmentationConfig
     from pipeline.segmentation.false_positives import write_hard_negatives
 

@@ -59,7 +59,7 @@ def report_metrics(smk: Any) -> None:
         out_of_fold=out_of_fold,
         config=ReportConfig.model_validate(config["report"]),
         job=job,
-        # No output of this rule: it goes with the folder of the model, whose measures they are.
+        # No output of this rule: the file belongs to the folder of the model that was measured.
         folder=Path(smk.output.classes).parents[1] / "model" / smk.wildcards.model,
     )
 
@@ -73,7 +73,7 @@ def by_fusion(paths: Any) -> dict[str, dict[str, Path]]:
 
 
 def report_borders(smk: Any) -> None:
-    """Measure what the borders of windows do to the maps of one model."""
+    """Measure the effect of window borders on the maps of one model."""
     from pipeline.report.measures.borders import write_borders
 
     config = smk.params.config
@@ -91,7 +91,7 @@ def report_borders(smk: Any) -> None:
 
 
 def image_stores(smk: Any, normalized: list[str]) -> dict[str, Any]:
-    """Image id → its stores: the result that is shown first apart from the others, which are in their order."""
+    """Image id → its stores: the result shown first, separate from the others in their order."""
     from pipeline.report.zoom.page import ImageStores
 
     shown, *others = [" / ".join(each) for each in smk.params.config["results"]] or [""]
@@ -198,7 +198,7 @@ def report_page(smk: Any) -> None:
         results=results_from_paths(config["results"], smk.input, shown=stages.shown_result),
         job=job,
         outputs=Outputs(Path(smk.output.page), Path(smk.output.figures), Path(smk.output.summary)),
-        # Neither input nor parameter: they differ between runs of the same seed, and must not write the page again.
+        # Neither input nor parameter: they differ between runs of the same seed and must not trigger a new page.
         times=Noted(Path(smk.output.page).parents[2] / ".benchmarks" / config["dataset"], memory),
     )
 

@@ -1,21 +1,21 @@
-"""Command line ``lesionmap``: single things that need no workflow; the only package that prints.
+"""Command line ``lesionmap``: tasks that need no workflow; the only package that prints.
 
-arguments      numbers that several commands take
-check          what a run will do, what it needs, what would be left out
-check_files    contents of input files against what the results were made of
-check_models   networks that cannot be built, devices that are not here, images smaller than a window
-check_patches  expected patches of each sampling, and splits that nothing can be drawn from
-check_splits   splits of the run, or nearly those
+arguments      arguments shared by several commands
+check          preview of a run: its work, its needs, images that would be left out
+check_files    contents of input files against the records of the results
+check_models   networks that cannot be built, missing devices, images smaller than a window
+check_patches  expected patches of each sampling, and splits without any patches
+check_splits   exact or approximate splits of the run
 check_table    table of a data set: images, truth, and the time, disk and memory of each stage
-clean          results that the configuration no longer names
-compare        two results held against each other
+clean          removal of results that the configuration no longer names
+compare        comparison of two results
 completion     script for the completion of a shell
-config         parameters of a data set, and where each comes from
+config         parameters of a data set and their sources
 export         a trained model for other programs
 init           a manifest and a configuration for a folder of images
-index          a look at a patch index, and its patches for other programs
+index          view of a patch index, and export of its patches
 predict        a trained model on new images
-run            the workflow, after its configuration was checked
+run            the workflow, after a check of its configuration
 verify         every byte of the results compared with its checksum
 view           results in a browser
 """
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given, parser = list(sys.argv[1:] if argv is None else argv), _parser()
     arguments, others = parser.parse_known_args(given)
     arguments.given, arguments.parser = given[1:], parser
-    if others and arguments.command != "run":  # those of the workflow are Snakemake's
+    if others and arguments.command != "run":  # Those of the workflow are Snakemake's.
         parser.error(f"unrecognized arguments: {' '.join(others)}")
     try:
         with room_on_disk(_written_to(arguments)):
@@ -86,6 +86,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _written_to(arguments: argparse.Namespace) -> Path:
-    """Folder that a command writes to: the one that it was given, else the working folder."""
+    """Folder that a command writes to: the given one, else the working folder."""
     given = (getattr(arguments, name, None) for name in ("out", "to"))
     return next((Path(each) for each in given if each), Path.cwd())

@@ -1,4 +1,4 @@
-"""Command ``check``: what a run will do, what it needs, and what would be left out; truth of a few images is decoded, or of all."""
+"""Command ``check``: preview of a run, its needs and images left out; decodes the truth of a few or all images."""
 
 import argparse
 import os
@@ -54,7 +54,7 @@ def planned(arguments: argparse.Namespace, **change: object) -> tuple[RunConfig,
     arguments
         With ``configfile`` and ``config``.
     change
-        Keys of the configuration that stand above both.
+        Keys of the configuration that win over both.
 
     Raises
     ------
@@ -73,11 +73,11 @@ class _Looked:
     """Images that would be left out, each with its reason."""
     warnings: list[DataWarning]
     sheets: list[dict[str, Any]]
-    """What was found of each."""
+    """Findings for each image."""
 
 
 def _values(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], *, deep: bool) -> _Looked:
-    """Truth and 16-bit pictures of a few images, which are named, or of all."""
+    """Check of truth and 16-bit pixels of a few images, which are named, or of all."""
     sample, annotated = images_to_look_at(entries, deep=deep), sum(entry.annotated for entry in entries)
     if sample:
         named = "" if deep else f": {', '.join(entry.image_id for entry in sample)}"
@@ -97,18 +97,18 @@ class _Found:
     problems: list[str] = field(default_factory=list)
     """Images that would be left out, each with its reason."""
     refused: list[PipelineError] = field(default_factory=list)
-    """What a run would stop at."""
+    """Errors that would stop a run."""
     total: float = 0.0
     """Bytes of all results."""
     new: float = 0.0
-    """Bytes of those of data sets without any result yet."""
+    """Bytes of the results of data sets without any yet."""
     warned: int = 0
     unseen: int = 0
-    """Files that changed behind their size and date."""
+    """Files whose content changed under the same size and date."""
 
 
 def _named_files(run: DatasetRun, *, results: Path) -> None:
-    """Files that the configuration names and a job would miss."""
+    """Missing files that the configuration names and a job would need."""
     index, models = run.config.index.samplings, run.config.model.models
     named = {
         "raw.splits_csv": run.config.raw.splits_csv,
@@ -127,7 +127,7 @@ def _check_dataset(console: Console, run: DatasetRun, found: _Found, *, results:
     slides = run.record.adaptor == "slide"
     headers = {entry.image_id: check_headers(entry, any_level=slides) for entry in entries}
     unfit = frozenset(name for name, said in headers.items() if said)
-    # Refuses what no truth changes, before any is decoded.
+    # Refuses faults that do not depend on truth, before any is decoded.
     check_splits(entries, codes=run.record.codes, config=run.config.raw, seed=run.config.seed)
     looked = _values(console, run, entries, deep=deep)
     expected = expected_splits(run, entries, looked.sheets, results=results, unfit=unfit)
@@ -155,7 +155,7 @@ def _check_dataset(console: Console, run: DatasetRun, found: _Found, *, results:
 
 
 def _look_at_devices(console: Console, run: DatasetRun, found: _Found, *, elsewhere: bool) -> None:
-    """Devices that are demanded and not here: refused, or said where jobs run elsewhere."""
+    """Required devices missing on this machine: an error, or a remark if jobs run elsewhere."""
     for problem in missing_devices(run):
         if not elsewhere:
             found.refused.append(problem)
@@ -166,7 +166,7 @@ def _look_at_devices(console: Console, run: DatasetRun, found: _Found, *, elsewh
 
 
 def _warn(console: Console, warnings: Sequence[DataWarning], *, dataset: str) -> int:
-    """Number of the warnings, which are said with what to do about each."""
+    """Number of warnings, which are printed with their remedies."""
     for each in warnings:
         console.print(f"{dataset}: warning: {escape(each.advice)}", style="red" if each.serious else "yellow")
     return len(warnings)
@@ -182,7 +182,7 @@ def _check(arguments: argparse.Namespace) -> int:
         try:
             _check_dataset(console, each, found, results=Path(run.results), deep=arguments.deep)
             _look_at_devices(console, each, found, elsewhere=arguments.elsewhere)
-        except PipelineError as problem:  # the other data sets are looked at all the same
+        except PipelineError as problem:  # The other data sets are still checked.
             found.refused.append(problem)
     if found.total or not found.refused:
         _say(console, found, results=run.results)

@@ -1,4 +1,4 @@
-"""Contents of input files against what the results were made of: what size and date do not show."""
+"""Contents of input files against the records of the results, for changes that size and date do not show."""
 
 import os
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ __all__ = ["check_contents"]
 
 
 def check_contents(console: Console, entries: Sequence[ImageEntry], *, results: Path, dataset: str) -> int:
-    """Check of all input files of a data set, which are hashed, against the record.
+    """Check of all input files of a data set by hashing, against the record.
 
     Parameters
     ----------
     console
-        Where it is said.
+        Console for the output.
     entries
         The images.
     results
@@ -34,7 +34,7 @@ def check_contents(console: Console, entries: Sequence[ImageEntry], *, results: 
     Returns
     -------
     int
-        Files of another content but the recorded size and date, which a run does not read again by itself.
+        Number of files with changed content but the recorded size and date, which a run does not notice by itself.
     """
     inputs = [ImageInputs(entry, results=results, dataset=dataset) for entry in entries]
     known = [(each.files, record) for each in inputs if each.files and (record := each.known())]

@@ -1,7 +1,7 @@
-"""Models before a run: networks that cannot be built, devices that are not here, and images smaller than a window.
+"""Models before a run: networks that cannot be built, missing devices, and images smaller than a window.
 
-What needs no network is refused by `pipeline.model.refusals`, in the plan of the workflow too. Here torch is imported,
-where a configuration gives reason to.
+`pipeline.model.refusals` handles faults that show without a network, in the plan of the workflow too. This module
+imports torch, but only if the configuration requires it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ __all__ = ["check_networks", "check_windows", "missing_devices"]
 
 
 def check_networks(run: DatasetRun) -> None:
-    """Check that each network can be built on its encoder; those on packaged encoders all can.
+    """Check that each network can be built on its encoder; with packaged encoders all can.
 
     Raises
     ------
@@ -34,12 +34,12 @@ def check_networks(run: DatasetRun) -> None:
 
 
 def missing_devices(run: DatasetRun) -> Iterator[PipelineError]:
-    """Errors of jobs whose device is not on this machine; torch is asked where a device or its precision is demanded.
+    """Errors of jobs whose device is missing on this machine; torch is imported only if a device or its precision is set.
 
     Yields
     ------
     PipelineError
-        As the job would raise it, if it ran here.
+        As the job would raise it on this machine.
     """
     models = {(each.device, each.precision, each.devices): each for each in run.config.model.models.values()}
     for each in models.values():
@@ -64,21 +64,21 @@ def _missing_device(settings: ModelSettings) -> Iterator[PipelineError]:
 
 
 def check_windows(run: DatasetRun, entries: Sequence[ImageEntry], splits: Mapping[str, str]) -> None:
-    """Check of images that are to be predicted against the window, where smaller ones are refused.
+    """Check of the images to predict against the window, where smaller images are refused.
 
     Parameters
     ----------
     run
-        The data set. By a diameter, a level or a pixel size the size after rescaling is not known: nothing is refused then.
+        The data set. With rescaling by diameter, level or pixel size the final size is unknown, and nothing is refused.
     entries
         Its images.
     splits
-        Image id → split; empty where it is not known yet.
+        Image id → split; empty where not known yet.
 
     Raises
     ------
     ConfigurationError
-        Names the first image that is too small, and how many are.
+        Names the first image that is too small, and their number.
     """
     config, rescale = run.config.probability, run.config.normalized.rescale
     unknown = rescale.model_dump(exclude={"factor"}, exclude_none=True)

@@ -1,4 +1,4 @@
-"""Expected patches of each sampling, said before a run, and splits and folds from which nothing can be drawn."""
+"""Expected patches of each sampling before a run, and splits and folds from which nothing can be drawn."""
 
 import logging
 import os
@@ -21,7 +21,7 @@ __all__ = ["check_training", "few_patches", "patches_of", "said_of"]
 
 
 def check_training(run: DatasetRun, entries: Sequence[ImageEntry], splits: Mapping[str, str]) -> None:
-    """Refuse splits that leave nothing to train on, and folds that no patient falls into.
+    """Refuse splits that leave nothing to train on, and folds without a patient.
 
     Parameters
     ----------
@@ -30,12 +30,12 @@ def check_training(run: DatasetRun, entries: Sequence[ImageEntry], splits: Mappi
     entries
         Its images.
     splits
-        Image id → split; empty where it is not known yet.
+        Image id → split; empty where not known yet.
 
     Raises
     ------
     ConfigurationError
-        What stage index or model would stop at.
+        An error that would stop stage index or model.
     """
     annotated = {each.image_id for each in entries if each.annotated}
     if not splits or not annotated or not run.config.model.models:
@@ -63,7 +63,7 @@ def check_training(run: DatasetRun, entries: Sequence[ImageEntry], splits: Mappi
 def patches_of(
     run: DatasetRun, entries: Sequence[ImageEntry], splits: ExpectedSplits, *, results: Path, deep: bool
 ) -> dict[str, ExpectedPatches]:
-    """Patches of each sampling: those of its index where it is there, else what is drawn from decoded truth.
+    """Patches of each sampling: those of its index if that exists, else patches drawn from decoded truth.
 
     Parameters
     ----------
@@ -72,16 +72,16 @@ def patches_of(
     entries
         Its images.
     splits
-        Splits that are expected; by nearly those, patches are an estimate, too.
+        Expected splits; if they are approximate, patches are an estimate too.
     results
         Folder of all results.
     deep
-        Whether the truth of all training images is decoded, not of a few.
+        Whether the truth of all training images is decoded, instead of a few.
 
     Raises
     ------
     SamplingError
-        A sampling that can draw nothing from all the truth.
+        A sampling can draw nothing from all the truth.
     """
     names = [name for name, each in run.config.index.samplings.items() if each.strategy != "grid" and each.fold == -1]
     folder = results / run.entry / "index"
@@ -102,7 +102,7 @@ def patches_of(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No lines of a log: what a sampling notes is said with its warning."""
+    """Context without log lines: the notes of a sampling appear with its warning."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -112,7 +112,7 @@ def _quiet() -> Iterator[None]:
 
 
 def said_of(found: ExpectedPatches) -> str:
-    """Sentence on the patches of a sampling, with what it rests on."""
+    """Sentence on the patches of a sampling, with its basis."""
     if found.done:
         return f"{found.drawn} of {found.asked} patches are drawn"
     patches = f"{found.drawn} of {found.asked} patches"
@@ -123,7 +123,7 @@ def said_of(found: ExpectedPatches) -> str:
 
 
 def few_patches(found: Mapping[str, ExpectedPatches]) -> list[DataWarning]:
-    """Warnings of samplings that will draw fewer than half of the patches asked for."""
+    """Warnings of samplings that will draw fewer than half of the requested patches."""
     return [
         DataWarning("few_patches", None, each.drawn, (), f"sampling {name}: {_with_reason(each)}", serious=True)
         for name, each in found.items()

@@ -1,4 +1,4 @@
-"""Splits before a run: those of the run where the classes that images hold are known, else nearly those."""
+"""Splits before a run: exact if the classes in the images are known, else approximate."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class ExpectedSplits:
     splits: Mapping[str, str]
     """Image id → split; empty where nothing is known yet."""
     exact: bool
-    """Whether the run draws these: they go by the classes that are in the images."""
+    """Whether the run will draw exactly these, which depend on the classes in the images."""
 
 
 def expected_splits(
@@ -37,7 +37,7 @@ def expected_splits(
     results: Path,
     unfit: frozenset[str] = frozenset(),
 ) -> ExpectedSplits:
-    """Splits by the table of stage raw, where it was made of these files; else by decoded truth; else as if all images were alike.
+    """Splits from the table of stage raw, if made from these files; else from decoded truth; else as for equal images.
 
     Parameters
     ----------
@@ -46,11 +46,11 @@ def expected_splits(
     entries
         Its images.
     sheets
-        Parts of fact sheets: truth that was decoded.
+        Parts of fact sheets, from decoded truth.
     results
         Folder of all results.
     unfit
-        Images that would be left out by their headers.
+        Images that would be left out because of their headers.
 
     Raises
     ------
@@ -68,13 +68,13 @@ def expected_splits(
 
 
 def _of_raw(run: DatasetRun, entries: Sequence[ImageEntry], *, results: Path) -> pd.DataFrame | None:
-    """Facts in the table of stage raw; None where there is none, or one of other images, files or facts."""
+    """Facts in the table of stage raw; None if it is missing or of other images, files or facts."""
     path = results / run.entry / "raw" / "images.parquet"
     try:
         notes = table_metadata(path).get("provenance", {}) if path.is_file() else {}
         frame = read_table(path) if notes else pd.DataFrame({"image_id": []})
     except StoreError:
-        return None  # the run makes it anew
+        return None  # The run makes it anew.
     record = notes.get("config", {}).get("record")
     if record != depends.raw_images(run)["record"] or {*frame["image_id"]} != {each.image_id for each in entries}:
         return None
@@ -92,7 +92,7 @@ def _of_raw(run: DatasetRun, entries: Sequence[ImageEntry], *, results: Path) ->
 def _of_truth(
     entries: Sequence[ImageEntry], sheets: Sequence[Mapping[str, Any]], *, codes: Sequence[str], unfit: frozenset[str]
 ) -> pd.DataFrame | None:
-    """Facts of decoded truth; None where that of some annotated image was not decoded."""
+    """Facts of decoded truth; None if the truth of some annotated image was not decoded."""
     decoded = {sheet["image_id"]: sheet for sheet in sheets}
     if any(each.image is None for each in entries):
         return None

@@ -1,4 +1,4 @@
-"""Table of a data set before a run: its images and truth, what is made of it, and the time, disk and memory of each stage."""
+"""Table of a data set before a run: its images and truth, its results, and the time, disk and memory of each stage."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,18 +34,18 @@ GPU = Path("/proc/driver/nvidia/version")
 
 
 def describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], found: ExpectedSplits) -> float:
-    """Bytes that the results of a data set will take; its table is printed.
+    """Bytes of the future results of a data set, whose table is printed.
 
     Parameters
     ----------
     console
-        Where it is printed.
+        Console for the output.
     run
         The data set.
     entries
         Its images.
     found
-        Splits that are expected.
+        Expected splits.
     """
     splits = found.splits
     pictures = [size for entry in entries if (size := picture_of(entry, record=run.record))]
@@ -84,7 +84,7 @@ def describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], f
 
 
 def _zoom_size(pictures: Sequence[Picture], **of_run: Any) -> "ZoomSize":  # noqa: ANN401 as they are handed on
-    from pipeline.report.zoom.size import zoom_size  # libraries of pictures, which no other command needs so early
+    from pipeline.report.zoom.size import zoom_size  # Image libraries, which no other command needs so early.
 
     return zoom_size(pictures, **of_run)
 
@@ -126,7 +126,7 @@ def _roles(entries: Sequence[ImageEntry]) -> str:
 
 
 def _shares(run: DatasetRun, entries: Sequence[ImageEntry], splits: Mapping[str, str]) -> dict[str, float]:
-    """Share of the images of each split; of phantoms, whose patients are not known before, near the truth and not it."""
+    """Share of the images in each split; only approximate for phantoms, whose patients are not known before."""
     if splits:
         counts = Counter(splits.values())
         return {split: counts[split] / len(splits) for split in SPLITS}

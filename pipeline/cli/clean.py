@@ -1,4 +1,4 @@
-"""Command ``clean``: results of models, fusions, samplings and pages that the configuration no longer asks for."""
+"""Command ``clean``: removal of results of models, fusions, samplings and pages that are no longer configured."""
 
 import argparse
 from pathlib import Path

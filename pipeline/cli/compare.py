@@ -1,4 +1,4 @@
-"""Command ``compare``: two results of a data set held against each other, in what made them and in their figures."""
+"""Command ``compare``: two results of a data set compared, by their origins and their figures."""
 
 import argparse
 import math
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["add_compare"]
 
 LONGEST = 60
-"""Characters of a value that are shown."""
+"""Most characters shown of a value."""
 NARROWEST = 110
-"""Columns of the tables, also where a terminal has fewer, so that no number is cut."""
+"""Width of the tables, even on a narrower terminal, so that no number is cut."""
 NAMED = 5
-"""Images that are named."""
+"""Most images named."""
 STYLE: dict[str, Any] = {
     "box": box.SIMPLE_HEAD,
     "title_justify": "left",
@@ -43,7 +43,7 @@ EXAMPLES = """examples:
 
 
 def _results_of(folder: Path, *, model: str | None, fusion: str | None) -> tuple[str, str]:
-    """Model and fusion that were asked for, or the only ones that were measured."""
+    """Requested model and fusion, or the only ones that were measured."""
     there = [path.name.split(".images.parquet")[0] for path in sorted((folder / "report").glob("*.images.parquet"))]
     named = [tuple(each.rsplit(".", 1)) for each in there]
     fitting = [each for each in named if each[0] == (model or each[0]) and each[1] == (fusion or each[1])]
@@ -61,7 +61,7 @@ def _results_of(folder: Path, *, model: str | None, fusion: str | None) -> tuple
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    from pipeline.report.origins import changes, compared_images, origins  # takes torch
+    from pipeline.report.origins import changes, compared_images, origins  # It imports torch.
 
     folders: tuple[Path, Path] = (arguments.first, arguments.second)
     named: list[str | None] = arguments.model or [None]
@@ -94,7 +94,7 @@ def _compare(arguments: argparse.Namespace) -> int:
 
 
 def _warn_of_other_maps(console: Console, folder: Path, *, letter: str, model: str, fusion: str) -> None:
-    """Maps of another model than the one that lies beside them: its card would be credited with figures of the other."""
+    """Warning of maps from another model than the one beside them, whose card would get credit for the other's figures."""
     from pipeline.model.map_origin import maps_are_of
 
     stores = [dict(open_group(path).attrs) for path in (folder / "probability" / model / fusion).glob("*.zarr")]
@@ -153,7 +153,7 @@ def _print_figures(console: Console, found: Sequence[PairedDifference]) -> None:
 
 
 def _everywhere(each: PairedDifference) -> str:
-    # One number, unless the regions of the two differ so that it shows.
+    # One number, unless the regions of the two differ visibly.
     known = (value for value in (each.everywhere_first, each.everywhere_second) if not math.isnan(value))
     return " / ".join(dict.fromkeys(f"{value:.3f}" for value in known))
 

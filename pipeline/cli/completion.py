@@ -9,14 +9,14 @@ import shtab
 __all__ = ["add_completion"]
 
 PATHS = {"FILE", "FOLDER", "INDEX"}
-"""Names of arguments that are paths, beside those of the type."""
+"""Names of path arguments, beside those of the type."""
 EXAMPLES = """examples:
   eval "$(lesionmap completion bash)"       in ~/.bashrc
   lesionmap completion zsh > "${fpath[1]}/_lesionmap" """
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    for action in parser._actions:  # argparse has no public way to its own arguments
+    for action in parser._actions:  # Argparse has no public access to its own arguments.
         yield action
         if isinstance(action, argparse._SubParsersAction):
             for each in action.choices.values():

@@ -1,4 +1,4 @@
-"""Command ``config show``: parameters of a data set after recipes and overrides, and where each comes from."""
+"""Command ``config show``: parameters of a data set after recipes and overrides, with their sources."""
 
 import argparse
 import json

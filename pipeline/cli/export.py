@@ -1,4 +1,4 @@
-"""Command ``export``: a trained model, a map, or the truth of an image, as a file that other programs take without this package."""
+"""Command ``export``: a trained model, a map, or the truth of an image, as a file for other programs without this package."""
 
 import argparse
 import logging
@@ -44,7 +44,7 @@ ENDINGS = {
     "ome-tiff": (".ome.tiff", ".ome.tif"),
     "geojson": (".geojson",),
 }
-"""Format → endings that a file may have; a folder may be named freely."""
+"""Format → allowed file suffixes; a folder may have any name."""
 LOUD = ("torch.onnx", "onnxscript", "onnx_ir")
 
 EXAMPLES = """examples:
@@ -100,7 +100,7 @@ def _export_map(arguments: argparse.Namespace, output: Path) -> int:
 
 
 def _classes(arguments: argparse.Namespace) -> "tuple[ClassRecord, ...]":
-    """Classes of the data set of a store by the configuration that was given; none without one."""
+    """Classes of a store's data set, from the given configuration; none without one."""
     if not arguments.configfile and not arguments.config:
         return ()
     _, runs = planned(arguments)
@@ -188,7 +188,7 @@ def _check_call(output: Path, *, form: str, licence: str | None) -> None:
 def _is_installed(name: str) -> bool:
     try:
         return find_spec(name) is not None
-    except ModuleNotFoundError:  # not even the package that would hold it
+    except ModuleNotFoundError:  # Not even the package that would contain it.
         return False
 
 

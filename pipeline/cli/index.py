@@ -1,4 +1,4 @@
-"""Command ``index``: a look at a patch index, and its patches as files for other programs."""
+"""Command ``index``: view of a patch index, and its patches as files for other programs."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""Command ``init``: a manifest and a configuration for a folder of images, with reasons, and open lines for what only people know."""
+"""Command ``init``: manifest and configuration for a folder of images, with reasons, and open lines for the user's facts."""
 
 import argparse
 import re
@@ -37,7 +37,7 @@ MARKS = {
     "camelyon16_masks": r"^masks/tumor_\d+_mask\.tif$",
     "camelyon17": r"^annotations/patient_\d+_node_\d+\.xml$",
 }
-"""Shipped data set → expression that the path of some file of its release fits, in lower case."""
+"""Shipped data set → regular expression that matches some path of its release, in lower case."""
 EXAMPLES_OF = {
     "idrid": f"{document('examples/idrid_quick.yaml')} on two CPU cores, {document('examples/idrid.yaml')} on a GPU",
     "digestpath2019": document("examples/digestpath.yaml"),

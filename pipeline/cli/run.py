@@ -1,4 +1,4 @@
-"""Command ``run``: the workflow, after its configuration was checked; what Snakemake would stop at with a traceback is one message."""
+"""Command ``run``: the workflow, after a check of its configuration; tracebacks of Snakemake become one message."""
 
 import argparse
 import os
@@ -28,15 +28,15 @@ def _run(arguments: argparse.Namespace) -> int:
         refuse_models(each)
         images_of_run(each)
     sys.stdout.flush()
-    # A module in the working folder, such as one named pipeline.py, does not stand in for one of the installation.
+    # A module in the working folder, such as a pipeline.py, must not replace one of the installation.
     environment = {**os.environ, "PYTHONSAFEPATH": "1"}  # noqa: TID251
-    # In place of this process, so that signals reach the workflow itself.
+    # Replaces this process, so that signals reach the workflow itself.
     os.execve(sys.executable, snakemake_call(arguments.given), environment)  # noqa: S606
 
 
 def snakemake_call(given: Sequence[str]) -> list[str]:
-    """Call of Snakemake with this project's Snakefile and profile, whatever folders of that name lie where it is called."""
-    # Of two profiles the last counts.
+    """Call of Snakemake with this project's Snakefile and profile, not those of the working folder."""
+    # The last of two profiles counts.
     own = ["-s", str(PROJECT / "Snakefile"), "--workflow-profile", str(PROJECT / "profiles" / "default")]
     return [sys.executable, "-m", "snakemake", *own, *given]
 

@@ -39,7 +39,7 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _wrong_origin(path: Path) -> list[StoreError]:
-    """Results of another image or model than those whose places they have."""
+    """Results of another image or model than their paths say."""
     from pipeline.model.map_origin import check_model
 
     try:

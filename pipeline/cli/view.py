@@ -1,4 +1,4 @@
-"""Command ``view``: results in a browser, straight from the stores."""
+"""Command ``view``: results in a browser, directly from the stores."""
 
 import argparse
 import sys
@@ -23,7 +23,7 @@ EXAMPLES = """examples:
 
 
 def with_originals(dataset: "Dataset", run: "DatasetRun | None") -> "Dataset":
-    """Data set with the originals that its table of images names and a configuration finds."""
+    """Data set with the originals named in its table of images and found by a configuration."""
     from pipeline.view.originals import Originals, is_named
 
     if run is None:
@@ -34,7 +34,7 @@ def with_originals(dataset: "Dataset", run: "DatasetRun | None") -> "Dataset":
 
 
 def _configured(datasets: "tuple[Dataset, ...]", arguments: argparse.Namespace) -> "tuple[Dataset, ...]":
-    """Data sets with their originals, where the configuration names them; otherwise as they are, which is said."""
+    """Data sets with their originals, if the configuration names them; otherwise unchanged, with a message."""
     found = []
     for each in datasets:
         try:

@@ -1,8 +1,8 @@
 """Polygon annotations: GeoJSON, as QuPath writes it, or the XML of ASAP, rasterised box by box.
 
-A pixel belongs to a polygon where its centre lies inside the outline, and not inside the holes, each by the even-odd
-rule: a hole that reaches beyond its outline adds nothing. Crossings are computed in coordinates of the whole image, so
-the pixels are the same however it is cut. The polygons of one class are united.
+A pixel belongs to a polygon if its centre lies inside the outline and outside the holes, each by the even-odd rule: a
+hole that reaches beyond its outline adds nothing. Crossings are computed in coordinates of the whole image, so the
+pixels do not depend on how it is cut. The polygons of one class are united.
 """
 
 from collections import Counter
@@ -26,9 +26,9 @@ __all__ = ["Annotations", "Polygons", "read_annotations"]
 
 MOSTLY = 0.5
 EXCLUDED = "-"
-"""Key of what is taken out of every class; no class can have it."""
+"""Key of polygons that are removed from every class; no class can have it."""
 OUTLINE, HOLE = 1, 2
-"""Bits of what a pixel lies in."""
+"""Bits for a pixel inside an outline or a hole."""
 EXPORT_AGAIN = "Export the annotations again, as GeoJSON (QuPath: File, Export objects as GeoJSON)."
 EXPECTED = "GeoJSON (a FeatureCollection) or XML of ASAP, whose areas are polygons in pixels of the finest level"
 
@@ -40,13 +40,13 @@ class Polygons:
     edges: NDArray[np.float64]
     """``(n, 4)``: x and y of the upper end, x and y of the lower end; edges along a row are left out."""
     parts: NDArray[np.uint8]
-    """``(n,)``: OUTLINE or HOLE, what each edge belongs to."""
+    """``(n,)``: OUTLINE or HOLE, the kind of each edge's ring."""
     starts: NDArray[np.int64]
     """First edge of each polygon, and the number of edges."""
 
     @classmethod
     def of_rings(cls, polygons: Sequence[Sequence[Ring]]) -> Self:
-        """Polygons given as an outline and holes each; rings need not be closed."""
+        """Polygons, each given as an outline and holes; rings need not be closed."""
         edges = [[_edges(ring) for ring in rings] for rings in polygons]
         parts = [
             np.full(len(ring), HOLE if at else OUTLINE, np.uint8) for rings in edges for at, ring in enumerate(rings)
@@ -56,7 +56,7 @@ class Polygons:
         return cls(np.ascontiguousarray(joined), np.concatenate([np.zeros(0, np.uint8), *parts]), starts)
 
     def read(self, box: Box) -> NDArray[np.bool_]:
-        """Mask ``(h, w)`` of the pixels of a box that lie inside."""
+        """Mask ``(h, w)`` of the inside pixels of a box."""
         found = np.zeros((box.height, box.width), np.bool_)
         _fill(self.edges, self.parts, self.starts, box.y0, box.x0, found)
         return found
@@ -65,7 +65,7 @@ class Polygons:
 def _edges(ring: Ring) -> NDArray[np.float64]:
     first, second = ring, np.roll(ring, -1, axis=0)
     down = (first[:, 1] <= second[:, 1])[:, None]
-    # Always from the upper end, so that two polygons that share an edge agree on every crossing.
+    # Always from the upper end, so that polygons that share an edge agree on every crossing.
     edges = np.where(down, np.hstack([first, second]), np.hstack([second, first]))
     return edges[edges[:, 1] < edges[:, 3]]
 
@@ -91,7 +91,7 @@ def _fill(
             end = int(min(max(np.ceil(y1 - 0.5) - top, 0.0), float(height)))
             for row in range(begin, end):
                 crossing = x0 + (row + top + 0.5 - y0) * (x1 - x0) / (y1 - y0)
-                # The first pixel whose centre is not left of the crossing.
+                # The first pixel with a centre not left of the crossing.
                 column = int(min(max(np.ceil(crossing - 0.5) - left, 0.0), float(width)))
                 flips[row, column] ^= parts[e]
                 left_most, right_most = min(left_most, column), max(right_most, column)
@@ -112,15 +112,15 @@ class Annotations:
     """Polygons of a file by class, and an account of what was in it."""
 
     polygons: Mapping[str, Polygons]
-    """Class code → polygons, for every class, those of all names that are excluded still in them."""
+    """Class code → polygons, for every class, before excluded polygons are removed."""
     excluded: Polygons
-    """Polygons that are taken out of every class."""
+    """Polygons that are removed from every class."""
     notes: Mapping[str, Any]
-    """Plain values for the fact sheet: ``used`` (class code → name in the file → features), ``other`` (name of no class
-    of the data set → features that were passed over), ``no_area`` (what is no area → how often), ``outside`` (polygons
-    that lie beyond the picture altogether), where there are any ``mostly_outside`` (those of whose bounding box more than
-    half does), ``excluded`` (name → features that were taken out), ``reviewed`` (of a correction: that
-    nothing was found) and ``origin`` (``y`` and ``x`` from which the file counts)."""
+    """Plain values for the fact sheet: ``used`` (class code → name in the file → features), ``other`` (name outside the
+    data set's classes → skipped features), ``no_area`` (kind without area → count), ``outside`` (polygons entirely
+    outside the image), ``origin`` (``y`` and ``x`` of the file's coordinate origin); and where there are any,
+    ``mostly_outside`` (polygons with more than half of their bounding box outside), ``excluded`` (name → removed
+    features) and ``reviewed`` (in a correction: nothing was found)."""
 
     def read(self, code: str, box: Box) -> NDArray[np.bool_]:
         """Mask ``(h, w)`` of a class in a box."""
@@ -143,7 +143,7 @@ def _moved(areas: Sequence[Sequence[Ring]], origin: tuple[int, int]) -> list[Seq
 
 
 def _share_inside(rings: Sequence[Ring], size: tuple[int, int]) -> float:
-    """Share of the bounding box of an outline that lies in the picture."""
+    """Share of the bounding box of an outline inside the image."""
     low, high = rings[0].min(axis=0), rings[0].max(axis=0)
     inside = np.minimum(high, (size[1], size[0])) - np.maximum(low, 0)
     return float(np.prod(np.maximum(inside, 0) / (high - low)))
@@ -168,7 +168,7 @@ class _Content:
     other: Counter[str] = field(default_factory=Counter)
     no_area: Counter[str] = field(default_factory=Counter)
     negative: bool = False
-    """Whether it says that somebody looked and found nothing."""
+    """Whether it states that somebody looked and found nothing."""
 
     def read(
         self, content: bytes, *, codes: Mapping[str, str], unclassified: str | None, origin: tuple[int, int]
@@ -188,13 +188,13 @@ class _Content:
 
 
 def _allowed(classes: Sequence[ClassRecord]) -> str:
-    """Codes of classes, with the other names that they go by."""
+    """Codes of classes with their other names."""
     others = {each.code: [name for name in (each.name, *each.aliases) if name != each.code] for each in classes}
     return ", ".join(f"{code} ({', '.join(names)})" if names else code for code, names in others.items())
 
 
 def _check_correction(content: _Content, *, path: Path) -> None:
-    """Refuse a correction that may be empty by a slip, or that contradicts itself."""
+    """Refuse a correction that may be empty by mistake, or that contradicts itself."""
     if content.negative != bool(content.used):
         return
     found = f"{sum(each.total() for each in content.used.values())} features with areas, and reviewed: negative"
@@ -208,7 +208,7 @@ def _check_correction(content: _Content, *, path: Path) -> None:
 
 
 def _beyond(polygons: Sequence[Sequence[Ring]], *, path: Path, size: tuple[int, int]) -> tuple[int, int]:
-    """Polygons that lie outside of the picture altogether, and those that do so for the most part."""
+    """Polygons entirely outside the image, and those mostly outside."""
     shares = [_share_inside(each, size) for each in polygons]
     outside, mostly = sum(share == 0 for share in shares), sum(0 < share < MOSTLY for share in shares)
     if polygons and outside == len(polygons):
@@ -231,7 +231,7 @@ def read_annotations(
     excluded: Sequence[str] = (),
     correction: bool = False,
 ) -> Annotations:
-    """Polygons of a file of GeoJSON, or of the XML of ASAP.
+    """Polygons of a GeoJSON file or of the XML of ASAP.
 
     Parameters
     ----------
@@ -242,27 +242,27 @@ def read_annotations(
     classes
         The classes of the data set, known by code, name and aliases.
     size
-        Height and width of the picture in pixels.
+        Height and width of the image in pixels.
     origin
-        Row and column of the picture from which the file counts.
+        Row and column of the image at the file's coordinate origin.
     unclassified
-        Code of the class that features without classification belong to; None for none.
+        Code of the class for features without classification; None for none.
     excluded
-        Names of features that are taken out of every class, where no class has them.
+        Names of features that are removed from every class, unless a class has the name.
     correction
-        Whether the file replaces other truth: then one without areas must say that it was reviewed and is negative, by the
-        member ``"reviewed": "negative"`` of the collection or by a feature of the class ``reviewed: negative``.
+        Whether the file replaces other truth. Without areas it must then state that it was reviewed and is negative: by
+        the member ``"reviewed": "negative"`` of the collection or by a feature of the class ``reviewed: negative``.
 
     Returns
     -------
     Annotations
-        Features of no class and of other classes are passed over and counted, like what is no area.
+        Features of no class or of other classes, and those without area, are skipped and counted.
 
     Raises
     ------
     ImageRejected
-        The file is no such document. It has areas, but none of a class of the data set. All its polygons lie outside.
-        A correction holds no area of a class and does not say that this is meant, or says so and holds some.
+        The file is no such document; it has areas, but none of a class of the data set; all its polygons lie outside; a
+        correction has no area of a class without stating that this is intended, or states it and has areas.
     """
     codes = {text.strip().lower(): each.code for each in classes for text in (*each.aliases, each.name, each.code)}
     codes = dict.fromkeys((each.strip().lower() for each in excluded), EXCLUDED) | codes

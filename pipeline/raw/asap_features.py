@@ -1,9 +1,9 @@
-"""ASAP annotations: features of the XML that the viewer ASAP writes, as CAMELYON16 and CAMELYON17 are published.
+"""ASAP annotations: features of the XML of the viewer ASAP, the format of CAMELYON16 and CAMELYON17.
 
 An annotation is a closed ring of vertices in pixels of level 0, and its group names the class. Splines count as the
-polygon of their vertices. Dots, sets of points and measurements are no area. In CAMELYON16 the groups ``_0``, ``_1`` and
-``Tumor`` are tumour, and ``_2`` and ``Exclusion`` are cut out of it; in CAMELYON17 they are ``metastases`` and ``normal``.
-Never tried on the files themselves.
+polygon of their vertices. Dots, point sets and measurements have no area. In CAMELYON16 the groups ``_0``, ``_1`` and
+``Tumor`` are tumour, and ``_2`` and ``Exclusion`` are cut out of it; in CAMELYON17 they are ``metastases`` and
+``normal``. Never tested on the files themselves.
 
 References
 ----------
@@ -23,17 +23,17 @@ NO_GROUP = "None"
 
 
 def is_xml(content: bytes) -> bool:
-    """Kind of a document: whether it is XML."""
+    """Test for an XML document."""
     return content.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<"
 
 
 def asap_features(content: bytes) -> Iterator[Feature]:
-    """Features of an ASAP document, each of one area or of none.
+    """Features of an ASAP document, each with one area or none.
 
     Raises
     ------
     ValueError
-        No such document, or a vertex that is no place; the text begins with the number of the annotation, from 1.
+        No such document, or an invalid vertex; the text begins with the number of the annotation, from 1.
     """
     if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
         raise ValueError("a document that declares entities of its own")

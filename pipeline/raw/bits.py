@@ -1,4 +1,4 @@
-"""Significant bits of 16-bit pictures: data of 10 to 14 bits that nobody scaled would be nearly black in 8."""
+"""Significant bits of 16-bit images: unscaled data of 10 to 14 bits would be nearly black in 8 bits."""
 
 from pathlib import Path
 from typing import Any
@@ -18,20 +18,20 @@ CAMERAS = (10, 12, 14)
 """Bits that cameras store in 16."""
 DARK, WHITE = 2**14, 65535
 PNG, PNG_DEPTH = b"\x89PNG", 24
-"""How a PNG begins, and its byte with the bits of a sample."""
+"""First bytes of a PNG, and the position of its byte with the bits per sample."""
 EIGHT_BIT = (b"\xff\xd8", b"GIF8", b"RIFF", b"BM")
-"""How JPEG, GIF, WebP and BMP files begin."""
+"""First bytes of JPEG, GIF, WebP and BMP files."""
 BLOCK = 2**23
 """Pixels that are read at a time."""
 
 
 def largest_value(pixels: NDArray[Any]) -> int:
-    """Largest 16-bit value but white, which may be what a scanner left out, transparency or a burnt-in text."""
+    """Largest 16-bit value except white, which may be unscanned area, transparency or burnt-in text."""
     return int(pixels.max(where=pixels < WHITE, initial=0)) if pixels.dtype == np.uint16 else 0
 
 
 def refuse_few_bits(largest: int, *, entry: ImageEntry, record: DatasetRecord) -> None:
-    """Check of the largest value of an image, white apart, unless its data set says how many bits are used.
+    """Check of the largest value of an image, without white, unless its data set states the number of bits in use.
 
     Raises
     ------
@@ -49,13 +49,13 @@ def refuse_few_bits(largest: int, *, entry: ImageEntry, record: DatasetRecord) -
 
 
 def may_be_wide(path: Path) -> bool:
-    """Depth of a file: whether it may hold 16-bit samples, by its first bytes; where pieces are read, opening tells."""
+    """Test whether a file may hold 16-bit samples, by its first bytes; for files read in pieces, opening them tells."""
     if not decoded_whole(path.name):
         return True
     try:
         with path.open("rb") as stream:
             head = stream.read(PNG_DEPTH + 1)
-    except OSError:  # the check of its header says so
+    except OSError:  # The check of its header says so.
         return False
     return head[PNG_DEPTH:] == bytes([16]) if head.startswith(PNG) else not head.startswith(EIGHT_BIT)
 

@@ -1,4 +1,4 @@
-"""Checked files of an image: what stage raw found in them counts as long as their contents are the same."""
+"""Checked files of an image: the findings of stage raw count as long as their contents are unchanged."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,7 +12,7 @@ __all__ = ["as_checked"]
 
 
 def as_checked(entry: ImageEntry, *, sheet: Path, digests: Mapping[str, str]) -> ImageEntry:
-    """Image entry with what its fact sheet holds, so that files are not looked through again; else as it is.
+    """Image entry with the content of its fact sheet, so that files are not read through again; without a sheet unchanged.
 
     Parameters
     ----------
@@ -21,12 +21,12 @@ def as_checked(entry: ImageEntry, *, sheet: Path, digests: Mapping[str, str]) ->
     sheet
         Its fact sheet.
     digests
-        SHA-256 of its files as they are now, by the names of ``entry.files``; others are passed over.
+        SHA-256 of its files as they are now, by the names of ``entry.files``; others are skipped.
 
     Raises
     ------
     ImageRejected
-        A file is no longer the one that the sheet was made of, and with it the split, the counts and the stains.
+        A file differs from the one behind the sheet, and so behind the split, the counts and the stains.
     """
     found = read_json(sheet)
     recorded, cuts = found["provenance"]["inputs"], found.get("truth_cuts")

@@ -1,6 +1,7 @@
-"""Warnings of the data: what is seldom meant, counted by kind, with names, a sentence and a remedy.
+"""Warnings about the data: likely mistakes, counted by kind, with names, a sentence and a remedy.
 
-Nothing is refused for it. They are computed where they are said (`check`, end of a run, top of the report): no copy is old.
+They refuse nothing. They are computed where they are shown (`check`, end of a run, top of the report), so no copy gets
+outdated.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -71,7 +72,7 @@ REMEDIES: Mapping[Kind, str] = {
     "mismatched": "Look at them in the report; correct the truth, or which masks the manifest pairs with which image.",
     "inverted": "Look at the mask, and invert it where it marks the background.",
 }
-"""Kind → what to do about it."""
+"""Kind → remedy."""
 HALF = 0.5
 
 
@@ -81,15 +82,15 @@ class DataWarning:
 
     kind: Kind
     code: str | None
-    """Class code; None where it concerns no class."""
+    """Class code; None for a warning about no class."""
     count: int
-    """How many images, geometries, features or pieces of a file; the sentence says which."""
+    """Number of images, geometries, features or pieces of a file; the sentence says which."""
     names: tuple[str, ...]
     """The first three images; of old results the first five."""
     sentence: str
-    """What is said."""
+    """The sentence."""
     serious: bool = False
-    """Whether results are not to be trusted before it is dealt with."""
+    """Whether results cannot be trusted until it is resolved."""
 
     @property
     def advice(self) -> str:
@@ -108,20 +109,20 @@ class DataWarning:
         count: int | None = None,
         serious: bool = False,
     ) -> Self:
-        """Warning about some images, which are counted and named after what is said; ``count`` is theirs by default."""
+        """Warning about some images; the sentence ends with their number and names; ``count`` defaults to that."""
         sentence = f"{f'{code}: ' if code else ''}{said}; images: {named_and_counted(images)}"
         return cls(kind, code, len(images) if count is None else count, tuple(images[:SHOWN]), sentence, serious)
 
 
 def most_of(code: str, shares: Mapping[str, float], *, of: str) -> DataWarning | None:
-    """Warning of a class that covers more than half of a place in most of the images that have it; None if it does not.
+    """Warning of a class that covers more than half of a place in most images with the class; else None.
 
     Parameters
     ----------
     code
         Class code.
     shares
-        Image id → share that its truth covers, of images with a pixel of the class.
+        Image id → share covered by its truth, for images with a pixel of the class.
     of
         Name of the place.
     """
@@ -133,7 +134,7 @@ def most_of(code: str, shares: Mapping[str, float], *, of: str) -> DataWarning |
 
 
 def split_warnings(splits: Iterable[str]) -> list[DataWarning]:
-    """Warnings of the splits of the images of a data set: that none tests, and that none validates."""
+    """Warnings about the splits of a data set: no test image, no validation image."""
     found = set(splits)
     if "train" not in found:
         return []
@@ -153,7 +154,7 @@ def random_encoder(encoder: str) -> str:
 
 
 def encoder_warnings(encoders: Mapping[str, str]) -> list[DataWarning]:
-    """Warnings of models whose encoder starts from random weights for want of others: one for each encoder.
+    """Warnings of models whose encoder starts from random weights because no others are available: one per encoder.
 
     Parameters
     ----------

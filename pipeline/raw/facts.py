@@ -1,4 +1,4 @@
-"""Fact sheet of one image: size, digest, class pixel counts, perceptual hash, or the reason of a rejection."""
+"""Fact sheet of one image: size, digest, class pixel counts, perceptual hash, or the reason for a rejection."""
 
 import hashlib
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ from pipeline.stores.provenance import file_digest
 __all__ = ["fact_sheet", "read_sheet", "write_fact_sheet"]
 
 BLOCK_BYTES = 2**26
-"""Pixels and truth that are held at a time."""
+"""Pixels in memory at a time, with their truth."""
 
 
 def _names(entry: ImageEntry) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def _names(entry: ImageEntry) -> dict[str, Any]:
 
 
 def _without_folders(message: str, entry: ImageEntry) -> str:
-    # Results name files, never absolute paths: they differ between machines and would make equal runs unequal.
+    # Results hold file names, never absolute paths, which differ between machines and would make equal runs differ.
     for path in entry.files.values():
         message = message.replace(str(path), path.name)
     return message
@@ -55,24 +55,23 @@ def fact_sheet(
     entry
         The image.
     record
-        Its data set, whose pixel size wins over what the file says.
+        Its data set, whose pixel size wins over the file's.
     workers
         Threads that decode.
     files
-        Its files as they were before anything of them was read; as they are now where they are not given.
+        Its files as they were before any of them was read; by default as they are now.
 
     Returns
     -------
     dict
         Plain JSON values. ``rejected`` is empty for a usable image. ``pixels`` has −1 where the truth is unknown.
-        ``passed_over`` counts what was not used or did no harm, such as a pixel size that cannot be.
-        ``turns`` are the EXIF orientations of image and truth files, where one of them is turned.
-        ``levels`` are height and width of each level of the file, finest first. ``truth_values`` are the values of each
-        mask file, by its class, or of the ``label`` image: value → share, at most 32 of them, and the rest summed up.
-        ``truth_cuts``: a mask is set where its value is above the cut.
-        ``ignored_share``, where the data set declares ``ignore``, is the share of pixels that nobody is sure of.
-        ``truth_origin`` is that of the entry, and ``corrected`` are the classes whose mask files a correction replaced.
-        ``polygons``, for annotations, is the account of `pipeline.raw.annotations.Annotations`.
+        ``passed_over`` counts unused content and harmless faults, such as an impossible pixel size. ``turns`` are the
+        EXIF orientations of image and truth files, if any of them is turned. ``levels`` are height and width of each
+        level of the file, finest first. ``truth_values`` are the values of each mask file, by its class, or of the
+        ``label`` image: value → share, at most 32 of them, and the rest summed up. ``truth_cuts``: a mask is set where
+        its value is above the cut. ``ignored_share``, where the data set declares ``ignore``, is the share of uncertain
+        pixels. ``truth_origin`` is that of the entry, and ``corrected`` are the classes whose mask files a correction
+        replaced. ``polygons``, for annotations, is the account of `pipeline.raw.annotations.Annotations`.
         ``perceptual_hash`` is that of `pipeline.raw.splits.duplicates`.
     """
     sheet: dict[str, Any] = {"image_id": entry.image_id, **_names(entry), "group_id": entry.group}
@@ -115,7 +114,7 @@ def _measured(entry: ImageEntry, *, record: DatasetRecord, workers: int) -> dict
 def _read_through(
     source: ImageSource, entry: ImageEntry, *, record: DatasetRecord, workers: int
 ) -> tuple[str, dict[str, Any]]:
-    """Digest; class pixel counts, account of polygons and perceptual hash for the sheet.
+    """Digest, and for the sheet class pixel counts, account of polygons and perceptual hash.
 
     Every pixel is decoded, so a damaged tile is found here.
     """
@@ -155,13 +154,13 @@ def _read_through(
 
 
 def write_fact_sheet(entry: ImageEntry, *, job: Job, output: Path) -> dict[str, FileState]:
-    """Fact sheet ``raw/{image}.json``, written. An unusable image is recorded there and is no error.
+    """Fact sheet ``raw/{image}.json``, written. An unusable image is recorded in it and raises no error.
 
     Returns
     -------
     dict
-        States of the files before they were decoded, by what they are; the sheet holds their digests. Where one of them
-        changed meanwhile, it is without a date, and the image is rejected.
+        States of the files before they were decoded, by their role; the sheet holds their digests. A file that changed
+        meanwhile has no date, and the image is rejected.
     """
     files = InputFiles.of(entry.files.values())
     states = hashed({name: path for name, path in entry.files.items() if path.exists()})
@@ -169,7 +168,7 @@ def write_fact_sheet(entry: ImageEntry, *, job: Job, output: Path) -> dict[str, 
     sheet = fact_sheet(entry, record=job.record, workers=job.workers, files=files)
     attributes = {**job.provenance.as_attributes(), "inputs": inputs, "pixel_size_um": sheet["pixel_size_um"]}
     write_json({**sheet, "provenance": attributes}, output)
-    changed = files.changed() if sheet["rejected"] else {}  # those that did not, were looked at just now
+    changed = files.changed() if sheet["rejected"] else {}  # The unchanged ones were compared just now.
     return {
         name: replace(state, changed_ns=-1) if entry.files[name] in changed else state for name, state in states.items()
     }

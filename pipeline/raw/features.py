@@ -1,7 +1,7 @@
-"""GeoJSON features: the class that each one names and the rings of its areas, as QuPath 0.2 to 0.6 writes them.
+"""GeoJSON features: the class of each and the rings of its areas, as written by QuPath 0.2 to 0.6.
 
-What is no area (points, lines, a geometry that is null, empty or flat) is counted and passed over, inside collections
-too. What no picture can hold (null, text or endless numbers, wrong nesting) is an error that says which feature it is.
+Geometries without area (points, lines, null, empty or flat ones) are counted and skipped, inside collections too.
+Invalid coordinates (null, text or infinite numbers, wrong nesting) are an error that names the feature.
 """
 
 import json
@@ -19,11 +19,11 @@ Ring: TypeAlias = NDArray[np.float64]
 """Vertices ``(n, 2)`` as x, y in pixels; the centre of the first pixel is (0.5, 0.5)."""
 NO_AREA = ("Point", "MultiPoint", "LineString", "MultiLineString")
 FARTHEST = 2.0**31
-"""Coordinates beyond this lie in no picture, and crossings of edges that long would overflow."""
+"""Coordinates beyond this lie in no image, and crossings of such long edges would overflow."""
 REVIEWED_NEGATIVE = ("reviewed", "negative")
-"""Parts of the class, and member of the document with its value, that say that somebody looked and found nothing."""
+"""Class parts, and document member with its value, that state that somebody looked and found nothing."""
 EXACT_DIGITS = 15
-"""Digits of a whole number that a float64 always holds; longer ones are read as floats, endless ones as infinity."""
+"""Digits of an integer that always fits a float64; longer ones are read as floats, very long ones as infinity."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,19 +31,19 @@ class Feature:
     """Feature of a file: its class by name, and its areas."""
 
     names: tuple[str, ...]
-    """Parts of its classification, the base class first, such as Tumor and Positive; empty for no class."""
+    """Parts of its classification, the base class first, such as Tumor and Positive; empty without a class."""
     title: str
-    """Free name that a user gave it; other tools than QuPath write the class there."""
+    """Free name from a user; tools other than QuPath write the class there."""
     is_core: bool
     """Whether it is a core of a tissue microarray: a frame, never a lesion."""
     areas: tuple[tuple[Ring, ...], ...]
     """Polygons, each an outline and its holes."""
     passed: Mapping[str, int] = field(default_factory=dict)
-    """What is no area in it → how often."""
+    """Kind of geometry without area in it → count."""
 
 
 def is_negative(document: object) -> bool:
-    """Mark of a document: whether somebody looked and found nothing."""
+    """Test for the mark of a document that somebody looked and found nothing."""
     key, value = REVIEWED_NEGATIVE
     return isinstance(document, Mapping) and document.get(key) == value
 
@@ -55,7 +55,7 @@ def _whole(text: str) -> int | float:
 def _names(properties: Mapping[str, Any]) -> tuple[str, ...]:
     found = properties.get("classification")
     if isinstance(found, Mapping):
-        # A class of several parts is written as an array since QuPath 0.4, and before as one text with colons.
+        # QuPath writes a class of several parts as an array since 0.4, before as one text with colons.
         found = found.get("names") or found.get("name")
     found = found or properties.get("class") or ()
     parts = list(found) if isinstance(found, list | tuple) else str(found).split(":")
@@ -83,7 +83,7 @@ def checked_ring(numbers: ArrayLike) -> Ring:
     Raises
     ------
     ValueError
-        A coordinate that no picture can hold.
+        A coordinate is invalid.
     """
     ring = np.asarray(numbers, np.float64).reshape(-1, 2)
     if not (np.abs(ring) <= FARTHEST).all():
@@ -92,7 +92,7 @@ def checked_ring(numbers: ArrayLike) -> Ring:
 
 
 def is_flat(ring: Ring) -> bool:
-    """Flat ring: whether all its vertices lie on one line."""
+    """Test for a flat ring, with all vertices on one line."""
     if len(ring) < 3:
         return True
     along = ring - ring[0]
@@ -161,7 +161,7 @@ def features(content: bytes) -> Iterator[Feature]:
     Raises
     ------
     ValueError
-        No JSON, no such document, or a feature that cannot be used; the text begins with its number, from 1.
+        No JSON, no such document, or an invalid feature; the text begins with its number, from 1.
     """
     document = json.loads(content, parse_int=_whole)
     if is_negative(document):

@@ -1,4 +1,4 @@
-"""Pixels of one image, from its file or its phantom: the door through which stages read the pictures of a data set."""
+"""Pixels of one image, from its file or its phantom: the entry point by which stages read the images of a data set."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,21 +16,21 @@ __all__ = ["open_image", "polygon_origin"]
 
 @contextmanager
 def open_image(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) -> Iterator[ImageSource]:
-    """Image, open for reading. Nothing of a tiled or striped file is decoded yet.
+    """Image, open for reading. A tiled or striped file is not decoded yet.
 
     Parameters
     ----------
     entry
         The image.
     record
-        Its data set: significant bits, modality, and the picture of a phantom.
+        Its data set: significant bits, modality, and the content of a phantom.
     workers
         Threads that decode pieces.
 
     Raises
     ------
     ImageRejected
-        The file is damaged, no picture, or too large to be decoded.
+        The file is damaged, not an image, or too large to be decoded.
     """
     if entry.image is not None:
         showing = Showing(bits=record.significant_bits, glass=record.modality == "histology")
@@ -45,8 +45,8 @@ def open_image(entry: ImageEntry, *, record: DatasetRecord, workers: int = 1) ->
 
 
 def polygon_origin(source: ImageSource, *, record: DatasetRecord) -> tuple[int, int]:
-    """Origin ``(y, x)`` of polygons, in pixels of level 0: read and written ones count from here.
+    """Origin ``(y, x)`` of the coordinates of polygons read and written, in pixels of level 0.
 
-    QuPath counts from OpenSlide's bounds. Where the manifest says ``origin: level0``, it is the corner of level 0.
+    QuPath's origin is OpenSlide's bounds. With ``origin: level0`` in the manifest it is the corner of level 0.
     """
     return (0, 0) if record.layout and record.layout.origin == "level0" else source.origin

@@ -1,4 +1,4 @@
-"""Warnings of fact sheets: absent and covering classes, turns, polygons, corrections, and what was passed over, in sentences."""
+"""Warnings from fact sheets, in sentences: absent and covering classes, turns, polygons, corrections, skipped content."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ POLYGONS: tuple[tuple[Kind, str, str, str, str], ...] = (
 Sheet: TypeAlias = Mapping[str, Any]
 NEARLY_ALL = 0.9
 PIXEL_SIZE = "pixel size"
-"""How remarks on pixel sizes begin; each names its own numbers, so they are of one kind by this."""
+"""Beginning of remarks on pixel sizes, which identifies the kind, because each remark has its own numbers."""
 
 
 def sheet_warnings(
@@ -37,7 +37,7 @@ def sheet_warnings(
     splits
         Image id → split, where it is known.
     sampled
-        Number of all images where the sheets are those of a few; what no image of those has is then said of them.
+        Number of all images if the sheets are of a few only; absence of a class is then stated for those few.
     """
     used = sorted((sheet for sheet in sheets if not sheet["rejected"]), key=lambda sheet: str(sheet["image_id"]))
     found = _absent_classes(used, splits=splits or {}, sampled=sampled)
@@ -57,7 +57,7 @@ def _holding(sheets: Iterable[Sheet], code: str) -> list[str]:
 
 def _absent_classes(sheets: Sequence[Sheet], *, splits: Mapping[str, str], sampled: int | None) -> list[DataWarning]:
     found = []
-    # Every sheet names all classes, in the order of the manifest.
+    # Every sheet lists all classes, in the order of the manifest.
     for code in sheets[0]["pixels"] if sheets else ():
         known = [sheet for sheet in sheets if sheet["pixels"].get(code, -1) >= 0]
         trained = [sheet for sheet in known if splits.get(str(sheet["image_id"])) == "train"]
@@ -84,7 +84,7 @@ def _covering(sheets: Sequence[Sheet]) -> list[DataWarning]:
 
 
 def _unlike_others(code: str, shares: Mapping[str, float]) -> DataWarning | None:
-    """Warning of a class that covers nearly all of some pictures, and a tenth at most of half of the others."""
+    """Warning of a class that covers nearly all of some images, and at most a tenth of half of the others."""
     found = [image for image, share in shares.items() if share > NEARLY_ALL]
     others = [share for image, share in shares.items() if image not in found]
     if not found or len(others) < len(found) or median(others) > 1 - NEARLY_ALL:

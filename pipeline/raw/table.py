@@ -1,4 +1,4 @@
-"""Table of images ``raw/images.parquet``: one row an image, from its fact sheet, with its split and fold."""
+"""Table of images ``raw/images.parquet``: one row per image, from its fact sheet, with its split and fold."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -74,7 +74,7 @@ def images_table(
 ) -> pd.DataFrame:
     """Table of images: one row per image, in text order of the ids. README lists the columns.
 
-    ``alike`` names the near-duplicates of an image (see `pipeline.raw.splits.duplicates`), with a space between.
+    ``alike`` lists the near-duplicates of an image (see `pipeline.raw.splits.duplicates`), separated by spaces.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def images_table(
     record
         Its facts.
     config
-        Validation share, folds, and the centre that is held out.
+        Validation share, folds, and the held-out centre.
     seed
         Seed of the run.
     given
@@ -106,7 +106,7 @@ def images_table(
 
 
 def _alike(frame: pd.DataFrame) -> list[str]:
-    """Ids of the near-duplicates of each image, with a space between."""
+    """Ids of the near-duplicates of each image, separated by spaces."""
     usable = frame[frame["rejected"] == ""]
     found: dict[str, list[str]] = {str(image): [] for image in frame["image_id"]}
     hashes = dict(zip(usable["image_id"].astype(str), usable["perceptual_hash"].astype(str), strict=True))
@@ -117,12 +117,12 @@ def _alike(frame: pd.DataFrame) -> list[str]:
 
 
 def leaking_pairs(images: pd.DataFrame) -> list[tuple[str, str]]:
-    """Near-duplicates in two splits or two folds, as pairs of ids; the split ``predict`` does not count.
+    """Near-duplicates in different splits or folds, as pairs of ids; the split ``predict`` does not count.
 
     Parameters
     ----------
     images
-        Columns image_id, split, fold, alike; a table without the last one has no such pairs.
+        Columns image_id, split, fold, alike; a table without the last has no such pairs.
     """
     used = images[images["split"].isin(TRUTH_SPLITS)]
     places = zip(used["split"].astype(str), used["fold"].astype(int), strict=True)
@@ -145,7 +145,7 @@ def write_images(
     output: Path,
     left_over: Sequence[str] = (),
 ) -> None:
-    """Table of images ``raw/images.parquet``, written. Near-duplicates in two splits and what is left over are logged."""
+    """Table of images ``raw/images.parquet``, written. Near-duplicates in different splits and left-over files are logged."""
     for sentence in left_over:
         log.warning("left over: %s", sentence)
     frame = images_table(
@@ -166,12 +166,12 @@ def write_images(
 
 
 def refuse_rejections(images: Path, *, dataset: str) -> None:
-    """Quality check at the end of a run: an error that lists the images that had to be left out.
+    """Quality check at the end of a run: an error that lists the images that were left out.
 
     Raises
     ------
     ImageRejected
-        Where there are any; everything else has gone through by then.
+        Images were left out; everything else is finished by then.
     """
     frame = read_table(images)
     left_out = frame[frame["rejected"] != ""]

@@ -25,7 +25,7 @@ from pipeline.raw.truth_values import ValueCounts, check_labels, count_values, m
 __all__ = ["TruthSource", "has_size", "open_truth"]
 
 MASK_BYTES = 2**26
-"""Decoded pieces of mask files that are held, all classes together."""
+"""Most decoded pieces of mask files in memory, all classes together."""
 
 
 class TruthSource:
@@ -40,15 +40,16 @@ class TruthSource:
         cuts: Mapping[str, int] | None = None,
         ignored: Sequence[Raster[np.bool_]] | None = None,
     ) -> None:
-        """Masks as they are stored, in the order of the classes; None for a class of which there is nothing.
+        """Masks as stored, in the order of the classes; None for a class without a mask.
 
-        ``notes`` is an account of polygons, see `pipeline.raw.annotations.Annotations`. ``ignored`` are the pixels of
-        each file that nobody is sure of; None where the data set knows of none.
+        ``notes`` is an account of polygons, see `pipeline.raw.annotations.Annotations`. ``ignored`` are the uncertain
+        pixels of each file; None where the data set declares none.
         """
         self._layers, self._ignored = layers, ignored
         self.polygons = dict(notes or {})
         self.values = dict(values or {})
-        """Value counts of each mask file, by its class, or of the ``label`` image; none where stage raw counted them."""
+        """Value counts of each mask file, by its class, or of the ``label`` image; empty if stage raw has counted
+        them."""
         self.cuts = dict(cuts or {})
         """Cut of each mask file, by its class."""
 
@@ -56,7 +57,7 @@ class TruthSource:
         """Raster of the truth masks on a grid, 0 or 1, ``(class, h, w)``; classes in manifest order, overlaps kept.
 
         The grid covers the same field as the image. At the size of a stored mask it is the mask itself. On a coarser
-        grid a pixel is set where at least half of it is covered. On a finer grid it takes what lies under its centre.
+        grid a pixel is set where at least half of it is covered. On a finer grid it takes the value under its centre.
         """
         masks = [None if layer is None else resampled_mask(layer, (height, width)) for layer in self._layers]
 
@@ -73,8 +74,8 @@ class TruthSource:
     def ignored_on(self, height: int, width: int) -> Raster[np.uint8] | None:
         """Raster of the ignored pixels on a grid, 0 or 1, ``(h, w)``; None where the data set declares no such value.
 
-        A pixel is ignored where any file is not sure of any part of it and no class is truth there: ignored pixels and
-        truth never meet.
+        A pixel is ignored if any part of it is uncertain in any file and no class is truth there, so ignored pixels and
+        truth never overlap.
         """
         if self._ignored is None:
             return None
@@ -92,9 +93,9 @@ class TruthSource:
 
 
 def has_size(found: tuple[int, int], *, of: tuple[int, int], any_level: bool) -> bool:
-    """Size check: whether a mask has the size of an image, or of any pyramid level of it.
+    """Size check: whether a mask has the size of an image or of any of its pyramid levels.
 
-    A level has both sides reduced alike, to within a pixel of rounding.
+    A level has both sides reduced by the same factor, up to a pixel of rounding.
     """
     return found == of or (any_level and abs(found[0] / of[0] - found[1] / of[1]) <= 1 / of[0] + 1 / of[1])
 
@@ -205,16 +206,16 @@ def open_truth(
     height, width
         Size of the image at its finest level.
     origin
-        Where polygons count from, see `pipeline.raw.pixels.polygon_origin`.
+        Origin of polygon coordinates, see `pipeline.raw.pixels.polygon_origin`.
     workers
         Threads that decode pieces.
 
     Raises
     ------
     ImageRejected
-        A mask is damaged. A mask has another size than the image (adaptor ``slide``: than all its levels). Polygons
-        are of unknown classes alone, or all outside. A mask is not two-valued up to noise. A label image holds values
-        that nobody declared.
+        A mask is damaged; a mask has another size than the image (adaptor ``slide``: than all its levels); polygons
+        have only unknown classes, or all lie outside; a mask is not two-valued up to noise; a label image holds
+        undeclared values.
     """
     if not entry.annotated:
         yield None

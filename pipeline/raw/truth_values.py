@@ -1,8 +1,8 @@
-"""Value counts of one mask or label file, and what they say of it: the cut of a mask, the labels that are not declared.
+"""Value counts of one mask or label file, and the conclusions from them: the cut of a mask, undeclared labels.
 
-A mask of 0 and one other value is set where it is not 0. One with more values has been through a JPEG, or has
-anti-aliased rims: it is cut in the middle, above 127 of 255 or 32767 of 65535. That holds for noise and rims alone:
-where areas of other values are found the mask is refused, because nobody can tell what they mean.
+A mask of 0 and one other value is set where it is not 0. A mask with more values was stored as JPEG or has anti-aliased
+rims: it is cut in the middle, above 127 of 255 or 32767 of 65535. This is valid only for noise and rims: a mask with
+areas of other values is refused, because their meaning is unknown.
 """
 
 from collections.abc import Collection, Iterator
@@ -23,17 +23,17 @@ from pipeline.raw.formats.source import piece_boxes
 __all__ = ["ValueCounts", "check_labels", "count_values", "mask_cut"]
 
 BLOCK_PIXELS = 2**22
-"""Pixels that are looked at together."""
+"""Pixels examined together."""
 MOST_DISTINCT = 2**16
-"""Different values beyond which a file is neither mask nor label image."""
+"""Most different values of a mask or label image."""
 LISTED, RECORDED = 8, 32
-"""Values that a message names, and that a fact sheet records, the most frequent ones; the rest is summed up."""
+"""Most values in a message and in a fact sheet, the most frequent ones; the rest is summed up."""
 BYTE, WORD = 255, 65535
 NOISE = 16
 """A flat area of this value of 255 or above is no noise: the ringing of JPEG is not flat."""
 QUARTER, THREE_QUARTERS = 64, 192
 INNER_SHARE = 0.01
-"""Pixels inside of areas of other values, as a share of those that are set, beyond which a mask is not two-valued."""
+"""Largest share of pixels inside areas of other values, relative to the set pixels, in a two-valued mask."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,10 +43,10 @@ class ValueCounts:
     values: NDArray[np.float64]
     """``(n,)``, each once, ascending."""
     pixels: NDArray[np.int64]
-    """``(n,)``, how many pixels have each."""
+    """``(n,)``, number of pixels with each value."""
 
     def _shares(self, most: int) -> tuple[list[tuple[str, float]], int, float]:
-        # By share, then by value: a stable order.
+        # By share, then by value, for a stable order.
         order = np.argsort(-self.pixels, kind="stable")
         total = max(int(self.pixels.sum()), 1)
         listed = [(f"{self.values[at]:.10g}", float(self.pixels[at] / total)) for at in order[:most]]
@@ -68,7 +68,9 @@ def _counts(values: NDArray[Any]) -> ValueCounts:
     if values.dtype.kind == "b" or values.dtype in (np.uint8, np.uint16):
         whole = np.ascontiguousarray(values.astype(np.uint8) if values.dtype.kind == "b" else values)
         top, above = int(whole.max(initial=0)), cv2.countNonZero(whole)
-        if cv2.sumElems(whole)[0] == top * above:  # 0 and one other value, as in most masks: in a tenth of the time
+        if (
+            cv2.sumElems(whole)[0] == top * above
+        ):  # Most masks have 0 and one other value; this takes a tenth of the time.
             two = np.array([(0, whole.size - above), (top, above)], np.int64)
             two = two[two[:, 1] > 0]
             return ValueCounts(two[:, 0].astype(np.float64), two[:, 1])
@@ -82,10 +84,10 @@ def _counts(values: NDArray[Any]) -> ValueCounts:
 
 
 def _whole_numbers(values: NDArray[Any]) -> NDArray[Any]:
-    """Values as uint16 where they are whole numbers that fit, which are counted fastest; else as they are."""
+    """Values as uint16 if they are integers that fit, which are counted fastest; else unchanged."""
     if values.dtype.kind == "b" or values.dtype in (np.uint8, np.uint16) or not values.size:
         return values
-    if values.min() >= 0 and values.max() <= WORD:  # false for NaN
+    if values.min() >= 0 and values.max() <= WORD:  # False for NaN.
         whole = values.astype(np.uint16)
         return whole if np.array_equal(whole, values) else values
     return values
@@ -115,7 +117,7 @@ def count_values(source: ValueSource, *, path: Path) -> ValueCounts:
     Raises
     ------
     ImageRejected
-        A value is negative, fractional or no number, or there are more than `MOST_DISTINCT` different ones.
+        A value is negative, fractional or NaN, or there are more than `MOST_DISTINCT` different ones.
     """
     found = ValueCounts(np.empty(0, np.float64), np.empty(0, np.int64))
     for box in piece_boxes(source.shape, tile=source.tile, most=BLOCK_PIXELS):
@@ -142,10 +144,10 @@ def count_values(source: ValueSource, *, path: Path) -> ValueCounts:
 
 
 def check_labels(counts: ValueCounts, *, declared: Collection[int], ignore: Collection[int] = (), path: Path) -> None:
-    """Check of a label image: it holds 0, for background, and values that the manifest declares.
+    """Check of a label image: it may hold 0, for background, and values declared in the manifest.
 
-    No value says "not sure" by itself. 255 does in many data sets, but is the foreground of others and the background
-    of some, so it is declared too.
+    No value means "not sure" by default. 255 does in many data sets, but is foreground in others and background in
+    some, so it must be declared too.
 
     Parameters
     ----------
@@ -161,7 +163,7 @@ def check_labels(counts: ValueCounts, *, declared: Collection[int], ignore: Coll
     Raises
     ------
     ImageRejected
-        It holds others.
+        It holds other values.
     """
     unknown = [f"{value:.10g}" for value in counts.values if value and value not in {*declared, *ignore}]
     if not unknown:
@@ -177,7 +179,7 @@ def check_labels(counts: ValueCounts, *, declared: Collection[int], ignore: Coll
 
 
 def mask_cut(source: ValueSource, counts: ValueCounts, *, path: Path, ignore: Collection[int] = ()) -> int:
-    """Cut of a mask: it is set where its value is above.
+    """Cut of a mask, which is set where its value is above the cut.
 
     Parameters
     ----------
@@ -188,7 +190,7 @@ def mask_cut(source: ValueSource, counts: ValueCounts, *, path: Path, ignore: Co
     path
         Its name, for messages.
     ignore
-        Values of pixels that nobody is sure of. Where there may be any, the others are two, without noise.
+        Values of uncertain pixels. If there are any, the mask must have two other values, without noise.
 
     Returns
     -------
@@ -227,13 +229,13 @@ def mask_cut(source: ValueSource, counts: ValueCounts, *, path: Path, ignore: Co
 
 
 def _is_ambiguous(source: ValueSource, counts: ValueCounts, *, scale: int) -> bool:
-    """Ambiguous mask: whether pixels may mean something else than set and not set."""
+    """Test for an ambiguous mask, whose pixels may mean something other than set and unset."""
     middle, quarter, top = scale // 2, scale // 4, counts.values[-1]
     low = (counts.values > 0) & (counts.values <= middle)
     between = np.any((counts.values > quarter) & (counts.values < scale - quarter))
     noisy = np.any((counts.values > middle) & (counts.values < top))
     if low.any() and not between and not noisy and not source.lossy:
-        return True  # noise lies around both values: these are 0, a few labels, and one other
+        return True  # Noise lies around both values; here are 0, a few labels and one other value.
     inner = sum(_inner(source, box, scale=scale) for box in _blocks(source))
     return inner > INNER_SHARE * int(counts.pixels[counts.values > middle].sum())
 
@@ -243,7 +245,7 @@ def _blocks(source: ValueSource) -> Iterator[Box]:
 
 
 def _inner(source: ValueSource, box: Box, *, scale: int) -> int:
-    """Pixels of a box that lie, with their eight neighbours, in an area between or in a flat low one."""
+    """Pixels of a box that lie, with their eight neighbours, in an area of intermediate values or in a flat low one."""
     height, width = source.shape
     grown = Box(max(box.y0 - 1, 0), max(box.x0 - 1, 0), min(box.y1 + 1, height), min(box.x1 + 1, width))
     values = source.read(grown)

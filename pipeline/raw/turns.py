@@ -1,7 +1,7 @@
-"""EXIF turns of an image and of its truth files: what their orientation tags say, from their headers.
+"""EXIF turns of an image and of its truth files, from the orientation tags in their headers.
 
-Pictures and masks alike are used as viewers show them, each turned by its own tag. A mask that was drawn on the pixels as
-they are stored has no tag, and then lies elsewhere than its picture.
+Images and masks are used as viewers show them, each turned by its own tag. A mask drawn on the pixels as stored has no
+tag, and then does not match its image.
 """
 
 from pathlib import Path
@@ -19,22 +19,22 @@ PNG = b"\x89PNG"
 
 
 def exif_turn(path: Path) -> int:
-    """EXIF orientation of a file, 1 to 8; 1 where it has none, and of slides and TIFF, where turned ones are refused."""
+    """EXIF orientation of a file, 1 to 8; 1 for a file without one and for slides and TIFF, where turned ones are refused."""
     if not decoded_whole(path.name):
         return UPRIGHT
     try:
         with path.open("rb") as stream:
-            # To look for it in a PNG, Pillow would decode the pixels.
+            # Pillow would decode the pixels of a PNG to find it.
             if stream.read(len(PNG)) == PNG and ORIENTATION_OF_PNG not in stream.read():
                 return UPRIGHT
         with Image.open(path, formats=FORMATS) as picture:
             turn = picture.getexif().get(ORIENTATION, UPRIGHT)
-    except (*PROBLEMS, Image.DecompressionBombError):  # who decodes it says so
+    except (*PROBLEMS, Image.DecompressionBombError):  # Decoding reports it.
         return UPRIGHT
     return int(turn) if turn in TURNS else UPRIGHT
 
 
 def turns_of(entry: ImageEntry) -> dict[str, int]:
-    """EXIF orientations of an image and its truth files by what they are; empty where all stand upright."""
+    """EXIF orientations of an image and its truth files, by their role; empty where all are upright."""
     turns = {name: exif_turn(path) for name, path in entry.files.items() if not name.startswith(PART)}
     return turns if any(turn != UPRIGHT for turn in turns.values()) else {}

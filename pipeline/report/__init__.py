@@ -1,10 +1,10 @@
 """Report of a run: metrics per image and class, pictures, plots, and one page that opens from disk.
 
-end_of_run    lines at the end of a run: where the report is, its headline, warnings
-experiments   tables of experiments: results of the arms read, measures and differences written
+end_of_run    lines at the end of a run: path of the report, its headline, warnings
+experiments   tables of experiments: measures and differences of the arms
 measures      metrics, averages, intervals, window borders: tables
-old_results   results of models, fusions and samplings that are no longer named
-origins       what results were made with, and what differs between two
+old_results   results of models, fusions and samplings that are no longer configured
+origins       origins of results, and differences between two
 page          HTML page: its sections and tables
 paths         paths of all results that the report reads
 pictures      overlays, plots, contact sheets, patch maps

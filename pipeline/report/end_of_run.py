@@ -1,4 +1,4 @@
-"""Last lines of a run: where the report is, its headline beside that of the trivial answers, what is left over and warned of."""
+"""Last lines of a run: path of the report, its headline beside that of the trivial answers, left-over files and warnings."""
 
 import logging
 import sys
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def headline(summary: Path) -> list[str]:
-    """Lines on a finished report: its page, and the Dice that stands on top of it.
+    """Lines on a finished report: its page, and the Dice at its top.
 
     Parameters
     ----------
@@ -38,13 +38,13 @@ def headline(summary: Path) -> list[str]:
 def say_at_the_end(
     lines: Sequence[str], left_over: Sequence[str], warnings: Sequence[DataWarning], *, dataset: str
 ) -> None:
-    """End of a run: what came out, what is left over and warned of, said in the log and on the terminal of the run; once.
+    """End of a run: results, left-over files and warnings, written once to the log and the terminal of the run.
 
-    Where images were left out the job fails, and its log is shown on the terminal by itself.
+    If images were left out the job fails, and its log appears on the terminal anyway.
     """
     said = [*lines, *(f"left over: {sentence}" for sentence in left_over)]
     failing = any(each.kind == "left_out" for each in warnings)
-    told = (each for each in warnings if each.kind != "left_out")  # the error that follows lists them all
+    told = (each for each in warnings if each.kind != "left_out")  # The error that follows lists them all.
     said += [f"{'WARNING' if each.serious else 'warning'}: {each.advice}" for each in told]
     for sentence in said:
         log.warning("%s: %s", dataset, sentence)

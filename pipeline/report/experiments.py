@@ -1,4 +1,4 @@
-"""Tables of experiments: results of the arms read, their measures and paired differences written."""
+"""Tables of experiments: measures and paired differences, from the results of the arms."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,9 +20,9 @@ from pipeline.words import lesions
 __all__ = ["LEVELS", "ArmTables", "experiment_tables", "read_arm", "write_tables"]
 
 LEVELS = ("network", "sampling", "loss", "settings", "recipe", "fusion")
-"""Columns of an arm: its level on each axis, empty where nothing varies."""
+"""Columns of an arm: its level on each axis; empty for an axis that does not vary."""
 FITTED, MAPPED = "model/model_fit/{model}.tsv", "probability/probability_image/{model}"
-"""Files that Snakemake leaves of the jobs of a model, in the folder of its data set."""
+"""Files that Snakemake writes for the jobs of a model, in the folder of its data set."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,9 +34,9 @@ class ArmTables:
     measures: pd.DataFrame
     """A row for each arm, split, class or average, and measure."""
     differences: pd.DataFrame
-    """A row for each arm but the base arm, split, class or mean over lesions, and measure."""
+    """A row for each arm except the base arm, split, class or mean over lesions, and measure."""
     image_differences: pd.DataFrame
-    """A row for each of those, and image."""
+    """A row for each of these and each image."""
 
 
 def read_arm(experiment: str, arm: Mapping[str, Any], *, record: DatasetRecord, results: Path) -> ArmResult:
@@ -78,7 +78,7 @@ def read_arm(experiment: str, arm: Mapping[str, Any], *, record: DatasetRecord, 
 
 
 def _cost(benchmarks: Path, models: Sequence[str]) -> dict[str, float]:
-    """Seconds of one training and of the maps of one model, all fusions, and largest memory of a job in MiB."""
+    """Seconds of one training and of the maps of one model in all fusions, and the largest memory of a job in MiB."""
     fitted = pd.DataFrame([each for model in models for each in job_figures(benchmarks / FITTED.format(model=model))])
     paths = [path for model in models for path in sorted((benchmarks / MAPPED.format(model=model)).glob("*.tsv"))]
     mapped = pd.DataFrame([each for path in paths for each in job_figures(path)])
@@ -108,7 +108,7 @@ def experiment_tables(arms: Sequence[ArmResult], *, draws: int, seed: int) -> Ar
     draws
         Bootstrap samples over groups, for the differences.
     seed
-        Of their random numbers.
+        Seed of the resampling.
     """
     measures = [arm_measures(arm) for arm in arms]
     rows = [row for arm, own in zip(arms, measures, strict=True) for row in arm_row(arm, own)]
@@ -122,7 +122,7 @@ def experiment_tables(arms: Sequence[ArmResult], *, draws: int, seed: int) -> Ar
 
 
 def write_tables(tables: Sequence[ArmTables], folder: Path, *, provenance: Mapping[str, Any]) -> None:
-    """Tables of all comparisons written, each as Parquet and as CSV: ``results``, ``measures``, ``differences``, ``image_differences``.
+    """Write of all comparisons as Parquet and CSV: ``results``, ``measures``, ``differences``, ``image_differences``.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Old results of a data set: those of models, fusions, samplings and pages in deep zoom that it no longer asks for."""
+"""Old results of a data set: models, fusions, samplings and pages in deep zoom that are no longer configured."""
 
 import shutil
 from collections.abc import Collection, Iterable, Iterator
@@ -23,15 +23,15 @@ KINDS = ("images", "classes", "lesions", "parts", "errors")
 TABLES = tuple(f"*.{kind}.parquet" for kind in (*KINDS, "borders"))
 SHOWN = 5
 WRITTEN = {WEIGHTS, HISTORY_CSV, CURVES}
-"""Files without a digest that a training writes beside the card of its model."""
+"""Files without a digest that training writes beside the card of its model."""
 ZOOM = {"all": ("zoom", "viewer"), "worst": ("worst", "viewer"), "none": ()}
-"""Folders of pages in deep zoom that each rule of ``report.zoom`` makes; Snakemake empties them before it writes to them."""
+"""Folders of pages in deep zoom of each rule of ``report.zoom``; Snakemake empties them before writing."""
 _ZOOMED = frozenset().union(*ZOOM.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Names that a configuration gives."""
+    """Names in a configuration."""
 
     models: frozenset[str]
     """Models and ensembles."""
@@ -49,12 +49,12 @@ class Named:
 
 
 def old_results(folder: Path, named: Named) -> list[Path]:
-    """Results of a data set that are not of its configuration, in text order.
+    """Results of a data set that its configuration no longer names, in text order.
 
     Parameters
     ----------
     folder
-        ``results/{dataset}``; what else lies there is passed over.
+        ``results/{dataset}``; other content is skipped.
     named
         Names that the configuration gives.
     """
@@ -67,7 +67,7 @@ def old_results(folder: Path, named: Named) -> list[Path]:
             for path in _others(folder / stage / model, named.fusions)
         ),
         *(path for path in (folder / "index").glob("*.parquet") if path.stem not in named.samplings),
-        # The copy in the folder of the model goes with that; hidden names are passed over among the models.
+        # The copy in the model's folder goes with the model; hidden names among the models are skipped.
         *(path for path in (folder / "model" / ".hardest").glob("*.parquet") if path.stem not in named.models),
         *_tables(folder / "report", named),
         *(path for name in _ZOOMED - named.zoom if (path := folder / "report" / name).is_dir()),
@@ -76,7 +76,7 @@ def old_results(folder: Path, named: Named) -> list[Path]:
 
 
 def is_ours(path: Path) -> bool:
-    """Origin of a result: whether this package wrote it, and all that is in it; files of users lie beside results, too."""
+    """Test for an own result: whether this package wrote it and all its content; users keep files beside results, too."""
     if path.suffix == ".zarr":
         return _is_our_store(path)
     if path.parent.name == "report" and path.name in _ZOOMED:
@@ -84,7 +84,7 @@ def is_ours(path: Path) -> bool:
     if path.is_dir() and not path.is_symlink():
         return all(map(is_ours, path.iterdir()))
     if path.name in WRITTEN:
-        return path.with_name(CARD).is_file()  # which is looked at too
+        return path.with_name(CARD).is_file()  # Which is checked too.
     try:
         if path.suffix == ".parquet":
             check_table(path)
@@ -100,7 +100,7 @@ def is_ours(path: Path) -> bool:
 def _is_our_store(path: Path) -> bool:
     try:
         return not additional_files(path)
-    except (StoreError, OSError):  # another program's, or one that somebody wrote to
+    except (StoreError, OSError):  # Another program's, or one that somebody changed.
         return False
 
 
@@ -117,7 +117,7 @@ def _tables(folder: Path, named: Named) -> Iterator[Path]:
 
 
 def old_warnings(folder: Path, named: Named) -> list[DataWarning]:
-    """Warning of old results beside those of a run, counted and named; none where there are none."""
+    """Warning of old results beside those of a run, with number and names; empty without any."""
     names = [path.relative_to(folder).as_posix() for path in old_results(folder, named)]
     if not names:
         return []
@@ -128,7 +128,7 @@ def old_warnings(folder: Path, named: Named) -> list[DataWarning]:
 
 
 def old_sentences(results: Path, runs: Iterable[DatasetRun]) -> list[str]:
-    """Line for each data set of a run that has old results: how many, and what to do about them.
+    """Line for each data set of a run with old results: their number and what to do about them.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def old_sentences(results: Path, runs: Iterable[DatasetRun]) -> list[str]:
 
 
 def remove(path: Path) -> None:
-    """A result taken away: a folder with all that is in it, a file, or a link but not what it leads to."""
+    """Removal of a result: a folder with its content, a file, or a link but not its target."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

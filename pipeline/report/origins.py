@@ -1,6 +1,6 @@
-"""Origins of the results of a model: configuration, code, versions and images that they were made with, and what differs.
+"""Origins of a model's results: configuration, code, versions and images behind them, and differences between two.
 
-Each result carries them (``provenance``). Two folders are held against each other stage by stage.
+Each result carries them (``provenance``). Two folders are compared stage by stage.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ NOTHING = "nothing"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that differs between the origins of two results."""
+    """One difference between the origins of two results."""
 
     stage: str
     what: str
@@ -52,12 +52,12 @@ def origins(results: Path, *, model: str, fusion: str) -> dict[str, Mapping[str,
     results
         Folder of one data set, such as ``results/idrid``.
     model, fusion
-        Whose results.
+        Model and fusion of the results.
 
     Raises
     ------
     MissingDataError
-        Where there are no results of that model and fusion.
+        There are no results of that model and fusion.
     """
     measured = results / "report" / f"{model}.{fusion}.images.parquet"
     if not measured.is_file():
@@ -86,7 +86,7 @@ def origins(results: Path, *, model: str, fusion: str) -> dict[str, Mapping[str,
 def changes(first: Mapping[str, Mapping[str, Any]], second: Mapping[str, Mapping[str, Any]]) -> tuple[Change, ...]:
     """Differences between the origins of two results: values of the configuration, seed, code, versions.
 
-    A model of another name stands for the one of the other folder where each has one.
+    Where each folder has one model, the two are compared even under different names.
     """
     renamed = _renamed(second, like=first)
     return tuple(change for stage in dict.fromkeys([*first, *renamed]) for change in _of_stage(stage, first, renamed))
@@ -118,7 +118,7 @@ def _settings(origin: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def compared_images(first: Path, second: Path) -> ImagesCompared:
-    """Images of two results folders of a data set: which both have, and what became of the others."""
+    """Images of two results folders of a data set: the common ones, and the state of the others."""
     tables = [read_table(folder / "raw" / "images.parquet").astype({"image_id": str}) for folder in (first, second)]
     one, other = (table.set_index("image_id") for table in tables)
     both = one.index.intersection(other.index)

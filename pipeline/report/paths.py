@@ -19,25 +19,25 @@ class Original:
     """Original picture of an image, before normalisation, 8-bit RGB."""
 
     small: NDArray[np.uint8]
-    """``(h, w, 3)``, all of it, at most about a thousand pixels a side."""
+    """``(h, w, 3)``, the whole image, at most about a thousand pixels a side."""
     near: NDArray[np.uint8] | None
-    """The box that was asked for, on the pixel grid of the normalised image."""
+    """The requested box, on the pixel grid of the normalised image."""
 
 
 Look: TypeAlias = Callable[[Box | None], Original]
-"""Opens an image when it is called."""
+"""Opens an image when called."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Paths of what does not depend on a fusion."""
+    """Paths of results that do not depend on a fusion."""
 
     images: Path
     """``raw/images.parquet``."""
     normalized: Mapping[str, Path]
     """Image id → store."""
     originals: Mapping[str, Look] = field(default_factory=dict)
-    """Image id → what opens the original picture; only those that are shown are opened, one at a time."""
+    """Image id → function that opens the original image; only shown images are opened, one at a time."""
     indexes: Mapping[str, Path] = field(default_factory=dict)
     """Name of a sampling → patch index."""
     models: Mapping[str, Path] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Inputs:
     stains: Mapping[str, Path] = field(default_factory=dict)
     """Image id → ``stain.json``; empty where no stains are normalised."""
     target: Path | None = None
-    """``target.json``, the look that stain normalisation aims at."""
+    """``target.json``, the stain target."""
     borders: Mapping[str, Path] = field(default_factory=dict)
     """Name of a model → its table of window borders."""
     zoom: Mapping[str, Path] = field(default_factory=dict)
@@ -100,12 +100,12 @@ class Result:
 
 
 class ResultPaths(Protocol):
-    """Paths of every result, as a workflow hands them over: one list a kind, models and fusions in one order."""
+    """Paths of every result, as passed by the workflow: one list per kind, models and fusions in the same order."""
 
     probability: Sequence[str]
     segmentation: Sequence[str]
     held_probability: Sequence[str]
-    """Of the result that is shown first: maps of images that its members had not seen, by these."""
+    """For the result shown first: the members' maps of images that they had not seen."""
     held_segmentation: Sequence[str]
     thresholds: Sequence[str]
     metrics_images: Sequence[str]
@@ -117,7 +117,7 @@ def results_from_paths(
 ) -> tuple[Result, ...]:
     """Results of ``(model, fusion)`` names; the stores of a result lie in ``…/{model}/{fusion}/``.
 
-    Where the one that is shown first was measured by its members, their stores stand for its own.
+    If the result shown first was measured by its members, their stores replace its own.
     """
 
     def stores(found: Sequence[str], held: Sequence[str], model: str, fusion: str) -> dict[str, Path]:

@@ -1,9 +1,9 @@
-"""Warnings of a run: of its data, and of what was made of them, such as a model that is no better than a trivial answer.
+"""Warnings of a run about its data and its results, such as a model no better than a trivial answer.
 
-Truth that is in doubt speaks for no model and against none: such images are left out where a model is judged.
+Images of doubtful truth are left out when a model is judged, in its favour and against it.
 
-They are computed where they are said, from what the stages wrote: at the end of a run, on top of the report, and in
-``measures.{fusion}.json`` beside the card of a model.
+They are computed where they are shown, from the results of the stages: at the end of a run, at the top of the report,
+and in ``measures.{fusion}.json`` beside the card of a model.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -39,7 +39,7 @@ __all__ = [
 
 COUNTS, REGION = ["tp", "fp", "fn", "tn"], ["roi_pixels", "truth_in_roi", "predicted_in_roi"]
 OTHERS = 3
-"""Further results that are named behind the first one."""
+"""Most further results named after the first one."""
 SAID: Mapping[Verdict, Callable[[Counts, Region], str]] = {
     "nowhere": lambda counts, region: f"no pixel is marked, and {counts.truth:,} are truth",  # noqa: ARG005
     "everywhere": lambda counts, region: (
@@ -59,18 +59,18 @@ class NoModel:
     model: str
     code: str
     found: tuple[tuple[str, str], ...]
-    """Where, and what is said of it."""
+    """Place, and the verdict."""
     misled: tuple[str, ...]
-    """Images of truth in doubt with which its threshold was fitted."""
+    """Images of doubtful truth used to fit its threshold."""
 
 
 def no_models(measured: pd.DataFrame) -> list[NoModel]:
-    """Classes for which models are no better than a trivial answer, truth in doubt left out.
+    """Classes for which models are no better than a trivial answer, without images of doubtful truth.
 
     Parameters
     ----------
     measured
-        Rows of `measures.image_rows.IMAGE_COLUMNS` of any models and fusions.
+        Rows with the columns `measures.image_rows.IMAGE_COLUMNS`, of any models and fusions.
     """
     rows, doubts = on_grid(measured), doubted(mismatches(measured))
     rows = rows[rows["class_code"] != BACKGROUND]
@@ -89,7 +89,7 @@ def no_models(measured: pd.DataFrame) -> list[NoModel]:
 
 
 def model_warnings(measured: pd.DataFrame) -> list[DataWarning]:
-    """Warnings of models that are none: one for each model and class, as `no_models` finds them."""
+    """Warnings of models no better than a trivial answer: one for each model and class from `no_models`."""
     return [_no_model(each) for each in no_models(measured)]
 
 
@@ -105,9 +105,9 @@ def _no_model(each: NoModel) -> DataWarning:
 
 
 def mismatch_warnings(found: Sequence[Mismatch]) -> list[DataWarning]:
-    """Warnings of truth that lies as if it belonged to another image, or were inverted; named in the order of `mismatches`.
+    """Warnings of truth that seems to belong to another image or to be inverted, in the order of `mismatches`.
 
-    That of a single class is serious only where it is all that can be judged in its image.
+    A warning about a single class is serious only if nothing else can be judged in its image.
     """
     warned = []
     for serious in (True, False):
@@ -125,12 +125,12 @@ def mismatch_warnings(found: Sequence[Mismatch]) -> list[DataWarning]:
 
 
 def validation_warnings(measured: pd.DataFrame) -> list[DataWarning]:
-    """Warning where nothing was validated; an ensemble of folds alone is not, for its members are.
+    """Warning if nothing was validated; not for an ensemble of folds alone, because its members are validated.
 
     Parameters
     ----------
     measured
-        Rows of `measures.image_rows.IMAGE_COLUMNS` of all models, or of one that is no ensemble.
+        Rows with the columns `measures.image_rows.IMAGE_COLUMNS`, of all models or of one that is not an ensemble.
     """
     if not len(measured) or (measured["split"] == "validation").any():
         return []
@@ -140,7 +140,7 @@ def validation_warnings(measured: pd.DataFrame) -> list[DataWarning]:
 
 
 def sampling_warnings(notes: Mapping[str, Mapping[str, Any]]) -> list[DataWarning]:
-    """Warnings of samplings that drew fewer than half of the patches asked for.
+    """Warnings of samplings that drew fewer than half of the requested patches.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def sampling_warnings(notes: Mapping[str, Mapping[str, Any]]) -> list[DataWarnin
 
 
 def left_out(images: pd.DataFrame) -> list[DataWarning]:
-    """Warning of images that were left out, counted and named; none where there are none."""
+    """Warning of images that were left out, with number and names; empty without any."""
     names = sorted(images.loc[images["rejected"] != "", "image_id"].astype(str))
     said = f"left out: {len(names)} of {number_of(len(images), 'image')}"
     return [DataWarning.of_images("left_out", said, names, serious=True)] if names else []
@@ -173,7 +173,7 @@ def read_run_warnings(
     measured: Iterable[Path],
     encoders: Mapping[str, str],
 ) -> list[DataWarning]:
-    """Warnings of a run as far as it went, serious ones first.
+    """Warnings of a run as far as it is finished, serious ones first.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def read_run_warnings(
     measured
         Tables of `measures.image_rows.IMAGE_COLUMNS`.
     encoders
-        Model → encoder, of models whose encoder starts from random weights for want of others.
+        Model → encoder, for models whose encoder starts from random weights because no others are available.
     """
     tables, table = [read_table(path) for path in measured], read_table(images)
     joined = pd.concat(tables) if tables else pd.DataFrame()

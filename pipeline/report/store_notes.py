@@ -1,4 +1,4 @@
-"""Notes of a stage in a store of results, windows of a map and flags of an image; and where the store came from."""
+"""Notes of a stage in a store of results, such as windows of a map and flags of an image, and the origin of the store."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ __all__ = ["store_notes", "store_provenance"]
 
 
 def store_notes(path: Path) -> Mapping[str, Any]:
-    """Notes of the stage that wrote a store, its attribute ``lesionmap``; empty where it left none."""
+    """Notes of the stage that wrote a store, from its attribute ``lesionmap``; empty where there are none."""
     notes: Any = open_group(path).attrs.asdict().get("lesionmap", {})
     return dict(notes)
 

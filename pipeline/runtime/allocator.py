@@ -1,9 +1,10 @@
-"""Freed memory: kept for what is asked for next, or given back to the system, as a job needs it.
+"""Freed memory: kept for the next allocation or returned to the system, as a job needs it.
 
-glibc asks the system anew for every array above 32 MB, and above far less in a Dask worker, and gives it back when it is
-freed. Each page then comes cleared and at its first touch. A network frees and takes such arrays at every layer: the
-forward pass of four windows of 512 in U-Net with EfficientNet-B0 took 3.2 s on one core, half of it in the system, 4.6 s
-with the threshold of a Dask worker, and takes 1.8 s where freed memory is kept; peaks were 0.8 to 1.05 GB, and 0.85 before.
+glibc requests every array above 32 MB from the system, in a Dask worker far smaller ones too, and returns it when
+freed. The system then clears each page at its first touch. A network frees and allocates such arrays at every layer:
+the forward pass of four windows of 512 in U-Net with EfficientNet-B0 took 3.2 s on one core, half of it in the system,
+and 4.6 s with the threshold of a Dask worker. It takes 1.8 s if freed memory is kept; peaks are 0.8 to 1.05 GB, before
+0.85.
 """
 
 import ctypes
@@ -15,14 +16,14 @@ TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8
 OPTIONS = {
     TRIM_THRESHOLD: 2**31 - 1,
     MMAP_THRESHOLD: 2**30,
-    ARENA_MAX: 1,  # those of other threads hold 64 MB at most and leave larger arrays to the system
+    ARENA_MAX: 1,  # Arenas of other threads hold 64 MB at most and leave larger arrays to the system.
 }
 
 
 def keep_freed() -> None:
-    """Ask the C library to keep what is freed (glibc; elsewhere nothing happens). Changes no value.
+    """Ask the C library to keep freed memory (glibc; elsewhere nothing happens). Changes no value.
 
-    To be called early: a thread that has allocated before keeps an arena of its own.
+    Call it early: a thread that has allocated before keeps its own arena.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -31,10 +32,10 @@ def keep_freed() -> None:
 
 
 def release_freed() -> None:
-    """Give memory that is free back to the system, where the C library keeps it (glibc); elsewhere nothing happens.
+    """Return freed memory that the C library keeps to the system (glibc; elsewhere nothing happens).
 
-    What one item leaves behind, such as a small table, lies above the large arrays that it took, and glibc keeps all
-    that lies below. With a thousand images on two threads that came to 1.5 GB, of which 0.4 GB were in use.
+    The remains of an item, such as a small table, lie above its large arrays, and glibc keeps everything below them.
+    With a thousand images on two threads that came to 1.5 GB, of which 0.4 GB were in use.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

@@ -1,4 +1,4 @@
-"""Cache of arrays, limited in bytes: the least recently used go, and each is made once for all threads that ask for it."""
+"""Cache of arrays, limited in bytes: the least recently used are dropped, and each is made once for all threads."""
 
 import threading
 from collections import OrderedDict
@@ -22,7 +22,7 @@ class ArrayCache:
         """Bytes in the cache."""
 
     def get(self, key: Hashable, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-        """Array of a key, made if it is not held. Other threads that ask for it wait, and get an error of the making too."""
+        """Array of a key, made if it is not cached. Other threads that request it wait, and get an error in making it too."""
         with self._lock:
             future = self._arrays.get(key)
             mine = future is None
@@ -44,7 +44,7 @@ class ArrayCache:
             raise
         future.set_result(array)
         with self._lock:
-            self._arrays.move_to_end(key)  # what was made on the way to it came later
+            self._arrays.move_to_end(key)  # Arrays made on the way to it came later.
             self.held += array.nbytes
             while self.held > self._limit:
                 old = next((each for each, found in self._arrays.items() if found.done()), key)

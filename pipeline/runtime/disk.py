@@ -1,4 +1,4 @@
-"""Disk that the results of a run take, per stage: bytes of their arrays, times what compression was measured to leave."""
+"""Disk space of the results of a run, per stage: bytes of the arrays times measured compression ratios."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ __all__ = ["expected_disk"]
 PYRAMID = 4 / 3
 """A pyramid that halves both sides adds a third."""
 PIXELS, MASKS, MAPS, REGIONS = 0.8, 0.02, 0.65, 0.05
-"""Share of its bytes that compression leaves of normalised pixels, of truth and roi, of maps, and of masks and label maps.
+"""Share of bytes left by compression for normalised pixels, truth and roi, maps, and masks and label maps.
 
 `du -sb` of the results of the two samples and of 12 images of IDRiD at half their size: pixels 0.77 to 0.85, maps 0.57 to
 0.80, masks and outlines of a fusion 0.03 to 0.09."""
@@ -34,7 +34,7 @@ def expected_disk(
     classes
         Number of classes.
     evaluated_share
-        Share of the images that are predicted (validation, test, predict).
+        Share of images with maps (validation, test, predict).
     config
         Parameters of the run.
     """

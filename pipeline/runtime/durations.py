@@ -20,46 +20,47 @@ __all__ = ["Machine", "StageTime", "expected_times"]
 
 MEGA = 1e6
 PROCESSORS, BFLOAT16 = Path("/proc/cpuinfo"), ("avx512_bf16", "amx_bf16")
-"""Where Linux names the instructions of a processor, and those for bfloat16; torch would be seconds of import."""
+"""File where Linux lists the instructions of a processor, and those for bfloat16; importing torch would take
+seconds."""
 START = 2.2
-"""Seconds of any job: Python, imports, its entry in the log. Jobs without work (`raw_images`, `segmentation_lesions`) took
-1.5 to 2.2 s."""
+"""Seconds of any job: Python, imports, its log entry. Jobs without work (`raw_images`, `segmentation_lesions`) took 1.5
+to 2.2 s."""
 TORCH = 9.0
 """Seconds of a job that runs a network before its first patch or window."""
 PHANTOM = 1.5
-"""Seconds a megapixel of a phantom that is drawn."""
+"""Seconds per megapixel for drawing a phantom."""
 DECODED, NORMALISED, STAINED = 0.1, 0.5, 0.8
-"""Seconds a megapixel: of an original that is decoded, of a normalised image that is written, of a stain estimate."""
+"""Seconds per megapixel for decoding an original, writing a normalised image, and estimating stains."""
 DRAWN = 0.6e-3
-"""Seconds a patch of an index."""
+"""Seconds per patch of an index."""
 TRAINED, PREDICTED = 3.0, 0.33
-"""Seconds a megapixel of a training step, and of a prediction: U-Net with EfficientNet-Lite0 in bfloat16 on two threads.
-Alone on the machine a step took 1.7 to 1.9 s a megapixel, in the runs above 2.3 to 3.6."""
+"""Seconds per megapixel of a training step and of inference: U-Net with EfficientNet-Lite0 in bfloat16 on two threads.
+Alone on the machine a step took 1.7 to 1.9 s per megapixel, in the runs above 2.3 to 3.6."""
 FLOAT32 = 1 / 0.41
 """Factor of float32, see `pipeline.model.precision`."""
 THREADS = 2
-"""Threads of a network that the rates hold for."""
+"""Threads of a network for which the rates hold."""
 REFERENCE = ("unet", "tu-tf_efficientnet_lite0")
-"""Network that the rates hold for. The work of another is taken to be as its activations are."""
+"""Network for which the rates hold. The work of another is assumed proportional to its activations."""
 SEGMENTED, THRESHOLD, FITTED = 0.4, 4.0, 0.2
-"""Seconds: a megapixel of masks; thresholds of a fusion, and of those a megapixel and class of validation images."""
+"""Seconds per megapixel of masks; per fusion for thresholds, and per megapixel and class of their validation images."""
 MEASURED, RATED, BORDERS, PAGE = 10.0, 0.15, 4.0, 11.0
-"""Seconds: measures of a fusion, and of those a megapixel of originals; borders of a model; the page."""
+"""Seconds per fusion for measures, and per megapixel of their originals; per model for borders; for the page."""
 ZOOMED, LEVELS, EXTREMES = 1.0, 0.4, 2
-"""Seconds: a page in deep zoom, and of that a megapixel; pages beside those of the worst images."""
+"""Seconds per page in deep zoom, and per megapixel of it; number of pages beside those of the worst images."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Machine that a run is foreseen for."""
+    """Machine for which a run is estimated."""
 
     processors: int
     bfloat16: bool
-    """Whether the processor has instructions for it, so that ``precision: auto`` takes it."""
+    """Whether the processor has bfloat16 instructions, so that ``precision: auto`` uses them."""
 
     @classmethod
     def here(cls) -> Self:
-        """The processors of this process, and their instructions; without ``/proc`` none is assumed."""
+        """The processors of this process, and their instructions; without ``/proc`` no bfloat16 is assumed."""
         flags = PROCESSORS.read_text() if PROCESSORS.exists() else ""
         return cls(len(os.sched_getaffinity(0)), any(each in flags for each in BFLOAT16))
 
@@ -76,7 +77,7 @@ class StageTime:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """Sums over the images of a data set that the stages go by."""
+    """Sums over the images of a data set that determine the durations."""
 
     config: StageConfig
     images: int
@@ -91,7 +92,7 @@ class _Work:
 
     @property
     def predicted(self) -> float:
-        """Share of the images that get maps."""
+        """Share of the images with maps."""
         return sum(self.splits.get(split, 0.0) for split in self.config.probability.splits)
 
     @property
@@ -101,7 +102,7 @@ class _Work:
 
     @property
     def read(self) -> float:
-        """Seconds in which all originals are decoded, or drawn, once."""
+        """Seconds for decoding or drawing all originals once."""
         return self.original * (DECODED + PHANTOM * self.phantom)
 
 
@@ -129,7 +130,7 @@ def expected_times(
     splits
         Split → share of the images.
     machine
-        What it runs on.
+        Machine of the run.
     """
     sizes = [scaled_size(config.normalized.rescale, each) for each in pictures]
     original = sum(each.pixels for each in pictures) / MEGA
@@ -142,7 +143,7 @@ def expected_times(
 
 
 def _at_once(word: str, work: _Work, machine: Machine) -> float:
-    """Jobs of a stage that run at once: those on networks go one at a time, and a report has few."""
+    """Jobs of a stage that run at once: those with networks run one at a time, and a report has few jobs."""
     results = len(work.config.model.predictors) * len(work.config.probability.fusions)
     most = {"model": 1, "probability": 1, "report": results}.get(word, work.images)
     return max(1, min(machine.processors, most))
@@ -167,7 +168,7 @@ def _index(work: _Work) -> float:
 
 
 def _slower(network: str, encoder: str, *, precision: str, threads: int, machine: Machine, training: bool) -> float:
-    """Factor on the rate of a network: by its activations, its precision and the threads that it gets."""
+    """Factor on the rate of a network, from its activations, its precision and its threads."""
     own, reference = activations_of(network, encoder), activations_of(*REFERENCE)
     size = own.training / reference.training if training else own.predicting / reference.predicting
     half = precision == "bfloat16" or (precision == "auto" and machine.bfloat16)
@@ -195,7 +196,7 @@ def _model(work: _Work, machine: Machine) -> float:
 
 
 def _hardest(work: _Work, machine: Machine) -> float:
-    """Seconds in which the shown model, or each of its members, sees its patches once more: one of a cell of half a patch."""
+    """Seconds for evaluating the patches of the shown model, or of each member, once more: one per cell of half a patch."""
     config, seconds = work.config, 0.0
     shown = config.shown_result[0]
     for name in config.model.members(shown) if shown else ():
@@ -239,7 +240,7 @@ def _segmentation(work: _Work) -> float:
 
 
 def _zoom(work: _Work) -> float:
-    """Seconds of the pages in deep zoom: a job for each of all, or one for those of the worst images."""
+    """Seconds of the pages in deep zoom: one job for each of all pages, or one for the worst images."""
     settings, measured = work.config.report, work.images * work.measured * bool(work.config.model.predictors)
     pages = work.images if settings.zoom == "all" else min(settings.worst + EXTREMES, measured) * (settings.worst > 0)
     jobs = pages if settings.zoom == "all" else pages > 0

@@ -1,7 +1,7 @@
-"""Input files by content: their digests, and a record of size and date, so that a file that did not change is not read.
+"""Input files by content: their digests, and a record of sizes and dates, so that unchanged files are not read again.
 
-A file of another size or date than recorded, older or newer, is hashed, and its digest counts. A record lies hidden
-beside the results of an image, because no result holds dates. It holds names, but no folder.
+A file whose size or date differs from the record, older or newer, is hashed, and its digest counts. The record is a
+hidden file beside the results of an image, because results hold no dates. It holds names but no folders.
 """
 
 import hashlib
@@ -40,15 +40,15 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 FIRST = "input files: as first read"
-"""What the workflow records of files before a job has hashed them, and for as long as they stay what they were."""
+"""Value that the workflow records for files before a job has hashed them, and as long as they stay unchanged."""
 SAID_AFTER_S = 1.0
-"""Seconds of hashing that pass without a word."""
+"""Seconds of hashing without a message."""
 DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """State of a file: what tells at a glance that it is still the same, and its digest."""
+    """State of a file: size and date, by which it is seen to be unchanged, and its digest."""
 
     name: str
     """Name without the folder."""
@@ -60,7 +60,7 @@ class FileState:
     """Digest of the content."""
 
     def is_of(self, path: Path) -> bool:
-        """Match at a glance: whether a file has this name, size and date."""
+        """Quick match: whether a file has this name, size and date."""
         return (path.name, *_glance(path)) == (self.name, self.size, self.changed_ns)
 
 
@@ -69,11 +69,11 @@ class InputRecord:
     """Record of the input files of a result."""
 
     states: Mapping[str, FileState] = field(default_factory=dict)
-    """What a file is, such as ``mask MA`` → its state when it was last hashed."""
+    """Role of a file, such as ``mask MA`` → its state when last hashed."""
     made_of: str = ""
-    """Content that the result was made of, as `content_of` gives it; empty where a file changed while it was read."""
+    """Content behind the result, from `content_of`; empty where a file changed while it was read."""
     said: str = FIRST
-    """What the workflow recorded of the files when the result was made."""
+    """Value that the workflow recorded for the files when the result was made."""
 
 
 def hashed(files: Mapping[str, Path]) -> dict[str, FileState]:
@@ -89,7 +89,7 @@ def _hashed(path: Path) -> FileState:
 
 
 def _glance(path: Path) -> tuple[int, int]:
-    """Bytes and date of a file; of a folder, the sum over its files and the last of their dates and its folders'."""
+    """Bytes and date of a file; for a folder, the sum over its files and the latest date of files and folders in it."""
     found = [path.stat()]
     if path.is_dir():
         found += [each.stat() for each in path.rglob("*")]
@@ -99,13 +99,13 @@ def _glance(path: Path) -> tuple[int, int]:
 
 
 def content_of(states: Mapping[str, FileState]) -> str:
-    """Line with the digest of names and contents of files, whatever their folders and dates, for the workflow to record."""
+    """Line for the workflow to record: the digest of names and contents of files, independent of folders and dates."""
     plain = {what: (state.name, state.sha256) for what, state in states.items()}
     return f"input files: {hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:DIGITS]}"
 
 
 def read_record(path: Path) -> InputRecord | None:
-    """Record of a file, or None where there is none that can be read: then the inputs are hashed again."""
+    """Record in a file; None if it is missing or unreadable, and the inputs are then hashed again."""
     try:
         found = read_json(path)
         states = {what: FileState(**state) for what, state in found["states"].items()}
@@ -115,7 +115,7 @@ def read_record(path: Path) -> InputRecord | None:
 
 
 def write_record(record: InputRecord, path: Path) -> None:
-    """Record of input files, written; in a folder that may not be written to, they are hashed again another time."""
+    """Record of input files, written; without write permission for the folder the files are hashed again next time."""
     try:
         write_json(asdict(record), path)
     except OSError as error:
@@ -123,16 +123,16 @@ def write_record(record: InputRecord, path: Path) -> None:
 
 
 def record_reading(states: Mapping[str, FileState], path: Path, *, said: str) -> None:
-    """Record of the files that a result was made of, written by the job that read them.
+    """Record of the files behind a result, written by the job that read them.
 
     Parameters
     ----------
     states
-        What a file is → its state before it was read; none for what has no files.
+        Role of a file → its state before it was read; empty without files.
     path
         The record.
     said
-        What the workflow records of the files.
+        Value that the workflow records for the files.
     """
     if states:
         steady = all(state.changed_ns >= 0 for state in states.values())
@@ -140,18 +140,18 @@ def record_reading(states: Mapping[str, FileState], path: Path, *, said: str) ->
 
 
 def outdated(files: Mapping[str, Path], record: InputRecord | None) -> list[str]:
-    """Files that are to be hashed: those of another name, size or date than recorded, and those without a record."""
+    """Files to hash: those whose name, size or date differs from the record, and those without a record."""
     states = record.states if record else {}
     return [what for what, path in files.items() if what not in states or not states[what].is_of(path)]
 
 
 def current_states(files: Mapping[str, Path], path: Path) -> dict[str, FileState]:
-    """States of files as they are now; only those are read that differ from the record, which is then refreshed.
+    """States of files as they are now; only files that differ from the record are read, and it is then refreshed.
 
     Parameters
     ----------
     files
-        What a file is → the file.
+        Role → file.
     path
         The record.
     """
@@ -164,19 +164,19 @@ def current_states(files: Mapping[str, Path], path: Path) -> dict[str, FileState
 
 
 def changed_files(files: Mapping[str, Path], record: InputRecord) -> dict[Path, bool]:
-    """Files of another content than recorded, all of which are read; whether their size, date or name shows it."""
+    """Files whose content differs from the record, after reading all; and whether size, date or name shows it."""
     unlike = set(outdated(files, record))
     states = hashed({what: path for what, path in files.items() if what in record.states})
     return {files[what]: what in unlike for what, now in states.items() if now.sha256 != record.states[what].sha256}
 
 
 def refresh(waiting: Sequence[tuple[Mapping[str, Path], Path]], *, name: str, workers: int) -> None:
-    """Records of several images, refreshed; with a bar on a terminal, and a line where it took more than a second.
+    """Refresh of the records of several images; with a bar on a terminal, and a line if it took more than a second.
 
     Parameters
     ----------
     waiting
-        Files and record of each image that has files to be hashed.
+        Files and record of each image with files to hash.
     name
         The data set.
     workers

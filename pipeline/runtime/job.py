@@ -1,4 +1,4 @@
-"""Surroundings of a job: its log, and the workers that it was given."""
+"""Environment of a job: its log and its workers."""
 
 import logging
 import sys
@@ -22,16 +22,16 @@ FORMAT = "%(levelname)s %(name)s: %(message)s"
 
 @contextmanager
 def job_context(log: str, *, threads: int, inputs: Iterable[str] = ()) -> Iterator[None]:
-    """Log to a file, and turn an error that the package raised on purpose into its message and exit code 1.
+    """Log to a file, and turn an error raised on purpose into its message and exit code 1.
 
     Parameters
     ----------
     log
         File of the log; truncated.
     threads
-        Workers that the scheduler gave; OpenCV, which would take all, takes these.
+        Workers from the scheduler; OpenCV, which would otherwise use all cores, is limited to them.
     inputs
-        Results that the job reads; those of images must be named like their image.
+        Results that the job reads; results of images must be named like their image.
     """
     handler = _opened_log(Path(log))
     handler.setFormatter(logging.Formatter(FORMAT))
@@ -48,7 +48,7 @@ def job_context(log: str, *, threads: int, inputs: Iterable[str] = ()) -> Iterat
             check_names(inputs)
             yield
     except PipelineError as problem:
-        full = isinstance(problem, DiskFull)  # the log may have no room for it
+        full = isinstance(problem, DiskFull)  # The log may have no room for it.
         root.error("%s", problem)
         if full:
             sys.stderr.write(f"{problem}\n")
@@ -67,7 +67,7 @@ def job_context(log: str, *, threads: int, inputs: Iterable[str] = ()) -> Iterat
 
 
 class _Log(logging.FileHandler):
-    """Log file on a disk that may be full: what finds no room waits in its buffer, and ``close`` tries again."""
+    """Log file on a disk that may be full: text without room waits in its buffer, and ``close`` tries again."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 a name of the library
         if not isinstance(sys.exc_info()[1], OSError):
@@ -85,7 +85,7 @@ def _opened_log(path: Path) -> _Log:
 
 
 def _closed(handler: _Log, path: Path) -> DiskFull | None:
-    """Close the log; the error where the rest of it finds no room."""
+    """Close the log; the error if the rest of it finds no room."""
     try:
         with room_on_disk(path):
             handler.close()

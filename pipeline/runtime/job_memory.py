@@ -1,8 +1,8 @@
 """Memory of a job: ``mem_mb`` of every rule of the workflow, from its configuration and the size of its image.
 
-For stages normalized and probability, for training and for fact sheets it is arithmetic; other rules get their measured
-peaks. All figures are MiB, upper bounds for images of real size, and hold the process of Snakemake around the job,
-because a cluster counts it too. No pixel is read and no library of arrays imported.
+For stages normalized and probability, for training and for fact sheets it is computed; other rules use measured peaks.
+All figures are MiB, upper bounds for images of real size, and include the Snakemake process around the job, because a
+cluster counts it too. No pixel is read and no array library imported.
 """
 
 import math
@@ -29,39 +29,39 @@ __all__ = [
 ]
 
 DECODED, DECODING, MASK = 3, 4, 1
-"""Bytes a pixel of a picture that is decoded whole, of its decoder beside it, and of each of its masks."""
+"""Bytes per pixel of an image that is decoded whole, of its decoder, and of each of its masks."""
 COUNTED = 2**26
-"""Largest picture, in pixels, whose masks are held whole to count the regions that are lost when it is made smaller."""
+"""Largest image, in pixels, whose whole masks are in memory to count the regions lost by downscaling."""
 COUNTING, LABELLING = 2, 6
-"""Bytes a pixel of each class meanwhile, and of the components of one."""
+"""Bytes per pixel of each class during that count, and of the components of one."""
 CLEANED_SIDE = 3 * 2048
-"""Side of the tiles in which maps are cleaned for the fit of thresholds."""
+"""Side of the tiles in which maps are cleaned for fitting thresholds."""
 ORIGINAL = 12
-"""Bytes a pixel and class of a block on the grid of the original."""
+"""Bytes per pixel and class of a block on the grid of the original."""
 RESAMPLED = 2 * 3 * 2**23
 """A band of the original and its copy while a block is resampled."""
 SHEET = 2 * 2**26
-"""Pixels and truth of two blocks while a fact sheet is made."""
+"""Pixels and truth of two blocks for a fact sheet."""
 NARROW = 16.0
-"""Standard deviation of a blur, in pixels, from which on it is made of cells."""
+"""Standard deviation of a blur, in pixels, from which it is computed from cells."""
 NUMBERS = (".json", "reference", "median")
-"""Stain targets that are no picture."""
+"""Stain targets that are not images."""
 ONE_FILE = 40_000_000
 """Pixels of the largest image whose levels in deep zoom are one file each."""
 LEVELS, ENCODED = 4 / 3, 12
-"""Bytes a pixel and layer of all its levels, and a pixel of a picture while it is encoded."""
+"""Bytes per pixel and layer over all its levels, and per pixel of an image during encoding."""
 ZOOM_ROWS, STRIPS = 512, 16
-"""Rows of a strip in deep zoom, and bytes a value of it: the strips of all levels, and what a layer is made of."""
+"""Rows of a strip in deep zoom, and bytes per value of it: the strips of all levels and the sources of a layer."""
 COPIES = 5
 """Weights, their gradients, two moments of AdamW, and those of the best epoch."""
 LOADED = 2
 """Weights of a network and those in the file that it is loaded from."""
 ENLARGED = 256.0
-"""Bytes a pixel of the logits, and of what a loss makes of them, where a network sees a smaller image."""
+"""Bytes per pixel of the logits and of the loss's intermediate results, where a network sees a downsampled image."""
 SMOOTHED = 3 * 2**27
 """A tile of maps with its halo while it is smoothed."""
 CUT = ("segmentation_thresholds", "segmentation_image", "segmentation_hard_negatives")
-"""Rules that smooth maps where that is asked for."""
+"""Rules that smooth maps where configured."""
 COMPUTED = (
     "raw_image",
     "normalized_stain",
@@ -72,17 +72,17 @@ COMPUTED = (
     "report_worst",
     "report_zoom",
 )
-"""Rules whose memory is arithmetic."""
+"""Rules whose memory is computed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture before it is decoded: what its header tells."""
+    """An image before it is decoded, as described by its header."""
 
     height: int
     width: int
     whole: bool = True
-    """Whether its file can only be decoded whole: JPEG and PNG can, TIFF and slides go piece by piece."""
+    """Whether its file can only be decoded whole, as JPEG and PNG; TIFF and slides are decoded in pieces."""
     truth: int = 0
     """Classes that somebody looked for; 0 for an image without truth."""
 
@@ -93,15 +93,15 @@ class Picture:
 
     @property
     def held(self) -> int:
-        """Bytes held for the whole time, and while it is decoded, of a file that is decoded whole."""
+        """Bytes of a file that is decoded whole: those kept throughout, and those during decoding."""
         return (DECODED + DECODING + MASK * self.truth) * self.pixels if self.whole else 0
 
 
 def scaled_size(rescale: Rescale, picture: Picture) -> tuple[int, int]:
     """Height and width after rescaling.
 
-    A field of view is about as wide as the shorter side of its picture. Levels and micrometres of a slide are known to
-    its file alone; a view by them is at most as large as the file.
+    A field of view is about as wide as the shorter side of its image. Only its file knows the levels and micrometres of
+    a slide; a view by them is at most as large as the file.
     """
     whole = min(picture.height, picture.width)
     factor = rescale.fov_diameter / whole if rescale.fov_diameter is not None else rescale.factor or 1.0
@@ -109,21 +109,21 @@ def scaled_size(rescale: Rescale, picture: Picture) -> tuple[int, int]:
 
 
 def _counting(picture: Picture, *, scaled: int) -> int:
-    """Bytes while regions are counted that vanish at the new size: masks of both sizes are held whole then."""
+    """Bytes while regions that vanish at the new size are counted, with whole masks of both sizes in memory."""
     if not picture.truth or picture.pixels > COUNTED:
         return 0
     return COUNTING * picture.truth * (picture.pixels + scaled) + LABELLING * picture.pixels
 
 
 def _halo(config: NormalizedConfig) -> int:
-    """Pixels around a block that the blur reads: a wide one reads none, one of a share of the field may be narrow."""
+    """Pixels around a block that the blur reads: a wide blur reads none; one set as a share of the field may be narrow."""
     sigma = config.gaussian.sigma
     widest = sigma if isinstance(sigma, float) else NARROW
     return math.ceil(3 * min(widest, NARROW)) + 1 if config.gaussian.apply else 0
 
 
 def normalized_mb(config: NormalizedConfig, picture: Picture) -> int:
-    """Memory of a job that normalises an image, or estimates its stains, in MiB."""
+    """Memory of a job that normalises an image or estimates its stains, in MiB."""
     height, width = scaled_size(config.rescale, picture)
     rows, columns = min(config.strip_rows, height), min(config.strip_columns, width)
     workers = min(config.workers, math.ceil(height / rows) * math.ceil(width / columns))
@@ -159,9 +159,9 @@ def zoom_mb(config: StageConfig, picture: Picture, *, classes: int) -> int:
 
 
 def probability_mb(config: StageConfig, model: str, picture: Picture, *, classes: int) -> int:
-    """Memory of a job that predicts a normalised image by a model or an ensemble, in MiB.
+    """Memory of an inference job on a normalised image with a model or an ensemble, in MiB.
 
-    Where the network runs on a GPU, its activations are there, and what is given for them here is not needed.
+    On a GPU the activations are in its own memory, and their share here is not needed.
     """
     settings, window = config.probability, config.window(model)
     members = [config.model.models[name] for name in config.model.members(model)]
@@ -213,7 +213,7 @@ def _measured_mb(rule: str, picture: Picture, *, config: StageConfig, classes: i
 
 
 def job_mb(rule: str, *, config: StageConfig, picture: Picture, classes: int, images: int = 1, model: str = "") -> int:
-    """Memory of one job, in MiB: what its rule gives as ``mem_mb``.
+    """Memory of one job, in MiB: the ``mem_mb`` of its rule.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ def job_mb(rule: str, *, config: StageConfig, picture: Picture, classes: int, im
     config
         Configuration of the data set.
     picture
-        The original of the job's image; of rules on many images the largest.
+        The original of the job's image; for rules on many images the largest.
     classes
         Classes of the data set.
     images
@@ -232,7 +232,7 @@ def job_mb(rule: str, *, config: StageConfig, picture: Picture, classes: int, im
     """
     match rule:
         case "report_metrics" if config.normalized.rescale != Rescale():
-            # Truth at original size beside it, and blocks of all classes: maps in float32 and float16, masks, truth.
+            # Plus truth at original size, and blocks of all classes: maps in float32 and float16, masks, truth.
             beside = MASK_PIECES + MASK * picture.truth * picture.pixels * picture.whole + ORIGINAL * classes * BLOCK**2
             measured = _measured_mb(rule, picture, config=config, classes=classes, images=images)
             return measured + math.ceil(beside / 2**20)
@@ -246,7 +246,7 @@ def job_mb(rule: str, *, config: StageConfig, picture: Picture, classes: int, im
             return normalized_mb(config.normalized, replace(picture, truth=0))
         case "report_zoom" | "report_worst":
             return zoom_mb(config, picture, classes=classes)
-        case "model_fit" | "model_hardest":  # the second computes no gradient, and needs less
+        case "model_fit" | "model_hardest":  # The second computes no gradient and needs less.
             return training_mb(config, model)
         case "probability_image":
             height, width = scaled_size(config.normalized.rescale, picture)
@@ -262,7 +262,7 @@ def rules_memory(config: StageConfig, pictures: Iterable[Picture], *, classes: i
     config
         Its configuration.
     pictures
-        Its images; where there is none, nothing is known.
+        Its images; without any, nothing is known.
     classes
         Its classes.
     """

@@ -1,4 +1,4 @@
-"""Measured memory: activations of the shipped networks, and peaks of the jobs that no arithmetic is kept for.
+"""Measured memory: activations of the shipped networks, and peaks of jobs whose memory is not computed.
 
 Activations: ``python -m benchmarks.networks_memory``. Peaks: the line "Memory held at most" that ends the log of every
 job (``grep -rh "held at most" results/.logs``), of a run on the samples, on the 12 images of IDRiD (4288 × 2848) with
@@ -13,22 +13,22 @@ MEBIBYTE = 2**20
 MARGIN = 1.25
 """Factor on the measured peaks of jobs, and on the activations of a training step."""
 CREEP = 2.0
-"""Factor on the activations of a prediction: freed memory that is kept falls into pieces, and after some dozen batches
-a job held up to 1.7 times the activations of the first three."""
+"""Factor on the activations of inference: kept memory gets fragmented, and after some dozen batches a job held up to
+1.7 times the activations of the first three."""
 SNAKEMAKE = 160 * MEBIBYTE
 """The process of Snakemake around a job."""
 TORCH = 560 * MEBIBYTE
-"""Python with torch, lightning and what ``INTERPRETER`` holds, before any weights."""
+"""Python with torch, lightning and the content of ``INTERPRETER``, before any weights."""
 
 
 @dataclass(frozen=True, slots=True)
 class Activations:
-    """Memory of a network on a processor, margins included."""
+    """Memory of a network on a CPU, margins included."""
 
     predicting: float
-    """Bytes a pixel of a batch of windows."""
+    """Bytes per pixel of a batch of windows."""
     training: float
-    """Bytes a pixel of a batch of patches."""
+    """Bytes per pixel of a batch of patches."""
     weights: int
     """Bytes of its weights."""
 
@@ -47,11 +47,11 @@ _NETWORKS = {
     ("deeplabv3plus", "resnet34"): (650, 1513, 85),
     ("deeplabv3plus", "resnet50"): (1070, 2939, 101),
 }
-"""Network and encoder → bytes a pixel while predicting and training in float32, and MiB of weights."""
+"""Network and encoder → bytes per pixel in inference and training in float32, and MiB of weights."""
 
 
 def activations_of(network: str, encoder: str) -> Activations:
-    """Memory of a network; where it was not measured, the most that it, or any, took with another encoder."""
+    """Memory of a network; if not measured, the most of this network, or else of any, with another encoder."""
     known = [sizes for (name, _), sizes in _NETWORKS.items() if name == network] or list(_NETWORKS.values())
     most = tuple(max(each) for each in zip(*known, strict=True))
     predicting, training, weights = _NETWORKS.get((network, encoder), most)
@@ -63,16 +63,16 @@ class Peak:
     """Measured peak of a job, as a function of the largest image of its data set."""
 
     fixed: int
-    """MiB whatever the image, interpreter included."""
+    """MiB independent of the image, interpreter included."""
     strip: float = 0
-    """Bytes a pixel and class of a strip: as wide as the image and as high as a shard."""
+    """Bytes per pixel and class of a strip as wide as the image and as high as a shard."""
     image: float = 0
     """MiB for each image of the data set."""
     tile: float = 0
-    """Bytes a pixel of a tile in which the map of one class is cleaned."""
+    """Bytes per pixel of a tile in which the map of one class is cleaned."""
 
     def bytes(self, *, strip: int, images: int, tile: int = 0) -> float:
-        """The peak with its margin, in bytes, for a strip of so many pixels and classes, so many images, and a tile."""
+        """The peak with its margin, in bytes, for the given pixels and classes of a strip, number of images, and tile."""
         return MARGIN * (self.strip * strip + self.tile * tile + (self.fixed + self.image * images) * MEBIBYTE)
 
 
@@ -84,7 +84,7 @@ JOBS = {
     "model_ensemble": Peak(400),
     "model_hardest_of_members": Peak(400),
     "segmentation_thresholds": Peak(235, tile=30),
-    # The outlines of 50 000 regions, 4.5 kB each, are in it. Maps that are noise give more: half a million an image.
+    # It includes the outlines of 50 000 regions, 4.5 kB each. Noisy maps give more: half a million per image.
     "segmentation_image": Peak(475, strip=7.5),
     "segmentation_lesions": Peak(300, image=1),
     "segmentation_hard_negatives": Peak(475, strip=7.5),

@@ -1,7 +1,7 @@
-"""Peak memory of stages normalized and probability: arithmetic over sizes, before anything runs.
+"""Peak memory of stages normalized and probability, computed from sizes before anything runs.
 
-What grows with an image is named by its arguments; what does not appear in them does not matter. The interpreter with
-its libraries (``INTERPRETER``) and the activations of a network come on top: `pipeline.runtime.job_memory` adds them.
+The arguments name everything that affects the peak. The interpreter with its libraries (``INTERPRETER``) and the
+activations of a network come on top: `pipeline.runtime.job_memory` adds them.
 """
 
 from pipeline.errors import ConfigurationError
@@ -15,19 +15,19 @@ _FLOAT = 4
 _CHANNELS = 3
 
 WRITING = 7
-"""Bytes a value while a block is written: its copy in even size (4) and its halved rows and levels (3). Before that,
-the same place holds the values as float16, encoded, and joined to a shard (2 each)."""
+"""Bytes per value while a block is written: its copy in even size (4) and its halved rows and levels (3). Before, the
+same memory holds the values as float16, encoded, and joined to a shard (2 each)."""
 ENHANCING = 19
-"""Bytes a pixel of a block and its halo while a fundus photograph is enhanced and written: decoded, equalised, blurred,
-the result, its planes, and what the encoder holds."""
+"""Bytes per pixel of a block and its halo while a fundus photograph is enhanced and written: decoded, equalised,
+blurred, the result, its planes, and the encoder's memory."""
 STAINING = 12
-"""The same while stains are mapped."""
+"""The same for mapping stains."""
 ANNOTATING = 3
-"""Bytes a pixel and class while truth is written."""
+"""Bytes per pixel and class while truth is written."""
 COLOUR_COUNTS = 10 * 2**24
-"""The counts of all 24-bit colours (8 each), and which of them occur (1), and the table of those (up to 1)."""
+"""The counts of all 24-bit colours (8 each), flags of those that occur (1), and their table (up to 1)."""
 THUMBNAIL = 6 * 2**24
-"""A strip while an image is made small."""
+"""A strip for making a thumbnail."""
 PIECES = 128 * 2**20
 """Decoded tiles and strips of a file that are kept for their neighbours."""
 MASK_PIECES = 64 * 2**20
@@ -54,7 +54,7 @@ def probability_bytes(
     workers
         Blocks in memory at a time.
     logits
-        Whether logits are fused: they are made probabilities in a copy.
+        Whether logits are fused; they become probabilities in a copy.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def probability_bytes(
 def normalized_bytes(
     *, rows: int, columns: int, halo: int, classes: int, workers: int, stained: bool, whole: int = 0
 ) -> int:
-    """Peak of stage normalized: whatever the size of the image, unless its file can only be decoded whole.
+    """Peak of stage normalized, whatever the size of the image, unless its file can only be decoded whole.
 
     Parameters
     ----------
@@ -82,14 +82,14 @@ def normalized_bytes(
     halo
         Pixels around it that the blur needs.
     classes
-        Planes of truth; 0 where there are none.
+        Number of truth planes.
     workers
         Blocks in memory at a time.
     stained
-        Whether stains are estimated and mapped, rather than contrast enhanced.
+        Whether stains are estimated and mapped, instead of contrast enhancement.
     whole
-        Bytes of the decoded picture and masks of formats that can only be decoded whole; 0 for tiled and striped files,
-        of which pieces are kept instead.
+        Bytes of decoded image and masks in formats that can only be decoded whole; 0 for tiled and striped files, of
+        which only pieces are kept.
 
     Returns
     -------

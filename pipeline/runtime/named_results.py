@@ -1,4 +1,4 @@
-"""Named results of images: each is of the image that its name says, which swapped or renamed files are not."""
+"""Named results of images: each must belong to the image in its name, which swapped or renamed files do not."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,9 +17,9 @@ SHEETS = "raw"
 
 
 def is_named(path: Path) -> bool:
-    """Kind of a result: whether it notes its image and is named like it (``normalized/a.zarr``, ``raw/a.json``)."""
+    """Test for a result that notes its image and is named like it (``normalized/a.zarr``, ``raw/a.json``)."""
     parts = path.parts[:-1]
-    if named_by_word(path):  # of a new image, whose folder is named like it
+    if named_by_word(path):  # Result of a new image, whose folder is named like it.
         return False
     if path.suffix == ".zarr":
         return any(stage in parts for stage in STORES)
@@ -27,7 +27,7 @@ def is_named(path: Path) -> bool:
 
 
 def image_of(path: Path) -> str | None:
-    """Image that a result was made of, as it notes itself; None where it notes none.
+    """Image behind a result, from its own notes; None without such a note.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def image_of(path: Path) -> str | None:
 
 
 def check_names(paths: Iterable[Path | str]) -> None:
-    """Names of results, compared with the images that they were made of; what notes no image is passed over.
+    """Names of results, compared with the images in their notes; results without such notes are skipped.
 
     Raises
     ------

@@ -10,8 +10,8 @@ __all__ = ["peak_bytes"]
 def peak_bytes() -> int:
     """Largest resident size of this process so far, in bytes.
 
-    On Linux not by ``getrusage``: there a process inherits the maximum of the one that started it, so that beside a
-    large test run every small process would seem to need as much, whatever its size.
+    On Linux it does not use ``getrusage``: a process inherits the maximum of the one that started it, so in a large
+    test run every small process would seem to need as much.
     """
     status = Path("/proc/self/status")
     if status.is_file():

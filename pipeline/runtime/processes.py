@@ -1,4 +1,4 @@
-"""Processes of this and of other hosts, named so that one that ended is never taken for another with its number."""
+"""Processes of this and other hosts, named so that an ended process is never confused with a new one of the same number."""
 
 import os
 import platform
@@ -13,10 +13,10 @@ import psutil
 __all__ = ["ProcessName", "children_left"]
 
 BOOT, START = Path("/proc/sys/kernel/random/boot_id"), 19
-"""Number of this start of the system; and the field of ``/proc/{process}/stat``, after the name, with its start time."""
+"""File with the id of this boot; and the field of ``/proc/{process}/stat``, after the name, with the start time."""
 
 CLOCK_S = 2
-"""Seconds by which the start of a process and the time of the day may differ."""
+"""Tolerance in seconds between the start of a process and the wall clock."""
 
 
 def _first_line(path: str) -> str:
@@ -26,14 +26,14 @@ def _first_line(path: str) -> str:
 
 
 def _place() -> str:
-    # Machines may share a name, and containers a machine: then a process number of one means nothing to the other.
+    # Machines may share a name, and containers a machine; a process number of one then means nothing in the other.
     with suppress(OSError):
         return f"{_first_line('/etc/machine-id')} {os.readlink('/proc/self/ns/pid')}"
     return f"{_first_line('/etc/machine-id')} {platform.system()}"
 
 
 def _birth(process: int) -> str:
-    """Start of a process; on Linux in ticks since the start of the system, which setting the clock does not change."""
+    """Start of a process; on Linux in ticks since boot, which setting the clock does not change."""
     stat = _first_line(f"/proc/{process}/stat").rpartition(")")[2].split()
     if len(stat) > START:
         return f"{_first_line(str(BOOT))} {stat[START]}"
@@ -44,16 +44,16 @@ def _birth(process: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ProcessName:
-    """Name of a process: that of no other, here or elsewhere, before or after."""
+    """Name of a process, unique over hosts and time."""
 
     host: str
     """Name of the host."""
     place: str
-    """Machine and number space of its processes."""
+    """Machine and its process number space."""
     process: int
     """Its number."""
     birth: str
-    """When it began."""
+    """Start time."""
 
     @classmethod
     def own(cls) -> Self:
@@ -62,12 +62,12 @@ class ProcessName:
 
     @property
     def is_here(self) -> bool:
-        """Place: whether this process could see it."""
+        """Visibility: whether this process could see it."""
         return (self.host, self.place) == (platform.node(), _place())
 
     @property
     def has_ended(self) -> bool:
-        """End of a process that ran here; one of another user, which may be hidden, counts as running."""
+        """Test whether a process of this host has ended; one of another user, which may be hidden, counts as running."""
         try:
             os.kill(self.process, 0)
             if psutil.Process(self.process).status() == psutil.STATUS_ZOMBIE:
@@ -97,9 +97,9 @@ def children_left(*, group: int, folder: str, word: str, since: float) -> Iterat
     folder
         Its working folder, likewise.
     word
-        A word of their command lines. Children of other commands of a script are in the group, too.
+        A word of their command lines, because the group also holds children of other commands of a script.
     since
-        When it began, seconds since 1970: what ran before is not its child.
+        Its start, in seconds since 1970: earlier processes are not its children.
     """
     mine = _mine()
     for process in psutil.process_iter():

@@ -18,7 +18,7 @@ EVERY_S = 10.0
 
 
 class _Rate(rich_progress.ProgressColumn):
-    """Windows and pixels a second, of the last half minute."""
+    """Windows and pixels per second over the last half minute."""
 
     def render(self, task: rich_progress.Task) -> Text:
         speed = task.finished_speed or task.speed or 0.0
@@ -31,7 +31,7 @@ TIME = rich_progress.TimeRemainingColumn(elapsed_when_finished=True)
 
 
 class WindowProgress:
-    """Count of evaluated windows, from several threads; times are in no result."""
+    """Count of evaluated windows, from several threads; times enter no result."""
 
     def __init__(
         self, name: str, *, total: int, before: int, pixels: int, clock: Callable[[], float] = time.monotonic
@@ -45,9 +45,9 @@ class WindowProgress:
         total
             Windows to evaluate.
         before
-            Those of them that an earlier job had evaluated; they say nothing about the speed of this one.
+            Windows that an earlier job evaluated; they do not count for the speed of this one.
         pixels
-            Of one window, counted without overlap.
+            Pixels of one window, without overlap.
         clock
             Gives seconds.
         """
@@ -63,7 +63,7 @@ class WindowProgress:
             disable=not console.is_terminal,
         )
         self._number = self._shown.add_task(name, total=total, completed=before, pixels=pixels)
-        self._shown.update(self._number)  # where nothing is left to do, it is finished
+        self._shown.update(self._number)  # With nothing left to do it is finished.
         self._clock, self._said = clock, clock()
 
     def __enter__(self) -> "WindowProgress":
@@ -83,7 +83,7 @@ class WindowProgress:
             logger.info("%s: %s", self._task.description, self.line())
 
     def line(self) -> str:
-        """Windows done, windows and pixels a second, and the time that is left or was taken."""
+        """Windows done, windows and pixels per second, and the time left or taken."""
         task = self._task
         count, rate, seconds = (column.render(task).plain for column in (COUNT, RATE, TIME))
         return f"{count}, {rate}, {'took' if task.finished else 'left'} {seconds}"

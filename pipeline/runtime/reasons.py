@@ -1,4 +1,4 @@
-"""Reasons of jobs on the terminal, shortened: Snakemake lists every file that makes a job run, thousands of characters long."""
+"""Reasons of jobs on the terminal, shortened: Snakemake lists every file that triggers a job, in thousands of characters."""
 
 import logging
 import re
@@ -6,14 +6,14 @@ import re
 __all__ = ["ShortReasons", "shortened"]
 
 SHOWN = 3
-"""Files of a list that are shown."""
+"""Most files shown of a list."""
 LONGEST = 500
-"""Characters of a reason at most."""
+"""Most characters of a reason."""
 LIST = re.compile(r"(?P<said>(?:[Ii]nput|[Oo]utput) files[^:;]*: )(?P<files>[^;]+)")
 
 
 def shortened(reason: str) -> str:
-    """Reason with the first files of each list and the number of the others; what is short stays as it is.
+    """Reason with the first files of each list and the number of the others; short ones stay unchanged.
 
     Examples
     --------

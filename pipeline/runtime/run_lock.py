@@ -1,6 +1,6 @@
-"""Lock of a results folder: one run at a time writes there, from whatever working folder and host it was started.
+"""Lock of a results folder: only one run at a time writes there, whatever its working folder and host.
 
-The file ``.lock`` in the folder names the main process of the run. Its jobs, here or on other hosts, ask for no lock.
+The file ``.lock`` in the folder names the main process of the run. Its jobs, here or on other hosts, need no lock.
 """
 
 import atexit
@@ -26,18 +26,18 @@ __all__ = ["LOCK", "RunLock"]
 
 LOCK = ".lock"
 ENDED = ".ended"
-"""File that names the run that ended last."""
+"""File with the run that ended last."""
 JOBS = "snakemake"
 """A word of the command line of each job."""
 SINCE = "%Y-%m-%d %H:%M:%S UTC"
 POLL_S = 0.5
-"""Seconds between looks at the jobs of a killed run."""
+"""Seconds between checks of the jobs of a killed run."""
 
 
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # in a container its number may have no name
+    except (OSError, KeyError, ImportError):  # In a container the user id may have no name.
         return str(os.getuid())
 
 
@@ -53,11 +53,11 @@ class Holder:
     """Working folder."""
     user: str
     since: str
-    """When it began, in UTC."""
+    """Start time, in UTC."""
 
     @property
     def begun(self) -> float:
-        """Seconds since 1970; 0 where the text says no time."""
+        """Start in seconds since 1970; 0 for a text without a time."""
         with suppress(ValueError):
             return datetime.strptime(self.since, SINCE).replace(tzinfo=UTC).timestamp()
         return 0.0
@@ -74,13 +74,13 @@ def _own() -> Holder:
 
 
 def _read(path: Path) -> Holder | None:
-    """Holder of a lock; None where the file says nothing, because it is being written or was not written by a run."""
+    """Holder of a lock; None if the file names none, because it is being written or is not from a run."""
     return _holder(path.read_bytes())
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One process of this host at a time; where a file system cannot do that, all of them."""
+    """Context for one process of this host at a time; without effect where the file system has no locks."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):
@@ -92,10 +92,10 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _appear(new: Path, path: Path, text: bytes) -> None:
     try:
-        os.link(new, path)  # appears whole, and fails where there is one, on shared file systems too
+        os.link(new, path)  # It appears whole, and fails where there is one, on shared file systems too.
     except FileExistsError:
         raise
-    except OSError:  # a file system without links
+    except OSError:  # A file system without links.
         with path.open("xb") as stream:
             stream.write(text)
 
@@ -116,7 +116,7 @@ def _holder(text: bytes) -> Holder | None:
 
 
 def _refuse_old_plan(results: Path, ended: bytes) -> NoReturn:
-    # What the other run was just finishing looked unfinished to the plan, which would delete it and make it anew.
+    # Results that the other run was just finishing looked unfinished to the plan, which would delete and remake them.
     holder = _holder(ended)
     raise StoreError(
         "Another run on this results folder ended while this one was planned.",
@@ -128,7 +128,7 @@ def _refuse_old_plan(results: Path, ended: bytes) -> NoReturn:
 
 
 class RunLock:
-    """Lock of one results folder; the second argument is how another folder is given."""
+    """Lock of one results folder; the second argument is the way to set another folder, for messages."""
 
     def __init__(self, results: Path, *, other: str = "--config results=…") -> None:
         self._results, self._path, self._other = results, results / LOCK, other
@@ -137,9 +137,9 @@ class RunLock:
         self._held, self._left, self._cleared = b"", b"", b""
 
     def before_plan(self) -> None:
-        """Note of the run that ended last, before a plan is made of what it left: `take` refuses a plan that is older than another's end.
+        """Note of the run that ended last, taken before planning: `take` refuses a plan older than the end of another run.
 
-        A run that is killed writes nothing of its end. So the lock is noted too: whether it is that of a run that goes on.
+        A killed run does not record its end. So the lock is noted too, and whether its run goes on.
         """
         self._last, lock = _text(self._results / ENDED), _text(self._path)
         holder = _holder(lock)
@@ -147,9 +147,9 @@ class RunLock:
         self._held, self._left = (b"", lock) if over else (lock, b"")
 
     def take(self) -> None:
-        """Hold the lock until ``give_back`` or the end of this process. That of a run of this host that ended is cleared.
+        """Hold the lock until ``give_back`` or the end of this process. The lock of an ended run of this host is cleared.
 
-        Jobs that a killed run left behind are waited for, because they go on writing.
+        It waits for jobs that a killed run left behind, because they go on writing.
 
         Raises
         ------
@@ -174,22 +174,22 @@ class RunLock:
             _refuse_old_plan(self._results, found)
 
     def _ended_since(self) -> bytes:
-        """Note of a run that ended since `before_plan`; empty where none did."""
+        """Note of a run that ended since `before_plan`; empty without one."""
         if (said := _text(self._results / ENDED)) != self._last:
             return said
         return self._held or (self._cleared if self._cleared != self._left else b"")
 
     def give_back(self) -> None:
-        """The lock is free again; nothing where it is another's."""
+        """Free the lock; nothing happens if it belongs to another."""
         own, self._own = self._own, None
         if own and own.name.process == os.getpid() and self._path.exists() and _read(self._path) == own:
             if self._last is not None:
-                with suppress(OSError):  # a full disk: then nobody is told
+                with suppress(OSError):  # A full disk: then nobody is told.
                     self._path.with_name(ENDED).write_bytes(self._path.read_bytes())
             self._path.unlink(missing_ok=True)
 
     def _try(self, own: Holder) -> list[int]:
-        """Jobs that are to be waited for; none where the lock is held."""
+        """Jobs to wait for; none if the lock is held."""
         with _alone(self._results):
             jobs = self._clear() if self._path.exists() else []
             if not jobs:
@@ -200,7 +200,7 @@ class RunLock:
         text = json.dumps(asdict(own)).encode()
         new = self._path.with_name(f"{LOCK}.{own.name.host}.{own.name.process}")
         new.write_bytes(text)
-        flush(new)  # after a power cut a lock that names no run would have to be cleared by hand
+        flush(new)  # After a power cut a lock without a run would have to be cleared by hand.
         try:
             _appear(new, self._path, text)
         except FileExistsError:
@@ -209,7 +209,7 @@ class RunLock:
             new.unlink()
 
     def _clear(self) -> list[int]:
-        """Jobs of the killed run whose lock it is; without any it is cleared."""
+        """Jobs of the killed run that owns the lock; without any the lock is cleared."""
         holder = _read(self._path)
         if holder is None or not holder.name.is_here or not holder.name.has_ended:
             self._refuse(holder)

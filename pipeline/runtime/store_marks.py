@@ -1,7 +1,7 @@
-"""Marks of Snakemake in stores, taken out at the end of a run: a store holds nothing that is not of it.
+"""Marks of Snakemake in stores, removed at the end of a run, so that a store holds only its own content.
 
-Snakemake keeps the date of a folder in a file ``.snakemake_timestamp`` in it, and goes by the folder's own date where there
-is none. So the folder is given the date of the mark, and nothing is run again for want of it.
+Snakemake keeps the date of a folder in a file ``.snakemake_timestamp`` in it; without that file the folder's own date
+counts. So the folder gets the date of the mark, and the missing mark triggers no rerun.
 """
 
 import os
@@ -15,9 +15,9 @@ MARK = ".snakemake_timestamp"
 
 
 def take_out_marks(stores: Iterable[Path]) -> None:
-    """Stores without marks, each with the date that its mark had; one that may not be written to is passed over.
+    """Removal of the marks of stores, which get the dates of their marks; stores without write permission are skipped.
 
-    Where this is killed between the two, the folder is as new as if it had been touched: what is made of it runs again.
+    If it is killed between the two steps, the folder counts as just changed, and its dependent jobs run again.
     """
     for store in stores:
         mark = store / MARK

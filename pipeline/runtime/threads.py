@@ -1,11 +1,10 @@
-"""Thread workers: an ordered map over items by Dask's threads, and OpenMP threads of torch that sleep while they wait.
+"""Thread workers: an ordered map over items with Dask's threads, and OpenMP threads of torch that sleep while waiting.
 
-Torch cuts each operator of a network into parts for its threads, hundreds of times a window. A thread that waits for
-the others spins. Where something else works on the same cores, the part that is waited for is not being computed then,
-because the core is spent on the waiting: two trainings of U-Net with EfficientNet-B0 at once on two cores did not do in
-100 s what one does in 20 s. With threads that sleep at once, one alone takes up to half as long again for small
-patches, because waking takes time too. With some spins before, it takes about an eighth more, and two at once take
-twice as long as one.
+Torch splits each operator of a network among its threads, hundreds of times per window. A thread that waits for the
+others spins. If another program uses the same cores, the spinning takes the core that the awaited part needs: two
+simultaneous trainings of U-Net with EfficientNet-B0 on two cores did less in 100 s than one does in 20 s. If threads
+sleep at once, a single training on small patches takes up to half as long again, because waking takes time. If they
+spin briefly first, it takes about an eighth longer, and two at once take twice as long as one.
 """
 
 import os
@@ -20,24 +19,25 @@ Answer = TypeVar("Answer")
 
 
 SPINS = 3000
-"""A hundredth of what libgomp does unasked; of 1000, 3000 and 10 000, the first costs one alone more, and the last two at once."""
+"""Spins before sleep, a hundredth of libgomp's default. Of 1000, 3000 and 10 000 the first slows a single training, the
+last two simultaneous ones."""
 
 
 def each(work: Callable[[Item], Answer], items: Iterable[Item], *, workers: int) -> list[Answer]:
-    """Call a function for each item, ``workers`` at a time; the answers come in the order of the items.
+    """Call a function for each item, ``workers`` at a time; results keep the order of the items.
 
     Parameters
     ----------
     work
-        A function of one item that depends on nothing else.
+        A function that depends only on its item.
     items
-        What it is called for.
+        Items.
     workers
-        Threads; 1 works in this one.
+        Threads; 1 uses the calling thread.
     """
     if workers == 1:
         return [work(item) for item in items]
-    import dask  # a tenth of a second, which every job would pay
+    import dask  # The import takes a tenth of a second, which every job would pay.
     from dask.delayed import delayed
 
     tasks = [delayed(work, pure=False, traverse=False)(item) for item in items]
@@ -45,9 +45,9 @@ def each(work: Callable[[Item], Answer], items: Iterable[Item], *, workers: int)
 
 
 def let_waiting_threads_sleep() -> None:
-    """Ask OpenMP for it; to be called before torch is imported, because OpenMP asks only once. Changes no value.
+    """Set OpenMP's wait policy; call it before torch is imported, because OpenMP reads it only once. Changes no value.
 
-    A policy that the user set in the environment is kept.
+    A policy set by the user in the environment is kept.
     """
     if "torch" not in sys.modules and "OMP_WAIT_POLICY" not in os.environ:  # noqa: TID251 OpenMP can be told in no other way
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # noqa: TID251

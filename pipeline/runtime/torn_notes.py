@@ -1,11 +1,11 @@
-"""Torn and missing notes of Snakemake, by which it knows what a result was made of.
+"""Torn and missing notes of Snakemake, in which it records the inputs and parameters of results.
 
-A power cut leaves torn ones, because nobody flushes them: their results are made anew. Results without any, because the
-folder ``.snakemake`` was deleted or the run was called from another folder, are named: a changed parameter would change
-nothing.
+A power cut tears notes, because they are not flushed; their results are made anew. Results without notes, because the
+folder ``.snakemake`` was deleted or the run was started from another folder, are reported: a changed parameter would
+not remake them.
 
-Snakemake passes over a note that it cannot read. What the result was made of is then unknown, and another value of a
-parameter would change nothing. So the result is marked as one that a killed job left.
+Snakemake ignores an unreadable note. The origin of the result is then unknown, and a changed parameter would not remake
+it. So the result is marked as left by a killed job.
 """
 
 import base64
@@ -18,11 +18,11 @@ from pipeline.counts import number_of
 __all__ = ["mark_torn", "unnoted", "unnoted_sentences"]
 
 NOTES, UNFINISHED = "metadata", "incomplete"
-"""Folders of one file for each result, of the same name."""
+"""Folders with one file of the same name for each result."""
 
 
 def mark_torn(folder: Path) -> list[Path]:
-    """Torn notes, whose results are marked as unfinished.
+    """Torn notes; their results are marked as unfinished.
 
     Parameters
     ----------
@@ -42,12 +42,12 @@ def _is_whole(path: Path) -> bool:
         return isinstance(json.loads(path.read_bytes()), dict)
     except ValueError:
         return False
-    except FileNotFoundError:  # deleted meanwhile by a run
+    except FileNotFoundError:  # Deleted meanwhile by a run.
         return True
 
 
 def unnoted(folder: Path, results: Collection[Path]) -> list[Path]:
-    """Results of which, and of whose folders, there is no note.
+    """Results without a note for themselves or their folders.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def unnoted(folder: Path, results: Collection[Path]) -> list[Path]:
 
 
 def _noted(name: Path) -> str:
-    # A long name is cut into folders that begin with @.
+    # A long name is split into folders that begin with @.
     text = "".join(part.removeprefix("@") for part in name.parts)
     try:
         return base64.urlsafe_b64decode(text).decode()
@@ -70,7 +70,7 @@ def _noted(name: Path) -> str:
 
 
 def unnoted_sentences(folder: Path, results: Collection[Path]) -> list[str]:
-    """Line on results without notes, counted and named; none where there are none."""
+    """Line on results without notes, with number and names; empty without any."""
     found = unnoted(folder, results)
     if not found:
         return []

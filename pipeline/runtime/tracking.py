@@ -1,7 +1,7 @@
-"""Tracking of trained models by MLflow: a run each, in a local database, without a server or a connection.
+"""Tracking of trained models by MLflow: one run per model in a local database, without server or network.
 
-The folder holds ``mlflow.db`` and the files of the runs; ``mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db`` shows
-them where the whole of MLflow is installed.
+The folder holds ``mlflow.db`` and the files of the runs; ``mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db``
+shows them if the full MLflow is installed.
 """
 
 import logging
@@ -26,14 +26,14 @@ logger = logging.getLogger(__name__)
 
 NEEDED = ("mlflow", "alembic", "sqlalchemy")
 LONGEST = 500
-"""Characters of a parameter that MLflow keeps."""
+"""Most characters of a parameter in MLflow."""
 AT_ONCE = 100
-"""Parameters that it takes at once."""
+"""Most parameters that it accepts at once."""
 FILES = (CARD, HISTORY_CSV, CURVES)
 
 
 def check_tracking() -> None:
-    """Check that MLflow is installed, before a training whose run it is to keep.
+    """Check that MLflow is installed, before a training that it will track.
 
     Raises
     ------
@@ -51,16 +51,16 @@ def check_tracking() -> None:
 
 
 def track_model(model: Path, *, folder: Path) -> None:
-    """Run of a trained model: parameters, the scores of each epoch, card and curves; nothing where it is kept already.
+    """Run of a trained model: parameters, scores of each epoch, card and curves; an existing run is left alone.
 
-    A database that cannot be written is said in the log, and the model stays as it is.
+    If the database cannot be written, the log says so and the model is unaffected.
 
     Parameters
     ----------
     model
         ``model/{model}/``.
     folder
-        Where database and files lie.
+        Folder of database and files.
     """
     client = _client(folder)
     from mlflow.exceptions import MlflowException
@@ -72,7 +72,7 @@ def track_model(model: Path, *, folder: Path) -> None:
 
 
 def _client(folder: Path) -> "MlflowClient":
-    # It would report its use to a server; there is no other switch than this.
+    # It would report its use to a server; this is the only switch.
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # noqa: TID251
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.ERROR)
@@ -114,7 +114,7 @@ def _experiment(client: "MlflowClient", dataset: str, *, folder: Path) -> str:
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """Values of nested mappings by their keys joined with points."""
+    """Values of nested mappings by their keys, joined with dots."""
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{before}{key}.")

@@ -1,4 +1,4 @@
-"""Address of a server of this machine: a token that its own pages know, and names of hosts that are this machine."""
+"""Address of a server on this machine: a token that only its own pages know, and the host names of this machine."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from urllib.parse import unquote, urlsplit
 __all__ = ["HOSTS", "Address", "safe_parts"]
 
 HOSTS = ("localhost", "127.0.0.1", "[::1]")
-"""Names under which a browser may ask. Any port: a tunnel of ssh may begin at another one. A page of a foreign site whose
-name was made to point here asks under that name."""
+"""Host names that a request may have, with any port, because an ssh tunnel may start at another one. A foreign site
+whose name resolves to this machine sends its own name and is refused."""
 
 
 def _token() -> str:
@@ -20,10 +20,10 @@ class Address:
     """Address under which a server answers."""
 
     token: str = field(default_factory=_token)
-    """First part of every path, which nobody can guess."""
+    """First part of every path; it cannot be guessed."""
 
     def is_own_host(self, header: str | None) -> bool:
-        """Host header: whether it names this machine.
+        """Test of a Host header: whether it names this machine.
 
         Examples
         --------
@@ -36,7 +36,7 @@ class Address:
         return name.lower() in HOSTS and (not port or port.isdecimal())
 
     def parts(self, target: str) -> tuple[str, ...] | None:
-        """Parts of the path behind the token; None where the token is another, or a part is none.
+        """Parts of the path after the token; None for another token or an invalid part.
 
         Examples
         --------
@@ -50,7 +50,7 @@ class Address:
 
 
 def safe_parts(quoted: list[str]) -> tuple[str, ...] | None:
-    """Names of a path, decoded once; None where one is hidden, leads up, is empty but the last, or holds a separator."""
+    """Names of a path, decoded once; None if one is hidden, leads up, holds a separator, or is empty except the last."""
     if quoted and not quoted[-1]:
         quoted = quoted[:-1]
     names = tuple(unquote(each, errors="surrogateescape") for each in quoted)

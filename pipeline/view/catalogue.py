@@ -42,11 +42,11 @@ class Dataset:
     folder: Path
     """``results/{dataset}``, a real path."""
     top: Path
-    """Real path of the folder that is served; nothing outside is read."""
+    """Real path of the served folder; nothing outside is read."""
     originals: Originals | None = None
-    """None where the configuration does not name them."""
+    """Originals; None where the configuration does not name them."""
     known: DatasetRecord | None = field(default=None, repr=False)
-    """Facts of the configuration, where it names the data set."""
+    """Facts from the configuration, where it names the data set."""
 
     def rows(self) -> dict[str, dict[str, Any]]:
         """Image id → row of the table of images, by id."""
@@ -56,7 +56,7 @@ class Dataset:
         }
 
     def store(self, *parts: str) -> Path | None:
-        """Finished store inside of the folder; None where there is none, or a link leads out."""
+        """Finished store inside the folder; None where there is none, or a link leads out."""
         path = Path(os.path.realpath(self.folder.joinpath(*parts)))
         record = path / "zarr.json"
         if not path.is_relative_to(self.top) or not record.is_file():
@@ -76,7 +76,7 @@ class Dataset:
         return self.store("segmentation", result.model, result.fusion, f"{image_id}.zarr")
 
     def results(self) -> list[Result]:
-        """Models and fusions that have maps or masks of any image: that of the report first, then by model and fusion."""
+        """Models and fusions with maps or masks of any image: the report's first, then by model and fusion."""
         found = {
             Result(path.parent.name, path.name)
             for stage in ("probability", "segmentation")
@@ -86,22 +86,22 @@ class Dataset:
         return sorted(found, key=lambda e: (e != reported, e.model, e.fusion != USUAL, e.fusion))
 
     def _reported(self) -> Result | None:
-        """Result that the report shows in full, by the rule of `pipeline.config.shown`; None where there is no report yet."""
+        """Result that the report shows in full, by the rule of `pipeline.config.shown`; None without a report."""
         try:
             table = read_table(self.folder / "report" / "summary.parquet")
-        except PipelineError:  # not made yet, or damaged: its own pages say so
+        except PipelineError:  # Missing or damaged; its own pages say so.
             return None
         model, _, fusion = str(table.iloc[0]["result"] if len(table) and "result" in table else "").partition(" / ")
         return Result(model, fusion)
 
     def results_of(self, image_id: str) -> list[Result]:
-        """Those that have a map or masks of an image."""
+        """Results with a map or masks of an image."""
         return [
             each for each in self.results() if self.probability(image_id, each) or self.segmentation(image_id, each)
         ]
 
     def record(self, row: Mapping[str, Any]) -> DatasetRecord:
-        """Classes with their names and colours: of the configuration, else those that masks note, else plain ones."""
+        """Classes with their names and colours, from the configuration, else from masks, else plain ones."""
         codes = tuple(name.removeprefix("pixels_") for name in row if name.startswith("pixels_"))
         if self.known is not None and self.known.codes == codes:
             return self.known
@@ -121,10 +121,10 @@ class Dataset:
 
 @lru_cache(maxsize=4096)
 def _leads_out(store: Path, top: Path, _changed: int) -> bool:
-    """Links inside of a store: whether one leads out of a folder."""
+    """Test whether a link in a store leads out of a folder."""
     for here, below, files in os.walk(store):
         for name in (*below, *files):
-            path = os.path.join(here, name)  # a Path for each of many shards takes far longer
+            path = os.path.join(here, name)  # A Path for each of many shards takes far longer.
             if os.path.islink(path) and not Path(os.path.realpath(path)).is_relative_to(top):
                 return True
     return False
@@ -136,14 +136,14 @@ def _plain(codes: tuple[str, ...]) -> tuple[ClassRecord, ...]:
 
 
 def _record_of(classes: tuple[ClassRecord, ...]) -> DatasetRecord:
-    """Facts that a viewer needs: classes; the rest is not looked at."""
+    """Facts that a viewer needs: the classes; others are not used."""
     layout = FolderLayout(images="{image}")
     task = "binary" if len(classes) == 1 else "multilabel"
     return DatasetRecord(title="", adaptor="folder", modality="fundus", task=task, classes=classes, folder=layout)
 
 
 def open_datasets(folder: Path) -> tuple[Dataset, ...]:
-    """Data sets of a folder: that of ``results/{dataset}``, or all of ``results``.
+    """Data sets in a folder: the one of ``results/{dataset}``, or all of ``results``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Gallery: layers of images and results, opened when they are first asked for and held while their stores stay the same."""
+"""Gallery: layers of images and results, opened on first use and kept while their stores are unchanged."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from pipeline.view.tiles import Layer, Tile, image_layers, render_tile
 __all__ = ["NO_RESULT", "Gallery", "judged"]
 
 NO_RESULT = Result("-", "-")
-"""Stands for no result: pictures and truth are of none."""
+"""Placeholder for no result, used for images and truth."""
 OWN = ("original", "normalised", "truth")
 HELD = 24
 BYTES = 128 * 2**20
@@ -28,7 +28,7 @@ def judged(row: Mapping[str, Any], record: DatasetRecord) -> list[int]:
 
 
 def _original(of: Dataset, image_id: str) -> dict[str, Layer]:
-    """Original of an image, where it is known and can be read."""
+    """Original of an image, if known and readable."""
     if of.originals is None or image_id not in of.originals.entries:
         return {}
     try:
@@ -48,7 +48,7 @@ class Gallery:
     _held: OrderedDict[Any, dict[str, Layer]] = field(default_factory=OrderedDict)
 
     def layers(self, dataset: str, image_id: str, result: Result = NO_RESULT) -> dict[str, Layer]:
-        """Layers of an image by kind: pictures and truth, or probability, prediction and errors of a result.
+        """Layers of an image by kind: images and truth, or probability, prediction and errors of a result.
 
         Raises
         ------
@@ -85,7 +85,7 @@ class Gallery:
         return {**_original(of, image_id), **found} if plain else found
 
     def tile(self, dataset: str, image_id: str, result: Result, *, kind: str, number: int | None, tile: Tile) -> bytes:
-        """Picture file of a tile; a few are made at a time.
+        """Image file of a tile; a few are made at a time.
 
         Raises
         ------

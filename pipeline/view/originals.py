@@ -1,6 +1,7 @@
-"""Originals before normalisation, on the grid of the normalised image at any level: of the files that a configuration names.
+"""Originals before normalisation, on the grid of the normalised image at any level, from the files in a configuration.
 
-A level is resampled from the coarsest level of the file that is not coarser, box by box, so a slide is never decoded whole.
+A level is resampled box by box from the coarsest level of the file that is not coarser, so a slide is never decoded
+whole.
 """
 
 from collections import OrderedDict
@@ -28,11 +29,11 @@ from pipeline.view.tiles import Tile, levels_of
 __all__ = ["OriginalLayer", "Originals", "is_named"]
 
 OPEN = 3
-"""Files that are held open: a photograph is decoded whole."""
+"""Most open files; a photograph is decoded whole."""
 
 
 def is_named(entry: ImageEntry, row: Mapping[str, Any]) -> bool:
-    """Entry named: whether a row of the table of images names its file; a phantom has none."""
+    """Test whether a row of the table of images names a file; a phantom has none."""
     named = str(row["file"] or "")
     if entry.image is None:
         return not named
@@ -46,9 +47,9 @@ class OriginalLayer:
     entry: ImageEntry
     opened: Opened
     version: str
-    """Changes with the file."""
+    """Version, which changes with the file."""
     stack: ExitStack
-    """Holds the file open as long as somebody reads this layer."""
+    """Keeps the file open as long as this layer is read."""
     kind: str = "original"
     palettes: tuple[Palette, ...] = ()
     numbers: tuple[int | None, ...] = (None,)
@@ -83,14 +84,14 @@ class Originals:
     _open: OrderedDict[str, OriginalLayer] = field(default_factory=OrderedDict)
 
     def layer(self, image_id: str) -> OriginalLayer:
-        """Original of an image, opened where it is not.
+        """Original of an image, opened if necessary.
 
         Raises
         ------
         KeyError
             No original of this image is known.
         ImageRejected
-            The file cannot be read any more.
+            The file is no longer readable.
         """
         entry = self.entries[image_id]
         version = f"{entry.image.stat().st_mtime_ns:x}" if entry.image else "0"
@@ -100,7 +101,7 @@ class Originals:
                 held = self._opened(entry, version)
             self._open[image_id] = held
             while len(self._open) > OPEN:
-                self._open.popitem(last=False)  # closed with its last reader
+                self._open.popitem(last=False)  # Closed with its last reader.
             return held
 
     def _opened(self, entry: ImageEntry, version: str) -> OriginalLayer:

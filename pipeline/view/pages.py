@@ -21,9 +21,9 @@ from pipeline.view.tiles import Layer, levels_of
 __all__ = ["dataset_page", "image_page", "index_page"]
 
 PANES = 4
-"""Results side by side at most."""
+"""Most results side by side."""
 OF_RESULT = ("probability", "truth", "prediction", "errors")
-"""Layers over a picture, from the lowest to the highest."""
+"""Layers over an image, from the lowest to the highest."""
 
 
 def index_page(datasets: Mapping[str, Dataset]) -> str:
@@ -52,7 +52,7 @@ def dataset_page(dataset: Dataset) -> str:
 
 
 def _facts(layer: Layer, *, result: Result) -> list[dict[str, Any]]:
-    """Facts of layers of one kind, as the script of the viewer asks for them."""
+    """Facts of layers of one kind, for the script of the viewer."""
     shapes = levels_of(layer.shape)
     height, width = shapes[0]
     common = {"width": width, "height": height, "tile": TILE, "last": len(shapes) - 1, "tiles": None}
@@ -82,7 +82,7 @@ def _pane(own: Mapping[str, Layer], of_result: Mapping[str, Layer], result: Resu
 
 
 def image_page(gallery: Gallery, dataset: Dataset, image_id: str, *, asked: Sequence[str]) -> str:
-    """Page of one image: the results that are asked for side by side, otherwise the first that it has.
+    """Page of one image, with the requested results side by side, by default its first one.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def image_page(gallery: Gallery, dataset: Dataset, image_id: str, *, asked: Sequ
     panes = panes or [_pane(own, {}, NO_RESULT)]
     record = dataset.record(row)
     normalized = dataset.normalized(image_id)
-    assert normalized is not None  # it has layers
+    assert normalized is not None  # It has layers.
     height, width = stores.open_array(normalized, "0").shape[-2:]
     mapping = store_notes(normalized).get("mapping", {"factor_y": 1.0})
     context = viewer_context(panes, record=record, width=int(width), height=int(height))

@@ -1,4 +1,4 @@
-"""Server of the viewer: answers to GET and HEAD from this machine alone, to those who know its address."""
+"""Server of the viewer: it answers GET and HEAD from this machine only, and only with the token in the address."""
 
 import re
 import threading
@@ -29,7 +29,7 @@ TILE_NAME = re.compile(
 )
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",  # the address holds the token
+    "Referrer-Policy": "no-referrer",  # The address holds the token.
     "X-Frame-Options": "SAMEORIGIN",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Content-Security-Policy": "default-src 'self' 'unsafe-inline' data: blob:; base-uri 'none'; form-action 'self'",
@@ -55,7 +55,7 @@ NOT_FOUND = _plain(HTTPStatus.NOT_FOUND)
 
 @dataclass(slots=True, eq=False)
 class Viewing:
-    """Everything that is served."""
+    """Everything served."""
 
     top: Path
     """Folder whose files are served."""
@@ -68,7 +68,7 @@ class Viewing:
         return cls(datasets[0].top, Gallery({each.name: each for each in datasets}))
 
     def answer(self, parts: tuple[str, ...], query: str) -> _Answer:
-        """Answer to a path behind the token that is not a file."""
+        """Answer to a path after the token that is not a file."""
         match parts:
             case ():
                 return _Answer(index_page(self.gallery.datasets).encode())
@@ -107,18 +107,18 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
-        if name.startswith("do_"):  # every other method has one answer
+        if name.startswith("do_"):  # Every other method has one answer.
             return self._refuse_method
         raise AttributeError(name)
 
     def _refuse_method(self) -> None:
-        self.close_connection = True  # what it sent is not read
+        self.close_connection = True  # The body of the request is not read.
         self._send(_plain(HTTPStatus.METHOD_NOT_ALLOWED, Allow=", ".join(METHODS)))
 
     def _respond(self) -> None:
         address = self.viewing.address
         if self.headers.get("Content-Length") or self.headers.get("Transfer-Encoding"):
-            self.close_connection = True  # what it sent is not read, and must not pass for the next request
+            self.close_connection = True  # The body is not read, and must not pass for the next request.
         if not address.is_own_host(self.headers.get("Host")):
             self._send(_plain(HTTPStatus.FORBIDDEN, "The Host header names another machine."))
             return
@@ -199,12 +199,12 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, *_: object) -> None:
-        """Pass over: a browser that went away is no fault."""
+        """Ignore the error: a browser that disconnected is no fault."""
 
 
 @contextmanager
 def serving(viewing: Viewing, *, port: int = 0) -> Iterator[str]:
-    """Address of a server that runs until this is left, on 127.0.0.1 and a free port where none is given.
+    """Context with the address of a running server, on 127.0.0.1 and by default a free port.
 
     Raises
     ------

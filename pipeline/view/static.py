@@ -1,4 +1,4 @@
-"""Static files of a folder: none that a link leads out to, whole or a range of bytes, as Zarr clients ask for."""
+"""Static files of a folder, whole or as a byte range, as Zarr clients need; links that lead out are not followed."""
 
 import mimetypes
 import os
@@ -15,7 +15,7 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
 
 
 def file_below(root: Path, parts: Sequence[str]) -> Path | None:
-    """Regular file of a folder; None where there is none, or where links lead out of the folder.
+    """Regular file in a folder; None where there is none, or where links lead out of the folder.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Slice:
 
     start: int
     stop: int
-    """First byte after."""
+    """First byte after the slice."""
     partial: bool = False
 
     @property
@@ -55,7 +55,7 @@ class Slice:
 
 
 def slice_of(size: int, header: str | None) -> Slice | None:
-    """Bytes that a header ``Range`` asks for; all without one, or with one of another kind; None where there are none.
+    """Bytes requested by a header ``Range``; all without one or with an unsupported one; None for an empty range.
 
     Examples
     --------

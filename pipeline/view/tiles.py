@@ -1,8 +1,8 @@
-"""Tiles of layers, rendered from the stores as they are asked for: the planes of any level, then JPEG or PNG.
+"""Tiles of layers, rendered from the stores on request: the planes of any level, then JPEG or PNG.
 
-A level is read from the coarsest stored one that is not coarser, strip by strip, and halved. Masks are stored at full
-size only: coarse tiles are made of the four finer ones below, so that memory stays that of tiles and strips whatever
-the size of the image, and a lesion of one pixel is never lost.
+A level is read strip by strip from the coarsest stored level that is not coarser, and halved. Masks are stored only at
+full size: a coarse tile is made from the four finer ones below, so memory is bounded by tiles and strips, whatever the
+size of the image, and a lesion of one pixel is never lost.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,11 +25,11 @@ from pipeline.runtime.array_cache import ArrayCache
 __all__ = ["Layer", "StoredLayer", "Tile", "image_layers", "levels_of", "render_tile", "stored_levels"]
 
 DIRECT = 3
-"""Levels that are halved at once: of a tile at most 8 × 8 tiles are read, as strips of a row of them."""
+"""Levels halved at once: for a tile at most 8 × 8 tiles are read, in strips of one row of tiles."""
 QUALITY = 95
-"""Of JPEG: an enhanced photograph comes within 3 grey levels on average."""
+"""JPEG quality: an enhanced photograph differs by at most 3 grey levels on average."""
 EFFORT = 1
-"""Of the compression of PNG: a tile is sent once."""
+"""PNG compression level, low because a tile is sent once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,13 @@ class Tile:
     column: int
 
     def box(self, shape: tuple[int, int]) -> Box:
-        """Pixels of its level, of that size; empty beyond it."""
+        """Pixels of its level, whose size is given; empty beyond it."""
         y0, x0 = min(self.row * TILE, shape[0]), min(self.column * TILE, shape[1])
         return Box(y0, x0, min(y0 + TILE, shape[0]), min(x0 + TILE, shape[1]))
 
 
 class Layer(Protocol):
-    """Layers of one kind, which are read together."""
+    """Layers of one kind that are read together."""
 
     @property
     def kind(self) -> str:
@@ -55,15 +55,15 @@ class Layer(Protocol):
 
     @property
     def palettes(self) -> tuple[Palette, ...]:
-        """Of each class; empty for pictures."""
+        """Palette of each class; empty for images."""
 
     @property
     def numbers(self) -> tuple[int | None, ...]:
-        """Number of the class of each plane; None for what belongs to no class."""
+        """Number of the class of each plane; None for planes of no class."""
 
     @property
     def version(self) -> str:
-        """Version of what it is read from."""
+        """Version of its source."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -80,13 +80,13 @@ def levels_of(shape: tuple[int, int]) -> tuple[tuple[int, int], ...]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredLayer:
-    """Layers that stores hold."""
+    """Layers from stores."""
 
     stack: Stack
     name: str
-    """Stores that it is of."""
+    """Its stores."""
     version: str
-    """Changes with the stores."""
+    """Version, which changes with the stores."""
     levels: Mapping[int, Raster[np.uint8]]
     """Level → its stored planes; 0 is among them."""
 
@@ -111,7 +111,7 @@ class StoredLayer:
         return self.levels[0].shape
 
     def planes(self, tile: Tile, *, cache: ArrayCache) -> Planes:
-        """Planes of a tile, kept for the next who asks."""
+        """Planes of a tile, cached for the next request."""
         key = (self.name, self.version, self.kind, tile)
         return np.asarray(cache.get(key, lambda: np.ascontiguousarray(self._planes(tile, cache))), dtype=np.uint8)
 
@@ -133,7 +133,7 @@ class StoredLayer:
 
 
 def _halved(raster: Raster[np.uint8], box: Box, *, times: int, halving: Halving) -> Planes:
-    """Box of a level that is ``times`` halvings below a raster; it begins at an even pixel of each level between."""
+    """Box of a level ``times`` halvings below a raster; it begins at an even pixel of each level in between."""
     inside = raster.box
     wide = Box(box.y0 << times, box.x0 << times, min(box.y1 << times, inside.y1), min(box.x1 << times, inside.x1))
     parts = [
@@ -176,7 +176,7 @@ def image_layers(
     record: DatasetRecord,
     judged: Sequence[int],
 ) -> dict[str, Layer]:
-    """Layers of an image and a result by their kind, as far as their stores are there.
+    """Layers of an image and a result by kind, as far as their stores exist.
 
     Parameters
     ----------
@@ -197,12 +197,12 @@ def image_layers(
 
 
 def render_tile(layer: Layer, tile: Tile, *, number: int | None, cache: ArrayCache) -> bytes:
-    """Picture file of a tile: JPEG of a picture, PNG of one class.
+    """Image file of a tile: JPEG of an image, PNG of one class.
 
     Raises
     ------
     KeyError
-        A class that the layer does not have, or a place beyond it.
+        The layer has no such class or place.
     """
     shapes = levels_of(layer.shape)
     if tile.level >= len(shapes) or not tile.box(shapes[tile.level]).area or number not in layer.numbers:
