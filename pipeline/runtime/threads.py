@@ -19,8 +19,8 @@ Answer = TypeVar("Answer")
 
 
 SPINS = 3000
-"""Spins before sleep, a hundredth of libgomp's default. Of 1000, 3000 and 10 000 the first slows a single training, the
-last two simultaneous ones."""
+"""Spins before sleep, a hundredth of libgomp's default. 1000 slows a single training, 10 000 slows two simultaneous
+ones."""
 
 
 def each(work: Callable[[Item], Answer], items: Iterable[Item], *, workers: int) -> list[Answer]:

@@ -39,7 +39,7 @@ def draw_balanced(
     Raises
     ------
     SamplingError
-        Where the ratio leaves nothing to draw.
+        The ratio leaves nothing to draw.
     """
     givers, notes = _givers(training, codes=job.record.lesion_codes, sampling=sampling)
     draw = _Draw(training, frozenset(givers), sampling, listed, job)
@@ -70,7 +70,7 @@ def draw_balanced(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Offer:
-    """Offer of one side by some rules."""
+    """Boxes that one side offers under some rules."""
 
     rules: Eased
     pools: Mapping[str, CandidatePools]
@@ -79,7 +79,7 @@ class _Offer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Draw:
-    """Training images, and how their pools are made."""
+    """Training images, and the way to make their pools."""
 
     training: Sequence[Source]
     givers: frozenset[str]
@@ -89,7 +89,7 @@ class _Draw:
     job: Job
 
     def pools(self, *sides: str, rules: Mapping[str, Eased], most: int) -> dict[str, CandidatePools]:
-        """Pools of all images for some sides, by rules that agree on how often places are drawn."""
+        """Pools of all images for some sides, under rules with equal numbers of draws per place."""
         distances = {f"{side[:-1]}_distance": rules[side].distance for side in sides}
         sampling, rounds = self.sampling.model_copy(update=distances), rules[sides[0]].rounds
 
@@ -122,7 +122,7 @@ class _Draw:
         )
 
     def offer(self, side: str, pools: Mapping[str, CandidatePools], *, rules: Eased) -> _Offer:
-        """Offer of one side from pools that were made by the rules."""
+        """Boxes that one side offers, from pools made by the rules."""
         sizes = {
             key: len(own.positives) if side == "positives" else len(own.hard) + len(own.negatives)
             for key, own in pools.items()
@@ -131,13 +131,13 @@ class _Draw:
 
 
 def _most(sampling: BalancedSampling) -> int:
-    """Boxes of one pool that can be needed."""
+    """Most boxes of one pool that may be needed."""
     limits = (sampling.total, sampling.most_per_image, sampling.most_per_group)
     return min(each for each in limits if each is not None)
 
 
 def _eased(draw: _Draw, found: Mapping[str, _Offer], *, wanted: Mapping[str, int]) -> dict[str, _Offer]:
-    """Offers of both sides, that of a short one by eased rules: the shorter side first, the other as far as that one reaches."""
+    """Offers of both sides, with relaxed rules for a short side: first the shorter side, then the other as far as needed for it."""
     offers, needs = dict(found), dict(wanted)
     for side in sorted(SIDES, key=lambda side: found[side].count / max(wanted[side], 1)):
         if offers[side].count < needs[side]:
@@ -163,7 +163,7 @@ def _eased_side(draw: _Draw, first: _Offer, side: str, *, wanted: int) -> _Offer
 
 
 def _filled(total: int, *, ratio: tuple[int, int], positives: int, negatives: int) -> tuple[int, int]:
-    """Numbers of positives and negatives up to the total: the ratio as far as there are any, then what the longer side has.
+    """Numbers of positives and negatives up to the total: in the ratio as far as possible, then the rest from the longer side.
 
     Examples
     --------
@@ -180,7 +180,7 @@ def _filled(total: int, *, ratio: tuple[int, int], positives: int, negatives: in
 def _givers(
     training: Sequence[Source], *, codes: tuple[str, ...], sampling: BalancedSampling
 ) -> tuple[list[str], list[str]]:
-    """Images that negatives come from, and a note where that is not as asked."""
+    """Images that negatives come from, and a note if they differ from the request."""
     known = [source for source in training if source.annotated]
     if sampling.negatives == "anywhere":
         return [source.image_id for source in known], []
@@ -194,7 +194,7 @@ def _givers(
 def _taken(
     found: Mapping[str, _Offer], *, counts: tuple[int, int], groups: Mapping[str, str], sampling: BalancedSampling
 ) -> dict[str, ImagePlan]:
-    """Hard negatives up to their share, then others, then more hard ones where the others do not reach."""
+    """Hard negatives up to their share, then others, then more hard ones if the others are too few."""
     positives, negatives = counts
     true = draw_from_pools(
         {key: own.positives for key, own in found["positives"].pools.items()},
@@ -253,7 +253,7 @@ def _side_notes(
 
 
 def _advice(wanted: tuple[int, int], *, offered: Mapping[str, int], sampling: BalancedSampling) -> str:
-    """Advice where there are too few places to draw from."""
+    """Advice for too few places to draw from."""
     if offered["negatives"] >= wanted[1]:
         return "Places with lesions are too few: lower positive_share, add images, or set soft: true."
     anywhere = "set negatives: anywhere, " if sampling.negatives != "anywhere" else ""

@@ -1,7 +1,7 @@
 """Candidate pools of one image for balanced sampling: positives, hard negatives and negatives, in order of drawing.
 
-Positions do not depend on what is drawn. One lies at random in each square of a lattice, so that they spread over the
-whole image; one is centred on each lesion, so that no lesion is out of reach.
+Positions do not depend on the draws. Each square of a lattice has one random position, so positions spread over the
+whole image; one position is centred on each lesion, so every lesion can be drawn.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ class CandidatePools:
     negatives: CandidatePool
     """Boxes without truth and with few ignored pixels; weights are structure scores to their power.
 
-    They keep away from ``hard`` too."""
+    They keep their distance from ``hard`` too."""
 
 
 def candidate_boxes(
@@ -56,7 +56,7 @@ def candidate_boxes(
     step
         Side of the squares of the lattice.
     rounds
-        How often each square and each lesion gives a position; after the first time with another jitter.
+        Number of positions from each square and each lesion; each after the first has another jitter.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def _lattice(candidates: Candidates, *, patch: int, step: int, rng: np.random.Ge
 
 
 def _on_lesions(candidates: Candidates, code: str, *, patch: int, rng: np.random.Generator | None) -> Boxes:
-    """Boxes around the middle of each lesion, shifted by up to half a patch where there is a stream for it."""
+    """Boxes around the middle of each lesion, shifted by up to half a patch if a stream is given."""
     lesions = candidates.lesions[code]
     middle = np.stack([lesions.y0 + lesions.y1, lesions.x0 + lesions.x1], axis=1) // 2
     first = np.stack([lesions.first_y, lesions.first_x], axis=1)
@@ -167,7 +167,7 @@ def _negatives(
     ordered = in_order(CandidatePool(key, boxes, score**sampling.structure_power))
     every = joined(hard, ordered)
     stays = apart(every.boxes, distance=spacing(sampling), most=len(hard) + most)
-    # The boxes of `hard` are apart already, so all of them stay, and what is left of `ordered` is apart from them too.
+    # The boxes of `hard` are apart already, so all stay, and the remaining ones of `ordered` are apart from them too.
     return ordered.select(stays[len(hard) :])
 
 
@@ -195,17 +195,17 @@ def candidate_pools(
     seed
         Seed of the run.
     modality
-        Decides what structure is.
+        Decides how structure is measured.
     codes
-        Lesion classes: they make a box positive.
+        Lesion classes, which make a box positive.
     gives
-        Whether the image may give ``positives``, ``hard`` and ``negatives``; what it may not is empty.
+        Whether the image may give ``positives``, ``hard`` and ``negatives``; the other pools are empty.
     listed
         Its boxes in the list of hard negatives.
     most
-        Boxes of each pool that can be needed.
+        Most boxes of each pool that may be needed.
     rounds
-        How often each place is drawn.
+        Number of draws of each place.
     """
     hard = EMPTY
     use = sampling.hard_negatives

@@ -1,8 +1,8 @@
 """Candidate pool: boxes of one image in the order of weighted sampling without replacement, kept apart.
 
-Every box has a weight and a number of its own, exponentially distributed, from the stream of its image. Its key is
-that number over its weight, and boxes are drawn in ascending order of their keys (Efraimidis and Spirakis 2006). So a
-larger quota keeps the former draws, keys of several images can be merged, and no image knows of another.
+Every box has a weight and an exponentially distributed random number from the stream of its image. Its key is that
+number divided by its weight, and boxes are drawn in ascending order of keys (Efraimidis and Spirakis 2006). So a larger
+quota keeps the former draws, keys of several images can be merged, and images are independent.
 """
 
 from dataclasses import dataclass
@@ -51,18 +51,18 @@ def draw_keys(exponential: Floats, value: Floats, *, power: float) -> Floats:
     exponential
         Numbers from an exponential distribution, ``(n,)``.
     value
-        What the preference is for, at least 0.
+        Quantity that is preferred, at least 0.
     power
         0 for no preference.
     """
-    # In logarithms no power can overflow or lose the order of small weights.
+    # With logarithms no power can overflow or lose the order of small weights.
     with np.errstate(divide="ignore"):
         preference = power * np.log(value) if power else np.zeros(len(value))
         return np.asarray(np.log(exponential) - preference)
 
 
 def in_order(pool: CandidatePool) -> CandidatePool:
-    """Pool sorted by key; equal keys in the order in which they came."""
+    """Pool sorted by key; equal keys keep their order."""
     order = np.argsort(pool.key, kind="stable")
     return CandidatePool(pool.key[order], pool.boxes[order], pool.weight[order])
 
@@ -77,21 +77,21 @@ def joined(first: CandidatePool, second: CandidatePool) -> CandidatePool:
 
 
 def apart(boxes: Boxes, *, distance: int, most: int) -> NDArray[np.bool_]:
-    """Thinning to a minimum distance: each box in turn is left out that lies too near to one that stays.
+    """Thinning to a minimum distance: a box is dropped if it is too near to an earlier one that stays.
 
     Parameters
     ----------
     boxes
         Boxes of one size in the order in which they are drawn, ``(n, 4)``.
     distance
-        Pixels between two centres at least; 0 keeps all.
+        Least distance in pixels between two centres; 0 keeps all.
     most
-        After this many that stay, nothing stays.
+        Most boxes that stay.
 
     Returns
     -------
     NDArray
-        ``(n,)``; the answer for the first boxes does not depend on the later ones.
+        ``(n,)``; the result for the first boxes does not depend on later ones.
     """
     if distance == 0:
         return np.arange(len(boxes)) < most
@@ -103,8 +103,8 @@ def apart(boxes: Boxes, *, distance: int, most: int) -> NDArray[np.bool_]:
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _apart(y: NDArray[np.int64], x: NDArray[np.int64], distance: int, most: int) -> NDArray[np.bool_]:
-    # Cells at least as wide as the distance: whatever is too near lies in the same or a neighbouring cell. Wider ones
-    # where the distance is small keep their number, hence memory, from growing with the area of a slide.
+    # Cells are at least as wide as the distance, so boxes that are too near lie in the same or a neighbouring cell. For
+    # small distances wider cells limit their number, so memory does not grow with the area of a slide.
     cell_side = max(distance, max(y.max(), x.max()) // MOST_CELLS + 1)
     rows, columns = y.max() // cell_side + 3, x.max() // cell_side + 3
     last = np.full((rows, columns), -1, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Coverage of lesions: components that patches touch or hold, and the patches that are missing for the others."""
+"""Coverage of lesions: components that patches touch or contain, and the missing patches for the others."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ def touched(lesions: Lesions, boxes: Boxes, *, mask: Raster[np.bool_]) -> NDArra
     boxes
         ``(n, 4)``.
     mask
-        Of the class; read only where bounding boxes alone do not tell.
+        Mask of the class; read only where bounding boxes are not enough.
     """
     known, possible = (np.zeros(len(lesions), dtype=bool) for _ in range(2))
     for y0, x0, y1, x1 in boxes:
@@ -51,7 +51,7 @@ def _shares_pixel(lesions: Lesions, at: int, boxes: Boxes, *, mask: Raster[np.bo
 
 
 def cover(lesions: Lesions, boxes: Boxes, *, patch: int, mask: Raster[np.bool_]) -> tuple[NDArray[np.int64], Boxes]:
-    """Missing patches, so that each component is touched, and wholly held where a patch can hold it.
+    """Missing patches, so that each component is touched, and contained if it fits in a patch.
 
     Each lies around the centre of the bounding box of the first component that still needs one, in raster order;
     where the component is larger than a patch, its first pixel stays inside.
@@ -61,7 +61,7 @@ def cover(lesions: Lesions, boxes: Boxes, *, patch: int, mask: Raster[np.bool_])
     lesions
         Components of one class.
     boxes
-        Patches that there are, ``(n, 4)``.
+        Existing patches, ``(n, 4)``.
     patch
         Side of a patch.
     mask

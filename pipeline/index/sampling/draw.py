@@ -1,4 +1,4 @@
-"""Draw from the candidate pools of all images: the ratio of positives to negatives kept exactly, quotas respected."""
+"""Draw from the candidate pools of all images, with an exact ratio of positives to negatives and within quotas."""
 
 from collections.abc import Mapping, Sequence
 from math import gcd
@@ -13,11 +13,11 @@ __all__ = ["DrawnCounts", "available", "counts_in_ratio", "draw_from_pools"]
 
 
 DrawnCounts = dict[str, int]
-"""Image → how many of its boxes are drawn: the first ones of its pool."""
+"""Image → number of boxes drawn, the first ones of its pool."""
 
 
 def counts_in_ratio(total: int, *, ratio: tuple[int, int], positives: int, negatives: int) -> tuple[int, int]:
-    """Largest numbers of positives and negatives that stand in the ratio.
+    """Largest numbers of positives and negatives in the ratio.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def counts_in_ratio(total: int, *, ratio: tuple[int, int], positives: int, negat
     ratio
         Positives to negatives; not both 0.
     positives, negatives
-        How many there are to draw from.
+        Numbers available.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def draw_from_pools(
     caps: Caps,
     taken: Sequence[DrawnCounts] = (),
 ) -> DrawnCounts:
-    """Draw from the pools of all images together in the order of their keys, as far as the quotas allow.
+    """Draw from the pools of all images together, in the order of keys, as far as quotas allow.
 
     Parameters
     ----------
@@ -80,12 +80,12 @@ def draw_from_pools(
     caps
         Quotas.
     taken
-        What was drawn before and counts towards the quotas.
+        Earlier draws that count towards the quotas.
 
     Returns
     -------
     dict
-        Image → boxes drawn, each time the first ones of its pool; every image is named.
+        Image → number of boxes drawn from the start of its pool, for every image.
     """
     ids = sorted(pools)
     used_image = {image_id: sum(each.get(image_id, 0) for each in taken) for image_id in ids}
@@ -108,7 +108,7 @@ def draw_from_pools(
 
 
 def _within(frame: pd.DataFrame, owner: pd.Series, cap: int | None, used: Sequence[int]) -> pd.DataFrame:
-    """The rows that come before their owner is at its quota."""
+    """The rows before their owner reaches its quota."""
     if cap is None or frame.empty:
         return frame
     owner = owner.astype("int64")

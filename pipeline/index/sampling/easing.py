@@ -1,7 +1,7 @@
-"""Easing of the rules of a balanced sampling whose one side is short: what gives way, in which order, and in which words.
+"""Relaxation of the rules of a balanced sampling with a short side: the rules, their order, and the words for it.
 
-First the minimum distance between patches, then the quotas per image and group, then places are drawn again with another
-jitter. Each gives way no further than what is asked for needs, and the ratio never.
+First the minimum distance between patches is relaxed, then the quotas per image and group; then places are drawn again
+with another jitter. Each rule is relaxed no further than needed, and the ratio never.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,33 +18,33 @@ __all__ = ["SIDES", "Eased", "as_asked", "eased_until", "gave_way"]
 SIDES = ("positives", "negatives")
 """The two sides of the ratio."""
 PARTS = (2, 4, 8)
-"""By what the distance is divided, one after the other, before it is 0."""
+"""Divisors of the distance, tried in order, before it is set to 0."""
 WIDER = (2, 4, 8)
-"""By what the quotas are multiplied, one after the other, before there are none."""
+"""Factors of the quotas, tried in order, before they are dropped."""
 ROUNDS = (2, 4, 8)
-"""How often places are drawn, one after the other."""
+"""Numbers of draws per place, tried in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Eased:
-    """Rules of one side, as they are or eased."""
+    """Rules of one side, original or relaxed."""
 
     distance: int
     """Least pixels between the centres of two patches of one image."""
     caps: Caps
     """Quotas."""
     rounds: int = 1
-    """How often each place is drawn, each time with another jitter."""
+    """Number of draws of each place, each with another jitter."""
 
 
 def as_asked(side: str, sampling: BalancedSampling) -> Eased:
-    """Rules of a side as the configuration gives them."""
+    """Rules of a side from the configuration."""
     distance = sampling.positive_distance if side == "positives" else spacing(sampling)
     return Eased(distance, caps_of(sampling))
 
 
 def _steps(first: Eased) -> Iterator[Eased]:
-    """Eased rules, each further than the one before."""
+    """Relaxed rules, each further than the one before."""
     caps = first.caps
     if first.distance:
         yield from (Eased(distance, caps) for part in PARTS if (distance := first.distance // part))
@@ -60,18 +60,18 @@ def _times(cap: int | None, by: int) -> int | None:
 
 
 def eased_until(wanted: int, *, first: Eased, most: int, offered: Callable[[Eased], int]) -> Eased:
-    """Rules that give way step by step until a side offers what is wanted, or the last ones that offer more than those before.
+    """Rules relaxed step by step until a side offers enough, or the last ones that offered more than those before.
 
     Parameters
     ----------
     wanted
         Boxes asked for.
     first
-        Rules as they are asked for.
+        The original rules.
     most
-        How many boxes there are by them.
+        Number of boxes under the original rules.
     offered
-        How many boxes there are by some rules.
+        Number of boxes under given rules.
     """
     best = first
     for step in _steps(first):
@@ -83,7 +83,7 @@ def eased_until(wanted: int, *, first: Eased, most: int, offered: Callable[[Ease
 
 
 def gave_way(side: str, *, first: Eased, last: Eased) -> tuple[dict[str, Any], list[str]]:
-    """Rules that gave way on one side: values asked for and taken, and the same in words; both empty where nothing did."""
+    """Relaxed rules of one side: original and relaxed values, and the same in words; both empty where nothing changed."""
     changes: Mapping[str, tuple[int | None, int | None, str]] = {
         "distance": (first.distance, last.distance, "the minimum distance from {} to {} pixels"),
         "most_per_image": (first.caps.image, last.caps.image, "the quota per image from {} to {}"),

@@ -34,9 +34,9 @@ Eligible = Mapping[str, Mapping[str, Lesions]]
 """Image → class code → components that may give anchors."""
 
 AREA_STEPS = 2**32
-"""Weight of a component of one pixel, where small ones are favoured: whole numbers add up alike in any order."""
+"""Weight of a component of one pixel, where small ones are favoured; sums of integers do not depend on their order."""
 EXACT_EXPONENT = 8
-"""Up to this size a whole exponent is taken as an exact fraction."""
+"""Largest size for which an integer exponent is computed as an exact fraction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +46,17 @@ class ClassQuotas:
     frequencies: Mapping[str, int]
     """Class → f_c."""
     population: Mapping[str, int]
-    """Class → what an anchor is drawn among in all training images: components, pixels, or the sum of weights."""
+    """Class → number of candidates for anchors in all training images: components, pixels, or the sum of weights."""
     requested: Mapping[str, int]
     """Class → N_c, and the number of background patches."""
     unlimited: Mapping[str, int]
-    """Class → N_c without the largest shares of classes."""
+    """Class → N_c before the limits by largest shares."""
     images: Mapping[str, Mapping[str, int]]
     """Image → class → patches."""
 
 
 def eligible(lesions: Lesions, *, least_area: int, most_area: int | None) -> Lesions:
-    """Components whose area lies between two limits, both included."""
+    """Components with an area between two limits, inclusive."""
     keep = lesions.area >= least_area
     if most_area is not None:
         keep &= lesions.area <= most_area
@@ -111,12 +111,12 @@ def class_quotas(
     total
         Patches of all classes together.
     beta
-        0 keeps the natural frequency, 1 gives equal numbers, more favours the rare.
+        0 keeps natural frequencies, 1 gives equal numbers, more favours rare classes.
     shares
-        Class → its share, which counts instead of its frequency; a class that is not named gets nothing.
+        Class → its share, used instead of its frequency; a class without a share gets nothing.
     most
-        Class → most patches of it; no limit where it is not named. The rest goes to the other classes in the same
-        proportion, so evenly where β is 1. Where all are at their limit, the sum stays below the total.
+        Class → most patches of it; without an entry no limit. The rest goes to the other classes in the same
+        proportion, so evenly if β is 1. If all are at their limit, the sum stays below the total.
 
     Examples
     --------
@@ -134,7 +134,7 @@ def _compensated(frequency: Mapping[str, int], *, exponent: float) -> dict[str, 
     present = [count for count in frequency.values() if count]
     if exponent.is_integer() and abs(exponent) <= EXACT_EXPONENT:
         return {code: Fraction(count) ** int(exponent) if count else Fraction(0) for code, count in frequency.items()}
-    # Relative to the class with the largest weight: no exponent can overflow.
+    # Relative to the class with the largest weight, so that no exponent can overflow.
     base = max(present, default=1) if exponent > 0 else min(present, default=1)
     return {
         code: Fraction(float(count / base) ** exponent) if count else Fraction(0) for code, count in frequency.items()
@@ -161,7 +161,7 @@ def class_limits(sampling: GuidedSampling) -> dict[str, int]:
 def guided_quotas(
     images: Eligible, *, codes: Sequence[str], sampling: GuidedSampling, groups: Mapping[str, str] | None = None
 ) -> ClassQuotas:
-    """Quotas of each class and training image for guided sampling, background aside.
+    """Quotas of each class and training image for guided sampling, without background.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def guided_quotas(
     Raises
     ------
     SamplingError
-        Where no training image holds anything to draw.
+        No training image has anything to draw.
     """
     background = round(sampling.total * sampling.background_share)
     frequency = frequencies(images, codes=codes, by=sampling.frequency)
@@ -208,7 +208,7 @@ def guided_quotas(
 
 
 def _capacity(lesions: Lesions, *, sampling: GuidedSampling, most: int) -> int:
-    """Capacity: patches of one class that the quotas allow an image to give."""
+    """Capacity: most patches of one class that the quotas allow from an image."""
     limits = [most if len(lesions) else 0]
     if sampling.most_per_image is not None:
         limits.append(sampling.most_per_image)

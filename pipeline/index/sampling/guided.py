@@ -56,7 +56,7 @@ def draw_guided(
     Raises
     ------
     SamplingError
-        Where no training image holds anything to draw.
+        No training image has anything to draw.
     """
     eligible = {source.image_id: source.eligible(sampling) for source in training}
     quotas = guided_quotas(eligible, codes=job.record.codes, sampling=sampling, groups=groups_of(training))
@@ -124,7 +124,7 @@ def _hard(source: Source, sampling: GuidedSampling, *, seed: int, listed: Mappin
 
 
 def _share_notes(quotas: ClassQuotas, *, sampling: GuidedSampling) -> list[str]:
-    """Notes on classes that would take more than their largest share."""
+    """Notes on classes that would exceed their largest share."""
     notes = []
     for code, share in sampling.most_share.items():
         have, wanted = quotas.requested[code], quotas.unlimited[code]

@@ -1,4 +1,4 @@
-"""Hard negatives: boxes where an earlier model saw lesions that are none, read, checked, and turned into patches."""
+"""Hard negatives: boxes of an earlier model's false positives, read, checked, and turned into patches."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ COLUMNS = {
     "width": "Columns of the box.",
     "score": "How sure the model was, 0 to 1; boxes are preferred in proportion to it.",
 }
-"""Columns that a list must have, and what they mean; others are ignored."""
+"""Required columns of a list, and their meaning; others are ignored."""
 TRIES = 16
 """Patches tried around a box until one is free of truth: the first is centred on it."""
 
@@ -63,7 +63,7 @@ def read_hard_negatives(path: Path, *, least_score: float = 0.0) -> dict[str, Ha
     path
         Parquet file, or CSV where the name ends in ``.csv``, with the columns of ``COLUMNS``.
     least_score
-        Boxes of a lower score are left out.
+        Boxes with a lower score are left out.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def read_hard_negatives(path: Path, *, least_score: float = 0.0) -> dict[str, Ha
     Raises
     ------
     SamplingError
-        For a file that is missing, lacks a column, or holds a box or score that cannot be.
+        The file is missing, lacks a column, or has an invalid box or score.
     """
     frame = _frame(path)
     if missing := [name for name in COLUMNS if name not in frame]:
@@ -131,7 +131,7 @@ def touches(boxes: Boxes, listed: Boxes) -> NDArray[np.bool_]:
 
 
 def drawn_boxes(hard: HardBoxes, use: HardNegatives) -> HardBoxes:
-    """Listed boxes that negatives are taken from."""
+    """Listed boxes from which negatives are drawn."""
     if use.use == "avoid":
         return HardBoxes(hard.boxes[:0], hard.score[:0])
     likely = ~_suspected(hard, use)
@@ -144,7 +144,7 @@ def avoided_boxes(hard: HardBoxes, use: HardNegatives) -> Boxes:
 
 
 def _suspected(hard: HardBoxes, use: HardNegatives) -> NDArray[np.bool_]:
-    """Boxes where the earlier model is so sure that the truth is doubted."""
+    """Boxes where the earlier model is so sure that the truth is in doubt."""
     return np.asarray(hard.score >= (np.inf if use.suspected_from is None else use.suspected_from))
 
 
@@ -167,7 +167,7 @@ def hard_pool(image: NormalizedImage, hard: HardBoxes, *, seed: int, patch: int,
     Returns
     -------
     CandidatePool
-        At most one patch for each box; none where each try has truth inside, or too many ignored pixels.
+        At most one patch for each box; none if every try has truth inside or too many ignored pixels.
     """
     shape = np.array([image.height, image.width])
     inside = (hard.boxes[:, :2] < shape).all(axis=1)

@@ -1,4 +1,4 @@
-"""Plan of a sampling: what a strategy decides to draw from each training image, as quotas and as ready boxes."""
+"""Plan of a sampling: the draws of a strategy from each training image, as quotas and ready boxes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FixedBoxes:
-    """Boxes of one image that are taken as they are, in the order in which they were drawn."""
+    """Ready boxes of one image, in the order of drawing."""
 
     kind: str
     """``positive``, ``hard``, ``negative`` or ``background``: part of the patch's id."""
@@ -39,7 +39,7 @@ class FixedBoxes:
 
     @property
     def target(self) -> str | None:
-        """Class it was drawn for; None where its truth tells."""
+        """Class it was drawn for; None where its truth decides."""
         return None if self.kind == "positive" else BACKGROUND
 
 
@@ -57,22 +57,22 @@ class ImagePlan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SamplingPlan:
-    """Plan of a sampling: quotas and boxes of all training images, with what was asked for and what fell short."""
+    """Plan of a sampling: quotas and boxes of all training images, with requested numbers and shortages."""
 
     images: Mapping[str, ImagePlan] = field(default_factory=dict)
-    """Image → what is drawn from it; empty for the grid."""
+    """Image → its plan; empty for the grid."""
     requested: Mapping[str, int] = field(default_factory=dict)
-    """Class, ``positive`` or ``background`` → patches asked for."""
+    """Class, ``positive`` or ``background`` → requested patches."""
     frequencies: Mapping[str, int] = field(default_factory=dict)
     """Guided: class → f_c."""
     negatives_from: tuple[str, ...] = ()
     """Images that may give patches without truth."""
     offered: Mapping[str, int] = field(default_factory=dict)
-    """Balanced: what there was to draw from, within the quotas."""
+    """Balanced: numbers available within the quotas."""
     notes: tuple[str, ...] = ()
-    """What was done otherwise than asked, in plain sentences."""
+    """Deviations from the request, in plain sentences."""
     gave_way: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Balanced: side → rule that gave way → what was asked for, and what was taken."""
+    """Balanced: side → relaxed rule → original and relaxed value."""
 
 
 def first_boxes(kind: str, pool: CandidatePool, count: int) -> FixedBoxes:
@@ -92,7 +92,7 @@ def groups_of(training: Sequence[Source]) -> dict[str, str]:
 
 
 def hard_notes(images: Mapping[str, ImagePlan], sampling: DrawnSampling, *, wanted: int) -> list[str]:
-    """Note where the list of hard negatives gave fewer than its share."""
+    """Note if the list of hard negatives gave fewer than its share."""
     use = sampling.hard_negatives
     if use.table is None or use.use == "avoid":
         return []

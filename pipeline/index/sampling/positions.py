@@ -1,6 +1,6 @@
 """Positions of patches: the sliding-window grid, anchors with jitter, and background, each from an addressed stream.
 
-Every (image, class) has one fixed stream that depends on nothing but the seed, and a quota takes a prefix of it:
+Every (image, class) has one fixed stream that depends only on the seed, and a quota takes a prefix of it:
 
 - the order of its components, permutation after permutation (one per cycle),
 - for every draw three numbers in [0, 1): which pixel, which jitter along y, which along x.
@@ -38,13 +38,13 @@ Positions = NDArray[np.int64]
 """``(n, 2)``: y and x of pixels."""
 
 STRIP_ROWS = 512
-"""Rows of a component that are held at a time."""
+"""Rows of a component in memory at a time."""
 LEAST_TRIES, TRIES_EACH = 4096, 32
-"""Places tried for background in an image: at least, and for each patch wanted."""
+"""Places tried for background in an image: the minimum, and the number for each wanted patch."""
 
 
 def grid_stride(patch: int, overlap: float) -> int:
-    """Stride of the sliding window in pixels, for patches of a side that share a part of it."""
+    """Stride of the sliding window in pixels, from the side of patches and their overlap."""
     return max(1, round(patch * (1 - overlap)))
 
 
@@ -67,7 +67,7 @@ def grid_boxes(height: int, width: int, *, patch: int, overlap: float) -> Boxes:
 
 
 def component_order(seed: int, image_id: str, code: str, *, components: int, count: int) -> NDArray[np.int64]:
-    """Order of the components: the head of an endless one, every component once per cycle, each cycle permuted anew."""
+    """Order of the components: the head of an infinite sequence of cycles, each a new permutation of all components."""
     cycles = -(-count // components) if components else 0
     orders = (stream(seed, "index", image_id, code, "cycle", cycle).permutation(components) for cycle in range(cycles))
     return np.concatenate([np.zeros(0, dtype=np.int64), *orders])[:count]
@@ -97,11 +97,10 @@ def anchors(
     by
         ``components``: uniform over components, then over the pixels of one; ``pixels``: uniform over all pixels.
     most
-        Draws of one component at most; ``count`` is at most this for each component. A draw that falls on a
-        component which was drawn so often goes to the next in the order of components that was not.
+        Most draws of one component; ``count`` is at most this times the number of components. A draw of an exhausted
+        component goes to the next one in the order of components that is not exhausted.
     weights
-        ``(components,)``, whole numbers of at least 0: with ``components``, those are drawn in proportion to them; None
-        for uniform draws.
+        ``(components,)``, integers of at least 0: with ``components`` the weights of the draw; None for uniform draws.
 
     Returns
     -------
@@ -141,7 +140,7 @@ def _weighted(weights: NDArray[np.int64], *, chance: NDArray[np.float64]) -> NDA
 def _not_more_often(
     place: NDArray[np.int64], *, order: NDArray[np.int64], most: int
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Components of draws, none more than ``most`` times, and which draws had to go to another one."""
+    """Components of draws, each at most ``most`` times, and which draws were moved to another one."""
     found, drawn, after = place.copy(), np.zeros(len(order), dtype=np.int64), 0
     for at, wish in enumerate(place):
         if drawn[wish] >= most:
@@ -165,7 +164,7 @@ def member_strips(mask: Raster[np.bool_], lesions: Lesions, at: int) -> Iterator
     Raises
     ------
     StoreError
-        Where the truth does not hold the component that the candidate table names.
+        The truth lacks the component in the candidate table.
     """
     box = lesions.box(at)
     if box.height <= STRIP_ROWS and np.count_nonzero(alone := mask.read(box)) == lesions.area[at]:
@@ -216,7 +215,7 @@ def pixel_positions(
 
 
 def around(wish: Positions, *, keep: Positions, height: int, width: int, patch: int) -> Boxes:
-    """Boxes of patches centred on a wish, moved so that a pixel stays inside the patch and the patch inside the image.
+    """Boxes of patches near wanted centres, moved so that a pixel stays inside the patch and the patch inside the image.
 
     Parameters
     ----------
@@ -237,14 +236,14 @@ def around(wish: Positions, *, keep: Positions, height: int, width: int, patch: 
 
 
 def jittered(chance: NDArray[np.float64], *, most: int) -> Positions:
-    """Jitter: whole numbers uniform in −most…most, both included, from numbers in [0, 1)."""
+    """Jitter: uniform integers in −most…most, inclusive, from numbers in [0, 1)."""
     return np.asarray(np.floor(chance * (2 * most + 1)) - most, dtype=np.int64)
 
 
 def background_boxes(image: NormalizedImage, *, seed: int, wanted: int, patch: int) -> Boxes:
-    """Background patches: boxes without truth, centred in the roi, that a bounded number of tries finds, in order.
+    """Background patches: boxes without truth, centred in the roi, found in order by a bounded number of tries.
 
-    None is centred on an ignored pixel, or holds more of them than `pipeline.index.box_sums.MOST_IGNORED`.
+    None is centred on an ignored pixel or exceeds `pipeline.index.box_sums.MOST_IGNORED` of them.
 
     Parameters
     ----------
@@ -253,7 +252,7 @@ def background_boxes(image: NormalizedImage, *, seed: int, wanted: int, patch: i
     seed
         Seed of the run.
     wanted
-        Patches wanted of this image: more tries for more, and the former boxes come first all the same.
+        Patches wanted from this image: more patches mean more tries, and the former boxes still come first.
     patch
         Side of a patch.
     """

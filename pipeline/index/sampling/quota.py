@@ -1,4 +1,4 @@
-"""Quotas: numbers apportioned by largest remainder, and how much one image or one group may give."""
+"""Quotas: apportionment by largest remainder, and the limits of images and groups."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ __all__ = ["Caps", "GroupRoom", "apportion", "spread"]
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """Quotas of one image and of one group: the most that each may give to one side."""
+    """Quotas of one image and of one group: the most boxes from each for one side."""
 
     image: int | None
     """Boxes of one image; None for no limit."""
@@ -18,14 +18,14 @@ class Caps:
 
 
 def apportion(total: int, weights: Sequence[int | Fraction]) -> tuple[int, ...]:
-    """Apportionment by largest remainder: whole numbers in proportion to weights, of a given total; ties to the first.
+    """Apportionment by largest remainder: integers in proportion to weights with a given sum; ties go to the first.
 
     Parameters
     ----------
     total
-        What is to be shared out, at least 0.
+        Sum to be apportioned, at least 0.
     weights
-        At least 0 each; where all are 0, everybody gets 0.
+        At least 0 each; if all are 0, all results are 0.
 
     Examples
     --------
@@ -45,14 +45,14 @@ def apportion(total: int, weights: Sequence[int | Fraction]) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class GroupRoom:
-    """Room of the groups: how much each may still give."""
+    """Room of the groups: the number that each may still give."""
 
     groups: Mapping[str, str]
-    """Image → group; an image that is not named is a group of its own."""
+    """Image → group; an image without an entry is its own group."""
     most: int | None = None
     """Most of one group; None for no limit."""
     taken: Mapping[str, int] = field(default_factory=dict)
-    """Image → what was given before and counts."""
+    """Image → number given before, which counts."""
 
     def group(self, image_id: str) -> str:
         """Group of an image."""
@@ -69,7 +69,7 @@ class GroupRoom:
         return {group: max(count, 0) for group, count in left.items()}
 
     def fitted(self, wishes: Mapping[str, int], *, free: Mapping[str, int]) -> dict[str, int]:
-        """Wishes of images, made smaller in proportion where those of a group exceed its room."""
+        """Requests of images, reduced in proportion where those of a group exceed its room."""
         fitted = dict(wishes)
         for group, room in free.items():
             members = [image_id for image_id in wishes if self.group(image_id) == group]
@@ -82,7 +82,7 @@ class GroupRoom:
 def spread(
     total: int, *, weights: Mapping[str, int], capacity: Mapping[str, int], rooms: GroupRoom | None = None
 ) -> dict[str, int]:
-    """Apportionment with capacities, in proportion to weights; what one cannot give goes to the others.
+    """Apportionment with capacities, in proportion to weights; the excess of one goes to the others.
 
     Parameters
     ----------
@@ -93,12 +93,12 @@ def spread(
     capacity
         Image → most it can give.
     rooms
-        How much the groups of the images may give.
+        Room of the groups of the images.
 
     Returns
     -------
     dict
-        Image → number, in text order. They add up to the total, or to all that is allowed where that is less.
+        Image → number, in text order. They add up to the total, or to the allowed maximum if that is less.
     """
     given, limits = dict.fromkeys(sorted(weights), 0), rooms or GroupRoom({})
     while (left := total - sum(given.values())) > 0:

@@ -1,6 +1,6 @@
-"""Accumulators of the windows of a block: in memory beside the processor, with compiled loops, or on a device.
+"""Accumulators of the windows of a block: in host memory, with compiled loops, or on a device.
 
-On a device the maps of the windows never leave it: only the sums of a block do, once.
+On a device the maps of the windows stay there; only the sums of a block are copied, once.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class Place:
     y: int
     x: int
     owned: tuple[int, int]
-    """For ``none``: rows and columns of the window that count."""
+    """For ``none``: rows and columns of the window that are used."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,16 +50,16 @@ class SumsLayout:
     shape: tuple[int, int, int]
     """Maps, rows and columns of the reach of the block."""
     activation: Activation
-    """What will turn fused values into probabilities."""
+    """Activation that will turn fused values into probabilities."""
     pool: MemoryPool = field(default_factory=MemoryPool)
-    """Where the host takes memory."""
+    """Memory pool of the host."""
 
 
 class Accumulator(Protocol):
-    """Accumulator: the sums of one block while its windows come in, in their fixed order."""
+    """Accumulator of the sums of one block, whose windows arrive in their fixed order."""
 
     def wrong(self, tiles: Tiles) -> int | None:
-        """Index of the first map ``(n, map, window, window)`` with a value that cannot be; None where all can."""
+        """Index of the first map ``(n, map, window, window)`` with an invalid value; None where all are valid."""
         ...
 
     def add(self, tiles: Tiles, places: Sequence[Place]) -> None:
@@ -142,7 +142,7 @@ class DeviceSums:
                 self._add(fusion, sums, tile, place)
 
     def sums(self) -> Sums:
-        """Sums of the windows, brought to the host."""
+        """Sums of the windows, copied to the host."""
         return {name: np.asarray(sums.cpu().numpy(), np.float32) for name, sums in self._sums.items()}
 
     def _gaussian(self, tile: "torch.Tensor") -> "torch.Tensor":

@@ -1,10 +1,10 @@
-"""Fused maps of a block, made from its sums: divided, halved for the pyramid and rounded, strip by strip in the cache.
+"""Fused maps of a block from its sums: divided, halved for the pyramid and rounded, strip by strip in the cache.
 
-A division takes several times as long as a product, and all classes of a pixel are divided by the same: so they are
+A division takes several times as long as a product, and all classes of a pixel have the same divisor, so they are
 multiplied by its reciprocal.
 
-A pyramid level is the mean of 2 × 2 values of the level before, taken before rounding; so it is made while the finer
-level is at hand and nothing is read again. Torch rounds to float16 twenty times as fast as NumPy.
+A pyramid level is the mean of 2 × 2 values of the previous level before rounding, so it is made together with the finer
+level and nothing is read again. Torch rounds to float16 twenty times as fast as NumPy.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ __all__ = ["Fused", "reciprocals"]
 Floats: TypeAlias = NDArray[np.float32]
 _NO_HALF = np.ones((0, 0), np.float32)
 STRIP = 64
-"""Rows that are divided before they are rounded: even, in the cache, and as much as torch rounds in one thread."""
+"""Rows divided before rounding: an even number that fits in the cache and that torch rounds in one thread."""
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -44,21 +44,21 @@ def _round(values: Floats, codes: NDArray[Any]) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _invert(weights: Floats) -> None:
-    # NumPy's error model: a check for zero at every division would keep the loop from being vectorised.
+    # NumPy's error model, because a check for zero at every division would prevent vectorisation.
     flat = weights.reshape(-1)
     for at in range(flat.size):
         flat[at] = np.float32(1) / flat[at] if flat[at] > 0 else np.float32(0)
 
 
 def reciprocals(weights: Floats) -> Floats:
-    """Reciprocals of weights, in the place of these; 0 where they are 0."""
+    """Reciprocals of weights, computed in place; 0 for weights of 0."""
     _invert(weights)
     return weights
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _mean_of_four(upper: Floats, lower: Floats, half: Floats) -> None:
-    # A pixel that does not exist is given as its neighbour: adding in pairs makes that the exact mean of the others.
+    # A missing pixel repeats its neighbour; adding in pairs then gives the exact mean of the others.
     for x in range(upper.size // 2):
         total = (upper[2 * x] + upper[2 * x + 1]) + (lower[2 * x] + lower[2 * x + 1])
         half[x] = total * np.float32(0.25)
@@ -68,8 +68,8 @@ def _mean_of_four(upper: Floats, lower: Floats, half: Floats) -> None:
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _halve(values: Floats, half: Floats, y0: int, x0: int, height: int, width: int) -> None:
-    # The part is given by numbers and its rows are cut out here: of arrays that were cut outside, numba does not know
-    # that neighbours are adjacent.
+    # The part is given by numbers and its rows are sliced here: numba cannot tell that rows of arrays sliced outside
+    # are contiguous.
     for y in range(y0, y0 + height, 2):
         upper, lower = values[y, x0 : x0 + width], values[min(y + 1, y0 + height - 1), x0 : x0 + width]
         _mean_of_four(upper, lower, half[y // 2, x0 // 2 : (x0 + width + 1) // 2])
@@ -77,7 +77,7 @@ def _halve(values: Floats, half: Floats, y0: int, x0: int, height: int, width: i
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _divide(sums: Floats, factors: Floats, values: Floats, half: Floats, y0: int, x0: int) -> None:
-    # Halved in the same loop, while two rows are in the cache; ``half`` is empty where no level follows.
+    # Halved in the same loop, while both rows are in the cache; ``half`` is empty if no level follows.
     height, width = values.shape
     for y in range(height):
         row, source, factor = values[y], sums[y0 + y, x0 : x0 + width], factors[y0 + y, x0 : x0 + width]
@@ -89,14 +89,14 @@ def _divide(sums: Floats, factors: Floats, values: Floats, half: Floats, y0: int
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fused:
-    """Map of a block before it is stored: sums, and what they are multiplied with."""
+    """Map of a block before storage: sums and their factors."""
 
     sums: Floats
-    """``(class, y, x)``, contiguous; what lies beyond the size is no part of the map."""
+    """``(class, y, x)``, contiguous; values beyond the size do not belong to the map."""
     factors: Floats | None
-    """``(y, x)`` reciprocals of the sums of weights, 0 where there was no window; None where nothing is divided."""
+    """``(y, x)`` reciprocals of the sums of weights, 0 without any window; None without division."""
     size: tuple[int, int] | None = None
-    """Rows and columns of the map; None for those of the sums."""
+    """Rows and columns of the map; by default those of the sums."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -129,9 +129,10 @@ class Fused:
         Parameters
         ----------
         box
-            Pixels of the map; it starts at even ones, and ends there or at the border of the map.
+            Pixels of the map; it starts at even pixels and ends at even ones or at the border of the map.
         codes
-            ``(class, y, x)`` float16 or uint8, changed; its first pixel is that of the box, what lies beyond is kept.
+            ``(class, y, x)`` float16 or uint8, changed; its first pixel is that of the box; values beyond the box are
+            kept.
         half
             ``(class, y, x)`` of the whole half map, changed in this part; None where none is wanted.
         """

@@ -1,10 +1,10 @@
 """Fusion of overlapping windows: sums in float32, one division at the end.
 
-What is added is probabilities, or, where so configured, logits (``logits``): read "values" below.
+The summed values are probabilities or, if configured, logits (``logits``).
 
-``none`` and ``mean`` add values and divide by how many windows were added; ``gaussian`` adds them weighted by
-their distance to the centre of the window and divides by the sum of those weights; ``max`` keeps the largest value of
-each class and divides by nothing, so that its classes need not sum to one. A pixel that no window reached is 0.
+``none`` and ``mean`` add values and divide by the number of windows. ``gaussian`` weights values by their distance to
+the centre of the window and divides by the sum of the weights. ``max`` keeps the largest value of each class without
+division, so classes need not sum to one. A pixel that no window reached is 0.
 """
 
 from typing import TypeAlias
@@ -30,7 +30,7 @@ MOST = np.float32(1.001)
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _add(sums: Floats, tile: Floats, height: int, width: int, y: int, x: int) -> None:
-    # Rows are cut out first: indices that may be negative keep a loop from being vectorised.
+    # Rows are sliced first, because possibly negative indices prevent vectorisation.
     rows, columns = min(height, sums.shape[1] - y), min(width, sums.shape[2] - x)
     for c in range(tile.shape[0]):
         for row in range(rows):
@@ -69,13 +69,13 @@ def _largest_bits(bits: NDArray[np.uint32]) -> np.uint32:
 
 
 def are_probabilities(values: Floats) -> bool:
-    """Check of probabilities: whether all values of a contiguous array are numbers from 0 to 1, up to rounding."""
-    # Bits of non-negative floats order like the floats; negative ones, infinity and NaN have larger bits.
+    """Check of probabilities: whether all values of a contiguous array are in 0…1, up to rounding."""
+    # Bits of non-negative floats sort like the floats; negative ones, infinity and NaN have larger bits.
     return bool(_largest_bits(values.reshape(-1).view(np.uint32)) <= MOST.view(np.uint32))
 
 
 def initial_sum(fusion: str, activation: Activation) -> float:
-    """Value of a sum before any window: 0, or what is below every logit where the largest is kept."""
+    """Initial value of a sum: 0, or a value below every logit where the largest is kept."""
     return -np.inf if fusion == "max" and activation != "none" else 0.0
 
 
@@ -89,7 +89,7 @@ def empty_sums(
 
 
 def accumulate(fusion: str, sums: Floats, tile: Floats, *, y: int, x: int, owned: tuple[int, int]) -> None:
-    """Addition of one window to the sums of a block, in place; what lies beyond the sums is left out.
+    """Addition of one window to the sums of a block, in place; pixels beyond the sums are left out.
 
     Parameters
     ----------
@@ -100,9 +100,9 @@ def accumulate(fusion: str, sums: Floats, tile: Floats, *, y: int, x: int, owned
     tile
         ``(class, window, window)`` probabilities.
     y, x
-        Where the window's first pixel goes in the sums.
+        Position of the window's first pixel in the sums.
     owned
-        For ``none``: rows and columns of the window that count.
+        For ``none``: rows and columns of the window that are used.
     """
     if fusion == "gaussian":
         _add_weighted(sums, tile, gaussian_weights(tile.shape[-1]), y, x)
@@ -113,7 +113,7 @@ def accumulate(fusion: str, sums: Floats, tile: Floats, *, y: int, x: int, owned
 
 
 def add_halo(fusion: str, sums: Floats, halo: Floats) -> None:
-    """Addition of the halo ``(map, y, x)`` of an earlier block to the sums of a block, in place, from its first pixel on."""
+    """Addition of the halo ``(map, y, x)`` of an earlier block to the sums of a block, in place, from its first pixel."""
     if fusion == "max":
         _raise(sums, halo, 0, 0)
     else:
@@ -129,7 +129,7 @@ def fused(
     box: Box,
     activation: Activation = "none",
 ) -> Fused:
-    """Map of a box, whose first pixel is that of the sums of all its windows; what the sums hold beyond is left."""
+    """Map of a box with the same first pixel as the sums of all its windows; sums beyond the box are ignored."""
     weights = None if fusion == "max" else weight_sum(fusion, plan, evaluated=evaluated, box=box)
     factors = None if weights is None else reciprocals(weights)
     if activation != "none":

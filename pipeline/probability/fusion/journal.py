@@ -1,10 +1,10 @@
-"""Journal of an unfinished store: marks of finished blocks, and halos on their way, as small files beside it.
+"""Journal of an unfinished store: marks of finished blocks, and sent halos, as small files beside it.
 
-A halo is written before its block is finished and deleted once its receiver is. So a job that was killed knows which
-blocks need not be computed again: those that are finished and whose halos are either used or still there.
+A halo is written before its block is finished, and deleted when its receiver is finished. So after a kill the next job
+knows which blocks need no recomputation: finished ones whose halos are either used or still there.
 
-A mark names the shards of its block, and a halo carries a CRC32C. When a journal is opened they are compared with what
-is on the disk, and what is not whole is forgotten: a power cut takes what was not yet flushed.
+A mark names the shards of its block, and a halo carries a CRC32C. When a journal is opened both are checked against the
+disk, and incomplete ones are dropped, because a power cut destroys data that was not flushed.
 """
 
 import io
@@ -29,12 +29,12 @@ __all__ = ["Journal"]
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """Marks and halos of one store in a folder of its own, which is deleted when the store is finished."""
+    """Marks and halos of one store in a separate folder, which is deleted when the store is finished."""
 
     folder: Path
 
     def is_done(self, block: Block) -> bool:
-        """Finished block: whether it is in the store, at every level."""
+        """Test for a finished block: whether it is in the store, at every level."""
         return self._mark(block).exists()
 
     def set_done(self, block: Block, shards: Iterable[StoredShard] = ()) -> None:
@@ -43,11 +43,11 @@ class Journal:
         write_whole(mark, [block_line(mark.name, shards)])
 
     def has_halo(self, block: Block, side: Side) -> bool:
-        """Halo of a block: whether it lies here."""
+        """Test for the halo of a block: whether it is stored here."""
         return self._halo(block, side).exists()
 
     def write_halo(self, block: Block, side: Side, sums: NDArray[np.float32]) -> None:
-        """Write sums ``(map, y, x)`` of a halo; a kill leaves all of it or nothing under its name."""
+        """Write sums ``(map, y, x)`` of a halo; a kill leaves the whole halo or none."""
         whole = np.ascontiguousarray(sums)
         header = _header(whole)
         write_whole(self._halo(block, side), [header, whole.data, _checksum(header, whole)])
@@ -58,7 +58,7 @@ class Journal:
         Raises
         ------
         StoreError
-            Where it is not what was written.
+            It is not what was written.
         """
         path = self._halo(block, side)
         sums = _read(path)
@@ -67,18 +67,18 @@ class Journal:
         return sums
 
     def delete_halo(self, block: Block, side: Side) -> None:
-        """Delete a halo that was read for the last time."""
+        """Delete a halo after its last use."""
         self._halo(block, side).unlink(missing_ok=True)
 
     def open(self, store: Path, *, fresh: bool) -> None:
-        """Make the folder; delete what is in it where the store is a new one, else what is not whole.
+        """Make the folder; delete its content for a new store, else only incomplete files.
 
         Parameters
         ----------
         store
-            Folder of the unfinished store, which the marks speak of.
+            Folder of the unfinished store that the marks refer to.
         fresh
-            Whether nothing of the store is there.
+            Whether the store is new.
         """
         if fresh:
             self.close()
@@ -113,7 +113,7 @@ def _checksum(header: bytes, sums: NDArray[np.float32]) -> bytes:
 
 
 def _read(halo: Path) -> NDArray[np.float32] | None:
-    """Sums of a halo; None where its bytes are not those that were written."""
+    """Sums of a halo; None if its bytes are not those that were written."""
     with halo.open("rb") as stream:
         try:
             sums: NDArray[np.float32] = np.load(stream)

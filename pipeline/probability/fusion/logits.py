@@ -1,8 +1,8 @@
-"""Activation of fused logits: softmax or sigmoid once the windows are fused.
+"""Activation of fused logits: softmax or sigmoid after the fusion of the windows.
 
-A network of one class a pixel is fused as the logarithms of its probabilities, background included: ``max`` is then
-that of the probabilities themselves, and a weighted mean followed by a softmax is the softmax of the weighted mean of
-the logits, because what a softmax ignores is common to all classes. Independent classes are fused as their logits.
+For a network of one class per pixel the logarithms of its probabilities are fused, background included. Then ``max`` is
+that of the probabilities themselves, and a softmax of the weighted mean equals the softmax of the weighted mean of the
+logits, because both differ by a term common to all classes. Independent classes are fused as logits.
 """
 
 from typing import Literal, TypeAlias
@@ -17,7 +17,7 @@ __all__ = ["Activation", "activated", "activation_of"]
 
 Floats: TypeAlias = NDArray[np.float32]
 Activation: TypeAlias = Literal["none", "softmax", "sigmoid"]
-"""What turns fused values into probabilities: nothing, where probabilities were fused."""
+"""Activation that turns fused values into probabilities; none where probabilities were fused."""
 
 
 def activation_of(task: str, *, fuse: str) -> Activation:
@@ -48,15 +48,15 @@ def _sigmoid(values: Floats) -> None:
 
 
 def activated(sums: Floats, *, factors: Floats | None, activation: Activation) -> Fused:
-    """Map of a block whose sums are of logits.
+    """Map of a block from sums of logits.
 
     Parameters
     ----------
     sums
         ``(map, y, x)``; with ``softmax`` the first is background.
     factors
-        ``(y, x)`` what they are multiplied with, 0 where no window came; None for the largest value, where −infinity
-        means that no window came.
+        ``(y, x)`` factors of the sums, 0 without any window; None for the largest value, where −infinity means no
+        window.
     activation
         ``softmax`` or ``sigmoid``.
     """
@@ -68,7 +68,7 @@ def activated(sums: Floats, *, factors: Floats | None, activation: Activation) -
     if activation == "sigmoid":
         _sigmoid(values)
     elif factors is None:
-        np.exp(values, out=values)  # logarithms of probabilities: the largest of each class, not renormalised
+        np.exp(values, out=values)  # Logarithms of probabilities: the largest of each class, not renormalised.
     else:
         _softmax(values)
     if factors is not None:

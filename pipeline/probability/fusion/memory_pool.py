@@ -1,6 +1,6 @@
-"""Memory pool of blocks: the sums of one lie where those of a finished one lay.
+"""Memory pool of blocks: a block's sums reuse the memory of a finished block's.
 
-Memory that is asked for anew comes page by page and cleared, which takes longer than all that is added up in it.
+The system clears newly allocated memory page by page, which takes longer than all the additions in it.
 """
 
 from threading import Lock
@@ -13,7 +13,7 @@ __all__ = ["MemoryPool"]
 
 
 class MemoryPool:
-    """Pool of float32 memory that goes from block to block; several threads may ask."""
+    """Pool of float32 memory for blocks; several threads may use it."""
 
     def __init__(self) -> None:
         """Nothing yet."""
@@ -22,7 +22,7 @@ class MemoryPool:
         self._lock = Lock()
 
     def take(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """A contiguous array whose values are what an earlier user left there."""
+        """A contiguous array with arbitrary values from its earlier use."""
         size = int(np.prod(shape))
         with self._lock:
             flat = self._found(size)
@@ -34,13 +34,13 @@ class MemoryPool:
         if fitting:
             return self._free.pop(min(fitting, key=lambda at: self._free[at].size))
         if self._free:
-            self._free.pop()  # too small: it goes, and a larger one takes its place
+            self._free.pop()  # Too small: a larger one replaces it.
         return np.empty(size, np.float32)
 
     def give(self, array: NDArray[np.float32]) -> None:
-        """Take back an array of ``take``, which nobody may use any more; other arrays are left alone.
+        """Take back an array of ``take``, which must not be used any more; other arrays are ignored.
 
-        Sums that came from another process are such others: below them lie bytes, or memory that is not theirs alone.
+        Sums from another process are such others: they are views of bytes or of shared memory.
         """
         with self._lock:
             out = [(each, flat) for each in self._out if (flat := each()) is not None]

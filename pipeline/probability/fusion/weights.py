@@ -1,6 +1,6 @@
 """Gaussian or equal weights of the pixels of a window, and their sum over all windows.
 
-The sum follows from the plan, so it is not carried along with the blocks.
+The sum follows from the plan, so the blocks do not carry it.
 """
 
 from functools import lru_cache
@@ -65,13 +65,13 @@ def weight_sum(fusion: str, plan: WindowPlan, *, evaluated: NDArray[np.bool_], b
     Parameters
     ----------
     fusion
-        ``none``, ``mean`` or ``gaussian``; for ``max`` there is none.
+        ``none``, ``mean`` or ``gaussian``; ``max`` has no weights.
     plan
         The windows.
     evaluated
         One flag per window of ``plan.grid``.
     box
-        Pixels wanted.
+        Requested pixels.
 
     Returns
     -------
