@@ -137,7 +137,7 @@ def _most(sampling: BalancedSampling) -> int:
 
 
 def _eased(draw: _Draw, found: Mapping[str, _Offer], *, wanted: Mapping[str, int]) -> dict[str, _Offer]:
-    """Offers of both sides, with relaxed rules for a short side: first the shorter side, then the other as far as needed for it."""
+    """Offers of both sides, with relaxed rules for a short side: first the shorter one, then the other as far as needed."""
     offers, needs = dict(found), dict(wanted)
     for side in sorted(SIDES, key=lambda side: found[side].count / max(wanted[side], 1)):
         if offers[side].count < needs[side]:

@@ -1,6 +1,6 @@
 """Chain of fundus photographs: CLAHE, Gaussian blur, difference enhancement, block by block.
 
-blur           Gaussian blur of a block, as OpenCV blurs the whole
+blur           Gaussian blur of a block, equal to OpenCV's of the whole image
 chain          configured chain as a function of boxes
 clahe          contrast-limited adaptive histogram equalisation (CLAHE)
 clahe_kernels  compiled loops of CLAHE

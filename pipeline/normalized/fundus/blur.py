@@ -1,8 +1,8 @@
 """Gaussian blur of a block, bit for bit as OpenCV blurs the whole image.
 
-For 8 bit, OpenCV rounds the weights to whole 256ths that sum to one, adds up in whole numbers along both axes and
-rounds half up once at the end. Whole numbers add up to the same in any order. So blocks, and this faster loop over
-pairs of equally weighted rows and columns, give what ``cv2.GaussianBlur`` gives.
+For 8 bit, OpenCV rounds the weights to multiples of 1/256 that sum to one, adds integers along both axes and rounds
+half up once at the end. Sums of integers do not depend on their order. So blocks, and this faster loop over pairs of
+equally weighted rows and columns, give the same result as ``cv2.GaussianBlur``.
 """
 
 from functools import lru_cache
@@ -19,7 +19,7 @@ __all__ = ["gaussian_blur", "gaussian_halo"]
 
 
 def gaussian_halo(sigma: float) -> int:
-    """Halo of a Gaussian blur: the pixels that OpenCV's own kernel for 8 bit reaches to each side.
+    """Halo of a Gaussian blur: the reach of OpenCV's 8-bit kernel to each side, in pixels.
 
     Raises
     ------
@@ -60,8 +60,7 @@ def gaussian_blur(
     -------
     NDArray
         Of the size of ``box``; equal to ``cv2.GaussianBlur(image, (0, 0), sigma)`` there. With a mask m the blur is
-        normalised inside it, ``G(I·m) / G(m)``: equal to it as far as the mask is out of reach, 0 where nothing of it
-        is in reach.
+        normalised inside it, ``G(I·m) / G(m)``: unchanged where only masked-in pixels are in reach, 0 where none are.
 
     Raises
     ------
@@ -101,8 +100,8 @@ def gaussian_blur(
 
 @lru_cache(maxsize=64)
 def _weights(sigma: float) -> NDArray[np.uint16]:
-    # 256ths from the centre outwards, asked of OpenCV itself as the answer to a single bright pixel. White is 255, so
-    # the answer is exact for weights below one half; the centre may be more, and follows from the sum.
+    # Weights in 1/256 from the centre outwards, from OpenCV's response to a single bright pixel. White is 255, so the
+    # response is exact for weights below one half; the centre may be larger and follows from the sum.
     halo = gaussian_halo(sigma)
     line = np.zeros((1, 4 * halo + 3), np.uint8)
     line[0, 2 * halo + 1] = 255
@@ -114,7 +113,7 @@ def _weights(sigma: float) -> NDArray[np.uint16]:
 
 
 def _mirrored(first: int, end: int, *, halo: int, length: int) -> NDArray[np.int64]:
-    # Where the pixels first - halo … end + halo lie in an axis that is mirrored at its border pixels, without end.
+    # Positions of the pixels first - halo … end + halo on an axis mirrored endlessly at its border pixels.
     places = np.abs(np.arange(first - halo, end + halo)) % max(2 * (length - 1), 1)
     return np.where(places >= length, 2 * (length - 1) - places, places)
 

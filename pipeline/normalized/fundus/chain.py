@@ -1,7 +1,7 @@
 """Chain of a fundus photograph: CLAHE, Gaussian blur and difference enhancement, as a raster of its result.
 
-The histograms of CLAHE are gathered once over the whole image, and the sums of cells for a wide blur. After that any box
-can be computed on its own, with a halo where the blur is narrow. It equals the same box of the image processed whole.
+The histograms of CLAHE, and cell sums for a wide blur, are gathered once over the whole image. Then any box can be
+computed on its own, with a halo for a narrow blur, and equals the same box of the image processed as a whole.
 """
 
 import threading
@@ -34,14 +34,14 @@ __all__ = ["block_chain", "blur_sigma"]
 BAND = 64
 """Rows of a wide blur in memory at a time."""
 LEAST_SIGMA = 0.3
-"""Standard deviation of the blur, in pixels, of a field of view of a few pixels."""
+"""Least standard deviation of the blur, in pixels, for a field of view of a few pixels."""
 
 
 def _equalised(pixels: Raster[Any], region: Region, config: NormalizedConfig, *, workers: int) -> Raster[np.uint8]:
     clahe = config.clahe
     if not clahe.apply:
         return pixels.map(to_eight_bit)
-    # Lightness is defined for 8 bit; the channels themselves are equalised in the depth that the file has.
+    # Lightness is defined for 8 bit; the channels themselves are equalised in the depth of the file.
     source = pixels.map(to_eight_bit) if clahe.space == "lab" else pixels
     grid = TileGrid(*pixels.shape, *clahe.tiles)
 
@@ -88,7 +88,7 @@ def _sharpened(
 
 
 def _inside(lit: Region) -> Callable[[Box], NDArray[np.bool_]]:
-    # The dim rim would darken the blur beside it. A picture without field of view counts as all field of view.
+    # The dim rim would darken the blur beside it. An image without a field of view counts as all field of view.
     if lit.mask.any():
         return lit.read
     return lambda box: np.ones((box.height, box.width), np.bool_)
@@ -125,7 +125,7 @@ def _sharpened_by_cells(
     def read(box: Box) -> NDArray[np.uint8]:
         image = source.read(box)
         result = np.empty_like(image)
-        # The blur is known more finely than in grey levels: a few rows of it are held at a time.
+        # The blur has finer steps than grey levels; a few rows of it are in memory at a time.
         for band in strips(box.height, box.width, BAND):
             blurred = wide_blur(smooth, box=band.shift(box.y0, box.x0), side=side)
             result[band.slices] = _enhanced(image[band.slices], blurred, config.difference)
@@ -142,12 +142,12 @@ def blur_sigma(gaussian: Gaussian, region: Region) -> float:
 
 
 def block_chain(pixels: Raster[Any], *, region: Region, config: NormalizedConfig, workers: int = 1) -> Raster[np.uint8]:
-    """Configured chain: the raster ``(h, w, 3)`` of the enhanced picture.
+    """Configured chain: the raster ``(h, w, 3)`` of the enhanced image.
 
     Parameters
     ----------
     pixels
-        The RGB picture ``(h, w, 3)``, uint8 or uint16, already rescaled. It may be read by several threads.
+        The RGB image ``(h, w, 3)``, uint8 or uint16, already rescaled. Several threads may read it.
     region
         Field of view, of the size of the image.
     config
@@ -166,6 +166,6 @@ def block_chain(pixels: Raster[Any], *, region: Region, config: NormalizedConfig
     enhanced = _sharpened(pixels, equalised, _inside(lit), config, sigma=sigma, workers=workers)
     if config.outside == "keep":
         return enhanced
-    # Minus the blur, the dim rim would be a saturated ring.
+    # With the blur subtracted, the dim rim would be a saturated ring.
     shown, fill = lit if config.fill_outside else region, config.fill_outside
     return Raster(pixels.shape, lambda box: fill_outside(enhanced.read(box), shown.read(box), fill))

@@ -2,7 +2,7 @@
 
 Two passes over the blocks of an image, in any partition:
 
-1. `tile_histograms` gives what a block adds to the grey-value histograms of the tiles. `tile_tables` clips, redistributes
+1. `tile_histograms` gives a block's part of the grey-value histograms of the tiles. `tile_tables` clips, redistributes
    and accumulates their sum over all blocks into one lookup table per tile.
 2. `interpolate` maps each block through the tables of the four tiles around each pixel.
 
@@ -51,10 +51,10 @@ class TileGrid:
 
     @property
     def is_exact(self) -> bool:
-        """Exactness of the grid: whether the tiles divide both axes, so that nothing is extended."""
+        """Test for an exact grid, whose tiles divide both axes without extension."""
         return self.height % self.tiles_y == 0 and self.width % self.tiles_x == 0
 
-    # As soon as one axis does not divide, both are extended, by a whole pixel per tile where an axis does divide.
+    # If one axis does not divide, both are extended; an axis that divides by a whole pixel per tile.
     @property
     def extended_height(self) -> int:
         """Rows after mirroring at the bottom border."""
@@ -90,8 +90,8 @@ def tile_histograms(
     grid
         The tiles of the image.
     include
-        ``(y, x)``, pixels of the block that count; all where not given. With a mask the result is no longer that of
-        OpenCV: the area of a tile is then its number of counted pixels. Tiles at the rim of the mask rest on few.
+        ``(y, x)``, pixels of the block that count; all by default. With a mask the result differs from OpenCV: the area
+        of a tile is its number of counted pixels, which are few at the rim of the mask.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def tile_tables(histograms: NDArray[np.int64], *, clip_limit: float, grid: TileG
     histograms
         ``(tiles_y, tiles_x, bins)``, the sum of `tile_histograms` over the image.
     clip_limit
-        Highest bin as a multiple of the mean bin, 0 for no limit. At least one pixel is always left in a bin.
+        Highest bin as a multiple of the mean bin, 0 for no limit. A bin always keeps at least one pixel.
     grid
         The tiles of the image.
 
@@ -172,7 +172,7 @@ def interpolate(block: Grey, *, box: Box, grid: TileGrid, tables: Grey) -> Grey:
     Returns
     -------
     NDArray
-        ``(y, x)`` of the type of the block; each pixel depends on its value and its place in the image only.
+        ``(y, x)`` of the type of the block; each pixel depends only on its value and its position in the image.
 
     Raises
     ------

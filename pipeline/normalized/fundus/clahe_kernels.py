@@ -1,7 +1,7 @@
 """Compiled loops of CLAHE: histograms, tables, bilinear interpolation.
 
-They release the interpreter's lock and take no liberties in floating-point arithmetic: the order of operations is part
-of the result. `pipeline.normalized.fundus.clahe` checks what it hands over.
+They release the interpreter's lock and use strict floating-point arithmetic, because the order of operations affects
+the result. `pipeline.normalized.fundus.clahe` checks what it hands over.
 """
 
 from typing import TypeAlias
@@ -24,7 +24,7 @@ def add_counts(
     columns: NDArray[np.int64],
     histograms: NDArray[np.int64],
 ) -> None:
-    """Histograms of the tiles, with a block added run by run: (start in the block, pixels, tile) along each axis."""
+    """Addition of a block to the histograms of the tiles, run by run: (start in the block, pixels, tile) along each axis."""
     for i in range(rows.shape[0]):
         for y in range(rows[i, 0], rows[i, 0] + rows[i, 1]):
             for j in range(columns.shape[0]):
@@ -36,7 +36,7 @@ def add_counts(
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _clip(histogram: NDArray[np.int64], limit: int) -> None:
-    """Clip the bins at a limit and redistribute what was cut: evenly, the rest one by one to evenly spaced bins."""
+    """Clip the bins at a limit and redistribute the excess evenly, the remainder one by one to evenly spaced bins."""
     bins = histogram.size
     clipped = 0
     for i in range(bins):
@@ -88,7 +88,7 @@ def blend_tables(
     bits = result.itemsize * 8
     mask = (1 << bits) - 1
     one = np.float32(1)
-    # Table look-ups go to a row of their own: they keep the compiler from using vector instructions for the rest.
+    # Table look-ups go to a separate row, because they would prevent vector instructions for the rest.
     fetched = np.empty(block.shape[1], corners.dtype)
     for y in range(block.shape[0]):
         packed = corners[above[y]]

@@ -1,8 +1,8 @@
 """Contrast enhancement of a fundus photograph: CLAHE of the lightness, then difference enhancement, block by block.
 
-Difference enhancement is ``ω·I + θ·G(I) + ς`` of the image and its Gaussian blur. It takes away the slow changes of
-illumination. Every function is pure and depends on values and global coordinates only, so blocks give what the whole
-image gives, bit for bit. `pipeline.normalized.fundus.clahe` holds the equalisation of one channel.
+Difference enhancement is ``ω·I + θ·G(I) + ς`` of the image and its Gaussian blur. It removes slow changes of
+illumination. Every function is pure and depends only on values and global coordinates, so blocks give the same result
+as the whole image, bit for bit. `pipeline.normalized.fundus.clahe` holds the equalisation of one channel.
 """
 
 from typing import Literal, TypeAlias, get_args
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 ColourSpace: TypeAlias = Literal["lab", "green", "rgb"]
-"""What is equalised: the lightness of 8-bit CIE L*a*b*, the green channel, or each of the three channels alone."""
+"""Channels to equalise: the lightness of 8-bit CIE L*a*b*, the green channel, or each RGB channel on its own."""
 
 
 def split_lightness(rgb: Grey, space: ColourSpace) -> Grey:
@@ -126,9 +126,9 @@ def difference_enhancement(
     image
         ``I``, of any shape.
     blurred
-        ``G(I)``, of the same shape; float32 where it is known more finely than in grey levels.
+        ``G(I)``, of the same shape; float32 where it has finer steps than grey levels.
     omega, theta, offset
-        ω, θ and ς. With θ = −ω an even area comes out as ς.
+        ω, θ and ς. With θ = −ω a uniform area becomes ς.
 
     Returns
     -------
@@ -138,8 +138,8 @@ def difference_enhancement(
     Notes
     -----
     Equal to ``cv2.addWeighted(I, ω, G, θ, ς)`` where that uses fused multiply-adds in single precision. OpenCV does so
-    for most of an image and not for the last pixels of a row. So for weights that are not whole numbers its own result
-    depends on how the image is cut. This one does not.
+    for most of an image but not for the last pixels of a row, so for non-integer weights its result depends on how the
+    image is cut. This one does not.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def difference_enhancement(
             remedy="Cut the halo off the blurred block first.",
         )
     result = np.empty(image.shape, np.uint8)
-    # Whole sheets of values at once: rows are all the kernel needs, and most blocks are contiguous already.
+    # Whole arrays at once: the kernel only needs rows, and most blocks are contiguous already.
     flat = (np.ascontiguousarray(image).reshape(-1), np.ascontiguousarray(blurred).reshape(-1), result.reshape(-1))
     _difference(*flat, *(float(np.float32(weight)) for weight in (omega, theta, offset)))
     return result
@@ -164,7 +164,7 @@ def difference_enhancement(
 def fill_outside(
     enhanced: NDArray[np.uint8], roi: NDArray[np.bool_], fill: tuple[int, ...] | int = 0
 ) -> NDArray[np.uint8]:
-    """Image with one constant colour outside the field of view, where enhancement would show noise only.
+    """Image with one constant colour outside the field of view, where enhancement would only show noise.
 
     Parameters
     ----------
@@ -227,8 +227,8 @@ def _difference(
     theta: float,
     offset: float,
 ) -> None:
-    # In double precision a product of single-precision numbers is exact: rounding once per sum is what a fused
-    # multiply-add does, here on every machine.
+    # In double precision a product of single-precision numbers is exact, so one rounding per sum equals a fused
+    # multiply-add, on every machine.
     for i in range(result.size):
         partial = np.float32(blurred[i] * theta + offset)
         total = np.rint(np.float32(image[i] * omega + partial))

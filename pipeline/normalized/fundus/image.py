@@ -28,7 +28,7 @@ def normalise_fundus(entry: ImageEntry, *, config: NormalizedConfig, job: Job, o
     ImageRejected
         The file was damaged after stage raw had read it, or a file of the image changed while it was read.
     ConfigurationError
-        A size that this image cannot be brought to.
+        A size to which this image cannot be rescaled.
     """
     with (
         job.files.steady(folders=False),

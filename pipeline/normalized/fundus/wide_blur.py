@@ -1,10 +1,10 @@
 """Gaussian blur inside the field of view, ``G(I·m) / G(m)``, for wide standard deviations: from sums over square cells.
 
-A blur that is many pixels wide holds nothing finer than a fraction of its width. So pixels are summed up in cells of an
-eighth of the standard deviation, the small picture of cells is blurred as a whole, and a box is interpolated from it.
-What cells and interpolation blur by themselves is taken off the variance. Cells lie on a grid of the whole image, so any
-partition into blocks gives the same sums and any box the same pixels. A field of view of any size has about 480 cells
-across where the width is 1/60 of it, so memory does not grow with the image.
+A wide blur has no detail finer than a fraction of its width. So pixels are summed in cells of an eighth of the standard
+deviation, the small image of cells is blurred as a whole, and boxes are interpolated from it. The blur caused by cells
+and interpolation is subtracted from the variance. Cells lie on a grid of the whole image, so any partition into blocks
+gives the same sums, and any box the same pixels. With a width of 1/60 of the field of view it has about 480 cells
+across, whatever its size, so memory does not grow with the image.
 
 References
 ----------
@@ -21,15 +21,15 @@ from pipeline.geometry import Box
 __all__ = ["cell_side", "cell_sums", "smoothed_cells", "wide_blur"]
 
 CELLS = 8
-"""Cells in a standard deviation, at least. The result lies within half a grey level of the definition."""
+"""Fewest cells per standard deviation. The result is within half a grey level of the definition."""
 SUMS = 4
 """Sums of a cell: red, green and blue of the pixels inside, and their number."""
 UNREACHED = np.float32(1e-4)
-"""Share of the weights on pixels inside below which a place has no blur."""
+"""Share of the weights on inside pixels below which a position has no blur."""
 
 
 def cell_side(sigma: float) -> int:
-    """Side of a cell in pixels for a standard deviation in pixels; 1 where the blur is not wide."""
+    """Side of a cell in pixels for a standard deviation in pixels; 1 for a narrow blur."""
     return max(1, int(sigma // CELLS))
 
 
@@ -52,8 +52,8 @@ def cell_sums(
     Returns
     -------
     tuple
-        ``(rows, columns, 4)``, the sums of the three channels and the number of pixels inside; and the rows and columns
-        of cells that they belong to.
+        ``(rows, columns, 4)``, the sums of the three channels and the number of inside pixels; and the rows and columns
+        of their cells.
     """
     rows = slice(box.y0 // side, -(-box.y1 // side))
     columns = slice(box.x0 // side, -(-box.x1 // side))
@@ -73,7 +73,7 @@ def smoothed_cells(sums: NDArray[np.uint32], *, sigma: float, side: int) -> NDAr
 
 
 def wide_blur(cells: NDArray[np.float32], *, box: Box, side: int) -> NDArray[np.float32]:
-    """Blur of a box ``(y, x, 3)``, 0…255, interpolated from `smoothed_cells`; 0 where no pixel inside is in reach."""
+    """Blur of a box ``(y, x, 3)``, 0…255, interpolated from `smoothed_cells`; 0 where no inside pixel is in reach."""
     result = np.empty((box.height, box.width, 3), np.float32)
     axes = (_places(box.y0, box.y1, side, cells.shape[0]), _places(box.x0, box.x1, side, cells.shape[1]))
     (above, low), (left, right) = axes
@@ -82,7 +82,7 @@ def wide_blur(cells: NDArray[np.float32], *, box: Box, side: int) -> NDArray[np.
 
 
 def _places(first: int, end: int, side: int, cells: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    # The cell whose centre lies before each pixel, and the share of the cell after it.
+    # The cell with its centre before each pixel, and the share of the next cell.
     place = ((np.arange(first, end) + 0.5) / side - 0.5).clip(0, cells - 1)
     before = np.minimum(place.astype(np.int64), max(cells - 2, 0))
     return before, (place - before).astype(np.float32)

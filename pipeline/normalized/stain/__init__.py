@@ -6,7 +6,7 @@ colour_table    colour histogram of a slide, percentiles, and a sample of its pi
 concentrations  stain concentrations of pixels, in closed form
 image           stain estimate and normalised image store of an H&E image
 macenko         stain estimation by Macenko: the plane of optical densities
-method          stain estimation and normalisation by whichever method
+method          stain estimation and normalisation by the configured method
 record          record of a stain estimate, ``stain.json``
 reinhard        colour transfer by Reinhard: mean and deviation in CIE L*a*b*
 target          stain target of a data set, ``target.json``

@@ -1,8 +1,8 @@
-"""Stain basis and Lab statistics: what has to be known of a slide to bring its colours to those of another.
+"""Stain basis and Lab statistics: the numbers of a slide needed to match its colours to those of another.
 
-A basis holds the optical density (natural logarithm) that a unit of haematoxylin and a unit of eosin adds to red, green
-and blue. It also holds how much of each the slide has, and the light that came in. All records are small, frozen and
-checked once, so what works with them need not.
+A basis holds the optical density (natural logarithm) that a unit of haematoxylin and a unit of eosin add to red, green
+and blue. It also holds the amount of each in the slide, and the background light. All records are small, frozen and
+checked on construction, so users need no checks.
 """
 
 import math
@@ -44,7 +44,7 @@ class StainBasis:
     matrix: tuple[Vector, Vector]
     """Optical density of haematoxylin and of eosin in red, green, blue: unit vectors without negative entries."""
     maxima: tuple[float, float]
-    """Concentrations of the two that count as the most: a high percentile over the tissue; at least 0."""
+    """Maximum concentrations of the two, as a high percentile over the tissue; at least 0."""
     background: Background = NO_BACKGROUND
     """Light through bare glass, above 0 and at most 255."""
 
@@ -120,9 +120,9 @@ def haematoxylin_first(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def gains(source: tuple[float, ...], target: tuple[float, ...], *, most: float) -> NDArray[np.float64]:
-    """Gain of each amount: by how much that of the source is multiplied to reach the target's, at most ``most``."""
+    """Gain of each amount: the factor from the source's amount to the target's, at most ``most``."""
     wanted, present = np.asarray(target, np.float64), np.asarray(source, np.float64)
-    # Below this the quotient is over the limit anyway, or there is nothing to multiply.
+    # Below this the quotient exceeds the limit anyway, or there is nothing to multiply.
     return np.minimum(wanted / np.maximum(present, 1e-9), most)
 
 
@@ -133,7 +133,7 @@ def _unit(red: float, green: float, blue: float) -> Vector:
 
 REFERENCE_BASIS = StainBasis((_unit(0.62, 0.71, 0.34), _unit(0.16, 0.87, 0.46)), (1.8, 1.0))
 """Reference basis: a well-stained H&E slide on white, with blue-violet nuclei and pink stroma. The numbers lie in the
-middle of those that laboratories publish and that the methods here find."""
+middle of published ones and of those found by the methods here."""
 
 REFERENCE_STATISTICS = LabStatistics((65.0, 27.0, -16.5), (14.5, 9.5, 8.5))
-"""Colours of tissue that is normalised to `REFERENCE_BASIS`."""
+"""Colours of tissue normalised to `REFERENCE_BASIS`."""

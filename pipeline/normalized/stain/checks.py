@@ -1,7 +1,8 @@
-"""Quality checks of estimated stains: each lists what speaks against trusting them, in words for the report.
+"""Quality checks of estimated stains: each lists reasons not to trust them, in words for the report.
 
-Limits on what is no H&E were set on real H&E images (whole, cropped, faded, compressed, under warm and cool light) and
-on fundus photographs, H-DAB, images with red and blue swapped, and pen strokes. `docs/quality_flags.md` has the values.
+Limits for images other than H&E were set on real H&E images (whole, cropped, faded, compressed, under warm and cool
+light) and on fundus photographs, H-DAB, images with red and blue swapped, and pen strokes. `docs/quality_flags.md` has
+the values.
 """
 
 import numpy as np
@@ -26,14 +27,14 @@ __all__ = [
 _LEAST_CONTRAST = 1.0
 _MOST_BLUE = 1.0
 _LEAST_TURN = -0.05
-# Red ink: how far the eosin maximum lies above nine tenths of the tissue, and density of blue in parts of that of red.
+# Red ink: ratio of the eosin maximum to the 90th percentile of the tissue, and of the density of blue to that of red.
 _MOST_TAIL = 2.0
 _SHARE_OF_HAEMATOXYLIN = 0.25
 _INK_BLUE = 1.2
 
 
 def check_tissue(pixels: int, *, dense: int, settings: Stain) -> list[str]:
-    """Quality check of the tissue: too little of it, or so pale that too few of its pixels show a colour."""
+    """Quality check of the tissue: too little of it, or so pale that too few pixels show a colour."""
     if pixels < settings.least_tissue:
         return [f"too little tissue: {pixels} pixels, {settings.least_tissue} are needed"]
     if dense < settings.least_tissue:
@@ -59,7 +60,7 @@ def check_vector(matrix: NDArray[np.float64] | None, *, settings: Stain) -> list
 
 
 def check_brown(matrix: NDArray[np.float64]) -> list[str]:
-    """Quality check of the stain vectors ``(2, 3)``: one that absorbs blue like DAB or the retina, not like H&E."""
+    """Quality check of the stain vectors ``(2, 3)``: one absorbs blue like DAB or the retina, unlike H&E."""
     ratios = [float(row[2]) / max(float(row[1]), 1e-9) for row in matrix]
     allowed = f"{_MOST_BLUE:g} is allowed"
     return [
@@ -73,7 +74,7 @@ def check_order(table: ColourTable, *, background: Background) -> list[str]:
     """Quality check of the channels: dense tissue is nuclei, and haematoxylin absorbs more red than blue.
 
     From the middle of the tissue by optical density (20 % to 60 %) to its dense part (90 % to 98 %) the direction turns
-    from blue towards red. Where it turns the other way, red and blue are swapped, or it is another stain.
+    from blue towards red. If it turns the other way, red and blue are swapped, or the stain is another one.
     """
     density = optical_density(table.colours, i0=background).astype(np.float64)
     length = np.einsum("ij,ij->i", density, density)
@@ -100,9 +101,9 @@ def check_ink(amounts: NDArray[np.float32], table: ColourTable, *, background: B
     Returns
     -------
     list
-        A flag where the 99th percentile of eosin is more than twice the 90th, or twice a quarter of the 99th percentile
-        of haematoxylin if that is more, and the colours above its 98th percentile absorb more blue than red by a fifth.
-        Blood is as red, but does not stand out as far.
+        A flag under two conditions: the 99th percentile of eosin exceeds twice the 90th, or twice a quarter of the 99th
+        percentile of haematoxylin if that is more; and colours above its 98th percentile absorb a fifth more blue than
+        red. Blood is as red but does not stand out as far.
     """
     eosin, counts = amounts[1].astype(np.float64), table.counts
     most, usual = (percentile(eosin, counts, q) for q in (99, 90))
@@ -132,7 +133,7 @@ def check_strength(maxima: NDArray[np.float64], *, settings: Stain) -> list[str]
 
 
 def check_contrast(moments: LabStatistics) -> list[str]:
-    """Quality check of the contrast: tissue of one colour, whose spread cannot be brought to another."""
+    """Quality check of the contrast: tissue of one colour, whose spread cannot be matched to another."""
     lightness = moments.deviation[0]
     need = f"{_LEAST_CONTRAST:g} is needed"
     return [f"no contrast: L* varies by {lightness:.2f}, {need}"] if lightness < _LEAST_CONTRAST else []

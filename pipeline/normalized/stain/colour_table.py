@@ -1,9 +1,9 @@
 """Colour histogram of a slide over all 24-bit colours, percentiles from it, and a random sample of pixels.
 
-What is computed from a single pixel's colour, such as a percentile of stain concentrations, is exact from this table,
-whatever the size of the slide. It is the same however the slide was cut, because counts add up. The sample from which a
-dictionary is learned is keyed by position: whether a pixel is in, and where in the order, is a function of its
-coordinates alone.
+Statistics of single-pixel values, such as a percentile of stain concentrations, are exact from this table, whatever the
+size of the slide. Counts add up, so they do not depend on how the slide is cut. The sample from which a dictionary is
+learned is keyed by position: the coordinates of a pixel alone decide whether it is in the sample, and its place in the
+order.
 """
 
 from collections.abc import Iterable
@@ -39,7 +39,7 @@ _BINS = 4096
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ColourTable:
-    """Colour histogram: the colours that occur, in the order of their codes, and how many pixels have them."""
+    """Colour histogram: the occurring colours in the order of their codes, and their numbers of pixels."""
 
     colours: NDArray[np.uint8]
     """``(n, 3)``: red, green, blue; no colour twice."""
@@ -63,14 +63,14 @@ class ColourTable:
 
 
 def count_colours(block: NDArray[np.uint8], include: NDArray[np.bool_] | None, counts: NDArray[np.int64]) -> None:
-    """Colour counts, with those of a block added in place. Threads need a lock, or counts of their own.
+    """Addition of a block's colours to the counts, in place. Threads need a lock or separate counts.
 
     Parameters
     ----------
     block
         ``(y, x, 3)``.
     include
-        ``(y, x)``, the pixels that count; all where it is not given.
+        ``(y, x)``, the pixels that count; all by default.
     counts
         ``(2**24,)``, additive over blocks; see `colour_table`.
 
@@ -96,7 +96,7 @@ def count_colours(block: NDArray[np.uint8], include: NDArray[np.bool_] | None, c
 
 
 def colour_table(counts: NDArray[np.int64]) -> ColourTable:
-    """Colour histogram of counts: the colours that occur.
+    """Colour histogram from counts, with only the occurring colours.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def colour_table(counts: NDArray[np.int64]) -> ColourTable:
 
 
 def percentile(values: NDArray[np.float64], counts: NDArray[np.int64], q: float) -> float:
-    """Weighted percentile: that of values that occur several times.
+    """Weighted percentile, of values with multiplicities.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def percentile(values: NDArray[np.float64], counts: NDArray[np.int64], q: float)
     Returns
     -------
     float
-        ``np.percentile(np.repeat(values, counts), q)`` to the bit, without writing that out, in linear time.
+        ``np.percentile(np.repeat(values, counts), q)``, bit for bit, without the repetition and in linear time.
 
     Raises
     ------
@@ -155,11 +155,11 @@ def sample_pixels(
     block
         ``(y, x, 3)``, the pixels of ``box``.
     include
-        ``(y, x)``, the pixels that may be drawn; all where it is not given.
+        ``(y, x)``, the pixels that may be drawn; all by default.
     box
         Where the block lies in the slide.
     share
-        Of the pixels, 0…1: those whose hashed position is below it are in.
+        Share of the pixels, 0…1: those with a hashed position below it are in the sample.
 
     Returns
     -------
@@ -183,8 +183,8 @@ def sample_pixels(
 def ordered_sample(parts: Iterable[tuple[NDArray[np.uint64], NDArray[np.uint8]]]) -> NDArray[np.uint8]:
     """Random sample ``(n, 3)`` of a slide, from the parts of its blocks, in the order of the keys.
 
-    It is the same for any partition into blocks and any order of the parts. It is as random as a shuffled one, and each
-    first piece of it is again a sample of the whole slide.
+    It is the same for any partition into blocks and any order of the parts. It is as random as a shuffled sample, and
+    each prefix is itself a sample of the whole slide.
     """
     found = list(parts)
     keys = np.concatenate([np.empty(0, np.uint64), *(key for key, _ in found)])
@@ -227,8 +227,8 @@ def _count_some(pixels: NDArray[np.uint8], include: NDArray[np.bool_], counts: N
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _neighbours(values: NDArray[np.float64], counts: NDArray[np.int64], rank: int) -> tuple[float, float]:
-    # The values of that rank and of the next. Bins of equal width order like the values in them, so all but the bins
-    # that hold the two ranks can be passed over by their counts.
+    # The values of that rank and the next. Bins of equal width sort like their values, so counts are enough to skip all
+    # bins except those of the two ranks.
     least, most = values.min(), values.max()
     if not most > least:
         return least, most
@@ -268,7 +268,7 @@ def _keys_below(
             key = (key ^ (key >> _S30)) * _MIX_ONE
             key = (key ^ (key >> _S27)) * _MIX_TWO
             key = key ^ (key >> _S31)
-            # Written always, kept where it is in: no branch to guess.
+            # Always written, kept if in the sample, which avoids a branch.
             places[found], keys[found] = y * width + x, key
             found += int(key <= last and (not masked or include[y, x]))
     return places[:found].copy(), keys[:found].copy()

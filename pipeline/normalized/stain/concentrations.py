@@ -2,8 +2,8 @@
 
 Vahadane et al. (IEEE TMI 2016) take the concentrations that minimise ``½‖x − Wᵀa‖² + λ‖a‖₁`` with ``a ≥ 0``. For two
 stains there are four candidates: both present (a 2×2 system), either one alone, none. Stain vectors have no negative
-entries, hence no angle above 90° between them. So the rule is short: where the 2×2 system makes one stain negative, the
-other alone is the answer, or nothing where that is negative too.
+entries, hence no angle above 90° between them. So the rule is short: if the 2×2 system makes one stain negative, the
+solution is the other alone, or zero if that is negative too.
 """
 
 import numpy as np
@@ -37,7 +37,7 @@ def concentrations(rgb: NDArray[np.uint8], *, basis: StainBasis, sparsity: float
     Raises
     ------
     GeometryError
-        Where the last axis does not hold three bytes.
+        The last axis does not hold three bytes.
     """
     if rgb.shape[-1:] != (3,) or rgb.dtype != np.uint8:
         raise GeometryError(
@@ -60,7 +60,7 @@ def solution(basis: StainBasis, sparsity: float) -> NDArray[np.float64]:
     -------
     NDArray
         ``(4, 4)``. Rows: haematoxylin and eosin where both are present, haematoxylin alone, eosin alone. Columns:
-        factors of the densities of red, green, blue, and what is subtracted from their sum.
+        factors of the densities of red, green, blue, and the term subtracted from their sum.
     """
     vectors = np.asarray(basis.matrix)
     squares, common = (vectors * vectors).sum(axis=1), float((vectors[0] * vectors[1]).sum())

@@ -1,7 +1,7 @@
 """Stain estimate and normalised image store of an H&E image: stains estimated over all its tissue, blocks mapped.
 
-Two doors. `write_estimate` reads a slide once and writes the small ``{image}.stain.json``. `normalise_histology` maps
-the pixels to a target with it. So another target does not mean another estimate.
+`write_estimate` reads a slide once and writes the small ``{image}.stain.json``. `normalise_histology` uses it to map
+the pixels to a target. So a new target needs no new estimate.
 """
 
 import threading
@@ -94,7 +94,7 @@ def write_estimate(entry: ImageEntry, *, config: NormalizedConfig, job: Job, out
 
 
 def _written(stain: Path | None, name: str, opened: Opened, *, find: Callable[[Opened], Region]) -> Region:
-    """Region that was found with the stains. To find it anew, a file without pyramid would be read once more."""
+    """Region found together with the stains; finding it again would reread a file without a pyramid."""
     content = read_json(stain).get(name) if stain else None
     if content is None:
         return find(opened)
@@ -111,7 +111,7 @@ def _written(stain: Path | None, name: str, opened: Opened, *, find: Callable[[O
 
 
 def _region_of_interest(opened: Opened, *, stain: Path | None, config: NormalizedConfig) -> Region:
-    """Tissue with its smaller holes. Stains are estimated without them."""
+    """Tissue including its smaller holes. Stains are estimated without them."""
     tissue = _written(stain, "tissue", opened, find=tissue_of)
     foreign = _written(stain, "foreign", opened, find=_foreign_of)
     return replace(tissue, mask=fill_holes(tissue.mask, foreign=foreign.mask, largest_share=config.roi_holes))
@@ -154,14 +154,14 @@ def normalise_histology(
     entry, config, job, output
         See `pipeline.normalized.image.write_image`; the image must have passed stage raw.
     stain, target
-        Estimates of this image and of the look to reach; None with method ``none``.
+        Estimates of this image and of the target; None with method ``none``.
 
     Raises
     ------
     ImageRejected
         The file was damaged after stage raw had read it, or a file of the image changed while it was read.
     StoreError
-        An estimate is not one of this package, or its tissue is that of another image.
+        An estimate is not from this package, or its tissue is that of another image.
     """
     found = read_estimate(stain) if stain else None
     aim = read_estimate(target) if target else None

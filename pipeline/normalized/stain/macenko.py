@@ -2,7 +2,7 @@
 
 The densities of tissue lie near a plane through the origin, spanned by the two leading eigenvectors of their
 covariance. Seen in that plane, the pixels fill a wedge between the two stains, whose edges are robust extremes of the
-angle. Colours and their counts stand for the pixels, so covariance and percentiles are exact over the whole slide.
+angle. Colours and their counts represent the pixels, so covariance and percentiles are exact over the whole slide.
 
 Angles are measured from the mean direction of the pixels, not from an eigenvector. So they neither depend on the signs
 of eigenvectors nor wrap around.
@@ -30,15 +30,15 @@ def macenko_basis(
     background
         Light through bare glass.
     least_density
-        Pixels whose optical density, as the length of the vector, is below this are left out. Many programs ask it of
-        every channel. That leaves out pale eosin, which red light passes.
+        Pixels whose optical density, as the length of the vector, is below this are left out. Many programs apply the
+        limit to every channel, which leaves out pale eosin, because red light passes it.
     extreme_angle
-        Percentile of the angles at which one stain is read, and 100 minus it the other.
+        Percentile of the angles for one stain; 100 minus it for the other.
 
     Returns
     -------
     NDArray or None
-        ``(2, 3)``: haematoxylin, eosin; unit vectors, negative entries set to 0. None where there is no plane.
+        ``(2, 3)``: haematoxylin, eosin; unit vectors, negative entries set to 0. None without a plane.
     """
     density = optical_density(table.colours, i0=background).astype(np.float64)
     dense = (density * density).sum(axis=1) > least_density * least_density

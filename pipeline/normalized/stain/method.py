@@ -1,7 +1,7 @@
 """Stain estimation and normalisation by the configured method: `estimate` once over a slide, `normalise` every block.
 
-`estimate` never fails and never gives a vector that cannot be. It says in flags what is wrong with a slide, and goes on
-with the configured fallback. `normalise` is pure and works pixel by pixel, so blocks give what the whole gives.
+`estimate` never fails and never gives an invalid vector. It reports faults of a slide as flags and continues with the
+configured fallback. `normalise` is pure and works pixel by pixel, so blocks give the same result as the whole.
 """
 
 from collections.abc import Iterable, Iterator
@@ -59,10 +59,10 @@ def estimate(table: ColourTable, sample: NDArray[np.uint8], *, background: Backg
     Returns
     -------
     Estimate
-        What is used, and flags: too little tissue, a weak stain, vectors that are nearly parallel or far from their
-        reference, colours that are not those of H&E. Red ink is flagged only, the stains are used. With the fallback
-        ``macenko`` the reference vectors follow where that fails too. With ``keep``, and for Reinhard's method always,
-        an image that fails the checks is left as it is.
+        The estimate to use, and flags: too little tissue, a weak stain, vectors nearly parallel or far from their
+        reference, colours unlike H&E. Red ink is only flagged; the stains are still used. If the fallback ``macenko``
+        fails too, the reference vectors are used. With ``keep``, and always with Reinhard's method, an image that fails
+        the checks is left unchanged.
     """
     if settings.method == "none":
         return Estimate("none", "none", background, tissue_pixels=table.pixels)
@@ -71,7 +71,7 @@ def estimate(table: ColourTable, sample: NDArray[np.uint8], *, background: Backg
 
 
 def normalise(block: NDArray[np.uint8], *, estimate: Estimate, target: Estimate, settings: Stain) -> NDArray[np.uint8]:
-    """Stain-normalised block: its colours brought to those of the target.
+    """Stain-normalised block, with its colours matched to the target.
 
     Parameters
     ----------
@@ -80,19 +80,19 @@ def normalise(block: NDArray[np.uint8], *, estimate: Estimate, target: Estimate,
     estimate
         Of the slide that the block belongs to.
     target
-        The look to reach. Its background does not matter: glass comes out white.
+        The target. Its background does not matter: glass becomes white.
     settings
         The settings that both were made with.
 
     Returns
     -------
     NDArray
-        ``(3, y, x)``, the same for every way in which the slide is cut.
+        ``(3, y, x)``, independent of how the slide is cut.
 
     Raises
     ------
     ConfigurationError
-        A target without the numbers that the method needs.
+        The target lacks the numbers that the method needs.
     GeometryError
         A block of another shape or type.
     """
@@ -153,7 +153,7 @@ def median_target(estimates: Iterable[Estimate]) -> Estimate:
     Returns
     -------
     Estimate
-        The vectors at unit length again; `REFERENCE` where no estimate is without flags.
+        The vectors, rescaled to unit length; `REFERENCE` if every estimate has flags.
     """
     trusted = [each for each in estimates if not each.flags and each.used != "none"]
     if not trusted:

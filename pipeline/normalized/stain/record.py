@@ -24,14 +24,14 @@ from pipeline.stores.documents import read_json
 __all__ = ["NO_H_AND_E", "RED_INK", "REFERENCE", "Estimate", "read_estimate"]
 
 NO_H_AND_E = "no H&E"
-"""What flags say of images that are no H&E, before the reason."""
+"""Beginning of flags of images that are not H&E, before the reason."""
 RED_INK = "red ink"
-"""What a flag says of ink that counts as eosin, before the numbers."""
+"""Beginning of a flag of ink that counts as eosin, before the numbers."""
 
 Method: TypeAlias = Literal["vahadane", "macenko", "reinhard", "none", "reference", "median"]
 Used: TypeAlias = Literal["vahadane", "macenko", "reference", "reinhard", "none"]
 
-# What a file may hold beside the estimate: where a target came from, the tissue of the image, and the record of origin.
+# Further keys of a file: the source of a target, the tissue of the image, and the record of origin.
 _BESIDE = {"from", "tissue", "foreign", "provenance"}
 
 
@@ -42,9 +42,9 @@ class Estimate:
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     method: Method
-    """What was configured; ``reference`` and ``median`` for targets that are no single slide."""
+    """Configured method; ``reference`` and ``median`` for targets that are not a single slide."""
     used: Used
-    """What was trusted in the end; with ``none`` the image is left as it is."""
+    """Method that was used in the end; with ``none`` the image is left unchanged."""
     background: Background
     """Light through bare glass."""
     matrix: tuple[Vector, Vector] | None = None
@@ -58,9 +58,9 @@ class Estimate:
     tissue_pixels: int = 0
     """Pixels of tissue."""
     sample_pixels: int = 0
-    """Of these the pixels that vectors or statistics were found on."""
+    """Number of these pixels on which vectors or statistics were estimated."""
     flags: tuple[str, ...] = ()
-    """What is not as it should be; nothing for a slide that can be trusted."""
+    """Flags; empty for a slide that can be trusted."""
 
     def __post_init__(self) -> None:
         _ = self.basis, self.statistics
@@ -77,14 +77,14 @@ class Estimate:
 
     @property
     def basis(self) -> StainBasis | None:
-        """Stain vectors, where there are any."""
+        """Stain vectors, if any."""
         if self.matrix is None or self.maxima is None:
             return None
         return StainBasis(self.matrix, self.maxima, self.background)
 
     @property
     def statistics(self) -> LabStatistics | None:
-        """Moments of Lab, where there are any."""
+        """Moments of Lab, if any."""
         if self.mean is None or self.deviation is None:
             return None
         return LabStatistics(self.mean, self.deviation)
@@ -106,18 +106,17 @@ class Estimate:
 
     @classmethod
     def from_json(cls, content: object) -> "Estimate":
-        """Estimate that was written.
+        """Estimate restored from `to_json`.
 
         Parameters
         ----------
         content
-            As `to_json` gave it. ``from``, ``tissue`` and ``provenance`` may stand beside. Angles follow from the
-            matrix.
+            Output of `to_json`, perhaps with ``from``, ``tissue`` and ``provenance``. Angles follow from the matrix.
 
         Raises
         ------
         StoreError
-            For anything else: a missing or unknown key, a value of another type, numbers that describe no stain.
+            A missing or unknown key, a value of another type, or numbers that describe no stain.
         """
         if not isinstance(content, dict) or "angles" not in content:
             raise _not_an_estimate(content, "an object with the keys of a stain.json")
@@ -138,7 +137,7 @@ def read_estimate(path: Path) -> Estimate:
     Raises
     ------
     StoreError
-        Where the file is missing, no JSON, or does not hold an estimate.
+        The file is missing, no JSON, or holds no estimate.
     """
     try:
         return Estimate.from_json(read_json(path, foreign=True))
@@ -167,4 +166,4 @@ REFERENCE = Estimate(
     REFERENCE_STATISTICS.mean,
     REFERENCE_STATISTICS.deviation,
 )
-"""The shipped look: a well-stained slide on white; a target for every method."""
+"""The shipped target for every method: a well-stained slide on white."""

@@ -1,16 +1,16 @@
 """Colour transfer by Reinhard et al. (2001): mean and standard deviation of a slide's colours, in CIE L*a*b*.
 
-Each of three channels is shifted and scaled so that its mean and standard deviation over the tissue become those of
-the target. The paper (IEEE Computer Graphics and Applications 21(5):34–41) does this in lαβ, a logarithmic cone space.
-The toolkits of histology that people compare with do it in CIE L*a*b* (sRGB, D65). Differences of colour are reported
-in that space too, so it is used here.
+Each of three channels is shifted and scaled so that its mean and standard deviation over the tissue become those of the
+target. The paper (IEEE Computer Graphics and Applications 21(5):34–41) does this in lαβ, a logarithmic cone space.
+Common histology toolkits do it in CIE L*a*b* (sRGB, D65), in which colour differences are reported too, so it is used
+here.
 
-Two things are added, because a slide is not a photograph. The background light is white before anything else. And
-what is white stays white: within 10 units of colour difference from it the change fades out. Glass has no part in the
-tissue's statistics and would take on a cast.
+Two steps are added, because a slide is not a photograph. First the background light is made white. And white stays
+white: within 10 units of colour difference from it the change fades out, because glass is not in the tissue's
+statistics and would get a colour cast.
 
-Cube roots are found by iteration and bytes by tables, not by the libraries of the machine. So results do not depend on
-the machine or on the blocks.
+Cube roots are computed by iteration and bytes by tables, not by system libraries, so results depend neither on the
+machine nor on the blocks.
 """
 
 from typing import TypeAlias
@@ -42,14 +42,14 @@ _STRETCH = 1024
 
 
 def lab(rgb: NDArray[np.uint8], *, background: Background) -> Reals:
-    """CIE L*a*b* of bytes in sRGB under D65, after the background light was made white.
+    """CIE L*a*b* of sRGB bytes under D65, after the background light is made white.
 
     Parameters
     ----------
     rgb
         ``(…, 3)``.
     background
-        Grey levels of bare glass; 255 for all where colours are taken as they are.
+        Grey levels of bare glass; 255 for all leaves colours unchanged.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def lab_statistics(table: ColourTable, *, background: Background) -> LabStatisti
     Raises
     ------
     GeometryError
-        For a table without pixels.
+        The table has no pixels.
     """
     pixels = table.pixels
     if pixels == 0:
@@ -100,17 +100,17 @@ def transfer_lab(
     block
         ``(y, x, 3)``.
     source, target
-        Statistics of the slide's tissue, and those to reach.
+        Statistics of the slide's tissue and of the target.
     most_gain
-        No channel is spread by more than this factor.
+        Largest factor by which a channel is spread.
     background
         Grey levels of bare glass on the slide, the same as for its statistics. Glass comes out white.
 
     Returns
     -------
     NDArray
-        ``(3, y, x)``: the colours ``(lab - mean) · target deviation / deviation + target mean``, near white less of
-        the change; rounded and saturated.
+        ``(3, y, x)``: the colours ``(lab - mean) · target deviation / deviation + target mean``, with less change near
+        white; rounded and saturated.
 
     Raises
     ------
@@ -132,8 +132,8 @@ def _linear_light(background: Background) -> Reals:
 
 
 def _encoding() -> tuple[NDArray[np.uint8], Reals]:
-    # For each of many steps of light the byte at its beginning, and the light from which on it is the next byte: no
-    # step is wide enough for two.
+    # For each of many steps of light, the byte at its beginning and the light at which the next byte starts; no step
+    # spans more than two bytes.
     half = (np.arange(255) + 0.5) / 255
     limits = np.append(np.where(half > 0.04045, ((half + 0.055) / 1.055) ** 2.4, half / 12.92), np.inf)
     begin = np.searchsorted(limits, np.arange(_STEPS + 1) / _STEPS, side="right")
@@ -142,7 +142,7 @@ def _encoding() -> tuple[NDArray[np.uint8], Reals]:
 
 @njit(inline="always", error_model="numpy")  # type: ignore[untyped-decorator]
 def _root(t: float) -> float:
-    # The cube root of Lab. Two of Halley's steps take the guess, within 9 %, to ten digits.
+    # The cube root of Lab. Two of Halley's steps improve the guess, within 9 %, to ten digits.
     cube = t if t > _LINEAR_BELOW else _LINEAR_BELOW
     y = 0.19788907 + cube * (3.07547325 + cube * (-5.32021143 + 3.12519571 * cube))
     power = y * y * y

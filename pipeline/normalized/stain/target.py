@@ -25,7 +25,7 @@ __all__ = ["target_content", "write_target"]
 
 
 def _of_image(path: Path, *, config: NormalizedConfig, largest: int) -> Estimate:
-    # The image may be of any data set, so its own pixels count, whatever size these images are brought to.
+    # The image may be of any data set, so its own pixels count, whatever the rescaling of this data set.
     reading = Reading(largest=largest)
     with InputFiles.of([path]).steady(), open_picture(path, showing=Showing(glass=True), reading=reading) as source:
         view = View(source, Rescaling.identity(*source.levels[0]))
@@ -71,7 +71,7 @@ def target_content(
     estimates: Sequence[Path],
     largest: int = LARGEST_DECODE,
 ) -> dict[str, Any]:
-    """Stain target as plain values, with where it comes from.
+    """Stain target as plain values, with its source.
 
     Parameters
     ----------
@@ -80,9 +80,9 @@ def target_content(
     target
         ``reference``, ``median``, or the name of the file.
     file
-        The stain.json or image that the target names, if it names one.
+        The stain.json or image that the target names, if any.
     estimates
-        ``stain.json`` of the training images, for the median; of no others, so nothing leaks.
+        ``stain.json`` of the training images only, for the median, so nothing leaks.
     largest
         Bytes of the largest picture, page, tile or strip of an image that is decoded at once.
 
@@ -107,12 +107,12 @@ def write_target(
     provenance: Provenance,
     largest: int = LARGEST_DECODE,
 ) -> None:
-    """Stain target ``normalized/target.json`` that every image of the data set is brought to, written.
+    """Stain target ``normalized/target.json`` of all images of the data set, written.
 
     Parameters
     ----------
     config, target, file, estimates, largest
-        What it is chosen from, see `target_content`.
+        See `target_content`.
     output
         The file.
     provenance

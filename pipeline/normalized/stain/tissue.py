@@ -22,13 +22,13 @@ _SPECK_SHARE, _HOLE_SHARE = 2e-4, 1e-3
 def tissue_mask(thumbnail: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Tissue mask: stained tissue against glass, pen marks and black borders.
 
-    A pixel is tissue where the highest optical density of its channels exceeds Otsu's threshold, kept between 0.06 and
-    0.15, and where its channels differ by more than 0.03. Those of grey shadows and dust do not. The background
-    intensity comes from the thumbnail.
+    A pixel is tissue if the highest optical density of its channels exceeds Otsu's threshold, clamped to 0.06…0.15, and
+    its channels differ by more than 0.03, which excludes grey shadows and dust. The background intensity comes from the
+    thumbnail.
 
-    Black and ink are taken out, with a rim. Black has no channel above 44, as in ink and scan borders. Blue and green
-    ink absorb more red than green, which the stains do not. Red ink is not told from blood. Specks below 0.02 % of the
-    image are removed, holes below 0.1 % filled.
+    Black and ink are removed, with a rim. Black has no channel above 44, as in ink and scan borders. Blue and green ink
+    absorb more red than green, unlike the stains. Red ink cannot be distinguished from blood. Specks below 0.02 % of
+    the image are removed, holes below 0.1 % filled.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def tissue_mask(thumbnail: NDArray[np.uint8]) -> NDArray[np.bool_]:
     Returns
     -------
     NDArray
-        ``(y, x)``; nothing on a blank slide, nearly everything in a crop of tissue.
+        ``(y, x)``; empty on a blank slide, nearly full in a crop of tissue.
     """
     smooth, density = _smooth_density(thumbnail)
     highest, spread = density.max(axis=0), np.ptp(density, axis=0)
@@ -50,12 +50,12 @@ def tissue_mask(thumbnail: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def foreign_mask(thumbnail: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Foreign matter on a slide, ``(y, x)``: the black and the ink, with a rim, that `tissue_mask` takes out."""
+    """Foreign matter on a slide, ``(y, x)``: the black and the ink that `tissue_mask` removes, with a rim."""
     return _foreign(*_smooth_density(thumbnail))
 
 
 def fill_holes(tissue: NDArray[np.bool_], *, foreign: NDArray[np.bool_], largest_share: float) -> NDArray[np.bool_]:
-    """Tissue mask without its smaller holes: lumen and mucus are pale as glass, and lesions are drawn across them.
+    """Tissue mask with its smaller holes filled: lumen and mucus are as pale as glass, and lesions are annotated across them.
 
     Parameters
     ----------
@@ -64,14 +64,14 @@ def fill_holes(tissue: NDArray[np.bool_], *, foreign: NDArray[np.bool_], largest
     foreign
         ``(y, x)``; a hole that is mostly ink or black stays one.
     largest_share
-        Largest hole that is filled, as a share of the image. What the image border cuts is no hole.
+        Largest hole that is filled, as a share of the image. A gap cut by the image border is no hole.
     """
     count, labels, table, _ = cv2.connectedComponentsWithStats((~tissue).astype(np.uint8), connectivity=4)
     left, top, width, height, area = (np.asarray(table)[:, at] for at in range(5))
     inside = (left > 0) & (top > 0) & (left + width < tissue.shape[1]) & (top + height < tissue.shape[0])
     ink = np.bincount(labels[foreign], minlength=count)
     filled = inside & (area <= largest_share * tissue.size) & (2 * ink <= area)
-    filled[0] = True  # the tissue itself
+    filled[0] = True  # The tissue itself.
     return np.asarray(filled[labels], np.bool_)
 
 
@@ -93,7 +93,7 @@ def _density_threshold(density: NDArray[np.float32]) -> float:
 def _foreign(rgb: NDArray[np.uint8], density: NDArray[np.float32]) -> NDArray[np.bool_]:
     ink = (np.ptp(density, axis=0) > _INK_SPREAD) & (density[0] > _INK_RATIO * density[1])
     foreign = (rgb.max(axis=0) < _BLACK_LEVEL) | ink
-    # Isolated pixels are dark nuclei or noise; marks have some width, and their rim is a mixture with the glass.
+    # Isolated pixels are dark nuclei or noise; marks have some width, and their rim is mixed with glass.
     return ndimage.binary_dilation(opened(foreign, radius=2), iterations=3)
 
 

@@ -1,10 +1,10 @@
 """Stain transfer: the pixels of one slide with the stains of another, in one pass over a block.
 
 Bytes become optical densities (a table), and densities concentrations (`pipeline.normalized.stain.concentrations`).
-These are scaled, mixed with the target's vectors, and become bytes again by the law of Beer and Lambert:
-``I = I0 exp(-(h H + e E))``. The pass goes by stretches of pixels that stay in the fastest memory, without branches and
-calls, so that the compiler turns it into vector instructions. No arithmetic is fused or reordered, so a pixel comes out
-the same wherever a block is cut.
+These are scaled, mixed with the target's vectors, and become bytes again by the law of Beer and Lambert: ``I = I0
+exp(-(h H + e E))``. The pass works on runs of pixels that stay in the fastest cache, without branches and calls, so
+that the compiler can use vector instructions. No arithmetic is fused or reordered, so a pixel's result does not depend
+on the cut into blocks.
 """
 
 from typing import TypeAlias
@@ -25,7 +25,7 @@ Row: TypeAlias = NDArray[np.float32]
 _STRETCH = 2048
 
 # exp(-d) = (exp(-d / 16))^16: the series to the fifth power is exact to 1e-4 grey levels up to a density of 6.5, where
-# less than half a grey level is left of 255.
+# 255 falls below half a grey level.
 _ROOT = 16
 _MOST = np.float32(6.5 / _ROOT)
 _ONE, _HALF = np.float32(1), np.float32(0.5)
@@ -41,7 +41,7 @@ def transfer(
     most_gain: float,
     light: Background = NO_BACKGROUND,
 ) -> NDArray[np.uint8]:
-    """Stain transfer of a block: its stains brought to those of the target.
+    """Stain transfer of a block to the stains of the target.
 
     Parameters
     ----------
@@ -50,18 +50,18 @@ def transfer(
     source
         Stains and background of the slide.
     target
-        Stains to reach; its background does not matter.
+        Target stains; their background does not matter.
     sparsity
         λ of the concentrations, at least 0.
     most_gain
-        Neither stain is multiplied by more than this.
+        Largest factor of a stain.
     light
         Grey levels of bare glass in the result. White by default, so glass is neutral.
 
     Returns
     -------
     NDArray
-        ``(3, y, x)``, rounded half up and saturated; the same for every way in which an image is cut into blocks.
+        ``(3, y, x)``, rounded half up and saturated; independent of the cut into blocks.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def transfer(
 
 
 def check_block(block: NDArray[np.uint8], *, where: str) -> NDArray[np.uint8]:
-    """Pixels ``(n, 3)`` of a block ``(y, x, 3)``, or an error where it is no RGB block of bytes."""
+    """Pixels ``(n, 3)`` of a block ``(y, x, 3)``; an error for anything but an RGB block of bytes."""
     if block.ndim != 3 or block.shape[2] != 3 or block.dtype != np.uint8:
         raise GeometryError(
             "The block is not RGB.",

@@ -1,15 +1,15 @@
 """Stain estimation by Vahadane et al. (IEEE TMI 2016, 35(8):1962–1971): sparse non-negative dictionary learning.
 
-Optical densities of a sample of tissue pixels are factorised into two non-negative unit vectors and sparse
-non-negative amounts: ``min ½‖x − Wᵀa‖² + λ‖a‖₁`` over pixels, by online dictionary learning (Mairal et al., JMLR 2010)
-in SPAMS. By default SPAMS stops after a second of wall time and starts from random pixels. Here the number of
-mini-batches, the beginning and the single thread are fixed, so that the same sample gives the same bytes.
+Optical densities of a sample of tissue pixels are factorised into two non-negative unit vectors and sparse non-negative
+amounts: ``min ½‖x − Wᵀa‖² + λ‖a‖₁`` over pixels, by online dictionary learning (Mairal et al., JMLR 2010) in SPAMS. By
+default SPAMS stops after a second of wall time and starts from random pixels. Here the number of mini-batches, the
+initialisation and the single thread are fixed, so the same sample gives the same bytes.
 
-Two choices matter more than they seem. First, λ draws the vectors towards the bulk of the pixels, hence towards each
+Two choices matter more than they seem. First, λ pulls the vectors towards the bulk of the pixels, hence towards each
 other. On phantoms with known stains λ = 0.1 leaves haematoxylin 6° and eosin 4° inside the true vectors; λ = 0.02
 leaves 4.5° and 2.6°. Second, a small λ hardly moves a vector that starts outside the pixels. One that starts inside is
-moved at once by what is left unexplained. So where λ is below 0.1, the first half of the mini-batches is learned with
-0.1, the second with the λ that is asked for. It arrives where thousands of mini-batches from another beginning would.
+moved at once by the unexplained residual. So if λ is below 0.1, the first half of the mini-batches uses 0.1 and the
+second the configured λ. The result equals that of thousands of mini-batches from another start.
 """
 
 import numpy as np
@@ -32,8 +32,8 @@ def vahadane_basis(
     Parameters
     ----------
     colours
-        ``(n, 3)``, in random order: mini-batches are taken as they come. Best without pixels of very low density,
-        whose direction is noise.
+        ``(n, 3)``, in random order, because mini-batches are taken in sequence. Best without pixels of very low
+        density, whose direction is noise.
     background
         Light through bare glass.
     sparsity
@@ -44,8 +44,7 @@ def vahadane_basis(
     Returns
     -------
     NDArray or None
-        ``(2, 3)``: haematoxylin, eosin; unit vectors without negative entries. None where there is nothing to learn
-        from.
+        ``(2, 3)``: haematoxylin, eosin; unit vectors without negative entries. None without any pixels to learn from.
     """
     density = optical_density(colours, i0=background).astype(np.float64)
     if density.shape[0] == 0:
