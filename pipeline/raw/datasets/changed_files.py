@@ -1,4 +1,4 @@
-"""Changed input files of images: found by size and date, told by their content, against what the fact sheet was made of."""
+"""Changed input files of images: noticed by size and date, confirmed by content, relative to the fact sheet."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -28,7 +28,7 @@ def _record_folder(results: Path, entry: str) -> Path:
 
 
 class ImageInputs:
-    """Input files of an image, their record, and the fact sheet that was made of them."""
+    """Input files of an image, their record, and their fact sheet."""
 
     def __init__(self, entry: ImageEntry, *, results: Path, dataset: str) -> None:
         self.files = entry.files
@@ -40,20 +40,20 @@ class ImageInputs:
         return content_of(current_states(self.files, self.record))
 
     def reading(self) -> str:
-        """Line that stays what it was when the fact sheet was made, unless the content of a file is another one.
+        """Line that stays as it was when the fact sheet was made, unless the content of a file changed.
 
-        Before the first reading no file is hashed: the job does that, which reads them anyway.
+        Before the first reading no file is hashed; the job that reads them anyway does that.
         """
         record = self.known() if self.files else None
         if record is None:
             return FIRST
         now = self.content()
         if not record.made_of and now == record.said:
-            return f"{now}, read anew"  # it was another one for a moment, and the result is of neither
+            return f"{now}, read anew"  # The file was another one for a moment, and the result belongs to neither.
         return record.said if now == record.made_of else now
 
     def known(self) -> InputRecord | None:
-        """Record of the files; where it was lost, it begins anew with the digests in the fact sheet."""
+        """Record of the files; a lost one is restarted with the digests in the fact sheet."""
         record = read_record(self.record)
         if record is None and (states := _sheet_states(self._sheet)):
             record = InputRecord(states, content_of(states))
@@ -61,7 +61,7 @@ class ImageInputs:
         return record
 
     def as_read(self) -> bool:
-        """Sameness at a glance: whether all files have the names, sizes and dates that the fact sheet was made of."""
+        """Quick match: whether all files have the names, sizes and dates from the making of the fact sheet."""
         record = read_record(self.record)
         if not self.files or record is None:
             return not self.files
@@ -69,13 +69,13 @@ class ImageInputs:
         return same and content_of(record.states) == record.made_of
 
     def must_hash(self) -> bool:
-        """Need of hashing: whether a file has another size or date than recorded; not where nothing was made of it yet."""
+        """Test for the need of hashing: whether a size or date differs from the record; false before the first result."""
         record = self.known() if self.files else None
         return record is not None and bool(outdated(self.files, record))
 
 
 def _sheet_states(path: Path) -> dict[str, FileState]:
-    # A sheet knows names and digests, but no size and date: no state that it gives passes for one of a file.
+    # A sheet has names and digests but no sizes and dates, so its states never match a file.
     try:
         sheet = read_json(path)
         names = {"image": sheet["file"]} | {
@@ -89,7 +89,7 @@ def _sheet_states(path: Path) -> dict[str, FileState]:
 
 
 def refresh_images(entries: Iterable[ImageEntry], *, results: Path, dataset: str) -> None:
-    """Records of all images of a data set, refreshed: hashed is only what has another size or date than recorded.
+    """Refresh of the records of all images of a data set; only files whose size or date differs are hashed.
 
     Parameters
     ----------
@@ -112,17 +112,17 @@ def model_of(path: str, *, results: Path) -> tuple[str, str] | None:
 
 
 class NamedFile:
-    """File that a key of the configuration names, or none."""
+    """File named by a key of the configuration, if any."""
 
     def __init__(self, path: str | None, *, key: str, results: Path, dataset: str) -> None:
         self._path, self._key = path, key
         self._record = _record_folder(results, dataset) / f"{key}.json"
         folder = os.path.abspath(results)
         self.result = path if path and Path(os.path.abspath(path)).is_relative_to(folder) else None
-        """The path where it is a result of the workflow, which makes it, and goes by its date."""
+        """The path if it is a result of the workflow, which makes it and goes by its date."""
 
     def content(self) -> str:
-        """Line with the digest of its name and content, where it is a file of the user.
+        """Line with the digest of its name and content, for a user's file.
 
         Raises
         ------
@@ -135,7 +135,7 @@ class NamedFile:
         return content_of(current_states({"file": Path(self._path)}, self._record))
 
     def check(self) -> None:
-        """Check that it is there, where it is a file of the user; its content is not read.
+        """Check that a user's file exists; its content is not read.
 
         Raises
         ------

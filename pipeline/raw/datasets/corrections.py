@@ -1,4 +1,4 @@
-"""Corrections of truth: polygons that a person drew or mended, one file an image, which replace the truth of these images.
+"""Corrections of truth: polygons drawn or corrected by a person, one file per image, which replace the image's truth.
 
 The files lie outside of the data set, so that its folder is never written. They are looked up by name here, and read
 where truth is read.
@@ -18,11 +18,11 @@ __all__ = ["SUFFIX", "corrected_entries", "corrections_without_image"]
 SUFFIX = ".geojson"
 WHAT = "corrections"
 MISNAMED = (".json", ".xml", ".txt")
-"""Endings of files that are named like an image and cannot be meant for anything else."""
+"""Suffixes of files that are named like an image and can only be intended as corrections."""
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    """Files of corrections by the id that their names give."""
+    """Files of corrections by the id in their names."""
     if not folder.is_dir():
         raise MissingDataError(
             "The folder of corrections is missing.",
@@ -37,20 +37,20 @@ def _files(folder: Path) -> dict[str, Path]:
 
 
 def _misnamed(folder: Path) -> dict[str, Path]:
-    """Files that may be corrections by their names but for the ending, by the id that these give."""
+    """Files with the name of a correction but a wrong suffix, by the id in their names."""
     paths = [folder / each for each in visible_files(folder) if each.lower().endswith(MISNAMED)]
     return {safe_id(path.name[: -len(path.suffix)].removesuffix(SUFFIX)): path for path in paths}
 
 
 def _own(entry: ImageEntry, files: dict[str, Path], *, folder: Path) -> Path | None:
-    """The correction of an image, which may be named by the id or by the file of the image, but not twice."""
+    """The correction of an image, named by its id or by its file, but not both."""
     names = dict.fromkeys((entry.image_id, *([safe_id(entry.image.name)] if entry.image else [])))
     found = ((entry.image_id, files[name]) for name in names if name in files)
     return one_file_each(found, folder=folder, what=WHAT).get(entry.image_id)
 
 
 def corrected_entries(entries: Iterable[ImageEntry], *, folder: Path | None) -> list[ImageEntry]:
-    """Image entries, those with a correction with its polygons as their only truth.
+    """Image entries; an entry with a correction has its polygons as the only truth.
 
     Parameters
     ----------

@@ -31,11 +31,11 @@ SLIDE = re.compile(r"(?P<slide>.+?)(?:_\d{4}-\d{2}-\d{2}[ _]\d{2}_\d{2}_\d{2}|-l
 ACCESSION = re.compile(
     r"(?P<patient>(?:\d\d|(?:19|20)\d\d)[-_]\d{3,}|[A-Za-z]*\d{5,})(?:[A-Za-z]\d{0,2}|[-_ ](?:[A-Za-z]\d{0,2}|\d{1,2}))*"
 )
-"""The number of a case, with its year in front or within it; specimens have letters or short numbers."""
+"""The number of a case, with its year before or within it; specimens have letters or short numbers."""
 
 
 def slide_of(name: str) -> str:
-    """Slide that a picture was cut from: what stands before the time of the scan, or before the level.
+    """Slide of an image crop: the part of its name before the time of the scan or the level.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def patient_of(slide: str) -> str:
 
 
 def _side(path: Path, root: Path) -> str:
-    """``pos`` or ``neg`` by the nearest folder that has one of them at the start of a word of its name, or nothing."""
+    """``pos`` or ``neg`` from the nearest folder with one of them at the start of a word of its name, else empty."""
     for part in reversed(path.relative_to(root).parent.parts):
         words = set(SIDE.findall(part.lower()))
         if len(words) == 1:

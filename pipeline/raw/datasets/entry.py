@@ -12,7 +12,7 @@ from pipeline.errors import ManifestError, MissingDataError
 __all__ = ["PART", "Checked", "ImageEntry", "checked_entries", "entry_from_files", "existing_root"]
 
 PART = "part "
-"""Beginning of what a part of a slide is called among the files of its image."""
+"""Beginning of the role of a slide's part among the files of its image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,11 @@ class ImageEntry:
     official_test: bool = False
     """Whether the data set itself keeps this image for the test."""
     annotated: bool = True
-    """Whether somebody looked for lesions; an image that nobody annotated is for prediction only."""
+    """Whether somebody looked for lesions; an unannotated image is only predicted."""
     unknown: tuple[str, ...] = ()
     """Codes of the classes that nobody looked for in an annotated image, in manifest order."""
     group: str = ""
-    """The patient; the image itself where nothing is known."""
+    """The patient; the image itself where unknown."""
     centre: str = ""
     """Hospital or scanner; empty where unknown."""
     number: int = 0
@@ -50,24 +50,24 @@ class ImageEntry:
     annotations: Path | None = None
     """File with polygons of all classes, instead of masks."""
     corrected: tuple[str, ...] | None = None
-    """Codes of the classes whose mask files a correction replaces, where ``annotations`` is one; None where it is not."""
+    """Codes of the classes whose mask files a correction replaces; None unless ``annotations`` is a correction."""
     replaced: tuple[Path, ...] = ()
     """Files of truth that the correction replaces, which are not read."""
     checked: Checked | None = None
-    """What stage raw found; None where nobody has looked into these contents."""
+    """Findings of stage raw; None if these contents have not been examined."""
     largest_decode: int = LARGEST_DECODE
     """Bytes of the largest picture, page, tile or strip of its files that is decoded at once."""
     parts: tuple[Path, ...] = ()
-    """Further files that its pixels lie in; see `pipeline.raw.datasets.parts`."""
+    """Further files with its pixels; see `pipeline.raw.datasets.parts`."""
 
     @property
     def truth_origin(self) -> Literal["data set", "correction", ""]:
-        """Origin of its truth: the data set, a correction, or nothing where nobody annotated it."""
+        """Origin of its truth: the data set, a correction, or nothing for an unannotated image."""
         return "" if not self.annotated else "data set" if self.corrected is None else "correction"
 
     @property
     def files(self) -> dict[str, Path]:
-        """Files whose change concerns this image, by what they are. Two folders may hold files of one name."""
+        """Files whose change affects this image, by role, because two folders may hold files of one name."""
         own = {"image": self.image, "label": self.label, "annotations": self.annotations}
         parts = {f"{PART}{path.name}": path for path in self.parts}
         masks = {f"mask {code}": path for code, path in self.masks}
@@ -103,7 +103,7 @@ def entry_from_files(
     annotations: Sequence[str] = (),
     largest_decode: int = LARGEST_DECODE,
 ) -> ImageEntry:
-    """Image entry made again from its facts and the files that a job was given.
+    """Image entry rebuilt from its facts and the files passed to a job.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def entry_from_files(
         ``image_id``, ``annotated``, ``number``, and ``codes`` of the masks in their order; ``unknown`` where a class
         is, and ``corrected`` where truth was. Where they matter also ``official_test``, ``group`` and ``centre``.
     image, masks, label, annotations
-        Paths; empty where there are none. Behind that of the image come those of its parts.
+        Paths; empty where there are none. The paths of its parts follow that of the image.
     largest_decode
         Bytes of the largest unit that is decoded at once.
     """
@@ -126,7 +126,7 @@ def entry_from_files(
 
 
 def existing_root(root: Path | None, *, dataset: str, source: str, layout: str) -> Path:
-    """Root folder of a data set, or an error that says where to get it and how it must look."""
+    """Root folder of a data set; the error says where to get it and how it must look."""
     if root is not None and root.is_dir():
         return root
     remedy = f"""Get the data{f" from {source}" if source else ""} and give the folder: """
@@ -148,7 +148,7 @@ def checked_entries(
     Raises
     ------
     ManifestError
-        No image at all; two files with one id; a name that is no UTF-8; a class that no file has.
+        No image at all; two files with one id; a name that is not UTF-8; a class without any file.
     """
     found = sorted(entries, key=lambda entry: entry.image_id)
     if not found:
@@ -167,7 +167,7 @@ def checked_entries(
 
 def _check_ids(entries: Sequence[ImageEntry], *, dataset: str, where: str) -> None:
     for first, second in pairwise(sorted(entries, key=lambda entry: entry.image_id.lower())):
-        # Upper and lower case are one file on some systems, so they are one id on all.
+        # Some systems ignore case in file names, so ids ignore it everywhere.
         if first.image_id.lower() == second.image_id.lower():
             raise ManifestError(
                 f"Two images of data set {dataset!r} have one id.",

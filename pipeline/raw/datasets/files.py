@@ -1,4 +1,4 @@
-"""File listing of a data set: visible files below its root, one file a name. What cannot be looked at is an error, not absent."""
+"""File listing of a data set: visible files below its root, one file per name. Unreadable ones are errors, not absent."""
 
 import os
 import stat
@@ -37,19 +37,19 @@ def _is_file(path: str) -> bool:
 def visible_files(root: Path) -> list[str]:
     """Visible files below a root in text order, links to folders followed, as POSIX paths relative to it.
 
-    A name that begins with a dot, of a file or of a folder, is not looked at. A folder of OME-Zarr counts as a file.
+    Files and folders with names that begin with a dot are skipped. An OME-Zarr folder counts as a file.
 
     Raises
     ------
     MissingDataError
-        A link that leads nowhere, a folder that may not be read, an input or output error.
+        A broken link, a folder without read permission, or an input or output error.
     """
     above: dict[str, tuple[str, ...]] = {}
     found = []
     for folder, folders, names in os.walk(root, followlinks=True, onerror=_refuse):
         real = os.path.realpath(folder)
         ancestors = above.get(folder, ())
-        if real in ancestors:  # a link to a folder that it lies in
+        if real in ancestors:  # A link to a folder that contains it.
             folders.clear()
             continue
         folders[:] = [each for each in folders if not each.startswith(".")]
@@ -68,16 +68,16 @@ def one_file_each(named: Iterable[tuple[Name, Path]], *, folder: Path, what: str
     Parameters
     ----------
     named
-        What a file is named, such as an image, or an image and a class; and the file.
+        Name of a file, such as an image, or an image and a class; and the file.
     folder
         Where they lie, for the message.
     what
-        Of what an image has one file, in the plural: ``masks of one class``.
+        Kind of file that an image has once, in the plural: ``masks of one class``.
 
     Raises
     ------
     ManifestError
-        Two files of one name: nothing says which of them counts.
+        Two files of one name, of which either could count.
     """
     found: dict[Name, Path] = {}
     for name, path in named:

@@ -1,4 +1,4 @@
-"""Data set adaptor of any folder: images and truth found by patterns with a place for the image's name."""
+"""Data set adaptor of any folder: images and truth found by patterns with a placeholder for the image's name."""
 
 import re
 import unicodedata
@@ -96,13 +96,13 @@ def _found(root: Path, *, layout: FolderLayout) -> _Found:
     drawn = _one_each(paths, layout.annotations, what="annotations") if layout.annotations else {}
     masks = {code: _one_each(paths, each, what=f"{code} mask") for code, each in layout.masks.items()}
     truths = {*labels.values(), *drawn.values(), *(path for each in masks.values() for path in each.values())}
-    # A wide pattern of the images must not take the masks beside them for images.
+    # A wide image pattern must not match the masks beside the images.
     images = _one_each([path for path in paths if path not in truths], layout.images, what="image")
     return _Found(images, labels, drawn, masks)
 
 
 def truth_without_image(root: Path, *, layout: FolderLayout) -> list[str]:
-    """Truth files of no image, relative to the root: their names differ in more than the patterns leave open."""
+    """Truth files without an image, relative to the root: their names differ beyond the placeholders of the patterns."""
     found = _found(root, layout=layout)
     return sorted({path for each in found.truths for name, path in each.items() if name not in found.images})
 
@@ -114,8 +114,8 @@ def _finds(pattern: str | None, path: str) -> bool:
 def list_folder(root: Path, *, layout: FolderLayout) -> list[ImageEntry]:
     """Images that match, each with its masks, its label image or its annotations.
 
-    An image without any truth file is not annotated and goes to ``predict``, unless ``reviewed`` or ``negative`` says
-    that it was looked at.
+    An image without any truth file is not annotated and goes to ``predict``, unless ``reviewed`` or ``negative`` marks
+    it as examined.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Image sizes from file headers, for the memory of jobs and for checks before a run, which also look at a few truths."""
+"""Image sizes from file headers, for the memory of jobs and for checks before a run, which also decode some truth."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,9 +22,9 @@ from pipeline.runtime.job_memory import Picture
 __all__ = ["check_headers", "header_size", "images_to_look_at", "picture_of", "sample_of", "sample_sheet"]
 
 SAMPLED, LARGEST_SAMPLED = 5, 2**27
-"""Images of a data set whose truth and 16-bit pictures are decoded before a run, and the pixels beyond which none is."""
+"""Number of images whose truth and 16-bit pixels are decoded before a run, and the largest size in pixels for that."""
 STRIP_PIXELS = 2**22
-"""Pixels whose truth is held at a time."""
+"""Pixels whose truth is in memory at a time."""
 
 
 def header_size(path: Path, *, largest: int = LARGEST_DECODE) -> tuple[int, int] | None:
@@ -54,7 +54,7 @@ def picture_of(entry: ImageEntry, *, record: DatasetRecord) -> Picture | None:
 
 
 def check_headers(entry: ImageEntry, *, any_level: bool = False) -> list[str]:
-    """Size checks of one image: what stage raw would reject it for, as far as headers tell.
+    """Size checks of one image: reasons for which stage raw would reject it, as far as headers show.
 
     Parameters
     ----------
@@ -85,25 +85,25 @@ def check_headers(entry: ImageEntry, *, any_level: bool = False) -> list[str]:
 
 
 def images_to_look_at(entries: Sequence[ImageEntry], *, deep: bool = False) -> list[ImageEntry]:
-    """Images whose truth or 16-bit pictures are decoded before a run: `SAMPLED` of each kind and all corrected ones, or all.
+    """Images whose truth or 16-bit pixels are decoded before a run: `SAMPLED` of each kind and all corrected ones, or all.
 
     Parameters
     ----------
     entries
-        All images of a data set; of a few, very large ones are passed over.
+        All images of a data set; a sample skips very large ones.
     deep
-        Whether all are looked at.
+        Whether all are examined.
     """
     truth = [at for at, each in enumerate(entries) if each.image and _has_truth_files(each)]
     wide = [at for at, each in enumerate(entries) if each.image and may_be_wide(each.image)]
     if deep:
         return [entries[at] for at in sorted({*truth, *wide})]
-    corrected = {at for at in truth if entries[at].corrected is not None}  # few, small, and each is somebody's work
+    corrected = {at for at in truth if entries[at].corrected is not None}  # Few and small, and each is manual work.
     return _decodable([entries[at] for at in sorted(_spread(truth) | _spread(wide) | corrected)])
 
 
 def sample_of(entries: Sequence[ImageEntry]) -> list[ImageEntry]:
-    """Images spread over a list: `SAMPLED` of them at most, very large ones passed over."""
+    """Images spread over a list: at most `SAMPLED`, without very large ones."""
     return _decodable([entries[at] for at in sorted(_spread(range(len(entries))))])
 
 
@@ -122,12 +122,12 @@ def _has_truth_files(entry: ImageEntry) -> bool:
 
 
 def sample_sheet(entry: ImageEntry, *, record: DatasetRecord) -> dict[str, Any]:
-    """Part of a fact sheet: what the truth of one image tells, which is decoded, and the bits of a 16-bit picture.
+    """Part of a fact sheet, from the decoded truth of one image and the bits of 16-bit pixels.
 
     Parameters
     ----------
     entry
-        The image. Of one whose sizes do not fit nothing is known: `check_headers` names it.
+        The image. If its sizes do not fit, nothing is known, and `check_headers` names it.
     record
         Its data set.
 
@@ -135,7 +135,7 @@ def sample_sheet(entry: ImageEntry, *, record: DatasetRecord) -> dict[str, Any]:
     -------
     dict
         Its keys ``image_id``, ``rejected``, ``height``, ``width``, ``pixels``, ``polygons``, ``passed_over`` and
-        ``turns``, see `pipeline.raw.facts`. A class without a file counts −1 here: of a few images that says nothing.
+        ``turns``, see `pipeline.raw.facts`. A class without a file counts −1 here, because a few images prove nothing.
     """
     sheet: dict[str, Any] = {"image_id": entry.image_id, "rejected": "", "pixels": dict.fromkeys(record.codes, -1)}
     if entry.image is None or check_headers(entry, any_level=record.adaptor == "slide"):
@@ -157,9 +157,9 @@ def sample_sheet(entry: ImageEntry, *, record: DatasetRecord) -> dict[str, Any]:
 
 
 def _told(entry: ImageEntry, path: Path, *, record: DatasetRecord) -> tuple[tuple[int, int], dict[str, int]]:
-    """Origin that polygons count from, and remarks on the file.
+    """Origin of polygon coordinates, and remarks on the file.
 
-    A file that is decoded whole has no pixel size, is no slide and has no other origin than its corner.
+    A file that is decoded whole has no pixel size, is no slide, and has its corner as origin.
     """
     if decoded_whole(path.name):
         return (0, 0), {}

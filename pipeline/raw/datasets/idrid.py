@@ -26,7 +26,7 @@ MASK_SUFFIXES = (".tif", ".tiff", ".png")
 
 
 def _found(folder: Path | None, word: str) -> Path | None:
-    # The release numbers its folders ("1. Original Images"); copies lose the numbers, so the word decides.
+    # The release numbers its folders ("1. Original Images"); copies may lose the numbers, so the words decide.
     children = sorted(folder.iterdir()) if folder is not None and folder.is_dir() else []
     return next((child for child in children if child.is_dir() and word in child.name.lower()), None)
 
@@ -72,7 +72,7 @@ def list_idrid(root: Path, *, codes: tuple[str, ...]) -> list[ImageEntry]:
     Raises
     ------
     MissingDataError
-        Where the folders of the release are not there.
+        The folders of the release are missing.
     """
     inner = _found(root, "segmentation")
     segmentation = inner if inner is not None and _found(inner, "original images") else root

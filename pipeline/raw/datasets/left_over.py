@@ -1,4 +1,4 @@
-"""Left-over files, rows and images of a data set: what no pattern takes and no row names, counted by kind."""
+"""Left-over files, rows and images of a data set, which match no pattern or row, counted by kind."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".jp2", ".ppm", ".
 POLYGONS = (".geojson",)
 WITHOUT = {"negative": "and their images count as without the class", "unknown": "and the class is unknown there"}
 PIECES = (".dcm",)
-"""Suffixes of slides that lie in several files, only one of which is named."""
+"""Suffixes of slides in several files, only one of which is named."""
 
 
 def left_over(
@@ -74,7 +74,7 @@ def _rows(lookup: Lookup, *, fact: str, root: Path, entries: Sequence[ImageEntry
 
 
 def _not_fitted(lookup: Lookup, *, fact: str, entries: Sequence[ImageEntry]) -> list[str]:
-    """Images that a pattern does not fit: nobody else is of their group."""
+    """Images that a pattern does not match, so that each is its own group."""
     known = answers(lookup, fact=fact, root=None, entries=entries)
     unnamed = sorted(entry.image_id for entry in entries if not known.get(entry.image_id))
     alone = ": each is a group of its own" if fact == "group" else ""
@@ -125,7 +125,7 @@ def truth_elsewhere(paths: Sequence[str], *, codes: Sequence[str], entries: Sequ
     codes
         Class codes.
     entries
-        Images; those that are only predicted, or whose truth lies in one file for all classes, are passed over.
+        Images; those only predicted, or with one truth file for all classes, are skipped.
     """
     missing = {
         entry.image_id.lower(): {code.lower() for code in codes} - {code.lower() for code, _ in entry.masks}
@@ -141,9 +141,9 @@ def _is_mask_of_one(stem: str, missing: Mapping[str, set[str]]) -> bool:
 
 
 def _looks_like_data(path: str, *, record: DatasetRecord) -> bool:
-    """Look of a file: whether it could be an image or its truth, by its suffix, and in a release by its folder."""
+    """Test whether a file could be an image or its truth, by its suffix, and in a release by its folder."""
     parts, suffix = PurePosixPath(path.lower()).parts, PurePosixPath(path.lower()).suffix
-    # A release holds further parts, for other tasks; what systems add to archives holds no picture.
+    # A release has further parts, for other tasks; files that systems add to archives are no images.
     if any(part.startswith("__") or part.endswith(".zarr") for part in parts[:-1]):
         return False
     if record.adaptor == "idrid":

@@ -28,7 +28,8 @@ RELEASED: Mapping[str, tuple[Adaptor, str]] = {
     "digestpath": (digestpath.list_digestpath, digestpath.LAYOUT),
     "idrid": (idrid.list_idrid, idrid.LAYOUT),
 }
-"""Adaptors of released folders, and how the folder must look. A new one has a line here and in `DatasetRecord`."""
+"""Adaptors of released folders, and the required look of the folder. A new one needs a line here and in
+`DatasetRecord`."""
 
 
 def _phantoms(layout: PhantomLayout, *, dataset: str) -> list[ImageEntry]:
@@ -38,14 +39,14 @@ def _phantoms(layout: PhantomLayout, *, dataset: str) -> list[ImageEntry]:
 
 
 def found_images(record: DatasetRecord, *, root: Path | None, dataset: str) -> tuple[list[ImageEntry], str]:
-    """Images that the adaptor of a data set finds, before any check, and where it looked for them.
+    """Images found by the adaptor of a data set, before any check, and the folder searched.
 
     Raises
     ------
     MissingDataError
         The root is not there or lacks a folder of the layout.
     ManifestError
-        Files that contradict each other.
+        Files contradict each other.
     """
     if record.phantom is not None:
         return _phantoms(record.phantom, dataset=dataset), "phantom"
@@ -59,7 +60,7 @@ def found_images(record: DatasetRecord, *, root: Path | None, dataset: str) -> t
 
 
 def images_of_run(run: DatasetRun) -> tuple[ImageEntry, ...]:
-    """Images of a data set of a run, with what its configuration says of reading them; see `list_images`."""
+    """Images of a data set of a run, with the configuration for reading them; see `list_images`."""
     found = list_images(run.record, dataset=run.name, root=run.root, corrections=run.corrections)
     largest = run.config.raw.largest_decode
     return tuple(replace(entry, largest_decode=largest) for entry in found)
@@ -107,8 +108,8 @@ def list_images(
 
 
 def _needs_truth(record: DatasetRecord, entries: list[ImageEntry]) -> bool:
-    # Slides are often there to be normalised or predicted only. With other images, masks that are declared and found
-    # nowhere mean a slip in the pattern.
+    # Slides are often only normalised or predicted. For other images, declared masks that are found nowhere mean a
+    # mistake in the pattern.
     layout = record.layout
     if layout is None:
         return True
@@ -117,7 +118,7 @@ def _needs_truth(record: DatasetRecord, entries: list[ImageEntry]) -> bool:
 
 
 def _with_unknown(entry: ImageEntry, *, record: DatasetRecord) -> ImageEntry:
-    """Image entry with the classes that nobody looked for; where that is every class, nobody annotated it."""
+    """Image entry with the classes that nobody looked for; with all classes it counts as unannotated."""
     if not entry.annotated or not _files_tell(entry, record=record):
         return entry
     known = {code for code, _ in entry.masks}
@@ -127,11 +128,11 @@ def _with_unknown(entry: ImageEntry, *, record: DatasetRecord) -> ImageEntry:
 
 
 def _files_tell(entry: ImageEntry, *, record: DatasetRecord) -> bool:
-    """Meaning of an absent mask file: whether it says that nobody looked for its class in this image."""
-    # DigestPath's negative folder says on its own that there is nothing.
+    """Meaning of a missing mask file: whether nobody looked for its class in this image."""
+    # DigestPath's negative folder itself states that there is no lesion.
     if record.missing_mask == "negative" or record.adaptor == "digestpath":
         return False
     if entry.label or entry.annotations or entry.image is None:
         return False
-    # Of a folder, one that is annotated without a file was declared so.
+    # In a folder data set an image annotated without a file was declared so.
     return bool(entry.masks) or record.layout is None

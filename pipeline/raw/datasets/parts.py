@@ -1,4 +1,4 @@
-"""Parts of a slide: files that its data lie in, where the file that is named is only their list or one of them."""
+"""Parts of a slide: the files with its data, where the named file is only their list or one of them."""
 
 import re
 from functools import lru_cache
@@ -10,19 +10,19 @@ MIRAX, HAMAMATSU, DICOM = (".mrxs",), (".vms", ".vmu"), (".dcm",)
 SERIES = re.compile(rb"\x20\x00\x0e\x00(?:UI(..)|(..)\x00\x00)", re.DOTALL)
 """Tag SeriesInstanceUID (0020,000E) of DICOM, little-endian, and the length of its value, with and without a type."""
 LOOKED_AT = 2**20
-"""Bytes of a DICOM file that its series is looked for in; it stands before the pixels."""
+"""Bytes of a DICOM file searched for its series, which precedes the pixels."""
 
 
 def part_files(path: Path) -> tuple[Path, ...]:
     """Files beside a slide that hold its pixels, in text order; none for a slide that is one file.
 
-    MIRAX names a folder, Hamamatsu's VMS and VMU name pictures, and of DICOM all files of a series in one folder belong
-    together. What is not there is not listed: who opens the slide says so.
+    MIRAX names a folder, Hamamatsu's VMS and VMU name image files, and all DICOM files of a series in one folder belong
+    together. Missing files are not listed; opening the slide reports them.
 
     Parameters
     ----------
     path
-        The file that is named as the image.
+        The file named as the image.
     """
     suffix = path.suffix.lower()
     if suffix in MIRAX:
@@ -61,7 +61,7 @@ def _series_of(path: Path) -> frozenset[bytes]:
 
 @lru_cache(maxsize=65536)
 def _series(path: Path, _size: int, _changed: int) -> frozenset[bytes]:
-    """Series that a DICOM file names; one that it refers to counts too."""
+    """Series of a DICOM file, or one that it refers to."""
     with path.open("rb") as stream:
         head = stream.read(LOOKED_AT)
     lengths = ((each.end(), int.from_bytes(each[1] or each[2], "little")) for each in SERIES.finditer(head))

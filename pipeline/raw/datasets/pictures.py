@@ -1,4 +1,4 @@
-"""Pictures of a data set, as the memory model needs them: from the table of images, before it from file headers."""
+"""Image sizes of a data set for the memory model, from the table of images or, before it exists, from file headers."""
 
 import functools
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ def pictures_in(images: pd.DataFrame, *, classes: int) -> dict[str, Picture]:
     images
         Columns ``image_id``, ``file``, ``height``, ``width``, ``annotated`` and ``rejected`` of ``raw/images.parquet``.
     classes
-        Planes that the truth of an image takes.
+        Number of truth planes of an image.
     """
     usable = images[images["rejected"] == ""]
     return {
@@ -54,7 +54,7 @@ def picture_of_job(
     image
         Id of the image; None for a job of all.
     table
-        ``raw/images.parquet``, which need not be there yet.
+        ``raw/images.parquet``, which need not exist yet.
     entries
         Image id → entry.
     record
@@ -63,7 +63,7 @@ def picture_of_job(
     known = _pictures(table, table.stat().st_mtime_ns, record.truth_planes) if table.is_file() else {}
     if known and (image is None or image in known):
         return known[image] if image else max(known.values(), key=lambda each: each.pixels)
-    # Decoders take long to import: only jobs before the table of images come here.
+    # Decoders take long to import; only jobs before the table of images get here.
     from pipeline.raw.datasets.headers import picture_of
 
     asked = entries.values() if image is None else [entries[image]]

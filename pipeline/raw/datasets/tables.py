@@ -1,4 +1,4 @@
-"""Tables of facts about images: group, centre and split by image id, and how far they fit the images."""
+"""Tables of facts about images: group, centre and split by image id, and their match with the images."""
 
 import csv
 import re
@@ -14,7 +14,7 @@ from pipeline.words import distinct_ids, safe_id
 __all__ = ["answers", "check_groups", "dropped_zeros", "fit_of_table", "lookup_column", "named_and_counted"]
 
 SHOWN = 3
-"""Names of a kind that a message shows."""
+"""Most names of a kind in a message."""
 ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 
 
@@ -51,7 +51,7 @@ def lookup_column(path: Path, *, column: str, image: str = "image_id") -> dict[s
     Raises
     ------
     ManifestError
-        The file or a column is missing, an id stands twice, or an id is not safe in a path.
+        The file or a column is missing, an id occurs twice, or an id is not safe in a path.
     """
     names: dict[str, str] = {}
     columns, rows = _rows(path)
@@ -86,7 +86,7 @@ def lookup_column(path: Path, *, column: str, image: str = "image_id") -> dict[s
 
 
 def named_and_counted(names: Sequence[str]) -> str:
-    """Count of names and the first three of them.
+    """Number of names and the first three.
 
     Examples
     --------
@@ -98,14 +98,14 @@ def named_and_counted(names: Sequence[str]) -> str:
 
 
 def dropped_zeros(rows: Iterable[str], images: Iterable[str]) -> str:
-    """Advice on leading zeros that a table program dropped; empty where they explain no row.
+    """Advice on leading zeros dropped by a table program; empty if they explain no row.
 
     Parameters
     ----------
     rows
-        Ids of a table that fit no image.
+        Ids in a table that match no image.
     images
-        Ids of images that no row names.
+        Ids of images without a row.
 
     Examples
     --------
@@ -120,18 +120,18 @@ def dropped_zeros(rows: Iterable[str], images: Iterable[str]) -> str:
 
 
 def _row_of(entry: ImageEntry, table: Mapping[str, str]) -> str | None:
-    """Id in the table that names an image, by its id or by the name of its file, or nothing."""
+    """Id in the table for an image, by its id or its file name, or None."""
     known = (safe_id(entry.image.name if entry.image else ""), entry.image_id)
     return next((name for name in known if name in table), None)
 
 
 def fit_of_table(table: Mapping[str, str], *, entries: Sequence[ImageEntry]) -> tuple[list[str], list[str]]:
-    """Rows of a table that fit no image, and images that no row names, both in text order.
+    """Rows of a table without an image, and images without a row, both in text order.
 
     Parameters
     ----------
     table
-        Image id → value; an image whose value is empty is not named.
+        Image id → value; an empty value counts as missing.
     entries
         The images.
     """
@@ -141,12 +141,12 @@ def fit_of_table(table: Mapping[str, str], *, entries: Sequence[ImageEntry]) -> 
 
 
 def answers(lookup: Lookup | None, *, fact: str, root: Path | None, entries: Sequence[ImageEntry]) -> dict[str, str]:
-    """Answers of a lookup, image id → value, for the images that it knows.
+    """Results of a lookup, image id → value, for the images that it covers.
 
     Raises
     ------
     ManifestError
-        A table that cannot be read; a table or pattern that fits no image.
+        The table cannot be read, or the table or pattern matches no image.
     """
     if lookup is None:
         return {}
@@ -166,12 +166,12 @@ def answers(lookup: Lookup | None, *, fact: str, root: Path | None, entries: Seq
 def check_groups(
     lookup: Lookup | None, *, groups: Mapping[str, str], root: Path | None, entries: Sequence[ImageEntry]
 ) -> None:
-    """Refuse a table of groups that leaves out annotated images: each would silently be a patient of its own.
+    """Refuse a table of groups that omits annotated images: each would silently be its own patient.
 
     Raises
     ------
     ManifestError
-        The table names some of the annotated images only, and ``partial`` is not set.
+        The table has only some of the annotated images, and ``partial`` is not set.
     """
     if lookup is None or lookup.csv is None or lookup.partial:
         return
@@ -194,7 +194,7 @@ def check_groups(
 def _some_answer(
     known: Mapping[str, str], *, fact: str, where: object, found: Iterable[str], entries: Sequence[ImageEntry]
 ) -> None:
-    """Refuse a table or pattern that fits no image: each would silently be a patient of its own."""
+    """Refuse a table or pattern that matches no image: each would silently be its own patient."""
     if not any(known.values()):
         rows = list(found)
         zeros = dropped_zeros(rows, [entry.image_id for entry in entries])

@@ -9,10 +9,10 @@ light             light of stored samples: inversion, significant bits, transpar
 mask_colours      colours of a mask file: one beside black
 mask_values       values of masks and label images in JPEG, PNG and the like
 ome_zarr          OME-Zarr reader: pyramids in folders, chunk by chunk
-openslide         slide reader on OpenSlide, for formats that are no plain TIFF
+openslide         slide reader on OpenSlide, for formats other than plain TIFF
 pillow_file       opening of picture files with Pillow
-pixel_size        pixel size of a file, where it can be
-reader            image and mask reader that fits a file
+pixel_size        plausible pixel size of a file
+reader            choice of the image or mask reader of a file
 reading           reading options of a file
 source            image source: any box of a picture at any pyramid level
 stream_headers    sizes in the headers of JPEG XL, JPEG XR and LERC

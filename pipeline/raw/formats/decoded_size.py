@@ -1,4 +1,4 @@
-"""Decoded size of one unit (a picture, page, tile or strip), known from headers before memory is asked for."""
+"""Decoded size of one unit (an image, page, tile or strip), from headers, before memory is allocated."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Unit of a file that a decoder gives whole."""
+    """Unit of a file that a decoder returns whole."""
 
     name: str
     """What it is, such as ``tile``."""
@@ -75,7 +75,7 @@ def _size(size: int) -> str:
 
 
 def picture_unit(picture: Image.Image, *, itemsize: int = 1) -> Unit:
-    """Unit of a file whose header Pillow has read; of at least some bytes a sample, where it would give fewer."""
+    """Unit of a file whose header Pillow has read, with a lower bound for the bytes per sample."""
     size = max(itemsize, 2 if picture.mode.startswith("I;16") else MODES.get(picture.mode, 1))
     return Unit("picture", picture.height, picture.width, len(picture.getbands()), size)
 
@@ -117,8 +117,8 @@ def check_stream(data: bytes, *, name: str, path: Path, largest: int, piece: tup
     largest
         Bytes that it may have decoded.
     piece
-        Rows and columns of the tile or strip. JPEG XL, JPEG XR and LERC, whose decoders give whatever size their data
-        declare, may have no more; of others the part that is wanted is taken.
+        Rows and columns of the tile or strip, which JPEG XL, JPEG XR and LERC must not exceed, because their decoders
+        return any declared size; from other formats the needed part is taken.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""JPEG file: the check of all its scans, baseline and progressive, before a decoder fills what is missing."""
+"""JPEG file: the check of all its scans, baseline and progressive, before a decoder fills missing data."""
 
 from pathlib import Path
 
@@ -27,12 +27,12 @@ def file_bytes(path: Path, most: int = -1) -> bytes:
 
 
 def jpeg_remarks(path: Path) -> dict[str, int]:
-    """Harmless faults of a JPEG file with their counts; none of any other file.
+    """Harmless faults of a JPEG file with their counts; empty for other files.
 
     Raises
     ------
     ImageRejected
-        Damage that changes pixels, which decoders fill without a word.
+        Damage that changes pixels, which decoders fill silently.
     """
     data = file_bytes(path) if file_bytes(path, 2) == JPEG_START else b""
     check = check_scans(data)

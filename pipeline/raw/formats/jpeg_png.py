@@ -1,4 +1,4 @@
-"""JPEG and PNG decoding, whole and strictly: what is damaged is rejected, never filled with grey."""
+"""JPEG and PNG decoding, whole and strict: damaged files are rejected, never filled with grey."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,13 +18,13 @@ __all__ = ["decode_picture", "ends", "picture_size"]
 ROTATED = (5, 6, 7, 8)
 """Values of the EXIF orientation tag that swap height and width."""
 STRIP = 1024
-"""Rows that are copied out of a decoder at a time."""
+"""Rows copied from a decoder at a time."""
 END, PADDING = b"\xff\xd9", 64
-"""The marker at the end of a JPEG, which its pixels never contain, and how many bytes may stand after it."""
+"""The end marker of a JPEG, which pixel data never contain, and the most bytes after it."""
 
 
 def _copied(picture: Image.Image, *, mode: str) -> NDArray[np.uint8]:
-    # Strip by strip: an array of the whole picture would be held three times on its way out of Pillow.
+    # Strip by strip, because the whole image would be in memory three times on its way out of Pillow.
     found = np.empty((picture.height, picture.width, len(mode)), np.uint8)
     for y0 in range(0, picture.height, STRIP):
         y1 = min(y0 + STRIP, picture.height)
@@ -33,12 +33,12 @@ def _copied(picture: Image.Image, *, mode: str) -> NDArray[np.uint8]:
 
 
 def ends(data: bytes) -> bool:
-    """End marker near the end of JPEG or JPEG 2000 data: whether it is there, so that the data does not break off."""
+    """Test for the end marker near the end of JPEG or JPEG 2000 data, which shows that the data is not truncated."""
     return END in data[-PADDING:]
 
 
 def _jpeg(data: bytes) -> NDArray[np.uint8] | None:
-    # The decoder fills what is missing with grey, and so would say nothing of a file that breaks off.
+    # The decoder fills missing data with grey, so it would not report a truncated file.
     return imagecodecs.jpeg8_decode(data) if ends(data) else None
 
 
@@ -51,15 +51,15 @@ _DECODERS: dict[str | None, Callable[[bytes], NDArray[np.uint8] | None]] = {"JPE
 
 
 def _plain_rgb(path: Path, *, largest: int) -> NDArray[np.uint8] | None:
-    """Pixels of the usual case, opaque 8-bit RGB that stands upright, in a fifth of the time and half of the memory.
+    """Pixels of the usual case, opaque upright 8-bit RGB, in a fifth of the time and half of the memory.
 
-    None for everything else and for what is damaged. Pillow decodes it then, or says what is wrong.
+    None for other and damaged files, which Pillow then decodes or reports.
     """
     with opened(path, largest=largest) as picture:
         plain = picture.mode == "RGB" and "transparency" not in picture.info
         decode = _DECODERS.get(picture.format) if plain else None
         size = (picture.height, picture.width, 3)
-        # To look for it in a PNG, Pillow would decode the pixels.
+        # Pillow would decode the pixels of a PNG to find it.
         turned = picture.format == "JPEG" and picture.getexif().get(ORIENTATION, 1) != 1
     if decode is None or turned:
         return None
@@ -73,14 +73,14 @@ def _plain_rgb(path: Path, *, largest: int) -> NDArray[np.uint8] | None:
 def decode_picture(
     path: Path, *, transparency: bool = False, largest: int = LARGEST_DECODE
 ) -> tuple[Pixels, str, Alpha]:
-    """Pixels of a JPEG or PNG, how the file keeps them, and whether the last sample of each is transparency.
+    """Pixels of a JPEG or PNG, their storage in the file, and whether the last sample of each is transparency.
 
     Parameters
     ----------
     path
         The file.
     transparency
-        Whether it is wanted.
+        Whether transparency is wanted.
     largest
         Bytes that it may have once it is decoded.
 

@@ -1,4 +1,4 @@
-"""Scans of a progressive JPEG: are they whole? The parser of JPEG XL, which has to keep every bit of them, is strict."""
+"""Completeness check of the scans of a progressive JPEG, by the strict parser of JPEG XL, which must keep every bit."""
 
 import imagecodecs
 
@@ -8,7 +8,7 @@ __all__ = ["progressive_fault"]
 
 PROGRESSIVE = 0xC2
 METADATA = (*range(0xE0, 0xF0), 0xFE)
-"""Markers of segments that change no code; the parser would look into some of them."""
+"""Markers of segments that do not affect the codes; the parser would read some of them."""
 START = b"\xff\xd8"
 LARGEST = 2**25
 """Pixels of the largest picture that is checked: the parser holds 18 bytes for each."""
@@ -17,9 +17,9 @@ SAMPLINGS = (0x11, 0x21, 0x12, 0x22)
 
 
 def progressive_fault(data: bytes) -> str:
-    """Damage of a progressive JPEG stream that changes pixels; empty where there is none, and for any other stream.
+    """Damage of a progressive JPEG stream that changes pixels; empty without any, and for other streams.
 
-    Grey and three components of 8 bit up to 33 million pixels are looked at, with the usual sampling of chroma.
+    It checks grey and three-component 8-bit images up to 33 million pixels with the usual chroma subsampling.
     """
     kept, usual = [START], False
     for marker, body, end in segments(data, 0):

@@ -1,7 +1,7 @@
-"""Huffman-coded scans of a baseline JPEG: are they whole? Decoders fill what is missing or wrong, and say nothing.
+"""Completeness check of the Huffman-coded scans of a baseline JPEG, because decoders silently fill missing or wrong data.
 
-Every code is read and nothing is decoded, which takes a small part of the time of decoding. The structure is that of
-ITU-T T.81, annexes B and F. Progressive and arithmetic JPEG is not looked at here.
+Every code is read but nothing is decoded, which takes a small part of the decoding time. The structure is that of ITU-T
+T.81, annexes B and F. Progressive and arithmetic JPEG is not checked here.
 """
 
 import functools
@@ -32,7 +32,7 @@ class ScanCheck:
     """Check of the scans of a JPEG."""
 
     known: bool = False
-    """Whether they could be looked at."""
+    """Whether they could be checked."""
     fault: str = ""
     """Damage that changes pixels; empty where there is none."""
     extra: int = 0
@@ -56,7 +56,7 @@ def extra_remarks(count: int) -> dict[str, int]:
 
 
 class _UnknownError(Exception):
-    """The structure is none that is looked at."""
+    """The structure is not supported."""
 
 
 def _lookup(counts: bytes, symbols: bytes) -> NDArray[np.uint16]:
@@ -100,7 +100,7 @@ def segments(data: bytes, start: int) -> Iterator[tuple[int, bytes, int]]:
         if start < 0 or start + 1 >= len(data):
             return
         marker = data[start + 1]
-        if marker in (0, 0xFF):  # padding
+        if marker in (0, 0xFF):  # Padding.
             start += 1
             continue
         if marker in (SOI, EOI, TEM, *RESTARTS):
@@ -248,7 +248,7 @@ def _block(
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _marker(data: NDArray[np.uint8], position: int) -> tuple[int, int]:
-    """Position of the next marker, and the bytes passed over that are no padding."""
+    """Position of the next marker, and the number of skipped bytes that are not padding."""
     passed = 0
     while position + 1 < data.size:
         if data[position] == 255 and data[position + 1] != 0 and data[position + 1] != 255:

@@ -12,7 +12,7 @@ from pipeline.raw.formats.source import Pixels, unusable
 __all__ = ["AS_STORED", "EXTRA_SAMPLES", "Alpha", "Light", "Showing", "over_white", "scaled"]
 
 Alpha: TypeAlias = Literal["none", "straight", "premultiplied"]
-"""Last sample of a pixel: a colour, transparency, or transparency that the colours are multiplied by."""
+"""Last sample of a pixel: a colour, straight transparency, or premultiplied transparency."""
 EXTRA_SAMPLES: dict[int, Alpha] = {1: "premultiplied", 2: "straight"}
 """Values of the TIFF tag ExtraSamples."""
 ALL_BITS, FULL = 16, 65535
@@ -20,10 +20,10 @@ ALL_BITS, FULL = 16, 65535
 
 @dataclass(frozen=True, slots=True)
 class Showing:
-    """Facts of a data set that say how the stored samples of its images are shown."""
+    """Facts of a data set that define the display of the stored samples of its images."""
 
     bits: int | None = None
-    """Significant bits of samples stored in 16; all of them where it is not given."""
+    """Significant bits of samples stored in 16; by default all."""
     glass: bool = False
     """Whether transparent pixels are glass, which is white; else transparency is dropped."""
 
@@ -37,12 +37,12 @@ AS_STORED = Showing()
 
 
 def scaled(values: NDArray[np.uint16], *, bits: int, path: Path) -> NDArray[np.uint16]:
-    """16-bit samples of fewer significant bits, brought to the full range: ``2**bits - 1`` becomes 65535, rounded.
+    """16-bit samples of fewer significant bits, scaled to the full range: ``2**bits - 1`` becomes 65535, rounded.
 
     Raises
     ------
     ImageRejected
-        A value that needs more bits.
+        A value needs more bits.
     """
     most, largest = 2**bits - 1, int(values.max(initial=0))
     if largest > most:
@@ -66,7 +66,7 @@ def over_white(colours: Pixels, alpha: Pixels, *, premultiplied: bool = False) -
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """Function from stored samples ``(h, w, s)`` to grey ``(h, w, 1)`` or RGB ``(h, w, 3)``, of which 0 is black."""
+    """Function from stored samples ``(h, w, s)`` to grey ``(h, w, 1)`` or RGB ``(h, w, 3)``, with 0 as black."""
 
     path: Path
     """The file, for messages."""

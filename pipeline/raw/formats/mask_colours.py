@@ -1,4 +1,4 @@
-"""Colours of a mask file: one beside black, because several are several classes, or a ground that is not black."""
+"""Colours of a mask file: only one beside black, because several mean several classes or a background that is not black."""
 
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,13 @@ __all__ = ["check_one_colour"]
 NAMES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white or grey")
 """Names by the bits of the channels that are on: red 1, green 2, blue 4."""
 OTHER_SHARE = 0.01
-"""Pixels of other colours, as a share of those that are set, beyond which a mask is of several colours."""
+"""Largest share of pixels of other colours, relative to set pixels, in a mask of one colour."""
 
 
 def check_one_colour(
     colours: NDArray[Any], light: NDArray[Any], pixels: NDArray[np.integer[Any]], *, path: Path
 ) -> None:
-    """Check of the colours of a lossless mask: what is set has one.
+    """Check that the set pixels of a lossless mask have one colour.
 
     Parameters
     ----------

@@ -30,12 +30,12 @@ def decode_values(
     path
         The file.
     labels
-        Whether it is a label image, of which palette indices and grey values count as they are stored. The values of
-        a mask are its light: the largest channel of a colour, also of one in a palette. What is transparent is 0.
+        Whether it is a label image, whose stored palette indices and grey values count. The values of a mask are its
+        light: the largest channel of a colour, also in a palette. Transparent pixels are 0.
     checked
-        Whether JPEG scans were looked through before.
+        Whether JPEG scans were checked before.
     largest
-        Bytes that it may have once it is decoded.
+        Most bytes after decoding.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def _light_of(picture: Image.Image, indices: NDArray[np.uint8], *, path: Path) -
         light[clear] = 0
     elif isinstance(clear, bytes):
         light[: len(clear)][np.frombuffer(clear, np.uint8) < HALF] = 0
-    if not light.any():  # a palette that was lost is black all over: its indices are all that there is
+    if not light.any():  # A lost palette is all black; only the indices remain.
         return indices
     check_one_colour(colours, light, np.bincount(indices.ravel(), minlength=256), path=path)
     return np.take(light, indices)

@@ -1,7 +1,7 @@
 """OME-Zarr reader, versions 0.4 and 0.5: the pyramid of a picture in a folder, decoded chunk by chunk.
 
-Chunks that are not stored hold the fill value, as the format says: they cannot be told from chunks that were lost, so
-they are counted as a remark.
+By the format, chunks that are not stored hold the fill value. They cannot be distinguished from lost chunks, so they
+are counted as a remark.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ RGB = ("FF0000", "00FF00", "0000FF")
 PICTURE = "a picture of one or three channels, 8 or 16 bit, one plane and one time"
 AS_PICTURE = "Export one plane of it as grey or RGB."
 FLAT = 0.02
-"""Relative difference of the factors of both axes up to which a level is the whole picture, smaller."""
+"""Largest relative difference of the factors of both axes for a level that shows the whole image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class _Axes:
     count: int
 
     def index(self, box: Box) -> tuple[slice | int, ...]:
-        """Index of a box with all channels; planes and times have one place."""
+        """Index of a box with all channels; axes of planes and times have length one."""
         found: list[slice | int] = [0] * self.count
         found[self.y], found[self.x] = box.slices
         if self.channel is not None:
@@ -80,7 +80,7 @@ def _colours(ome: Mapping[str, Any]) -> list[str]:
 
 
 def _order(colours: Sequence[str]) -> tuple[int, ...]:
-    """Channels in the order red, green, blue, where their colours say that it is another one."""
+    """Channels reordered to red, green, blue, if their colours indicate another order."""
     return tuple(colours.index(each) for each in RGB) if sorted(colours) == sorted(RGB) else (0, 1, 2)
 
 
@@ -179,7 +179,7 @@ def _opened(path: Path) -> tuple[list[zarr.Array[Any]], _Axes, dict[str, Any]]:
 
 
 def _whole_levels(arrays: Sequence[zarr.Array[Any]], axes: _Axes) -> list[zarr.Array[Any]]:
-    """Levels that are the picture made smaller, both sides alike; what follows one that is not is left out."""
+    """Levels that are the whole image scaled down equally on both sides; levels after a different one are left out."""
     found = [arrays[0]]
     for each in arrays[1:]:
         high, wide = (each.shape[at] / arrays[0].shape[at] for at in (axes.y, axes.x))

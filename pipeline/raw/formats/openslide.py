@@ -1,7 +1,7 @@
-"""Slide reader on OpenSlide, for the scanners' own formats that are no plain TIFF.
+"""Slide reader on OpenSlide, for scanner formats other than plain TIFF.
 
-Levels of such slides need not lie on whole pixels of level 0. So a level is always read in the same tiles, which makes
-any box of it the same however an image is cut.
+Levels of such slides need not align with whole pixels of level 0. So a level is always read in the same tiles, and
+boxes do not depend on how an image is cut.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -50,7 +50,7 @@ def _openslide() -> ModuleType:
 
 
 def _bounds_corner(properties: Mapping[str, str]) -> tuple[int, int]:
-    """Corner ``(y, x)`` of the scanned field; that of level 0 where the slide names no field."""
+    """Corner ``(y, x)`` of the scanned field; that of level 0 if the slide states no field."""
     try:
         return int(properties.get("openslide.bounds-y", 0)), int(properties.get("openslide.bounds-x", 0))
     except ValueError:
@@ -77,7 +77,7 @@ class SlideSource:
         self.stored = f"{slide.properties.get('openslide.vendor', 'unknown')} slide, 8 bit"
 
     def read(self, box: Box, *, level: int = 0) -> NDArray[np.uint8]:
-        """RGB pixels ``(h, w, 3)`` of a box of a level; what was not scanned is white."""
+        """RGB pixels ``(h, w, 3)`` of a box of a level; unscanned areas are white."""
         checked_box(box, self.levels, level=level)
         found = np.empty((box.height, box.width, 3), np.uint8)
         within = Box.of_shape(*self.levels[level])
@@ -110,7 +110,7 @@ class SlideSource:
 
 
 def is_slide(path: Path) -> bool:
-    """Slide check: whether OpenSlide knows what the file is; no where it is not installed."""
+    """Slide check: whether OpenSlide recognises the file; false if it is not installed."""
     try:
         return _openslide().OpenSlide.detect_format(str(path)) is not None
     except MissingDataError:
@@ -131,7 +131,7 @@ def _opened(path: Path) -> "Iterator[OpenSlide]":
 
 
 def _check_tiles(slide: "OpenSlide", path: Path, *, largest: int) -> None:
-    # OpenSlide decodes a stored tile whole, however small the part is that is asked for.
+    # OpenSlide decodes a stored tile whole, however small the requested part.
     for level in range(slide.level_count):
         high, wide = (
             int(slide.properties.get(f"openslide.level[{level}].tile-{each}", 0)) for each in ("height", "width")

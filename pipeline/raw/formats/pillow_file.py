@@ -1,4 +1,4 @@
-"""Opening of picture files with Pillow: the formats it may decode, the picture that is meant, its EXIF turn, 16-bit PNG."""
+"""Opening of image files with Pillow: allowed formats, the intended image, its EXIF turn, 16-bit PNG."""
 
 import struct
 import warnings
@@ -22,16 +22,17 @@ ORIENTATION = 0x0112
 ORIENTATION_OF_PNG = b"eXIf"
 PROBLEMS = (OSError, SyntaxError, ValueError, EOFError, struct.error, UnidentifiedImageError)
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "JPEG2000")
-"""What Pillow may decode, whatever a file is called. Others would start programs or fetch files: PostScript, for one."""
+"""Formats that Pillow may decode, whatever the file name. Others, such as PostScript, could start programs or fetch
+files."""
 KINDS = "JPEG, PNG, TIFF, BMP, GIF, PPM, WebP or JPEG 2000"
 SIGNATURE, DEPTH, WIDE = b"\x89PNG\r\n\x1a\n", 24, 16
-"""How a PNG begins, the byte that holds its bits a sample, and the value of it that Pillow would cut to 8."""
+"""First bytes of a PNG, the position of its bits per sample, and the value that Pillow would cut to 8."""
 TURNS = {2: (1, 0, 0), 3: (1, 1, 0), 4: (0, 1, 0), 5: (0, 0, 1), 6: (0, 1, 1), 7: (1, 1, 1), 8: (1, 0, 1)}
 """EXIF orientation → whether columns run backwards, whether rows do, and whether rows and columns then change places."""
 LOSSY = ("JPEG", "MPO")
 """Formats that change the values of a mask; WebP may, too."""
 HEAD = 64
-"""Bytes in which WebP names its size: opening one asks for the memory of the picture."""
+"""Bytes with the size of a WebP, because opening one allocates the memory of the image."""
 
 
 def _is_lossless_webp(path: Path) -> bool:
@@ -40,7 +41,7 @@ def _is_lossless_webp(path: Path) -> bool:
 
 @contextmanager
 def opened(path: Path, *, largest: int, itemsize: int = 1) -> Iterator[Image.Image]:
-    """The one picture of a file, its header read; what Pillow says of damage is a rejection.
+    """The single image of a file, with its header read; damage reported by Pillow is a rejection.
 
     Raises
     ------
@@ -67,7 +68,7 @@ def opened(path: Path, *, largest: int, itemsize: int = 1) -> Iterator[Image.Ima
 
 def _seek_largest(picture: Image.Image, path: Path) -> None:
     frames = getattr(picture, "n_frames", 1)
-    if frames == 1 or picture.format == "MPO":  # the first is the picture, the others are previews of it
+    if frames == 1 or picture.format == "MPO":  # The first is the image, the others are its previews.
         return
     sizes = []
     if picture.format == "TIFF":
@@ -80,7 +81,7 @@ def _seek_largest(picture: Image.Image, path: Path) -> None:
 
 
 def upright(path: Path, *, largest: int) -> tuple[Image.Image, bool]:
-    """A decoded picture as viewers show it, and whether its format changed its values."""
+    """A decoded image as viewers show it, and whether its format changed its values."""
     with opened(path, largest=largest) as picture:
         picture.load()
         lossy = picture.format in LOSSY or (picture.format == "WEBP" and not _is_lossless_webp(path))

@@ -1,4 +1,4 @@
-"""Pixel size of a file in micrometres, used where both axes name one that a microscope or a fundus camera can have."""
+"""Pixel size of a file in micrometres, used if both axes are plausible for a microscope or a fundus camera."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import tifffile
 __all__ = ["PixelSize", "pixel_size", "tiff_pixel_size"]
 
 PLAUSIBLE_UM = (0.01, 20.0)
-"""A pixel outside this is of a printer, a screen, or of a lost decimal point."""
+"""Plausible range; a pixel outside it comes from a printer, a screen, or a lost decimal point."""
 SQUARE = 0.01
 """Relative difference of the two sides up to which a pixel counts as square."""
 UNITS_UM = {"nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "mm": 1e3, "cm": 1e4, "in": 25400.0}
@@ -20,12 +20,12 @@ NUMBER = r"[+-]?[\d.]+(?:,\d+)?(?:[eE][+-]?\d+)?|nan|inf"
 
 @dataclass(frozen=True, slots=True)
 class PixelSize:
-    """Side of a pixel, or why what a file says of it is not used."""
+    """Side of a pixel, or the reason why the file's statement is not used."""
 
     um: float | None = None
-    """Micrometres; None where the file says nothing that can be used."""
+    """Micrometres; None where the file has no usable value."""
     unused: str = ""
-    """What the file says and why that is not used."""
+    """The file's statement and why it is not used."""
 
     @property
     def remarks(self) -> dict[str, int]:
@@ -41,7 +41,7 @@ def _number(text: str | float | None) -> float | None:
 
 
 def pixel_size(x: str | float | None, y: str | float | None, *, unit_um: float = 1.0) -> PixelSize:
-    """Pixel size of what a file says of its columns and rows; one axis is enough.
+    """Pixel size from a file's values for columns and rows; one axis is enough.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""Image and mask reader: the one that fits a file. What is damaged is rejected, never filled with grey.
+"""Image and mask reader, chosen by the file. Damaged files are rejected, never filled with grey.
 
-Slides and TIFF files are read piece by piece. JPEG and PNG are decoded whole, and their orientation tags are obeyed, as
-every viewer does. The values of a mask are its light, whatever a palette or an inverted TIFF stores for that; from which
-on it is set, `pipeline.raw.truth_values` says. Of a label image the stored values count.
+Slides and TIFF files are read piece by piece. JPEG and PNG are decoded whole, and their orientation tags are applied,
+as in every viewer. The values of a mask are its light, whatever a palette or an inverted TIFF stores for it;
+`pipeline.raw.truth_values` decides from which value it is set. For a label image the stored values count.
 """
 
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ class ValueSource(Protocol):
 
 
 class _Held:
-    """Values that were decoded whole."""
+    """Values decoded whole, in memory."""
 
     def __init__(self, values: NDArray[Any], *, lossy: bool) -> None:
         self._values, self.lossy = values, lossy
@@ -122,7 +122,7 @@ def open_values(
     Raises
     ------
     ImageRejected
-        The file is damaged, too large to be decoded, or no mask or label image can be told from it.
+        The file is damaged, too large to be decoded, or no mask or label image.
     """
     if path.suffix.lower() in TIFF:
         with open_tiff_values(path, labels=labels, reading=reading) as source:

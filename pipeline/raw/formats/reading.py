@@ -1,4 +1,4 @@
-"""Reading options of a file: what the readers of all formats are told, and what changes no value."""
+"""Reading options of a file for the readers of all formats; they change no value."""
 
 from dataclasses import dataclass
 
@@ -15,12 +15,12 @@ class Reading:
     workers: int = 1
     """Threads that decode pieces."""
     cache_bytes: int = PIECES
-    """Bytes of decoded pieces that are held: a row of tiles or some strips of a wide slide."""
+    """Bytes of decoded pieces in memory: a row of tiles or some strips of a wide slide."""
     checked: bool = False
-    """Whether the JPEG scans of these contents were looked through before and are whole."""
+    """Whether the JPEG scans of these contents were checked before and are whole."""
     largest: int = LARGEST_DECODE
     """Bytes of the largest picture, page, tile or strip that is decoded at once."""
 
 
 READING = Reading()
-"""One thread, contents that nobody has looked through."""
+"""One thread, unchecked contents."""

@@ -1,4 +1,4 @@
-"""Image source: a picture that is not in memory, of which any box can be read at any level of its own pyramid."""
+"""Image source: an image outside memory; any box can be read at any level of its own pyramid."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -50,15 +50,15 @@ class ImageSource(Protocol):
 
     @property
     def origin(self) -> tuple[int, int]:
-        """``(y, x)`` on level 0 from which QuPath counts: the corner of the scanned field where a slide names it."""
+        """QuPath's origin ``(y, x)`` on level 0: the corner of the scanned field, if a slide states it."""
 
     @property
     def remarks(self) -> Mapping[str, int]:
-        """Remarks on what was passed over in the file so far, with counts, such as a pixel size that cannot be."""
+        """Remarks on content skipped so far, with counts, such as an impossible pixel size."""
 
     @property
     def whole(self) -> bool:
-        """Decoded picture: whether it is held whole in memory."""
+        """Test for a decoded image, which is whole in memory."""
 
     @property
     def tile(self) -> tuple[int, int]:
@@ -69,7 +69,7 @@ class ImageSource(Protocol):
 
 
 class ArraySource:
-    """Image source of an array: what was decoded at once, or was never in a file."""
+    """Image source of an array, decoded at once or never in a file."""
 
     whole = True
     origin = (0, 0)
@@ -128,7 +128,7 @@ def checked_box(box: Box, levels: tuple[tuple[int, int], ...], *, level: int) ->
 
 
 def check_values(dtype: np.dtype[Any] | None, *, whole_range: bool, path: Path) -> None:
-    """Check of the type of a mask or label file: numbers, and unsigned ones where light or transparency is turned.
+    """Check of the type of a mask or label file: numbers, unsigned where light is inverted or transparent.
 
     Raises
     ------
@@ -181,6 +181,6 @@ def piece_boxes(shape: tuple[int, int], *, tile: tuple[int, int], most: int) -> 
     if rows * width > most:
         wide = min(width, columns * max(1, most // (rows * columns)))
     tall = rows * max(1, most // (rows * wide))
-    if rows * wide > most:  # pieces larger than a box: only of pictures in memory
+    if rows * wide > most:  # Pieces larger than a box occur only for images in memory.
         tall = max(1, most // wide)
     return aligned_boxes(height, width, tall, wide)

@@ -1,7 +1,7 @@
 """TIFF reader: slides, exported pictures, masks and label images, tiled or striped, read piece by piece.
 
 Aperio SVS, OME-TIFF and generic pyramids (levels as pages or as SubIFDs) are understood. Opening reads headers only. A
-file that breaks off is found when it is opened. A piece that does not decode is found when it is asked for.
+truncated file is detected on opening, a piece that does not decode on reading.
 """
 
 import threading
@@ -47,7 +47,7 @@ PICTURE_CODECS = (7, 33003, 33004, 33005, 33007, 34712, 34892, 50001, 50002)
 
 
 class _Unread(Exception):
-    """The file is no damaged file, but another reader has to be tried."""
+    """The file is not damaged, but another reader has to be tried."""
 
 
 class TiffSource:
@@ -65,7 +65,7 @@ class TiffSource:
 
     @property
     def remarks(self) -> dict[str, int]:
-        """Remarks on what was passed over in the file so far, with counts."""
+        """Remarks on content skipped so far, with counts."""
         return self._said | extra_remarks(sum(len(page.extra) for page in self._pages))
 
     def read(self, box: Box, *, level: int = 0) -> Pixels:
@@ -93,12 +93,12 @@ class TiffValues:
 def _value(
     page: tifffile.TiffPage, *, inverted: bool, labels: bool, lossy: bool, path: Path
 ) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """Function from samples ``(h, w, sample)`` to one value a pixel: light of a mask, stored value of a label image."""
+    """Function from samples ``(h, w, sample)`` to one value per pixel: light of a mask, stored value of a label image."""
     alpha = _alpha(page) != "none"
     light = None if labels or page.colormap is None else np.any(page.colormap, axis=0).astype(np.uint8)
 
     def value(samples: NDArray[Any]) -> NDArray[Any]:
-        if light is not None and light.any():  # one that is black all over was lost: its indices are all that there is
+        if light is not None and light.any():  # An all-black palette was lost; only the indices remain.
             return _looked_up(light, samples[:, :, 0])
         samples = _inverse(samples) if inverted else samples
         stored = samples if samples.shape[2] > 1 else samples[:, :, 0]
@@ -170,7 +170,7 @@ class _Opener:
                 number=number,
                 each=self._each,
                 fill=fill,
-                # Stage raw has read through the finest level alone.
+                # Stage raw has read only the finest level.
                 reading=replace(self.reading, checked=self.reading.checked and number == 0),
             )
         except ImageRejected:
@@ -184,7 +184,7 @@ def _picture(file: tifffile.TiffFile, opener: _Opener, showing: Showing) -> Imag
     _check_picture(found[0], opener.path)
     check_unit(decoded_unit(found[0]), opener.path, largest=opener.reading.largest)
     light = Light(opener.path, showing, _alpha(found[0]), int(found[0].photometric) == INVERTED)
-    # What a scanner left out is glass.
+    # Areas that a scanner left out are glass.
     fill = min(light.white, 1 if found[0].dtype == np.bool_ else int(np.iinfo(found[0].dtype).max))
     pages = [opener.page(page, number=number, fill=fill) for number, page in enumerate(found)]
     size, stored = tiff_pixel_size(file, found[0]), _stored(found[0], pages[0])
@@ -210,12 +210,12 @@ def open_tiff(
     showing
         Significant bits, and whether transparent pixels are glass.
     reading
-        Threads, cache and limits; of JPEG scans stage raw has looked through the finest level alone.
+        Threads, cache and limits; stage raw has checked the JPEG scans of the finest level only.
 
     Raises
     ------
     ImageRejected
-        The file is damaged, too large to be decoded, or holds something else than one picture.
+        The file is damaged, too large to be decoded, or does not hold exactly one image.
     """
     with ExitStack() as stack:
         file = stack.enter_context(opened_tiff(path))
@@ -234,7 +234,7 @@ def open_tiff_values(
     labels: bool = False,
     reading: Reading = READING,
 ) -> Iterator[TiffValues]:
-    """Mask or label image in TIFF, open for reading. What the file leaves out is black, or label 0.
+    """Mask or label image in TIFF, open for reading. Pieces missing in the file are black, or label 0.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Tiles and strips of one TIFF page: those that touch a box are decoded, and cached for a while.
+"""Tiles and strips of one TIFF page: those that touch a box are decoded and cached.
 
 A page is cut into pieces: its tiles, its strips, or runs of rows where strips are stored without compression.
 """
@@ -24,7 +24,7 @@ __all__ = ["DAMAGE", "LARGEST_PIECE", "Page", "decoded_unit", "is_jpeg"]
 
 Values: TypeAlias = NDArray[Any]
 LARGEST_PIECE = 2**26
-"""Bytes of a decoded piece beyond which a file is not read in pieces."""
+"""Most bytes of a decoded piece of a file that is read in pieces."""
 RUN_BYTES = 2**20
 """Bytes of a run of rows where strips are not compressed."""
 JPEG = (7, 33007, 34892)
@@ -34,7 +34,7 @@ JPEG_2000 = (33003, 33004, 33005, 34712)
 PICTURES = (*JPEG, *JPEG_2000, 22610, 34887, 34933, 34934, 50001, 50002, 52546)
 """Compressions whose data declare a size of their own: also LERC, PNG, JPEG XR, WebP and JPEG XL."""
 CODESTREAM = b"\xff\x4f"
-"""How a bare JPEG 2000 stream begins. It ends like a JPEG."""
+"""First bytes of a bare JPEG 2000 stream, which ends like a JPEG."""
 DAMAGE = (
     OSError,
     ValueError,
@@ -48,11 +48,11 @@ DAMAGE = (
     ZeroDivisionError,
     tifffile.TiffFileError,
 )
-"""What decoders raise for files that are damaged."""
+"""Errors of decoders for damaged files."""
 
 
 def is_jpeg(page: tifffile.TiffPage) -> bool:
-    """JPEG compression: whether a page has it, which blurs its values."""
+    """Test for JPEG compression of a page, which blurs its values."""
     return int(page.compression) in (6, *JPEG)
 
 
@@ -90,9 +90,9 @@ class Page:
     each
         A map over pieces, of one thread or several.
     fill
-        Value of pieces that the file leaves out.
+        Value of pieces missing in the file.
     reading
-        Whether its JPEG scans were looked through, and the largest piece that is decoded, whatever its data declare.
+        Whether its JPEG scans were checked, and the largest piece that is decoded, whatever its data declare.
 
     Raises
     ------
@@ -115,7 +115,7 @@ class Page:
     ) -> None:
         self._page, self._stream, self._lock, self._path = page, stream, lock, path
         self.extra: set[int] = set()
-        """Pieces that have bytes between the end of a JPEG scan and the next marker: they do no harm."""
+        """Number of pieces with harmless bytes between the end of a JPEG scan and the next marker."""
         self._cache, self._number, self._each, self._fill = cache, number, each, fill
         self._reading = reading
         self.height, self.width = int(page.imagelength), int(page.imagewidth)
@@ -131,7 +131,7 @@ class Page:
         self._lefts = np.arange(0, self.width, self.tile[1])
         self._offsets, self._counts = (np.asarray(each, np.int64) for each in (page.dataoffsets, page.databytecounts))
         self._check_whole()
-        # Asked for once here, because the file is looked into for some of them.
+        # Read once here, because some of them access the file.
         self._is_picture = int(page.compression) in PICTURES
         self._tables, self._header, self._decoder = page.jpegtables, page.jpegheader, page.decode
         self._runs = _is_plain(page)
@@ -147,11 +147,11 @@ class Page:
 
     @property
     def is_single(self) -> bool:
-        """Single piece: whether the page is one."""
+        """Test for a page that is a single piece."""
         return len(self._offsets) == 1
 
     def _check_count(self, stored: int) -> None:
-        # Before any array over the pieces is made: a damaged header names sides of thousands of millions.
+        # Before any array over the pieces is made, because a damaged header may declare sides of billions of pixels.
         rows, columns = self.tile
         needed = -(-self.height // max(rows, 1)) * -(-self.width // max(columns, 1))
         needed *= self.samples if self._apart else 1
@@ -260,13 +260,13 @@ class Page:
             self._check_scans(data, index)
         try:
             decoded, _, _ = self._decoder(data, index, jpegtables=self._tables, jpegheader=self._header)
-        except (*DAMAGE, MemoryError) as error:  # a damaged header asks for any size
+        except (*DAMAGE, MemoryError) as error:  # A damaged header may request any size.
             raise self._damaged(index, str(error) or "its size is beyond memory") from error
         piece = np.asarray(decoded)[0]
         return _rgb_of_ycbcr(piece) if self._is_hidden_ycbcr(data) else piece
 
     def _check_scans(self, data: bytes, index: int) -> None:
-        # Decoders fill what is missing or wrong with something, and say nothing.
+        # Decoders silently fill missing or wrong data.
         codec = int(self._page.compression)
         check = check_scans(data, tables=self._tables or b"") if codec in JPEG else ScanCheck()
         looks_whole = codec not in JPEG and not (codec in JPEG_2000 and data.startswith(CODESTREAM))
@@ -278,7 +278,7 @@ class Page:
             self.extra.add(index)
 
     def _is_hidden_ycbcr(self, data: bytes) -> bool:
-        # Where chroma is subsampled the decoder has seen that it is YCbCr and has given RGB already.
+        # With subsampled chroma the decoder has recognised YCbCr and returned RGB already.
         if int(self._page.compression) != YCBCR_JPEG_2000 or self.samples != 3:
             return False
         start = data.find(b"\xff\x4f\xff\x51")

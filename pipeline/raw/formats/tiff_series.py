@@ -17,13 +17,13 @@ from pipeline.raw.formats.tiff_page import DAMAGE, decoded_unit
 __all__ = ["EXPECTED", "PROBLEMS", "opened_tiff", "picture_pages", "tiff_size"]
 
 UPRIGHT = (0, 1)
-"""Values of the tag Orientation; 0 is none of the standard's and stands where nobody set it."""
+"""Values of the tag Orientation; 0 is not in the standard and means unset."""
 EXPECTED = "one grey or RGB picture of 8 or 16 bit, with or without smaller copies of itself"
-"""What a file has to hold, for messages."""
+"""Required content of a file, for messages."""
 PROBLEMS = (*DAMAGE, struct.error)
-"""What is raised for files whose headers are damaged."""
+"""Errors raised for damaged headers."""
 NUMBERS = ("photometric", "planarconfig", "compression", "predictor", "fillorder")
-"""Attributes of a page that readers take for numbers."""
+"""Attributes of a page that readers expect to be numbers."""
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def opened_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
         The file is damaged.
     """
     try:
-        # The pictures of a set of OME-TIFF files are listed in each of them: the largest one may be another file's.
+        # Each file of an OME-TIFF set lists the images of all, so the largest one may be in another file.
         file = tifffile.TiffFile(path, _multifile=False)
     except PROBLEMS as error:
         raise unusable(path, error, expected="a whole TIFF file") from error
@@ -57,7 +57,7 @@ def picture_pages(file: tifffile.TiffFile, path: Path) -> list[Any]:
         levels = [(level, level.pages[0].aspage()) for level in series[0].levels]
         pages = [page for level, page in levels if math.prod(level.shape) == page.size and page.imagedepth == 1]
         alike = [page for page in pages if _alike(page, pages[0])]
-        _ = [int(getattr(page, name)) for page in pages for name in NUMBERS]  # a damaged tag may hold none
+        _ = [int(getattr(page, name)) for page in pages for name in NUMBERS]  # A damaged tag may hold none.
     except (*PROBLEMS, ZeroDivisionError, AttributeError, TypeError) as error:
         raise unusable(path, error, expected="a whole TIFF file") from error
     if levels and levels[0][1].tags.valueof("Orientation", default=1) not in UPRIGHT:
@@ -80,14 +80,14 @@ def _largest_first(file: tifffile.TiffFile) -> list[Any]:
 
 
 def _is_pair(series: list[Any]) -> bool:
-    """Two largest pictures of one kind: no telling which of them is meant."""
+    """Test for two largest images of one kind, of which either could be intended."""
     return len(series) > 1 and (series[0].shape, series[0].dtype) == (series[1].shape, series[1].dtype)
 
 
 def _alike(page: tifffile.TiffPage, first: tifffile.TiffPage) -> bool:
     same = all(getattr(page, each) == getattr(first, each) for each in ("samplesperpixel", "photometric", "dtype"))
     high, wide = first.imagelength / page.imagelength, first.imagewidth / page.imagewidth
-    # Small levels are rounded, so a quotient may be off by what one pixel makes.
+    # Small levels are rounded, so a quotient may be off by the effect of one pixel.
     return same and abs(high - wide) <= high / page.imagelength + wide / page.imagewidth
 
 

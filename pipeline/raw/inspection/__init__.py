@@ -1,11 +1,11 @@
-"""Inspection of a folder that nobody has described: its layout, a fingerprint of its data, and a manifest to start from.
+"""Inspection of a folder without a description: its layout, a fingerprint of its data, and a manifest to start from.
 
 contents     contents of files of one kind: pictures, masks or label images, slides, polygons
-families     families of files: names that differ in the image alone
-fingerprint  fingerprint of a data set: sizes, world, lesions
+families     families of files: names that differ only in the image
+fingerprint  fingerprint of a data set: sizes, modality, lesions
 layout       layout of a folder: patterns of images and truth, classes, patients
 manifest     manifest of an inspected folder, with its reasons and open lines
-own_results  results of this package, which are no data
+own_results  results of this package, which are not data
 settings     parameters for an inspected folder, with their reasons
-world        world of pictures, fundus or H&E, from how they look
+world        modality of images, fundus or H&E, from their appearance
 """

@@ -1,4 +1,4 @@
-"""Contents of a family of files: pictures, masks or label images, slides, polygons, told from a few files of it."""
+"""Contents of a family of files, from a few of them: images, masks or label images, slides, polygons."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -24,11 +24,11 @@ __all__ = ["Contents", "Kind", "contents_of", "of_readable", "small_picture", "s
 Kind: TypeAlias = Literal["picture", "truth", "slide", "polygons", "unreadable"]
 Found = TypeVar("Found")
 LARGEST = 2**27
-"""Pixels beyond which a file without a pyramid is not decoded, only taken for a slide."""
+"""Most pixels of a file without a pyramid that is decoded; a larger one counts as a slide."""
 SAMPLED, VALUES_SAMPLED = 3, 12
-"""Files that tell pictures from truth, and files of truth whose values are listed."""
+"""Files examined to distinguish images from truth, and truth files whose values are listed."""
 MOST_VALUES = 32
-"""Values of a label image at most; a mask may have more, by JPEG noise, where two of them hold nearly all pixels."""
+"""Most values of a label image; a mask may have more by JPEG noise if two of them hold nearly all pixels."""
 TWO_VALUED = 0.9
 NOISE, BYTE = 16, 255
 GREY = 8
@@ -47,11 +47,11 @@ class Contents:
     """Values of truth files, ascending: those of ``looked_at`` files. Masks with noise or rims count as 0 and 255."""
     looked_at: int = 0
     problem: str = ""
-    """Why nothing can be told."""
+    """Reason why the contents are unknown."""
     words: tuple[str, ...] = ()
-    """Classes that polygons name, those of most features first."""
+    """Classes named by polygons, those with most features first."""
     numbered: bool = False
-    """Whether values number the objects of one class: many values, and nearly each of them one connected component."""
+    """Whether values number the objects of one class: many values, nearly each of one connected component."""
 
 
 def spread(paths: Sequence[str], count: int) -> list[str]:
@@ -90,7 +90,7 @@ def contents_of(root: Path, paths: Sequence[str]) -> Contents:
 def of_readable(
     look: Callable[[Path], Found], root: Path, paths: Sequence[str], *, most: int | None = None
 ) -> tuple[dict[str, Found], str]:
-    """Path → what was seen in it, of the first files that can be read; and why the first of the others cannot be."""
+    """Path → findings, for the first readable files; and the reason why the first unreadable one is not."""
     found: dict[str, Found] = {}
     problems: list[str] = []
     for path in dict.fromkeys(paths):
@@ -115,7 +115,7 @@ def _polygons(root: Path, paths: Sequence[str]) -> Contents:
 
 
 def _are_numbers(paths: Sequence[Path]) -> bool:
-    """Numbers of objects: whether nearly every value of label images is one connected component."""
+    """Test for numbered objects: whether nearly every value of label images is one connected component."""
     single = every = 0
     for path in paths:
         with open_values(path, labels=True) as source:
@@ -133,7 +133,7 @@ def _kind(path: Path) -> Literal["picture", "truth", "slide"]:
                 return "slide"
         return _kind_of(small_picture(path))
     except ImageRejected:
-        with open_values(path):  # of a type that no picture has, such as 32 bits
+        with open_values(path):  # Of a type that no image has, such as 32 bits.
             return "truth"
 
 
@@ -144,7 +144,8 @@ def _kind_of(pixels: NDArray[np.uint8]) -> Literal["picture", "truth"]:
     else:
         colours, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_counts=True)
     two = np.sort(counts)[-2:].sum() / max(counts.sum(), 1)
-    # A photograph with a wide black border is no mask: it is coloured. A grey one has a few values only as truth.
+    # A photograph with a wide black border is no mask, because it is coloured. A grey file with only a few values is
+    # truth.
     return "truth" if len(colours) <= MOST_VALUES or (grey and two >= TWO_VALUED) else "picture"
 
 
@@ -185,5 +186,5 @@ def _values(path: Path) -> set[int]:
     low, high = counts.values <= NOISE, counts.values >= top - NOISE
     mostly = counts.pixels[low | high].sum() >= TWO_VALUED * counts.pixels.sum()
     if top > 2 * NOISE and min(np.count_nonzero(low), np.count_nonzero(high)) > 1 and mostly:
-        return {0, BYTE}  # values around 0 and around the top: a JPEG has been there
+        return {0, BYTE}  # Values around 0 and the maximum come from JPEG.
     return found if len(found) <= MOST_VALUES else {0, BYTE}

@@ -1,7 +1,7 @@
-"""Families of files: names in one folder that differ in the name of the image alone.
+"""Families of files: names in one folder that differ only in the name of the image.
 
-``a.png``, ``a_mask.png``, ``b.png`` and ``b_mask.png`` are two families: one with nothing around the name, and one with
-``_mask`` behind it.
+``a.png``, ``a_mask.png``, ``b.png`` and ``b_mask.png`` are two families: the plain names, and the names with ``_mask``
+after them.
 """
 
 import re
@@ -19,7 +19,7 @@ AFFIX = re.compile(r"[^0-9A-Za-z]+[^/]*[A-Za-z][^/]*")
 PREFIX = re.compile(r"[^/]*[A-Za-z][^/]*[^0-9A-Za-z]+")
 OME = ".ome"
 LEAST_SHARE = 0.3
-"""Share of the names that must have a name beside them, that is a part of theirs, for the rest to be an affix."""
+"""Least share of names that contain another file's name, for the rest of them to count as an affix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Family:
     after: str
     """Text before and behind the name of the image."""
     suffix: str
-    """As it is written most often, with its dot."""
+    """The most frequent spelling, with its dot."""
     names: dict[str, str] = field(hash=False)
     """Name of the image → path; with ``differs``, ``part/name`` → path."""
     differs: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ class Family:
 
 
 def families(paths: Iterable[str]) -> list[Family]:
-    """Families of the pictures, slides and polygons among files, the largest first.
+    """Families of the images, slides and polygons among files, the largest first.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def _usual_suffix(paths: Iterable[str]) -> str:
 
 
 def name_around(stem: str, names: Iterable[str]) -> tuple[str, str]:
-    """Text before and behind the longest of some names in a stem; empty texts where none is a part of it.
+    """Text before and after the longest of some names in a stem; empty texts if it contains none.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def name_around(stem: str, names: Iterable[str]) -> tuple[str, str]:
 
 
 def merged_folders(found: Sequence[Family]) -> list[Family]:
-    """Families of sibling folders as one, where their paths differ in one part alone."""
+    """Families of sibling folders merged, if their paths differ in only one part."""
     open_, merged = list(found), []
     while open_:
         first = open_.pop(0)
@@ -129,7 +129,7 @@ def merged_folders(found: Sequence[Family]) -> list[Family]:
 
 
 def _place(one: Family, other: Family) -> int | None:
-    """Index of the only part in which two folders differ; None where they are no siblings."""
+    """Index of the only part in which two folders differ; None if they are not siblings."""
     key = (one.before, one.after, one.suffix.lower(), len(one.folder))
     if key != (other.before, other.after, other.suffix.lower(), len(other.folder)):
         return None

@@ -1,4 +1,4 @@
-"""Fingerprint of a data set: sizes of its images, what world they seem to show, and how large its lesions are."""
+"""Fingerprint of a data set: sizes of its images, their apparent modality, and sizes of its lesions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from pipeline.raw.inspection.world import World, world_of
 __all__ = ["Fingerprint", "Lesions", "fingerprint", "lesions_of"]
 
 LOOKED_AT = 5
-"""Images that tell pixel sizes, and files of truth of each class that tell sizes of lesions."""
+"""Images examined for pixel sizes, and truth files of each class examined for sizes of lesions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,11 @@ class Fingerprint:
     """Height and width of the image of the most pixels."""
     smallest_side: int
     world: World | None
-    """None where the pictures do not tell."""
+    """Modality; None where the images do not show it."""
     reason: str
-    """What was seen that tells it, or does not."""
+    """Evidence for it, or the lack of it."""
     pixel_sizes: tuple[float | None, ...] = ()
-    """Micrometres a pixel of the images looked at, as their files say; None for one that says nothing that can be."""
+    """Micrometres per pixel of the examined images, from their files; None for one without a plausible value."""
 
 
 def fingerprint(root: Path, files: Sequence[str], *, slides: bool) -> Fingerprint:
@@ -111,7 +111,7 @@ def _pixel_size(path: Path) -> float | None:
 
 
 def lesions_of(root: Path, files: Sequence[str], *, values: Sequence[int] | None) -> Lesions | None:
-    """Lesions of one class in some files of its truth; None where none can be looked at.
+    """Lesions of one class in some of its truth files; None if none can be read.
 
     Parameters
     ----------

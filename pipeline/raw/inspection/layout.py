@@ -24,7 +24,7 @@ MEANINGLESS = re.compile(
     r"(?:masks?|labels?|label(?:l?ed|map)s?|seg\w*|gts?|truths?|ground\w*|anno\w*|manual\w*|binary|bw|target|output|y|images?)$",
     re.IGNORECASE,
 )
-"""Words of file names that say that it is truth, and not of what."""
+"""Words of file names that mark truth without naming a class."""
 SIDES = r"(?:left|right|od|os|l|r)"
 LEAST_GROUPS = 3
 LEAST_FITTING = 0.9
@@ -37,7 +37,7 @@ class Truth:
     pattern: str
     contents: Contents
     word: str
-    """What its names say of its class; empty where they say nothing."""
+    """Class according to its names; empty where they name none."""
     images: int
     """Images that have one."""
 
@@ -57,7 +57,7 @@ class Layout:
     test: str | None = None
     """Regular expression of the paths of an official test."""
     notes: tuple[str, ...] = ()
-    """What was seen and is not used."""
+    """Findings that are not used."""
 
 
 def inspected_layout(root: Path) -> Layout:
@@ -133,7 +133,7 @@ def _counted(found: Sequence[Family], contents: Mapping[Family, Contents]) -> st
 
 
 def _siblings(images: Family) -> tuple[str, str | None]:
-    """Token that stands for sibling folders, and the expression of the test set: folders of splits, or of patients."""
+    """Token for sibling folders, and the expression of the test set: folders of splits, or of patients."""
     if not images.differs:
         return "*", None
     if all(SPLIT.search(part) for part in images.differs):
@@ -145,7 +145,7 @@ def _siblings(images: Family) -> tuple[str, str | None]:
 def _matched(
     images: Family, rest: Sequence[Family], *, contents: Mapping[Family, Contents]
 ) -> tuple[Family, tuple[Truth, ...], list[Family]]:
-    """Images, named so that truth fits them, their truth, and the families that fit no image."""
+    """Images, named to match truth, their truth, and the families that match no image."""
     shorter = _without_common(images)
     for named in (images, shorter) if shorter else (images,):
         by_place: dict[tuple[str, str, str], list[Family]] = {}
@@ -161,7 +161,7 @@ def _matched(
 
 
 def _without_common(images: Family) -> Family | None:
-    """The same images without the letters that all their names begin with: img_001 is named 001."""
+    """The same images without the common prefix of their names: img_001 is named 001."""
     stems = [name.rpartition("/")[2] for name in images.names]
     common = re.match(r"[^\W\d_]+[^0-9A-Za-z]*", stems[0])
     if len(stems) < 2 or common is None or not all(s.startswith(common[0]) and len(s) > common.end() for s in stems):
@@ -177,7 +177,7 @@ def _renamed(name: str, stem: str) -> str:
 
 
 def _split_by_name(family: Family, *, images: Family) -> list[Family]:
-    """Parts of a family of truth by what stands around the names of images; what fits none is left out."""
+    """Parts of a family of truth, by the text around the names of images; files that match none are left out."""
     stems = {name.rpartition("/")[2] for name in images.names}
     parts: dict[tuple[str, str], dict[str, str]] = {}
     for name, path in family.names.items():
@@ -189,7 +189,7 @@ def _split_by_name(family: Family, *, images: Family) -> list[Family]:
 
 
 def _joined(group: Sequence[Family], *, images: Family) -> list[Family]:
-    """Truth of sibling folders as one family where the images lie in such folders; else each folder is of one class."""
+    """Truth of sibling folders as one family if the images lie in such folders; else each folder holds one class."""
     return merged_folders(group) if images.differs else list(group)
 
 
@@ -210,7 +210,7 @@ def _names(family: Family, *, grouped: bool) -> set[str]:
 
 
 def _word(family: Family) -> str:
-    """Class that the names of files of truth tell: the words around the name of the image, else the folder."""
+    """Class from the names of truth files: the words around the name of the image, else the folder."""
     for text in (family.after, family.before, *reversed([part for part in family.folder if part != "*"])):
         words = [each for each in re.split(r"[^0-9A-Za-z]+", text) if re.search("[A-Za-z]", each)]
         if words:
@@ -226,7 +226,7 @@ def _distinct(truths: Sequence[Truth]) -> tuple[Truth, ...]:
 
 
 def patient_pattern(names: Sequence[str]) -> tuple[str, str] | None:
-    """Expression that finds the patient in the names of images, and why; None where names tell nothing of patients.
+    """Expression for the patient in the names of images, with the reason; None where names do not show patients.
 
     Parameters
     ----------

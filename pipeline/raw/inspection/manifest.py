@@ -1,6 +1,6 @@
-"""Manifest of an inspected folder, with its reasons; what cannot be known is an open line, which `check` refuses.
+"""Manifest of an inspected folder, with reasons; unknown facts are open lines, which `check` refuses.
 
-An open line holds ``???``, as a value that must be given is written in other configuration systems, too.
+An open line holds ``???``, the mark of a required value in other configuration systems, too.
 """
 
 import json
@@ -18,8 +18,8 @@ from pipeline.raw.inspection.layout import Layout, Truth, patient_pattern
 __all__ = ["Described", "FoundClass", "described", "manifest_text"]
 
 MOST_OPEN = 3
-"""Classes whose names are asked for one by one; of more the whole list is one question. With the modality and a value that
-may mean "not sure" there are five questions at most."""
+"""Most classes whose names are asked one by one; with more the whole list is one question. Including the modality and a
+value that may mean "not sure" there are at most five questions."""
 NOT_SURE = 255
 MOST_LABEL = 200
 ANATOMY = {"od", "disc", "disk", "opticdisc", "cup", "fovea", "macula", "vessel", "vessels"}
@@ -27,11 +27,11 @@ ANATOMY = {"od", "disc", "disk", "opticdisc", "cup", "fovea", "macula", "vessel"
 
 @dataclass(frozen=True, slots=True)
 class FoundClass:
-    """Class of the truth as far as files tell of it."""
+    """Class of the truth as far as files show it."""
 
     code: str
     name: str
-    """`OPEN` where nobody can know."""
+    """`OPEN` where unknown."""
     anatomy: bool
     truth: Truth
     values: tuple[int, ...] | None
@@ -40,7 +40,7 @@ class FoundClass:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """Classes of a layout, and what stays open."""
+    """Classes of a layout, and open questions."""
 
     classes: tuple[FoundClass, ...]
     ignored: tuple[int, ...] = ()
@@ -48,7 +48,7 @@ class Described:
 
     @property
     def many(self) -> bool:
-        """One question for all names: whether there are too many classes to ask one by one."""
+        """Test for too many classes to ask one by one, which makes one question of all names."""
         return len(self.classes) > MOST_OPEN and all(each.values for each in self.classes)
 
 

@@ -1,4 +1,4 @@
-"""Results of this package among the files of a folder: of runs, of predictions, and single stores. They are no data."""
+"""Results of this package among the files of a folder: runs, predictions, and single stores. They are not data."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -10,7 +10,7 @@ from pipeline.words import named_by_word
 __all__ = ["own_results"]
 
 TABLE = PurePosixPath("raw/images.parquet")
-"""Table that every data set of a run has, relative to its results."""
+"""Table of every data set in a run, relative to its results."""
 EXPERIMENTS = "experiments"
 """Folder of comparisons, beside the results of the data sets."""
 

@@ -15,20 +15,21 @@ from pipeline.runtime.measured import TORCH, activations_of
 __all__ = ["Machine", "settings_text", "this_machine"]
 
 LONG_SIDE = 2200
-"""Pixels of the longer side that a CPU normalises, learns and predicts in minutes an image."""
+"""Longer side in pixels for which a CPU takes minutes per image to normalise, train and predict."""
 SEEN = 5.0
-"""Pixels that a small lesion must keep across to be seen by a network whose finest map is half the size of its input."""
+"""Least diameter in pixels of a small lesion, so that a network whose finest map is half the size of its input can see
+it."""
 PATCHES = {False: 384, True: 512}
 """Side of a patch without and with a GPU."""
 STEPS = {False: 1400, True: 8000}
 BATCH = {False: 4, True: 8}
-"""Patches of a step where memory allows; with less it is halved."""
+"""Patches per step if memory allows; else it is halved."""
 TOTAL = 4800
 NEITHER = (
     "   # of pictures that are neither fundus nor H&E: [{name}@unprocessed], which leaves their pixels as they are"
 )
 A_TRAINING_IMAGE = 120
-"""Patches of one image at most, about; with moving crops their places differ at every visit."""
+"""Approximate maximum of patches per image; with moving crops their places differ at every visit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Machine:
     cores: int
     gpu: bool
     memory: int = 0
-    """Bytes, of the first GPU where there is one; 0 where nothing tells."""
+    """Memory in bytes, of the first GPU if there is one; 0 where unknown."""
 
 
 def this_machine() -> Machine:
@@ -51,7 +52,7 @@ def this_machine() -> Machine:
 def _of_machine() -> int:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):  # no such names on this system
+    except (AttributeError, OSError, ValueError):  # No such names on this system.
         return 0
 
 
@@ -60,7 +61,7 @@ def _of_gpu(program: str) -> int:
     try:
         done = subprocess.run(call, capture_output=True, text=True, check=True, timeout=30)  # noqa: S603 nvidia-smi itself
         return int(done.stdout.splitlines()[0]) * 2**20
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError):  # a driver that does not answer
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):  # A driver that does not answer.
         return 0
 
 
@@ -110,7 +111,7 @@ def settings_text(
             else f"      rescale: {{factor: null}}   # {why}",
             "    index:",
             "      samplings:",
-            # The recipe of histology, which may be the answer, brings one that would be drawn beside this one.
+            # The histology recipe, which may be the answer, has its own sampling, which would be drawn beside this one.
             *(["        balanced: null   # not drawn"] if sampling == "guided" and found.world != "fundus" else []),
             f"        {sampling}:",
             *(f"          {line}" for line in block),
@@ -180,7 +181,7 @@ def _factor(found: Fingerprint, lesions: Mapping[str, Lesions], *, gpu: bool) ->
 
 
 def _patch(found: Fingerprint, factor: float, *, gpu: bool, halved: bool) -> int:
-    # Where every image holds lesions, patches without any must fit between them.
+    # If every image has lesions, patches without any must fit between them.
     fits = int(found.smallest_side * factor * (0.5 if halved else 1)) // 32 * 32
     return max(64, min(PATCHES[gpu], fits))
 

@@ -1,4 +1,4 @@
-"""World of pictures, fundus or H&E, told from a few of them; none where they look like neither, so that people are asked."""
+"""Modality of images, fundus or H&E, from a few of them; none if they look like neither, so that the user is asked."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,15 +17,16 @@ World: TypeAlias = Literal["fundus", "histology"]
 LOOKED_AT = 5
 DARK = 30
 CORNER = 0.04
-"""Share of the sides of a picture that its corners take here."""
+"""Side of the examined corners, as a share of the sides of an image."""
 REDDISH = 1.2
-"""Red light in parts of blue from which on the inside of a picture may be a retina."""
+"""Ratio of red to blue light from which the inside of an image may be a retina."""
 DENSITY, LEAST_TISSUE = 0.15, 0.002
-"""Length of the optical density of what is no glass, and its least share of a picture."""
+"""Least optical density (vector length) of anything but glass, and its least share of an image."""
 PINK_OR_PURPLE = 0.5
-"""Share of that which is pink or purple in H&E: real images have 0.92 and more, others that were tried at most 0.26."""
+"""Least share of pink or purple in that for H&E: real images have 0.92 and more, others tested at most 0.26."""
 GREEN_TO_RED, GREEN_TO_BLUE = 0.9, 1.1
-"""Density of green in parts of that of red and blue in pink and purple: both stains absorb green most, or nearly so."""
+"""Least ratio of the density of green to that of red and blue in pink and purple: both stains absorb green most, or
+nearly."""
 LOOKS = {
     "fundus": "a lit red disc with dark corners",
     "histology": "pink and purple as H&E is",
@@ -34,7 +35,7 @@ LOOKS = {
 
 
 def world_of(root: Path, files: Sequence[str], *, slides: bool) -> tuple[World | None, str]:
-    """World that most of a few pictures show, None where they do not tell, and what was seen in them.
+    """Modality of most of a few images, None if unclear, and the evidence.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ def world_of(root: Path, files: Sequence[str], *, slides: bool) -> tuple[World |
     files
         Images in text order.
     slides
-        Whether they are slides, which are H&E where none of them can be looked at.
+        Whether they are slides, which count as H&E if none can be read.
     """
     seen, _ = of_readable(lambda path: _looks_like(small_picture(path)), root, spread(files, LOOKED_AT))
     if not seen:
@@ -64,7 +65,7 @@ def _is(number: int) -> str:
 
 
 def _looks_like(pixels: NDArray[np.uint8]) -> World | None:
-    """World that one picture ``(y, x, 3)`` shows; None for neither."""
+    """Modality of one image ``(y, x, 3)``; None for neither."""
     if _is_lit_disc(pixels):
         return "fundus"
     return "histology" if _is_pink_and_purple(pixels) else None

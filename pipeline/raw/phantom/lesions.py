@@ -1,7 +1,7 @@
 """Retinal lesions of the fundus phantom: microaneurysms, haemorrhages, hard and soft exudates.
 
-Blood darkens what lies under it by its optical density. Exudates cover it. Both take their share from the opacity of
-the stamp, and the mask of a class is made of the same opacities.
+Blood darkens what lies under it by its optical density. Exudates cover it. Both are weighted by the opacity of the
+stamp, and the mask of a class is made from the same opacities.
 """
 
 from collections.abc import Callable
@@ -23,11 +23,11 @@ class Ground:
     """Geometry of the retina that painters need, in pixels of the image."""
 
     room: Floats
-    """Distance to the nearest pixel that no lesion may touch."""
+    """Distance to the nearest pixel where no lesion may lie."""
     vessels: NDArray[np.bool_]
     """Where vessels run."""
     scale: float
-    """Pixels of this image to pixels of a retina at full detail."""
+    """Ratio of pixels of this image to pixels of a retina at full detail."""
     radius: float
     """Radius of the field of view."""
     disc_place: tuple[float, float]
@@ -74,7 +74,7 @@ class Canvas:
         self.taken[stamp.slices] |= stamp.opacity > 0
 
     def fits(self, y: float, x: float, reach: float) -> bool:
-        """Fit of a lesion: whether one of that reach stays inside the field and off the disc."""
+        """Test whether a lesion of that reach stays inside the field and off the disc."""
         row, column = round(y), round(x)
         inside = 0 <= row < self.shape[0] and 0 <= column < self.shape[1]
         return bool(inside and self.ground.room[row, column] > reach + 1)

@@ -1,8 +1,8 @@
 """Patient split: train, validation and test by group. A table, a held-out centre and the official test come first.
 
-What is demanded of an image comes from the table of the user, then from the centre that is held out, then from the
-official test. Where none of them says who tests, the test is drawn, and so is the rest. A group whose images are
-demanded in two splits is refused. Where only a table names some of its images, the others follow.
+The split of an image is fixed by the user's table, then by the held-out centre, then by the official test set. If none
+of them defines a test set, it is drawn, as is the rest. A group with images fixed to two splits is refused. If only a
+table lists some of its images, the others follow.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,9 +26,9 @@ __all__ = ["assign_splits", "check_splits", "given_splits"]
 
 TABLE, CENTRE, OFFICIAL = "raw.splits_csv", "raw.holdout_centre", "the official test of the manifest"
 TEST_SHARE, LEAST_TESTED = 0.2, 10
-"""Share of the groups that test where nothing else is said, and from how many groups on: below it no interval is given."""
+"""Default share of test groups, and the least number of groups for it, below which no interval is given."""
 SHOWN = 10
-"""Images that a message names."""
+"""Most images named in a message."""
 
 
 def assign_splits(
@@ -43,19 +43,19 @@ def assign_splits(
     codes
         Class codes.
     config
-        Validation and test shares, folds, and the centre that is held out.
+        Validation and test shares, folds, and the held-out centre.
     seed
         Seed of the run.
     given
-        Splits that the table of the user fixes, image id → split. Rejected images stay out whatever it says.
+        Splits fixed by the user's table, image id → split. Rejected images are always left out.
 
     Raises
     ------
     ConfigurationError
-        A table with an unknown image or split. A table that demands truth of an image without any. A centre that no
-        image is from. A group that the table or the centre puts into two splits.
+        The table has an unknown image or split, or needs truth of an image without any; no image is from the centre;
+        the table or the centre puts a group into two splits.
     ManifestError
-        A group that lies in the official test and outside it.
+        A group lies both in the official test set and outside it.
     """
     given = given or {}
     _check_table(images, given, where=str(config.splits_csv))
@@ -88,7 +88,7 @@ def assign_splits(
 def _testing(
     used: pd.DataFrame, sides: Mapping[str, str], *, codes: Sequence[str], config: RawConfig, seed: int
 ) -> frozenset[str]:
-    """Groups that are drawn to test; none where others test already."""
+    """Groups drawn for the test set; none if it is already defined."""
     share = config.test_share
     if share is None:
         share = TEST_SHARE if len(sides) >= LEAST_TESTED and config.splits_csv is None else 0.0
@@ -98,7 +98,7 @@ def _testing(
 
 
 def given_splits(config: RawConfig) -> dict[str, str]:
-    """Splits that the table of the user fixes, image id → split; empty where there is no table."""
+    """Splits fixed by the user's table, image id → split; empty without a table."""
     return lookup_column(Path(config.splits_csv), column="split") if config.splits_csv else {}
 
 
@@ -110,23 +110,23 @@ def check_splits(
     seed: int,
     known: pd.DataFrame | None = None,
 ) -> dict[str, str]:
-    """Splits before a run: what the table, the held-out centre and the official test demand, and what is drawn.
+    """Splits before a run, fixed by the table, the held-out centre and the official test set, or drawn.
 
     Parameters
     ----------
     entries
-        All images. Those without a file are passed over where nothing is known: the groups and centres of phantoms come
+        All images. Those without a file are skipped if nothing is known, because groups and centres of phantoms come
         with their pixels.
     codes, config, seed
         As for ``assign_splits``.
     known
-        What images hold: columns image_id, rejected and pixels_<CODE>, and those of phantoms group_id and centre.
+        Contents of images: columns image_id, rejected and pixels_<CODE>, and for phantoms group_id and centre.
 
     Returns
     -------
     dict
-        Image id → split. Where nothing is known it is as if every image held every class: a run may let other groups
-        validate or test.
+        Image id → split. If nothing is known, every image counts as having every class, and a run may choose other
+        groups for validation or test.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def check_splits(
     if not rows:
         return {}
     frame = pd.DataFrame(rows)
-    if known is None:  # nothing is refused by what images hold, so each is given everything
+    if known is None:  # Contents of images refuse nothing, so each gets every class.
         frame = frame.assign(rejected="", **{f"pixels_{code}": 1 for code in codes})
     else:
         phantoms = any(entry.image is None for entry in entries)
@@ -153,7 +153,7 @@ def check_splits(
 
 
 def _demand(row: Mapping[Any, Any], *, given: Mapping[str, str], centre: str | None) -> tuple[str, str]:
-    """The split that is demanded of an image, empty where it is free, and what demands it."""
+    """The fixed split of an image, empty where it is free, and the source that fixes it."""
     if row["rejected"]:
         return "rejected", ""
     if row["image_id"] in given:
@@ -178,7 +178,7 @@ def _facts(images: pd.DataFrame, sides: Mapping[str, str], *, codes: Sequence[st
 
 
 def _side_of_group(group: str, images: pd.DataFrame, *, table: str | None) -> str:
-    """The split of a group of which something is demanded; empty where it is free."""
+    """The fixed split of a group; empty where it is free."""
     demanded = images[images["side"] != ""]
     sides, reasons = set(demanded["side"]), set(demanded["reason"])
     stays = len(demanded) < len(images) and reasons - {TABLE}

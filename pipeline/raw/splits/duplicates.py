@@ -1,14 +1,15 @@
-"""Near-duplicates: images that show the same picture, found by the distance of their perceptual hashes.
+"""Near-duplicates: images with the same content, found by the distance of their perceptual hashes.
 
 The hash comes from the cosine transform of the luminance at 64 × 64: whether each of its 255 lowest frequencies (of 16
 × 16, without the mean) is above their median. Gain, offset, size and compression of a picture hardly change it. Fundus
 photographs all look alike, so hashes of the usual 64 bits come too close to each other. Measured on 12 IDRiD images,
 different images differ in at least 62 of the 255 bits, copies in at most 22. The copies had a sixth of the size, JPEG
-of quality 10 at an eighth of it, or brightness and gamma changed until it saturates.
+quality 10 at an eighth of the size, or brightness and gamma changed up to saturation.
 
 Mirroring a picture changes the sign of every odd frequency along that axis. Transposing it swaps the axes. So the hash
-of a picture tells those of its mirrored and turned copies, but for the few bits between zero and the median. Compared
-in all eight positions, different images of the same set still differ in at least 62 bits, copies in at most 30.
+of an image determines those of its mirrored and turned copies, except for the few bits between zero and the median.
+Compared in all eight positions, different images of the same set still differ in at least 62 bits, copies in at most
+30.
 
 References
 ----------
@@ -29,15 +30,15 @@ __all__ = ["ALIKE", "SmallLuminance", "hash_level", "near_duplicates", "perceptu
 
 SMALL, FREQUENCIES = 64, 16
 ALIKE = 32
-"""Bits in which two hashes of one picture differ at most."""
+"""Most bits in which two hashes of one image differ."""
 SEEN = 0.5
-"""Grey levels of standard deviation below which there is nothing to be told apart."""
+"""Least standard deviation in grey levels of an image that can be compared."""
 LEAST_SIDE = 512
 
 
 @lru_cache(maxsize=8)
 def _weights(start: int, stop: int, length: int) -> NDArray[np.float32]:
-    """Area weights ``(SMALL, stop - start)``: which share of each pixel lies in which part of the small picture."""
+    """Area weights ``(SMALL, stop - start)``: share of each pixel in each part of the small image."""
     borders = np.arange(start, stop + 1, dtype=np.float64) * SMALL / length
     low, high = borders[None, :-1], borders[None, 1:]
     part = np.arange(SMALL, dtype=np.float64)[:, None]
@@ -61,12 +62,12 @@ class SmallLuminance:
 
     @property
     def picture(self) -> NDArray[np.float32]:
-        """``(64, 64)``; to a hundredth of a grey level, so that the order of adding cannot be seen."""
+        """``(64, 64)``, rounded to a hundredth of a grey level, so that the order of addition has no effect."""
         return np.round(self._sum, 2).astype(np.float32)
 
 
 def hash_level(source: ImageSource) -> int:
-    """Pyramid level that is hashed: the coarsest that is still much larger than the small picture."""
+    """Pyramid level to hash: the coarsest that is still much larger than the small image."""
     return max(at for at, size in enumerate(source.levels) if at == 0 or min(size) >= LEAST_SIDE)
 
 
@@ -85,7 +86,7 @@ def near_duplicates(hashes: Mapping[str, str]) -> list[tuple[str, str, int]]:
     Parameters
     ----------
     hashes
-        Image id → perceptual hash. Images whose hash is empty are like no other.
+        Image id → perceptual hash. Images with an empty hash match no other.
 
     Returns
     -------

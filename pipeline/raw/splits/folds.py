@@ -1,8 +1,8 @@
-"""Cross-validation folds by patient: equally many groups in each, rare classes spread, few moved by new ones.
+"""Cross-validation folds by patient: equal numbers of groups, rare classes spread, few groups moved by new ones.
 
-Each group has a favourite fold, drawn for it alone. Within the groups that share their rarest class, folds that are
-wanted by too many give away those that lose least by it. So a new group moves few of the others: of 100 groups in 5
-folds about two. Dealing them out in turn would move half of them.
+Each group has an independently drawn favourite fold. Among the groups with the same rarest class, folds with too many
+candidates give away those with the least loss. So a new group moves few others: of 100 groups in 5 folds about two.
+Assigning them in turn would move half of them.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ __all__ = ["assign_folds"]
 
 
 def _strata(groups: Sequence[GroupFacts]) -> list[list[str]]:
-    """Groups by the rarest class that two of them hold, from the rarest on; then those without such a class."""
+    """Groups by the rarest class that at least two groups have, the rarest first; then groups without such a class."""
     holders = {code: sum(code in each.classes for each in groups) for each in groups for code in each.classes}
     codes = sorted((code for code, count in holders.items() if count > 1), key=lambda code: (holders[code], code))
     rank = {code: at for at, code in enumerate(codes)}
@@ -41,8 +41,8 @@ def assign_folds(groups: Sequence[GroupFacts], *, folds: int, seed: int) -> dict
     Returns
     -------
     dict
-        Group → fold, −1 without folds. The numbers of groups in two folds differ by at most one, and so do those of
-        the groups whose rarest class is the same.
+        Group → fold, −1 without folds. The numbers of groups in any two folds differ by at most one, also among the
+        groups with the same rarest class.
     """
     if folds == 0:
         return {each.group: -1 for each in groups}
@@ -60,7 +60,7 @@ def _placed(groups: Sequence[str], total: np.ndarray, *, seed: int) -> dict[str,
     liking = np.array([stream(seed, "raw", "fold", group).random(folds) for group in groups])
     fold = liking.argmax(axis=1)
     count = np.bincount(fold, minlength=folds)
-    # The places that do not go round go to the folds with fewest groups so far, and of those to the most wanted.
+    # Remaining places go to the folds with the fewest groups so far, among these to the most wanted.
     order = np.lexsort((np.arange(folds), -count, total))
     room = np.full(folds, len(groups) // folds)
     room[order[: len(groups) % folds]] += 1

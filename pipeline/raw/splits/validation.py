@@ -1,8 +1,9 @@
-"""Validation and test groups of the patient split: drawn for each group on its own, then corrected by class.
+"""Validation and test groups of the patient split: drawn independently for each group, then corrected by class.
 
-The groups with the lowest numbers, drawn for each alone, validate: as many as come nearest to the share asked for. So
-adding images to known groups moves nobody, and a new group moves one other at most. Then groups change sides until each
-class trains, and validates too where two groups hold it, with as many groups as before or as near to that as possible.
+Each group draws its own number, and the groups with the lowest numbers validate, as many as come nearest to the
+configured share. So adding images to known groups moves none, and a new group moves at most one other. Then groups
+change sides until each class is in training, and in validation too if two groups have it, with the same number of
+groups or as close as possible.
 """
 
 import math
@@ -19,17 +20,17 @@ from pipeline.seeds import stream
 __all__ = ["GroupFacts", "drawn_number", "groups_to_test", "nearest_count", "validating_groups"]
 
 SIDES = 1000
-"""What an empty side weighs against a class that is missing on one."""
+"""Weight of an empty side relative to a class missing on one side."""
 SIDED = 3
-"""Groups that hold a class which is to train, validate and test."""
+"""Least number of groups with a class for it to be in training, validation and test."""
 FEW = 12
-"""Groups of which every choice is tried."""
+"""Most groups for which every choice is tried."""
 MOST_TRIED, MOST_PAIRED = 2000, 100
-"""Groups, nearest to the share first, that may change sides alone, and two at a time."""
+"""Numbers of groups, nearest to the share first, that may change sides singly, and in pairs."""
 LACK = 1 << 16
-"""What a missing class weighs against a group too many or too few."""
+"""Weight of a missing class relative to one group too many or too few."""
 MOST_FLAGS = 1 << 22
-"""Sides of groups that are held at a time while moves are compared."""
+"""Sides of groups in memory at a time while moves are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,11 @@ class GroupFacts:
     classes: frozenset[str]
     """Codes that occur in any image of the group."""
     side: str = ""
-    """``train`` or ``validation`` where a table fixed it; empty where it is to be drawn."""
+    """``train`` or ``validation`` if fixed by a table; empty if drawn."""
 
 
 def drawn_number(group: str, *, seed: int, part: str = "split") -> float:
-    """Random number in [0, 1) that belongs to a group, another one for each part that is drawn."""
+    """Random number in [0, 1) of a group, different for each drawn part."""
     return float(stream(seed, "raw", part, group).random())
 
 
@@ -61,16 +62,16 @@ def nearest_count(share: float, total: int) -> int:
 
 
 def groups_to_test(groups: Sequence[GroupFacts], *, share: float, seed: int) -> frozenset[str]:
-    """Test groups of the patient split, where nothing else says who tests.
+    """Test groups of the patient split, where nothing else defines them.
 
-    A class is sought on the side of the test where three groups hold it: others shall train and validate first.
+    A class must be in the test set only if three groups have it, because training and validation come first.
 
     Parameters
     ----------
     groups
-        Groups with truth; those that a table fixed do not test.
+        Groups with truth; those fixed by a table are not drawn.
     share
-        Share of the groups that tests, 0 for none.
+        Share of test groups, 0 for none.
     seed
         Seed of the run.
     """
@@ -82,12 +83,12 @@ def groups_to_test(groups: Sequence[GroupFacts], *, share: float, seed: int) -> 
 
 @dataclass(frozen=True, slots=True)
 class _Aim:
-    """Aim that a choice of groups is measured by."""
+    """Aim for a choice of groups."""
 
     wanted: int
     """Groups that validate."""
     left: int
-    """Groups of each class that stay on the other side at least."""
+    """Least number of groups of each class on the other side."""
 
 
 def _held(groups: Sequence[GroupFacts]) -> NDArray[np.int64]:
@@ -99,8 +100,8 @@ def _held(groups: Sequence[GroupFacts]) -> NDArray[np.int64]:
 def _missing(held: NDArray[np.int64], chosen: NDArray[np.bool_], *, left: int) -> NDArray[np.int64]:
     """Score of each choice ``(choice, group)``, 0 is best.
 
-    It counts classes of which fewer groups than ``left`` train, and classes that two groups hold and that do not
-    validate. A side without any group counts as much as very many classes.
+    It counts classes with fewer than ``left`` training groups, and classes of two or more groups that are not in
+    validation. An empty side counts as much as very many classes.
     """
     total, validate = held.sum(axis=0), chosen.astype(np.int64) @ held
     weight = np.array([1] * (held.shape[1] - 1) + [SIDES])
@@ -118,19 +119,19 @@ def validating_groups(
     groups
         Groups outside the test, in any order.
     share
-        Share of validating groups, 0 for none but those that a table fixed.
+        Share of validation groups; with 0 only those fixed by a table.
     seed
         Seed of the run.
     part
         Address of the numbers.
     left
-        Groups of each class that do not validate at least, where it has as many.
+        Least number of groups of each class outside validation, if it has that many.
 
     Returns
     -------
     frozenset
-        Where at least two groups are there and the share is above 0, some group validates and some group trains,
-        unless a table fixed it otherwise.
+        With at least two groups and a share above 0, some group validates and some group trains, unless a table fixes
+        it otherwise.
     """
     fixed = frozenset(each.group for each in groups if each.side == "validation")
     if share == 0 or len(groups) < 2:
@@ -141,7 +142,7 @@ def validating_groups(
     wanted = nearest_count(share, len(groups))
     chosen = {*fixed, *free[: max(wanted - len(fixed), 0)]}
     places = [at for at, each in enumerate(ordered) if not each.side]
-    # Those nearest to the share first: they are the ones that a slightly other share would have moved.
+    # Those nearest to the share first, because a slightly different share would have moved them.
     places.sort(key=lambda at: (abs(number[ordered[at].group] - share), at))
     start = np.array([each.group in chosen for each in ordered])
     corrected = _corrected(_held(ordered), start, places=places, aim=_Aim(wanted, left))
@@ -151,10 +152,10 @@ def validating_groups(
 def _corrected(
     held: NDArray[np.int64], chosen: NDArray[np.bool_], *, places: Sequence[int], aim: _Aim
 ) -> NDArray[np.bool_]:
-    """Let groups change sides as long as that leaves less missing, then as long as it brings their number nearer.
+    """Let groups change sides as long as fewer classes are missing, then as long as their number gets closer to the target.
 
-    Of few groups those fewest that leave least; else one at a time, or two where one would leave another number of
-    groups than is wanted.
+    With few groups the smallest best set changes sides; else one at a time, or two where one would give a wrong number
+    of groups.
     """
     score = int(_score(held, chosen[None], aim=aim)[0])
     while score >= LACK:
@@ -186,7 +187,7 @@ def _recounted(
 
 
 def _score(held: NDArray[np.int64], chosen: NDArray[np.bool_], *, aim: _Aim) -> NDArray[np.int64]:
-    """Score of each choice ``(choice, group)``: what it lacks, then how far the number of groups is from the wanted one."""
+    """Score of each choice ``(choice, group)``: missing classes, then the distance of the number of groups from the target."""
     away = np.minimum(np.abs(chosen.sum(axis=1) - aim.wanted), LACK - 1)
     return np.asarray(LACK * _missing(held, chosen, left=aim.left) + away, dtype=np.int64)
 
@@ -206,7 +207,7 @@ def _every(held: NDArray[np.int64], chosen: NDArray[np.bool_], places: Sequence[
 
 
 def _useful(held: NDArray[np.int64], chosen: NDArray[np.bool_], places: Sequence[int], aim: _Aim) -> list[int]:
-    """Places that hold what is missing; of one move, or of two together, one must be among them."""
+    """Groups with a missing class; a single move, or one of a pair, must be among them."""
     total, validate = held.sum(axis=0), chosen.astype(np.int64) @ held
     wanted = (total - validate < np.minimum(total, aim.left)) | ((validate == 0) & (total > 1))
     return [at for at in places if held[at][wanted].any()]
