@@ -187,7 +187,7 @@ def _recounted(
 
 
 def _score(held: NDArray[np.int64], chosen: NDArray[np.bool_], *, aim: _Aim) -> NDArray[np.int64]:
-    """Score of each choice ``(choice, group)``: missing classes, then the distance of the number of groups from the target."""
+    """Score of each choice ``(choice, group)``: missing classes, then the error in the number of groups."""
     away = np.minimum(np.abs(chosen.sum(axis=1) - aim.wanted), LACK - 1)
     return np.asarray(LACK * _missing(held, chosen, left=aim.left) + away, dtype=np.int64)
 

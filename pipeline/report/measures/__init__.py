@@ -1,19 +1,19 @@
 """Measures of segmentations: Dice, IoU, average precision, bootstrap intervals, window borders.
 
 arms        measures and paired differences of the arms of an experiment
-averages    averages over classes and images that carry their names
+averages    named averages over classes and images
 borders     seam error at window borders, and lonely false positives, per fusion
-coarse_places   places where mistakes are usual, in a small picture: vessels, blank, uneven, rim
+coarse_places   places of frequent mistakes, in a small image: vessels, blank, uneven, rim
 error_places   errors of each class by place, and by distance from window borders, block by block
 errors      table of errors by place
 evaluate    metrics of one model with one fusion, per image and per class
-evaluated   images that a model is measured on
+evaluated   images on which a model is measured
 group_sums  sums of groups (patients) from which every measure of a class follows
 image       measures of one image on one grid
 image_rows  rows of measured images: per class, per lesion, FROC
 intervals   bootstrap confidence intervals, and precision-recall curves
 lesion_wise   lesion-wise measures: found, false, FROC, a row per lesion
-mean_intervals   bootstrap intervals of averages over classes: the same groups are drawn for each
+mean_intervals   bootstrap intervals of averages over classes, with the same groups drawn for each
 mismatches  images whose truth and maps disagree as if the masks belonged to another image
 model_folder   measures in the folder of a model, beside its card
 original_grid   grid of the original image: truth, masks and probabilities on it

@@ -1,7 +1,7 @@
-"""Measures of the arms of an experiment: mean and spread over models, trivial answers beside, paired differences.
+"""Measures of the arms of an experiment: mean and spread over models, trivial answers, paired differences.
 
-The models of an arm are its seeds, or its folds. A measure of an arm is the mean of theirs; a value of an image is the mean
-over the models that measured it, so seeds do not count as images.
+The models of an arm are its seeds or its folds. A measure of an arm is the mean over its models. A value of an image is
+the mean over the models that measured it, so seeds do not count as images.
 """
 
 import math
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 COMPARED_BY_IMAGE = ("dice", "ap", "aupr11")
-"""Measures of an image whose differences between arms are taken."""
+"""Measures of an image that are compared between arms."""
 SHORT = {OVER_LESIONS: "lesions", OVER_CLASSES: "classes", "mean over classes with background": "all"}
 """Average → its name in columns of the table of arms."""
 COLUMNS = tuple(name for name in MEASURES if not name.startswith(("dice_nowhere", "iou_image")))
@@ -55,7 +55,7 @@ FIELDS = (
     "better",
     "worse",
 )
-"""Fields of a paired difference that the table of differences has."""
+"""Fields of a paired difference in the table of differences."""
 BOUNDS = ["low", "high"]
 COUNTED = ["trivial", "models", "images", "groups"]
 
@@ -65,7 +65,7 @@ class ArmResult:
     """Results of the models of one arm."""
 
     named: Mapping[str, Any]
-    """What the rows of the arm begin with: experiment, arm, dataset, levels."""
+    """First columns of the rows of the arm: experiment, arm, dataset, levels."""
     images: Sequence[pd.DataFrame]
     """Table of images of each model, ``report/{model}.{fusion}.images.parquet``."""
     summaries: Sequence[pd.DataFrame]
@@ -142,8 +142,8 @@ def arm_images(arm: ArmResult) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``split``, ``image_id``, ``class_code``, ``group_id``, ``grid`` and ``COMPARED_BY_IMAGE``; a mean over lesions is of
-        those that the image holds, and has the name of the average as its class.
+        ``split``, ``image_id``, ``class_code``, ``group_id``, ``grid`` and ``COMPARED_BY_IMAGE``; a mean over lesions
+        covers the lesion classes in the image and has the name of the average as its class.
     """
     tables = [_mean_over_models([on_grid(each, grid) for each in arm.images], grid) for grid in _grids(arm)]
     return pd.concat([part for table in tables for part in (table, _over_lesions(table, arm.lesions))])
@@ -175,7 +175,7 @@ def arm_differences(base: ArmResult, arm: ArmResult, *, draws: int, seed: int) -
     draws
         Bootstrap samples over groups.
     seed
-        Of their random numbers.
+        Seed of the resampling.
 
     Returns
     -------

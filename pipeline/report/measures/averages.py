@@ -1,9 +1,9 @@
-"""Averages over images and classes that carry their names: pooled or per image, over classes or over lesions.
+"""Named averages over images and classes: pooled or per image, over classes or over lesions.
 
-An average is only worth something with its name: over the pixels of all images together (pooled) or over images, over
-all classes or over lesions, with or without background. Absent classes go by the rule of `Counts`: an image without truth
-of a class is left out of the mean over images of that class. Its false-positive area is reported instead, and pooled
-numbers include it.
+An average is meaningful only with its name: over the pixels of all images together (pooled) or over images, over all
+classes or over lesions, with or without background. Absent classes follow the rule of `Counts`: an image without truth
+of a class is left out of that class's mean over images. Its false-positive area is reported instead, and pooled numbers
+include it.
 """
 
 import math
@@ -61,7 +61,7 @@ _AVERAGED = (
 )
 _WITH_BACKGROUND = ("iou_pooled", "iou_label_pooled")
 OVER_ALL = "mean over classes with background"
-"""Name of the average that the background is in."""
+"""Name of the average that includes the background."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,11 @@ class Average:
     """Mean over classes with its name."""
 
     name: str
-    """Which number, and over what."""
+    """Name: the measure and what it is averaged over."""
     value: float
     """NaN where no class has a defined value."""
     classes: tuple[str, ...]
-    """The classes behind it: those asked for that have a defined value."""
+    """The classes in it: requested ones with a defined value."""
 
 
 def count_table(rows: Iterable[tuple[str, str, str, Counts]]) -> pd.DataFrame:
@@ -115,8 +115,8 @@ def class_table(
     -------
     DataFrame
         ``images`` hold the class, ``images_without`` do not. ``*_pooled`` counts the pixels of all images together;
-        ``*_image_mean`` is the mean over the ``images`` that hold the class. ``false_positive_area`` is what was
-        predicted in the images without the class, in pixels.
+        ``*_image_mean`` is the mean over the ``images`` that hold the class. ``false_positive_area`` counts the
+        predicted pixels in the images without the class.
     """
     groups = table.groupby("class_code", sort=False, observed=True)
     given = histograms or {}
@@ -171,7 +171,7 @@ def _lesions(rows: pd.DataFrame) -> dict[str, float]:
 
 
 def _trivial(pooled: Counts, rows: pd.DataFrame) -> dict[str, float]:
-    """Dice of the answers that mark everything, or nothing: pooled, and mean over images."""
+    """Dice of the answers that mark everything or nothing: pooled, and mean over images."""
     if not {*_REGION, *_TRIVIAL} <= set(rows):
         return {f"{name}_{how}": math.nan for name in _TRIVIAL for how in ("pooled", "image_mean")}
     region = Region(*(int(rows[name].sum()) for name in _REGION))
@@ -190,7 +190,7 @@ def _mean(classes: pd.DataFrame, column: str, *, name: str) -> Average:
 
 
 def mean_over_classes(classes: pd.DataFrame, column: str, *, with_background: bool = False) -> Average:
-    """Mean of a column of a ``class_table`` over all classes; over the background too only on request."""
+    """Mean of a column of a ``class_table`` over all classes, on request including the background."""
     if with_background:
         return _mean(classes, column, name=f"{column}, {OVER_ALL}")
     return _mean(classes[classes["class_code"] != BACKGROUND], column, name=f"{column}, mean over classes")
@@ -205,7 +205,7 @@ def mean_over_lesions(classes: pd.DataFrame, column: str, *, anatomy: Collection
 def average_table(classes: pd.DataFrame, *, anatomy: Collection[str]) -> pd.DataFrame:
     """Averages of a ``class_table``, each with its ``name``, ``value``, ``classes`` and their ``number``.
 
-    The mean over classes with background is given for IoU (the mIoU), where the table holds the background.
+    The mean over classes with background exists for IoU (the mIoU), if the table has the background.
     """
     averages = [
         average
@@ -222,5 +222,5 @@ def average_table(classes: pd.DataFrame, *, anatomy: Collection[str]) -> pd.Data
 
 
 def has_average(measure: str, average: str) -> bool:
-    """Rule of which measures are averaged, and which of them with the background too."""
+    """Rule for the measures that are averaged, and for those that include the background."""
     return measure in (_WITH_BACKGROUND if average == OVER_ALL else _AVERAGED)

@@ -1,11 +1,11 @@
 """Seam error at window borders, and lonely false positives, of each fusion, from the maps themselves.
 
-Seam error of a fusion: the mean absolute difference of neighbouring pixels across its window borders, less that across
-the lines two and four pixels beside them. The truth crosses both alike, so without a seam it is 0.
+Seam error of a fusion: the mean absolute difference of neighbouring pixels across its window borders, minus that across
+the lines two and four pixels beside them. The truth crosses both equally, so without a seam it is 0.
 
-Lonely false positive: a region of a mask that touches neither the truth nor the mask of the mean, and does not lie
-wholly where nobody is sure. Gaussian weights let the one window speak in whose middle a pixel lies, so what this window
-alone believes comes through.
+Lonely false positive: a region of a mask that touches neither the truth nor the mask of fusion ``mean``, and is not
+wholly ignored. With Gaussian weights the window with the pixel in its middle dominates, so predictions of a single
+window come through.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ from pipeline.stores.probability_store import open_probability
 __all__ = ["COLUMNS", "COMPARED_WITH", "Lonely", "Seam", "lonely_regions", "measure_seams", "write_borders"]
 
 COMPARED_WITH = "mean"
-"""The fusion whose masks say which false positives are lonely."""
+"""The fusion whose masks decide which false positives are lonely."""
 
 COLUMNS = {
     "image_id": "category",
@@ -78,7 +78,7 @@ class Seam:
 
     @property
     def excess(self) -> float:
-        """Mean step across borders less that beside them; NaN where the map says nothing there."""
+        """Mean step across borders minus that beside them; NaN where the map is empty there."""
         if not self.border_pixels or not self.beside_pixels:
             return float("nan")
         return self.border_step / self.border_pixels - self.beside_step / self.beside_pixels
@@ -119,9 +119,9 @@ def measure_seams(
     classes
         Their number.
     window, stride
-        Of the windows that it was made of.
+        Side and stride of its windows.
     overlapping
-        Whether they were fused where they overlap.
+        Whether overlapping windows were fused.
     """
     profiles = step_profiles(maps, classes=classes)
     lines = borders_of_map(maps.shape, window=window, stride=stride, overlapping=overlapping)
@@ -145,9 +145,9 @@ class Lonely:
 def lonely_regions(
     mask: Raster[np.generic], *, others: Sequence[Raster[np.generic]], ignored: Raster[np.generic] | None = None
 ) -> Lonely:
-    """Lonely regions of a class: those that touch no pixel of other masks; read strip by strip.
+    """Lonely regions of a class, which touch no pixel of other masks; read strip by strip.
 
-    A region is counted by its pixels that are not ignored, and not at all where there is none.
+    Only pixels that are not ignored count, and a region without any does not count.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ class _Image:
     ignored: Raster[np.generic] | None
     """Pixels that nobody is sure of."""
     known: tuple[bool, ...]
-    """Of each class, whether somebody looked for it."""
+    """For each class, whether somebody looked for it."""
     probability: Mapping[str, Path]
     """Fusion → store."""
     masks: Mapping[str, Any]
@@ -254,7 +254,7 @@ def write_borders(
     normalized
         Image id → store.
     folds
-        Fold of the model, or of each member of the ensemble: says which images validate.
+        Fold of the model, or of each member of the ensemble; it decides which images validate.
     job
         Facts of the data set, record of origin.
     output

@@ -1,7 +1,7 @@
-"""Places in an image where mistakes are usual, found in a picture of bounded size: vessels, blank and uneven areas, the rim.
+"""Places of frequent mistakes in an image, found in a version of bounded size: vessels, blank and uneven areas, the rim.
 
-All are estimates by a stated rule, and named so. The picture is a level of the pyramid, read whole: what is found there
-depends on no block of the image at full size.
+All are estimates by a stated rule. The small image is a pyramid level, read whole, so findings do not depend on blocks
+of the full size.
 """
 
 import math
@@ -24,20 +24,20 @@ RIDGE_SCALES = (2.0, 3.5, 5.0)
 """Standard deviations of the ridge filter, in pixels of a field of view of ``RIDGE_FIELD`` pixels across."""
 RIDGE_FIELD = 900
 VESSEL_SHARE = 1 / 8
-"""Share of the field of view that counts as vessels: a little more than they take in a photograph of the posterior pole."""
+"""Share of the field of view that counts as vessels, a little more than in a photograph of the posterior pole."""
 GROUND = 10
-"""Parts of the field of view whose side is that of a pixel's surroundings."""
+"""Divisor of the field of view that gives the side of a pixel's surroundings."""
 LENGTH = 1 / 20
-"""Extent from which on ridges that hang together are a vessel, in parts of the field of view."""
+"""Least extent of connected ridges that count as a vessel, as a share of the field of view."""
 ROUND = 0.5
-"""Second curvature, in parts of the first, from which on a dark spot is round and no vessel."""
+"""Ratio of second to first curvature from which a dark spot is round and no vessel."""
 RIM_SHARE = 0.02
 """Width of the rim of the roi, in parts of the longer side."""
 BLANK_GREY = 235
-"""Mean grey level from which on a place is blank."""
+"""Mean grey level from which a place is blank."""
 BLANK_WINDOW, EVEN_WINDOW = 15, 63
 UNEVEN = 1 / 3
-"""Deviation of the local optical density of tissue from its median, in parts of it."""
+"""Relative deviation of the local optical density of tissue from its median that counts as uneven."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +74,7 @@ def every_nth(mask: Raster[np.generic], step: int) -> NDArray[np.bool_]:
 
 
 def _ridges(grey: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-    """Strength of dark ridges: the curvature across, where that along is less than ``ROUND`` of it; else 0."""
+    """Strength of dark ridges: the curvature across, if that along is less than ``ROUND`` of it; else 0."""
     yy, xx, xy = (ndimage.gaussian_filter(grey, sigma, order=order) for order in ((2, 0), (0, 2), (1, 1)))
     middle, spread = (yy + xx) / 2, np.sqrt(((yy - xx) / 2) ** 2 + xy**2)
     across, along = middle + spread, middle - spread
@@ -82,25 +82,25 @@ def _ridges(grey: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
 
 
 def _eroded(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
-    """Pixels of a mask that are further than ``radius`` from what is not in it; the border of the image is none of that."""
+    """Pixels of a mask further than ``radius`` from its outside; the border of the image does not count as outside."""
     distance = cv2.distanceTransform(np.pad(mask, 1, mode="edge").astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return np.asarray(distance[1:-1, 1:-1] > radius)
 
 
 def _long(mask: NDArray[np.bool_], *, least: float) -> NDArray[np.bool_]:
-    """Connected components (8-connected) whose box is at least so long."""
+    """8-connected components with a box of at least the given length."""
     _, labels, table, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     long = table[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) >= least
-    long[0] = False  # the ground
+    long[0] = False  # The background.
     return np.asarray(long[labels])
 
 
 def vessels(picture: NDArray[np.uint8], roi: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Vessels of a fundus photograph, as a ridge filter estimates them.
 
-    The strongest ``VESSEL_SHARE`` of the field of view by dark ridges of the green channel, over three widths, where
-    they hang together over ``LENGTH`` of the field; a ridge is curved across and not along. So round dark lesions are
-    none.
+    They are the strongest ``VESSEL_SHARE`` of the field of view by dark ridges of the green channel, over three widths,
+    if connected over ``LENGTH`` of the field. A ridge is curved across but not along, so round dark lesions do not
+    count.
 
     Parameters
     ----------
@@ -119,8 +119,8 @@ def vessels(picture: NDArray[np.uint8], roi: NDArray[np.bool_]) -> NDArray[np.bo
     if not inside.any():
         return np.zeros_like(roi)
     green = picture[1].astype(np.float64)
-    green[~roi] = np.median(green[roi])  # else the rim of the field would be the strongest ridge
-    # What is brighter than its surroundings is cut off: between two bright lesions lies no dark ridge.
+    green[~roi] = np.median(green[roi])  # Otherwise the rim of the field would be the strongest ridge.
+    # Areas brighter than their surroundings are cut off, so that two bright lesions have no dark ridge between them.
     green = np.minimum(green, ndimage.uniform_filter(green, max(3, round(field / GROUND)), mode="nearest"))
     strength = np.max([_ridges(green, each) for each in scales], axis=0)
     cut = np.quantile(strength[inside], 1 - VESSEL_SHARE)
@@ -128,7 +128,7 @@ def vessels(picture: NDArray[np.uint8], roi: NDArray[np.bool_]) -> NDArray[np.bo
 
 
 def rim_of(roi: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Rim of the roi: its pixels within ``RIM_SHARE`` of the longer side of what is outside."""
+    """Rim of the roi: its pixels within ``RIM_SHARE`` of the longer side from its outside."""
     return roi & ~_eroded(roi, max(1, round(RIM_SHARE * max(roi.shape))))
 
 

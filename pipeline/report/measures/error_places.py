@@ -1,8 +1,8 @@
 """Places of errors: false positives and missed truth of each class by place, counted block by block.
 
-A pixel may lie in several places. What counts for a class are pixels that are not ignored; those without its truth can
-become false positives, those with it can be missed. So a place is judged by its share of the errors beside its share of
-the pixels in which they could have been made.
+A pixel may lie in several places. Only pixels that are not ignored count; those without truth of a class can become
+false positives, those with it can be missed. So a place is judged by its share of the errors relative to its share of
+the pixels where they could occur.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,14 +22,14 @@ __all__ = ["DISTANCES", "NEAR_BORDER", "PLACES", "RIM", "Tally", "Truth", "borde
 RIM = 2
 """Pixels around the truth of a class that count as its rim."""
 NEAR_BORDER = 8
-"""Pixels from a window border, on either side, that count as beside it."""
+"""Distance in pixels from a window border, on either side, that counts as beside it."""
 DISTANCES: Mapping[str, tuple[int, float]] = {
     "0 to 7 px": (0, 8),
     "8 to 31 px": (8, 32),
     "32 to 127 px": (32, 128),
     "128 px and more": (128, np.inf),
 }
-"""Name of a distance from the nearest window border → from, up to but without."""
+"""Name of a distance from the nearest window border → half-open range."""
 PLACES: Mapping[str, str] = {
     "all": "All pixels",
     "rim": "Rim of its own truth",
@@ -42,7 +42,7 @@ PLACES: Mapping[str, str] = {
     "window": "Beside a window border",
     "none": "Anywhere else",
 }
-"""Place → what the page calls it."""
+"""Place → its name on the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Truth:
 
 
 def border_distance(lines: Sequence[int], length: int) -> NDArray[np.float64]:
-    """Distance of each pixel along an axis from the nearest window border: 0 beside it; infinite where there is none.
+    """Distance of each pixel along an axis from the nearest window border: 0 beside it; infinite without any.
 
     Examples
     --------

@@ -1,9 +1,9 @@
-"""Metrics of one model with one fusion: image by image in blocks, summed up per split, centre and group, written as four tables.
+"""Metrics of one model with one fusion: per image in blocks, then per split, centre and group, written as four tables.
 
-Truth, masks and probabilities are compared on the pixel grid of the normalised image, over all of its pixels, and on that
-of the original too where it was rescaled. What is kept is integer counts and histograms, so the size of an image does not
-matter and nothing is rounded. A class that nobody annotated in an image is left out of that image altogether, and so are
-pixels that nobody is sure of.
+Truth, masks and probabilities are compared on the pixel grid of the normalised image, over all its pixels, and after
+rescaling on that of the original too. Integer counts and histograms are kept, so the size of an image does not matter
+and nothing is rounded. A class that nobody annotated in an image is left out for that image, and so are uncertain
+pixels.
 """
 
 import logging
@@ -111,7 +111,7 @@ def _measured(
     out_of_fold: Collection[int],
     config: ReportConfig,
 ) -> Iterator[tuple[Measured, ImageMeasure | None]]:
-    """Images with their measures, and those on the grid of the original where that is another one."""
+    """Images with their measures, and with those on the grid of the original if that differs."""
     for each in evaluated_images(table, codes=record.codes, folds=folds, out_of_fold=out_of_fold):
         image, annotated = each.image_id, each.annotated
         if missing := [stage for stage, paths in planes.items() if image not in paths]:
@@ -136,7 +136,7 @@ def _measured(
 
 
 def _by_grid(found: Sequence[tuple[Measured, ImageMeasure | None]]) -> dict[str, list[Measured]]:
-    """Measured images by grid; the original's where any image was rescaled, and there with all images."""
+    """Measured images by grid; the original's grid exists if any image was rescaled, and then has all images."""
     grids = {NORMALISED: [each for each, _ in found]}
     if any(original is not None for _, original in found):
         grids[ORIGINAL] = [replace(each, measure=original or each.measure) for each, original in found]
@@ -177,7 +177,7 @@ def _summary(
 
 
 def _shared(thresholds: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Thresholds that several images have in common; NaN for a class where members of folds have each its own."""
+    """Thresholds common to several images; NaN for a class where members of folds have different ones."""
     return {
         code: value if all(each[code] == value for each in thresholds) else math.nan
         for code, value in thresholds[0].items()
@@ -238,10 +238,10 @@ def write_metrics(
     truths
         Image id → files of its truth, where it is to be measured on the grid of its original too.
     folds
-        Fold of the model, or of each member of the ensemble: says which images validate, see `measured_split`.
+        Fold of the model, or of each member of the ensemble; it decides which images validate, see `measured_split`.
     out_of_fold
-        Members that validate an ensemble of several folds: the stores of their images are theirs, and so are the
-        thresholds. Both tables of images and classes then have ``out_of_fold`` in their metadata: image → member.
+        Members that validate an ensemble of several folds: the stores and thresholds of their images come from them.
+        The tables of images and classes then have ``out_of_fold`` in their metadata: image → member.
     config
         Number of bootstrap samples, rules of matching lesions and of comparing borders.
     job
@@ -278,7 +278,7 @@ def write_metrics(
     noted = {"out_of_fold": held} if held else {}
     attributes, extra = job.provenance.as_attributes(), {"curves": curves[NORMALISED], **kept, **noted}
     typed = _typed(pd.concat(rows), IMAGE_COLUMNS)
-    if folder is not None:  # before the tables: where they are there, nothing makes the measures anew
+    if folder is not None:  # Before the tables: once these exist, nothing makes the measures anew.
         warnings = [*mismatch_warnings(mismatches(typed)), *model_warnings(typed)]
         warnings += [*left_out(table), *outside_warnings(normalized)]
         warnings += validation_warnings(typed) if len(folds) == 1 else []

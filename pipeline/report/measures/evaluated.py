@@ -1,4 +1,4 @@
-"""Evaluated images of a model: those of validation and test that it did not learn from, in the order of the tables."""
+"""Evaluated images of a model: those of validation and test that it was not trained on, in the order of the tables."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""Sums of groups (patients) from which every measure of a class follows: what a bootstrap draws again.
+"""Sums of groups (patients) from which every measure of a class follows, for bootstrap resampling.
 
-The sums of groups add up to those of all images, and a statistic of the total is the measure, by the rule of absent classes
-that the measure itself has.
+The sums of groups add up to those of all images, and a statistic of the total is the measure, with its own rule for
+absent classes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +31,7 @@ __all__ = ["GroupSums", "Grouped", "Statistic"]
 
 Statistic: TypeAlias = Callable[[NDArray[Any]], float]
 GroupSums: TypeAlias = tuple[Sequence[str], NDArray[Any], Statistic]
-"""Groups that a class is known in, their sums along the first axis, and the statistic of a total."""
+"""Groups in which a class is known, their sums along the first axis, and the statistic of a total."""
 
 _PIXELS = ("tp", "fp", "fn", "tn")
 _REGION = ("roi_pixels", "truth_in_roi", "predicted_in_roi")
@@ -47,7 +47,7 @@ _OF_HISTOGRAMS: dict[str, tuple[Callable[[Histogram], NDArray[Any]], Statistic]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grouped:
-    """Measured images of one split by group, as far as measures follow from them."""
+    """Measured images of one split by group, with the values needed for measures."""
 
     rows: pd.DataFrame
     """Counts per image and class: ``group_id``, ``class_code`` and what of `image_rows.IMAGE_COLUMNS` there is."""
@@ -64,7 +64,7 @@ class Grouped:
         return sorted(self.rows["group_id"].astype(str).unique())
 
     def measures(self) -> dict[str, Callable[[str], GroupSums]]:
-        """Measure → the sums of a class, none where they are not known."""
+        """Measure → the sums of a class; empty where unknown."""
         counted = {f"{name}_pooled": partial(self._counts, name) for name in _OF_COUNTS}
         means = {measure: partial(self._mean, column) for measure, column in _MEANS.items()}
         lesions = {measure: partial(self._lesions, measure) for measure in _OF_LESIONS}
@@ -167,7 +167,7 @@ def _added(found: Sequence[tuple[str, NDArray[Any]]], statistic: Statistic) -> G
 
 
 def _of_occurring(found: Sequence[tuple[str, Histogram]], statistic: Statistic) -> GroupSums:
-    """Histograms of groups ``(group, 2, occurring probabilities)``; the others would only cost memory."""
+    """Histograms of groups ``(group, 2, occurring probabilities)``; other probabilities would only cost memory."""
     if not found:
         return _added([], statistic)
     occurring = np.flatnonzero(np.any([each.any(axis=0) for _, each in found], axis=0))

@@ -32,7 +32,7 @@ class Rules:
     ruler: Ruler = field(default_factory=Ruler)
     """Sides of a pixel, and the tolerance of borders."""
     labels: LabelRule | None = None
-    """How a pixel gets one label, for the confusion matrix; None for no such matrix."""
+    """Rule for the label of a pixel, for the confusion matrix; None for no matrix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class ImageMeasure:
     histograms: Mapping[str, Histogram]
     """Class code → pixels by probability, without and with truth."""
     truth_outside_roi: Mapping[str, int]
-    """Class code → truth pixels that inference does not look at."""
+    """Class code → truth pixels that inference skips."""
     regions: Mapping[str, Region]
     """Class code → its pixels inside the roi; for the background all pixels count as inside."""
     lesions: Mapping[str, Matching]
@@ -52,7 +52,7 @@ class ImageMeasure:
     surfaces: Mapping[str, Surfaces]
     """Class code → distances between the borders of truth and prediction."""
     confusion: Confusion | None = None
-    """Confusion of labels; None where not every class is annotated, or nobody asked."""
+    """Confusion of labels; None if not every class is annotated, or not requested."""
     pixel_area: float = 1.0
     """Of a pixel of the grid, in pixels of the original."""
 
@@ -82,7 +82,7 @@ def measure_image(
     Raises
     ------
     StoreError
-        Where the arrays do not cover the same pixels.
+        The arrays do not cover the same pixels.
     """
     _one_grid(planes, classes=len(codes))
     rules = rules or Rules()
@@ -125,7 +125,7 @@ def measure_image(
 
 
 def _light(planes: Mapping[str, Any], box: Box) -> Light:
-    """Grey levels of a block and its rings, which reach over its borders; only where it holds a region are they read."""
+    """Grey levels of a block and its rings, which extend beyond it; read only if the block holds a region."""
     around = box.grow(RING, Box.of_shape(*planes["roi"].shape))
     near = {name: _block(planes[name], around) for name in planes if name != "probability"}
     usable, inner = near["roi"] > 0, box.shift(-around.y0, -around.x0)

@@ -30,7 +30,7 @@ def bootstrap_interval(
     n: int = 1000,
     level: float = 0.95,
 ) -> tuple[float, float] | None:
-    """Bootstrap confidence interval: percentiles of a statistic, groups (patients) being drawn again with replacement.
+    """Bootstrap confidence interval: percentiles of a statistic over resampled groups (patients).
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def bootstrap_interval(
     statistic
         Of the sum over groups.
     rng
-        From ``seeds.stream``, addressed by what is measured.
+        From ``seeds.stream``, addressed by the measure.
     n
         Draws.
     level
@@ -49,8 +49,8 @@ def bootstrap_interval(
     Returns
     -------
     tuple or None
-        Lower and upper bound. None below 10 groups, where the interval would be wrong more often than it says, and
-        where no draw has a defined value; draws without one, such as those without truth, are left out.
+        Lower and upper bound. None below 10 groups, where the interval would be wrong more often than stated, and if no
+        draw has a defined value. Draws without one, such as those without truth, are left out.
 
     References
     ----------
@@ -76,7 +76,7 @@ def intervals(
     draws: int,
     key: tuple[int, Key],
 ) -> Intervals:
-    """Bootstrap 95 % intervals of the measures of classes and of named averages over them, by drawing groups again.
+    """Bootstrap 95 % intervals of the measures of classes and of named averages over them, by resampling groups.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def intervals(
     Returns
     -------
     dict
-        Only what has an interval: none below ten groups.
+        Only measures with an interval; none below ten groups.
     """
     groups = grouped.groups
     if draws == 0 or len(groups) < LEAST_GROUPS:
@@ -113,7 +113,7 @@ def curve(histogram: Histogram) -> NDArray[np.float64]:
     """Precision-recall curve: recall, precision and threshold ``(3, points)`` from the highest threshold down.
 
     A pixel is predicted where its probability, a float16, is at least the threshold. At most 200 points, none without
-    truth. Where there are more, those nearest to equal steps of recall are kept: enough for a plot, not for an area.
+    truth. With more points those nearest to equal steps of recall are kept, enough for a plot but not for an area.
     """
     fp, tp = np.cumsum(histogram[:, ::-1], axis=1)
     seen = np.flatnonzero(tp)

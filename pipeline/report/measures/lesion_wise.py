@@ -1,8 +1,7 @@
 """Lesion-wise measures: counts per image and class, a row per lesion and predicted component, FROC of a split.
 
-What counts as found and as false is the rule of `pipeline.arrays.matching`. Absent classes: sensitivity is undefined
-without a lesion, precision without a prediction; F1 is undefined only where there is neither. Images without lesions
-count in the false positives per image.
+`pipeline.arrays.matching` defines found and false. Absent classes: sensitivity is undefined without a lesion, precision
+without a prediction, F1 only without both. Images without lesions count in the false positives per image.
 """
 
 import math
@@ -94,13 +93,13 @@ def lesion_scores(counts: Mapping[str, int], *, images: int) -> dict[str, float]
 def _f1(sensitivity: float, precision: float) -> float:
     if math.isnan(sensitivity) and math.isnan(precision):
         return math.nan
-    if not sensitivity > 0 or not precision > 0:  # also where one of the two sides has nothing
+    if not sensitivity > 0 or not precision > 0:  # Also if one of the two sides is empty.
         return 0.0
     return 2 * sensitivity * precision / (sensitivity + precision)
 
 
 def froc(matchings: Sequence[Matching]) -> dict[str, list[float]]:
-    """FROC of a class over the images in which somebody looked for it; empty where none holds a lesion."""
+    """FROC of a class over the images in which somebody looked for it; empty if none has a lesion."""
     lesions = sum(len(each.found) for each in matchings)
     if not lesions:
         return {}

@@ -19,7 +19,7 @@ def drawn_values(weights: NDArray[np.int64], groups: Sequence[str], sums: GroupS
     Parameters
     ----------
     weights
-        How often each group was drawn ``(draws, groups)``.
+        Number of times that each group was drawn ``(draws, groups)``.
     groups
         All groups, in their order.
     sums
@@ -41,9 +41,9 @@ def mean_intervals(
     draws: int,
     key: tuple[int, Key],
 ) -> dict[tuple[str, str], tuple[float, float]]:
-    """Bootstrap 95 % intervals of the mean over classes of measures that are given per class alone.
+    """Bootstrap 95 % intervals of the mean over classes, for measures that exist only per class.
 
-    In each draw the mean is taken over the classes whose measure is defined there, as that of all groups is.
+    In each draw the mean covers the classes with a defined measure, as in the mean of all groups.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Mismatches of truth and maps: images whose masks look as if they belonged to another image, or were inverted.
+"""Mismatches of truth and maps: images whose masks seem to belong to another image or to be inverted.
 
-Whatever a threshold made of a map, its average precision says how well the map ranks pixels by the truth. Against masks of
-another image it falls to the share of the class, which is chance, even where the model finds the class everywhere else.
+Average precision shows how well a map ranks pixels by the truth, independent of thresholds. Against masks of another
+image it falls to the share of the class, which is chance, even if the model finds the class in all other images.
 
 The rule, for the truth of one class in one image, by one model and fusion:
 
@@ -11,7 +11,7 @@ The rule, for the truth of one class in one image, by one model and fusion:
 - enough of it: at least ``REGIONS`` regions, or ``SHARE`` of the region of interest, for small lesions are missed by nature;
 - no other result that finds the class elsewhere finds it here too, and none has a gain of ``FOUND`` here.
 
-Images that share the place of their lesions or their anatomy are not told apart by this where that is all they hold.
+The rule cannot distinguish images that have only lesions or anatomy at the same place.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ OTHERS, NEARLY_ALL = 4, 0.75
 REGIONS, SHARE = 5, 0.01
 HALF = 0.5
 _SURE = 1 - 1e-9
-"""Largest share whose odds are taken."""
+"""Largest share used for odds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,11 @@ class Mismatch:
 
     image_id: str
     codes: tuple[str, ...]
-    """Classes that lie as if they belonged to another image, by code."""
+    """Classes that seem to belong to another image, by code."""
     inverted: tuple[str, ...]
-    """Classes whose truth covers most of the region, while the maps find them in the rest."""
+    """Classes whose truth covers most of the region while the maps find them in the rest."""
     whole: bool
-    """Whether two classes disagree, or all that can be judged."""
+    """Whether two classes disagree, or all classes that can be judged."""
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ class Mismatch:
 
 
 def gains(rows: pd.DataFrame) -> NDArray[np.float64]:
-    """Gain over chance of each row: the odds of the average precision over those of the share of the class; 1 is chance.
+    """Gain over chance of each row: odds of the average precision divided by odds of the share of the class; 1 is chance.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def mismatches(measured: pd.DataFrame) -> list[Mismatch]:
 
 
 def _judged(part: pd.DataFrame) -> pd.DataFrame:
-    """Rows of one class in one result, each with whether the others can judge it, and whether the class is lost in it."""
+    """Rows of one class in one result, with flags: whether the others can judge it, and whether the class is lost in it."""
     gain = part["gain"].to_numpy()
     able, lost = np.zeros((2, len(part)), np.bool_)
     for at, own in enumerate(gain):

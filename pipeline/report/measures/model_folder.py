@@ -1,6 +1,6 @@
-"""Measures in the folder of a model: its scores beside those of trivial answers, and what a reader must know of them.
+"""Measures in the folder of a model: its scores, those of trivial answers, and warnings.
 
-They lie beside ``card.json``, which stays as the training wrote it, because maps record its digest.
+They lie beside ``card.json``, which stays unchanged after training, because maps record its digest.
 """
 
 import math
@@ -29,14 +29,14 @@ SCORES = (
 
 
 def model_measures(summary: pd.DataFrame, warnings: Sequence[DataWarning]) -> dict[str, Any]:
-    """Scores of one model and fusion on the grid of the normalised images, as JSON can hold them.
+    """Scores of one model and fusion on the grid of the normalised images, as JSON values.
 
     Parameters
     ----------
     summary
         Rows of `measures.summary.SUMMARY_COLUMNS`.
     warnings
-        What a reader must know.
+        Warnings for the reader.
 
     Returns
     -------
@@ -60,9 +60,9 @@ def write_model_measures(
     provenance: Mapping[str, Any],
     members: Collection[str] = (),
 ) -> None:
-    """Measures written as ``measures.{fusion}.json`` into the folder of a model, where there is one.
+    """Measures written as ``measures.{fusion}.json`` into the folder of a model, if it exists.
 
-    ``members`` are those that validated it out of fold; where there are any, the file names them as ``out_of_fold``.
+    ``members`` are those that validated it out of fold; the file lists them as ``out_of_fold``, if any.
     """
     if folder.is_dir():
         apart = {"out_of_fold": sorted(set(members))} if members else {}

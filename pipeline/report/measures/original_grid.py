@@ -1,9 +1,9 @@
-"""Grid of the original image: truth from the files, masks and probabilities of a rescaled image brought to it.
+"""Grid of the original image: truth from the files, and resampled masks and probabilities of a rescaled image.
 
-Published tables are of original pixels. The truth is read as the files of the manifest hold it, never resampled there
-and back. The picture is the normalised one, whose contrasts count, interpolated as pictures are. Masks are resampled as
-`predict` writes them: a pixel takes what lies under its centre, or is set where half of it is covered. Probabilities
-are interpolated linearly. All of it is read in blocks.
+Published tables use original pixels. The truth is read directly from the files of the manifest, never resampled there
+and back. The image is the normalised one, whose contrasts count, interpolated like any image. Masks are resampled as in
+`predict`: a pixel takes the value under its centre, or is set if half of it is covered. Probabilities are interpolated
+linearly. Everything is read in blocks.
 """
 
 from collections.abc import Iterator, Mapping
@@ -38,16 +38,16 @@ class TruthFiles:
 
     entry: ImageEntry
     sheet: Path | None = None
-    """Its fact sheet, so that files are not looked through again; they must still be those that it was made of."""
+    """Its fact sheet, so that files are not examined again; they must be unchanged since then."""
     classes: tuple[ClassRecord, ...] = ()
-    """Classes with their names, by which polygons of a correction know them; none: those of the record."""
+    """Classes with their names, which polygons of a correction refer to; by default those of the record."""
 
 
 def _masks(path: Path, size: tuple[int, int]) -> Raster[np.bool_]:
     stored = raster_of(open_array(path, "masks"))
 
     def read(box: Box) -> NDArray[np.bool_]:
-        # All classes at once: a chunk holds them all, and would be decoded again for each.
+        # All classes at once, because a chunk holds them all and would be decoded again for each.
         near = _under(box, size, stored).grow(1, stored.box)
         planes = stored.read(near) > 0
         rasters = [Raster(stored.shape, partial(_inside, plane, near)) for plane in planes]
@@ -57,7 +57,7 @@ def _masks(path: Path, size: tuple[int, int]) -> Raster[np.bool_]:
 
 
 def _under(box: Box, size: tuple[int, int], stored: Raster[Any]) -> Box:
-    """Pixels of a stored grid that a box of the other grid covers, if only in part."""
+    """Pixels of a stored grid covered at least partly by a box of the other grid."""
     (rows, columns), (height, width) = size, stored.shape
     return Box(
         box.y0 * height // rows,
@@ -80,7 +80,7 @@ def grey_levels(path: Path) -> Raster[np.uint8]:
 def original_planes(
     truth: TruthFiles, stores: Mapping[str, Path], *, record: DatasetRecord
 ) -> Iterator[dict[str, Raster[Any]] | None]:
-    """Planes of `measure_image` on the grid of the original; None where that is the grid of the normalised image.
+    """Planes for `measure_image` on the grid of the original; None if that is the grid of the normalised image.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def original_planes(
     Raises
     ------
     ImageRejected
-        A file of the truth is another one than that which the results were made of, or damaged.
+        A truth file has changed since the results were made, or is damaged.
     """
     mapping = image_notes(stores["normalized"])["mapping"]
     size = int(mapping["source_height"]), int(mapping["source_width"])

@@ -1,4 +1,4 @@
-"""Out-of-fold validation: images that an ensemble of folds has seen, measured by the maps of members that had not."""
+"""Out-of-fold validation: images that an ensemble of folds has seen, measured with the maps of members that had not."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ from pipeline.stores import read_table, table_metadata
 __all__ = ["OUT_OF_FOLD", "OutOfFold", "image_thresholds", "read_curves", "read_measures"]
 
 OUT_OF_FOLD = "validation (out of fold)"
-"""Name of the split ``validation`` of such an ensemble, wherever people read it; tables keep ``validation``."""
+"""Displayed name of the split ``validation`` of such an ensemble; tables keep ``validation``."""
 
 BY_GRID = ("froc", "reliability", "confusion", "strata")
-"""What the metadata of the table of classes hold by grid and split."""
+"""Keys by grid and split in the metadata of the table of classes."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutOfFold:
-    """Members of an ensemble that each speak for the images of a fold of their own."""
+    """Members of an ensemble that each give the maps of their own fold's images."""
 
     folds: Mapping[str, int]
     """Model, or ensemble of one fold → its fold."""
     thresholds: Mapping[str, Path]
-    """The same → its ``thresholds.json``, by which its masks were made."""
+    """The same → the ``thresholds.json`` of its masks."""
 
     def members(self, images: pd.DataFrame) -> dict[str, str]:
         """Image → the member that had not seen it, of ``raw/images.parquet``."""
@@ -43,7 +43,7 @@ def image_thresholds(
     *,
     codes: tuple[str, ...],
 ) -> dict[str, dict[str, float]]:
-    """Thresholds of each image by class: those that its masks were made with.
+    """Thresholds of each image's masks, by class.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def image_thresholds(
 
 
 def _renamed(result: Result) -> dict[str, str]:
-    """Split → its name for people, where it has another."""
+    """Split → its displayed name, where that differs."""
     return {"validation": OUT_OF_FOLD} if table_metadata(result.metrics_classes).get("out_of_fold") else {}
 
 

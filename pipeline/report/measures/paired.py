@@ -1,4 +1,4 @@
-"""Paired differences of two results: for each image that both measured, the value of the one less that of the other."""
+"""Paired differences of two results: for each image measured in both, the value of one minus that of the other."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,9 @@ from pipeline.seeds import stream
 __all__ = ["MEASURES", "PairedDifference", "image_differences", "on_common_grid", "paired_differences"]
 
 MEASURES = ("dice", "ap")
-"""Columns of a table of images that are compared."""
+"""Compared columns of a table of images."""
 TRIVIAL: Mapping[str, str] = {"dice": "dice_everywhere"}
-"""Measure → column of the trivial answer that marks everything; the one that marks nothing has 0."""
+"""Measure → column of the trivial answer that marks everything; the one that marks nothing scores 0."""
 KEYS = ["split", "image_id", "class_code"]
 SIDES = ("first", "second")
 
@@ -35,15 +35,15 @@ class PairedDifference:
     """Mean over these images."""
     second: float
     difference: float
-    """Mean over these images of the second value less the first."""
+    """Mean over these images of the second value minus the first."""
     low: float | None
-    """Bounds of the bootstrap 95 % interval of the difference, groups drawn again; None below 10 groups."""
+    """Bounds of the bootstrap 95 % interval of the difference, over groups; None below 10 groups."""
     high: float | None
     better: int
     """Images in which the second value is larger."""
     worse: int
     everywhere_first: float = math.nan
-    """Mean over these images of what marking everything scores, by the truth and region of the first; NaN where unknown."""
+    """Mean score over these images of marking everything, by the truth and region of the first; NaN where unknown."""
     everywhere_second: float = math.nan
 
 
@@ -82,8 +82,8 @@ def image_differences(first: pd.DataFrame, second: pd.DataFrame, *, measures: Se
     ----------
     first, second
         Tables ``report/{model}.{fusion}.images.parquet``: ``split``, ``image_id``, ``group_id``, ``class_code``, the
-        measures, and perhaps ``grid``. They are compared on the grid of the originals where both have it. Rows of one
-        alone, and images without a value in one of them, are left out.
+        measures, and perhaps ``grid``. They are compared on the grid of the originals where both have it. Rows in only
+        one table, and images without a value in one of them, are left out.
     measures
         Columns to compare.
 
@@ -113,7 +113,7 @@ def image_differences(first: pd.DataFrame, second: pd.DataFrame, *, measures: Se
 
 
 def on_common_grid(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
-    """Rows of tables of images on one grid: that of the originals where all have it. Another grid holds the images again."""
+    """Rows of tables of images on one grid: the originals' if all have it. Other grids repeat the images."""
     if not all("grid" in table for table in tables):
         return list(tables)
     grid = ORIGINAL if all(ORIGINAL in grids_of(table) for table in tables) else NORMALISED

@@ -83,11 +83,11 @@ def part_rows(
     rows
         Their rows of `image_rows.image_rows`.
     centres
-        Image id → centre; images of an unknown one, which is empty, are in no part.
+        Image id → centre; images with an empty, unknown centre are in no part.
     codes
         Classes.
     anatomy
-        Those that are no lesions.
+        Classes that are not lesions.
     """
     parts: dict[str, Mapping[str, str]] = {
         "centre": {image: centre for image, centre in centres.items() if centre},

@@ -1,7 +1,7 @@
-"""Steps between neighbouring pixels of a map, summed along every row and column line: how rough it is across each.
+"""Steps between neighbouring pixels of a map, summed along every row and column line: its roughness across each.
 
-Line ``y`` lies between the rows ``y − 1`` and ``y``, line ``x`` between columns. A step counts where at least one of its
-two pixels says something, because the wide parts where nothing is found are smooth in any map.
+Line ``y`` lies between the rows ``y − 1`` and ``y``, line ``x`` between columns. A step counts only if one of its two
+pixels reaches a least probability, because the large empty parts are smooth in any map.
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ __all__ = ["ACTIVE", "BESIDE", "Profile", "border_lines", "borders_of_map", "lin
 Floats: TypeAlias = NDArray[np.float32]
 
 ACTIVE = 0.05
-"""Probability that the larger of two neighbours must have for their step to count."""
+"""Least probability of the larger of two neighbours for their step to count."""
 BESIDE = (2, 4)
-"""Distances in pixels of the lines that a border is compared with, on either side: near, so that both cross the same
-edges of the truth; even, because a network that doubles its resolution at the end steps differently at every other
+"""Distances in pixels of the lines on either side that a border is compared with: near, so that both cross the same
+edges of the truth; even, because a network that doubles its resolution at the end has different steps at every other
 line."""
 
 
@@ -61,7 +61,7 @@ def step_profiles(maps: Raster[np.floating], *, classes: int, block: int = BLOCK
     classes
         Their number.
     block
-        Side of the blocks; it changes no count, and sums to rounding only.
+        Side of the blocks; it changes no count, and sums only by rounding.
 
     Returns
     -------
@@ -73,7 +73,8 @@ def step_profiles(maps: Raster[np.floating], *, classes: int, block: int = BLOCK
         for axis, profile in enumerate(found):
             dy, dx = (min(box.y0, 1), 0) if axis == 0 else (0, min(box.x0, 1))
             values = maps.read(Box(box.y0 - dy, box.x0 - dx, box.y1, box.x1)).astype(np.float32)
-            # Without a pixel before the block its first line is the border of the image, and lines count from the second.
+            # Without a pixel before the block its first line is the border of the image, and counting starts at the
+            # second line.
             first = (box.y0, box.x0)[axis] or 1
             end = (box.y1, box.x1)[axis]
             part = slice(first, end)
@@ -85,7 +86,7 @@ def step_profiles(maps: Raster[np.floating], *, classes: int, block: int = BLOCK
 
 
 def border_lines(starts: Sequence[int], *, window: int, length: int, overlapping: bool) -> tuple[int, ...]:
-    """Window borders along one axis: lines at which other windows begin to speak, in order.
+    """Window borders along one axis: lines at which the set of contributing windows changes, in order.
 
     Parameters
     ----------
@@ -96,7 +97,7 @@ def border_lines(starts: Sequence[int], *, window: int, length: int, overlapping
     length
         Pixels along the axis.
     overlapping
-        Whether windows are fused where they overlap; otherwise each window speaks until the next one starts.
+        Whether overlapping windows are fused; otherwise each window counts until the next one starts.
     """
     lines = {start for start in starts if start > 0}
     if overlapping:
@@ -116,7 +117,7 @@ def borders_of_map(
 
 
 def lines_beside(lines: Sequence[int], *, length: int) -> tuple[int, ...]:
-    """Lines near those, on either side, that are none of them nor next to one."""
+    """Lines near the given ones, on either side, that are neither among them nor adjacent to one."""
     near = {line + sign * distance for line in lines for distance in BESIDE for sign in (-1, 1)}
     at_border = {line + shift for line in lines for shift in (-1, 0, 1)}
     return tuple(sorted(line for line in near - at_border if 0 < line < length))

@@ -1,8 +1,8 @@
 """Lesions found by size, contrast, elongation and isolation: sensitivity in thirds of the lesions of each class.
 
-Cuts are values of lesions, so equal ones stay together, and thirds may differ in number where many are equal. Contrast
-counts by its magnitude: dark lesions are as plain as bright ones. A lesion that is alone in its image is further from
-the next one than any other; one without a contrast (nothing but other lesions around it) is in no third of contrast.
+Cuts are values of lesions, so equal ones stay together, and thirds may differ in size. Contrast counts by magnitude,
+because dark lesions are as visible as bright ones. A lesion alone in its image counts as the most isolated; one without
+a contrast (surrounded only by other lesions) is in no third of contrast.
 """
 
 import math
@@ -26,12 +26,12 @@ PROPERTIES = ("area_px", "contrast", "elongation", "isolation_px")
 
 
 def thirds(values: NDArray[np.float64], found: NDArray[np.bool_]) -> list[dict[str, Any]]:
-    """Thirds of lesions from the lowest value: how many there are, how many are found, and their lowest and highest value.
+    """Thirds of lesions from the lowest value: number, number found, lowest and highest value.
 
     Parameters
     ----------
     values
-        Of each lesion; infinite ones are the highest, NaN ones are in no third.
+        Value of each lesion; infinite ones are the highest, NaN ones are in no third.
     found
         Whether each is found.
     """

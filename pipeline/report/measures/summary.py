@@ -1,6 +1,6 @@
 """Summary rows of a split: one per class and measure, one per named average and measure.
 
-Every row says in its label what it is: of which class or over which classes, pooled over pixels or a mean over images.
+The label of every row states its class or classes, and whether it is pooled over pixels or a mean over images.
 """
 
 import math
@@ -85,9 +85,10 @@ MEASURES = {
     "images_without_truth_predicted": "images that do not hold the class, in which something of it is predicted",
     "dice_nowhere_image_mean": "Dice of the trivial answer that marks nothing, mean over images that hold the class",
 }
-"""Measure → what it is, as it is written into every label."""
+"""Measure → its description in every label."""
 TRIVIAL = {"dice_pooled": "dice_everywhere_pooled", "dice_image_mean": "dice_everywhere_image_mean"}
-"""Measure → that of the trivial answer that marks the whole roi. The one that marks nothing has 0 wherever there is truth."""
+"""Measure → that of the trivial answer that marks the whole roi. The one that marks nothing scores 0 if there is
+truth."""
 COMPARED = (
     ("Dice, lesions", "mean over lesions", "dice_pooled"),
     ("AUPR, lesions", "mean over lesions", "ap_pooled"),
@@ -96,10 +97,10 @@ COMPARED = (
     ("mIoU", "mean over classes", "iou_pooled"),
     ("mIoU with background", "mean over classes with background", "iou_pooled"),
 )
-"""The numbers by which models and fusions stand side by side: head, average, measure."""
+"""The numbers for comparing models and fusions: head, average, measure."""
 
 OVER_CLASSES, OVER_LESIONS = "mean over classes", "mean over lesions"
-"""Names of averages, as `averages.average_table` gives them."""
+"""Names of averages in `averages.average_table`."""
 
 
 def class_rows(classes: pd.DataFrame, *, bounds: Intervals, thresholds: Mapping[str, float]) -> list[dict[str, Any]]:

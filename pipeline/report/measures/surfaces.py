@@ -1,9 +1,9 @@
 """Boundary measures of images and classes: columns of a table of images, pooled over them or averaged.
 
-What a border is, and how distances are taken, says `pipeline.arrays.surface`. Lengths are pixels of the original image on
-every grid, and micrometres beside them where its pixel size is known. Absent classes: without truth there is no surface
-Dice; where nothing is predicted it is 0. HD95 needs both sides, so images that hold the class but have no prediction of it,
-and images that do not hold it but have one, are left out of its mean and counted, each on its own.
+`pipeline.arrays.surface` defines borders and distances. Lengths are pixels of the original image on every grid, and
+also micrometres where its pixel size is known. Absent classes: without truth there is no surface Dice; without
+prediction it is 0. HD95 needs both sides, so images with the class but no prediction, and images with a prediction but
+not the class, are left out of its mean and counted separately.
 """
 
 import math
@@ -50,13 +50,13 @@ IMAGE_MEANS = {
     "border_shift_image_mean": "border_shift_px",
     "border_shift_um_image_mean": "border_shift_um",
 }
-"""Measure → column of a table of images, of which it is the mean over the images that have a value."""
+"""Measure → column of a table of images; the measure is its mean over images with a value."""
 ONE_SIDED = ("images_without_prediction", "images_without_truth_predicted")
-"""Counts of images without HD95: the class is there but not predicted, and the other way round."""
+"""Counts of images without HD95: with the class but no prediction, and vice versa."""
 
 
 def tolerance_px(tolerance: str, *, pixel_um: float | None) -> float:
-    """Surface tolerance in pixels of the original; NaN where that takes a pixel size, which is not known.
+    """Surface tolerance in pixels of the original; NaN if it needs an unknown pixel size.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def surface_scores(rows: pd.DataFrame) -> dict[str, float]:
 
 
 def dice_sums(rows: pd.DataFrame) -> NDArray[np.float64]:
-    """Border pixels of each row whose tolerance is known: those within it, all of them, and those of the truth ``(row, 3)``."""
+    """Border pixels of each row with a known tolerance: those within it, all, and those of the truth ``(row, 3)``."""
     known = rows[rows["tolerance_px"].notna()]
     near = known["truth_border_near"] + known["predicted_border_near"]
     both = known["truth_border"] + known["predicted_border"]

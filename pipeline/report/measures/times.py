@@ -1,8 +1,8 @@
 """Times and memory of the jobs of a run, summed by stage and rule.
 
-Snakemake leaves a file of each job, ``.benchmarks/{dataset}/{word}/{rule}/….tsv``. A job that did not run again keeps
-the file of when it ran. These figures differ between runs of the same seed: nothing but ``times.csv`` and the page
-beside it may hold them.
+Snakemake writes a file for each job, ``.benchmarks/{dataset}/{word}/{rule}/….tsv``. A job that was not rerun keeps its
+earlier file. These figures differ between runs of the same seed, so only ``times.csv`` and the page beside it may
+contain them.
 """
 
 import csv
@@ -18,11 +18,11 @@ __all__ = ["COLUMNS", "job_figures", "read_times", "write_times"]
 
 COLUMNS = ("stage", "rule", "jobs", "seconds", "median_seconds", "processor_seconds", "memory_mb", "predicted_mb")
 """``seconds`` and ``processor_seconds`` are sums over the jobs, ``memory_mb`` is the largest of any job, in MiB, and
-``predicted_mb`` what the memory model gave to the largest; empty where nothing is known, as of jobs below a second."""
+``predicted_mb`` the memory model's value for the largest; empty where unknown, as for jobs below a second."""
 
 UNKNOWN = ("NA", "-", "")
 LAST = ("report_page", "report_index")
-"""Rules that write what reads these files: the figures there are those of an earlier run."""
+"""Rules that read these files, so that their own figures come from an earlier run."""
 
 
 def _number(text: str | None) -> float:
@@ -38,7 +38,7 @@ def _jobs(folder: Path) -> Iterator[dict[str, object]]:
 
 
 def job_figures(path: Path) -> Iterator[dict[str, float]]:
-    """Figures of one job, from the file that Snakemake left of it, by their names in ``MEASURED``; nothing where it is missing."""
+    """Figures of one job, from Snakemake's file, by their names in ``MEASURED``; empty if it is missing."""
     if not path.is_file():
         return
     with path.open(encoding="utf-8", newline="") as stream:
@@ -58,12 +58,12 @@ def read_times(folder: Path, *, predicted: Mapping[str, int]) -> pd.DataFrame:
     folder
         ``results/.benchmarks/{dataset}``; it may be missing.
     predicted
-        Rule → MiB that the memory model gives to its largest job.
+        Rule → MiB of its largest job by the memory model.
 
     Returns
     -------
     DataFrame
-        A row for each rule, see ``COLUMNS``: stages in their order, rules in that of their names.
+        A row for each rule, see ``COLUMNS``: stages in their order, rules by name.
     """
     jobs = pd.DataFrame(_jobs(folder), columns=["stage", "rule", *MEASURED])
     jobs["stage"] = pd.Categorical(jobs["stage"], categories=WORDS, ordered=True)

@@ -1,4 +1,4 @@
-"""Choice of the result that a page shows in full, by the rule of `pipeline.config.shown`, and the best in validation beside it."""
+"""Choice of the result that a page shows in full, by the rule of `pipeline.config.shown`, and the best one in validation."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from pipeline.report.paths import Result
 __all__ = ["MEASURED_SPLITS", "Choice", "choose", "summaries_of", "validated_alike"]
 
 MEASURED_SPLITS = ("test", "validation", OUT_OF_FOLD)
-"""In the order in which a page shows them."""
+"""In the order of a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Choice:
     result: Result
     reason: str
     average: str
-    """The average that stands beside it."""
+    """The average shown with it."""
 
 
 def summaries_of(results: Sequence[Result]) -> dict[str, pd.DataFrame]:
@@ -33,7 +33,7 @@ def summaries_of(results: Sequence[Result]) -> dict[str, pd.DataFrame]:
 
 
 def validated_alike(results: Sequence[Result]) -> bool:
-    """Comparable results: whether all that were validated were so on the same images; models of different folds are not."""
+    """Test for comparable results: whether all were validated on the same images, unlike models of different folds."""
     tables = (stores.read_table(result.metrics_images) for result in results)
     held = {frozenset(table.loc[table["split"] == "validation", "image_id"].astype(str)) for table in tables}
     return len(held - {frozenset()}) <= 1
@@ -42,7 +42,7 @@ def validated_alike(results: Sequence[Result]) -> bool:
 def choose(
     results: Sequence[Result], summaries: Mapping[str, pd.DataFrame], *, shown: tuple[str, str], alike: bool = True
 ) -> Choice | None:
-    """Result to show in full, and a sentence on it and on the one that scored best in validation; None without results.
+    """Result to show in full, and a sentence on it and on the best one in validation; None without results.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""Page of experiments with its tables: for each comparison the arms, their differences, and what these can say.
+"""Page of experiments with its tables: for each comparison the arms, their differences, and the limits of these.
 
-Like the pages of data sets it opens from disk and loads nothing but the pictures and the script of charts beside it.
+Like the pages of data sets it opens from disk and loads only the pictures and the script of charts beside it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ STUDY_ENCODER = "efficientnet-b0 (imagenet)"
 def statements(
     results: pd.DataFrame, *, seeds: Sequence[int], folds: int, encoders: Sequence[str], sample: bool
 ) -> list[str]:
-    """Sentences on what the figures of a comparison can say, and what they cannot.
+    """Sentences on what the figures of a comparison can and cannot show.
 
     Parameters
     ----------
@@ -181,13 +181,13 @@ def write_experiments(
     Parameters
     ----------
     experiments
-        Name → arms and what is said of them, see `pipeline.config.depends_experiments`.
+        Name → arms and their facts, see `pipeline.config.depends_experiments`.
     records
         Data set → its facts, as plain values.
     draws
         Bootstrap samples over groups.
     results
-        Folder of all results, in which those of the arms lie.
+        Folder of all results, including those of the arms.
     origin
         Record of origin, with the seed.
     page, figures

@@ -1,4 +1,4 @@
-"""Facts of a data set and its results that the sections of its page share."""
+"""Facts of a data set and its results, shared by the sections of its page."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -47,27 +47,27 @@ class Facts:
     alike: bool
     """Whether all results were validated on the same images."""
     choice: Choice | None
-    """The result that is shown in full."""
+    """The result shown in full."""
     warnings: Sequence[DataWarning]
-    """Warnings of the data and of what was made of them, serious ones first."""
+    """Warnings about data and results, serious ones first."""
     mismatched: Sequence[Mismatch]
-    """Images whose truth and maps disagree, by all results."""
+    """Images whose truth and maps disagree, judged by all results."""
     no_models: Sequence[NoModel]
     """Classes for which models are no better than a trivial answer."""
     stained: Sequence[Stained]
     """Stain estimates, by centre and then by id; empty where no stains are normalised."""
     target: Stains | None
-    """The look that stain normalisation aims at."""
+    """The stain target."""
     folder: Path
     """Where pictures are written."""
     page: Path
-    """Folder of the page, to which links are relative."""
+    """Folder of the page; links are relative to it."""
     timed: bool
     """Whether times of the jobs lie beside the page."""
 
     @property
     def split(self) -> str:
-        """Split whose numbers come first: test where there is one; empty where nothing was measured."""
+        """Split whose numbers come first: test if there is one; empty if nothing was measured."""
         found = self.summaries[self.choice.result.name] if self.choice else pd.DataFrame({"split": []})
         return next((split for split in MEASURED_SPLITS if (found["split"] == split).any()), "")
 

@@ -20,7 +20,7 @@ NOTE = "Nothing marked has Dice 0. A row in colour is not above the trivial answ
 
 
 def _scores(facts: Facts) -> Table:
-    """Table of the shown result, a row a class: its Dice, that of the trivial answer, and what it finds."""
+    """Table of the shown result, one row per class: its Dice, that of the trivial answer, and the lesions found."""
     assert facts.choice is not None
     summary = facts.summaries[facts.choice.result.name]
     part, rows, marked = on_grid(summary[summary["split"] == facts.split], facts.grid), [], set()

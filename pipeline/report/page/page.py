@@ -1,7 +1,7 @@
 """Pages of the report: one per data set and one over all of them, which open from disk without a network.
 
-The pages load nothing but the pictures and the script of charts beside them. Their own script sorts, filters, copies
-and saves tables and draws charts, which show values under the pointer: without it they read the same.
+The pages load only the pictures and the script of charts beside them. Their own script sorts, filters, copies and saves
+tables and draws charts with values under the pointer; without it the content is the same.
 """
 
 import os
@@ -62,7 +62,7 @@ def _link(path: Path, start: Path) -> str:
 
 
 def _thumbnail(contents: Mapping[str, Mapping[str, Any] | None], link: str) -> str:
-    """Picture of a prediction, else of a normalised image; empty where there is neither."""
+    """Picture of a prediction, else of a normalised image; empty if there is neither."""
     overlays, normalisation = contents["overlays"] or {}, contents["normalisation"] or {}
     found = [shot for each in overlays.get("overlays", ()) for shot in each["overlay"].whole]
     shots = [shot for shot in found if "prediction" in shot.name]
@@ -99,7 +99,7 @@ def _summary(facts: Facts, *, thumbnail: str) -> dict[str, Any]:
 
 
 def _page(facts: Facts, contents: Mapping[str, Mapping[str, Any] | None], *, link: str) -> dict[str, Any]:
-    """Content of the page's template: the header, and the sections as HTML; empty where one is left out."""
+    """Content of the page's template: the header, and the sections as HTML; empty for a section left out."""
     found = []
     for each in SECTIONS:
         content = contents[each.name]
@@ -130,7 +130,7 @@ def write_report(
     outputs: Outputs,
     times: Noted | None = None,
 ) -> None:
-    """Page of one data set, its pictures, and the row that the index over all data sets shows; written.
+    """Page of one data set, its pictures, and its row for the index over all data sets; written.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def write_report(
     dataset
         ``name`` or ``name@recipe``.
     stage_config
-        The resolved configuration, to be shown; its block ``report`` says how many pictures, and how large.
+        The resolved configuration, which is shown; its block ``report`` sets the number and size of pictures.
     results
         Every model and fusion; may be empty.
     job
@@ -147,7 +147,7 @@ def write_report(
     outputs
         The page, the folder of its pictures, the row.
     times
-        Times and memory of the jobs, written as ``times.csv`` and ``times.html`` beside the page and to nothing else.
+        Times and memory of the jobs, written only to ``times.csv`` and ``times.html`` beside the page.
     """
     with folder_in_progress(outputs.figures, digest=job.provenance.digest) as folder:
         facts = facts_of(

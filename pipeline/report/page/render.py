@@ -1,4 +1,4 @@
-"""HTML of a page from its template: nothing undefined goes through, and every text is escaped."""
+"""HTML of a page from its template: undefined names are errors, and every text is escaped."""
 
 from collections.abc import Mapping
 from pathlib import Path

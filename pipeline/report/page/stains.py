@@ -1,7 +1,7 @@
-"""Stain estimates of the images, from stage normalized, read with care, and their colours.
+"""Stain estimates of the images, from stage normalized, read tolerantly, and their colours.
 
-An estimate may lack anything: an image without tissue has no vectors, one by Reinhard has only means. What is missing
-is None here, and a dash on the page.
+An estimate may lack anything: an image without tissue has no vectors, one by Reinhard has only means. Missing values
+are None here and dashes on the page.
 """
 
 import math
@@ -57,7 +57,7 @@ class Stains:
     method: str
     """As configured."""
     used: str
-    """The method whose numbers these are; ``none``: the image is left as it is."""
+    """The method of these numbers; ``none``: the image is left unchanged."""
     matrix: tuple[Triple, ...] | None
     """Unit vectors of optical density of haematoxylin and eosin, red, green, blue."""
     maxima: Triple | None
@@ -73,7 +73,7 @@ class Stains:
     """Those of ``ANGLES`` that are known."""
     flags: tuple[str, ...]
     source: str = ""
-    """Where a target comes from."""
+    """Source of a target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +85,11 @@ class Stained:
     centre: str
     stains: Stains
     tissue_share: float
-    """Of the pixels of the normalised image; not a number where it is unknown."""
+    """Share of tissue in the normalised image; NaN where unknown."""
 
     @property
     def is_odd(self) -> bool:
-        """Oddness: whether there is something to be known about it, a flag, or another method than the configured one."""
+        """Test for an odd image, with a flag or another method than the configured one."""
         return bool(self.stains.flags) or self.stains.used != self.stains.method
 
 
@@ -98,7 +98,7 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def _numbers(value: object, *, count: int) -> Triple | None:
-    """So many finite numbers; None for anything else."""
+    """The given number of finite values; None for anything else."""
     if not isinstance(value, list) or len(value) != count or not all(_is_number(each) for each in value):
         return None
     return tuple(float(each) for each in value)

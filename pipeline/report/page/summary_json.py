@@ -1,7 +1,6 @@
 """Summary of a report as JSON: headline figures with intervals, trivial answers beside them, extremes, warnings.
 
-It holds nothing that is not in the Parquet tables beside it, for those who read one file; the same run gives the same
-bytes.
+It repeats values of the Parquet tables beside it, in one file; the same run gives the same bytes.
 """
 
 import math
@@ -48,7 +47,7 @@ def summary_content(facts: Facts, row: Mapping[str, Any]) -> dict[str, Any]:
     dict
         ``row`` without its picture; ``grid``; ``measures``: class code or name of an average → measure → ``value``,
         ``low``, ``high`` of the shown result on ``split`` and ``grid``; ``compared``: result → its main averages there;
-        ``extremes``: best, median and worst image; ``warnings``; ``provenance``. What is undefined is null.
+        ``extremes``: best, median and worst image; ``warnings``; ``provenance``. Undefined values are null.
     """
     named = extremes(scores_of(facts), split=facts.split)
     return {
@@ -91,7 +90,7 @@ def _measures(facts: Facts) -> dict[str, dict[str, dict[str, float | None]]]:
 
 
 def _averages(facts: Facts, name: str) -> dict[str, float | None]:
-    """Main averages of a result; of measures on another grid there are none."""
+    """Main averages of a result; none for measures on another grid."""
     return {
         text: _plain(
             average_of(facts.summaries[name], split=facts.split, average=average, measure=measure, grid=facts.grid)

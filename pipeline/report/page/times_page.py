@@ -1,4 +1,4 @@
-"""Times and memory of the jobs, on a page of their own: the page of a data set is the same for the same seed, this is not."""
+"""Times and memory of the jobs, on a separate page, because unlike the page of a data set they differ between equal runs."""
 
 import math
 from collections.abc import Mapping

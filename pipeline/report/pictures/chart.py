@@ -1,7 +1,7 @@
 """Charts as Vega-Lite: one specification gives the pictures for light and dark pages, and values under the pointer in the page.
 
-A specification names no colour of a page: ink, grid and shades are parameters, whose values for both themes travel with it.
-The page gives it the width and the theme that it has, a picture the width that it was written with.
+A specification has no page colours: ink, grid and shades are parameters, with values for both themes included. The page
+sets width and theme; a picture has a fixed width.
 """
 
 import struct
@@ -37,7 +37,7 @@ SMALL, WIDE = 430, 560
 SCALE = 2
 """Pixels of a picture's file per pixel of the page."""
 FONT = "Liberation Sans"
-"""Font of the pictures, which the converter brings along: they are the same on every machine."""
+"""Font of the pictures, shipped with the converter, so that they are the same on every machine."""
 DIGITS = 5
 """Decimals of numbers in a specification, far more than a chart shows."""
 
@@ -45,7 +45,7 @@ INK, FAINT = alt.expr("ink"), alt.expr("faint")
 SHADES = tuple(map(alt.expr, ("pale", "middle", "deep")))
 """For train, validation and test, or whatever comes in threes."""
 SHAPES = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "triangle-right", "triangle-left")
-"""Names that differ in colour differ in shape too."""
+"""Shapes, so that names differ not only in colour."""
 
 _INK, _FAINT = {"expr": "ink"}, {"expr": "faint"}
 CONFIG: Mapping[str, Any] = {
@@ -91,7 +91,7 @@ class Value(NamedTuple):
 
     column: str
     name: str
-    """What the reader sees; not ``image`` and not ``title``, which the library takes for a picture and a heading."""
+    """Displayed name; not ``image`` or ``title``, which the library interprets as a picture and a heading."""
     format: str = ""
     """Format of a number, as in d3; empty for a text."""
 
@@ -112,7 +112,7 @@ def data(frame: pd.DataFrame) -> alt.Chart:
 
 
 def _legend(names: Sequence[str]) -> alt.Legend:
-    """Legend in as many columns as the page is wide enough for; a letter has 7 pixels."""
+    """Legend in as many columns as fit the width of the page; a letter has 7 pixels."""
     return alt.Legend(columns=alt.expr(f"max(1, floor(across / {40 + 7 * max(map(len, names), default=1)}))"))
 
 
@@ -128,7 +128,7 @@ def stroke(field: str, colours: Mapping[str, Any]) -> alt.Stroke:
 
 
 def shape(field: str, names: Sequence[str], known: Sequence[str]) -> alt.Shape:
-    """Shape by a column of names, those that occur in the legend of their fill; a name has its place's whatever occurs."""
+    """Shape by a column of names, those that occur in the legend of their fill; its place fixes a name's shape."""
     own = {name: SHAPES[at % len(SHAPES)] for at, name in enumerate(names)}
     scale = alt.Scale(domain=list(known), range=[own[name] for name in known])
     return alt.Shape(f"{field}:N", scale=scale, legend=_legend(known))

@@ -51,7 +51,7 @@ def curves(
     x, y
         Both axes.
     field
-        Column that tells the curves apart.
+        Column that distinguishes the curves.
     colours
         Its values → colour or parameter, in the order of the legend.
     order
@@ -64,7 +64,7 @@ def curves(
         How points are joined.
     """
     base, known = data(points), list(colours)
-    # Without an outline in the ink yellow on white and blue on black cannot be seen.
+    # Without an outline in the ink colour, yellow on white and blue on black would be invisible.
     outline = base.mark_line(stroke=INK, strokeWidth=3.4, strokeOpacity=0.55, interpolate=interpolate, aria=False)
     line = base.mark_line(strokeWidth=1.8, interpolate=interpolate, aria=False)
     marks = base.mark_point(filled=True, stroke=INK, strokeWidth=0.7, opacity=1, size=size).transform_filter(marked)

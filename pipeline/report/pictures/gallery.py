@@ -1,4 +1,4 @@
-"""Gallery: results shown as pictures: images that are named, then others by id, test images first."""
+"""Gallery: results shown as pictures, first of named images, then of others by id, test images first."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ def results_to_show(
     """Rows of the images table that have results: those ``first``, then test, predict and validation; by id within each.
 
     ``measured`` is the split in which each image of the result was measured: a model of a fold, or an ensemble of
-    several, learned from images that validate others, and what was learned from is not shown.
+    several, was trained on images that validate others, and training images are not shown.
     """
     raw, counted = table["split"].astype(str), table["image_id"].astype(str).map(dict(measured))
     table = table.assign(split=raw.mask(raw.isin(LEARNED_SPLITS), counted.fillna("train")))
@@ -64,7 +64,7 @@ def results_to_show(
     order = held["split"].map({split: at for at, split in enumerate(SHOWN_SPLITS)})
     by_id = held.assign(order=order).sort_values(["order", "image_id"]).to_dict("records")
     ahead = [row for image in first for row in by_id if row["image_id"] == image]
-    # The images by id are those that they would be without the others.
+    # The images by id do not depend on the named ones.
     return [*ahead, *(row for row in by_id[:most] if row["image_id"] not in first)]
 
 
@@ -143,7 +143,7 @@ def _save(
 def overlay(
     row: Mapping[str, Any], *, store: Path, result: Result, record: DatasetRecord, folder: Path, side: int
 ) -> Overlay:
-    """Overlays of one image, written: the whole of it, and one crop, pixel for pixel, where most is to be seen."""
+    """Overlays of one image, written: the whole image, and one crop at full resolution at its most interesting place."""
     image = str(row["image_id"])
     judged = tuple(at for at, code in enumerate(record.codes) if row[f"pixels_{code}"] >= 0)
     layers = _whole(image, store=store, result=result, record=record, judged=judged, side=side)

@@ -62,12 +62,12 @@ class IndexPlace:
 
 
 def place_of(index: Path) -> IndexPlace:
-    """Place of an index: what lies around it, found.
+    """Place of an index, with the files around it.
 
     Raises
     ------
     StoreError
-        Where there is no such file, or it does not lie where the workflow writes indexes.
+        There is no such file, or it is not where the workflow writes indexes.
     """
     path = index.resolve()
     folder = path.parent.parent
@@ -86,7 +86,7 @@ def place_of(index: Path) -> IndexPlace:
 def index_record(
     frame: pd.DataFrame, notes: Mapping[str, Any], *, known: Mapping[str, DatasetRecord], dataset: str
 ) -> DatasetRecord:
-    """Record of an index's data set: of a manifest where it describes it, else what the index itself knows.
+    """Record of an index's data set, from a manifest that describes it, else from the index itself.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def _pictures(
 def write_pictures(
     frame: pd.DataFrame, record: DatasetRecord, *, normalized: Mapping[str, Path], folder: Path
 ) -> Iterator[Path]:
-    """Contact sheet and patch map of every image, written into a folder each at once; gives each path when it is there.
+    """Contact sheet and patch map of every image, each written atomically into a folder; yields each path when it exists.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def write_pictures(
     normalized
         Image id → store.
     folder
-        Made where it is not there; pictures of the same names are replaced.
+        Created if missing; pictures of the same names are replaced.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder, prefix=".") as temporary:

@@ -1,7 +1,7 @@
-"""Original pictures, before normalisation: made small, and pixel for pixel where somebody looks closer.
+"""Original images before normalisation: downscaled, and at full resolution for a closer look.
 
-They are read as stage normalized reads them. So a slide is never decoded whole, and a place has the same pixels before
-and after.
+They are read as in stage normalized, so a slide is never decoded whole, and a place has the same pixels before and
+after.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ def looks(
     config: NormalizedConfig,
     largest_decode: int = LARGEST_DECODE,
 ) -> dict[str, Look]:
-    """Readers of the original pictures, one per image, so that only those that are looked at are opened.
+    """Readers of the original images, one per image, so that only shown images are opened.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Overlays of a segmentation: outlines in the fixed class colours, errors in colours of their own, a heat map.
+"""Overlays of a segmentation: outlines in the fixed class colours, errors in separate colours, a heat map.
 
 Pure functions over pictures ``(h, w, 3)`` uint8 RGB and masks ``(class, h, w)``.
 """
@@ -39,18 +39,18 @@ ERROR_COLOURS: dict[str, RGB] = {
     "false_negative": (0, 200, 235),
     "other_class": (190, 110, 255),
 }
-"""Told apart by colour-blind readers too, and none of them a class colour."""
+"""Distinguishable for colour-blind readers too, and none of them a class colour."""
 
 CONTOUR: tuple[RGB, RGB] = ((120, 255, 230), (10, 30, 40))
 """Line of a contour and its rim."""
 HEAT_MAP = "inferno"
 _FILL = 0.35
 _GROUND, _LEAST_RANGE = (14.0, 118.0), 64.0
-"""Grey levels of a ground, and the range of a picture that is stretched to them at least."""
+"""Grey levels of a background, and the least range of an image that is stretched to them."""
 
 
 def outline(picture: Picture, mask: NDArray[np.bool_], *, colour: RGB, thickness: int = 1) -> Picture:
-    """Outline of a mask ``(h, w)`` on a picture: outside of it, so that even one pixel stays to be seen."""
+    """Outline of a mask ``(h, w)`` on an image, drawn outside of it, so that even one pixel stays visible."""
     size = 2 * thickness + 1
     grown = cv2.dilate(mask.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
     drawn = picture.copy()
@@ -59,7 +59,7 @@ def outline(picture: Picture, mask: NDArray[np.bool_], *, colour: RGB, thickness
 
 
 def contour(picture: Picture, mask: NDArray[np.bool_], *, thickness: int) -> Picture:
-    """Contour of a region ``(h, w)`` inside of it, bright on a dark rim, so that it is seen on pictures of any colour."""
+    """Contour of a region ``(h, w)``, drawn inside, bright on a dark rim, so that it is visible on images of any colour."""
     rim = outline(picture, ~mask, colour=CONTOUR[1], thickness=2 * thickness)
     return outline(rim, ~mask, colour=CONTOUR[0], thickness=thickness)
 
@@ -114,7 +114,7 @@ def draw_classes(
 
 
 def dimmed(picture: Picture) -> Picture:
-    """Picture in dark grey, as a ground for colours; stretched, so that a dark picture is no black one."""
+    """Image in dark grey, as a background for colours; stretched, so that a dark image does not become black."""
     grey = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY).astype(np.float32)
     low, high = (float(each) for each in np.percentile(grey, (1, 99)))
     share = np.clip((grey - low) / max(high - low, _LEAST_RANGE), 0, 1)
@@ -130,7 +130,7 @@ def errors(picture: Picture, kinds: NDArray[np.int64]) -> Picture:
     picture
         ``(h, w, 3)``.
     kinds
-        ``(4, h, w)``: how many pixels of the image are of each kind of ``ERRORS``; of equal numbers the error shows.
+        ``(4, h, w)``: number of pixels of each kind of ``ERRORS``; in a tie the error is shown.
     """
     drawn = dimmed(picture)
     commonest = len(ERRORS) - 1 - np.argmax(kinds[::-1], axis=0)
@@ -163,9 +163,9 @@ def interesting_box(masks: NDArray[np.bool_], *, shape: tuple[int, int], side: i
 
     Notes
     -----
-    The score of a place is the sum over classes of the square root of the share of border pixels around it, nearer
-    ones counting more, so that a second class counts more than more of the first, and the rim of a large region more
-    than its inside. Without any mask it is the middle of the image.
+    The score of a place is the sum over classes of the square root of the weighted share of border pixels around it,
+    with nearer ones weighted more. So a second class counts more than more of the first, and the rim of a large region
+    more than its inside. Without any mask the box is the middle of the image.
     """
     height, width = min(side, shape[0]), min(side, shape[1])
     scale_y, scale_x = masks.shape[1] / shape[0], masks.shape[2] / shape[1]
@@ -177,7 +177,7 @@ def interesting_box(masks: NDArray[np.bool_], *, shape: tuple[int, int], side: i
             edge.astype(np.float32), (0, 0), sigmaX=spread[0], sigmaY=spread[1], borderType=cv2.BORDER_CONSTANT
         )
         score += np.sqrt(np.maximum(share, 0))
-    # Rounded, so that the same place wins whatever order a library adds in.
+    # Rounded, so that the same place wins whatever the order of a library's additions.
     best_y, best_x = divmod(int(np.argmax(np.round(score, 4))), masks.shape[2])
     y, x = (best_y + 0.5, best_x + 0.5) if score.any() else (masks.shape[1] / 2, masks.shape[2] / 2)
     y0 = clip_start(round(y / scale_y - height / 2), height, shape[0])

@@ -1,4 +1,4 @@
-"""Pairs of pictures before and after normalisation: the whole image, and one place from near."""
+"""Pairs of pictures before and after normalisation: the whole image, and a close-up of one place."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ THIN = 200
 NEAR_SIDE = 256
 """Of the place that is shown pixel for pixel: two stand side by side in half a page."""
 DARK = 0.5
-"""Tissue counts as nuclei, when a place to look at is chosen, so many deviations below its mean in red."""
+"""Standard deviations below its mean in red at which tissue counts as nuclei, for choosing a place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Pair:
     centre: str
     shots: tuple[Shot, ...]
     crop: tuple[Shot, ...] = ()
-    """One place, pixel for pixel; empty where none was asked for or the whole is no larger."""
+    """One place at full resolution; empty if not requested or if the whole is no larger."""
     box: Box | None = None
     """That place."""
 
@@ -58,7 +58,7 @@ def pairs_to_show(table: pd.DataFrame, *, most: int) -> list[dict[Any, Any]]:
 
 
 def stained_box(picture: Picture, roi: NDArray[np.bool_], *, shape: tuple[int, int], side: int) -> Box:
-    """Box full of nuclei: tissue that is dark in red, which haematoxylin takes away most.
+    """Box full of nuclei: tissue that is dark in red, which haematoxylin absorbs most.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def before_after(
     side
         Of the pictures.
     near
-        Whether one place of tissue is shown pixel for pixel, too, so that nuclei can be seen.
+        Whether one place of tissue is also shown at full resolution, so that nuclei are visible.
     """
     image, side, shape = str(row["image_id"]), min(side, PAIR_SIDE), store_shape(store)
     after, roi = store_picture(store, side=side), roi_picture(store, side=side)

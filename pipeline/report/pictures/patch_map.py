@@ -1,4 +1,4 @@
-"""Patch map of an image: the boxes of its patches over a small picture, and how often each place is seen."""
+"""Patch map of an image: the boxes of its patches over a small image, and the number of patches at each place."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ from pipeline.words import BACKGROUND
 __all__ = ["BoxMap", "box_map", "side_by_side", "times_seen"]
 
 BRIGHTEST = 140
-"""Grey level of the brightest places of the ground, so that white and coloured lines stand out from it."""
+"""Grey level of the brightest places of the background, so that white and coloured lines stand out."""
 CROWD = 40
-"""So many boxes are drawn in full; the more there are, the fainter each one."""
+"""Number of boxes drawn at full strength; the more boxes, the fainter each one."""
 FAINTEST = 0.25
 GAP, HEAD = 10, 28
 GROUND, INK = (255, 255, 255), (27, 37, 48)
@@ -37,7 +37,7 @@ class BoxMap:
     boxes: Picture
     """Frames in the colours of what the patches were drawn for, dots on the pixels they were drawn for, truth outlined."""
     seen: Picture
-    """How many patches see each place, as heat from none to ``most``."""
+    """Number of patches at each place, as heat from none to ``most``."""
     most: int
     """The largest number."""
     patches: int

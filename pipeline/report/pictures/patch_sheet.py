@@ -1,7 +1,7 @@
-"""Contact sheet of a patch index: some of its patches, as many for each class they were drawn for.
+"""Contact sheet of a patch index: some of its patches, the same number for each class they were drawn for.
 
-Which ones are shown depends on their ids alone: the same index gives the same sheet, and no patch is chosen by how it
-looks. Of each class every image gives one before any gives a second.
+The choice depends only on ids: the same index gives the same sheet, and no patch is chosen by its look. For each class
+every image gives one patch before any gives a second.
 """
 
 from collections.abc import Mapping, Sequence
@@ -173,7 +173,7 @@ def _tile(patch: Mapping[Any, Any], *, store: Path, record: DatasetRecord) -> Pi
 
 
 def _scaled(truth: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Masks at the size of a tile; made small so that no lesion gets lost."""
+    """Masks at the size of a tile, downscaled without losing a lesion."""
     shape = (truth.shape[1], truth.shape[2])
     if size[0] > shape[0] or size[1] > shape[1]:
         large = [cv2.resize(each.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST) > 0 for each in truth]

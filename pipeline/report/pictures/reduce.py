@@ -1,7 +1,7 @@
 """Reduction of masks and errors of an image of any size to a picture, block by block, without losing a lesion.
 
-A pixel of the picture stands for a rectangle of pixels of the image. Masks are reduced by *any*: a lesion of one pixel
-stays one pixel of the picture. Errors are reduced by counting, so that a thin rim of errors does not swallow a hit.
+A pixel of the picture represents a rectangle of pixels of the image. Masks are reduced by *any*: a lesion of one pixel
+stays one pixel of the picture. Errors are reduced by counting, so that a thin rim of errors does not hide a hit.
 """
 
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ def picture_shape(height: int, width: int, *, side: int) -> tuple[int, int]:
 def error_kinds(truth: NDArray[np.bool_], masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Error kind of a pixel, over all classes together: ``(class, y, x)`` twice → ``(4, y, x)``.
 
-    Of a pixel with several errors the missed truth counts, unless another class was predicted in its place.
+    For a pixel with several errors missed truth counts, unless another class was predicted in its place.
     """
     missed, false = (truth & ~masks).any(axis=0), (masks & ~truth).any(axis=0)
     hit = (truth & masks).any(axis=0) & ~missed & ~false
@@ -54,7 +54,7 @@ def error_kinds(truth: NDArray[np.bool_], masks: NDArray[np.bool_]) -> NDArray[n
 
 
 def _targets(start: int, stop: int, *, length: int, size: int) -> tuple[slice, NDArray[np.int64]]:
-    # Source pixel s lies in target s·size // length; both grow together, so a target is one unbroken piece.
+    # Source pixel s lies in target s·size // length, which is monotonic, so a target is one unbroken piece.
     target = np.arange(start, stop) * size // length
     first, last = int(target[0]), int(target[-1])
     starts = np.searchsorted(target, np.arange(first, last + 1))

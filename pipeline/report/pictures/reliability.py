@@ -15,7 +15,7 @@ from pipeline.report.pictures.store_pictures import Shot
 __all__ = ["reliability_plot"]
 
 FEW = 100
-"""Pixels below which a bin is drawn apart: its share of truth says little."""
+"""Pixels below which a bin is drawn differently, because its share of truth is unreliable."""
 
 
 def reliability_plot(

@@ -12,7 +12,7 @@ from pipeline.report.pictures.store_pictures import Shot
 __all__ = ["by_centre"]
 
 CENTRES = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#0072b2", "#f0e442")
-"""Told apart by colour-blind readers (Okabe and Ito), and each with a marker of its own; further centres share one."""
+"""Distinguishable for colour-blind readers (Okabe and Ito), each with its own marker; further centres share one."""
 OTHERS = "#999999"
 
 
@@ -66,7 +66,7 @@ def by_centre(
 
 
 def _axes(names: tuple[str, str]) -> list[Value]:
-    """Values along both axes; an axis is named up to what stands in brackets."""
+    """Values along both axes, named by the axis titles without brackets."""
     return [Value(column, text.partition("  (")[0], ".3f") for column, text in zip("xy", names, strict=True)]
 
 

@@ -1,7 +1,6 @@
-"""Pictures of stores: a few hundred pixels from the right level of a pyramid, never all of it; JPEG files.
+"""Pictures of stores: a few hundred pixels from a suitable pyramid level, never all of it; JPEG files.
 
-Level 0 is read as a whole only where it is no larger than a picture. Masks, which have no pyramid, are read block by
-block.
+Level 0 is read whole only if it is no larger than a picture. Masks, which have no pyramid, are read block by block.
 """
 
 from collections.abc import Mapping
@@ -69,7 +68,7 @@ def resized(array: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
 
 
 def level_of(path: Path, *, side: int) -> NDArray[Any]:
-    """Pyramid level whose longer side is still at least ``side``, the coarsest such; the finest where none is."""
+    """Coarsest pyramid level with a longer side of at least ``side``; the finest if there is none."""
     metadata: Any = dict(stores.open_group(path).attrs)["ome"]
     levels = metadata["multiscales"][0]["datasets"]
     array = stores.open_array(path, "0")
@@ -99,7 +98,7 @@ def store_box(path: Path, box: Box) -> Picture:
 
 
 def mask_raster(path: Path, name: str) -> Raster[np.bool_] | None:
-    """Reader of the masks of a store, box by box; None where it has none of that name."""
+    """Reader of the masks of a store, box by box; None if it has none of that name."""
     if name not in stores.open_group(path):
         return None
     stored = stores.raster_of(stores.open_array(path, name))

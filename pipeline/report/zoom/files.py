@@ -1,4 +1,4 @@
-"""Picture files of a stack of layers: one file a level, or tiles where the image is too large for that.
+"""Image files of a stack of layers: one file per level, or tiles for a large image.
 
 Pictures are JPEG. Layers over them are PNG of few colours with a transparent ground: lossless.
 """
@@ -22,18 +22,18 @@ from pipeline.report.zoom.stacks import Palette, Stack
 __all__ = ["FINEST", "TILE", "WHOLE", "even_jpeg_bytes", "jpeg_bytes", "png_bytes", "write_stack"]
 
 WHOLE = 40_000_000
-"""Pixels of the largest image whose levels are one file each: browsers decode no much larger picture."""
+"""Pixels of the largest image whose levels are one file each; browsers decode hardly larger ones."""
 SMALLEST_WHOLE = 1200
 """Longer side at which the levels of one file end."""
 TILE = ROWS
 FINEST = 10
-"""Step of all frequencies of luminance and colour at full size. Equal steps leave the least mean difference for their
-bytes: an enhanced photograph comes within 3 grey levels in every window, where the usual tables take a tenth more
+"""Step of all frequencies of luminance and colour at full size. Equal steps give the least mean difference for their
+size: an enhanced photograph is within 3 grey levels in every window, for which the usual tables need a tenth more bytes
 (benchmarks/zoom.md)."""
 QUALITY = 75
-"""Quality of its coarser levels, with colour at half the size: 12 Mpx are to take 6 MB."""
+"""Quality of its coarser levels, with colour at half the size, so that 12 Mpx take 6 MB."""
 EFFORT = 9
-"""Of the compression of PNG: masks are mostly ground, so that it costs little time."""
+"""PNG compression level; it costs little time, because masks are mostly background."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,18 +47,18 @@ class _Layer:
 
     @property
     def name(self) -> str:
-        """Start of the names of its files; a number behind the kind is that of another model and fusion."""
+        """Start of the names of its files; a number after the kind is that of another model and fusion."""
         kind = f"{self.kind}{self.result or ''}"
         return kind if self.number is None else f"{kind}.{self.number}"
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Facts that a viewer must know of it whatever its files are."""
+        """Facts for the viewer, whatever its files."""
         own = {"kind": self.kind, "class": self.number}
         return own if self.result is None else {**own, "result": self.result}
 
     def seen(self, planes: Planes) -> bool:
-        """Visibility: whether there is anything but transparent ground."""
+        """Visibility: whether there is anything but transparent background."""
         return self.palette is None or bool(planes[self.planes].any())
 
     def write(self, planes: Planes, folder: Path, place: tuple[int, ...]) -> str:
@@ -95,7 +95,7 @@ def jpeg_bytes(planes: Planes, *, quality: int = QUALITY, halved_colour: bool = 
 def even_jpeg_bytes(planes: Planes, *, step: int = FINEST) -> bytes:
     """JPEG file of a picture ``(3, y, x)``, all frequencies of luminance and colour in equal steps, the colour not halved."""
     picture = Image.fromarray(np.ascontiguousarray(np.moveaxis(planes, 0, 2)))
-    for optimised in (True, False):  # where it takes more bytes than twice its pixels, Pillow has no room to optimise
+    for optimised in (True, False):  # If it takes more than two bytes per pixel, Pillow has no room to optimise.
         stream = BytesIO()
         with suppress(OSError):
             picture.save(stream, format="JPEG", qtables=[[step] * 64] * 2, subsampling=0, optimize=optimised)
@@ -182,9 +182,8 @@ def write_stack(stack: Stack, folder: Path, *, whole: int = WHOLE) -> list[dict[
     Returns
     -------
     list
-        Of each layer what a viewer must know: ``kind``, ``class``, ``result`` where it is of one, and its ``levels``
-        (url, width, height) or the size, name and numbers of its tiles, by level and row by row; None where all are
-        there.
+        Facts of each layer for the viewer: ``kind``, ``class``, ``result`` if it has one, and its ``levels`` (url,
+        width, height) or the size, name and numbers of its tiles, by level and row by row; None if all tiles exist.
     """
     height, width = stack.raster.shape
     return (_write_whole if height * width <= whole else _write_tiles)(stack, folder)

@@ -17,7 +17,7 @@ Planes: TypeAlias = NDArray[np.uint8]
 Halving: TypeAlias = Callable[[Planes], Planes]
 
 ROWS = 512
-"""Rows of a strip of every level: even, so that strips are halved as the whole is; also the side of a tile."""
+"""Rows of a strip of every level, even, so that strips halve like the whole; also the side of a tile."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,13 +59,13 @@ def halve_highest(block: Planes) -> Planes:
 
 
 def highest_of(block: Planes, *, times: int) -> Planes:
-    """Pyramid level of indices several levels up: what ``halve_highest`` gives when it is applied ``times`` times.
+    """Pyramid level of indices several levels up: the result of ``halve_highest`` applied ``times`` times.
 
-    Rows are taken together first, because they lie one after the other; what is left for the columns is small.
+    Rows are combined first, because they are contiguous; the remaining work on columns is small.
     """
     side, (height, width) = 1 << times, block.shape[-2:]
     small = np.zeros((*block.shape[:-2], -(-height // side), -(-width // side)), np.uint8)
-    if not block.any():  # as nearly all of a mask
+    if not block.any():  # As in nearly all of a mask.
         return small
     tall = height // side * side
     rows = np.empty((*small.shape[:-1], width), np.uint8)
@@ -99,7 +99,7 @@ def pyramid_strips(
     Yields
     ------
     Strip
-        Of ``rows`` rows, the last of a level excepted. At most one unfinished strip a level is held.
+        With ``rows`` rows, except the last of a level. At most one unfinished strip per level is in memory.
     """
     waiting: list[list[Planes]] = [[] for _ in shapes]
     done = [0] * len(shapes)

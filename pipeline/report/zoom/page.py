@@ -42,13 +42,13 @@ KINDS = {
 }
 """Layers over the picture, in the order of their switches."""
 AT_FIRST = {"truth": 100, "prediction": 80}
-"""Layers that are seen when the page opens, and how much, in percent."""
+"""Layers visible when the page opens, and their opacity in percent."""
 OPACITY = 80
 
 
 @dataclass(frozen=True, slots=True)
 class ImageStores:
-    """Stores of one image: of one model and fusion, where it has maps, and what lies over it beside them."""
+    """Stores of one image: of one model and fusion, if it has maps, and of further layers."""
 
     normalized: Path
     probability: Path | None = None
@@ -56,7 +56,7 @@ class ImageStores:
     others: Mapping[str, Path] = field(default_factory=dict)
     """Name of each other model and fusion → segmentation."""
     indexes: Sequence[Path] = ()
-    """Patch indexes that the model was trained on."""
+    """Patch indexes used to train the model."""
 
 
 def _judged(entry: ImageEntry, job: Job) -> list[int]:
@@ -98,12 +98,12 @@ def viewer_context(
     boxes: Sequence[Sequence[int]] = (),
     shown: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Context of the template ``zoom.html`` that follows from the layers of its panes.
+    """Context of the template ``zoom.html``, from the layers of its panes.
 
     Parameters
     ----------
     panes
-        Each with ``title`` and ``layers``, facts as the script of the viewer asks for them.
+        Each with ``title`` and ``layers``, the facts for the script of the viewer.
     record
         Classes and their colours.
     width, height
@@ -111,7 +111,7 @@ def viewer_context(
     boxes
         Patches, each ``y, x, height, width``.
     shown
-        Names of the results that layers have by number, one of which is seen at a time.
+        Names of the results that layers refer to by number; one is visible at a time.
     """
     layers = [layer for pane in panes for layer in pane["layers"]]
     kinds, classes = {layer["kind"] for layer in layers}, {layer["class"] for layer in layers}
@@ -143,7 +143,7 @@ class Pages:
     dataset: str
     """Name shown on the page."""
     result: str
-    """Name of the model and fusion that the maps are of."""
+    """Name of the model and fusion of the maps."""
     config: NormalizedConfig
     """How stage normalized reads an image: its size."""
     job: Job
@@ -173,13 +173,13 @@ def write_page(entry: ImageEntry, found: ImageStores, *, pages: Pages, folder: P
     Parameters
     ----------
     entry
-        The image and its file, which is read as stage normalized read it.
+        The image and its file, read as in stage normalized.
     found
         Its stores.
     pages
-        What all pages share.
+        Facts shared by all pages.
     folder
-        Two levels below the folder of the report. The page asks for the files of ``viewer`` there.
+        Two levels below the folder of the report, where the page loads the files of ``viewer``.
     """
     height, width = stores.open_array(found.normalized, "0").shape[-2:]
     context = viewer_context(
@@ -200,7 +200,7 @@ def write_page(entry: ImageEntry, found: ImageStores, *, pages: Pages, folder: P
         "back": "../../index.html",
         "back_text": "Report",
     }
-    (folder / PAGE).write_text(rendered("zoom.html", context), encoding="utf-8")  # the folder is no result yet
+    (folder / PAGE).write_text(rendered("zoom.html", context), encoding="utf-8")  # The folder is no result yet.
 
 
 def write_viewer(entry: ImageEntry, found: ImageStores, *, pages: Pages, output: Path) -> None:

@@ -1,4 +1,4 @@
-"""Size of the pages in deep zoom before they are written: files, from the levels of an image, and bytes, from measured shares."""
+"""Size of the pages in deep zoom before writing: files, from the levels of an image, and bytes, from measured shares."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from pipeline.runtime.job_memory import Picture, scaled_size
 __all__ = ["ZoomSize", "page_size", "zoom_size"]
 
 PICTURES, MASK, PROBABILITY, PAGE = 0.6, 0.0015, 0.01, 8e3
-"""Bytes: a pixel of both pictures with all their levels; a pixel of a layer of masks; a pixel and class of probability; the page.
+"""Bytes per pixel of both images with all levels; per pixel of a mask layer; per pixel and class of probability; per page.
 
 Pictures of IDRiD at half their size took 0.51 to 0.69, those of the fundus sample 0.62 to 0.67, of the histology sample
 0.76 to 0.86, those of IDRiD_12 at full size 0.45 (benchmarks/zoom.md)."""
@@ -30,7 +30,7 @@ class ZoomSize:
 
 
 def page_size(height: int, width: int, *, classes: int, results: int, mapped: bool, whole: int = WHOLE) -> ZoomSize:
-    """Size of the page of one image at most: of layers of classes that an image does not hold nothing is written.
+    """Largest size of the page of one image; layers of classes that the image lacks are not written.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Stacks of layers of one image: planes of the same kind that are read together, and the colours of their values.
+"""Stacks of layers of one image: planes of the same kind, read together, and the colours of their values.
 
-Layers over the picture hold few values, each of a colour and an opacity: truth as an outline with a faint inside,
-prediction filled, errors by their kind, probability in steps.
+Layers over the image have few values, each with a colour and an opacity: truth as an outline with a faint inside,
+prediction filled, errors by kind, probability in steps.
 """
 
 from collections.abc import Sequence
@@ -36,23 +36,23 @@ FAINT, FILLED, FULL = 40, 150, 255
 STEPS = 31
 """Steps of a probability between 0 and 1."""
 HALVED_FROM = 2048
-"""Maps of images with a longer side are shown from half their size on: they are smooth."""
+"""Maps of images with a longer side are shown at most at half size, because they are smooth."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stack:
-    """Layers of one kind: read together, each with files of its own."""
+    """Layers of one kind, read together, each with its own files."""
 
     kind: str
     raster: Raster[np.uint8]
     """``(n, y, x)``."""
     halve: Halving
     palettes: tuple[Palette, ...] = ()
-    """Of each plane; empty where the planes are red, green and blue of one picture."""
+    """Palette of each plane; empty if the planes are red, green and blue of one image."""
     numbers: tuple[int | None, ...] = (None,)
-    """Number of the class of each layer; None for what belongs to no class."""
+    """Number of the class of each layer; None for layers of no class."""
     result: int | None = None
-    """Number of the model and fusion that it is of, 0 for the one with all its layers; None for what belongs to none."""
+    """Number of its model and fusion, 0 for the one with all layers; None for layers of none."""
 
 
 def picture_stack(kind: str, raster: Raster[np.uint8]) -> Stack:
@@ -63,7 +63,7 @@ def picture_stack(kind: str, raster: Raster[np.uint8]) -> Stack:
 def mask_indices(masks: Raster[np.bool_]) -> Raster[np.uint8]:
     """Masks as indices: 0 outside, ``INSIDE``, and ``BORDER`` for pixels of the mask that touch its outside.
 
-    Read with a halo of one pixel, so any box gives the same. The border of the image is no border of a mask.
+    They are read with a halo of one pixel, so boxes do not matter. The border of the image is no border of a mask.
     """
 
     def read(box: Box) -> Planes:
@@ -82,7 +82,7 @@ def _error_indices(
     def read(box: Box) -> Planes:
         kinds = error_kinds(truth.read(box)[[*judged]], masks.read(box)[[*judged]])
         kinds = kinds if ignored is None else kinds & ~ignored.read(box)
-        # No pixel is of two kinds. In bytes: as whole numbers a strip would take eight times the memory.
+        # No pixel is of two kinds. Bytes, because integers would take eight times the memory for a strip.
         index = np.zeros((1, box.height, box.width), np.uint8)
         for number, kind in enumerate(kinds, start=1):
             index[0][kind] = number
@@ -122,7 +122,7 @@ def overlay_stacks(
     judged: Sequence[int],
     others: Sequence[Path] = (),
 ) -> list[Stack]:
-    """Stacks over the picture, as far as their stores are there: probability, truth, prediction, errors.
+    """Stacks over the image, as far as their stores exist: probability, truth, prediction, errors.
 
     Parameters
     ----------
@@ -131,9 +131,9 @@ def overlay_stacks(
     record
         Facts of the data set.
     judged
-        Numbers of the classes that somebody looked for; of others there is no truth.
+        Numbers of the classes that somebody looked for; the others have no truth.
     others
-        Segmentations of other models and fusions: prediction and errors alone are made of them.
+        Segmentations of other models and fusions, which give only prediction and errors.
     """
     every = tuple(range(len(record.classes)))
     truth = mask_raster(normalized, "truth") if judged else None

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def chosen_images(rows: pd.DataFrame, record: DatasetRecord, *, count: int, offered: Collection[str]) -> list[str]:
-    """Ids of the worst images, the worst first, then of the best and of the median one, each once.
+    """Ids of the worst images, the worst first, then of the best and the median one, each once.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def chosen_images(rows: pd.DataFrame, record: DatasetRecord, *, count: int, offe
     count
         Number of the worst.
     offered
-        Images to choose from. Of these the split counts that the report shows first.
+        Images to choose from; only the split that the report shows first counts.
     """
     scores = [each for each in image_scores(rows, record) if each.image in offered and not math.isnan(each.dice)]
     split = next((split for split in MEASURED_SPLITS if any(each.split == split for each in scores)), "")
@@ -42,7 +42,7 @@ def chosen_images(rows: pd.DataFrame, record: DatasetRecord, *, count: int, offe
 
 
 def _small_enough(found: Mapping[str, ImageStores], *, whole: int) -> set[str]:
-    """Images whose levels are one file each: of a slide thousands of files are written where they are asked for alone."""
+    """Images whose levels are one file each; a slide's thousands of files are written only on request."""
     sizes = {image: stores.open_array(each.normalized, "0").shape for image, each in found.items()}
     small = {image for image, (*_, height, width) in sizes.items() if height * width <= whole}
     if large := len(sizes) - len(small):
@@ -67,13 +67,13 @@ def write_worst(
     metrics
         Measures of each image, of the result that the pages show.
     found
-        Image id → stores, of all that may be chosen.
+        Image id → stores, for all candidates.
     entry_of
         Image id → the image and its file.
     count
         Number of the worst images.
     pages
-        What all pages share.
+        Facts shared by all pages.
     output
         The folder. Its parent is the folder of the report.
     whole
