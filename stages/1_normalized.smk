@@ -1,7 +1,7 @@
 """normalized: an image -> OME-Zarr with pyramid, truth and region of interest; H&E by way of its stains and a target."""
 
 STAGE_RESULTS["normalized"] = each("<results>/{dataset}/normalized/{image}.zarr", image=usable)
-# Not parameters: how much of an image is in memory at a time changes nothing in it.
+# Not parameters: the amount of an image in memory changes nothing in it.
 BLOCKS = {
     "strip_rows": lambda w: run_of(w).config.normalized.strip_rows,
     "strip_columns": lambda w: run_of(w).config.normalized.strip_columns,

@@ -5,8 +5,8 @@ STAGE_RESULTS["probability"] = each(
 )
 
 
-# All overlapping fusions come from one pass over the windows, so one job writes them all. Data sets that ask for other
-# fusions have a rule of their own: what one asks for changes neither maps nor reruns of another.
+# All overlapping fusions come from one pass over the windows, so one job writes them all. Data sets with other fusions
+# have a separate rule, so the request of one changes neither maps nor reruns of another.
 for names in sorted({tuple(sorted(run.config.probability.fusions)) for run in DATASETS.values()}):
 
     rule:

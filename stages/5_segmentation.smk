@@ -5,7 +5,7 @@ STAGE_RESULTS["segmentation"] = each(
 )
 
 
-# Training images, where the areas of the regions of their truth are asked for.
+# Training images, if the areas of their truth regions are needed.
 area_images = lambda w: (
     learned_images(images_table(w), folds=run_of(w).config.model.folds_of(w.model))
     if run_of(w).config.segmentation.minimum_areas == "percentile"
@@ -91,13 +91,13 @@ rule segmentation_lesions:
         "5_segmentation.py"
 
 
-# Maps of the images that hard negatives are listed from: with folds, of the members that had not seen them.
+# Maps of the images for the list of hard negatives; with folds, of the members that had not seen them.
 listed = lambda w: false_positive_sources(
     images_table(w), name=w.model, members=run_of(w).config.model.held_out_by(w.model)
 )
 
 
-# Made on request only: without folds it needs the probability maps of the training images, which nothing else asks for.
+# Made on request only: without folds it needs the probability maps of the training images, which nothing else needs.
 rule segmentation_hard_negatives:
     input:
         images="<results>/{dataset}/raw/images.parquet",

@@ -8,11 +8,11 @@ include: "measured.smk"
 
 STAGE_RESULTS["report"] = each("<results>/{dataset}/report/index.html")
 
-# Copied beside the pages of images, once a report.
+# Copied beside the pages of images, once per report.
 VIEWER = sorted(map(os.path.relpath, (PACKAGE / "report" / "page" / "viewer").iterdir()))
 
 
-# Images that are measured on the grid of their originals too, with the truth of their files.
+# Images also measured on the grid of their originals, with the truth from their files.
 scored_images = lambda w: [image for _, image in scored(w, w.model)]
 on_originals = lambda w: scored_images(w) if depends.measures_originals(run_of(w)) else []
 
@@ -86,8 +86,8 @@ rule report_borders:
         "6_report.py"
 
 
-# Pages of single images in deep zoom: of all, or of those that measures name. Of the result that is shown first they hold
-# all layers, of others prediction and errors.
+# Pages of single images in deep zoom: of all, or of those selected by measures. They hold all layers of the result
+# shown first, and prediction and errors of the others.
 shown_model = lambda w: [name for name in run_of(w).config.shown_result[:1] if name]
 shown_fusion = lambda w: run_of(w).config.shown_result[1:]
 shown_samplings = lambda w: sorted({model.sampling for model in run_of(w).config.shown_models})
@@ -163,7 +163,7 @@ rule report_zoom:
         "6_report.py"
 
 
-# One job for all of them: which they are is known when it runs, and no checkpoint has to plan the run anew.
+# One job for all of them: it selects the images when it runs, so no checkpoint has to replan the run.
 rule report_worst:
     input:
         metrics=each(
@@ -210,7 +210,7 @@ rule report_worst:
         "6_report.py"
 
 
-# What figures show, by the beginning of their names, as `snakemake --report` groups them.
+# Groups of figures for `snakemake --report`, by the beginning of their names.
 FIGURES = {
     "image": "Errors in images",
     "model": "Training",

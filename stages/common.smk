@@ -90,13 +90,13 @@ def images_of(*splits):
 
 usable = images_of("train", "validation", "test", "predict")
 annotated = images_of("train", "validation", "test")
-# No file, but images were read before, and where some are read again a job is looked at anew: with an ancient sheet alone
-# Snakemake would pass over it, whatever else of it had changed.
+# No file, but images were read before, and if some are read again the job must be re-examined: with only an ancient
+# sheet Snakemake would skip it, whatever else changed.
 all_were_read = lambda w: usable(w)[:0]
 learned = images_of("train", "validation")
 training = images_of("train")
 usable_entries = lambda w: {image: IMAGES[w.dataset][image] for image in usable(w)}
-# Images that get maps, and those whose stains a median target is made of.
+# Images with maps, and those whose stains give a median target.
 evaluated = lambda w: images_of(*run_of(w).config.probability.splits)(w)
 median_images = lambda w: training(w) if run_of(w).config.normalized.stain.target == "median" else []
 stained = lambda w, names: names if depends.is_stained(run_of(w)) else []

@@ -12,11 +12,11 @@ if workflow.is_main_process:
         refresh_images(_images.values(), results=Path(RUN.results), dataset=_entry)
 
 files_of = lambda w, input: entry_of(w).file_lists()
-# It changes nothing of an image that is not refused, and stage raw has refused the others.
+# It changes nothing in images that are not refused, and stage raw has refused the others.
 largest_decode_of = lambda w, input: run_of(w).config.raw.largest_decode
 inputs_of = lambda w: ImageInputs(entry_of(w), results=Path(RUN.results), dataset=w.dataset)
 
-# Asks for the inputs, so that it is not recorded: it changes no result.
+# It takes the inputs as argument, so that it is not recorded: it changes no result.
 left_over_of = lambda w, input: left_over(
     run_of(w).record,
     entries=list(IMAGES[w.dataset].values()),
