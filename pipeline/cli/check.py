@@ -77,13 +77,14 @@ class _Looked:
 
 
 def _values(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], *, deep: bool) -> _Looked:
-    """Check of truth and 16-bit pixels of a few images, which are named, or of all."""
+    """Check of truth and 16-bit pixels of a few images, which are named, or of all pixels and truth."""
     sample, annotated = images_to_look_at(entries, deep=deep), sum(entry.annotated for entry in entries)
     if sample:
         named = "" if deep else f": {', '.join(entry.image_id for entry in sample)}"
-        console.print(f"{run.entry}: truth and bits looked at in {len(sample)} of {len(entries)} images{named}")
+        what = "pixels and truth" if deep else "truth and bits"
+        console.print(f"{run.entry}: {what} looked at in {len(sample)} of {len(entries)} images{named}")
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if deep else 1) as pool:
-        sheets = list(pool.map(lambda entry: sample_sheet(entry, record=run.record), sample))
+        sheets = list(pool.map(lambda entry: sample_sheet(entry, record=run.record, pixels=deep), sample))
     looked = sum(entry.annotated for entry in sample)
     warnings = sheet_warnings(sheets, sampled=annotated if looked < annotated else None)
     problems = [f"{sheet['image_id']}: {sheet['rejected']}" for sheet in sheets if sheet["rejected"]]
@@ -213,7 +214,7 @@ EXAMPLES = """examples:
   lesionmap check --config datasets='["idrid"]' roots='{"idrid": "/data/IDRiD"}'
   lesionmap check --configfile mine.yaml --config manifest=my_manifest.yaml
   lesionmap check --configfile mine.yaml --elsewhere     before a run with --workflow-profile slurm
-  lesionmap check --deep     all truth is decoded, and every input file is compared with what results were made of"""
+  lesionmap check --deep     all images and truth are decoded, and every input file is compared with what results were made of"""
 
 
 def add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -227,7 +228,9 @@ def add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     check.add_argument("--configfile", nargs="+", default=[], metavar="FILE", help="as for snakemake")
     check.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
     check.add_argument(
-        "--deep", action="store_true", help="decode all truth; hash all input files and compare with the record"
+        "--deep",
+        action="store_true",
+        help="decode all images and truth; hash all input files and compare with the record",
     )
     check.add_argument(
         "--elsewhere",

@@ -15,7 +15,7 @@ __all__ = ["add_config"]
 EXAMPLES = """examples:
   lesionmap config show fundus_sample
   lesionmap config show idrid@clahe_only --configfile mine.yaml
-  lesionmap config show idrid --config 'raw={folds: 5}' | grep -v default"""
+  lesionmap config show idrid --config 'raw={folds: 5}' | grep -v 'stages/config.yaml$'"""
 
 
 def _show(arguments: argparse.Namespace) -> int:

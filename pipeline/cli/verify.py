@@ -35,6 +35,8 @@ def _verify(arguments: argparse.Namespace) -> int:
         if found
         else f"{number_of(len(paths), 'result')}, all as written."
     )
+    if found:
+        print("A deleted result is made anew when a job needs it, or by its path: lesionmap run -j1 PATH.")
     return 1 if found else 0
 
 

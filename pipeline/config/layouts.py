@@ -80,7 +80,7 @@ class FolderLayout(ManifestPart):
 
     0 is background; other values are refused."""
     ignore: tuple[Annotated[int, Field(ge=1)], ...] = ()
-    """"Not sure" values in the label images, or in masks with only two other values; see `DatasetRecord.ignore`."""
+    """"Not sure" values in the label images, or in masks with only two other values."""
     annotations: str | None = None
     """Pattern of GeoJSON files with polygons in pixels of the image, instead of masks; their features name classes."""
     origin: Literal["bounds", "level0"] = "bounds"

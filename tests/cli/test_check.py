@@ -17,6 +17,7 @@ from pipeline.raw.datasets.changed_files import ImageInputs
 from pipeline.raw.datasets.listing import list_images
 from pipeline.raw.facts import write_fact_sheet
 from pipeline.runtime.input_records import record_reading
+from pipeline.seeds import stream
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
@@ -386,6 +387,17 @@ def test_deep_looks_at_all_truth_where_a_few_are_looked_at_else(folder, capsys):
     text = capsys.readouterr().out
     assert "looked at in 15 of 15 images" in text
     assert "would be left out: mine/d10" in text
+
+
+def test_deep_decodes_all_images_and_finds_one_that_is_cut_off(folder, capsys):
+    noise = stream(0, "cut").integers(0, 256, (300, 300, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(folder / "cut.jpg")
+    whole = (folder / "cut.jpg").read_bytes()
+    (folder / "cut.jpg").write_bytes(whole[: len(whole) * 2 // 3])
+    assert check() == 0
+    assert "left out" not in capsys.readouterr().out
+    assert check("--deep") == 1
+    assert "would be left out: mine/cut" in capsys.readouterr().out
 
 
 def test_polygons_of_no_class_of_the_manifest_leave_their_image_out(folder, capsys):

@@ -63,7 +63,9 @@ def test_links_to_folders_are_followed_once_and_a_table_in_a_hidden_folder_is_a_
     weights = tmp_path / "elsewhere" / "model" / "net" / "weights.pt"
     weights.write_bytes(b"\1" + weights.read_bytes()[1:])
     assert main(["verify", str(results)]) == 1
-    assert "5 results, 2 faults." in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "5 results, 2 faults." in said
+    assert "made anew when a job needs it, or by its path: lesionmap run -j1 PATH" in said
 
 
 @pytest.mark.parametrize("name", ["index", "raw/a.json"])

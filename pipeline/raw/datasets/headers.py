@@ -13,6 +13,7 @@ from pipeline.geometry import strips
 from pipeline.raw.bits import check_bits, may_be_wide
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.formats.reader import file_size
+from pipeline.raw.formats.source import blocks
 from pipeline.raw.formats.suffixes import decoded_whole
 from pipeline.raw.pixels import open_image, polygon_origin
 from pipeline.raw.truth import TruthSource, has_size, open_truth
@@ -85,7 +86,7 @@ def check_headers(entry: ImageEntry, *, any_level: bool = False) -> list[str]:
 
 
 def images_to_look_at(entries: Sequence[ImageEntry], *, deep: bool = False) -> list[ImageEntry]:
-    """Images whose truth or 16-bit pixels are decoded before a run: `SAMPLED` of each kind and all corrected ones, or all.
+    """Images that are decoded before a run: `SAMPLED` with truth, `SAMPLED` of 16 bits and all corrected ones, or all.
 
     Parameters
     ----------
@@ -94,10 +95,10 @@ def images_to_look_at(entries: Sequence[ImageEntry], *, deep: bool = False) -> l
     deep
         Whether all are examined.
     """
+    if deep:
+        return [each for each in entries if each.image]
     truth = [at for at, each in enumerate(entries) if each.image and _has_truth_files(each)]
     wide = [at for at, each in enumerate(entries) if each.image and may_be_wide(each.image)]
-    if deep:
-        return [entries[at] for at in sorted({*truth, *wide})]
     corrected = {at for at in truth if entries[at].corrected is not None}  # Few and small, and each is manual work.
     return _decodable([entries[at] for at in sorted(_spread(truth) | _spread(wide) | corrected)])
 
@@ -121,7 +122,7 @@ def _has_truth_files(entry: ImageEntry) -> bool:
     return entry.annotated and bool(entry.masks or entry.label or entry.annotations)
 
 
-def sample_sheet(entry: ImageEntry, *, record: DatasetRecord) -> dict[str, Any]:
+def sample_sheet(entry: ImageEntry, *, record: DatasetRecord, pixels: bool = False) -> dict[str, Any]:
     """Part of a fact sheet, from the decoded truth of one image and the bits of 16-bit pixels.
 
     Parameters
@@ -130,6 +131,8 @@ def sample_sheet(entry: ImageEntry, *, record: DatasetRecord) -> dict[str, Any]:
         The image. If its sizes do not fit, nothing is known, and `check_headers` names it.
     record
         Its data set.
+    pixels
+        Whether all pixels are decoded, except those of very large images.
 
     Returns
     -------
@@ -148,12 +151,20 @@ def sample_sheet(entry: ImageEntry, *, record: DatasetRecord) -> dict[str, Any]:
             polygons = truth.polygons if truth else {}
         if may_be_wide(entry.image):
             check_bits(entry, record=record)
+        elif pixels and height * width <= LARGEST_SAMPLED:
+            _decode(entry, record=record)
     except ImageRejected as problem:
         return sheet | {"rejected": str(problem)}
     files = dict(entry.masks) or record.codes
-    pixels = {code: counted.get(code, -1) if code in files else -1 for code in record.codes}
+    sums = {code: counted.get(code, -1) if code in files else -1 for code in record.codes}
     sheet |= {"height": height, "width": width}
-    return sheet | {"pixels": pixels, "polygons": polygons, "passed_over": remarks, "turns": turns_of(entry)}
+    return sheet | {"pixels": sums, "polygons": polygons, "passed_over": remarks, "turns": turns_of(entry)}
+
+
+def _decode(entry: ImageEntry, *, record: DatasetRecord) -> None:
+    with open_image(entry, record=record) as source:
+        for box in blocks(source, most=STRIP_PIXELS):
+            source.read(box)
 
 
 def _told(entry: ImageEntry, path: Path, *, record: DatasetRecord) -> tuple[tuple[int, int], dict[str, int]]:
