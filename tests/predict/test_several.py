@@ -187,3 +187,6 @@ def test_a_page_of_something_else_is_not_written_over(tmp_path, capsys, kind):
 def test_the_page_of_former_predictions_is_written_anew(tmp_path):
     write_predictions_page(tmp_path, problems={})
     check_page(tmp_path)
+    page = write_predictions_page(tmp_path, problems={tmp_path / "eye.jpg": "It is cut off."})
+    assert page == tmp_path / "index.html"
+    assert "It is cut off." in page.read_text()
