@@ -43,7 +43,8 @@ try:
     check_yaml_files(workflow.configfiles)  # Snakemake reads them by itself, and keeps the last of two equal keys
     _own = with_command_line(workflow.config_settings.overwrite_config, workflow.config_settings.config_args or [])
     LAYERS = [("stages/config.yaml", load_yaml(STAGES / "config.yaml")), ("your configuration", _own)]
-    RUN, _runs = plan_run(*dict(LAYERS).values(), shipped_manifest=STAGES.parent / "datasets_manifest.yaml")
+    _manifest, _files = STAGES.parent / "datasets_manifest.yaml", workflow.configfiles
+    RUN, _runs = plan_run(*dict(LAYERS).values(), shipped_manifest=_manifest, files=_files)
     for run in _runs:
         refuse_models(run)
     DATASETS = {run.entry: run for run in _runs}

@@ -62,7 +62,8 @@ def planned(arguments: argparse.Namespace, **change: object) -> tuple[RunConfig,
         As `plan_run` does.
     """
     (_, shipped), *own = layers(arguments)
-    return plan_run(shipped, merged_layers(own) | change, shipped_manifest=PROJECT / "datasets_manifest.yaml")
+    manifest, files = PROJECT / "datasets_manifest.yaml", arguments.configfile
+    return plan_run(shipped, merged_layers(own) | change, shipped_manifest=manifest, files=files)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ index          strategies, patches, quotas of stage index
 layers         precedence of shipped values, user values, recipes and overrides
 layouts        patterns of files, tables of facts and phantoms in the manifest
 manifest       facts of the data sets
+manifest_file  manifest file of a run: where it lies, and who named it
 model          networks, losses, training of stage model
 normalized     chains and sizes of stage normalized
 probability    windows, fusions, batches of stage probability

@@ -13,6 +13,7 @@ from pipeline.config.arms import Arm, check_steps, with_arms
 from pipeline.config.experiments import Experiment, entries_of
 from pipeline.config.layers import Layer, blocks_of, known_samplings, merge, merged_parts, parts_of
 from pipeline.config.manifest import DatasetRecord, load_manifest, resolved_corrections, resolved_root
+from pipeline.config.manifest_file import manifest_file
 from pipeline.config.validation import Tree, check_keys, nearest, validate
 from pipeline.config.values import ResultFolder
 from pipeline.errors import ConfigurationError
@@ -28,7 +29,9 @@ class RunConfig(StageConfig):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    manifest: str | None = Field(None, description="Manifest file; null for the one beside the Snakefile.")
+    manifest: str | None = Field(
+        None, description="Manifest file, relative to the working folder; null for the one beside the Snakefile."
+    )
     results: ResultFolder = Field("results", description="Folder of the results, relative to the working folder.")
     datasets: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
         None, description="Data sets, each `name` or `name@recipe`; null for all with a known folder."
@@ -206,7 +209,7 @@ def _check_ensembles(runs: Sequence[DatasetRun]) -> None:
 
 
 def plan_run(
-    shipped: Tree, own: Tree | None = None, *, shipped_manifest: Path
+    shipped: Tree, own: Tree | None = None, *, shipped_manifest: Path, files: Sequence[Path | str] = ()
 ) -> tuple[RunConfig, tuple[DatasetRun, ...]]:
     """Check a configuration and its manifest, and merge the parameters of each data set.
 
@@ -219,6 +222,8 @@ def plan_run(
         ``layers``.
     shipped_manifest
         The manifest that ``manifest: null`` stands for.
+    files
+        Configuration files whose values are merged, for messages.
 
     Raises
     ------
@@ -228,7 +233,7 @@ def plan_run(
     own = own or {}
     tree = merge(shipped, own)
     run = validate(RunConfig, _of_the_run(shipped, own), source="configuration", error=ConfigurationError)
-    path = Path(run.manifest) if run.manifest else shipped_manifest
+    path = manifest_file(run.manifest or None, shipped=shipped_manifest, files=files)
     records = load_manifest(path).datasets
     # The shipped configuration has parts for the shipped data sets; they do no harm with a user's manifest.
     _check_names(run, known={**load_manifest(shipped_manifest).datasets, **records})

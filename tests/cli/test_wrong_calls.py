@@ -17,7 +17,7 @@ from pipeline.config.yaml_file import load_yaml
 from pipeline.errors import PipelineError
 from pipeline.model.refusals import refuse_models
 from pipeline.raw.datasets.listing import images_of_run
-from tests.cli.wrong import RECORD, write_folder
+from tests.cli.wrong import RECORD, RUN, write_folder
 
 PROJECT = Path(__file__).parents[2]
 SHIPPED = load_yaml(PROJECT / "stages" / "config.yaml")
@@ -171,7 +171,8 @@ def planned(*given, files=("run.yaml",)):
     try:
         arguments = parse_config(list(given))
         own = functools.reduce(merge, [*map(load_yaml, map(Path, files)), arguments])
-        _, runs = plan_run(SHIPPED, with_command_line(own, given), shipped_manifest=PROJECT / "datasets_manifest.yaml")
+        manifest = PROJECT / "datasets_manifest.yaml"
+        _, runs = plan_run(SHIPPED, with_command_line(own, given), shipped_manifest=manifest, files=files)
         for run in runs:
             refuse_models(run)
             images_of_run(run)
@@ -242,6 +243,37 @@ def test_a_folder_a_loop_of_links_and_a_pipe_are_no_files(folder, capsys):
     for name, word in (("masks", "a folder"), ("round.yaml", "where"), ("pipe.yaml", "no regular file")):
         is_one_message(checked(capsys, "--config", f"manifest={name}"), word)
         assert planned(f"manifest={name}")
+
+
+@pytest.mark.parametrize("name", ["mine.yaml", "facts/mine.yaml"])
+def test_a_manifest_beside_its_configuration_is_said_with_the_line_to_write(tmp_path, monkeypatch, capsys, name):
+    """Its name is relative to the working folder; following the advice, the call goes on."""
+    study = tmp_path / "my study"
+    (study / "facts").mkdir(parents=True)
+    write_folder(study)
+    (study / "mine.yaml").rename(study / name)
+    (study / "run.yaml").write_text(yaml.safe_dump(RUN | {"manifest": name}))
+    (tmp_path / "later.yaml").write_text("seed: 3")
+    monkeypatch.chdir(tmp_path)
+    files = ["my study/run.yaml", "later.yaml"]
+    assert main(["check", "--configfile", *files]) == 1
+    said = capsys.readouterr().err.rstrip("\n")
+    is_one_message(said, "where:    my study/run.yaml: manifest")
+    assert f"no {name} in the working folder, {tmp_path}" in said
+    assert said == planned(files=files) == planned(files=[tmp_path / each for each in files])
+    advice = said.rpartition("Write in my study/run.yaml: ")[2]
+    (study / "run.yaml").write_text(yaml.safe_dump(RUN | yaml.safe_load(advice) | {"roots": {"mine": "my study"}}))
+    assert main(["check", "--configfile", *files]) == 0
+
+
+def test_a_manifest_of_the_command_line_is_said_to_be_one(folder, monkeypatch, capsys):
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    assert main(["check", "--configfile", "../run.yaml", "--config", "manifest=here/mine.yaml"]) == 1
+    said = capsys.readouterr().err
+    assert "--config: manifest" in said
+    assert said.endswith("Write: --config manifest=../mine.yaml\n")
+    assert main(["check", "--configfile", "../run.yaml", "--config", "manifest=../mine.yaml"]) == 0
 
 
 @pytest.mark.parametrize(
