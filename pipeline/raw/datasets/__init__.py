@@ -13,4 +13,5 @@ listing        list of the images of a data set, with patient and centre
 parts          further files of a slide, beside the named one
 pictures       sizes of pictures from the table of images, for the memory model
 tables         tables of group, centre and split by image id, and their match with the images
+unmatched      patterns that find nothing, and the files nearest to what was meant
 """

@@ -13,6 +13,7 @@ from pipeline.raw.datasets.entry import ImageEntry, checked_entries, existing_ro
 from pipeline.raw.datasets.folder import list_folder
 from pipeline.raw.datasets.parts import part_files
 from pipeline.raw.datasets.tables import answers, check_groups
+from pipeline.raw.datasets.unmatched import check_images_found, check_truth_found
 
 __all__ = ["found_images", "images_of_run", "list_images"]
 
@@ -91,7 +92,13 @@ def list_images(
     """
     entries, where = found_images(record, root=root, dataset=dataset)
     codes = record.codes if _needs_truth(record, entries) else ()
-    entries = list(checked_entries(entries, dataset=dataset, codes=codes, where=where))
+    if record.layout is None or root is None:
+        entries = list(checked_entries(entries, dataset=dataset, codes=codes, where=where))
+    else:
+        # The layout has patterns, and so these messages say more.
+        check_images_found(entries, layout=record.layout, dataset=dataset, root=root)
+        entries = list(checked_entries(entries, dataset=dataset, codes=(), where=where))
+        check_truth_found(entries, layout=record.layout, codes=codes, dataset=dataset, root=root)
     entries = corrected_entries([_with_unknown(each, record=record) for each in entries], folder=corrections)
     groups = answers(record.group, fact="group", root=root, entries=entries)
     centres = answers(record.centre, fact="centre", root=root, entries=entries)

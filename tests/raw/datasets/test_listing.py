@@ -129,7 +129,54 @@ def test_images_of_one_id_are_refused(names):
 
 def test_a_class_that_no_file_has_is_refused(root):
     (root / "od" / "eye 2.png").unlink()
-    refusal(root, ["OD", "0 files", "pattern"])
+    refusal(root, ["OD", "0 files match the pattern od/{image}.png"])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        ("ex/{image}_wrong.png", ["0 files match", "the folder ex: 2 files like ex/eye 1_EX.png", "ex/{image}_EX.png"]),
+        ("exx/{image}_EX.png", ["0 files match", "the folder ex: 2 files like ex/eye 1_EX.png", "ex/{image}_EX.png"]),
+        ("{image}_EX.png", ["0 files match", "files like ex/eye 1_EX.png", "EX: ex/{image}_EX.png"]),
+        ("ex/{image}.png", ["2 files match", "ex/eye 1_EX.png for an image eye 1_EX", "3 images like pics/eye 1.jpg"]),
+    ],
+)
+def test_a_pattern_that_finds_no_mask_is_said_with_its_class_and_the_nearest_file(root, pattern, words):
+    """Not the pattern of the images; and the other class, whose files are found, is not named."""
+    picture(root / "ex" / "eye 2_EX.png")
+    layout = {"images": "pics/{image}.*", "masks": {"EX": pattern, "OD": "od/{image}.png"}}
+    refusal(root, [*words, "a mask of EX.", f"EX: {words[0]} the pattern {pattern}"], folder=layout)
+    with pytest.raises(ManifestError) as caught:
+        list_images(record(folder=layout), dataset="mine", root=root)
+    assert "pics/{image}" not in str(caught.value)
+    assert "OD" not in str(caught.value)
+
+
+def test_the_pattern_that_the_message_proposes_finds_the_masks(root):
+    layout = {"images": "pics/{image}.*", "masks": {"EX": "masks/{image}.png", "OD": "od/{image}.png"}}
+    with pytest.raises(ManifestError) as caught:
+        list_images(record(folder=layout), dataset="mine", root=root)
+    proposed = str(caught.value).rpartition("EX: ")[2].removesuffix(".")
+    entries = list_images(
+        record(folder=layout | {"masks": layout["masks"] | {"EX": proposed}}), dataset="mine", root=root
+    )
+    assert ("EX", root / "ex" / "eye 1_EX.png") in entries[0].masks
+
+
+@pytest.mark.parametrize(
+    ("truth", "words"),
+    [
+        ({"label": "labels/{image}.png", "values": {"EX": 1, "OD": 2}}, ["a label image", "label: 0 files match"]),
+        ({"annotations": "{image}.geojson"}, ["a file of annotations", "annotations: 0 files match"]),
+    ],
+)
+def test_a_pattern_of_other_truth_that_finds_nothing_is_said_by_its_key(root, truth, words):
+    refusal(root, [*words, next(iter(truth.values()))], folder={"images": "pics/{image}.*", **truth})
+
+
+def test_a_pattern_that_finds_no_image_is_said_with_the_nearest_file(root):
+    layout = {"images": "pic/{image}.png", "masks": record().folder.masks}
+    refusal(root, ["no images", "pic/{image}.png", "0 of 5 files", "pics: 3 files like pics/eye"], folder=layout)
 
 
 def test_an_empty_folder_is_refused(tmp_path):
@@ -301,7 +348,7 @@ def test_a_folder_whose_declared_masks_are_nowhere_is_refused(tmp_path):
     layout = {"images": "{image}.png", "masks": {"T": "masks/{image}.png"}}
     facts = {"title": "t", "adaptor": "folder", "modality": "histology", "task": "binary", "folder": layout}
     record = DatasetRecord.model_validate(facts | {"classes": [{"code": "T", "name": "Tumor"}]})
-    with pytest.raises(ManifestError, match="no mask file"):
+    with pytest.raises(ManifestError, match="has a mask of T"):
         list_images(record, dataset="d", root=tmp_path)
 
 
