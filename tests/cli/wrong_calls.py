@@ -1,6 +1,6 @@
 """Wrong calls of `check` and of Snakemake, each in a process of its own: their answers, time and memory.
 
-``python -m benchmarks.wrong_calls`` makes the calls of ``tests/cli/test_wrong_calls.py``, for which the fast tests ask both
+``python -m tests.cli.wrong_calls`` makes the calls of ``tests/cli/test_wrong_calls.py``, for which the quick tests ask both
 entrances within one process, and writes ``benchmarks/wrong_calls.md``. It takes about ten minutes.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.cli.test_wrong_calls import FILES, PROJECT, VALUES
 from tests.cli.wrong import write_folder
 
-OUTPUT = Path(__file__).with_suffix(".md")
+OUTPUT = PROJECT / "benchmarks" / "wrong_calls.md"
 SECONDS, GIGABYTES = 5.0, 1.0
 """Most that an answer may take."""
 
@@ -102,7 +102,7 @@ def page(calls: Sequence[Call]) -> str:
         [
             "# Wrong calls",
             "",
-            f"`python -m benchmarks.wrong_calls`, {dt.datetime.now(dt.UTC):%Y-%m-%d}: {len(calls)} calls, by `lesionmap check` and by `snakemake -n`.",
+            f"`python -m tests.cli.wrong_calls`, {dt.datetime.now(dt.UTC):%Y-%m-%d}: {len(calls)} calls, by `lesionmap check` and by `snakemake -n`.",
             f"{agree} are refused by both in the same words, without a traceback. At most {slow:.1f} s of processor time (aim {SECONDS:.0f})",
             f"and {large:.2f} GB (aim {GIGABYTES:.0f}).",
             "",
