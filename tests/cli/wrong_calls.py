@@ -123,7 +123,7 @@ def main() -> None:
         calls = []
         for call in asked(folder):
             calls.append(call)
-            print(call.name[:60], call.agrees, f"{call.check.seconds:.1f} {call.snakemake.seconds:.1f}", flush=True)
+            print(call.name[:60], call.agrees, f"{call.check.seconds:.1f} {call.snakemake.seconds:.1f}", flush=True)  # noqa: T201 progress
     OUTPUT.write_text(page(calls))
 
 
