@@ -1,8 +1,9 @@
 """Lock of the results folder, held by the main process while jobs run; dry runs and ``--unlock`` take none.
 
-Reasons of jobs are shortened but for ``--verbose``. A full disk that Snakemake comes upon is said in plain words. Values
-of a user's that hold for no data set are named at the start of a run and at its end, there with old results, which are
-in nobody's way. At its end Snakemake's marks are taken out of the stores.
+Reasons of jobs are shortened but for ``--verbose``. A full disk that Snakemake comes upon is said in plain words,
+and so is the end of a run with failed jobs or images left out. Values of a user's that hold for no data set are named at
+the start of a run and at its end, there with old results, which are in nobody's way. At its end Snakemake's marks are
+taken out of the stores.
 """
 
 import sys
@@ -11,6 +12,7 @@ from snakemake.logging import logger
 
 from pipeline.config.sources import outdone_sentences
 from pipeline.report.old_results import old_sentences
+from pipeline.runtime.failed_run import SaidFailure
 from pipeline.runtime.full_disk import SaidFull
 from pipeline.runtime.reasons import ShortReasons
 from pipeline.runtime.run_lock import RunLock
@@ -59,6 +61,8 @@ def say_what_is_outdone():
 
 onstart:
     take_lock()
+    # Snakemake's own last words come after onerror.
+    logger.addFilter(SaidFailure(Path(RUN.results), keep_going=workflow.execution_settings.keep_going))
     say_what_is_outdone()
 
 

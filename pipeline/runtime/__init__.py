@@ -4,6 +4,7 @@ allocator      freed memory, kept or returned to the system
 array_cache    cache of arrays, limited in bytes, for several threads
 disk           disk space of the results of a run
 durations      durations of the stages of a run, from measured rates
+failed_run     last line of a run that failed: images left out, or jobs that failed
 full_disk      Snakemake's errors of a full disk in plain words
 input_records  records of input files: content, size and date
 job            log and workers of a job of the workflow

@@ -63,6 +63,15 @@ def test_the_run_ends_with_the_list_of_what_was_left_out(done):
     assert "128×128" in text
 
 
+def test_the_last_words_are_what_was_left_out_where_the_report_is_and_what_to_do(done):
+    last = (done.stdout + done.stderr).rstrip().splitlines()[-5:]
+    assert last[0] == "All else was made; 2 images were left out:"
+    assert last[1].startswith("  mine, eye_4: ")
+    assert last[2].startswith("  mine, eye_5: ")
+    assert last[3] == "report: results/mine/report/index.html"
+    assert last[4].startswith("To do: mend the files and run again")
+
+
 def test_the_rest_goes_through_to_the_report_which_lists_them(project, done):
     root = project.folder / "results" / "mine"
     page = (root / "report" / "index.html").read_text()
