@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 from rich.console import Console
 
 from pipeline.cli.arguments import positive
-from pipeline.config import Fusion
+from pipeline.config import Fusion, ProbabilityConfig, SegmentationConfig
 from pipeline.config.command_line import key_values
 from pipeline.config.raw import LARGEST_DECODE
 from pipeline.errors import ConfigurationError, printable
@@ -72,8 +72,8 @@ def _options(arguments: argparse.Namespace) -> "PredictOptions":
         original_grid=arguments.original_grid,
         workers=arguments.workers,
         largest_decode=arguments.largest_decode,
-        probability=key_values(arguments.probability, option="--probability"),
-        segmentation=key_values(arguments.segmentation, option="--segmentation"),
+        probability=key_values(arguments.probability, option="--probability", model=ProbabilityConfig),
+        segmentation=key_values(arguments.segmentation, option="--segmentation", model=SegmentationConfig),
     )
 
 

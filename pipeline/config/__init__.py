@@ -26,6 +26,7 @@ report         pictures and bootstrap of stage report
 run            plan of a run: merged parameters of each data set
 segmentation   thresholds and regions of stage segmentation
 shown          model and fusion that are shown first
+single_texts   single texts of a command line, for lists of texts
 sources        sources of each parameter of a data set
 stages         parameters of one data set for all stages
 validation     validation of plain values, and messages about them

@@ -3,7 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
 from pipeline.config.layers import merge
+from pipeline.config.run import RunConfig
+from pipeline.config.single_texts import with_lists
 from pipeline.config.validation import Tree
 from pipeline.config.yaml_file import read_argument
 from pipeline.errors import ConfigurationError
@@ -11,8 +15,10 @@ from pipeline.errors import ConfigurationError
 __all__ = ["key_values", "with_command_line"]
 
 
-def key_values(pairs: Sequence[str], *, option: str) -> dict[str, Any]:
+def key_values(pairs: Sequence[str], *, option: str, model: type[BaseModel] = RunConfig) -> dict[str, Any]:
     """Mapping of ``KEY=VALUE`` arguments; the values are YAML. Mappings given repeatedly for one key are merged.
+
+    A single text stands for a list of it where the model wants a list of texts.
 
     Raises
     ------
@@ -21,8 +27,8 @@ def key_values(pairs: Sequence[str], *, option: str) -> dict[str, Any]:
 
     Examples
     --------
-    >>> key_values(["overlap=0.75", "splits=[test]"], option="--probability")
-    {'overlap': 0.75, 'splits': ['test']}
+    >>> key_values(["seed=5", "raw={folds: 3}", "datasets=idrid"], option="--config")
+    {'seed': 5, 'raw': {'folds': 3}, 'datasets': ['idrid']}
     """
     found: dict[str, Any] = {}
     for pair in pairs:
@@ -36,7 +42,7 @@ def key_values(pairs: Sequence[str], *, option: str) -> dict[str, Any]:
                 remedy="Write it without spaces around the equals sign.",
             )
         found = merge(found, {key: read_argument(value, where=f"{option} {key}")})
-    return found
+    return with_lists(found, model)
 
 
 def with_command_line(config: Tree, given: Sequence[str]) -> dict[str, Any]:

@@ -39,7 +39,8 @@ VALUES = [
     ("seed=[1]", "seed"),
     (f"seed={DIGITS}", "seed"),
     ("sede=1", "'seed'"),
-    ("datasets=mine", "datasets"),
+    ("datasets=other", "Unknown data set"),
+    ("datasets=5", "datasets"),
     ("datasets=[]", "datasets"),
     ("datasets=[other]", "Unknown data set"),
     ("datasets=[mine@no]", "Unknown recipe"),
@@ -288,6 +289,23 @@ def test_numbers_truth_values_and_null_are_taken_for_what_they_are_by_both(folde
     assert main(["check", "--configfile", "run.yaml", "--config", given, "report={images: 2}"]) == 0
     assert planned(given, "report={images: 2}") == ""
     assert with_command_line({}, [given])["raw"]["folds"] == value
+
+
+@pytest.mark.parametrize(
+    ("given", "place", "value"),
+    [
+        ("datasets=mine", ("datasets",), ["mine"]),
+        ("probability={fusions: mean}", ("probability", "fusions"), ["mean"]),
+        ("model={predict: unet}", ("model", "predict"), ["unet"]),
+        ("overrides={mine: {probability: {splits: test}}}", ("overrides", "mine", "probability", "splits"), ["test"]),
+        ("results=here", ("results",), "here"),
+        ("roots={mine: .}", ("roots", "mine"), "."),
+    ],
+)
+def test_a_single_text_stands_for_a_list_where_one_is_wanted_in_both(folder, capsys, given, place, value):
+    assert main(["check", "--configfile", "run.yaml", "--config", given]) == 0, capsys.readouterr().err
+    assert planned(given) == ""
+    assert functools.reduce(lambda tree, key: tree[key], place, with_command_line({}, [given])) == value
 
 
 def test_markup_in_a_title_is_text(folder, capsys):
