@@ -15,9 +15,10 @@ from pipeline.errors import ConfigurationError, PipelineError
 from pipeline.project import PROJECT, document
 from pipeline.raw.datasets.files import visible_files
 from pipeline.raw.datasets.listing import found_images
+from pipeline.raw.inspection.classes import Described, described
 from pipeline.raw.inspection.fingerprint import Fingerprint, Lesions, fingerprint, lesions_of
 from pipeline.raw.inspection.layout import Layout, inspected_layout, patient_pattern
-from pipeline.raw.inspection.manifest import Described, described, manifest_text
+from pipeline.raw.inspection.manifest import manifest_text, stray_note
 from pipeline.raw.inspection.settings import settings_text, this_machine
 
 __all__ = ["add_init"]
@@ -147,6 +148,8 @@ def _say(
         console.print(
             f"  {each.code}:{value} {escape(each.truth.pattern)}, for {number_of(each.truth.images, 'image')}"
         )
+        if note := stray_note(each):
+            console.print(f"  {escape(note)}", style="yellow")
     if not classes.classes:
         console.print(
             "  no truth was found: the images can be normalised and predicted, not learned from", style="yellow"

@@ -104,6 +104,40 @@ def test_an_open_question_is_said_and_refused_by_check(folder, capsys):
     assert "A question is not answered." in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("own", "other"), [(255, 128), (1, 2)])
+def test_a_few_stray_pixels_are_said_and_the_class_stays_the_class(folder, capsys, own, other):
+    """`check` takes them as they are said to be taken, or refuses the file until what they mean is answered."""
+    for at in range(6):
+        values = np.zeros((160, 200), np.uint8)
+        values[20:60, 30:90] = own
+        values[60, 40:42] = other if at == 2 else own
+        Image.fromarray(values).save(folder / f"s{at}_mask.png")
+    assert main(["init", str(folder)]) == 0
+    said = capsys.readouterr().out
+    assert f"beside {own} there are few pixels of other values: {other} in 2 pixels of 1 file" in said
+    asked = "1 open line" in said
+    assert asked == (own == 1)
+    code = main(["check", "--configfile", "my_data.yaml"])
+    refused = capsys.readouterr().err
+    assert (code, "A question is not answered." in refused) == ((1, True) if asked else (0, False)), refused
+    manifest = folder.parent / "my_data.manifest.yaml"
+    manifest.write_text(manifest.read_text().replace('["???"]', f"[{other}]"))
+    assert main(["check", "--configfile", "my_data.yaml", "--deep"]) == 0
+
+
+def test_lesions_of_each_class_of_a_label_image_are_counted_by_themselves(folder):
+    for path in folder.glob("*_mask.png"):
+        values = np.zeros((160, 200), np.uint8)
+        values[10:30, 10:30] = 1
+        # Beside one another, so that together they would be one component.
+        values[10:14, 30:34] = values[20:24, 30:34] = 2
+        Image.fromarray(values).save(path)
+    assert main(["init", str(folder)]) == 0
+    text = (folder.parent / "my_data.yaml").read_text()
+    assert "C1: 5 in 5 of 5 files, a quarter below 23 px across" in text
+    assert "C2: 10 in 5 of 5 files, a quarter below 5 px across" in text
+
+
 @pytest.mark.parametrize("answer", ["fundus", "histology"])
 def test_of_pictures_of_another_kind_the_modality_is_asked(folder, capsys, answer):
     for path in folder.glob("s?.png"):

@@ -1,5 +1,6 @@
 """Inspection of a folder without a description: its layout, a fingerprint of its data, and a manifest to start from.
 
+classes      classes of the truth, from its names and values
 contents     contents of files of one kind: pictures, masks or label images, slides, polygons
 families     families of files: names that differ only in the image
 fingerprint  fingerprint of a data set: sizes, modality, lesions
@@ -7,5 +8,6 @@ layout       layout of a folder: patterns of images and truth, classes, patients
 manifest     manifest of an inspected folder, with its reasons and open lines
 own_results  results of this package, which are not data
 settings     parameters for an inspected folder, with their reasons
+strays       stray values of masks: few pixels or thin rims beside the value that holds the foreground
 world        modality of images, fundus or H&E, from their appearance
 """

@@ -1,8 +1,8 @@
 """Contents of a family of files, from a few of them: images, masks or label images, slides, polygons."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
@@ -19,14 +19,16 @@ from pipeline.raw.formats.reader import file_size, open_picture, open_values
 from pipeline.raw.formats.suffixes import SLIDES
 from pipeline.raw.truth_values import count_values
 
-__all__ = ["Contents", "Kind", "contents_of", "of_readable", "small_picture", "spread"]
+__all__ = ["Contents", "Held", "Kind", "contents_of", "of_readable", "small_picture", "spread", "together"]
 
 Kind: TypeAlias = Literal["picture", "truth", "slide", "polygons", "unreadable"]
 Found = TypeVar("Found")
 LARGEST = 2**27
 """Most pixels of a file without a pyramid that is decoded; a larger one counts as a slide."""
 SAMPLED, VALUES_SAMPLED = 3, 12
-"""Files examined to distinguish images from truth, and truth files whose values are listed."""
+"""Files examined to distinguish images from truth, and the least truth files whose values are counted."""
+MOST_VALUES_SAMPLED, PIXELS_COUNTED = 400, 2**26
+"""Most truth files whose values are counted, and the pixels of them for which it takes about a second."""
 MOST_VALUES = 32
 """Most values of a label image; a mask may have more by JPEG noise if two of them hold nearly all pixels."""
 TWO_VALUED = 0.9
@@ -39,12 +41,22 @@ SIDE = 768
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """Value of truth files, with what holds it."""
+
+    value: int
+    pixels: int
+    paths: tuple[str, ...]
+    """Files with such pixels, in text order."""
+
+
+@dataclass(frozen=True, slots=True)
 class Contents:
     """Contents of the files of a family."""
 
     kind: Kind
-    values: tuple[int, ...] = ()
-    """Values of truth files, ascending: those of ``looked_at`` files. Masks with noise or rims count as 0 and 255."""
+    held: tuple[Held, ...] = ()
+    """Values of ``looked_at`` truth files, ascending. Masks with the noise of JPEG count as 0 and 255."""
     looked_at: int = 0
     problem: str = ""
     """Reason why the contents are unknown."""
@@ -52,6 +64,16 @@ class Contents:
     """Classes named by polygons, those with most features first."""
     numbered: bool = False
     """Whether values number the objects of one class: many values, nearly each of one connected component."""
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """Values of truth files, ascending."""
+        return tuple(each.value for each in self.held)
+
+    def share(self, value: int) -> float:
+        """Share of a value in the pixels that are not 0."""
+        pixels = {each.value: each.pixels for each in self.held if each.value}
+        return pixels.get(value, 0) / max(1, sum(pixels.values()))
 
 
 def spread(paths: Sequence[str], count: int) -> list[str]:
@@ -79,12 +101,42 @@ def contents_of(root: Path, paths: Sequence[str]) -> Contents:
         return Contents("unreadable", problem=problem)
     if "truth" not in kinds.values():
         return Contents("slide" if "slide" in kinds.values() else "picture")
-    found, problem = of_readable(_values, root, spread(paths, VALUES_SAMPLED))
+    found, problem = of_readable(_values, root, spread(paths, _affordable(root, list(kinds))))
     if not found:
         return Contents("unreadable", problem=problem)
+    held = _held(found)
+    numbered = len(held) > LEAST_OBJECTS and _are_numbers([root / path for path in spread(list(found), SAMPLED)])
+    return Contents("truth", held, len(found), numbered=numbered)
+
+
+def together(parts: Sequence[Contents]) -> Contents:
+    """Contents of several families of one kind: those of the first, with the values of all."""
+    counts = [{each.value: each for each in part.held} for part in parts]
+    held = []
+    for value in sorted({value for each in counts for value in each}):
+        every = [each[value] for each in counts if value in each]
+        paths = tuple(sorted({path for each in every for path in each.paths}))
+        held.append(Held(value, sum(each.pixels for each in every), paths))
+    return replace(parts[0], held=tuple(held), looked_at=sum(each.looked_at for each in parts))
+
+
+def _affordable(root: Path, paths: Sequence[str]) -> int:
+    """Number of files whose values can be counted soon, by the sizes of some."""
+    largest = max(height * width for height, width in (file_size(root / path) for path in paths))
+    return min(MOST_VALUES_SAMPLED, max(VALUES_SAMPLED, PIXELS_COUNTED // max(1, largest)))
+
+
+def _held(found: Mapping[str, Mapping[int, int]]) -> tuple[Held, ...]:
+    """Values of files, from path → value → pixels."""
     values = sorted({value for each in found.values() for value in each})
-    numbered = len(values) > LEAST_OBJECTS and _are_numbers([root / path for path in spread(list(found), SAMPLED)])
-    return Contents("truth", tuple(values), len(found), numbered=numbered)
+    return tuple(
+        Held(
+            value,
+            sum(each.get(value, 0) for each in found.values()),
+            tuple(sorted(path for path, each in found.items() if value in each)),
+        )
+        for value in values
+    )
 
 
 def of_readable(
@@ -175,16 +227,20 @@ def small_picture(path: Path) -> NDArray[np.uint8]:
     return pixels.astype(np.uint8) if pixels.dtype == np.uint8 else (pixels // 257).astype(np.uint8)
 
 
-def _values(path: Path) -> set[int]:
+def _values(path: Path) -> dict[int, int]:
+    """Value → pixels."""
     height, width = file_size(path)
     if height * width > LARGEST:
-        return set()
+        return {}
     with open_values(path, labels=True) as source:
         counts = count_values(source, path=path)
-    found = {int(value) for value in counts.values}
+    found = {int(value): int(pixels) for value, pixels in zip(counts.values, counts.pixels, strict=True)}
     top = max(found, default=0)
     low, high = counts.values <= NOISE, counts.values >= top - NOISE
     mostly = counts.pixels[low | high].sum() >= TWO_VALUED * counts.pixels.sum()
-    if top > 2 * NOISE and min(np.count_nonzero(low), np.count_nonzero(high)) > 1 and mostly:
-        return {0, BYTE}  # Values around 0 and the maximum come from JPEG.
-    return found if len(found) <= MOST_VALUES else {0, BYTE}
+    noisy = top > 2 * NOISE and min(np.count_nonzero(low), np.count_nonzero(high)) > 1 and mostly
+    if not noisy and len(found) <= MOST_VALUES:
+        return found
+    # Values around 0 and the maximum come from JPEG.
+    middle = counts.values > top / 2
+    return {0: int(counts.pixels[~middle].sum()), BYTE: int(counts.pixels[middle].sum())}

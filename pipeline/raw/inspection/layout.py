@@ -12,9 +12,10 @@ from pipeline.errors import ManifestError
 from pipeline.project import document
 from pipeline.raw.datasets.files import visible_files
 from pipeline.raw.datasets.tables import named_and_counted
-from pipeline.raw.inspection.contents import Contents, contents_of
+from pipeline.raw.inspection.contents import Contents, contents_of, together
 from pipeline.raw.inspection.families import Family, families, merged_folders, name_around
 from pipeline.raw.inspection.own_results import own_results
+from pipeline.raw.inspection.strays import Strays, stray_values
 
 __all__ = ["Layout", "Truth", "inspected_layout", "patient_pattern"]
 
@@ -40,6 +41,8 @@ class Truth:
     """Class according to its names; empty where they name none."""
     images: int
     """Images that have one."""
+    strays: Strays | None = None
+    """Stray values beside the one of a mask; None for one value, or several that mean something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ def inspected_layout(root: Path) -> Layout:
         kind,
         tuple(name if place == "{group}" else name.rpartition("/")[2] for name in names),
         tuple(images.names[name] for name in names),
-        truths,
+        tuple(replace(each, strays=stray_values(root, each.contents.held)) for each in truths),
         test,
         tuple(notes),
     )
@@ -199,10 +202,7 @@ def _truth(family: Family, *, images: Family, contents: Mapping[Family, Contents
     if not fitting or (images.differs and not family.differs):
         return None
     parents = [each for each in contents if set(family.paths) & set(each.paths)]
-    values = tuple(sorted({value for each in parents for value in contents[each].values}))
-    looked_at = sum(contents[each].looked_at for each in parents)
-    found = replace(contents[parents[0]], values=values, looked_at=looked_at)
-    return Truth(family.pattern(place), found, _word(family), len(fitting))
+    return Truth(family.pattern(place), together([contents[each] for each in parents]), _word(family), len(fitting))
 
 
 def _names(family: Family, *, grouped: bool) -> set[str]:

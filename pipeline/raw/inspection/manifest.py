@@ -4,111 +4,18 @@ An open line holds ``???``, the mark of a required value in other configuration 
 """
 
 import json
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.config.colours import COLOURS
 from pipeline.config.validation import OPEN
+from pipeline.counts import number_of
 from pipeline.project import document
+from pipeline.raw.inspection.classes import NOT_SURE, Described, FoundClass
 from pipeline.raw.inspection.fingerprint import Fingerprint
 from pipeline.raw.inspection.layout import Layout, Truth, patient_pattern
 
-__all__ = ["Described", "FoundClass", "described", "manifest_text"]
-
-MOST_OPEN = 3
-"""Most classes whose names are asked one by one; with more the whole list is one question. Including the modality and a
-value that may mean "not sure" there are at most five questions."""
-NOT_SURE = 255
-MOST_LABEL = 200
-ANATOMY = {"od", "disc", "disk", "opticdisc", "cup", "fovea", "macula", "vessel", "vessels"}
-
-
-@dataclass(frozen=True, slots=True)
-class FoundClass:
-    """Class of the truth as far as files show it."""
-
-    code: str
-    name: str
-    """`OPEN` where unknown."""
-    anatomy: bool
-    truth: Truth
-    values: tuple[int, ...] | None
-    """Values in label images; None for masks and polygons."""
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """Classes of a layout, and open questions."""
-
-    classes: tuple[FoundClass, ...]
-    ignored: tuple[int, ...] = ()
-    """Values of label images that may mean "not sure"."""
-
-    @property
-    def many(self) -> bool:
-        """Test for too many classes to ask one by one, which makes one question of all names."""
-        return len(self.classes) > MOST_OPEN and all(each.values for each in self.classes)
-
-
-def described(layout: Layout) -> Described:
-    """Classes of the truth of a layout: a class for each kind of masks, or for each value of label images."""
-    masks = [each for each in layout.truths if each.contents.kind == "truth" and _two_valued(each)]
-    labels = [each for each in layout.truths if each.contents.kind == "truth" and not _two_valued(each)]
-    if masks:
-        codes = _codes([each.word or "LESION" for each in masks])
-        return Described(tuple(_mask_class(code, each) for code, each in zip(codes, masks, strict=True)))
-    if labels:
-        return _of_labels(labels[0])
-    return Described(tuple(_of_polygons(layout.truths[0])) if layout.truths else ())
-
-
-def _of_polygons(truth: Truth) -> list[FoundClass]:
-    words = truth.contents.words or (OPEN,)
-    codes = _codes([word if word != OPEN else "LESION" for word in words])
-    return [
-        FoundClass(code, word, anatomy=False, truth=truth, values=None) for code, word in zip(codes, words, strict=True)
-    ]
-
-
-def _two_valued(truth: Truth) -> bool:
-    values = [value for value in truth.contents.values if value]
-    return len(values) <= 1
-
-
-def _mask_class(code: str, truth: Truth) -> FoundClass:
-    name = truth.word.replace("_", " ") or "Lesion"
-    return FoundClass(code, name, anatomy=code.lower() in ANATOMY, truth=truth, values=None)
-
-
-def _of_labels(truth: Truth) -> Described:
-    if truth.contents.numbered:
-        code = _codes([truth.word or "LESION"])[0]
-        name = truth.word.replace("_", " ") or "Lesion"
-        return Described((FoundClass(code, name, anatomy=False, truth=truth, values=tuple(range(1, NOT_SURE))),))
-    values = [value for value in truth.contents.values if value]
-    ignored = tuple(value for value in values if value >= MOST_LABEL and max(values[:-1]) < MOST_LABEL)
-    classes = [value for value in values if value not in ignored]
-    many = len(classes) > MOST_OPEN
-    return Described(
-        tuple(
-            FoundClass(f"C{v}", f"value {v}" if many else OPEN, anatomy=False, truth=truth, values=(v,))
-            for v in classes
-        ),
-        ignored,
-    )
-
-
-def _codes(words: Sequence[str]) -> list[str]:
-    codes: list[str] = []
-    for word in words:
-        code = re.sub(r"[^0-9A-Za-z_]", "_", word)[:28]
-        code = code if re.match("[A-Za-z]", code) else f"C{code}"
-        code = "LESION" if code.lower() == "background" else code
-        taken = {each.lower() for each in codes}
-        codes.append(code if code.lower() not in taken else f"{code}_{len(codes) + 1}")
-    return codes
+__all__ = ["manifest_text", "stray_note"]
 
 
 def manifest_text(name: str, layout: Layout, found: Fingerprint, *, root: Path, classes: Described) -> str:
@@ -198,9 +105,33 @@ def _task(classes: Described) -> str:
 def _class_line(at: int, found: FoundClass) -> str:
     kind = ", kind: anatomy" if found.anatomy else ""
     colour = json.dumps(list(COLOURS)[at % len(COLOURS)])
-    question = "   # QUESTION: what is this? Write its name in place of ???" if found.name == OPEN else ""
+    question = "QUESTION: what is this? Write its name in place of ???. " if found.name == OPEN else ""
+    comment = f"   # {question}{_held(found)}".rstrip() if question or _held(found) else ""
     name = json.dumps(found.name, ensure_ascii=False)
-    return f"      - {{code: {found.code}, name: {name}, colour: {colour}{kind}}}{question}"
+    return f"      - {{code: {found.code}, name: {name}, colour: {colour}{kind}}}{comment}"
+
+
+def _held(found: FoundClass) -> str:
+    """Words on what the value of a class holds in label images; empty for other truth."""
+    contents = found.truth.contents
+    if found.values is None or len(found.values) != 1:
+        return ""
+    held = next(each for each in contents.held if each.value == found.values[0])
+    said = (
+        f"Value {held.value} holds {_percent(contents.share(held.value))} of what is not 0, "
+        f"in {len(held.paths)} of {number_of(contents.looked_at, 'file')} looked at"
+    )
+    unsure = held.value == NOT_SURE and found.truth.strays is None
+    return (
+        f'{said}. If it means "not sure": take it out here and below, and write ignore: [{NOT_SURE}]'
+        if unsure
+        else said
+    )
+
+
+def _percent(share: float) -> str:
+    # 99.98 % is not 100.
+    return f"{100 * share:.3g} %" if share < 0.999 or share == 1 else f"{100 * share:.6g} %"
 
 
 def _groups(layout: Layout) -> list[str]:
@@ -236,28 +167,49 @@ def _places(layout: Layout, classes: Described) -> list[str]:
             f"      label: {json.dumps(first.pattern, ensure_ascii=False)}   # {seen}",
             f"      values: {{{values}}}",
         ]
-        lines += [
-            f'      ignore: ["{OPEN}"]   # QUESTION: does {value} mean "not sure"? Then write it here; if it is a class, add it above'
-            for value in classes.ignored
-        ]
-        return lines
+        return lines + ([_ignore_line(first, classes.ignored)] if classes.ignored else [])
     if first.contents.kind == "polygons":
         return [
             *lines,
             f"      annotations: {json.dumps(first.pattern, ensure_ascii=False)}   # {first.images} of {len(layout.files)} images",
         ]
     lines.append("      masks:")
-    return [*lines, *(_mask_line(each, images=len(layout.files)) for each in truths)]
+    return [*lines, *(line for each in truths for line in _mask_lines(each, images=len(layout.files)))]
+
+
+def _ignore_line(truth: Truth, values: Sequence[int]) -> str:
+    named, line = " and ".join(map(str, values)), f'      ignore: ["{OPEN}"]   # QUESTION: '
+    if truth.strays is not None:
+        return (
+            f"{line}what is {named}? Found: {truth.strays.said()}, beside {truth.strays.main}. Not sure: write it here. "
+            "The same class: add it to the values above, as a list, and take this line away. A class: add it above. "
+            "A slip: take this line away; its files are refused until they are mended"
+        )
+    shares = ", ".join(f"{_percent(truth.contents.share(value))} of what is not 0" for value in values)
+    return f'{line}does {named} ({shares}) mean "not sure"? Then write it here; if it is a class, add it above'
 
 
 def _one_or_list(values: tuple[int, ...] | None) -> int | list[int]:
     return values[0] if values and len(values) == 1 else list(values or ())
 
 
-def _mask_line(found: FoundClass, *, images: int) -> str:
+def _mask_lines(found: FoundClass, *, images: int) -> list[str]:
     truth = found.truth
     seen = f"{truth.images} of {images} images; values {_values(truth)} in {truth.contents.looked_at} files looked at"
-    return f"        {found.code}: {json.dumps(truth.pattern, ensure_ascii=False)}   # {seen}"
+    line = f"        {found.code}: {json.dumps(truth.pattern, ensure_ascii=False)}   # {seen}"
+    return [*([f"        # {stray_note(found)}"] if truth.strays else []), line]
+
+
+def stray_note(found: FoundClass) -> str:
+    """Sentences on the stray values of a class, and what becomes of them."""
+    strays = found.truth.strays
+    if strays is None:
+        return ""
+    kind = "thin rims of other values" if strays.rim else "few pixels of other values"
+    said = f"{found.code}: beside {strays.main} there are {kind}: {strays.said()}."
+    if strays.are_cut:
+        return f"{said} A mask is cut in the middle. If one is a class of its own: label and values in place of masks."
+    return f"{said} As a mask, {strays.refused} would be refused, so what they mean is asked."
 
 
 def _values(truth: Truth) -> str:

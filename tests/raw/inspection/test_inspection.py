@@ -19,9 +19,10 @@ from pipeline.config.validation import OPEN, validate
 from pipeline.errors import ManifestError
 from pipeline.raw.datasets.listing import list_images
 from pipeline.raw.facts import fact_sheet
+from pipeline.raw.inspection.classes import described
 from pipeline.raw.inspection.fingerprint import Fingerprint, Lesions, fingerprint, lesions_of
 from pipeline.raw.inspection.layout import inspected_layout, patient_pattern
-from pipeline.raw.inspection.manifest import described, manifest_text
+from pipeline.raw.inspection.manifest import manifest_text
 from pipeline.raw.inspection.settings import Machine, settings_text
 from pipeline.raw.inspection.world import world_of
 from pipeline.seeds import stream
@@ -137,7 +138,7 @@ def test_what_a_value_means_is_asked_and_refused_until_it_is_answered(tmp_path):
     for at in range(3):
         save(tmp_path / f"a{at}.jpg", picture(at))
         values = np.maximum(mask(1), np.roll(mask(2), 20, axis=0))
-        values[:4] = 255
+        values[:1] = 255
         save(tmp_path / f"a{at}_label.png", values)
     layout = inspected_layout(tmp_path)
     classes = described(layout)
@@ -354,7 +355,7 @@ def test_there_are_never_more_than_five_questions(tmp_path):
         values = np.zeros((SIDE, SIDE), np.uint8)
         for value in range(1, count + 1):
             values[6 * value : 6 * value + 2, :9] = values[6 * value : 6 * value + 2, 20:29] = value
-        values[:4] = 255
+        values[0, : 9 * count] = 255
         for at in range(3):
             save(root / f"a{at}.jpg", picture(at, colour=BLUE))
             save(root / f"a{at}_label.png", values)
