@@ -59,7 +59,9 @@ rule segmentation_image:
         mem_mb=memory_of("segmentation_image"),
     params:
         **recorded(
-            lambda w: depends.segmentation_image(run_of(w)), script="5_segmentation.py", function="segmentation_image"
+            lambda w: depends.segmentation_image(run_of(w), w.model),
+            script="5_segmentation.py",
+            function="segmentation_image",
         ),
     message:
         "{wildcards.dataset}: lesions of {wildcards.image} by {wildcards.model}, {wildcards.fusion}"

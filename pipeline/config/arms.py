@@ -6,10 +6,11 @@ arms of equal settings share a model, even across comparisons.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from pipeline.config.experiments import Choice, Experiment
 from pipeline.config.model import ModelSettings
+from pipeline.config.segmentation import Smoothing
 from pipeline.config.shown import first_fusion
 from pipeline.config.stages import StageConfig
 from pipeline.config.validation import Tree, nearest, validate
@@ -34,6 +35,22 @@ class Arm:
     length: str
     """Length of the training in words, the same for all arms."""
     base: bool
+
+
+def _smoothed(name: str, experiment: Experiment, choice: Choice, *, blocks: dict[str, Any], source: str) -> str:
+    """Name of a model whose maps have the smoothing of an arm: an ensemble of the model alone, which trains nothing."""
+    level = choice.get("smoothing", "")
+    smoothing = experiment.smoothings.get(level)
+    if smoothing is None:
+        return name
+    own, values = f"{name}-{level}", smoothing.model_dump(mode="json")
+    there = (
+        blocks["model"]["ensembles"].setdefault(own, [name]),
+        blocks["segmentation"]["smoothing_of"].setdefault(own, values),
+    )
+    if there[0] != [name] or Smoothing.model_validate(there[1]) != smoothing:
+        _refuse_name(own, source=source)
+    return own
 
 
 def _resolved(tree: Tree, *, plain: StageConfig, source: str) -> ModelSettings:
@@ -102,7 +119,12 @@ def with_arms(
     if not active:
         return dict(tree), ()
     models = {**tree.get("model", {}).get("models", {"unet": {}})}
-    blocks = {**tree, "model": {**tree.get("model", {}), "models": models}}
+    model, cutting = tree.get("model", {}), tree.get("segmentation", {})
+    blocks = {
+        **tree,
+        "model": {**model, "models": models, "ensembles": {**model.get("ensembles", {})}},
+        "segmentation": {**cutting, "smoothing_of": {**cutting.get("smoothing_of", {})}},
+    }
     arms = [arm for name, each in active.items() for arm in _arms(name, each, blocks=blocks, plain=plain, entry=entry)]
     return _with_results(blocks, plain, arms), tuple(arms)
 
@@ -124,23 +146,23 @@ def _arms(
         fusion, names = choice.get("fusion", usual), []
         for values in _models_of(experiment, choice, values=models[template]):
             arm = _resolved(values, plain=plain, source=source)
-            names.append(_model_name(template, own, arm, choice))
-            there = models.setdefault(names[-1], values)
-            _check_same(names[-1], _resolved(there, plain=plain, source=source), arm, source=source)
+            model = _model_name(template, own, arm, choice)
+            if _resolved(models.setdefault(model, values), plain=plain, source=source) != arm:
+                _refuse_name(model, source=source)
+            names.append(_smoothed(model, experiment, choice, blocks=blocks, source=source))
         levels = {"network": arm.network, "sampling": arm.sampling, **choice, "fusion": fusion}
         title, base = _arm_name(experiment, choice), choice == experiment.base_choice
         yield Arm(name, title, levels, tuple(names), fusion, _length(arm), base)  # type: ignore[arg-type]
 
 
-def _check_same(name: str, there: ModelSettings, arm: ModelSettings, *, source: str) -> None:
-    if there != arm:
-        raise ConfigurationError(
-            "An arm would have the name of another model.",
-            where=source,
-            found=f"{name}, a model with other settings",
-            expected="one meaning for each name",
-            remedy="Rename that model, or the loss or settings of the arm.",
-        )
+def _refuse_name(name: str, *, source: str) -> NoReturn:
+    raise ConfigurationError(
+        "An arm would have the name of another model.",
+        where=source,
+        found=f"{name}, a model with other settings",
+        expected="one meaning for each name",
+        remedy="Rename that model, or the loss, settings or smoothing of the arm.",
+    )
 
 
 def _with_results(tree: Tree, plain: StageConfig, arms: Sequence[Arm]) -> dict[str, Any]:

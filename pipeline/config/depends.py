@@ -197,22 +197,29 @@ def probability_image(run: DatasetRun, model: str) -> Values:
     return {"record": bare_record(run), "probability": maps, "window": run.config.window(model)}
 
 
+@functools.cache
+def _segmentation(run: DatasetRun, model: str) -> Values:
+    """Parameters of segmentation for the maps of a model."""
+    dumped: Values = run.config.segmentation.of_model(model).model_dump(mode="json", exclude={"smoothing_of"})
+    return dumped
+
+
 def segmentation_thresholds(run: DatasetRun, model: str) -> Values:
     """Dependencies of thresholds: how they are fitted, and on which folds."""
-    fitted = _part(_block(run, "segmentation"), FITTED)
+    fitted = _part(_segmentation(run, model), FITTED)
     return {"record": bare_record(run), "folds": list(run.config.model.folds_of(model)), "segmentation": fitted}
 
 
-def segmentation_image(run: DatasetRun) -> Values:
+def segmentation_image(run: DatasetRun, model: str) -> Values:
     """Dependencies of masks and outlines: cleaning, and names and colours of the classes."""
-    cleaning = without(_block(run, "segmentation"), UNCLEANED)
+    cleaning = without(_segmentation(run, model), UNCLEANED)
     return {"record": shown_record(run), "segmentation": cleaning}
 
 
 def segmentation_hard_negatives(run: DatasetRun, model: str) -> Values:
     """Dependencies of the list of hard negatives: the areas, the margin, and the folds where there are any."""
     folds = list(run.config.model.folds_of(model))
-    values: Values = {"record": bare_record(run), "segmentation": _part(_block(run, "segmentation"), MISSED)}
+    values: Values = {"record": bare_record(run), "segmentation": _part(_segmentation(run, model), MISSED)}
     return values | ({"folds": folds} if set(folds) != {-1} else {})
 
 

@@ -27,7 +27,8 @@ def experiments_page(run: RunConfig, runs: Iterable[DatasetRun]) -> dict[str, An
     Returns
     -------
     dict
-        ``experiments``: name → ``arms``, each with its data set and its models, seed by seed and fold by fold, and the
+        ``experiments``: name → ``arms``, each with its data set, its models, seed by seed and fold by fold, and those of
+        them that were ``trained``, and the
         page's facts on the comparison, including ``encoders``; ``record``: data set → facts; ``draws`` and ``seed`` of
         the bootstrap.
     """
@@ -36,8 +37,10 @@ def experiments_page(run: RunConfig, runs: Iterable[DatasetRun]) -> dict[str, An
 
     def plain(arm: Arm) -> dict[str, Any]:
         dataset = datasets[id(arm)]
-        models = [each for name in arm.models for each in dataset.config.model.members(name)]
-        return dataclasses.asdict(arm) | {"dataset": dataset.entry, "models": models}
+        config = dataset.config.model
+        models = [each for name in arm.models for each in _repetitions(config, name)]
+        trained = [each for name in arm.models for each in config.members(name)]
+        return dataclasses.asdict(arm) | {"dataset": dataset.entry, "models": models, "trained": trained}
 
     experiments = {
         name: {
@@ -51,6 +54,11 @@ def experiments_page(run: RunConfig, runs: Iterable[DatasetRun]) -> dict[str, An
     used = {arm["dataset"] for each in experiments.values() for arm in each["arms"]}
     records = {each.entry: full_record(each) for _, each in found if each.entry in used}
     return {"experiments": experiments, "draws": run.report.bootstrap, "seed": run.seed, "record": records}
+
+
+def _repetitions(config: ModelConfig, name: str) -> list[str]:
+    """Models whose measures an arm averages: the model or ensemble itself, or what stands for each of its folds."""
+    return list(config.held_out_by(name)) if config.folds else [name]
 
 
 def _encoders(config: ModelConfig, arm: Arm) -> set[str]:

@@ -7,13 +7,14 @@ from typing import Any, Literal, Self, TypeAlias
 from pydantic import Field, model_validator
 
 from pipeline.config.model import LossTerm, Network
+from pipeline.config.segmentation import Smoothing
 from pipeline.config.values import Fusion, SafeName, Seed, Strict
 
 __all__ = ["PLAIN", "Axis", "Choice", "Experiment", "Published", "entries_of"]
 
 PLAIN = "plain"
 """Level of the recipes that means the data set without a recipe."""
-Axis: TypeAlias = Literal["network", "sampling", "loss", "settings", "recipe", "fusion"]
+Axis: TypeAlias = Literal["network", "sampling", "loss", "settings", "recipe", "smoothing", "fusion"]
 Choice: TypeAlias = Mapping[str, str]
 """Axis → level, for the given lists."""
 OWN_LIST = {"network": "networks", "sampling": "samplings", "loss": "losses", "seed": "seeds", "fold": "model.folds"}
@@ -48,6 +49,9 @@ class Experiment(Strict):
     recipes: tuple[SafeName, ...] = Field(
         (), description="Recipes to compare, each a variant of the data set; plain for the data set without a recipe."
     )
+    smoothings: dict[SafeName, Smoothing | None] = Field(
+        {}, description="Name → smoothing of the maps of a model that is trained once; null for that of the data set."
+    )
     fusions: tuple[Fusion, ...] = Field((), description="Fusions to compare; all come from one pass of the network.")
     seeds: tuple[Seed, ...] = Field(
         (),
@@ -71,6 +75,7 @@ class Experiment(Strict):
             "loss": tuple(self.losses),
             "settings": tuple(self.settings),
             "recipe": self.recipes,
+            "smoothing": tuple(self.smoothings),
             "fusion": self.fusions,
         }
         return {axis: levels for axis, levels in found.items() if levels}

@@ -201,8 +201,8 @@ class ModelConfig(Strict):
             if unknown := [each for each in members if each not in self.models]:
                 known = ", ".join(sorted(self.models))
                 raise ValueError(f"ensembles.{name}: {', '.join(unknown)} is not in model.models ({known})")
-            if len(set(members)) < max(2, len(members)):
-                raise ValueError(f"ensembles.{name} needs at least two members, each once; found {', '.join(members)}")
+            if len(set(members)) < max(1, len(members)):
+                raise ValueError(f"ensembles.{name} needs members, each once; found {', '.join(members) or 'none'}")
         if unknown := [each for each in self.predict or () if each not in self.models and each not in self.ensembles]:
             known = ", ".join(sorted([*self.models, *self.ensembles]))
             raise ValueError(f"predict: {', '.join(unknown)} is neither a model nor an ensemble ({known})")

@@ -1,10 +1,10 @@
 """Parameters of stage segmentation: thresholds and regions."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
-from pipeline.config.values import Area, Count, Distance, Share, Storage, Strict
+from pipeline.config.values import Area, Count, Distance, SafeName, Share, Storage, Strict
 
 __all__ = ["SegmentationConfig", "Smoothing"]
 
@@ -30,6 +30,10 @@ class SegmentationConfig(Strict):
     fit_thresholds: bool = Field(True, description="Fit each threshold on the validation images (pooled Dice).")
     threshold: Share = Field(0.5, description="Threshold where none is or can be fitted.")
     smoothing: Smoothing = Field(Smoothing(), description="Smoothing of the maps before thresholds are applied.")
+    smoothing_of: dict[SafeName, Smoothing] = Field(
+        {},
+        description="Model or ensemble → smoothing of its maps, instead of `smoothing`; folds have that of their model.",
+    )
     minimum_area: Area = Field(0, description="Regions below this many pixels are removed.")
     minimum_areas: dict[str, Area] | Literal["percentile"] = Field(
         {},
@@ -47,6 +51,12 @@ class SegmentationConfig(Strict):
         "and any truth.",
     )
     storage: Storage = Field(Storage(), description="Chunks, shards, compression.")
+
+    def of_model(self, name: str) -> Self:
+        """Parameters for the maps of a model or ensemble, or of one of its folds ``{model}.fold0`` …"""
+        whole = name.rpartition(".fold")[0] or name
+        smoothing = self.smoothing_of.get(name) or self.smoothing_of.get(whole) or self.smoothing
+        return self.model_copy(update={"smoothing": smoothing, "smoothing_of": {}})
 
     def area_of(self, code: str) -> int:
         """Smallest region of a class to keep, in pixels, where given."""

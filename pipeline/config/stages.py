@@ -96,6 +96,15 @@ class StageConfig(Strict):
         return self
 
     @model_validator(mode="after")
+    def _known_smoothed(self) -> Self:
+        known = [*self.model.models, *self.model.ensembles]
+        if unknown := [name for name in self.segmentation.smoothing_of if name not in known]:
+            raise ValueError(
+                f"segmentation.smoothing_of: {', '.join(unknown)} is neither a model nor an ensemble ({', '.join(sorted(known))})"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _windows_in_shards(self) -> Self:
         for name in self.model.predictors:
             if (side := self.window(name)) > (shard := self.probability.storage.shard):
@@ -114,7 +123,8 @@ class StageConfig(Strict):
     def shown_result(self) -> tuple[str, str]:
         """Model and fusion shown first, by the rule of `pipeline.config.shown`; an empty name without models."""
         names = list(self.model.predictors)
-        model = first_model(names, ensembles=self.model.ensembles) if names else ""
+        averages = [name for name in self.model.ensembles if len(self.model.members(name)) > 1]
+        model = first_model(names, ensembles=averages) if names else ""
         return model, first_fusion(self.probability.fusions)
 
     @property

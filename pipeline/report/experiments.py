@@ -19,7 +19,7 @@ from pipeline.words import lesions
 
 __all__ = ["LEVELS", "ArmTables", "experiment_tables", "read_arm", "write_tables"]
 
-LEVELS = ("network", "sampling", "loss", "settings", "recipe", "fusion")
+LEVELS = ("network", "sampling", "loss", "settings", "recipe", "smoothing", "fusion")
 """Columns of an arm: its level on each axis; empty for an axis that does not vary."""
 FITTED, MAPPED = "model/model_fit/{model}.tsv", "probability/probability_image/{model}"
 """Files that Snakemake writes for the jobs of a model, in the folder of its data set."""
@@ -47,7 +47,7 @@ def read_arm(experiment: str, arm: Mapping[str, Any], *, record: DatasetRecord, 
     experiment
         Name of the comparison.
     arm
-        ``name``, ``dataset``, ``base``, ``levels``, ``models``, ``fusion``.
+        ``name``, ``dataset``, ``base``, ``levels``, ``models``, those ``trained`` for them, ``fusion``.
     record
         Facts of its data set.
     results
@@ -58,7 +58,7 @@ def read_arm(experiment: str, arm: Mapping[str, Any], *, record: DatasetRecord, 
         kind: [read_table(folder / "report" / f"{model}.{fusion}.{kind}.parquet") for model in arm["models"]]
         for kind in ("images", "classes")
     }
-    cards = [read_card(folder / "model" / model) for model in arm["models"]]
+    cards = [read_card(folder / "model" / model) for model in arm["trained"]]
     levels = {axis: str(arm["levels"].get(axis, "")) for axis in LEVELS}
     named = {
         "experiment": experiment,
@@ -73,13 +73,13 @@ def read_arm(experiment: str, arm: Mapping[str, Any], *, record: DatasetRecord, 
         summaries=tables["classes"],
         lesions=lesions({each.code: each.kind for each in record.classes}),
         steps=tuple(training_length(card.settings, rows=card.rows["training"]).steps for card in cards),
-        cost=_cost(results / ".benchmarks" / str(arm["dataset"]), arm["models"]),
+        cost=_cost(results / ".benchmarks" / str(arm["dataset"]), arm["models"], trained=arm["trained"]),
     )
 
 
-def _cost(benchmarks: Path, models: Sequence[str]) -> dict[str, float]:
+def _cost(benchmarks: Path, models: Sequence[str], *, trained: Sequence[str]) -> dict[str, float]:
     """Seconds of one training and of the maps of one model in all fusions, and the largest memory of a job in MiB."""
-    fitted = pd.DataFrame([each for model in models for each in job_figures(benchmarks / FITTED.format(model=model))])
+    fitted = pd.DataFrame([each for model in trained for each in job_figures(benchmarks / FITTED.format(model=model))])
     paths = [path for model in models for path in sorted((benchmarks / MAPPED.format(model=model)).glob("*.tsv"))]
     mapped = pd.DataFrame([each for path in paths for each in job_figures(path)])
     return {

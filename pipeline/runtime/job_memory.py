@@ -208,7 +208,8 @@ def _measured_mb(rule: str, picture: Picture, *, config: StageConfig, classes: i
     height, width = scaled_size(config.normalized.rescale, picture)
     strip = min(config.segmentation.storage.shard, height) * width * classes
     tile = min(height, CLEANED_SIDE) * min(width, CLEANED_SIDE)
-    smoothed = SMOOTHED if rule in CUT and config.segmentation.smoothing.method != "none" else 0
+    smoothings = (config.segmentation.smoothing, *config.segmentation.smoothing_of.values())
+    smoothed = SMOOTHED if rule in CUT and any(each.method != "none" for each in smoothings) else 0
     return _mebibytes(JOBS[rule].bytes(strip=strip, images=images, tile=tile) + smoothed)
 
 

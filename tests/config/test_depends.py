@@ -54,7 +54,7 @@ RULES = {
     "model_ensemble": ("both",),
     "probability_image": ("unet",),
     "segmentation_thresholds": ("unet",),
-    "segmentation_image": (),
+    "segmentation_image": ("unet",),
     "segmentation_hard_negatives": ("unet",),
     "report_metrics": ("unet",),
     "report_borders": ("unet",),
@@ -125,6 +125,11 @@ CHANGES = [
         {"segmentation": {"minimum_area": 3}},
         *[{"segmentation_thresholds", "segmentation_image", "segmentation_hard_negatives"} | PAGE] * 2,
     ),
+    (
+        {"segmentation": {"smoothing_of": {"unet": {"method": "gaussian"}}}},
+        *[{"segmentation_thresholds", "segmentation_image", "segmentation_hard_negatives"} | PAGE] * 2,
+    ),
+    ({"segmentation": {"smoothing_of": {"second": {"method": "gaussian"}}}}, *[PAGE] * 2),
     ({"segmentation": {"minimum_area_percentile": 9.0}}, *[{"segmentation_thresholds"} | PAGE] * 2),
     (
         {"segmentation": {"minimum_areas": "percentile"}},

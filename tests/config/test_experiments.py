@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.arms import arms_in
+from pipeline.config.depends_experiments import experiments_page
 from pipeline.config.run import merge, plan_run
 from pipeline.config.yaml_file import load_yaml
 from pipeline.errors import ConfigurationError
@@ -107,6 +108,33 @@ def test_any_key_of_a_model_can_be_varied():
     }
 
 
+SMOOTH = {"as_they_are": None, "blurred": {"method": "gaussian", "sigma": 3.0}, "guided": {"method": "guided"}}
+
+
+def test_smoothings_share_one_training_and_have_maps_of_their_own():
+    planned = plan(study(samplings=["guided"], smoothings=SMOOTH))
+    config = planned[1][0].config
+    assert models_of(planned) == {"fundus_sample": {"unet", "fpn"}}
+    arms = {arm.name: arm.models for arm in arms_of(planned)["study"]}
+    assert arms["unet / as_they_are"] == ("unet",)
+    assert arms["fpn / blurred"] == ("fpn-blurred",)
+    assert config.model.members("fpn-blurred") == ("fpn",)
+    assert config.segmentation.of_model("fpn-blurred").smoothing.sigma == 3.0
+    assert config.segmentation.of_model("fpn").smoothing.method == "none"
+    assert config.shown_result[0] == "fpn"
+    found = {arm["name"]: arm for arm in experiments_page(planned[0], planned[1])["experiments"]["study"]["arms"]}
+    assert (found["fpn / guided"]["models"], found["fpn / guided"]["trained"]) == (["fpn-guided"], ["fpn"])
+
+
+def test_smoothings_with_folds_are_measured_by_what_stands_for_each_fold():
+    planned = plan(study(networks=["unet"], samplings=[], smoothings=SMOOTH), {"model": {"folds": 2}})
+    found = {arm["name"]: arm for arm in experiments_page(planned[0], planned[1])["experiments"]["study"]["arms"]}
+    assert found["blurred"]["models"] == ["unet-blurred.fold0", "unet-blurred.fold1"]
+    assert found["blurred"]["trained"] == found["as_they_are"]["models"] == ["unet.fold0", "unet.fold1"]
+    cutting = planned[1][0].config.segmentation
+    assert {cutting.of_model(name).smoothing.method for name in ("unet-blurred", "unet-blurred.fold1")} == {"gaussian"}
+
+
 def test_arms_have_maps_and_fusions_where_models_are_chosen():
     planned = plan(
         study(fusions=["none", "max"]), {"model": {"predict": ["unet"]}, "probability": {"fusions": ["mean"]}}
@@ -131,6 +159,15 @@ WRONG = [
     (study(samplings=["guided", "gird"]), ["unet-gird", "'gird'", "grid"]),
     (study(recipes=["plain", "clahe"]), ["fundus_sample@clahe", "'clahe_only'"]),
     (study(dataset="fundus_sample@clahe_only", recipes=["plain", "study_fundus"]), ["recipes", "@clahe_only"]),
+    (
+        {
+            **study(smoothings=SMOOTH),
+            "model": {"ensembles": {"unet-blurred": ["unet"]}},
+            "segmentation": {"smoothing_of": {"unet-blurred": {"method": "guided"}}},
+        },
+        ["unet-blurred", "other settings", "Rename"],
+    ),
+    ({"segmentation": {"smoothing_of": {"unett": {"method": "guided"}}}}, ["smoothing_of", "unett", "unet"]),
     (study(base={"network": "pspnet"}), ["base.network", "'pspnet'", "unet, fpn"]),
     (study(settings={"own": {}, "slow": {"learning_rte": 1e-4}}), ["study", "learning_rte", "'learning_rate'"]),
     (study(settings={"own": {}, "other": {"seed": 3}}), ["settings.other", "seeds"]),

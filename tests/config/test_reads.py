@@ -30,7 +30,11 @@ def read_of(module: str) -> set[str]:
     [
         ("segmentation/threshold_file.py", SegmentationConfig, depends.FITTED),
         ("segmentation/false_positives.py", SegmentationConfig, depends.MISSED),
-        ("segmentation/segment.py", SegmentationConfig, set(SegmentationConfig.model_fields) - set(depends.UNCLEANED)),
+        (
+            "segmentation/segment.py",
+            SegmentationConfig,
+            set(SegmentationConfig.model_fields) - {*depends.UNCLEANED, "smoothing_of"},
+        ),
         ("report/measures/evaluate.py", ReportConfig, depends.MEASURED),
     ],
 )

@@ -55,7 +55,7 @@ WRONG = [
     ),
     ({"model": {"models": {"model": {}}}}, ["model", "none of raw"]),
     ({"model": {"ensembles": {"all": ["unet", "unett"]}}}, ["ensembles.all", "unett", "unet"]),
-    ({"model": {"ensembles": {"all": ["unet"]}}}, ["ensembles.all", "at least two"]),
+    ({"model": {"ensembles": {"all": []}}}, ["ensembles.all", "none"]),
     ({"model": {"predict": ["all"]}}, ["predict", "all", "unet"]),
     ({"model": {"models": {"b": {}}, "ensembles": {"b": ["unet", "b"]}}}, ["ensembles.b", "name of a model"]),
     (
