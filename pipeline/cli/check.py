@@ -75,6 +75,10 @@ class _Looked:
     warnings: list[DataWarning]
     sheets: list[dict[str, Any]]
     """Findings for each image."""
+    decoded: int
+    """Images whose truth was decoded."""
+    files: int
+    """Images with files of truth."""
 
 
 def _values(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], *, deep: bool) -> _Looked:
@@ -89,7 +93,12 @@ def _values(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], *,
     looked = sum(entry.annotated for entry in sample)
     warnings = sheet_warnings(sheets, sampled=annotated if looked < annotated else None)
     problems = [f"{sheet['image_id']}: {sheet['rejected']}" for sheet in sheets if sheet["rejected"]]
-    return _Looked(problems, warnings, sheets)
+    decoded, files = (sum(map(_has_truth_files, each)) for each in (sample, entries))
+    return _Looked(problems, warnings, sheets, decoded, files)
+
+
+def _has_truth_files(entry: ImageEntry) -> bool:
+    return entry.annotated and bool(entry.image and (entry.masks or entry.label or entry.annotations))
 
 
 @dataclass
@@ -105,6 +114,10 @@ class _Found:
     new: float = 0.0
     """Bytes of the results of data sets without any yet."""
     warned: int = 0
+    decoded: int = 0
+    """Images whose truth was decoded."""
+    truths: int = 0
+    """Images with files of truth."""
     unseen: int = 0
     """Files whose content changed under the same size and date."""
 
@@ -134,11 +147,13 @@ def _check_dataset(console: Console, run: DatasetRun, found: _Found, *, results:
     looked = _values(console, run, entries, deep=deep)
     expected = expected_splits(run, entries, looked.sheets, results=results, unfit=unfit)
     splits, size = expected.splits, describe(console, run, entries, expected)
+    found.decoded += looked.decoded
+    found.truths += looked.files
     found.total += size
     found.new += 0.0 if (results / run.entry).exists() else size
     problems = [problem for each in headers.values() for problem in each]
     found.problems += [f"{run.entry}/{problem}" for problem in problems + looked.problems]
-    unsplit = [each for each in split_warnings(splits.values()) if each.serious]
+    unsplit = split_warnings(splits.values()) if run.config.model.models else []
     random = encoder_warnings(run.config.model.untrained_encoders)
     found.warned += _warn(console, [*looked.warnings, *unsplit, *random], dataset=run.entry)
     if run.config.model.models and not any(each.annotated for each in entries):
@@ -187,13 +202,13 @@ def _check(arguments: argparse.Namespace) -> int:
         except PipelineError as problem:  # The other data sets are still checked.
             found.refused.append(problem)
     if found.total or not found.refused:
-        _say(console, found, results=run.results)
+        _say(console, found, results=run.results, deep=arguments.deep)
     for refused in found.refused:
         sys.stderr.write(f"{refused}\n")
     return 1 if found.problems or found.refused or found.unseen else 0
 
 
-def _say(console: Console, found: _Found, *, results: str) -> None:
+def _say(console: Console, found: _Found, *, results: str, deep: bool) -> None:
     console.print(f"Results go to {escape(results)}, about {in_bytes(found.total)} where none are yet.")
     free = free_bytes(Path(results))
     if free < found.new:
@@ -208,7 +223,17 @@ def _say(console: Console, found: _Found, *, results: str) -> None:
     if count := len(found.problems):
         console.print(f"{number_of(count, 'image')} would be left out. To do: mend or remove the files named above.")
     elif not found.refused and not found.unseen:
-        console.print("Manifest, configuration and data fit.")
+        console.print(_fit(found, deep=deep))
+
+
+def _fit(found: _Found, *, deep: bool) -> str:
+    """Last sentence of a check without a finding, with what was looked at."""
+    if deep or not found.truths:
+        return "Manifest, configuration and data fit."
+    images = number_of(found.truths, "image")
+    looked = f"a sample of {found.decoded:,} of {images}" if found.decoded < found.truths else images
+    headers = f"the headers of all files, and the truth of {looked}, which was decoded"
+    return f"Manifest, configuration and what was looked at of the data fit: {headers}. --deep decodes all images and truth."
 
 
 EXAMPLES = """examples:

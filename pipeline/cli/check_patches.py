@@ -112,7 +112,25 @@ def _quiet() -> Iterator[None]:
 
 
 def said_of(found: ExpectedPatches) -> str:
-    """Sentence on the patches of a sampling, with its basis."""
+    """Sentence on the patches of a sampling, with its basis and the classes of which no pixel was seen there."""
+    return f"{_counted(found)}{_said_unseen(found)}"
+
+
+def _said_unseen(found: ExpectedPatches) -> str:
+    """Addition on classes of which no pixel was seen, and what follows; empty without any."""
+    if not found.unseen:
+        return ""
+    said = f"; no pixel of {', '.join(found.unseen)} was seen there"
+    it = "it" if len(found.unseen) == 1 else "them"
+    if found.images == found.of:
+        return f"{said}, so no patch is drawn for {it} and no model learns {it}"
+    return (
+        f"{said}, so these are patches of other classes. To do: look at all truth (--deep); if the other training images"
+        f" have none of {it}, no patch is drawn for {it} and no model learns {it}"
+    )
+
+
+def _counted(found: ExpectedPatches) -> str:
     if found.done:
         return f"{found.drawn} of {found.asked} patches are drawn"
     patches = f"{found.drawn} of {found.asked} patches"
@@ -133,4 +151,4 @@ def few_patches(found: Mapping[str, ExpectedPatches]) -> list[DataWarning]:
 
 def _with_reason(found: ExpectedPatches) -> str:
     why = " ".join(" ".join(found.notes).split()).rstrip(".")
-    return f"{said_of(found)}{f'. {why}' if why else ''}"
+    return f"{_counted(found)}{f'. {why}' if why else ''}"

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,6 +53,8 @@ class ExpectedPatches:
     """Notes of the sampling."""
     done: bool = False
     """Whether they are drawn already: an index of exactly this sampling exists."""
+    unseen: tuple[str, ...] = ()
+    """Classes without a pixel in the truth that was drawn from."""
     about: bool = False
     """Whether a run may draw another number, because it also depends on pixels, a list of boxes or other images."""
 
@@ -81,7 +84,8 @@ def drawn_patches(index: Path, run: DatasetRun, sampling: str) -> ExpectedPatche
         return None
     drawn, asked = patches_asked(notes)
     images = sum(each["split"] == "train" for each in notes["summary"]["images"].values())
-    return ExpectedPatches(drawn, asked, images, images, tuple(notes["summary"]["notes"]), done=True)
+    said, unseen = tuple(notes["summary"]["notes"]), _unseen(notes, run)
+    return ExpectedPatches(drawn, asked, images, images, said, done=True, unseen=unseen)
 
 
 def expected_patches(
@@ -197,8 +201,20 @@ def _expected(run: DatasetRun, sampling: _Drawn, *, inputs: Inputs, used: int, o
     reached = drawn >= wanted
     number = asked if reached else min(asked, round(drawn * of / used))
     return ExpectedPatches(
-        number, asked, used, of, tuple(notes["summary"]["notes"]), about=_is_estimate(sampling, part, used=used, of=of)
+        number,
+        asked,
+        used,
+        of,
+        tuple(notes["summary"]["notes"]),
+        unseen=_unseen(notes, run),
+        about=_is_estimate(sampling, part, used=used, of=of),
     )
+
+
+def _unseen(notes: Mapping[str, Any], run: DatasetRun) -> tuple[str, ...]:
+    """Classes without a component in the training images of an index."""
+    found = notes["summary"]["lesions"]
+    return tuple(code for code in run.record.codes if not found.get(code, {}).get("components"))
 
 
 def _is_estimate(sampling: _Drawn, part: _Drawn, *, used: int, of: int) -> bool:

@@ -54,7 +54,7 @@ def check(*arguments):
 def test_check_says_what_is_there_and_what_it_needs(folder, capsys):
     assert check() == 0
     text = capsys.readouterr().out
-    assert all(word in text for word in ["3 to train and validate", "60×40", "unet", "gaussian", "GB", "fit."])
+    assert all(word in text for word in ["3 to train and validate", "60×40", "unet", "gaussian", "GB", "fit: "])
     assert all(word in text for word in ["time", "processor", "disk", "about", "training images"])
 
 
@@ -234,13 +234,13 @@ def test_check_warns_of_a_class_without_a_pixel_and_refuses_what_nothing_can_be_
     assert check() == 1
     said = capsys.readouterr()
     assert "mine: warning: EX: no pixel in 3 images" in said.out
-    assert "1 warning: " in said.out
+    assert "2 warnings: " in said.out  # no image tests, too
     assert "mine, sampling guided: There is no lesion to draw patches for." in said.err
     mask = np.zeros((40, 60), np.uint8)
     mask[5:9, 5:9] = 255
     Image.fromarray(mask).save(folder / "a_EX.png")
     assert check() == 0
-    assert "warning" not in capsys.readouterr().out
+    assert "no pixel" not in capsys.readouterr().out
 
 
 def test_check_warns_of_what_polygon_files_hold_beside_areas(folder, capsys):
@@ -306,7 +306,7 @@ def test_an_error_in_one_data_set_does_not_end_the_check_of_the_others(folder, c
     said = capsys.readouterr()
     assert "3 to train and validate" in said.out
     assert "nowhere" in said.err
-    assert "fit." not in said.out
+    assert "fit" not in said.out
 
 
 @pytest.mark.parametrize(
@@ -382,11 +382,44 @@ def test_deep_looks_at_all_truth_where_a_few_are_looked_at_else(folder, capsys):
     grey = np.linspace(0, 255, 2400).reshape(40, 60).astype(np.uint8)  # no mask
     Image.fromarray(grey).save(folder / "d10_EX.png")
     assert check() == 0
-    assert "looked at in 5 of 15 images" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "looked at in 5 of 15 images" in text
+    assert "the truth of a sample of 5 of 15 images, which was decoded. --deep decodes all" in text
     assert check("--deep") == 1
     text = capsys.readouterr().out
     assert "looked at in 15 of 15 images" in text
     assert "would be left out: mine/d10" in text
+
+
+def test_images_that_test_are_missed_before_a_run_as_after_it(folder, capsys):
+    assert check() == 0
+    assert "mine: warning: no image tests: all figures are of images" in capsys.readouterr().out
+    (folder / "splits.csv").write_text("image_id,split\na,train\nb,validation\nc,test\n")
+    configured(folder, raw={"splits_csv": "splits.csv"})
+    assert check() == 0
+    assert "warning" not in capsys.readouterr().out
+
+
+def test_classes_of_which_no_pixel_is_seen_are_named_beside_the_patches(folder, capsys):
+    tree = yaml.safe_load((folder / "mine.yaml").read_text())
+    record = tree["datasets"]["mine"]
+    record["task"] = "multilabel"
+    record["classes"].append({"code": "SE", "name": "Soft exudates"})
+    record["folder"]["masks"]["SE"] = "{image}_SE.png"
+    record["missing_mask"] = "negative"
+    (folder / "mine.yaml").write_text(yaml.safe_dump(tree))
+    Image.fromarray(np.zeros((40, 60), np.uint8)).save(folder / "a_SE.png")
+    assert check() == 0
+    text = capsys.readouterr().out
+    assert "12 of 12 patches, drawn from the truth of all 2 training images; no pixel of SE was seen there" in text
+    assert "no model learns it" in text
+    for at in range(12):
+        for suffix in (".jpg", "_EX.png"):
+            (folder / f"d{at:02}{suffix}").write_bytes((folder / f"a{suffix}").read_bytes())
+    assert check() == 0
+    text = capsys.readouterr().out
+    assert "estimated from 5 of" in text
+    assert "if the other training images have none of it" in text
 
 
 def test_deep_decodes_all_images_and_finds_one_that_is_cut_off(folder, capsys):
