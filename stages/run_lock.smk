@@ -1,7 +1,7 @@
 """Lock of the results folder, held by the main process while jobs run; dry runs and ``--unlock`` take none.
 
 Reasons of jobs are shortened but for ``--verbose``. A full disk that Snakemake comes upon is said in plain words,
-and so is the end of a run with failed jobs or images left out. Values of a user's that hold for no data set are named at
+and so are an unknown target, and the end of a run with failed jobs or images left out. Values of a user's that hold for no data set are named at
 the start of a run and at its end, there with old results, which are in nobody's way. At its end Snakemake's marks are
 taken out of the stores.
 """
@@ -18,11 +18,13 @@ from pipeline.runtime.reasons import ShortReasons
 from pipeline.runtime.run_lock import RunLock
 from pipeline.runtime.store_marks import take_out_marks
 from pipeline.runtime.torn_notes import mark_torn, unnoted_sentences
+from pipeline.runtime.unknown_target import NearestTarget
 from pipeline.stores.disk import check_one_disk
 from pipeline.stores.verify import verified_results
 
 if not workflow.output_settings.verbose:
     logger.addFilter(ShortReasons())
+logger.addFilter(NearestTarget())
 logger.addFilter(SaidFull(Path(RUN.results)))  # onerror would miss what Snakemake fails of itself
 
 RUN_LOCK = RunLock(Path(RUN.results))

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -10,13 +11,17 @@ from pipeline.model.refusals import refuse_models
 from pipeline.project import PROJECT
 from pipeline.raw.datasets.listing import images_of_run
 
-__all__ = ["add_run", "snakemake_call"]
+__all__ = ["add_run", "snakemake_call", "with_jobs"]
 
+CORES = re.compile(r"-(?!-)[a-zA-Z]*[jc]|--(jobs|cores)\b")
+"""Arguments that say how many jobs there are at a time."""
+PROFILE = re.compile(r"--(workflow-)?profile\b")
 EXAMPLES = f"""examples:
   lesionmap run -n all --configfile mine.yaml     what would be made, and why
   lesionmap run -j8 all --configfile mine.yaml --config datasets='["idrid"]'
   lesionmap run -j200 all --workflow-profile slurm
 
+Without a target: all. Without -j: as many jobs at a time as there are processors.
 All arguments are those of snakemake, which is called with the Snakefile in
 {PROJECT}
 Beside it lie the parameters, stages/config.yaml, and the facts about data sets, datasets_manifest.yaml."""
@@ -27,11 +32,20 @@ def _run(arguments: argparse.Namespace) -> int:
     for each in datasets:
         refuse_models(each)
         images_of_run(each)
+    given = with_jobs(arguments.given)
+    if given != arguments.given:
+        sys.stderr.write(f"No -j was given: {given[0]}, all processors.\n")
     sys.stdout.flush()
     # A module in the working folder, such as a pipeline.py, must not replace one of the installation.
     environment = {**os.environ, "PYTHONSAFEPATH": "1"}  # noqa: TID251
     # Replaces this process, so that signals reach the workflow itself.
-    os.execve(sys.executable, snakemake_call(arguments.given), environment)  # noqa: S606
+    os.execve(sys.executable, snakemake_call(given), environment)  # noqa: S606
+
+
+def with_jobs(given: Sequence[str]) -> list[str]:
+    """Arguments with ``-j`` and the number of processors before them, where neither they nor a profile say a number."""
+    told = any(CORES.match(each) or PROFILE.match(each) for each in given) or "SNAKEMAKE_PROFILE" in os.environ  # noqa: TID251
+    return [*given] if told else [f"-j{len(os.sched_getaffinity(0))}", *given]
 
 
 def snakemake_call(given: Sequence[str]) -> list[str]:

@@ -21,4 +21,5 @@ store_marks    marks of Snakemake in stores, removed at the end of a run
 threads        ordered work on several threads, and torch threads that sleep while waiting
 tracking       tracking of trained models by MLflow, in a local database
 torn_notes     notes of Snakemake that are missing or were torn by a power cut
+unknown_target   a target that no rule makes, and the nearest that one does
 """

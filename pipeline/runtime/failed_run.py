@@ -14,6 +14,8 @@ __all__ = ["FailedJob", "SaidFailure", "last_words"]
 
 SNAKEMAKES = "At least one job did not complete successfully"
 """Snakemake's last words on any run with a failed job."""
+DAMAGED = "A result is damaged."
+"""Beginning of the message in the log of a job that came upon a damaged result."""
 COMPLETE = re.compile(r"\.complete/(?P<dataset>[^/]+)/")
 ROW = re.compile(r"\s+(?:where|found):\s+(?P<value>.*)")
 SHOWN = 5
@@ -93,13 +95,20 @@ def last_words(failed: Sequence[FailedJob], *, results: Path, keep_going: bool) 
     lines = []
     if others:
         jobs = [f"  {job.rule}: {job.output}{f' (log: {job.log})' if job.log else ''}" for job in others]
-        lines += [f"{number_of(len(others), 'job')} failed:", *_some(jobs), RUN_AGAIN]
+        lines += [f"{number_of(len(others), 'job')} failed:", *_some(jobs), *_damaged(others), RUN_AGAIN]
     if left_out:
         images = [f"  {dataset}, {line}" for dataset, found in left_out.items() for line in found]
         made = "All else was made; " if keep_going and not others else ""
         were = "image was" if len(images) == 1 else "images were"
         lines += [f"{made}{len(images):,} {were} left out:", *_some(images), *_reports(results, left_out), MEND]
     return "\n".join(lines)
+
+
+def _damaged(jobs: Sequence[FailedJob]) -> list[str]:
+    """Line on how to find all damaged results, where a job came upon one."""
+    logs = (Path(job.log) for job in jobs if job.log)
+    found = any(DAMAGED in log.read_text(errors="replace") for log in logs if log.is_file())
+    return ["A job stops at the first damaged result; `lesionmap verify` names them all."] if found else []
 
 
 def _ended(job: FailedJob) -> str | None:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from pipeline.cli import main
-from pipeline.cli.run import snakemake_call
+from pipeline.cli.run import snakemake_call, with_jobs
 from pipeline.project import PROJECT
 
 
@@ -27,6 +27,33 @@ def test_run_hands_its_arguments_to_snakemake_as_they_are(called):
     assert arguments[1:4] == ["-m", "snakemake", "-s"]
     assert arguments[4].endswith("Snakefile")
     assert arguments[-len(given) :] == given
+
+
+@pytest.mark.parametrize("given", [["all"], ["-n", "raw"], ["--config", "seed=1"], ["--configfile", "c.yaml"], []])
+def test_without_a_number_of_jobs_there_are_as_many_as_processors_and_it_is_said(called, capsys, monkeypatch, given):
+    monkeypatch.delenv("SNAKEMAKE_PROFILE", raising=False)
+    jobs = f"-j{len(os.sched_getaffinity(0))}"
+    assert with_jobs(given) == [jobs, *given]
+    if "c.yaml" not in given:
+        main(["run", *given])
+        assert called[0][-len(given) - 1 :] == [jobs, *given]
+        assert f"No -j was given: {jobs}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["-j8"],
+        ["-nj", "8"],
+        ["--cores=all"],
+        ["-c", "2"],
+        ["--jobs", "3"],
+        ["--workflow-profile", "slurm"],
+        ["--profile=x"],
+    ],
+)
+def test_a_number_of_jobs_or_a_profile_that_is_given_counts(given):
+    assert with_jobs(["all", *given]) == ["all", *given]
 
 
 @pytest.mark.parametrize("profile", ["default", "slurm"])

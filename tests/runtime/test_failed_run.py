@@ -8,6 +8,7 @@ import pytest
 from pipeline.errors import ImageRejected
 from pipeline.runtime.failed_run import SNAKEMAKES, FailedJob, SaidFailure, last_words
 from pipeline.stores import write_table
+from pipeline.stores.shard_file import damaged
 
 DAMAGED = ImageRejected(
     "The file cannot be used.",
@@ -76,6 +77,16 @@ def test_an_end_that_failed_for_another_reason_is_a_job_that_failed(tmp_path):
     said = last_words([END], results=tmp_path, keep_going=True)
     assert said.startswith("1 job failed:\n  complete: ")
     assert "left out" not in said
+
+
+def test_a_job_that_came_upon_a_damaged_result_says_how_all_are_found(tmp_path):
+    (tmp_path / "whole.log").write_text("ERROR root: Something else.")
+    whole = FailedJob("index_sampling", "results/mine/index/guided.parquet", str(tmp_path / "whole.log"))
+    assert "lesionmap verify" not in last_words([whole], results=tmp_path, keep_going=True)
+    (tmp_path / "torn.log").write_text(f"ERROR root: {damaged(tmp_path / 'a.zarr', found=1, expected=2)}")
+    torn = FailedJob("index_sampling", "results/mine/index/guided.parquet", str(tmp_path / "torn.log"))
+    said = last_words([whole, torn], results=tmp_path, keep_going=True)
+    assert "`lesionmap verify` names them all" in said
 
 
 def test_snakemakes_last_words_alone_are_replaced(logger):
