@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,9 @@ from rich.markup import escape
 from rich.progress import track
 
 from pipeline.cli.arguments import positive
-from pipeline.counts import number_of
-from pipeline.project import PROJECT
+from pipeline.counts import first_names, number_of
+from pipeline.errors import StoreError
+from pipeline.project import PROJECT, workflow_command
 from pipeline.stores.provenance import versions
 from pipeline.words import TRUTH_SPLITS
 
@@ -41,10 +43,34 @@ def _opened(arguments: argparse.Namespace) -> "tuple[IndexPlace, pd.DataFrame, d
     from pipeline.report.pictures.index_pictures import index_record, place_of
     from pipeline.stores import table_metadata
 
+    _refuse_folder(Path(arguments.index), verb=arguments.verb)
     place = place_of(Path(arguments.index))
     frame, notes = read_index(place.index), table_metadata(place.index)
     known = load_manifest(Path(arguments.manifest)).datasets
     return place, frame, notes, index_record(frame, notes, known=known, dataset=place.dataset)
+
+
+def _refuse_folder(path: Path, *, verb: str) -> None:
+    """Refusal of a folder in place of a patch index, with the indexes in it.
+
+    Raises
+    ------
+    StoreError
+        The path is a folder.
+    """
+    if not path.is_dir():
+        return
+    # A folder of indexes, of a data set, or of all results.
+    found = sorted(each for pattern in ("*", "index/*", "*/index/*") for each in path.glob(f"{pattern}.parquet"))
+    named = [each for each in found if each.parent.resolve().name == "index"]
+    call = f"lesionmap index {verb} {shlex.quote(str(named[0]))}" if named else workflow_command("-j8 index")
+    raise StoreError(
+        "This is a folder, not a patch index.",
+        where=path,
+        found=first_names([str(each) for each in named]) if named else "a folder without patch indexes",
+        expected="one file, results/{dataset}/index/{sampling}.parquet",
+        remedy=f"Name one of them: {call}" if named else f"Build the indexes ({call}), and name one.",
+    )
 
 
 def _index_show(arguments: argparse.Namespace) -> int:

@@ -83,6 +83,24 @@ def test_what_is_no_index_is_refused(index, path, words, capsys):
     assert all(word in text for word in words), text
 
 
+@pytest.mark.parametrize("above", [0, 1, 2])
+@pytest.mark.parametrize("verb", ["show", "export"])
+def test_a_folder_is_refused_with_the_indexes_in_it_and_what_to_type(index, above, verb, capsys, tmp_path):
+    folder = index.parents[above]
+    assert main(["index", verb, str(folder), *(["--to", str(tmp_path / "to")] if verb == "export" else [])]) == 1
+    said = capsys.readouterr().err
+    assert "This is a folder" in said
+    assert f"found:    {index}" in said
+    assert "images.parquet" not in said
+    assert "candidates" not in said
+    assert f"lesionmap index {verb} {index}" in said
+
+
+def test_a_folder_without_indexes_is_told_how_they_are_built(tmp_path, capsys):
+    assert main(["index", "show", str(tmp_path)]) == 1
+    assert "Build the indexes" in capsys.readouterr().err
+
+
 def test_an_index_without_its_stores_is_told_where_they_should_be(index, tmp_path, capsys):
     moved = tmp_path / "eyes" / "index" / index.name
     moved.parent.mkdir(parents=True)
