@@ -9,6 +9,7 @@ sys.path.insert(0, str(FOLDER.parent))
 
 from latex2mathml.converter import convert  # noqa: E402 after the path
 
+from docs.contents import with_contents  # noqa: E402
 from docs.pictures import draw_all  # noqa: E402
 
 project = "lesionmap"
@@ -41,8 +42,14 @@ def _skip() -> Exception:
     return nodes.SkipNode()
 
 
+def _read(app: Any, docname: str, source: list[str]) -> None:  # noqa: ANN401, ARG001 arguments of Sphinx
+    if docname == "index":
+        source[0] = with_contents(source[0])
+
+
 def setup(app: Any) -> None:  # noqa: ANN401 Sphinx' application
-    """Formulas as MathML, which browsers show by themselves, and the pictures."""
+    """Contents, formulas as MathML, which browsers show by themselves, and the pictures."""
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
     app.config.html_math_renderer = "mathml"
+    app.connect("source-read", _read)
     app.connect("builder-inited", lambda _: draw_all(FOLDER / "_pictures"))

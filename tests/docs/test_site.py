@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from docs.contents import with_contents
 from pipeline.model.hardest import COLUMNS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -30,10 +31,17 @@ def blocks(page: Path, language: str) -> list[tuple[str, str]]:
 
 
 def test_every_page_is_in_the_contents_and_every_entry_is_a_page() -> None:
-    text = (DOCS / "index.md").read_text()
+    text = with_contents((DOCS / "index.md").read_text())
     entries = set(re.findall(r"^(?:\w+/)?\w+$", text, re.MULTILINE))
     pages = {page.relative_to(DOCS).with_suffix("").as_posix() for page in PAGES if page.stem != "index"}
     assert entries == pages
+
+
+def test_the_contents_are_links_with_the_titles_of_their_pages() -> None:
+    text = (DOCS / "index.md").read_text()
+    assert "{toctree}" not in text  # GitHub would show it as it stands
+    for title, page in re.findall(r"^- \[(.*)\]\((.*)\)$", text, re.MULTILINE):
+        assert (DOCS / page).read_text().partition("\n")[0] == f"# {title}"
 
 
 def test_every_link_leads_to_a_page() -> None:
