@@ -87,6 +87,10 @@ def statements(
         said.append("Validation images chose the weights and the thresholds; only the test images are independent.")
     else:
         said.append("No test image was measured: the figures are of images that chose the weights or the thresholds.")
+    if results["smoothing"].nunique() > 1:
+        said.append(
+            "Smoothing changes masks, and so Dice; AUPR is of the maps before it, and is the same in all these arms."
+        )
     if (others := results["arm"].nunique() - 1) > 1:
         said.append(f"{others} arms are held against one: by chance alone the best of so many looks better than it is.")
     return said + (

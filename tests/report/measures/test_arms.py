@@ -138,6 +138,11 @@ def test_an_interval_is_given_from_ten_groups_on_and_the_page_says_so(groups, kn
     assert ("below 10 groups there is no interval" in said) != known
     assert ("bootstraps over groups" in said) == known
     assert all(words in said for words in ("same number of steps: 100", "One training an arm", "synthetic"))
+    assert "AUPR is of the maps before it" not in said
+    smoothed = found.results.assign(smoothing=found.results["arm"])
+    assert "AUPR is of the maps before it" in " ".join(
+        statements(smoothed, seeds=(), folds=0, encoders=["resnet18 (none)"], sample=True)
+    )
 
 
 def test_folds_measure_each_image_once():
