@@ -87,7 +87,7 @@ def statements(
         said.append("Validation images chose the weights and the thresholds; only the test images are independent.")
     else:
         said.append("No test image was measured: the figures are of images that chose the weights or the thresholds.")
-    if results["smoothing"].nunique() > 1:
+    if len(set(results["smoothing"])) > 1:
         said.append(
             "Smoothing changes masks, and so Dice; AUPR is of the maps before it, and is the same in all these arms."
         )
