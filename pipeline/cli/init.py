@@ -146,7 +146,7 @@ def _say(
     for each in classes.classes:
         value = f" value {each.values[0]} of" if each.values else ""
         console.print(
-            f"  {each.code}:{value} {escape(each.truth.pattern)}, for {number_of(each.truth.images, 'image')}"
+            f"  {each.code}:{value} {escape(each.truth.pattern)}, for {each.truth.images} of {number_of(len(layout.names), 'image')}"
         )
         if note := stray_note(each):
             console.print(f"  {escape(note)}", style="yellow")

@@ -8,9 +8,9 @@ from pydantic import Field, model_validator
 
 from pipeline.config.colours import COLOURS, rgb
 from pipeline.config.layouts import FolderLayout, Lookup, ManifestPart, PhantomLayout
-from pipeline.config.validation import validate
+from pipeline.config.validation import OPEN, validate
 from pipeline.config.values import SafeName
-from pipeline.config.yaml_file import load_yaml
+from pipeline.config.yaml_file import lines_with, load_yaml
 from pipeline.errors import ManifestError
 from pipeline.words import BACKGROUND, by_priority, lesions
 
@@ -193,4 +193,5 @@ def resolved_root(record: DatasetRecord, *, manifest: Path, given: str | None) -
 
 def load_manifest(path: Path) -> ManifestRecord:
     """Read and check a manifest."""
-    return validate(ManifestRecord, load_yaml(path, error=ManifestError), source=str(path), error=ManifestError)
+    tree, lines = load_yaml(path, error=ManifestError), lines_with(OPEN, path=path)
+    return validate(ManifestRecord, tree, source=str(path), error=ManifestError, open_lines=lines)

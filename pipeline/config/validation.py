@@ -1,6 +1,7 @@
 """Validation of plain values by strict models, and the message for each wrong value."""
 
 import difflib
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, get_args
@@ -98,12 +99,30 @@ def _message(problem: Mapping[str, Any], *, model: type[BaseModel], source: str)
     )
 
 
-def validate(model: type[Model], tree: Tree, *, source: str, error: type[PipelineError]) -> Model:
-    """Build a strict model, or raise one error that lists every problem with its key, value and remedy."""
+def validate(
+    model: type[Model], tree: Tree, *, source: str, error: type[PipelineError], open_lines: Sequence[int] = ()
+) -> Model:
+    """Build a strict model, or raise one error that lists every problem with its key, value and remedy.
+
+    Parameters
+    ----------
+    model
+        The model.
+    tree
+        Plain values.
+    source
+        File or block that they come from.
+    error
+        Class of the error to raise.
+    open_lines
+        Lines of the open questions in the file, in its order, for the message.
+    """
     if unanswered := list(_open_places(tree)):
-        places = ", ".join(_short(".".join(map(str, place))) for place in unanswered[:MOST_SAID])
+        lines = [f" (line {line})" for line in open_lines] if len(open_lines) == len(unanswered) else []
+        named = itertools.zip_longest(unanswered, lines, fillvalue="")
+        places = ", ".join(_short(".".join(map(str, place))) + line for place, line in list(named)[:MOST_SAID])
         raise error(
-            "A question is not answered.",
+            "A question is not answered." if len(unanswered) == 1 else f"{len(unanswered)} questions are not answered.",
             where=f"{source}: {places}",
             found=OPEN,
             expected="a value in place of each ???",

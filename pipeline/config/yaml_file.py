@@ -8,7 +8,7 @@ import yaml
 
 from pipeline.errors import ConfigurationError, PipelineError
 
-__all__ = ["check_yaml_files", "load_yaml", "read_argument", "read_scalar", "read_value"]
+__all__ = ["check_yaml_files", "lines_with", "load_yaml", "read_argument", "read_scalar", "read_value"]
 
 LARGEST_FILE = 2**23
 """Most bytes of a file."""
@@ -53,6 +53,24 @@ def load_yaml(path: Path, *, error: type[PipelineError] = ConfigurationError) ->
             remedy="Write `key: value` lines.",
         )
     return content
+
+
+def lines_with(text: str, *, path: Path) -> list[int]:
+    """Lines of the values that are a text, from 1, in the order of a file that `load_yaml` takes."""
+    content = path.read_text(encoding="utf-8")
+    root = yaml.compose(content, yaml.SafeLoader) if text in content else None
+    return list(_lines_of(root, text)) if root is not None else []
+
+
+def _lines_of(node: yaml.Node, text: str) -> Iterator[int]:
+    if isinstance(node, yaml.ScalarNode) and node.value.strip() == text:
+        yield node.start_mark.line + 1
+    elif isinstance(node, yaml.MappingNode):
+        for _, value in node.value:
+            yield from _lines_of(value, text)
+    elif isinstance(node, yaml.SequenceNode):
+        for each in node.value:
+            yield from _lines_of(each, text)
 
 
 def check_yaml_files(paths: Iterable[Path | str]) -> None:

@@ -101,7 +101,69 @@ def test_an_open_question_is_said_and_refused_by_check(folder, capsys):
     assert main(["init", str(folder)]) == 0
     assert "2 open lines" in capsys.readouterr().out
     assert main(["check", "--configfile", "my_data.yaml"]) == 1
-    assert "A question is not answered." in capsys.readouterr().err
+    refused = capsys.readouterr().err
+    assert "2 questions are not answered." in refused
+    lines = (folder.parent / "my_data.manifest.yaml").read_text().splitlines()
+    found = re.findall(r"classes\.\d\.name \(line (\d+)\)", refused)
+    assert [lines[int(number) - 1].count('name: "???"') for number in found] == [1, 1]
+
+
+@pytest.mark.parametrize("answer", ["negative", "unknown"])
+def test_what_a_missing_mask_means_is_asked_with_counts_where_one_is_missing(folder, capsys, answer):
+    for path in sorted(folder.glob("*_mask.png")):
+        mask = Image.open(path)
+        mask.save(path.with_name(path.name.replace("mask", "HE")))
+        if path.name < "s4":
+            mask.save(path.with_name(path.name.replace("mask", "EX")))
+        path.unlink()
+    assert main(["init", str(folder)]) == 0
+    said = capsys.readouterr().out
+    assert "for 4 of 6 images" in said
+    assert "1 open line" in said
+    manifest = folder.parent / "my_data.manifest.yaml"
+    text = manifest.read_text()
+    (line,) = [each for each in text.splitlines() if each.strip().startswith("missing_mask:")]
+    assert "2 images have masks of some classes only (of 6 images: EX in 4, HE in 6)" in line
+    assert "reviewed" not in text
+    assert main(["check", "--configfile", "my_data.yaml"]) == 1
+    number = text.splitlines().index(line) + 1
+    assert f"datasets.my_data.missing_mask (line {number})" in capsys.readouterr().err
+    manifest.write_text(text.replace('"???"', answer))
+    assert main(["check", "--configfile", "my_data.yaml"]) == 0
+
+
+@pytest.mark.parametrize(("answer", "trained"), [("negative", 6), ("null", 4)])
+def test_what_an_image_without_any_mask_means_is_asked_with_counts(folder, capsys, answer, trained):
+    for name in ("s1", "s4"):
+        (folder / f"{name}_mask.png").unlink()
+    assert main(["init", str(folder)]) == 0
+    manifest = folder.parent / "my_data.manifest.yaml"
+    text = manifest.read_text()
+    assert "QUESTION: 2 of 6 images without any file of truth" in text
+    assert "missing_mask:" not in text
+    assert main(["check", "--configfile", "my_data.yaml"]) == 1
+    assert "folder.reviewed (line" in capsys.readouterr().err
+    manifest.write_text(text.replace('"???"', answer))
+    main(["check", "--configfile", "my_data.yaml"])
+    assert f"{trained} to train and validate" in capsys.readouterr().out
+
+
+def test_an_image_without_its_label_image_is_said_in_a_comment(folder):
+    """It is only predicted, as `check` says; the questions go to what values mean."""
+    for path in folder.glob("*_mask.png"):
+        values = np.zeros((160, 200), np.uint8)
+        values[10:20, 10:20], values[50:60, 50:60] = 1, 2
+        Image.fromarray(values).save(path)
+    (folder / "s1_mask.png").unlink()
+    assert main(["init", str(folder)]) == 0
+    text = (folder.parent / "my_data.manifest.yaml").read_text()
+    assert "# reviewed: negative   # 1 of 6 images without any file of truth, only predicted" in text
+
+
+def test_of_masks_that_every_image_has_nothing_is_asked(folder, capsys):
+    assert main(["init", str(folder)]) == 0
+    assert "???) that" not in capsys.readouterr().out
+    assert "missing_mask:" not in (folder.parent / "my_data.manifest.yaml").read_text()
 
 
 @pytest.mark.parametrize(("own", "other"), [(255, 128), (1, 2)])

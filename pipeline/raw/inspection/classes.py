@@ -41,6 +41,13 @@ class Described:
     """Values of label images that may mean "not sure"."""
 
     @property
+    def by_masks(self) -> bool:
+        """Test for classes with mask files of their own."""
+        return bool(self.classes) and all(
+            each.values is None and each.truth.contents.kind == "truth" for each in self.classes
+        )
+
+    @property
     def many(self) -> bool:
         """Test for too many classes to ask one by one, which makes one question of all names."""
         return len(self.classes) > MOST_OPEN and all(each.values for each in self.classes)

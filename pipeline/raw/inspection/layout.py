@@ -39,10 +39,15 @@ class Truth:
     contents: Contents
     word: str
     """Class according to its names; empty where they name none."""
-    images: int
-    """Images that have one."""
+    named: frozenset[str]
+    """Names of the images that have one."""
     strays: Strays | None = None
     """Stray values beside the one of a mask; None for one value, or several that mean something."""
+
+    @property
+    def images(self) -> int:
+        """Number of images that have one."""
+        return len(self.named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +207,9 @@ def _truth(family: Family, *, images: Family, contents: Mapping[Family, Contents
     if not fitting or (images.differs and not family.differs):
         return None
     parents = [each for each in contents if set(family.paths) & set(each.paths)]
-    return Truth(family.pattern(place), together([contents[each] for each in parents]), _word(family), len(fitting))
+    return Truth(
+        family.pattern(place), together([contents[each] for each in parents]), _word(family), frozenset(fitting)
+    )
 
 
 def _names(family: Family, *, grouped: bool) -> set[str]:

@@ -61,6 +61,7 @@ def _facts(layout: Layout, found: Fingerprint, *, root: Path, classes: Described
         f"    root: {json.dumps(str(root), ensure_ascii=False)}",
         f"    modality: {_modality(found)}",
         f"    task: {_task(classes)}",
+        *_missing_mask(layout, classes),
         f"    {_pixel_size(found)}",
     ]
 
@@ -88,6 +89,37 @@ def _pixel_size(found: Fingerprint) -> str:
         f"pixel_size_um: null   # null: what each file says; {looked_at} {min(sizes):.4g} to {max(sizes):.4g} µm. "
         "One number wins over all files: only where they are wrong"
     )
+
+
+def _missing_mask(layout: Layout, classes: Described) -> list[str]:
+    """Question of what a missing mask file means, where images have masks of some classes only."""
+    partly = [name for name in _with_truth(layout, classes) if any(name not in c.truth.named for c in classes.classes)]
+    if not classes.by_masks or not partly:
+        return []
+    counts = ", ".join(f"{each.code} in {each.truth.images}" for each in classes.classes)
+    some = f"{number_of(len(partly), 'image has', 'images have')} masks of some classes only"
+    question = f"QUESTION: {some} (of {len(layout.names)} images: {counts}). What does a missing file mean?"
+    return [
+        f'    missing_mask: "{OPEN}"   # {question} negative: the class is not there | unknown: nobody looked for it'
+    ]
+
+
+def _reviewed(layout: Layout, classes: Described) -> list[str]:
+    """Question of what an image without any truth file means, where others have it."""
+    bare = len(set(layout.names) - set(_with_truth(layout, classes)))
+    if not classes.classes or not bare:
+        return []
+    said = f"{bare} of {number_of(len(layout.names), 'image')} without any file of truth"
+    if not classes.by_masks:
+        return [f"      # reviewed: negative   # {said}, only predicted; so, if they were examined and have no lesion"]
+    question = f"QUESTION: {said}. Were they examined? negative: yes, and they have no lesion"
+    return [f'      reviewed: "{OPEN}"   # {question} | null: no, they are only predicted']
+
+
+def _with_truth(layout: Layout, classes: Described) -> list[str]:
+    """Names of the images with truth of any class."""
+    named = frozenset[str]().union(*(each.truth.named for each in classes.classes))
+    return [name for name in layout.names if name in named]
 
 
 def _adaptor(layout: Layout) -> str:
@@ -155,6 +187,7 @@ def _places(layout: Layout, classes: Described) -> list[str]:
         lines.append(
             f"      test: {json.dumps(layout.test, ensure_ascii=False)}   # the official test set, by its folder"
         )
+    lines += _reviewed(layout, classes)
     truths = classes.classes
     if not truths:
         return lines

@@ -145,7 +145,7 @@ def test_what_a_value_means_is_asked_and_refused_until_it_is_answered(tmp_path):
     found = fingerprint(tmp_path, layout.files, slides=False)
     text = manifest_text("mine", layout, found, root=tmp_path, classes=classes)
     (tmp_path / "mine.yaml").write_text(text)
-    with pytest.raises(ManifestError, match=r"A question is not answered(.|\n)*classes\.0\.name"):
+    with pytest.raises(ManifestError, match=r"3 questions are not answered(.|\n)*classes\.0\.name \(line \d"):
         load_manifest(tmp_path / "mine.yaml")
     _, _, record = inspected(tmp_path)
     assert record.layout.labels == {"C1": (1,), "C2": (2,)}
