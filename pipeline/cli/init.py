@@ -124,7 +124,7 @@ def _lesions(root: Path, classes: Described) -> dict[str, Lesions]:
         if each.truth.contents.kind == "truth" and not each.anatomy:
             compiled = expression(each.truth.pattern)
             files = [path for path in paths if compiled.fullmatch(path)]
-            lesions = lesions_of(root, files, values=each.values)
+            lesions = lesions_of(root, files, values=each.values, numbered=each.truth.contents.numbered)
             if lesions is not None:
                 found[each.code] = lesions
     return found
@@ -144,7 +144,8 @@ def _say(
     modality = f"modality {found.world}" if found.world else f"modality unknown, see {manifest}"
     console.print(f"  {modality}: {found.reason}", style=None if found.world else "yellow")
     for each in classes.classes:
-        value = f" value {each.values[0]} of" if each.values else ""
+        numbered = "values, each the number of an object and all one class, of"
+        value = f" {numbered if len(each.values) > 1 else f'value {each.values[0]} of'}" if each.values else ""
         console.print(
             f"  {each.code}:{value} {escape(each.truth.pattern)}, for {each.truth.images} of {number_of(len(layout.names), 'image')}"
         )

@@ -105,7 +105,9 @@ def contents_of(root: Path, paths: Sequence[str]) -> Contents:
     if not found:
         return Contents("unreadable", problem=problem)
     held = _held(found)
-    numbered = len(held) > LEAST_OBJECTS and _are_numbers([root / path for path in spread(list(found), SAMPLED)])
+    numbered = _may_be_numbers(held, len(found)) and _are_numbers(
+        [root / path for path in spread(list(found), SAMPLED)]
+    )
     return Contents("truth", held, len(found), numbered=numbered)
 
 
@@ -164,6 +166,11 @@ def _polygons(root: Path, paths: Sequence[str]) -> Contents:
             return Contents("unreadable", problem=f"{path}: {problem}")
         words.update(each.names[0] if each.names else each.title for each in found)
     return Contents("polygons", looked_at=len(looked_at), words=tuple(word for word, _ in words.most_common() if word))
+
+
+def _may_be_numbers(held: Sequence[Held], files: int) -> bool:
+    """Test for enough values to be numbers of objects, and not the same in every file, as those of classes are."""
+    return len(held) > LEAST_OBJECTS and (files < 2 or any(len(each.paths) < files for each in held if each.value))
 
 
 def _are_numbers(paths: Sequence[Path]) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -110,7 +111,9 @@ def _pixel_size(path: Path) -> float | None:
         return source.pixel_size_um
 
 
-def lesions_of(root: Path, files: Sequence[str], *, values: Sequence[int] | None) -> Lesions | None:
+def lesions_of(
+    root: Path, files: Sequence[str], *, values: Sequence[int] | None, numbered: bool = False
+) -> Lesions | None:
     """Lesions of one class in some of its truth files; None if none can be read.
 
     Parameters
@@ -121,25 +124,35 @@ def lesions_of(root: Path, files: Sequence[str], *, values: Sequence[int] | None
         Masks or label images in text order.
     values
         Values of the class in label images; None for masks, which are set where they are not black.
+    numbered
+        Whether each value is one object, so that objects that touch are several.
     """
     diameters: list[float] = []
     pixels = set_pixels = empty = seen = 0
     for path in spread(files, LOOKED_AT):
-        mask = _mask(root / path, values=values)
-        if mask is None:
+        found = _class_values(root / path, values=values)
+        if found is None:
             continue
-        count, _, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
-        areas = stats[1:count, cv2.CC_STAT_AREA].astype(float)
+        areas = _areas(found, numbered=numbered)
         diameters += list(2 * np.sqrt(areas / np.pi))
-        seen, empty = seen + 1, empty + (count == 1)
-        pixels, set_pixels = pixels + mask.size, set_pixels + int(areas.sum())
+        seen, empty = seen + 1, empty + (len(areas) == 0)
+        pixels, set_pixels = pixels + found.size, set_pixels + int(areas.sum())
     if not seen:
         return None
     small, median = (float(np.percentile(diameters, at)) for at in (25, 50)) if diameters else (0.0, 0.0)
     return Lesions(len(diameters), small, median, set_pixels / pixels, empty, seen)
 
 
-def _mask(path: Path, *, values: Sequence[int] | None) -> NDArray[np.bool_] | None:
+def _areas(found: NDArray[Any], *, numbered: bool) -> NDArray[np.float64]:
+    """Pixels of each object: of each value, or of each connected component of what is not 0."""
+    if numbered:
+        return np.unique(found[found > 0], return_counts=True)[1].astype(np.float64)
+    count, _, stats, _ = cv2.connectedComponentsWithStats((found > 0).view(np.uint8), connectivity=8)
+    return np.asarray(stats[1:count, cv2.CC_STAT_AREA], np.float64)
+
+
+def _class_values(path: Path, *, values: Sequence[int] | None) -> NDArray[Any] | None:
+    """Values ``(y, x)`` of one class, 0 elsewhere; None if the file cannot be read."""
     size = header_size(path)
     if size is None or size[0] * size[1] > LARGEST:
         return None
@@ -149,6 +162,6 @@ def _mask(path: Path, *, values: Sequence[int] | None) -> NDArray[np.bool_] | No
     except ImageRejected:
         return None
     if values is not None:
-        return np.ascontiguousarray(np.isin(found, list(values)))
+        return np.ascontiguousarray(np.where(np.isin(found, list(values)), found, 0))
     top = found.max(initial=0)
     return np.ascontiguousarray(found > (top / 2 if top > 2 else 0))

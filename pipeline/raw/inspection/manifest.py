@@ -194,7 +194,7 @@ def _places(layout: Layout, classes: Described) -> list[str]:
     first = truths[0].truth
     seen = f"{first.images} of {len(layout.files)} images; values {_values(first)} in {first.contents.looked_at} files looked at"
     if truths[0].values:
-        values = ", ".join(f"{each.code}: {json.dumps(_one_or_list(each.values))}" for each in truths)
+        values = ", ".join(f"{each.code}: {json.dumps(_one_or_range(each.values))}" for each in truths)
         seen += "; each object has a number, and all are one class" if first.contents.numbered else ""
         lines += [
             f"      label: {json.dumps(first.pattern, ensure_ascii=False)}   # {seen}",
@@ -222,8 +222,9 @@ def _ignore_line(truth: Truth, values: Sequence[int]) -> str:
     return f'{line}does {named} ({shares}) mean "not sure"? Then write it here; if it is a class, add it above'
 
 
-def _one_or_list(values: tuple[int, ...] | None) -> int | list[int]:
-    return values[0] if values and len(values) == 1 else list(values or ())
+def _one_or_range(values: tuple[int, ...] | None) -> int | str:
+    first, *rest = values or (0,)
+    return f"{first}-{rest[-1]}" if rest else first
 
 
 def _mask_lines(found: FoundClass, *, images: int) -> list[str]:

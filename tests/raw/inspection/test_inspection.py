@@ -172,11 +172,30 @@ def test_numbered_objects_are_one_class(tmp_path):
         values[4 * value : 4 * value + 2, :9] = value
     for at in range(3):
         save(tmp_path / f"a{at}.bmp", picture(at))
-        save(tmp_path / f"a{at}_anno.bmp", values)
+        save(tmp_path / f"a{at}_anno.bmp", np.where(values <= 9 - at, values, 0).astype(np.uint8))
     _, classes, record = inspected(tmp_path)
     assert len(classes.classes) == 1
     assert record.task == "binary"
     assert {1, 9, 200} <= set(record.layout.labels["LESION"])
+
+
+def test_values_that_every_file_has_are_classes_even_if_each_is_one_region(tmp_path):
+    values = np.zeros((SIDE, SIDE), np.uint8)
+    for value in range(1, 8):
+        values[4 * value : 4 * value + 2, :9] = value
+    for at in range(3):
+        save(tmp_path / f"a{at}.bmp", picture(at))
+        save(tmp_path / f"a{at}_anno.bmp", np.roll(values, at, axis=1))
+    classes = described(inspected_layout(tmp_path)).classes
+    assert [each.values for each in classes] == [(value,) for value in range(1, 8)]
+
+
+def test_objects_that_touch_are_counted_by_their_numbers_and_classes_by_themselves(tmp_path):
+    values = np.zeros((SIDE, SIDE), np.uint8)
+    values[:4, :4], values[:4, 4:8], values[20:24, :4] = 1, 2, 1
+    save(tmp_path / "a.png", values)
+    assert lesions_of(tmp_path, ["a.png"], values=range(1, 255), numbered=True).count == 2
+    assert [lesions_of(tmp_path, ["a.png"], values=[value]).count for value in (1, 2)] == [2, 1]
 
 
 def test_polygons_name_their_classes(tmp_path):
