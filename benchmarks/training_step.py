@@ -51,7 +51,11 @@ def rows(count: int) -> pd.DataFrame:
     """Random boxes of the one image."""
     corners = stream(0, "benchmark", "steps").integers(0, (HEIGHT - SIDE, WIDTH - SIDE), size=(count, 2))
     frame = pd.DataFrame({"y": corners[:, 0], "x": corners[:, 1], "height": SIDE, "width": SIDE})
-    return frame.assign(image_id="a", patch_id=[f"a/{at}" for at in range(count)])
+    drawn = {"strategy": "guided", "coverage": False, "is_positive": True, "roi_fraction": 1.0}
+    middle = {"anchor_y": frame["y"] + SIDE // 2, "anchor_x": frame["x"] + SIDE // 2}
+    annotated = dict.fromkeys([f"pixels_{code}" for code in CODES], 1)
+    ids = {"image_id": "a", "patch_id": [f"a/{at}" for at in range(count)]}
+    return frame.assign(**ids, **drawn, **middle, **annotated)
 
 
 def settings_of(steps: int) -> ModelSettings:
