@@ -21,6 +21,7 @@ view           results in a browser
 """
 
 import argparse
+import errno
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,7 +38,7 @@ from pipeline.cli.predict import add_predict
 from pipeline.cli.run import add_run
 from pipeline.cli.verify import add_verify
 from pipeline.cli.view import add_view
-from pipeline.errors import PipelineError
+from pipeline.errors import ConfigurationError, PipelineError
 from pipeline.stores.disk import room_on_disk
 from pipeline.stores.provenance import versions
 
@@ -82,7 +83,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PipelineError as problem:
         print(problem, file=sys.stderr)
         return 1
+    except OSError as problem:
+        if problem.errno != errno.ENAMETOOLONG:
+            raise
+        print(_too_long(str(problem.filename)), file=sys.stderr)
+        return 1
     return code
+
+
+def _too_long(path: str) -> PipelineError:
+    return ConfigurationError(
+        "A path is longer than the system allows.",
+        where=f"{path[:100]}…",
+        found=f"{len(path)} characters",
+        expected="names of at most 255 bytes",
+        remedy="Give another path.",
+    )
 
 
 def _written_to(arguments: argparse.Namespace) -> Path:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.config.values import Area, Count, Distance, Exponent, Fold, SafeName, Share, Side, Strict
+from pipeline.config.values import Area, Count, Distance, Exponent, Fold, PathText, SafeName, Share, Side, Strict
 
 __all__ = [
     "BalancedSampling",
@@ -31,7 +31,7 @@ class GridSampling(_Patches):
 class HardNegatives(Strict):
     """A list of boxes with false positives of an earlier model, and its use."""
 
-    table: str | None = Field(
+    table: PathText | None = Field(
         None,
         description="Parquet or CSV file with image_id, y, x, height, width, score; relative to the working folder.",
     )

@@ -5,6 +5,8 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pipeline.config.values import PathText
+
 __all__ = ["FolderLayout", "Lookup", "ManifestPart", "PhantomLayout"]
 
 
@@ -26,7 +28,7 @@ class Lookup(ManifestPart):
 
     pattern: str | None = None
     """Regular expression searched in the image id; its first group (or the whole match) is the answer."""
-    csv: str | None = None
+    csv: PathText | None = None
     """Table with a column ``image_id`` and one for the answer; relative to the root of the data set."""
     column: str | None = None
     """Column of the CSV; by default the name of the fact."""

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pipeline.config.colours import COLOURS, rgb
 from pipeline.config.layouts import FolderLayout, Lookup, ManifestPart, PhantomLayout
 from pipeline.config.validation import OPEN, validate
-from pipeline.config.values import SafeName
+from pipeline.config.values import PathText, SafeName
 from pipeline.config.yaml_file import lines_with, load_yaml
 from pipeline.errors import ManifestError
 from pipeline.words import BACKGROUND, by_priority, lesions
@@ -68,9 +68,9 @@ class DatasetRecord(ManifestPart):
     """Name for people."""
     adaptor: Literal["idrid", "digestpath", "folder", "slide", "phantom"]
     """Module of ``pipeline.raw`` that reads it."""
-    root: str | None = None
+    root: PathText | None = None
     """Folder, relative to the manifest or absolute; null where the user sets it by ``roots``."""
-    corrections: str | None = None
+    corrections: PathText | None = None
     """Folder of corrections: polygons in a file ``{image}.geojson`` replace the truth files of that image.
 
     Relative to the manifest, or absolute; see docs/corrections.md."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.config.augmentation import AnyAugmentation, BrightnessContrast, Flips, Tint, Turns
-from pipeline.config.values import Exponent, Fold, SafeName, Seed, Share, Strict, Weight, Workers
+from pipeline.config.values import Exponent, Fold, PathText, SafeName, Seed, Share, Strict, Weight, Workers
 
 __all__ = [
     "BUILT_IN_WEIGHTS",
@@ -58,7 +58,7 @@ class ModelSettings(Strict):
         description="Encoder of segmentation-models-pytorch. Names of places (tu-hf-hub:…, tu-local-dir:…) are "
         "always refused, because each load would fetch the network again.",
     )
-    encoder_weights: str = Field(
+    encoder_weights: PathText = Field(
         "auto",
         description="none, package (installed), imagenet (downloaded from a hub), a state-dict file, or auto: "
         "package where the encoder has one, else none.",
@@ -176,7 +176,7 @@ class ModelConfig(Strict):
     folds: Annotated[int, Field(ge=0, le=100)] = Field(
         0, description="Cross-validation: each model is trained once per fold, then ensembled; 0: no folds."
     )
-    mlflow: str | None = Field(
+    mlflow: PathText | None = Field(
         None,
         min_length=1,
         description="Folder of a local MLflow database that gets a run for each model trained from now on, "

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.config.values import BlockSide, Count, Storage, Strict, Workers
+from pipeline.config.values import BlockSide, Count, PathText, Storage, Strict, Workers
 
 __all__ = ["Clahe", "Difference", "FieldShare", "Gaussian", "NormalizedConfig", "Rescale", "Stain"]
 
@@ -88,7 +88,7 @@ class Stain(Strict):
     method: Literal["vahadane", "macenko", "reinhard", "none"] = Field(
         "vahadane", description="vahadane (sparse dictionary), macenko (plane of densities), reinhard (Lab statistics)."
     )
-    target: str = Field(
+    target: PathText = Field(
         "reference",
         description="Stain target: reference (shipped numbers), median (of the training images), or a file, "
         "relative to the working folder: the stain.json of an image, or an image.",

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.config.values import Count, Strict
+from pipeline.config.values import Count, PathText, Strict
 
 __all__ = ["LARGEST_DECODE", "RawConfig"]
 
@@ -29,7 +29,7 @@ class RawConfig(Strict):
     folds: Annotated[int, Field(ge=0, le=100)] = Field(
         0, description="Number of folds for cross-validation, which fill the column `fold`; 0 for none."
     )
-    splits_csv: str | None = Field(
+    splits_csv: PathText | None = Field(
         None, description="CSV with columns image_id and split that fixes the splits; relative to the working folder."
     )
     holdout_centre: str | None = Field(

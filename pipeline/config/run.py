@@ -15,7 +15,7 @@ from pipeline.config.layers import Layer, blocks_of, known_samplings, merge, mer
 from pipeline.config.manifest import DatasetRecord, load_manifest, resolved_corrections, resolved_root
 from pipeline.config.manifest_file import manifest_file
 from pipeline.config.validation import Tree, check_keys, nearest, validate
-from pipeline.config.values import ResultFolder
+from pipeline.config.values import PathText, ResultFolder
 from pipeline.errors import ConfigurationError
 from pipeline.words import BACKGROUND
 
@@ -29,15 +29,15 @@ class RunConfig(StageConfig):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    manifest: str | None = Field(
+    manifest: PathText | None = Field(
         None, description="Manifest file, relative to the working folder; null for the one beside the Snakefile."
     )
     results: ResultFolder = Field("results", description="Folder of the results, relative to the working folder.")
     datasets: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
         None, description="Data sets, each `name` or `name@recipe`; null for all with a known folder."
     )
-    roots: dict[str, str] = Field({}, description="Data set → folder, relative to the working folder.")
-    corrections: dict[str, str] = Field(
+    roots: dict[str, PathText] = Field({}, description="Data set → folder, relative to the working folder.")
+    corrections: dict[str, PathText] = Field(
         {}, description="Data set → folder of corrected truth, relative to the working folder; see docs/corrections.md."
     )
     recipes: dict[SafeName, dict[str, Any]] = Field(

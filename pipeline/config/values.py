@@ -15,6 +15,7 @@ __all__ = [
     "Exponent",
     "Fold",
     "Fusion",
+    "PathText",
     "ResultFolder",
     "SafeName",
     "Seed",
@@ -29,6 +30,9 @@ __all__ = [
 
 LONGEST_NAME, PERIODIC = 100, re.compile(r"(?P<period>.+?)(?P=period){19}$")
 """Most characters of a name, and the pattern of names that end in twenty repeats."""
+
+LONGEST_PART, LONGEST_PATH = 255, 4095
+"""Most bytes of a name of a file or folder, and of a path, on the usual systems."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -79,6 +83,16 @@ def _carried(name: str) -> str:
     return name
 
 
+def _possible(path: str) -> str:
+    longest = max(len(part.encode(errors="replace")) for part in path.split("/"))
+    if "\0" in path or longest > LONGEST_PART or len(path.encode(errors="replace")) > LONGEST_PATH:
+        raise ValueError(
+            f"path {path[:LONGEST_NAME]!r} must have at most {LONGEST_PART} bytes between slashes, {LONGEST_PATH} in all, "
+            "and no zero byte: no file can have this name"
+        )
+    return path
+
+
 def _result_folder(path: str) -> str:
     if not path.strip() or any(each in path for each in "{}<>\0\n"):
         raise ValueError(f"results {path[:LONGEST_NAME]!r} must name a folder, without any of {{ }} < >")
@@ -89,7 +103,11 @@ SafeName = Annotated[str, AfterValidator(safe_name), AfterValidator(_carried)]
 """Name of a folder of results that is a wildcard in Snakemake, which takes twenty repeats for endless recursion."""
 
 
-ResultFolder = Annotated[str, AfterValidator(_result_folder)]
+PathText = Annotated[str, AfterValidator(_possible)]
+"""Path of a file or folder, as text."""
+
+
+ResultFolder = Annotated[PathText, AfterValidator(_result_folder)]
 """Folder of results, in which Snakemake would expand wildcards and variables."""
 
 

@@ -154,6 +154,12 @@ def test_anything_is_read_or_refused(folder, capsys, name):
     run_fuzzer(call, values, capsys, examples=examples, seed=0)
 
 
+@pytest.mark.parametrize("root", ["x" * 300, "x/" * 4000, "a\0b"])
+def test_a_root_that_no_file_system_has_is_one_message(folder, capsys, root):
+    any_manifest(capsys, {"datasets": {"mine": RECORD | {"root": root}}})
+    any_command_line(capsys, ("predict", [root.replace("\0", ""), "--model", root.replace("\0", "")]))
+
+
 @pytest.mark.slow  # minutes each
 @pytest.mark.parametrize("name", FUZZERS)
 def test_anything_is_read_or_refused_for_minutes(folder, capsys, name):
