@@ -18,7 +18,7 @@ from pipeline.raw.datasets.listing import found_images
 from pipeline.raw.inspection.classes import Described, described
 from pipeline.raw.inspection.fingerprint import Fingerprint, Lesions, fingerprint, lesions_of
 from pipeline.raw.inspection.layout import Layout, inspected_layout, patient_pattern
-from pipeline.raw.inspection.manifest import manifest_text, stray_note
+from pipeline.raw.inspection.manifest import manifest_text, stray_note, unused_notes
 from pipeline.raw.inspection.settings import settings_text, this_machine
 
 __all__ = ["add_init"]
@@ -160,7 +160,7 @@ def _say(
             f"  no patient is known, so each image counts as one: if patients have several, {manifest} says how (group)",
             style="yellow",
         )
-    for note in layout.notes:
+    for note in unused_notes(layout, classes):
         console.print(f"not used: {escape(note)}", style="yellow")
     console.print(f"\nWritten: {manifest} (facts) and {settings} (parameters), both with their reasons.")
     if questions:

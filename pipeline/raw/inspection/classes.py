@@ -39,6 +39,8 @@ class Described:
     classes: tuple[FoundClass, ...]
     ignored: tuple[int, ...] = ()
     """Values of label images that may mean "not sure"."""
+    unused: tuple[Truth, ...] = ()
+    """Label images beside the truth that is used."""
 
     @property
     def by_masks(self) -> bool:
@@ -55,13 +57,16 @@ class Described:
 
 def described(layout: Layout) -> Described:
     """Classes of the truth of a layout: a class for each kind of masks, or for each value of label images."""
-    masks = [each for each in layout.truths if each.contents.kind == "truth" and _two_valued(each)]
-    labels = [each for each in layout.truths if each.contents.kind == "truth" and not _two_valued(each)]
+    drawn = [each for each in layout.truths if each.contents.kind == "truth"]
+    # Beside other masks, stray values that are refused do not make label images: their files are refused, and it is said.
+    masks = [each for each in drawn if _two_valued(each) or (each.strays is not None and len(drawn) > 1)]
+    labels = [each for each in drawn if each not in masks]
     if masks:
         codes = _codes([each.word or "LESION" for each in masks])
-        return Described(tuple(_mask_class(code, each) for code, each in zip(codes, masks, strict=True)))
+        classes = tuple(_mask_class(code, each) for code, each in zip(codes, masks, strict=True))
+        return Described(classes, unused=tuple(labels))
     if labels:
-        return _of_labels(labels[0])
+        return replace(_of_labels(labels[0]), unused=tuple(labels[1:]))
     return Described(tuple(_of_polygons(layout.truths[0])) if layout.truths else ())
 
 

@@ -109,6 +109,11 @@ def inspected_layout(root: Path) -> Layout:
         for each in found
         if contents[each].kind == "unreadable"
     ]
+    notes += [
+        f"{each.contents.kind} like {each.pattern}, for {number_of(each.images, 'image')}: other truth is used"
+        for each in truths
+        if each not in _distinct(truths)
+    ]
     notes += _said(results)
     kind: Literal["picture", "slide"] = "slide" if _first(images, contents).kind == "slide" else "picture"
     place, test = _siblings(images)
@@ -118,7 +123,7 @@ def inspected_layout(root: Path) -> Layout:
         kind,
         tuple(name if place == "{group}" else name.rpartition("/")[2] for name in names),
         tuple(images.names[name] for name in names),
-        tuple(replace(each, strays=stray_values(root, each.contents.held)) for each in truths),
+        tuple(replace(each, strays=stray_values(root, each.contents.held)) for each in _distinct(truths)),
         test,
         tuple(notes),
     )
@@ -164,7 +169,7 @@ def _matched(
         truths = [truth for each in fitting if (truth := _truth(each, images=named, contents=contents))]
         if truths:
             used = {path for each in fitting for path in each.paths}
-            return named, _distinct(truths), [each for each in rest if not used & set(each.paths)]
+            return named, tuple(truths), [each for each in rest if not used & set(each.paths)]
     return images, (), list(rest)
 
 

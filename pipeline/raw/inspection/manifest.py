@@ -9,13 +9,13 @@ from pathlib import Path
 
 from pipeline.config.colours import COLOURS
 from pipeline.config.validation import OPEN
-from pipeline.counts import number_of
+from pipeline.counts import first_names, number_of
 from pipeline.project import document
 from pipeline.raw.inspection.classes import NOT_SURE, Described, FoundClass
 from pipeline.raw.inspection.fingerprint import Fingerprint
 from pipeline.raw.inspection.layout import Layout, Truth, patient_pattern
 
-__all__ = ["manifest_text", "stray_note"]
+__all__ = ["manifest_text", "stray_note", "unused_notes"]
 
 
 def manifest_text(name: str, layout: Layout, found: Fingerprint, *, root: Path, classes: Described) -> str:
@@ -48,7 +48,16 @@ def manifest_text(name: str, layout: Layout, found: Fingerprint, *, root: Path, 
         *_groups(layout),
         *_places(layout, classes),
     ]
-    return "\n".join([*lines, *(f"# Not used: {note}" for note in layout.notes), ""])
+    return "\n".join([*lines, *(f"# Not used: {note}" for note in unused_notes(layout, classes)), ""])
+
+
+def unused_notes(layout: Layout, classes: Described) -> list[str]:
+    """Notes on what is found and not used: that of the layout, and label images beside other truth."""
+    said = [
+        f"label images like {each.pattern} with the values {_values(each)}: the truth of the classes is another"
+        for each in classes.unused
+    ]
+    return [*said, *layout.notes]
 
 
 def _facts(layout: Layout, found: Fingerprint, *, root: Path, classes: Described) -> list[str]:
@@ -243,7 +252,10 @@ def stray_note(found: FoundClass) -> str:
     said = f"{found.code}: beside {strays.main} there are {kind}: {strays.said()}."
     if strays.are_cut:
         return f"{said} A mask is cut in the middle. If one is a class of its own: label and values in place of masks."
-    return f"{said} As a mask, {strays.refused} would be refused, so what they mean is asked."
+    refused = first_names(strays.refused, most=3)
+    if found.values is None:
+        return f"{said} Refused because of them until they are mended, and their images left out: {refused}."
+    return f"{said} As masks these would be refused, so what the values mean is asked: {refused}."
 
 
 def _values(truth: Truth) -> str:

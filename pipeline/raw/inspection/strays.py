@@ -40,8 +40,8 @@ class Strays:
     """Whether they are its rim and not only few."""
     inside: tuple[bool, ...]
     """For each, whether most of its pixels are set where the files are read as masks."""
-    refused: str
-    """File that is refused as a mask because of them; empty where none is."""
+    refused: tuple[str, ...]
+    """Files of those examined that are refused as masks because of them."""
 
     @property
     def are_cut(self) -> bool:
@@ -96,7 +96,7 @@ def stray_values(root: Path, held: Sequence[Held]) -> Strays | None:
     if share < NEARLY_ALL and (not rim or refused):
         return None
     inside = tuple(_mostly_set(found, at) for at in range(len(others)))
-    return Strays(main.value, others, rim and share < NEARLY_ALL, inside, refused[0] if refused else "")
+    return Strays(main.value, others, rim and share < NEARLY_ALL, inside, tuple(refused))
 
 
 def _look(path: Path, main: int, others: Sequence[int]) -> _Look:

@@ -83,7 +83,7 @@ def test_a_few_pixels_that_the_reader_of_masks_refuses_are_asked_and_the_class_i
     assert record["folder"]["values"] == {"LESION": own}
     assert record["folder"]["ignore"] == [OPEN]
     assert f"QUESTION: what is {other}? Found: {other} in 3 pixels of 1 file" in text
-    assert "masks/e4.png would be refused" in stray_text(tmp_path)
+    assert stray_text(tmp_path).endswith("so what the values mean is asked: masks/e4.png.")
     # The answer "a slip": that file is refused by name, the others are read.
     with open_values(path, labels=True) as source, pytest.raises(ImageRejected, match=f"not declare: {other}"):
         check_labels(count_values(source, path=path), declared=[own], path=path)
@@ -166,3 +166,29 @@ def test_values_of_patients_in_folders_of_their_own_are_counted_together(tmp_pat
         255: (6 * 48 * 48, 6),
     }
     assert truth.strays.are_cut
+
+
+def test_beside_another_class_a_refused_stray_neither_hides_its_class_nor_is_silent(tmp_path):
+    write(tmp_path, [area(255)] * 6)
+    (tmp_path / "masks").rename(tmp_path / "EX")
+    write(tmp_path, [with_few(area(255), 1, 1 if at == 3 else 0) for at in range(6)])
+    (tmp_path / "masks").rename(tmp_path / "HE")
+    classes, record, text = told(tmp_path)
+    assert record["folder"]["masks"] == {"EX": "EX/{image}.png", "HE": "HE/{image}.png"}
+    assert "Refused because of them until they are mended, and their images left out: HE/e3.png." in text
+    assert [stray_note(each) != "" for each in classes.classes] == [False, True]
+
+
+def test_label_images_and_polygons_beside_masks_are_said_not_to_be_used(tmp_path):
+    write(tmp_path, [area(255)] * 3)
+    (tmp_path / "masks").rename(tmp_path / "EX")
+    labels = area(1)
+    labels[70:80] = 2
+    write(tmp_path, [labels] * 3)
+    for at in range(3):
+        (tmp_path / "polygons").mkdir(exist_ok=True)
+        (tmp_path / "polygons" / f"e{at}.geojson").write_text('{"type": "FeatureCollection", "features": []}')
+    _, record, text = told(tmp_path)
+    assert record["folder"]["masks"] == {"EX": "EX/{image}.png"}
+    assert "# Not used: label images like masks/{image}.png with the values 0, 1, 2" in text
+    assert "# Not used: polygons like polygons/{image}.geojson, for 3 images" in text
