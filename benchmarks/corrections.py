@@ -145,7 +145,8 @@ def round_trip(project: Project) -> dict[str, Any]:
         project.command("run", "-j2", str(prediction.relative_to(project.folder)), "--configfile", "settings.json")
     corrected(truth, prediction, project.folder / "corrected" / f"{IMAGE}.geojson")
     project.configure(SETTINGS | {"corrections": {"idrid": "corrected"}})
-    found |= {"check": project.command("check", "--configfile", "settings.json"), "planned": project.planned()}
+    project.command("check", "--configfile", "settings.json")
+    found |= {"planned": project.planned()}
     found |= {"again_s": project.run(), "after": state(project), "then": project.planned()}
     (project.folder / "corrected" / f"{IMAGE}.geojson").unlink()
     found |= {"undone_s": project.run(), "undone": state(project)}
@@ -166,18 +167,20 @@ def _kind() -> str:
 def page(found: Mapping[str, Any]) -> str:
     """Table of the round trip, as Markdown."""
     before, after, undone = found["before"], found["after"], found["undone"]
-    told = [line.strip() for line in found["check"].splitlines() if "correct" in line.lower()]
     rows = [
         f"| {code} | {before['pixels'].get(code, 0)} | {after['pixels'].get(code, 0)} | {before['aupr'][code]:.3f} | {after['aupr'][code]:.3f} |"
         for code in before["aupr"]
+        if code in before["pixels"]
     ]
-    jobs = ", ".join(f"{rule} {count}" for rule, count in sorted(found["planned"].items()))
+    jobs = ", ".join(
+        f"{rule} {count}" for rule, count in sorted(found["planned"].items()) if rule not in ("all", "complete")
+    )
     return "\n".join(
         [
             "# One correction, and what it makes again",
             "",
             f"`python -m benchmarks.corrections ROOT FOLDER`, {dt.datetime.now(dt.UTC):%Y-%m-%d}, {os.cpu_count()} cores, {_kind()}. IDRiD at a quarter of its size,",
-            f"120 steps. The truth of {IMAGE}, a training image, was exported as GeoJSON, its {REMOVED[1]} smallest {REMOVED[0].lower()} deleted, and the",
+            f"120 steps, no report pages of images. The truth of {IMAGE}, a training image, was exported as GeoJSON, its {REMOVED[1]} smallest {REMOVED[0].lower()} deleted, and the",
             f"{ADDED[1]} largest predicted {ADDED[0].lower()} taken over. The figures of so short a training say nothing but that they changed.",
             "",
             f"| class | pixels of {IMAGE}, before | after | test AUPR, before | after |",
@@ -188,9 +191,9 @@ def page(found: Mapping[str, Any]) -> str:
             f"- Planned again: {jobs}.",
             f"- Changed by the correction: {_changed(before, after)}. Origin of the truth: {before['origin']}, then {after['origin']}.",
             f"- A further run would make: {', '.join(found['then']) or 'nothing'}.",
+            "- Classes that nobody touched change too: outlines from a run at a quarter of the size are that coarse. `lesionmap export` says so.",
             f"- Undone, against the first run: {_changed(before, undone)}.",
             f"- Files of the data set: {'unchanged' if found['root_unchanged'] else 'CHANGED'}.",
-            *(f"- `check` said: {line}" for line in told),
             "",
         ]
     )

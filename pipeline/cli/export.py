@@ -118,11 +118,18 @@ def _classes(arguments: argparse.Namespace) -> "tuple[ClassRecord, ...]":
 
 def _export_truth(arguments: argparse.Namespace, output: Path) -> int:
     from pipeline.segmentation.truth_outlines import write_truth_outlines
+    from pipeline.stores.image_store import whole_image
 
     found = write_truth_outlines(arguments.model, output, classes=_classes(arguments))
     console = Console(soft_wrap=True, highlight=False, markup=False)
     console.print(str(output), style="bold")
     console.print(f"  truth in pixels of the original: {', '.join(f'{n} {code}' for code, n in found.items())}")
+    if (factor := whole_image(arguments.model)["mapping"]["factor_y"]) < 1:
+        console.print(
+            f"  The normalised image has {factor:.3g} of the size, and outlines follow its pixels, each {1 / factor:.3g} of the "
+            "original wide: as a correction all outlines of this image become that coarse.",
+            style="yellow",
+        )
     return 0
 
 

@@ -35,7 +35,9 @@ def test_outlines_read_again_give_the_truth(finished_run, tmp_path, capsys, worl
     for at, code in enumerate(run.record.codes):
         assert np.array_equal(found.read(code, box), truth[at].astype(bool))
     assert truth.any()
-    assert "truth in pixels of the original" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "truth in pixels of the original" in said
+    assert ("become that coarse" in said) == (mapping["factor_y"] < 1)
 
 
 def _rings(geometry):
