@@ -35,19 +35,19 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One wrong call and its answers by both entrances."""
+    """One wrong call and its answers by each entrance."""
 
     name: str
     check: Answer
     snakemake: Answer
+    run: Answer
+    """`lesionmap run -n`, which checks before Snakemake reads anything."""
 
-    @property
-    def agrees(self) -> bool:
-        """Whether both refuse, with the same message and without a traceback."""
+    def agrees(self, other: Answer) -> bool:
+        """Whether `check` and the other refuse, with the same message and without a traceback."""
         said = [line.strip() for line in self.check.text.splitlines()]
-        both = (self.check, self.snakemake)
-        refused = all(each.status == 1 and "Traceback" not in each.text for each in both)
-        return refused and all(line in self.snakemake.text for line in said)
+        refused = all(each.status == 1 and "Traceback" not in each.text for each in (self.check, other))
+        return refused and all(line in other.text for line in said)
 
 
 def _answer(folder: Path, *words: str) -> Answer:
@@ -78,13 +78,19 @@ def asked(folder: Path) -> Iterator[Call]:
     for name, words in wrong_calls(folder):
         check = _answer(folder, sys.executable, "-m", "pipeline.cli", "check", *words)
         run = _answer(folder, sys.executable, "-m", "snakemake", "-n", "-s", snakefile, *words)
-        yield Call(name, check, run)
+        ours = _answer(folder, sys.executable, "-m", "pipeline.cli", "run", "-n", *words)
+        yield Call(name, check, run, ours)
 
 
 def _row(call: Call) -> str:
     told = next((line for line in call.check.text.splitlines() if line.strip()), "").strip()
     shown = [_cell(text, most) for text, most in ((call.name, 60), (told, 110))]
-    return f"| {shown[0]} | {shown[1]} | {'yes' if call.agrees else '**no**'} | {call.check.seconds:.1f} | {call.snakemake.seconds:.1f} |"
+    return f"| {shown[0]} | {shown[1]} | {_alike(call)} | {call.check.seconds:.1f} | {call.snakemake.seconds:.1f} |"
+
+
+def _alike(call: Call) -> str:
+    alike = [name for name, each in (("run", call.run), ("snakemake", call.snakemake)) if call.agrees(each)]
+    return ", ".join(alike) or "**none**"
 
 
 def _cell(text: str, most: int) -> str:
@@ -94,19 +100,21 @@ def _cell(text: str, most: int) -> str:
 
 def page(calls: Sequence[Call]) -> str:
     """Table of the calls, as Markdown."""
-    answers = [each for call in calls for each in (call.check, call.snakemake)]
+    answers = [each for call in calls for each in (call.check, call.snakemake, call.run)]
     slow = max(each.seconds for each in answers)
     large = max(each.gigabytes for each in answers)
-    agree = sum(call.agrees for call in calls)
+    agree, ours = (
+        sum(call.agrees(of(call)) for call in calls) for of in (lambda each: each.snakemake, lambda each: each.run)
+    )
     return "\n".join(
         [
             "# Wrong calls",
             "",
-            f"`python -m tests.cli.wrong_calls`, {dt.datetime.now(dt.UTC):%Y-%m-%d}: {len(calls)} calls, by `lesionmap check` and by `snakemake -n`.",
-            f"{agree} are refused by both in the same words, without a traceback. At most {slow:.1f} s of processor time (aim {SECONDS:.0f})",
-            f"and {large:.2f} GB (aim {GIGABYTES:.0f}).",
+            f"`python -m tests.cli.wrong_calls`, {dt.datetime.now(dt.UTC):%Y-%m-%d}: {len(calls)} calls, by `lesionmap check`, `lesionmap run -n` and `snakemake -n`.",
+            f"`run` refuses {ours} in the words of `check`, `snakemake` {agree}, without a traceback; the others are files that Snakemake reads",
+            f"before any of our code. At most {slow:.1f} s of processor time (aim {SECONDS:.0f}) and {large:.2f} GB (aim {GIGABYTES:.0f}).",
             "",
-            "| call | first line of the answer | both alike | check, s | snakemake, s |",
+            "| call | first line of `check` | alike | check, s | snakemake, s |",
             "|---|---|---|---|---|",
             *map(_row, calls),
             "",
@@ -123,7 +131,7 @@ def main() -> None:
         calls = []
         for call in asked(folder):
             calls.append(call)
-            print(call.name[:60], call.agrees, f"{call.check.seconds:.1f} {call.snakemake.seconds:.1f}", flush=True)  # noqa: T201 progress
+            print(call.name[:60], _alike(call), f"{call.check.seconds:.1f} {call.snakemake.seconds:.1f}", flush=True)  # noqa: T201 progress
     OUTPUT.write_text(page(calls))
 
 
