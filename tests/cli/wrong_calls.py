@@ -57,7 +57,7 @@ def _answer(folder: Path, *words: str) -> Answer:
         process = subprocess.Popen(words, cwd=folder, env=environment, stdout=file, stderr=subprocess.STDOUT)
         _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    text = output.read_text(errors="replace")
+    text = output.read_text(errors="replace").replace(f"{folder}/", "")  # Snakemake names files from the root.
     return Answer(process.returncode, text, used.ru_utime + used.ru_stime, used.ru_maxrss / 1e6)
 
 
@@ -111,8 +111,8 @@ def page(calls: Sequence[Call]) -> str:
             "# Wrong calls",
             "",
             f"`python -m tests.cli.wrong_calls`, {dt.datetime.now(dt.UTC):%Y-%m-%d}: {len(calls)} calls, by `lesionmap check`, `lesionmap run -n` and `snakemake -n`.",
-            f"`run` refuses {ours} in the words of `check`, `snakemake` {agree}, without a traceback; the others are files that Snakemake reads",
-            f"before any of our code. At most {slow:.1f} s of processor time (aim {SECONDS:.0f}) and {large:.2f} GB (aim {GIGABYTES:.0f}).",
+            f"`run` refuses {ours} in the words of `check`, `snakemake` {agree}, without a traceback; the others Snakemake reads",
+            f"before any of our code: files that are no YAML mapping, and `results=<logs>`. At most {slow:.1f} s of processor time (aim {SECONDS:.0f}) and {large:.2f} GB (aim {GIGABYTES:.0f}).",
             "",
             "| call | first line of `check` | alike | check, s | snakemake, s |",
             "|---|---|---|---|---|",
