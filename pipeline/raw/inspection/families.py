@@ -4,6 +4,7 @@
 after them.
 """
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,7 @@ from pathlib import PurePosixPath
 from pipeline.raw.datasets.left_over import PICTURES, POLYGONS
 from pipeline.raw.formats.suffixes import SLIDES, TIFF, ZARR
 
-__all__ = ["Family", "families", "merged_folders", "name_around"]
+__all__ = ["Family", "families", "merged_folders", "name_around", "of_others"]
 
 AFFIX = re.compile(r"[^0-9A-Za-z]+[^/]*[A-Za-z][^/]*")
 PREFIX = re.compile(r"[^/]*[A-Za-z][^/]*[^0-9A-Za-z]+")
@@ -142,3 +143,38 @@ def _together(siblings: Sequence[Family], at: int) -> Family:
     names = {f"{each.folder[at]}/{name}": path for each in siblings for name, path in each.names.items()}
     differs = tuple(sorted(each.folder[at] for each in siblings))
     return replace(siblings[0], folder=(*folder[:at], "*", *folder[at + 1 :]), names=names, differs=differs)
+
+
+def of_others(truths: Sequence[Family], *, images: Family, pictures: Sequence[Family]) -> list[Family]:
+    """Families of truth that lie beside pictures other than the images, as other truth of the same kind lies beside these.
+
+    Their names may be those of images, as in ``a/visit1/left_mask.png`` and ``a/visit2/left_mask.png``.
+
+    Parameters
+    ----------
+    truths, pictures
+        Families of single folders.
+    images
+        The images, of one folder or of several.
+    """
+    used = set(images.names.values())
+    own = {PurePosixPath(path).parent.parts for path in used}
+    other = {each.folder for each in pictures if not used & set(each.names.values())}
+
+    def key(each: Family) -> tuple[str, str, str]:
+        return each.before, each.after, each.suffix.lower()
+
+    near = [(key(each), _shared(each.folder, own), _shared(each.folder, other)) for each in truths]
+    deepest = {kind: max(depth for found, depth, _ in near if found == kind) for kind, _, _ in near}
+    return [
+        each for each, (kind, to_own, to_other) in zip(truths, near, strict=True) if to_own < to_other <= deepest[kind]
+    ]
+
+
+def _shared(folder: Sequence[str], others: Iterable[Sequence[str]]) -> int:
+    """Most leading parts that a folder has in common with one of others; -1 without others."""
+    return max((_prefix(folder, each) for each in others), default=-1)
+
+
+def _prefix(one: Sequence[str], other: Sequence[str]) -> int:
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

@@ -13,7 +13,7 @@ from pipeline.project import document
 from pipeline.raw.datasets.files import visible_files
 from pipeline.raw.datasets.tables import named_and_counted
 from pipeline.raw.inspection.contents import Contents, contents_of, together
-from pipeline.raw.inspection.families import Family, families, merged_folders, name_around
+from pipeline.raw.inspection.families import Family, families, merged_folders, name_around, of_others
 from pipeline.raw.inspection.own_results import own_results
 from pipeline.raw.inspection.strays import Strays, stray_values
 
@@ -94,8 +94,10 @@ def inspected_layout(root: Path) -> Layout:
             remedy=f"Give the folder that holds the images; what it must look like: {document('README.md')}, section Your own data.",
         )
     images = max(pictures, key=lambda each: len(each.names))
-    rest = [each for each in found if contents[each].kind in ("truth", "polygons")]
-    images, truths, strangers = _matched(images, rest, contents=contents)
+    drawn = [each for each in found if contents[each].kind in ("truth", "polygons")]
+    others = [each for each in found if contents[each].kind in ("picture", "slide")]
+    elsewhere = of_others(drawn, images=images, pictures=others)
+    images, truths, strangers = _matched(images, [each for each in drawn if each not in elsewhere], contents=contents)
     notes = [
         f"{number_of(len(each.names), 'further picture')} like {each.paths[0]}"
         for each in pictures
@@ -103,6 +105,10 @@ def inspected_layout(root: Path) -> Layout:
     ]
     notes += [
         f"{number_of(len(each.names), 'file')} like {each.paths[0]}: the name fits no image" for each in strangers
+    ]
+    notes += [
+        f"{number_of(len(each.names), 'file')} like {each.paths[0]}: truth of these pictures"
+        for each in merged_folders(elsewhere)
     ]
     notes += [
         f"{number_of(len(each.names), 'file')} like {each.paths[0]}, not read: {contents[each].problem}"

@@ -122,6 +122,30 @@ def test_folders_of_splits_keep_their_test_set(tmp_path):
     }
 
 
+@pytest.mark.parametrize(("pictures", "masks"), [("", "_mask"), ("/images", "_mask"), ("/images", "")])
+def test_masks_beside_other_pictures_of_the_same_names_are_not_those_of_the_images(tmp_path, pictures, masks):
+    for folder in (f"{patient}/visit{visit}" for patient in ("P1", "P2", "P3") for visit in (0, 1)):
+        place = pictures.replace("images", "masks")
+        save(tmp_path / f"{folder}{pictures}" / "left.png", picture(len(folder)))
+        save(tmp_path / f"{folder}{place}" / f"left{masks}.png", mask())
+    layout, classes, record = inspected(tmp_path)
+    assert [each.code for each in classes.classes] == ["LESION"]
+    for entry in listed(tmp_path, record):
+        ((_, path),) = entry.masks
+        assert path.relative_to(tmp_path).parts[:2] == entry.image.relative_to(tmp_path).parts[:2]
+    assert any("3 files like" in note and "truth of these pictures" in note for note in layout.notes)
+
+
+def test_masks_beside_pictures_of_themselves_are_those_of_the_images(tmp_path):
+    for at in range(3):
+        save(tmp_path / "images" / f"e{at}.png", picture(at))
+        save(tmp_path / "MA" / f"e{at}_shown.png", picture(at + 9))
+        save(tmp_path / "MA" / f"e{at}.png", mask())
+        save(tmp_path / "EX" / f"e{at}.png", mask())
+    _, classes, _ = inspected(tmp_path)
+    assert {each.code for each in classes.classes} == {"MA", "EX"}
+
+
 def test_folders_of_patients_are_groups(tmp_path):
     for patient in ("P1", "P2", "P3"):
         for at in range(2):
