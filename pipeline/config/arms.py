@@ -44,6 +44,8 @@ def _smoothed(name: str, experiment: Experiment, choice: Choice, *, blocks: dict
     if smoothing is None:
         return name
     own, values = f"{name}-{level}", smoothing.model_dump(mode="json")
+    if own in blocks["model"]["models"]:
+        _refuse_name(own, source=source)
     there = (
         blocks["model"]["ensembles"].setdefault(own, [name]),
         blocks["segmentation"]["smoothing_of"].setdefault(own, values),
@@ -135,7 +137,7 @@ def _arms(
     """Arms of a comparison that run on a data set; their models are added to its blocks."""
     models, source = blocks["model"]["models"], f"configuration of {entry}: experiments.{name}"
     template = experiment.model or next(iter(models))
-    if template not in plain.model.models and template not in plain.model.ensembles:
+    if template not in models:  # An ensemble is no start: arms change the settings of one network.
         expected, remedy = f"one of {', '.join(models)}", nearest(template, models)
         raise ConfigurationError(
             "Unknown model.", where=f"{source}.model", found=template, expected=expected, remedy=remedy
@@ -147,7 +149,8 @@ def _arms(
         for values in _models_of(experiment, choice, values=models[template]):
             arm = _resolved(values, plain=plain, source=source)
             model = _model_name(template, own, arm, choice)
-            if _resolved(models.setdefault(model, values), plain=plain, source=source) != arm:
+            same = model not in blocks["model"]["ensembles"]
+            if not same or _resolved(models.setdefault(model, values), plain=plain, source=source) != arm:
                 _refuse_name(model, source=source)
             names.append(_smoothed(model, experiment, choice, blocks=blocks, source=source))
         levels = {"network": arm.network, "sampling": arm.sampling, **choice, "fusion": fusion}

@@ -153,6 +153,12 @@ def test_a_comparison_of_a_data_set_that_is_not_run_waits():
 WRONG = [
     (study(dataset="fundus_sampl"), ["experiments", "fundus_sampl", "'fundus_sample'"]),
     (study(model="unett"), ["study.model", "unett", "'unet'"]),
+    (
+        study(model="both")
+        | {"model": {"models": {"fpn": {"network": "fpn"}}, "ensembles": {"both": ["unet", "fpn"]}}},
+        ["study.model", "both"],
+    ),
+    (study(smoothings=SMOOTH) | {"model": {"models": {"unet-blurred": {}}}}, ["experiments.study", "unet-blurred"]),
     (study(networks=["unet", "unett"]), ["networks.1", "unett", "unet"]),
     (study(networks=["unet", "unet"]), ["study", "listed twice"]),
     (study(networks=["unet"], samplings=[]), ["study", "one arm compares nothing"]),
