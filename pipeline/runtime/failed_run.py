@@ -14,6 +14,8 @@ __all__ = ["FailedJob", "SaidFailure", "last_words"]
 
 SNAKEMAKES = "At least one job did not complete successfully"
 """Snakemake's last words on any run with a failed job."""
+INTERRUPTED = "Terminating processes on user request"
+"""Snakemake's words on a run that its user stops, after which it ends as one with a failed job."""
 DAMAGED = "A result is damaged."
 """Beginning of the message in the log of a job that came upon a damaged result."""
 COMPLETE = re.compile(r"\.complete/(?P<dataset>[^/]+)/")
@@ -24,6 +26,7 @@ MEND = (
     "To do: mend the files and run again, which makes only what depends on them; or take the images off the list, by"
     " moving their files, image and truth, out of the folder of the data set."
 )
+STOPPED = "The run was stopped before its end.\n"
 RUN_AGAIN = "To do: read the message of the first one above or in its log, mend it, and run again: what is made stays."
 
 
@@ -39,7 +42,7 @@ class FailedJob:
 
 
 class SaidFailure(logging.Filter):
-    """Filter of Snakemake's logger that passes every record, and replaces the last one of a run with failed jobs."""
+    """Filter of Snakemake's logger that passes every record, and replaces the last one of a run that failed or was stopped."""
 
     def __init__(self, results: Path, *, keep_going: bool) -> None:
         """Begin without a failed job.
@@ -54,17 +57,22 @@ class SaidFailure(logging.Filter):
         super().__init__()
         self._results, self._keep_going = results, keep_going
         self._failed: dict[object, FailedJob] = {}
+        self._interrupted = False
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Pass every record; note failed jobs, and forget one that succeeds when it is tried again."""
         event = getattr(record, "event", None)
+        self._interrupted |= INTERRUPTED in str(record.msg)
         if event == "job_error":
             self._failed[vars(record).get("jobid")] = _failed_job(vars(record))
         elif event == "job_finished":
             self._failed.pop(vars(record).get("job_id"), None)
         elif self._failed and SNAKEMAKES in str(record.msg):
-            words = last_words(list(self._failed.values()), results=self._results, keep_going=self._keep_going)
-            record.msg, record.args = words, ()
+            went_on = self._keep_going and not self._interrupted
+            words = last_words(list(self._failed.values()), results=self._results, keep_going=went_on)
+            record.msg, record.args = f"{STOPPED if self._interrupted else ''}{words}", ()
+        elif self._interrupted and SNAKEMAKES in str(record.msg):
+            record.msg, record.args = f"{STOPPED}Run again to go on: what is made stays.", ()
         return True
 
 
@@ -87,7 +95,7 @@ def last_words(failed: Sequence[FailedJob], *, results: Path, keep_going: bool) 
     results
         Folder of all results.
     keep_going
-        Whether jobs that do not depend on a failed one were run.
+        Whether all jobs that do not depend on a failed one were run.
     """
     ends = {dataset: job for job in failed if (dataset := _ended(job))}
     left_out = {dataset: found for dataset in ends if (found := _left_out(results / dataset))}

@@ -106,3 +106,13 @@ def test_a_job_that_succeeds_at_its_next_attempt_did_not_fail(logger):
     failed(log, END, jobid=8)
     log.error(SNAKEMAKES)
     assert "model_fit" not in lines[-1]
+
+
+def test_a_run_that_its_user_stopped_says_so_and_claims_nothing_of_all_else(logger):
+    log, lines = logger
+    log.info("Terminating processes on user request, this might take some time.")
+    log.error(f"WorkflowError:\n{SNAKEMAKES}.")
+    assert lines[-1] == "The run was stopped before its end.\nRun again to go on: what is made stays."
+    failed(log, END)
+    log.error(f"WorkflowError:\n{SNAKEMAKES}.")
+    assert lines[-1].startswith("The run was stopped before its end.\n1 image was left out:")
