@@ -5,7 +5,8 @@ rims: it is cut in the middle, above 127 of 255 or 32767 of 65535. This is valid
 areas of other values is refused, because their meaning is unknown.
 """
 
-from collections.abc import Collection, Iterator
+import itertools
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,17 +166,25 @@ def check_labels(counts: ValueCounts, *, declared: Collection[int], ignore: Coll
     ImageRejected
         It holds other values.
     """
-    unknown = [f"{value:.10g}" for value in counts.values if value and value not in {*declared, *ignore}]
+    known = {0, *declared, *ignore}
+    unknown = [f"{value:.10g}" for value in counts.values if value not in known]
     if not unknown:
         return
     raise _refused(
         f"A label image holds values that the manifest does not declare: {first_names(unknown, most=LISTED)}.",
         path,
         found=str(counts),
-        expected=f"0 for background and {', '.join(map(str, sorted({*declared, *ignore} - {0})))}",
+        expected=f"0 for background and {', '.join(_ranges(sorted(known - {0})))}",
         remedy="Mend the label image, or declare the values of each class: a number, or a list of numbers;"
         f" for pixels that nobody is sure of: ignore: [{unknown[-1]}].",
     )
+
+
+def _ranges(values: Sequence[int]) -> Iterator[str]:
+    """Ascending values in words, from three in a row as first and last."""
+    for _, group in itertools.groupby(enumerate(values), key=lambda each: each[1] - each[0]):
+        row = [value for _, value in group]
+        yield from [f"{row[0]} to {row[-1]}"] if len(row) > 2 else map(str, row)
 
 
 def mask_cut(source: ValueSource, counts: ValueCounts, *, path: Path, ignore: Collection[int] = ()) -> int:

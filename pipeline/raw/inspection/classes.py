@@ -13,7 +13,7 @@ MOST_OPEN = 3
 """Most classes whose names are asked one by one; with more the whole list is one question. Including the modality and a
 value that may mean "not sure" there are at most five questions."""
 NOT_SURE = 255
-MOST_LABEL = 200
+MOST_LABEL, MOST_NUMBER = 200, 65535
 MOST_UNSURE = 0.5
 """Largest share of a value in the foreground that may mean "not sure"."""
 ANATOMY = {"od", "disc", "disk", "opticdisc", "cup", "fovea", "macula", "vessel", "vessels"}
@@ -92,7 +92,9 @@ def _of_labels(truth: Truth) -> Described:
     if truth.contents.numbered:
         code = _codes([truth.word or "LESION"])[0]
         name = truth.word.replace("_", " ") or "Lesion"
-        return Described((FoundClass(code, name, anatomy=False, truth=truth, values=tuple(range(1, NOT_SURE))),))
+        # Numbers beyond a byte leave 255 no other meaning.
+        end = NOT_SURE if max(truth.contents.values) <= NOT_SURE else MOST_NUMBER + 1
+        return Described((FoundClass(code, name, anatomy=False, truth=truth, values=tuple(range(1, end))),))
     if truth.strays is not None:  # Which the reader of masks refuses.
         own = _mask_class(_codes([truth.word or "LESION"])[0], truth)
         others = tuple(each.value for each in truth.strays.others)

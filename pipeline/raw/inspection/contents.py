@@ -35,7 +35,9 @@ TWO_VALUED = 0.9
 NOISE, BYTE = 16, 255
 GREY = 8
 """Difference of the channels of a grey picture at most, by the rounding of JPEG."""
-LEAST_OBJECTS, MOSTLY = 5, 0.9
+LEAST_OBJECTS, MOSTLY, DENSE = 5, 0.9, 0.5
+"""Least objects that are numbered, share of values of one component, and of the numbers up to the last that occur."""
+MOST_NUMBERS = 2**12
 SIDE = 768
 """Pixels of the longer side of a picture that is looked at, about."""
 
@@ -108,6 +110,8 @@ def contents_of(root: Path, paths: Sequence[str]) -> Contents:
     numbered = _may_be_numbers(held, len(found)) and _are_numbers(
         [root / path for path in spread(list(found), SAMPLED)]
     )
+    if not numbered:
+        held = _held({path: each if len(each) <= MOST_VALUES else _two(each) for path, each in found.items()})
     return Contents("truth", held, len(found), numbered=numbered)
 
 
@@ -243,11 +247,15 @@ def _values(path: Path) -> dict[int, int]:
         counts = count_values(source, path=path)
     found = {int(value): int(pixels) for value, pixels in zip(counts.values, counts.pixels, strict=True)}
     top = max(found, default=0)
+    if sum(value > 0 for value in found) > DENSE * top and len(found) <= MOST_NUMBERS:
+        return found  # Numbers from 1 on, as noise does not have them.
     low, high = counts.values <= NOISE, counts.values >= top - NOISE
     mostly = counts.pixels[low | high].sum() >= TWO_VALUED * counts.pixels.sum()
     noisy = top > 2 * NOISE and min(np.count_nonzero(low), np.count_nonzero(high)) > 1 and mostly
-    if not noisy and len(found) <= MOST_VALUES:
-        return found
-    # Values around 0 and the maximum come from JPEG.
-    middle = counts.values > top / 2
-    return {0: int(counts.pixels[~middle].sum()), BYTE: int(counts.pixels[middle].sum())}
+    return _two(found) if noisy or len(found) > MOST_VALUES else found
+
+
+def _two(found: Mapping[int, int]) -> dict[int, int]:
+    """Value → pixels of a mask whose values around 0 and the maximum come from JPEG."""
+    middle = sum(pixels for value, pixels in found.items() if 2 * value > max(found))
+    return {0: sum(found.values()) - middle, BYTE: middle}

@@ -12,6 +12,7 @@ from pipeline.config.validation import OPEN
 from pipeline.counts import first_names, number_of
 from pipeline.project import document
 from pipeline.raw.inspection.classes import NOT_SURE, Described, FoundClass
+from pipeline.raw.inspection.contents import MOST_VALUES
 from pipeline.raw.inspection.fingerprint import Fingerprint
 from pipeline.raw.inspection.layout import Layout, Truth, patient_pattern
 
@@ -259,4 +260,6 @@ def stray_note(found: FoundClass) -> str:
 
 
 def _values(truth: Truth) -> str:
-    return ", ".join(map(str, truth.contents.values))
+    values = truth.contents.values
+    few = len(values) <= MOST_VALUES
+    return ", ".join(map(str, values)) if few else f"{values[0]} to {values[-1]}, {len(values):,} of them,"

@@ -192,3 +192,22 @@ def test_label_images_and_polygons_beside_masks_are_said_not_to_be_used(tmp_path
     assert record["folder"]["masks"] == {"EX": "EX/{image}.png"}
     assert "# Not used: label images like masks/{image}.png with the values 0, 1, 2" in text
     assert "# Not used: polygons like polygons/{image}.geojson, for 3 images" in text
+
+
+@pytest.mark.parametrize(("counts", "values"), [((300, 290), "1-65535"), ((9, 300), "1-65535"), ((40, 35), "1-254")])
+def test_numbers_of_many_objects_are_one_class_up_to_the_largest(tmp_path, counts, values):
+    for at, count in enumerate(counts):
+        numbers = np.zeros((SIDE, SIDE), np.uint16)
+        for number in range(1, count + 1):
+            y, x = divmod(number - 1, 19)
+            numbers[5 * y + 1 : 5 * y + 4, 5 * x + 1 : 5 * x + 4] = number
+        save(tmp_path / "images" / f"e{at}.png", picture(at))
+        save(tmp_path / "masks" / f"e{at}.png", numbers)
+    classes, record, text = told(tmp_path)
+    assert record["folder"]["values"] == {"LESION": values}
+    assert OPEN not in json.dumps(record)
+    assert len(max(text.splitlines(), key=len)) < 400
+    for at in range(2):
+        path = tmp_path / "masks" / f"e{at}.png"
+        with open_values(path, labels=True) as source:
+            check_labels(count_values(source, path=path), declared=classes.classes[0].values, path=path)
