@@ -26,6 +26,8 @@ MEANINGLESS = re.compile(
     re.IGNORECASE,
 )
 """Words of file names that mark truth without naming a class."""
+TRUTH_FOLDER = re.compile(r"(?:masks?|labels?|gts?|ground[^0-9a-z]?truths?|annotations?)$", re.IGNORECASE)
+"""Names of folders that hold truth, not images."""
 SIDES = r"(?:left|right|od|os|l|r)"
 LEAST_GROUPS = 3
 LEAST_FITTING = 0.9
@@ -81,7 +83,10 @@ def inspected_layout(root: Path) -> Layout:
     passed = {path for each in results.values() for path in each}
     found = families(path for path in paths if path not in passed)
     contents = {each: contents_of(root, each.paths) for each in found}
-    pictures = merged_folders([each for each in found if contents[each].kind in ("picture", "slide")])
+    shown = [each for each in found if contents[each].kind in ("picture", "slide")]
+    doubtful = [each for each in shown if any(map(TRUTH_FOLDER.match, each.folder))]
+    doubtful = doubtful if len(doubtful) < len(shown) else []
+    pictures = merged_folders([each for each in shown if each not in doubtful])
     if not pictures:
         raise ManifestError(
             "No images are found.",
@@ -95,13 +100,16 @@ def inspected_layout(root: Path) -> Layout:
         )
     images = max(pictures, key=lambda each: len(each.names))
     drawn = [each for each in found if contents[each].kind in ("truth", "polygons")]
-    others = [each for each in found if contents[each].kind in ("picture", "slide")]
-    elsewhere = of_others(drawn, images=images, pictures=others)
+    elsewhere = of_others(drawn, images=images, pictures=shown)
     images, truths, strangers = _matched(images, [each for each in drawn if each not in elsewhere], contents=contents)
     notes = [
         f"{number_of(len(each.names), 'further picture')} like {each.paths[0]}"
         for each in pictures
         if each.paths != images.paths
+    ]
+    notes += [
+        f"{number_of(len(each.names), 'file')} like {each.paths[0]}: the folder is named as truth, the values are a picture's"
+        for each in doubtful
     ]
     notes += [
         f"{number_of(len(each.names), 'file')} like {each.paths[0]}: the name fits no image" for each in strangers

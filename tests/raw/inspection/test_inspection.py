@@ -146,6 +146,16 @@ def test_masks_beside_pictures_of_themselves_are_those_of_the_images(tmp_path):
     assert {each.code for each in classes.classes} == {"MA", "EX"}
 
 
+def test_maps_in_a_folder_of_masks_are_no_images(tmp_path):
+    ramp = np.tile(np.arange(SIDE, dtype=np.uint8) * 5, (SIDE, 1))
+    for at in range(3):
+        save(tmp_path / "images" / f"e{at}.png", picture(at))
+        save(tmp_path / "masks" / f"e{at}.png", ramp)
+    layout = inspected_layout(tmp_path)
+    assert (layout.images, len(layout.files), layout.truths) == ("images/{image}.png", 3, ())
+    assert layout.notes == ("3 files like masks/e0.png: the folder is named as truth, the values are a picture's",)
+
+
 def test_folders_of_patients_are_groups(tmp_path):
     for patient in ("P1", "P2", "P3"):
         for at in range(2):
