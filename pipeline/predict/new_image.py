@@ -179,7 +179,9 @@ class _Prediction:
             return PredictedFiles(fusion, probability)
         store, outlines = (self.place("segmentation", fusion, end) for end in (".zarr", ".geojson"))
         config = self.used.cleaning
-        job = self._job(config.model_dump(mode="json"), {"image": probability, "thresholds": thresholds})
+        # The smoothing of this model is in `smoothing`; predictions made before there was the other key stay.
+        settings = config.model_dump(mode="json", exclude={"smoothing_of"})
+        job = self._job(settings, {"image": probability, "thresholds": thresholds})
         if not (outlines.is_file() and is_finished(store, provenance=job.provenance)):
             segment_image(
                 probability,

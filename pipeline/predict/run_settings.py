@@ -44,8 +44,8 @@ class RunBeside:
         return self._settings(ProbabilityConfig, "probability", changes, without=("dask",))
 
     def segmentation(self, changes: Mapping[str, Any]) -> SegmentationConfig:
-        """Parameters of segmentation: those of the run, or the defaults; with changes."""
-        return self._settings(SegmentationConfig, "segmentation", changes)
+        """Parameters of segmentation for this model: those of the run, or the defaults; with changes."""
+        return self._settings(SegmentationConfig, "segmentation", changes).of_model(self.model.name)
 
     @property
     def window(self) -> int | None:

@@ -60,6 +60,8 @@ def test_a_file_of_the_run_gets_the_very_maps_and_outlines_of_the_run(run: TinyR
             assert content(each.probability, level).tobytes() == content(run.maps(TEST, each.fusion), level).tobytes()
         assert dict(open_group(each.probability).attrs)["lesionmap"]["mapping"]["factor_y"] < 1
     first = found[0]
+    made_by = dict(open_group(first.segmentation).attrs)["provenance"]["config"]["segmentation"]
+    assert "smoothing_of" not in made_by, "predictions made before there was the key stay"
     assert [each.fusion for each in found if each.segmentation] == ["gaussian"], "the run has thresholds for it only"
     assert np.array_equal(content(first.segmentation, "masks"), content(run.regions(TEST, "gaussian"), "masks"))
     assert json.loads(first.outlines.read_text()) == json.loads(run.regions(TEST, "gaussian", ".geojson").read_text())
@@ -380,3 +382,9 @@ def test_a_model_that_is_made_anew_while_images_are_predicted_is_refused(eyes: T
     with pytest.raises(ModelError, match=rf"(?s)changed while images were predicted.*{name}"):
         used.predict(run.files / f"{TEST}.png", out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_is_smoothed_by_its_own_key(tmp_path: Path) -> None:
+    changes = {"smoothing_of": {"unet-blurred": {"method": "gaussian"}}}
+    found = {name: RunBeside(tmp_path / "model" / name).segmentation(changes) for name in ("unet", "unet-blurred")}
+    assert {name: each.smoothing.method for name, each in found.items()} == {"unet": "none", "unet-blurred": "gaussian"}
