@@ -44,8 +44,18 @@ class RunBeside:
         return self._settings(ProbabilityConfig, "probability", changes, without=("dask",))
 
     def segmentation(self, changes: Mapping[str, Any]) -> SegmentationConfig:
-        """Parameters of segmentation for this model: those of the run, or the defaults; with changes."""
-        return self._settings(SegmentationConfig, "segmentation", changes).of_model(self.model.name)
+        """Parameters of segmentation for this model: those of the run, or the defaults; with changes.
+
+        Without masks of the run they are those that its thresholds were fitted with: smoothed maps have others.
+        """
+        fitted = {} if self._config("segmentation") else self._fitted_with()
+        return self._settings(SegmentationConfig, "segmentation", {**fitted, **changes}).of_model(self.model.name)
+
+    def _fitted_with(self) -> dict[str, Any]:
+        """Parameters of segmentation that the thresholds of the first requested fusion with any were fitted with."""
+        files = (path for fusion in self.fusions if (path := self.thresholds(fusion)) is not None)
+        config: dict[str, Any] = next((read_json(path).get("provenance", {}).get("config", {}) for path in files), {})
+        return dict(config.get("segmentation", {}))
 
     @property
     def window(self) -> int | None:

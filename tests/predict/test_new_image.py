@@ -24,7 +24,7 @@ from pipeline.predict.run_settings import RunBeside
 from pipeline.probability import predict
 from pipeline.runtime.run_lock import RunLock
 from pipeline.stores import create_group, input_digest, open_array, open_group
-from pipeline.stores.documents import json_text, read_json
+from pipeline.stores.documents import json_text, read_json, write_json
 from pipeline.stores.model_files import thresholds_file
 from pipeline.stores.record import seal
 from tests.scenes.tiny_run import QUICK, TinyRun, copied
@@ -388,3 +388,15 @@ def test_a_model_is_smoothed_by_its_own_key(tmp_path: Path) -> None:
     changes = {"smoothing_of": {"unet-blurred": {"method": "gaussian"}}}
     found = {name: RunBeside(tmp_path / "model" / name).segmentation(changes) for name in ("unet", "unet-blurred")}
     assert {name: each.smoothing.method for name, each in found.items()} == {"unet": "none", "unet-blurred": "gaussian"}
+
+
+def test_a_copied_folder_smooths_as_its_thresholds_were_fitted(eyes: TinyRun, tmp_path: Path) -> None:
+    content = read_json(eyes.root / "segmentation" / "unet" / "gaussian" / "thresholds.json")
+    content["provenance"]["config"]["segmentation"]["smoothing"] = {"method": "gaussian", "sigma": 3.0}
+    content["provenance"]["inputs"] = {}
+    path = thresholds_file(tmp_path / "model" / "unet", fusion="gaussian")
+    path.parent.mkdir(parents=True)
+    write_json(content, path)
+    alone = RunBeside(tmp_path / "model" / "unet", ("mean", "gaussian"))
+    assert alone.segmentation({}).smoothing.sigma == 3.0
+    assert alone.segmentation({"smoothing": {"method": "none"}}).smoothing.method == "none"
