@@ -19,6 +19,7 @@ from pipeline.runtime.run_lock import RunLock
 from pipeline.runtime.store_marks import take_out_marks
 from pipeline.runtime.torn_notes import mark_torn, unnoted_sentences
 from pipeline.runtime.unknown_target import NearestTarget
+from pipeline.runtime.unnoted_results import differing_sentences, mark_differing
 from pipeline.stores.disk import check_one_disk
 from pipeline.stores.verify import verified_results
 
@@ -35,11 +36,17 @@ def finished_results():
     return [path for entry in DATASETS for path in verified_results(Path(RUN.results) / entry)]
 
 
+def facts_of(entry, image):
+    return IMAGES[entry][image].facts() if image in IMAGES[entry] else None
+
+
 UNNOTED = []
 if workflow.is_main_process:
     mark_torn(Path(".snakemake"))
-    UNNOTED = unnoted_sentences(Path(".snakemake"), finished_results())
-    sys.stderr.writelines(f"Warning: {line}\n" for line in UNNOTED)
+    _found, _notes = finished_results(), Path(".snakemake")
+    _others = mark_differing(_notes, _found, results=Path(RUN.results), runs=list(DATASETS.values()), facts=facts_of)
+    UNNOTED = unnoted_sentences(_notes, [path for path in _found if path not in _others])
+    sys.stderr.writelines(f"Warning: {line}\n" for line in [*differing_sentences(_others), *UNNOTED])
 
 
 def take_lock():

@@ -1,12 +1,14 @@
 """Command ``clean``: removal of results of models, fusions, samplings and pages that are no longer configured."""
 
 import argparse
+from collections.abc import Collection
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
 from pipeline.cli.check import planned
+from pipeline.raw.datasets.tables import named_and_counted
 from pipeline.report.old_results import Named, is_ours, old_results, remove
 from pipeline.runtime.run_lock import RunLock
 
@@ -31,9 +33,19 @@ def _clean(arguments: argparse.Namespace) -> int:
         console.print(escape(f"{'removed' if lock else 'would remove'}: {path}"), highlight=False)
     if lock is not None:
         lock.give_back()
+    if apart := _apart(results, [each.entry for each in datasets]):
+        console.print(
+            escape(f"not looked at: {named_and_counted(apart)}, of no data set of this configuration"), highlight=False
+        )
     what = "result" if len(found) == 1 else "results"
     console.print(f"{len(found)} {what} that the configuration does not name{' were removed' if lock else ''}.")
     return 0
+
+
+def _apart(results: Path, entries: Collection[str]) -> list[str]:
+    """Folders of data sets in the results that the configuration does not name."""
+    folders = (path.parent for path in sorted(results.glob("*/raw")))
+    return [str(path) for path in folders if path.name not in entries]
 
 
 EXAMPLES = """examples:

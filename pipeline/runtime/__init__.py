@@ -22,4 +22,5 @@ threads        ordered work on several threads, and torch threads that sleep whi
 tracking       tracking of trained models by MLflow, in a local database
 torn_notes     notes of Snakemake that are missing or were torn by a power cut
 unknown_target   a target that no rule makes, and the nearest that one does
+unnoted_results  results without a note of Snakemake, compared by their own record of origin
 """

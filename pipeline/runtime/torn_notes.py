@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pipeline.counts import number_of
 
-__all__ = ["mark_torn", "unnoted", "unnoted_sentences"]
+__all__ = ["UNFINISHED", "mark_torn", "unnoted", "unnoted_sentences"]
 
 NOTES, UNFINISHED = "metadata", "incomplete"
 """Folders with one file of the same name for each result."""
@@ -75,7 +75,7 @@ def unnoted_sentences(folder: Path, results: Collection[Path]) -> list[str]:
     if not found:
         return []
     said = (
-        f"{number_of(len(found), 'result')}, such as {found[0]}, {'was' if len(found) == 1 else 'were'} made from another working folder, or its folder .snakemake is gone. "
+        f"{number_of(len(found), 'result')}, such as {found[0]}, {'was' if len(found) == 1 else 'were'} made from another working folder, or its folder .snakemake is gone, or a job outlived its run. "
         "What lies there is used as it is: that a parameter, the code or an input differs from what they were made of is not seen. "
         "Call the run from the folder in which it began, or delete what is to be made anew."
     )

@@ -110,8 +110,11 @@ def test_the_command_lists_first_and_removes_only_when_it_is_told(folder, capsys
     assert main(["clean", *given]) == 0
     assert not any((folder / name).exists() for name in OLD)
     assert all((folder / name).exists() for name in KEPT)
+    (folder.parent / "others" / "raw").mkdir(parents=True)
     assert main(["clean", *given]) == 0
-    assert "0 results" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "0 results" in said
+    assert f"not looked at: {folder.parent / 'others'}, of no data set" in said
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 Two data sets are in the configuration, of both worlds and with other fusions: for each change the rules of each.
 """
 
+import base64
 import copy
 import os
 import re
@@ -338,3 +339,16 @@ def test_what_changes_no_value_reruns_nothing(project):
     finally:
         for name, text in texts.items():
             (library / name).write_text(text)
+
+
+def test_a_map_of_a_job_that_outlived_its_run_is_made_again_where_its_parameters_differ(finished, tmp_path):
+    """Its note is missing, so Snakemake itself sees no changed parameter."""
+    project = copy_with_results(finished, tmp_path / "orphan")
+    maps = [f"results/tiny/probability/unet/{fusion}/tiny_04.zarr" for fusion in ("gaussian", "none")]
+    for path in maps:
+        name = base64.urlsafe_b64encode(path.encode()).decode()
+        (project.folder / ".snakemake" / "metadata" / name).unlink()
+    assert project.wants() == NOTHING
+    project.configure(merge(TINY, {"probability": {"overlap": 0.4}}))
+    assert ("probability_image_gaussian_none", "tiny") in project.jobs(maps[0])
+    assert "made again" in project.dry_run(maps[0])[1]

@@ -148,7 +148,12 @@ def _class_line(at: int, found: FoundClass) -> str:
     kind = ", kind: anatomy" if found.anatomy else ""
     colour = json.dumps(list(COLOURS)[at % len(COLOURS)])
     question = "QUESTION: what is this? Write its name in place of ???. " if found.name == OPEN else ""
-    comment = f"   # {question}{_held(found)}".rstrip() if question or _held(found) else ""
+    slip = (
+        f". If it is a slip, delete this class and write ignore: [{found.values[0]}] below"
+        if question and found.values
+        else ""
+    )
+    comment = f"   # {question}{_held(found)}{slip}".rstrip() if question or _held(found) else ""
     name = json.dumps(found.name, ensure_ascii=False)
     return f"      - {{code: {found.code}, name: {name}, colour: {colour}{kind}}}{comment}"
 
