@@ -35,7 +35,7 @@ def _clean(arguments: argparse.Namespace) -> int:
         lock.give_back()
     if apart := _apart(results, [each.entry for each in datasets]):
         console.print(
-            escape(f"not looked at: {named_and_counted(apart)}, of no data set of this configuration"), highlight=False
+            escape(f"not looked at, of no data set of this configuration: {named_and_counted(apart)}"), highlight=False
         )
     what = "result" if len(found) == 1 else "results"
     console.print(f"{len(found)} {what} that the configuration does not name{' were removed' if lock else ''}.")

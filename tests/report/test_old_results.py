@@ -114,7 +114,7 @@ def test_the_command_lists_first_and_removes_only_when_it_is_told(folder, capsys
     assert main(["clean", *given]) == 0
     said = capsys.readouterr().out
     assert "0 results" in said
-    assert f"not looked at: {folder.parent / 'others'}, of no data set" in said
+    assert f"not looked at, of no data set of this configuration: 1 ({folder.parent / 'others'})" in said
 
 
 @pytest.mark.parametrize(
