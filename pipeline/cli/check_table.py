@@ -122,7 +122,7 @@ def _of_images(
 def _roles(entries: Sequence[ImageEntry]) -> str:
     test = sum(entry.official_test and entry.annotated for entry in entries)
     predict = sum(not entry.annotated for entry in entries)
-    return f"{len(entries) - test - predict} to train and validate, {test} official test, {predict} to predict"
+    return f"{len(entries) - test - predict} with truth to split, {test} in an official test set, {predict} only to predict"
 
 
 def _shares(run: DatasetRun, entries: Sequence[ImageEntry], splits: Mapping[str, str]) -> dict[str, float]:

@@ -54,7 +54,7 @@ def check(*arguments):
 def test_check_says_what_is_there_and_what_it_needs(folder, capsys):
     assert check() == 0
     text = capsys.readouterr().out
-    assert all(word in text for word in ["3 to train and validate", "60×40", "unet", "gaussian", "GB", "fit: "])
+    assert all(word in text for word in ["3 with truth to split", "60×40", "unet", "gaussian", "GB", "fit: "])
     assert all(word in text for word in ["time", "processor", "disk", "about", "training images"])
 
 
@@ -87,7 +87,7 @@ def test_check_says_in_how_many_annotated_images_a_class_is_unknown(folder, caps
     Image.fromarray(np.zeros((40, 60), np.uint8)).save(folder / "a_OD.png")
     assert check() == 0
     text = capsys.readouterr().out
-    assert "3 to train and validate" in text
+    assert "3 with truth to split" in text
     assert "1; unknown in 2 annotated images" in text
 
 
@@ -304,7 +304,7 @@ def test_an_error_in_one_data_set_does_not_end_the_check_of_the_others(folder, c
     (folder / "mine.yaml").write_text(yaml.safe_dump(tree))
     assert check("--config", "datasets=[gone, mine]") == 1
     said = capsys.readouterr()
-    assert "3 to train and validate" in said.out
+    assert "3 with truth to split" in said.out
     assert "nowhere" in said.err
     assert "fit" not in said.out
 

@@ -39,7 +39,7 @@ def test_what_init_writes_check_accepts(folder, capsys):
     assert "no patient is known, so each image counts as one" in said
     assert main(["check", "--configfile", "my_data.yaml"]) == 0
     text = capsys.readouterr().out
-    assert "6 to train and validate" in text
+    assert "6 with truth to split" in text
     assert "balanced" in text
     assert state(folder) == before
 
@@ -145,7 +145,7 @@ def test_what_an_image_without_any_mask_means_is_asked_with_counts(folder, capsy
     assert "folder.reviewed (line" in capsys.readouterr().err
     manifest.write_text(text.replace('"???"', answer))
     main(["check", "--configfile", "my_data.yaml"])
-    assert f"{trained} to train and validate" in capsys.readouterr().out
+    assert f"{trained} with truth to split" in capsys.readouterr().out
 
 
 def test_an_image_without_its_label_image_is_said_in_a_comment(folder):
