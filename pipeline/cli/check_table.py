@@ -49,7 +49,7 @@ def describe(console: Console, run: DatasetRun, entries: Sequence[ImageEntry], f
     """
     splits = found.splits
     pictures = [size for entry in entries if (size := picture_of(entry, record=run.record))]
-    table = Table(title=escape(f"{run.entry}: {run.record.title}"), title_justify="left", show_header=False)
+    table = Table(title=escape(_title(run)), title_justify="left", show_header=False)
     for name, text in _of_images(run, entries, found, pictures):
         table.add_row(name, escape(text))
     splits_csv, corrections = run.config.raw.splits_csv, run.corrections
@@ -117,6 +117,10 @@ def _of_images(
         unknown = sum(code in entry.unknown for entry in entries)
         plain = f"{count}; unknown in {unknown} annotated images" if unknown else str(count)
         yield f"masks {code}", f"in files of {others[0]}" if others else plain
+
+
+def _title(run: DatasetRun) -> str:
+    return run.entry if run.record.title == run.entry else f"{run.entry}: {run.record.title}"
 
 
 def _roles(entries: Sequence[ImageEntry]) -> str:

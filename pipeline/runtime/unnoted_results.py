@@ -60,7 +60,7 @@ def asked_for(path: Path, *, results: Path, runs: Iterable[DatasetRun], facts: F
 
 
 def differs(path: Path, wanted: Mapping[str, Any]) -> bool:
-    """Whether a result records other values than the wanted ones; a result that cannot be read does not."""
+    """Test for a result that records other values than the wanted ones; one that cannot be read does not."""
     try:
         origin: Any = open_group(path).attrs["provenance"] if path.is_dir() else read_json(path)["provenance"]
         found = dict(origin["config"])

@@ -139,7 +139,7 @@ def check_values(dtype: np.dtype[Any] | None, *, whole_range: bool, path: Path) 
         raise unusable(path, f"values of type {dtype}", expected="unsigned whole numbers of 1, 8 or 16 bits")
 
 
-WHOLE_AGAIN = "Replace the file by a whole one; it is tried again as soon as it changes."
+WHOLE_AGAIN = "Replace the file by a whole one, and call again."
 
 
 def unusable(path: Path, problem: object, *, expected: str, remedy: str = WHOLE_AGAIN) -> ImageRejected:
