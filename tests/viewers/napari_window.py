@@ -3,17 +3,18 @@
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import napari
-from napari.layers import Layer
-from qtpy.QtTest import QTest
+if TYPE_CHECKING:  # Absent where the quick tests collect this file.
+    import napari
+    from napari.layers import Layer
 
 SIZE = (1400, 950)
 DRAWN_MS = 5000
 """Time in which tiles are loaded and drawn."""
 
 
-def opened(viewer: napari.Viewer, store: Path, *, name: str, shows: Callable[[str], bool]) -> list[Layer]:
+def opened(viewer: "napari.Viewer", store: Path, *, name: str, shows: Callable[[str], bool]) -> "list[Layer]":
     """Layers of a store as the plugin opens them, with those visible that ``shows`` names."""
     layers = viewer.open(str(store), plugin="napari-ome-zarr")
     for layer in layers:
@@ -36,6 +37,9 @@ def screenshot(results: Path, image: str, *, result: str, output: Path) -> None:
     output
         Folder of ``{image}.image.png``, ``{image}.truth.png`` and ``{image}.prediction.png``.
     """
+    import napari
+    from qtpy.QtTest import QTest
+
     viewer = napari.Viewer(show=True)
     viewer.window.resize(*SIZE)
     layers = opened(
