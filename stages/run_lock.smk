@@ -19,7 +19,7 @@ from pipeline.runtime.run_lock import RunLock
 from pipeline.runtime.store_marks import take_out_marks
 from pipeline.runtime.torn_notes import mark_torn, unnoted_sentences
 from pipeline.runtime.unknown_target import NearestTarget
-from pipeline.runtime.unnoted_results import differing_sentences, mark_differing
+from pipeline.runtime.unnoted_results import differing, differing_sentences
 from pipeline.stores.disk import check_one_disk
 from pipeline.stores.verify import verified_results
 
@@ -44,9 +44,10 @@ UNNOTED = []
 if workflow.is_main_process:
     mark_torn(Path(".snakemake"))
     _found, _notes = finished_results(), Path(".snakemake")
-    _others = mark_differing(_notes, _found, results=Path(RUN.results), runs=list(DATASETS.values()), facts=facts_of)
-    UNNOTED = unnoted_sentences(_notes, [path for path in _found if path not in _others])
-    sys.stderr.writelines(f"Warning: {line}\n" for line in [*differing_sentences(_others), *UNNOTED])
+    _others = differing(_notes, _found, results=Path(RUN.results), runs=list(DATASETS.values()), facts=facts_of)
+    _same = [path for path in _found if path not in _others]
+    UNNOTED = [*differing_sentences(_others), *unnoted_sentences(_notes, _same)]
+    sys.stderr.writelines(f"Warning: {line}\n" for line in UNNOTED)
 
 
 def take_lock():

@@ -13,6 +13,7 @@ experiments    named comparisons of arms
 index          strategies, patches, quotas of stage index
 layers         precedence of shipped values, user values, recipes and overrides
 layouts        patterns of files, tables of facts and phantoms in the manifest
+loss_term      one term of a loss
 manifest       facts of the data sets
 manifest_file  manifest file of a run: where it lies, and who named it
 model          networks, losses, training of stage model
@@ -44,7 +45,8 @@ from pipeline.config.index import (
     IndexConfig,
     Sampling,
 )
-from pipeline.config.model import BUILT_IN_WEIGHTS, LossTerm, ModelConfig, ModelSettings
+from pipeline.config.loss_term import LossTerm
+from pipeline.config.model import BUILT_IN_WEIGHTS, ModelConfig, ModelSettings
 from pipeline.config.normalized import Clahe, Difference, Gaussian, NormalizedConfig, Rescale, Stain
 from pipeline.config.probability import DaskConfig, ProbabilityConfig
 from pipeline.config.raw import RawConfig

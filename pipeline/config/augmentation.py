@@ -167,9 +167,15 @@ def _form(value: Any) -> str:  # noqa: ANN401 whatever is given is told apart be
     return "list" if isinstance(value, list | tuple) else "set"
 
 
+def _one_scale(changes: tuple[Any, ...]) -> tuple[Any, ...]:
+    if sum(isinstance(each, Scale) for each in changes) > 1:
+        raise ValueError("scale is listed twice: a patch is read at one size")
+    return changes
+
+
 AnyAugmentation: TypeAlias = Annotated[
     Annotated[Augmentation, Tag("set")]
-    | Annotated[tuple[Annotated[Change, Field(discriminator="name")], ...], Tag("list")],
+    | Annotated[tuple[Annotated[Change, Field(discriminator="name")], ...], AfterValidator(_one_scale), Tag("list")],
     Discriminator(_form),
 ]
 """A study's set by name, or a list of changes."""

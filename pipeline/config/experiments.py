@@ -6,7 +6,8 @@ from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from pipeline.config.model import LossTerm, Network
+from pipeline.config.loss_term import LossTerm
+from pipeline.config.model import Network
 from pipeline.config.segmentation import Smoothing
 from pipeline.config.values import Fusion, SafeName, Seed, Strict
 

@@ -5,13 +5,13 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.config.augmentation import AnyAugmentation, BrightnessContrast, Flips, Tint, Turns
-from pipeline.config.values import Exponent, Fold, PathText, SafeName, Seed, Share, Strict, Weight, Workers
+from pipeline.config.loss_term import LossTerm
+from pipeline.config.values import Fold, PathText, SafeName, Seed, Share, Strict, Weight, Workers
 
 __all__ = [
     "BUILT_IN_WEIGHTS",
     "PACKAGED_ENCODERS",
     "Ensemble",
-    "LossTerm",
     "ModelConfig",
     "ModelSettings",
     "model_by_folds",
@@ -35,18 +35,6 @@ def _of_a_library(encoder: str) -> str:
             "and its weights by the key encoder_weights: a state-dict file, or imagenet to fetch them"
         )
     return encoder
-
-
-class LossTerm(Strict):
-    """One term of the loss, which is a weighted sum."""
-
-    name: Literal["dice", "focal", "tversky", "focal_tversky", "lovasz", "boundary", "bce", "cross_entropy"] = Field(
-        description="The loss."
-    )
-    weight: Weight = Field(1.0, description="Its factor.")
-    alpha: Share = Field(0.5, description="Tversky, focal Tversky: weight of false positives.")
-    beta: Share = Field(0.5, description="Tversky, focal Tversky: weight of false negatives.")
-    gamma: Exponent = Field(2.0, description="Focal: exponent. Focal Tversky: inverse of the exponent, as published.")
 
 
 class ModelSettings(Strict):

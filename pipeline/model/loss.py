@@ -158,7 +158,7 @@ class CrossEntropy(nn.Module):
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Labels ``(n, h, w)``."""
         if not bool((target != IGNORE).any()):
-            return logits.sum() * 0
+            return (logits * 0).sum()  # The sum of large logits may be infinite.
         weights = None if self.weights is None else self.weights.to(logits)
         return F.cross_entropy(logits, target, weight=weights, ignore_index=IGNORE)
 
@@ -210,7 +210,7 @@ class Lovasz(nn.Module):
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Labels ``(n, h, w)`` for multiclass, planes ``(n, classes, h, w)`` otherwise."""
         if not bool((target != IGNORE).any()):
-            return logits.sum() * 0
+            return (logits * 0).sum()  # The sum of large logits may be infinite.
         if target.ndim == 3:
             return cast("Tensor", self.form(logits, target))
         known = [at for at in range(target.shape[1]) if bool((target[:, at] != IGNORE).any())]

@@ -255,10 +255,11 @@ class Training(lightning.LightningModule):
         }
 
     def _keep_best(self, score: float) -> None:
-        if self.selects and self.best is not None and not score > self.best.score:
+        scoreless = self.best is not None and self.best.score == -math.inf and math.isnan(score)
+        if self.selects and self.best is not None and not (score > self.best.score or scoreless):
             return
         weights = {key: value.detach().cpu().contiguous().clone() for key, value in self.judged.state_dict().items()}
-        # An epoch without a score ranks below any with one, but above no epoch.
+        # An epoch without a score ranks below any with one, but above an earlier one without.
         self.best = Best(self.current_epoch + 1, -math.inf if self.selects and math.isnan(score) else score, weights)
 
     def _tell(self, row: Mapping[str, float]) -> None:

@@ -114,7 +114,11 @@ class PatchDataset(Dataset[Sample]):
         pixels, truth = arrays.pixels.read(box), arrays.truth.read(box)
         ignored = None if arrays.unsure is None else arrays.unsure.read(box)
         if scale != 1:
-            pixels, truth, ignored = self._resized(pixels, truth, ignored, side=max(round(self._side * scale), 1))
+            # A negative that finds no place at another size keeps its own box and size; a small image is one box at any size.
+            whole = max(box.height, box.width) >= self._side
+            kept = whole and self._crops is not None and box == self._crops.place(key[1])
+            side = self._side if kept else max(round(self._side * scale), 1)
+            pixels, truth, ignored = self._resized(pixels, truth, ignored, side=side)
         target = build_target(truth, record=self._record, ignored=ignored, unknown=self._unknown[key[1]])
         return pad_image(pixels, self._side), pad_constant(target, self._side, value=IGNORE)
 
@@ -122,7 +126,7 @@ class PatchDataset(Dataset[Sample]):
         self, pixels: NDArray[np.uint8], truth: NDArray[np.uint8], ignored: NDArray[np.uint8] | None, *, side: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
         unsure = np.zeros(truth.shape[1:], np.uint8) if ignored is None else ignored
-        side = max(side, *truth.shape[1:])  # A box that could not change its size is as large as the patch.
+        side = max(side, *truth.shape[1:])
         truth = resized_masks(pad_constant(truth, side, value=0), self._side)
         unsure = resized_masks(pad_constant(unsure, side, value=1)[None], self._side, any_part=True)[0]
         return resized_image(pad_image(pixels, side), self._side), truth, unsure & ~truth.any(axis=0)

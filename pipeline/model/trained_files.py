@@ -24,6 +24,9 @@ from pipeline.stores.provenance import file_digest, versions
 __all__ = ["write_model"]
 
 LIBRARIES = ("torch", "lightning", "segmentation-models-pytorch", "albumentations", "opencv-python-headless", "numpy")
+NO_SCORE = (
+    "no epoch had a score, for no class of it occurs in the validation patches: these weights are of the last epoch"
+)
 SCORES = {
     "dice_miou": "mean of mean Dice and mean IoU over the classes, without background, pooled over validation patches",
     "dice": "mean Dice over the classes, without background, pooled over validation patches",
@@ -60,6 +63,7 @@ def _attributes(store: Path) -> dict[str, Any]:
 def _card(task: Assignment, best: Best, *, metrics: Mapping[str, float]) -> Card:
     record, settings = task.job.record, task.settings
     from_file = settings.encoder_weights not in BUILT_IN_WEIGHTS
+    scored = task.selects and best.score > -math.inf
     mean, std = scaling_of_buffers(best.weights["mean"], best.weights["std"])
     trained_on = _attributes(task.inputs.normalized[str(task.rows.training["image_id"].iloc[0])])
     return Card(
@@ -84,9 +88,9 @@ def _card(task: Assignment, best: Best, *, metrics: Mapping[str, float]) -> Card
         class_weights=task.class_weights,
         rows={"training": len(task.rows.training), "validation": len(task.rows.validation)},
         best_epoch=best.epoch,
-        selected_by=SCORES[settings.select_by] if task.selects else "last epoch",
+        selected_by=SCORES[settings.select_by] if scored else "last epoch",
         metrics={key: None if math.isnan(value) else value for key, value in metrics.items() if key != "epoch"},
-        warnings=task.warnings,
+        warnings=(*task.warnings, *([] if scored or not task.selects else [NO_SCORE])),
         seed=task.seed,
         versions=versions(LIBRARIES),
         provenance=task.job.provenance.as_attributes(),

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pipeline.counts import number_of
 
-__all__ = ["UNFINISHED", "mark_torn", "unnoted", "unnoted_sentences"]
+__all__ = ["mark_torn", "unnoted", "unnoted_sentences"]
 
 NOTES, UNFINISHED = "metadata", "incomplete"
 """Folders with one file of the same name for each result."""

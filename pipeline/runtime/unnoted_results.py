@@ -2,12 +2,12 @@
 
 A job may outlive its run: where only Snakemake's main process is stopped, the job ends its result, and nobody notes what
 it was made of. A changed parameter would not remake it. But each result records its origin; where that differs, it is
-marked as left by a killed job, and made anew. Trained models and indexes are not compared: they may have been brought
+named, with the command that has it made anew. Trained models and indexes are not compared: they may have been brought
 here on purpose.
 """
 
-import base64
 import json
+import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,16 +16,16 @@ from pipeline.config import depends
 from pipeline.config.run import DatasetRun
 from pipeline.counts import number_of
 from pipeline.errors import StoreError
-from pipeline.runtime.torn_notes import UNFINISHED, unnoted
+from pipeline.runtime.torn_notes import unnoted
 from pipeline.stores import open_group
 from pipeline.stores.documents import read_json
 
-__all__ = ["asked_for", "differing_sentences", "differs", "mark_differing"]
+__all__ = ["asked_for", "differing", "differing_sentences", "differs"]
 
 Facts: TypeAlias = Callable[[str, str], Mapping[str, Any] | None]
 """Entry of ``datasets`` and image id → facts of the image that are not in its file; None where there is no such image."""
-LONGEST_MARK = 254
-"""Characters of a name after which Snakemake begins a folder that starts with @."""
+SHOWN = 5
+"""Most results named in the command."""
 
 
 def asked_for(path: Path, *, results: Path, runs: Iterable[DatasetRun], facts: Facts) -> Mapping[str, Any] | None:
@@ -66,27 +66,23 @@ def differs(path: Path, wanted: Mapping[str, Any]) -> bool:
         found = dict(origin["config"])
     except (StoreError, OSError, ValueError, KeyError, TypeError):
         return False  # `verify` and the job that reads it name its fault.
-    return bool(_comparable(found, wanted) != _comparable(wanted, wanted))
+    plain = json.loads(json.dumps(dict(wanted)))
+    if plain.get("probability", {}).get("precision") == "auto":  # A result records what it was resolved to.
+        plain["probability"].pop("precision")
+    return _disagree(found, plain)
 
 
-def _comparable(values: Mapping[str, Any], wanted: Mapping[str, Any]) -> Any:  # noqa: ANN401 any JSON
-    """Values as JSON holds them; without the precision where ``auto`` is wanted, which a result records resolved."""
-    plain: Any = json.loads(json.dumps(dict(values)))
-    maps = wanted.get("probability", {})
-    if maps.get("precision") == "auto":
-        plain.get("probability", {}).pop("precision", None)
-    return plain
+def _disagree(found: Any, wanted: Any) -> bool:  # noqa: ANN401 any JSON
+    """Test for a value that both have and that differs; a key that an older result lacks is none."""
+    if isinstance(found, Mapping) and isinstance(wanted, Mapping):
+        return any(_disagree(found[key], wanted[key]) for key in found.keys() & wanted.keys())
+    return bool(found != wanted)
 
 
-def mark_differing(
-    folder: Path,
-    found: Collection[Path],
-    *,
-    results: Path,
-    runs: Collection[DatasetRun],
-    facts: Facts,
+def differing(
+    folder: Path, found: Collection[Path], *, results: Path, runs: Collection[DatasetRun], facts: Facts
 ) -> list[Path]:
-    """Results without a note that were made of other values than the run asks for; they are marked as unfinished.
+    """Results without a note that were made of other values than the run asks for.
 
     Parameters
     ----------
@@ -97,30 +93,20 @@ def mark_differing(
     results, runs, facts
         As for `asked_for`.
     """
-    others = []
-    for path in unnoted(folder, found):
-        wanted = asked_for(path, results=results, runs=runs, facts=facts)
-        if wanted is not None and differs(path, wanted):
-            others.append(path)
-            _mark(folder, path)
-    return others
+    wanted = {path: asked_for(path, results=results, runs=runs, facts=facts) for path in unnoted(folder, found)}
+    return [path for path, values in wanted.items() if values is not None and differs(path, values)]
 
 
 def differing_sentences(found: Collection[Path]) -> list[str]:
-    """Line on results that are made again because they were made of other values; empty without any."""
+    """Line on results that were made of other values, with the command that deletes them; empty without any."""
     if not found:
         return []
-    count, first = number_of(len(found), "result"), next(iter(found))
+    count, one = number_of(len(found), "result"), len(found) == 1
+    more = f" … and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
+    named = " ".join(shlex.quote(str(path)) for path in list(found)[:SHOWN])
     words = (
-        f"{count}, such as {first}, {'has' if len(found) == 1 else 'have'} no note of Snakemake, as after a job that outlived its run, "
-        f"and {'was' if len(found) == 1 else 'were'} made with other parameters than this run asks for: made again."
+        f"{count} {'was' if one else 'were'} made with other parameters than this run asks for, and Snakemake has no note of "
+        f"{'it' if one else 'them'}, as after a job that outlived its run. {'It is' if one else 'They are'} used as {'it is' if one else 'they are'}, "
+        f"beside results of these parameters. To have {'it' if one else 'them'} made anew: rm -r {named}{more}"
     )
     return [words]
-
-
-def _mark(folder: Path, result: Path) -> None:
-    name = base64.urlsafe_b64encode(result.as_posix().encode()).decode()
-    parts = [name[at : at + LONGEST_MARK] for at in range(0, len(name), LONGEST_MARK)]
-    mark = folder.joinpath(UNFINISHED, *(f"@{part}" for part in parts[:-1]), parts[-1])
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.write_text("{}")

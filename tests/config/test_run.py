@@ -31,6 +31,8 @@ WRONG = [
     ({"model": {"models": {"unet": {"encoder": "tu-local-dir:/a"}}}}, ["model.models.unet.encoder", "tu-local-dir:/a"]),
     ({"modl": {}}, ["modl", "model"]),
     ({"model": {"models": {"unet": {"losss": []}}}}, ["model.models.unet.losss", "'loss'"]),
+    ({"model": {"models": {"unet": {"loss": [{"name": "focal_tversky", "gamma": 0}]}}}}, ["loss", "gamma", "above 0"]),
+    ({"model": {"models": {"unet": {"augmentation": [{"name": "scale"}, {"name": "scale"}]}}}}, ["scale", "twice"]),
     ({"index": {"samplings": {"guided": {"betta": 1}}}}, ["index.samplings.guided.betta", "'beta'"]),
     ({"index": {"samplings": {"guided": {"strategy": "gided"}}}}, ["index.samplings.guided", "gided", "guided"]),
     ({"index": {"samplings": {"b": {"strategy": "balanced", "ratio": [0, 0]}}}}, ["samplings.b", "ratio [0, 0]"]),

@@ -243,6 +243,19 @@ def test_boxes_of_any_size_hold_the_anchor_can_be_computed_again_and_negatives_s
     assert len(sides) > 15
 
 
+def test_a_negative_that_may_not_grow_is_shown_as_it_is(tmp_path: Path, store: Callable, record: Callable) -> None:
+    pixels, truth = picture(side=2 * SIDE), np.ones((2, 2 * SIDE, 2 * SIDE), np.uint8)
+    truth[:, :SIDE, :SIDE] = 0
+    stores = {"a": store(tmp_path / "a.zarr", pixels, truth)}
+    negative = {"y": 0, "x": 0, "anchor_y": -1, "anchor_x": -1, "is_positive": False, "pixels_MA": 0}
+    changes = build_augmenter((Scale(range=(1.4, 1.4)),))
+    options = {"side": SIDE, "augmenter": changes, "moving": 0.4}
+    dataset = PatchDataset(row(**negative), normalized=stores, record=record("multilabel"), **options)
+    image, target, *_ = dataset[0, 0, 0]
+    np.testing.assert_array_equal(image, pixels[:, :SIDE, :SIDE])
+    assert (target == 0).all()
+
+
 def _box(entry: pd.Series) -> tuple[slice, slice]:
     return slice(entry["y"], entry["y"] + entry["height"]), slice(entry["x"], entry["x"] + entry["width"])
 

@@ -179,6 +179,19 @@ def test_a_batch_of_nothing_but_ignored_pixels_has_no_loss_and_no_slope(task: st
     assert (logits.grad == 0).all()
 
 
+@pytest.mark.parametrize("name", ["cross_entropy", "lovasz", "focal", "dice"])
+def test_such_a_batch_has_no_loss_either_where_a_class_is_unknown(name: str) -> None:
+    logits, target = example("multiclass")
+    logits.requires_grad_()
+    unknown = torch.zeros(len(logits), logits.shape[1] - 1, dtype=torch.bool)
+    unknown[:, 0] = True
+    loss = build_loss([LossTerm(name=name)], task="multiclass")(logits, torch.full_like(target, 255), unknown)
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert logits.grad is not None
+    assert torch.isfinite(logits.grad).all()
+
+
 def partly(task: str, side: int = 12) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Three patches of three classes: all known, the second unknown, the first and third unknown."""
     random = torch.Generator().manual_seed(4)

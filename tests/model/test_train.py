@@ -232,6 +232,15 @@ def test_best_epoch_is_kept_even_when_later_ones_are_worse(
     assert same(weights(folder), seen[2])
 
 
+def test_without_any_score_the_last_epoch_is_taken_and_the_card_says_so(
+    bench: Callable, quick: ModelSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_scores(monkeypatch, math.nan, math.nan)
+    card = read_card(bench().train("out", settings=quick.model_copy(update={"epochs": 2})))
+    assert (card.best_epoch, card.selected_by) == (2, "last epoch")
+    assert any("no epoch had a score" in each for each in card.warnings)
+
+
 def test_without_validation_patches_the_last_epoch_is_taken_and_the_card_says_so(
     bench: Callable, quick: ModelSettings
 ) -> None:

@@ -1,7 +1,6 @@
-"""A result that Snakemake has no note of is made again where its own record says other values than are asked for."""
+"""A result that Snakemake has no note of is named where its own record says other values than are asked for."""
 
 import base64
-import json
 
 import pytest
 import yaml
@@ -9,7 +8,7 @@ import yaml
 from pipeline.config.run import merge, plan_run
 from pipeline.config.yaml_file import load_yaml
 from pipeline.runtime.torn_notes import unnoted
-from pipeline.runtime.unnoted_results import asked_for, differing_sentences, differs, mark_differing
+from pipeline.runtime.unnoted_results import asked_for, differing, differing_sentences, differs
 from pipeline.stores.documents import write_json
 from tests.workflow.project import MANIFEST, PROJECT, TINY
 
@@ -34,22 +33,30 @@ def written(path, config):
     return path
 
 
-def test_a_result_of_other_values_is_marked_and_one_of_the_same_is_left(run, tmp_path):
+def test_a_result_of_other_values_is_named_and_one_of_the_same_is_not(run, tmp_path):
     results = tmp_path / "results"
     path = results / "tiny" / "segmentation" / "unet" / "gaussian" / "thresholds.json"
     wanted = asked_for(path, results=results, runs=[run], facts=facts)
     written(path, wanted)
     options = {"results": results, "runs": [run], "facts": facts}
     notes = tmp_path / ".snakemake"
-    assert mark_differing(notes, [path], **options) == []
-    assert not notes.exists()
+    assert differing(notes, [path], **options) == []
     written(path, {**wanted, "segmentation": {**wanted["segmentation"], "fill_holes": False}})
-    assert mark_differing(notes, [path], **options) == [path]
-    mark = notes / "incomplete" / base64.urlsafe_b64encode(path.as_posix().encode()).decode()
-    assert json.loads(mark.read_text()) == {}
+    assert differing(notes, [path], **options) == [path]
+    assert not notes.exists()
     (said,) = differing_sentences([path])
-    assert "1 result, such as" in said
-    assert "made again" in said
+    assert said.startswith("1 result was made with other parameters")
+    assert said.endswith(f"rm -r {path}")
+    (said,) = differing_sentences([path] * 7)
+    assert said.endswith("and 2 more")
+
+
+def test_a_key_that_an_older_result_lacks_is_no_difference(run, tmp_path):
+    results = tmp_path / "results"
+    path = results / "tiny" / "segmentation" / "unet" / "gaussian" / "thresholds.json"
+    wanted = asked_for(path, results=results, runs=[run], facts=facts)
+    older = {key: value for key, value in wanted["segmentation"].items() if key != "fill_holes"}
+    assert not differs(written(path, {**wanted, "segmentation": older}), wanted)
 
 
 def test_a_result_with_a_note_is_left_to_snakemake(run, tmp_path):
@@ -59,7 +66,7 @@ def test_a_result_with_a_note_is_left_to_snakemake(run, tmp_path):
     (notes / "metadata").mkdir(parents=True)
     (notes / "metadata" / name).write_text("{}")
     assert unnoted(notes, [path]) == []
-    assert mark_differing(notes, [path], results=results, runs=[run], facts=facts) == []
+    assert differing(notes, [path], results=results, runs=[run], facts=facts) == []
 
 
 @pytest.mark.parametrize(

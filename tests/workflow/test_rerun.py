@@ -341,14 +341,17 @@ def test_what_changes_no_value_reruns_nothing(project):
             (library / name).write_text(text)
 
 
-def test_a_map_of_a_job_that_outlived_its_run_is_made_again_where_its_parameters_differ(finished, tmp_path):
+def test_a_map_of_a_job_that_outlived_its_run_is_named_where_its_parameters_differ(finished, tmp_path):
     """Its note is missing, so Snakemake itself sees no changed parameter."""
     project = copy_with_results(finished, tmp_path / "orphan")
     maps = [f"results/tiny/probability/unet/{fusion}/tiny_04.zarr" for fusion in ("gaussian", "none")]
     for path in maps:
         name = base64.urlsafe_b64encode(path.encode()).decode()
         (project.folder / ".snakemake" / "metadata" / name).unlink()
-    assert project.wants() == NOTHING
+    done = project.snakemake("-n", "all")
+    assert "another working folder" in done.stderr
+    assert "other parameters" not in done.stderr
     project.configure(merge(TINY, {"probability": {"overlap": 0.4}}))
-    assert ("probability_image_gaussian_none", "tiny") in project.jobs(maps[0])
-    assert "made again" in project.dry_run(maps[0])[1]
+    done = project.snakemake("-n", "all")
+    assert "2 results were made with other parameters" in done.stderr
+    assert f"rm -r {maps[0]} {maps[1]}" in done.stderr
