@@ -152,7 +152,9 @@ def _check_dataset(console: Console, run: DatasetRun, found: _Found, *, results:
     found.total += size
     found.new += 0.0 if (results / run.entry).exists() else size
     problems = [problem for each in headers.values() for problem in each]
-    found.problems += [f"{run.entry}/{problem}" for problem in problems + looked.problems]
+    named = unfit | {sheet["image_id"] for sheet in looked.sheets if sheet["rejected"]}
+    raw = [f"{image}: {reason}" for image, reason in expected.rejected.items() if image not in named]
+    found.problems += [f"{run.entry}/{problem}" for problem in problems + looked.problems + raw]
     unsplit = split_warnings(splits.values()) if run.config.model.models else []
     random = encoder_warnings(run.config.model.untrained_encoders)
     found.warned += _warn(console, [*looked.warnings, *unsplit, *random], dataset=run.entry)

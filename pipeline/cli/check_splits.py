@@ -1,7 +1,7 @@
 """Splits before a run: exact if the classes in the images are known, else approximate."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ class ExpectedSplits:
     """Image id → split; empty where nothing is known yet."""
     exact: bool
     """Whether the run will draw exactly these, which depend on the classes in the images."""
+    rejected: Mapping[str, str] = field(default_factory=dict)
+    """Image id → why stage raw, which read these very files, left it out."""
 
 
 def expected_splits(
@@ -59,11 +61,16 @@ def expected_splits(
     """
     codes = run.record.codes
     known = _of_raw(run, entries, results=results)
+    rejected = (
+        {} if known is None else dict(zip(known["image_id"].astype(str), known["rejected"].astype(str), strict=True))
+    )
     known = _of_truth(entries, sheets, codes=codes, unfit=unfit) if known is None else known
     splits = check_splits(entries, codes=codes, config=run.config.raw, seed=run.config.seed, known=known)
     given = given_splits(run.config.raw).keys()
     return ExpectedSplits(
-        splits, known is not None or all(each.image_id in given for each in entries if each.annotated)
+        splits,
+        known is not None or all(each.image_id in given for each in entries if each.annotated),
+        {image: reason for image, reason in rejected.items() if reason},
     )
 
 

@@ -17,7 +17,7 @@ from pipeline.config import depends
 from pipeline.config.run import plan_run
 from pipeline.config.yaml_file import load_yaml
 from pipeline.raw.datasets.changed_files import ImageInputs
-from pipeline.raw.datasets.headers import sample_sheet
+from pipeline.raw.datasets.headers import images_to_look_at, sample_sheet
 from pipeline.raw.datasets.listing import images_of_run
 from pipeline.raw.facts import write_fact_sheet
 from pipeline.raw.splits.assign import assign_splits
@@ -104,6 +104,21 @@ def test_splits_are_those_of_the_run_where_stage_raw_read_these_files(run, folde
         assert (dict(found.splits), found.exact) == (splits_of_the_run(run), True)
     os.utime(folder / "i03_EX.tif", (1, 1))
     assert not expected_splits(run, entries, [], results=folder / "results").exact
+
+
+def test_an_image_that_stage_raw_left_out_is_named_though_its_truth_is_not_in_the_sample(run, folder, capsys):
+    sampled = {entry.image_id for entry in images_to_look_at(images_of_run(run), deep=False)}
+    image = next(name for name in HOLDS if name not in sampled)
+    mask = np.repeat(np.array([0, 60, 120, 180], np.uint8), 15)[None].repeat(40, 0)
+    Image.fromarray(mask).save(folder / f"{image}_EX.tif")
+    arguments = ["check", "--config", "manifest=mine.yaml", "datasets=[mine]", "results=results"]
+    assert main(arguments) == 0
+    assert f"would be left out: mine/{image}" not in capsys.readouterr().out
+    stage_raw(run, folder)
+    assert main(arguments) == 1
+    said = capsys.readouterr().out
+    assert said.count(f"would be left out: mine/{image}") == 1
+    assert "1 image would be left out" in said
 
 
 def test_what_is_nearly_known_is_said_to_be_so(folder, capsys):

@@ -228,6 +228,14 @@ def write_index(folder: Path, eyes: list[Eye], record: DatasetRecord) -> Path:
     return path
 
 
+CARD = {
+    "best_epoch": 9,
+    "parameters": 1234567,
+    "versions": {"torch": "9.8.7"},
+    "provenance": {"stage": "model", "code": "c0de0fmodel", "seed": 5},
+}
+
+
 def write_model(folder: Path, name: str, record: DatasetRecord) -> Path:
     path = folder / "model" / name
     path.mkdir(parents=True)
@@ -241,7 +249,7 @@ def write_model(folder: Path, name: str, record: DatasetRecord) -> Path:
         frame[f"dice_{code}"] = (0.3 + 0.15 * at) * (1 - np.exp(-epochs / 4)) + rng.normal(0, 0.02, len(epochs))
         frame[f"iou_{code}"] = frame[f"dice_{code}"] / (2 - frame[f"dice_{code}"])
     stores.write_table(frame, path / "history.parquet", provenance={"stage": "model"})
-    (path / "card.json").write_text(json_text({"best_epoch": 9, "parameters": 1234567}))
+    (path / "card.json").write_text(json_text(CARD))
     return path
 
 

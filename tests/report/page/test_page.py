@@ -300,6 +300,12 @@ def test_the_summary_holds_the_declared_columns_and_the_values_of_the_choice(cho
     assert (written[0] / row.thumbnail.item()).is_file()
 
 
+def test_the_model_is_among_the_code_digests_and_its_libraries_among_the_packages(written):
+    rows = written[1].rows
+    assert ["model", "c0de0fmodel", "5"] in rows
+    assert ["torch", "9.8.7"] in rows
+
+
 def test_every_number_behind_the_page_is_a_link_to_a_file_that_is_there(world, written):
     folder, page = written
     linked = {(folder / link).resolve() for link in page.links if link.endswith((".parquet", ".json"))}

@@ -11,6 +11,8 @@ import yaml
 from pipeline import stores
 from pipeline.report.page.facts import Facts
 from pipeline.report.page.tables.cells import Table, plain_table, text_cell
+from pipeline.stores.documents import read_json
+from pipeline.stores.model_files import CARD
 
 __all__ = ["run_section"]
 
@@ -21,9 +23,16 @@ def _earlier(facts: Facts) -> Iterator[tuple[str, str, str]]:
     paths = (facts.inputs.normalized, first.probability if first else {}, first.segmentation if first else {})
     found: list[Any] = [dict(stores.open_group(each[min(each)]).attrs)["provenance"] if each else {} for each in paths]
     index = [stores.table_metadata(path).get("provenance", {}) for _, path in sorted(facts.inputs.indexes.items())[:1]]
-    for each in [*records, *found[:1], *index, *found[1:]]:
+    trained = [_shown_card(facts).get("provenance", {})]
+    for each in [*records, *found[:1], *index, *trained, *found[1:]]:
         if each:
             yield str(each.get("stage", "")), str(each.get("code", "")), str(each.get("seed", ""))
+
+
+def _shown_card(facts: Facts) -> dict[str, Any]:
+    """Card of the model shown first; empty without models."""
+    model = facts.inputs.models.get(facts.choice.result.model) if facts.choice else None
+    return read_json(model / CARD) if model else {}
 
 
 def _tables(facts: Facts) -> Iterator[tuple[str, Path]]:
@@ -63,10 +72,11 @@ def files_table(facts: Facts) -> Table:
 def run_section(facts: Facts) -> dict[str, Any]:
     """Content of the section on the run."""
     record = facts.provenance.as_attributes()
+    versions = _shown_card(facts).get("versions", {})
     stages = [*_earlier(facts), ("report", record["code"], record["seed"])]
     return {
         "config": yaml.safe_dump(dict(facts.stage_config), sort_keys=False, allow_unicode=True),
         "stages": plain_table("Code digest of each stage", ("Stage", "Code", "Seed"), stages),
-        "versions": plain_table("Packages", ("Package", "Version"), record["versions"].items()),
+        "versions": plain_table("Packages", ("Package", "Version"), {**versions, **record["versions"]}.items()),
         "files": files_table(facts),
     }
