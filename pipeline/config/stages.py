@@ -79,8 +79,11 @@ class StageConfig(Strict):
                 )
             if model.fold == -1 or base.strategy == "grid" or base.fold == model.fold:
                 continue
-            drawn = f"{model.sampling}.fold{model.fold}"
-            samplings[drawn] = base.model_copy(update={"fold": model.fold})
+            drawn, of_fold = f"{model.sampling}.fold{model.fold}", base.model_copy(update={"fold": model.fold})
+            if samplings.setdefault(drawn, of_fold) != of_fold:
+                raise ValueError(
+                    f"index.samplings.{drawn} has the name that {name} draws fold {model.fold} under: rename it"
+                )
             models[name] = model.model_copy(update={"sampling": drawn})
         object.__setattr__(self, "model", self.model.model_copy(update={"models": models}))
         object.__setattr__(self, "index", self.index.model_copy(update={"samplings": samplings}))

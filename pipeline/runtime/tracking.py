@@ -62,18 +62,17 @@ def track_model(model: Path, *, folder: Path) -> None:
     folder
         Folder of database and files.
     """
-    client = _client(folder)
+    # It would report its use to a server; this is the only switch.
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # noqa: TID251
     from mlflow.exceptions import MlflowException
 
     try:
-        _track(client, model, folder=folder)
+        _track(_client(folder), model, folder=folder)
     except (MlflowException, OSError) as problem:
         logger.warning("MLflow keeps no run of %s: %s", model.name, problem)
 
 
 def _client(folder: Path) -> "MlflowClient":
-    # It would report its use to a server; this is the only switch.
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # noqa: TID251
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.ERROR)
     from mlflow.tracking import MlflowClient

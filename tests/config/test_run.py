@@ -52,6 +52,10 @@ WRONG = [
     ({"model": {"models": {"unet": {"sampling": "x"}}}}, ["unet.sampling", "'x'", "guided"]),
     ({"model": {"models": {"unet": {"fold": 2}}}}, ["fold 2", "raw.folds"]),
     (
+        {"model": {"folds": 2}, "index": {"samplings": {"guided.fold0": {"strategy": "guided", "total": 77}}}},
+        ["guided.fold0", "rename"],
+    ),
+    (
         {"model": {"models": {"unet": {"encoder": "resnet34", "encoder_weights": "package"}}}},
         ["models.unet", "resnet34", "imagenet"],
     ),
