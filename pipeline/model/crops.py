@@ -2,8 +2,8 @@
 
 The index ties each patch to a lesion or place; a fixed box would show the network the same crop in every epoch. A
 moving box keeps its anchor inside, or its centre if it has no anchor. A patch without truth moves only to boxes without
-truth that keep its share of field of view or tissue; a patch with truth but no anchor moves only to boxes with some
-truth. Grid rows and rows added for coverage do not move. Seed, model, epoch and patch alone determine the box of a row
+truth that keep its share of field of view or tissue and, as in the index, are ignored at most in a quarter; a patch with
+truth but no anchor moves only to boxes with some truth. Grid rows and rows added for coverage do not move. Seed, model, epoch and patch alone determine the box of a row
 in an epoch.
 
 If the augmentation includes scale, boxes are larger or smaller than the patch under the same rules; fixed boxes scale
@@ -21,16 +21,37 @@ from numpy.typing import NDArray
 
 from pipeline.config import AnyAugmentation
 from pipeline.geometry import Box
+from pipeline.index.box_sums import MOST_IGNORED
 from pipeline.index.sampling.positions import around, jittered
 from pipeline.model.augment import build_augmenter, patch_stream
 from pipeline.seeds import stream
 from pipeline.stores import open_array
+from pipeline.stores.image_store import ignored_array
 from pipeline.stores.shards import Shards
 
-__all__ = ["MovingCrops", "epoch_boxes"]
+__all__ = ["CropMasks", "MovingCrops", "epoch_boxes"]
 
 ROUNDING = 1e-4
 """Share of field of view or tissue that may be lost, because the index stores it as float32."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CropMasks:
+    """Masks of one image that decide where its crops may move."""
+
+    truth: Shards
+    """``(class, y, x)``."""
+    roi: Shards
+    """``(y, x)``: field of view or tissue."""
+    ignored: Shards | None = None
+    """``(y, x)``: pixels with uncertain truth; None where the data set declares none."""
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Masks of a normalised store, opened but not read."""
+        unsure = ignored_array(path)
+        truth, roi = (Shards.of(open_array(path, name)) for name in ("truth", "roi"))
+        return cls(truth, roi, None if unsure is None else Shards.of(unsure))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,19 +116,27 @@ class MovingCrops:
         y0, x0, y1, x1 = around(wish, keep=anchor, height=height, width=width, patch=side)[0].tolist()
         return Box(y0, x0, y1, x1)
 
-    def box(self, row: int, *, epoch: int, before: int, truth: Shards, roi: Shards, scale: float = 1.0) -> Box:
-        """Box of a row in an epoch; ``truth`` is ``(class, y, x)``, ``roi`` ``(y, x)``."""
+    def box(self, row: int, *, epoch: int, before: int, masks: CropMasks, scale: float = 1.0) -> Box:
+        """Box of a row in an epoch, in the image of these masks."""
         place = self.place(row)
         if not self.moves[row] and scale == 1:
             return place
-        height, width = roi.array.shape[-2:]
+        height, width = masks.roi.array.shape[-2:]
         wish = self.wish(row, epoch=epoch, before=before, height=height, width=width, scale=scale)
-        return wish if self.free[row] or self._is_alike(row, wish, truth=truth, roi=roi) else place
+        return wish if self.free[row] or self._is_alike(row, wish, masks=masks) else place
 
-    def _is_alike(self, row: int, wish: Box, *, truth: Shards, roi: Shards) -> bool:
-        if bool(truth.read(wish).any()) != bool(self.positive[row]):
+    def _is_alike(self, row: int, wish: Box, *, masks: CropMasks) -> bool:
+        if bool(masks.truth.read(wish).any()) != bool(self.positive[row]):
             return False
-        return bool(self.positive[row]) or float(roi.read(wish).mean()) >= self.roi_fraction[row] - ROUNDING
+        if self.positive[row]:
+            return True
+        region = masks.roi.read(wish) > 0
+        if masks.ignored is not None:
+            unsure = masks.ignored.read(wish) > 0
+            if unsure.mean() > MOST_IGNORED:
+                return False
+            region &= ~unsure  # Ignored pixels do not count in the index's share either.
+        return float(region.mean()) >= self.roi_fraction[row] - ROUNDING
 
 
 def epoch_boxes(
@@ -138,15 +167,11 @@ def epoch_boxes(
     """
     augmenter = build_augmenter(augmentation)
     crops = MovingCrops.of(rows, share=share, address=address)
-    opened = {
-        image: tuple(Shards.of(open_array(normalized[image], name)) for name in ("truth", "roi"))
-        for image in sorted(set(rows["image_id"].astype(str)))
-    }
+    opened = {image: CropMasks.of(normalized[image]) for image in sorted(set(rows["image_id"].astype(str)))}
     boxes = []
     for row, image in enumerate(rows["image_id"].astype(str)):
-        truth, roi = opened[image]
         random = patch_stream(address, epoch=epoch, patch_id=crops.ids[row], before=0)
         scale = augmenter.scale(random) if augmenter else 1.0
-        box = crops.box(row, epoch=epoch, before=0, truth=truth, roi=roi, scale=scale)
+        box = crops.box(row, epoch=epoch, before=0, masks=opened[image], scale=scale)
         boxes.append((crops.ids[row], box.y0, box.x0, box.height, box.width))
     return pd.DataFrame(boxes, columns=["patch_id", "y", "x", "height", "width"])

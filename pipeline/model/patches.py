@@ -24,12 +24,11 @@ from pipeline.errors import ModelError
 from pipeline.geometry import Box
 from pipeline.model.augment import Augmenter, patch_stream
 from pipeline.model.changes import Changes
-from pipeline.model.crops import MovingCrops
+from pipeline.model.crops import CropMasks, MovingCrops
 from pipeline.model.order import EpochBatches, InOrder, Key
 from pipeline.model.resizing import resized_image, resized_masks
 from pipeline.model.targets import IGNORE, build_target
 from pipeline.stores import open_array
-from pipeline.stores.image_store import ignored_array
 from pipeline.stores.shards import Shards
 
 __all__ = ["PatchDataset", "Sample", "TimedLoader", "check_rows", "loader", "one_thread"]
@@ -43,9 +42,7 @@ class _Arrays:
     """Open arrays of one image."""
 
     pixels: Shards
-    truth: Shards
-    roi: Shards
-    unsure: Shards | None
+    masks: CropMasks
 
 
 class PatchDataset(Dataset[Sample]):
@@ -111,8 +108,9 @@ class PatchDataset(Dataset[Sample]):
     def _patch(self, key: Key, *, scale: float = 1.0) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         arrays = self._arrays(self._images[key[1]])
         box = self._box(key, arrays, scale=scale)
-        pixels, truth = arrays.pixels.read(box), arrays.truth.read(box)
-        ignored = None if arrays.unsure is None else arrays.unsure.read(box)
+        masks = arrays.masks
+        pixels, truth = arrays.pixels.read(box), masks.truth.read(box)
+        ignored = None if masks.ignored is None else masks.ignored.read(box)
         if scale != 1:
             # A negative that finds no place at another size keeps its own box and size; a small image is one box at any size.
             whole = max(box.height, box.width) >= self._side
@@ -136,14 +134,12 @@ class PatchDataset(Dataset[Sample]):
         if self._crops is None:
             y, x, height, width = self._boxes[row].tolist()
             return Box(y, x, y + height, x + width)
-        return self._crops.box(row, epoch=epoch, before=before, truth=arrays.truth, roi=arrays.roi, scale=scale)
+        return self._crops.box(row, epoch=epoch, before=before, masks=arrays.masks, scale=scale)
 
     def _arrays(self, image: str) -> _Arrays:
         if image not in self._open:
             path = self._paths[image]
-            unsure = ignored_array(path)
-            pixels, truth, roi = (Shards.of(open_array(path, name)) for name in ("0", "truth", "roi"))
-            self._open[image] = _Arrays(pixels, truth, roi, None if unsure is None else Shards.of(unsure))
+            self._open[image] = _Arrays(Shards.of(open_array(path, "0")), CropMasks.of(path))
         return self._open[image]
 
 

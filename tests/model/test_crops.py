@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.geometry import Box
-from pipeline.model.crops import MovingCrops, epoch_boxes
+from pipeline.model.crops import CropMasks, MovingCrops, epoch_boxes
 from pipeline.model.patches import PatchDataset
 
 SIDE, HEIGHT, WIDTH = 64, 150, 170
@@ -88,9 +88,27 @@ def test_a_patch_without_truth_keeps_its_share_of_the_field_of_view() -> None:
 
     none, half = (Plane(np.zeros((HEIGHT, WIDTH), np.uint8)) for _ in range(2))
     half.array[:, 100:] = 1
-    moved = {crops.box(0, epoch=epoch, before=0, truth=none, roi=half).x0 for epoch in range(60)}
+    moved = {crops.box(0, epoch=epoch, before=0, masks=CropMasks(none, half)).x0 for epoch in range(60)}
     assert len(moved) > 3
     assert min(moved) >= 100 - round(0.1 * SIDE)
+
+
+def test_ignored_pixels_count_for_a_moving_negative_as_they_do_in_the_index() -> None:
+    none, whole, unsure = (Plane(np.zeros((HEIGHT, WIDTH), np.uint8)) for _ in range(3))
+    whole.array[:] = 1
+    unsure.array[:, :60] = 1
+    masks = CropMasks(none, whole, unsure)
+
+    def left_edges(x: int, share: float) -> set[int]:
+        crops = MovingCrops.of(rows({"y": 0, "x": x, "roi_fraction": share}), share=0.5, address=ADDRESS)
+        return {crops.box(0, epoch=epoch, before=0, masks=masks).x0 for epoch in range(80)}
+
+    # Sixteen of 64 columns are ignored: the index's share of the roi is 0.75, and the box may move to others of that share.
+    free = left_edges(60 - 16, 0.75)
+    assert len(free) > 10, "a box with some ignored pixels moves"
+    assert min(free) >= 60 - 16
+    # A share below what the ignored pixels leave does not open boxes of which more than a quarter is ignored.
+    assert min(left_edges(60, 0.2)) >= 60 - 16
 
 
 def test_a_patch_with_truth_and_without_anchor_keeps_some(image: tuple) -> None:
