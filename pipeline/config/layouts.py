@@ -93,11 +93,13 @@ class FolderLayout(ManifestPart):
     excluded: tuple[str, ...] = ()
     """Names in the files of polygons whose areas are removed from every class."""
     reviewed: Literal["negative"] | None = None
-    """negative: an image without any truth file was examined and has no lesion; null: it is only predicted."""
+    """negative: an image without any file of a lesion was examined and has none; null: without any truth it is only
+    predicted. Of anatomy without a file nothing is known, unless ``missing_mask`` is negative."""
     negative: str | None = None
-    """Regular expression for the path of the image, relative to the root: a match was examined and has no lesion.
+    """Regular expression for the path of the image, relative to the root: a match was examined and has no lesion, as with
+    ``reviewed``.
 
-    If it has a truth file, that file counts instead."""
+    If it has a file of a lesion, a label image or polygons, these count instead."""
     test: str | None = None
     """Regular expression for the path of the image, relative to the root: a match belongs to the official test set."""
 

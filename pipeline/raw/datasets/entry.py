@@ -41,6 +41,8 @@ class ImageEntry:
     """Whether somebody looked for lesions; an unannotated image is only predicted."""
     unknown: tuple[str, ...] = ()
     """Codes of the classes that nobody looked for in an annotated image, in manifest order."""
+    lesion_free: bool = False
+    """Whether it was declared free of lesions, unless its files of truth say otherwise."""
     group: str = ""
     """The patient; the image itself where unknown."""
     centre: str = ""

@@ -114,8 +114,8 @@ def _finds(pattern: str | None, path: str) -> bool:
 def list_folder(root: Path, *, layout: FolderLayout) -> list[ImageEntry]:
     """Images that match, each with its masks, its label image or its annotations.
 
-    An image without any truth file is not annotated and goes to ``predict``, unless ``reviewed`` or ``negative`` marks
-    it as examined.
+    An image without any truth file is not annotated and goes to ``predict``, unless ``reviewed`` or ``negative``
+    declares it free of lesions.
 
     Raises
     ------
@@ -128,16 +128,16 @@ def list_folder(root: Path, *, layout: FolderLayout) -> list[ImageEntry]:
     for name, path in found.images.items():
         own = tuple((code, root / each[name]) for code, each in found.masks.items() if name in each)
         label, polygons = (root / each[name] if name in each else None for each in (found.labels, found.annotations))
-        test, negative = (_finds(each, path) for each in (layout.test, layout.negative))
-        annotated = bool(own or label or polygons) or negative or layout.reviewed == "negative"
+        free = layout.reviewed == "negative" or _finds(layout.negative, path)
         entries.append(
             ImageEntry(
                 ids[name],
                 root / path,
                 own,
                 label,
-                official_test=test,
-                annotated=annotated,
+                official_test=_finds(layout.test, path),
+                annotated=bool(own or label or polygons) or free,
+                lesion_free=free,
                 group=name.rpartition("/")[0],
                 annotations=polygons,
             )

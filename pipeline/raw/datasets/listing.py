@@ -129,6 +129,9 @@ def _with_unknown(entry: ImageEntry, *, record: DatasetRecord) -> ImageEntry:
     if not entry.annotated or not _files_tell(entry, record=record):
         return entry
     known = {code for code, _ in entry.masks}
+    # A declaration is of lesions: it says nothing of a disc that nobody drew.
+    if entry.lesion_free and known.isdisjoint(record.lesion_codes):
+        known |= {*record.lesion_codes}
     return replace(
         entry, annotated=bool(known), unknown=tuple(c for c in record.codes if c not in known) if known else ()
     )
@@ -141,5 +144,4 @@ def _files_tell(entry: ImageEntry, *, record: DatasetRecord) -> bool:
         return False
     if entry.label or entry.annotations or entry.image is None:
         return False
-    # In a folder data set an image annotated without a file was declared so.
-    return bool(entry.masks) or record.layout is None
+    return bool(entry.masks) or entry.lesion_free or record.layout is None

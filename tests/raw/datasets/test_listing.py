@@ -78,6 +78,24 @@ def test_an_image_without_truth_files_can_be_declared_free_of_lesions(root, miss
     assert (sheet["pixels"], sheet["rejected"]) == ({"EX": 0, "OD": 0}, "")
 
 
+@pytest.mark.parametrize(("missing", "disc"), [("negative", []), ("unknown", ["OD"])])
+@pytest.mark.parametrize("declared", [{"reviewed": "negative"}, {"negative": "eye [23]"}])
+def test_a_declaration_is_of_lesions_and_says_nothing_of_anatomy(root, missing, disc, declared):
+    classes = [{"code": "MA", "name": "m"}, {"code": "EX", "name": "e"}, {"code": "OD", "name": "o", "kind": "anatomy"}]
+    layout = {
+        "images": "pics/{image}.*",
+        "masks": {"MA": "ma/{image}.png", "EX": "ex/{image}_EX.png", "OD": "od/{image}.png"},
+        **declared,
+    }
+    picture(root / "ma" / "eye 1.png")
+    own = record(classes=classes, folder=layout, missing_mask=missing)
+    entries = {each.image_id: each for each in list_images(own, dataset="mine", root=root)}
+    # Lesions are known to be absent in both, with a mask of the disc or without; the disc is known where it was drawn.
+    assert [list(entries[name].unknown) for name in ("eye_2", "eye_3")] == [[], disc]
+    assert [fact_sheet(entries[name], record=own)["pixels"]["EX"] for name in ("eye_2", "eye_3")] == [0, 0]
+    assert fact_sheet(entries["eye_3"], record=own)["pixels"]["OD"] == (-1 if disc else 0)
+
+
 def test_a_wide_pattern_of_images_does_not_take_masks_for_images(tmp_path):
     for name in ("a.png", "a_EX.png", "a_OD.png", "b.png"):
         picture(tmp_path / name)
