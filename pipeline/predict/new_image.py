@@ -19,7 +19,7 @@ from pipeline.predict.normalise import image_entry, normalise_by
 from pipeline.predict.options import DEFAULT, PredictedFiles, PredictOptions
 from pipeline.predict.original_grid import remove_original_masks, write_original_masks
 from pipeline.predict.places import Places
-from pipeline.predict.quick_look import ClassSeen, largest_probabilities, quick_look, write_look
+from pipeline.predict.quick_look import ClassSeen, largest_probabilities, quick_look, regions_by_class, write_look
 from pipeline.predict.recipe import Recipe, recipe_of_model
 from pipeline.predict.run_settings import RunBeside
 from pipeline.predict.same_model import check_same, files_in_use
@@ -162,7 +162,9 @@ class _Prediction:
         path, given = self.place("segmentation", fusion, ".thresholds.json"), self.used.options.threshold
         if given is not None:
             fits = dict.fromkeys(self.record.codes, ThresholdFit.given(given, reason="Given by hand."))
-            save_thresholds(fits, output=path, provenance=self._job({"threshold": given}, {}).provenance)
+            areas = self.used.beside.minimum_areas(fusion, self.used.cleaning)
+            provenance = self._job({"threshold": given, **({"areas": areas} if areas else {})}, {}).provenance
+            save_thresholds(fits, output=path, provenance=provenance, areas=areas)
             return path
         fitted = self.used.beside.thresholds(fusion)
         if fitted is None:
@@ -194,7 +196,7 @@ class _Prediction:
             )
         remove_original_masks(store)  # From a former call, perhaps with other thresholds.
         masks = write_original_masks(store, kind=kind) if (kind := self.used.options.original_grid) else ()
-        regions = _regions(outlines, codes=self.record.codes)
+        regions = regions_by_class(outlines, codes=self.record.codes)
         return PredictedFiles(fusion, probability, store, outlines, thresholds, regions, masks)
 
     def _remove_masks(self, fusion: str) -> None:
@@ -255,12 +257,6 @@ class _Prediction:
             for each in seen
         ]
         return {"file": self._file, "model": self.model.name, "fusion": found.fusion, "classes": rows}
-
-
-def _regions(outlines: Path, *, codes: tuple[str, ...]) -> dict[str, int]:
-    features = read_json(outlines)["features"]
-    found = [each["properties"]["metadata"]["class_code"] for each in features]
-    return {code: found.count(code) for code in codes}
 
 
 def predict_new_image(

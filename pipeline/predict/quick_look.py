@@ -21,9 +21,10 @@ from pipeline.report.pictures.overlays import RGB, Picture
 from pipeline.report.pictures.reduce import picture_shape, reduce_masks
 from pipeline.report.pictures.store_pictures import level_of, mask_raster, resized
 from pipeline.stores.atomic import file_in_progress
+from pipeline.stores.documents import read_json
 from pipeline.stores.probability_store import as_float16, open_probability
 
-__all__ = ["ClassSeen", "largest_probabilities", "quick_look", "write_look"]
+__all__ = ["ClassSeen", "largest_probabilities", "quick_look", "regions_by_class", "write_look"]
 
 NARROWEST = 560
 """Least width of a picture in pixels, so that its legend fits; smaller images are enlarged by whole factors."""
@@ -66,6 +67,12 @@ def largest_probabilities(path: Path) -> tuple[float, ...]:
     for box in aligned_boxes(*found.shape[1:], BLOCK):
         largest = np.maximum(largest, found.read(box).astype(np.float32).max(axis=(1, 2)))
     return tuple(float(each) for each in largest)
+
+
+def regions_by_class(outlines: Path, *, codes: Sequence[str]) -> dict[str, int]:
+    """Regions of each class in a file of outlines."""
+    found = [each["properties"]["metadata"]["class_code"] for each in read_json(outlines)["features"]]
+    return {code: found.count(code) for code in codes}
 
 
 def _photograph(entry: ImageEntry, *, record: DatasetRecord, config: NormalizedConfig) -> Picture:

@@ -16,6 +16,7 @@ from pipeline.model.card import read_card
 from pipeline.model.ensemble import members_of
 from pipeline.model.map_origin import maps_are_of
 from pipeline.project import workflow_command
+from pipeline.segmentation.minimum_areas import fitted_areas
 from pipeline.stores import input_digest, open_group
 from pipeline.stores.documents import read_json
 from pipeline.stores.model_files import measures_file, thresholds_file
@@ -83,6 +84,21 @@ class RunBeside:
                 workflow_command("segmentation"),
             )
         return None if changed else path
+
+    def minimum_areas(self, fusion: str, config: SegmentationConfig) -> dict[str, int]:
+        """Minimum areas found in the truth of the run, where the configuration asks for them; they hold at any threshold."""
+        if config.minimum_areas != "percentile":
+            return {}
+        fitted = self.thresholds(fusion)
+        found = fitted_areas(fitted) if fitted else {}
+        if not found:
+            log.warning(
+                "%s: minimum_areas is percentile, and no areas were found for %s: regions below %d pixels are removed",
+                self.model.name,
+                fusion,
+                config.minimum_area,
+            )
+        return found
 
     def warnings(self, fusion: str) -> tuple[str, ...]:
         """Warnings for the reader: of the card, or of the members, and of the measures where they exist."""

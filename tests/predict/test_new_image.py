@@ -240,6 +240,27 @@ def test_a_copied_folder_gives_the_masks_of_the_run_by_the_thresholds_it_holds(e
     assert RunBeside(alone).thresholds("mean") is None
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_threshold_by_hand_keeps_the_areas_that_the_run_found_or_says_that_there_are_none(
+    eyes: TinyRun, tmp_path: Path, caplog: pytest.LogCaptureFixture, known: bool
+) -> None:
+    alone = tmp_path / "alone"
+    shutil.copytree(eyes.model(), alone)
+    fitted = read_json(eyes.root / "segmentation" / "unet" / "gaussian" / "thresholds.json")
+    largest = 10**6
+    if known:
+        for each in fitted["classes"].values():
+            each["minimum_area"] = largest
+    write_json(fitted, thresholds_file(alone, fusion="gaussian"))
+    given = {"probability": {"storage": {"chunk": 32, "shard": 64}, "device": "cpu"}}
+    given |= {"segmentation": {"minimum_areas": "percentile"}, "threshold": 0.05}
+    [found] = predict_new_image(
+        eyes.files / f"{TEST}.png", model=alone, out=tmp_path / "a", options=PredictOptions(**given)
+    )
+    assert (sum(found.regions.values()) == 0) is known, "no region is that large"
+    assert ("minimum_areas is percentile, and no areas" in caplog.text) is not known
+
+
 def test_names_and_colours_are_those_of_the_run(eyes: TinyRun, tmp_path: Path) -> None:
     outlines = json.loads(new(eyes, tmp_path, threshold=0.0)[0].outlines.read_text())["features"]
     shown = {

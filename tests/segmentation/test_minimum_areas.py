@@ -48,10 +48,17 @@ def test_images_that_validate_or_test_are_never_asked() -> None:
 def test_the_area_is_the_percentile_over_the_regions_of_all_images(tmp_path: Path) -> None:
     given = {"a": {"EX": [3, 9, 40], "OD": []}, "b": {"EX": [5, 7, 100], "OD": []}}
     paths = {name: candidates(tmp_path / f"{name}.parquet", areas) for name, areas in given.items()}
-    for percentile in (0, 5, 35, 50, 100):
+    for percentile in (0, 35, 50, 100):
         found = percentile_areas(paths, codes=CODES, percentile=percentile, otherwise=2)
         areas = sorted(given["a"]["EX"] + given["b"]["EX"])
         assert found == {"EX": areas[int(percentile / 100 * (len(areas) - 1))], "OD": 2}
+
+
+def test_few_regions_leave_room_for_a_smaller_one(tmp_path: Path) -> None:
+    many = list(range(101, 121))
+    for areas, expected in ((many, 101), (many[1:], 51), ([900], 450), ([1], 0)):
+        path = candidates(tmp_path / "a.parquet", {"EX": areas, "OD": []})
+        assert percentile_areas({"a": path}, codes=CODES, percentile=5, otherwise=2) == {"EX": expected, "OD": 2}
 
 
 def test_thresholds_hold_the_areas_and_masks_obey_them(tmp_path: Path) -> None:
@@ -66,7 +73,7 @@ def test_thresholds_hold_the_areas_and_masks_obey_them(tmp_path: Path) -> None:
         normalized={"c": normal},
         config=config,
         job=Job(record(), ORIGIN),
-        candidates={"a": candidates(tmp_path / "a.parquet", {"EX": [2, 30, 90], "OD": [4]})},
+        candidates={"a": candidates(tmp_path / "a.parquet", {"EX": [2, 30, 90], "OD": [4, 9]})},
         output=tmp_path / "thresholds.json",
     )
     classes = json.loads((tmp_path / "thresholds.json").read_text())["classes"]
