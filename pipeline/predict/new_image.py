@@ -33,7 +33,7 @@ from pipeline.segmentation.threshold import ThresholdFit
 from pipeline.segmentation.threshold_file import save_thresholds
 from pipeline.stores import open_group
 from pipeline.stores.atomic import file_in_progress
-from pipeline.stores.documents import read_json, write_json
+from pipeline.stores.documents import write_json
 from pipeline.stores.finished import is_finished
 from pipeline.stores.input_files import InputFiles
 from pipeline.stores.job import Job, job_of
