@@ -40,6 +40,7 @@ Kind: TypeAlias = Literal[
     "not_validated",  # models without validation images
     "not_tested",  # no image that tests
     "old_results",  # results that the configuration does not name
+    "mixed",  # results of one kind that were made of different values
     "random_encoder",  # encoders of random weights, for want of installed ones
     "no_model",  # models that are no better than a trivial answer
     "misled",  # such models, where the threshold was fitted with truth that is in doubt
@@ -66,6 +67,7 @@ REMEDIES: Mapping[Kind, str] = {
     "not_tested": "Give patients that are tested: an official test, raw: test_share, holdout_centre or splits_csv.",
     "not_validated": "Give more patients, or raise raw: validation_share.",
     "old_results": "With the same configuration, lesionmap clean --dry-run lists them and lesionmap clean removes them.",
+    "mixed": "Delete those that are not as wanted; the next run makes them anew. Until then the figures mix both.",
     "random_encoder": f"Choose {' or '.join(PACKAGED_ENCODERS)}, or give encoder_weights a file or imagenet.",
     "no_model": "Look at overlays and truth; train longer, or draw more patches of the class.",
     "misled": "Correct that truth first: a threshold is fitted with it. Then judge the model.",

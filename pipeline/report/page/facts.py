@@ -14,6 +14,7 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.raw.data_warnings import DataWarning
 from pipeline.report.measures.mismatches import Mismatch, mismatches
 from pipeline.report.measures.summary import NORMALISED, average_of, grids_of
+from pipeline.report.mixed_results import mixed_warnings
 from pipeline.report.old_results import Named, old_warnings
 from pipeline.report.page.choice import MEASURED_SPLITS, Choice, choose, summaries_of, validated_alike
 from pipeline.report.page.stains import Stained, Stains, read_stains, stained_images
@@ -120,6 +121,7 @@ def facts_of(
                 measured=[each.metrics_images for each in results],
                 encoders=stages.model.untrained_encoders,
             ),
+            *mixed_warnings(inputs.normalized, results),
             *old_warnings(inputs.images.parents[1], Named.by(stages)),
         ],
         mismatched=mismatches(pd.concat(measured)) if measured else [],
