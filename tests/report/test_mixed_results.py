@@ -21,7 +21,11 @@ def stores(folder: Path, change: Callable[[str], dict[str, Any]]) -> dict[str, P
     found = {}
     for image in IMAGES:
         config = {"entry": {"image_id": image}, "record": {"task": "binary"}, "probability": {"overlap": 0.25}}
-        origin = {"config": config, "inputs": {image: f"digest of {image}", f"mask of {image}": image, "weights": "1"}, "seed": 0}
+        origin = {
+            "config": config,
+            "inputs": {image: f"digest of {image}", f"mask of {image}": image, "weights": "1"},
+            "seed": 0,
+        }
         changed = change(image)
         origin["config"]["probability"] |= changed.get("probability", {})
         origin["inputs"] |= changed.get("inputs", {})
