@@ -63,7 +63,7 @@ def _mixed(kind: str, stores: Mapping[str, Path]) -> Iterator[DataWarning]:
 def _origin(path: Path, *, image: str) -> dict[str, str]:
     """Names and values of what a store was made of, without what belongs to its image."""
     attributes: Any = json.loads((path / "zarr.json").read_bytes())["attributes"]
-    origin = attributes["provenance"]
+    origin = {"config": {}, "inputs": {}, "seed": None, **attributes.get("provenance", {})}
     values = {key: value for key, value in origin["config"].items() if key != OF_IMAGE}
     inputs = {key: value for key, value in origin["inputs"].items() if key.endswith(SHARED_FILES) and key != image}
     return {**dict(named_values({**values, "seed": origin["seed"]})), **{f"file {key}": inputs[key] for key in inputs}}

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -23,7 +24,7 @@ from pipeline.report.page.times_page import Noted
 from pipeline.report.pictures.gallery import results_to_show
 from pipeline.report.pictures.pairs import NEAR_SIDE
 from pipeline.stores import write_table
-from pipeline.stores.documents import json_text
+from pipeline.stores.documents import json_text, write_json
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 
@@ -89,6 +90,20 @@ def report(world, folder, *, inputs=None, results=None, config=CONFIG, histology
 def written(world, tmp_path_factory):
     folder = tmp_path_factory.mktemp("page") / "eyes" / "report"
     return folder, report(world, folder)
+
+
+def test_the_page_of_an_ensemble_names_the_code_and_packages_of_its_members(world, tmp_path):
+    [model] = {each.model for each in world.results}
+    shutil.copytree(world.inputs.models[model], tmp_path / "model" / "member")
+    ensemble = tmp_path / "model" / model
+    member = {"name": "member", "fold": -1, "card": "0", "weights": "0"}
+    record = {"schema_version": 1, "name": model, "members": [member], "weights": {}, "provenance": {}}
+    ensemble.mkdir()
+    write_json(record, ensemble / "ensemble.json")
+    models = {"member": tmp_path / "model" / "member", model: ensemble}
+    page = report(world, tmp_path / "report", inputs=replace(world.inputs, models=models))
+    assert ["model", "c0de0fmodel", "5"] in page.rows
+    assert ["torch", "9.8.7"] in page.rows
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import yaml
 
 from pipeline import stores
+from pipeline.model.ensemble import members_of
 from pipeline.report.page.facts import Facts
 from pipeline.report.page.tables.cells import Table, plain_table, text_cell
 from pipeline.stores.documents import read_json
@@ -30,9 +31,9 @@ def _earlier(facts: Facts) -> Iterator[tuple[str, str, str]]:
 
 
 def _shown_card(facts: Facts) -> dict[str, Any]:
-    """Card of the model shown first; empty without models."""
+    """Card of the model shown first, of an ensemble that of its first member; empty without models."""
     model = facts.inputs.models.get(facts.choice.result.model) if facts.choice else None
-    return read_json(model / CARD) if model else {}
+    return read_json(members_of(model)[0] / CARD) if model else {}
 
 
 def _tables(facts: Facts) -> Iterator[tuple[str, Path]]:
