@@ -36,18 +36,22 @@ def marginal_logits(logits: Tensor, unknown: Tensor) -> Tensor:
     return torch.cat([background, logits[:, 1:].masked_fill(classes, torch.finfo(logits.dtype).min / 2)], dim=1)
 
 
-def known_labels(predicted: Tensor, unknown: Tensor | None) -> Tensor:
-    """Predicted labels with unknown classes as background, because the truth does not distinguish them.
+def known_labels(logits: Tensor, unknown: Tensor | None) -> Tensor:
+    """Most likely label, where background and the unknown classes of a patch are one outcome, that of the background.
+
+    The truth does not distinguish them, so their probabilities are added before they are compared with the others.
 
     Parameters
     ----------
-    predicted
-        ``(n, h, w)`` int64, 0 for background.
+    logits
+        ``(n, 1 + classes, h, w)``, background first.
     unknown
         ``(n, classes)`` bool; None where no class is.
+
+    Returns
+    -------
+    Tensor
+        ``(n, h, w)`` int64, 0 for background or an unknown class.
     """
-    if unknown is None:
-        return predicted
-    labels = torch.arange(1, unknown.shape[1] + 1, device=unknown.device) * ~unknown
-    outcome = torch.cat([torch.zeros_like(labels[:, :1]), labels], dim=1)
-    return outcome.gather(1, predicted.flatten(1)).reshape(predicted.shape)
+    outcomes = logits if unknown is None else marginal_logits(logits.float(), unknown)
+    return outcomes.argmax(dim=1)

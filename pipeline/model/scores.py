@@ -1,6 +1,7 @@
 """Scores of an epoch: Dice, IoU and AUPR per class, pixels of all validation patches counted together.
 
-The prediction is the most likely label for multiclass, else every class with a probability of at least one half. Truth
+The prediction is the most likely label for multiclass, else every class with a probability of at least one half. Where
+nobody looked for some classes, they and the background are one label, with the sum of their probabilities. Truth
 is the training target, so for multiclass priority resolves overlaps. Padded and ignored pixels do not count.
 Neighbouring patches of the grid overlap, and a pixel in two patches counts twice. That weights pixels slightly but
 favours no class, and the report measures whole images anyway.
@@ -61,7 +62,7 @@ def class_counts(logits: Tensor, target: Tensor, unknown: Tensor | None = None, 
         ``(classes, 3)`` int64: true positives, false positives, false negatives.
     """
     if task == "multiclass":
-        return _label_counts(known_labels(logits.argmax(dim=1), unknown), target, labels=logits.shape[1])
+        return _label_counts(known_labels(logits, unknown), target, labels=logits.shape[1])
     predicted, exists = logits >= 0, target != IGNORE
     truth = target == 1
     parts = (predicted & truth, predicted & ~truth & exists, ~predicted & truth)

@@ -47,7 +47,10 @@ def test_a_patch_in_which_nobody_looked_for_a_class_counts_nothing_for_it(task: 
     if task == "multiclass":
         target = torch.randint(0, 4, (2, 6, 7), generator=random, dtype=torch.uint8)
         target[0][target[0] == 2] = 0
-        predicted = [logits.argmax(dim=1).numpy() == at for at in (1, 2, 3)]
+        chances = logits.double().softmax(dim=1).numpy()
+        chances[0, 0] += chances[0, 2]  # background and the class that nobody looked for are one outcome
+        chances[0, 2] = 0
+        predicted = [chances.argmax(axis=1) == at for at in (1, 2, 3)]
         truth = [target.numpy() == at for at in (1, 2, 3)]
     else:
         target = torch.randint(0, 2, (2, 3, 6, 7), generator=random, dtype=torch.uint8)
@@ -65,6 +68,14 @@ def test_a_patch_in_which_nobody_looked_for_a_class_counts_nothing_for_it(task: 
     for at, found in enumerate(pooled.compute().numpy()):
         own = known[:, at]
         np.testing.assert_array_equal(found, probability_histogram(chances[own, at], truth[at][own]))
+
+
+def test_unknown_classes_and_background_together_outweigh_a_class_that_each_alone_does_not() -> None:
+    logits = torch.log(torch.tensor([0.3, 0.36, 0.34])).reshape(1, 3, 1, 1).expand(-1, -1, 4, 5)
+    unknown, target = torch.tensor([[False, True]]), torch.zeros(1, 4, 5, dtype=torch.uint8)
+    assert class_counts(logits, target, unknown, task="multiclass").tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert class_counts(logits.bfloat16(), target, unknown, task="multiclass").tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert class_counts(logits, target, task="multiclass").tolist() == [[0, 20, 0], [0, 0, 0]]
 
 
 def test_counts_add_up_over_batches_and_start_again() -> None:
