@@ -23,7 +23,7 @@ from pipeline.model.loss import build_loss
 from pipeline.model.network import ScaledNetwork
 from pipeline.model.operators import prepare_torchvision
 from pipeline.model.progress import Pace, shown_number
-from pipeline.model.recipe import Length, cosine_factor, moving_average
+from pipeline.model.recipe import Length, cosine_factor, group_factor, moving_average
 from pipeline.model.scores import PatchMean, PooledCounts, PooledHistograms, mean_known, selection_score
 from pipeline.seeds import derived_seed
 
@@ -138,8 +138,8 @@ class Training(lightning.LightningModule):
         seed, name = self.address
         torch.manual_seed(derived_seed(seed, "model", name, "torch", self.current_epoch))
 
-    def training_step(self, batch: Batch, _: int) -> Tensor:
-        """Loss of a batch."""
+    def training_step(self, batch: Batch, at: int) -> Tensor:
+        """Loss of a batch, given its number in the epoch."""
         pixels, target, epochs, unknown = batch
         assert bool((epochs == self.current_epoch).all()), "the loader is at another epoch than the loop"
         loss: Tensor = self.loss(self.network(pixels), target, unknown)
@@ -147,7 +147,8 @@ class Training(lightning.LightningModule):
         if not math.isfinite(value):
             self._diverged(value)
         self._train_loss.add(value, len(pixels))
-        return self._share(loss, len(pixels))
+        of = {"batches": int(self.trainer.num_training_batches), "accumulate": self.settings.accumulate}
+        return self._share(loss, len(pixels)) * group_factor(at, **of)
 
     def _share(self, loss: Tensor, patches: int) -> Tensor:
         """Loss whose mean over the processes is the mean over all patches; parts of a batch may differ by one patch."""

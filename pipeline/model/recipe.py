@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from pipeline.config import ModelSettings
 
-__all__ = ["Length", "cosine_factor", "moving_average", "training_length"]
+__all__ = ["Length", "cosine_factor", "group_factor", "moving_average", "training_length"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,29 @@ def cosine_factor(step: int, *, steps: int, warmup_share: float) -> float:
     if step < rise:
         return (step + 1) / rise
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(steps - rise, 1)))
+
+
+def group_factor(at: int, *, batches: int, accumulate: int) -> float:
+    """Factor of the loss of a batch, so that the gradient of a step is the mean over the batches of its group.
+
+    Lightning divides each loss by ``accumulate``; the last group of an epoch may have fewer batches.
+
+    Parameters
+    ----------
+    at
+        Number of the batch in its epoch, from 0.
+    batches
+        Batches of the epoch.
+    accumulate
+        Batches of a whole group.
+
+    Examples
+    --------
+    >>> [group_factor(at, batches=5, accumulate=3) for at in range(5)]
+    [1.0, 1.0, 1.0, 1.5, 1.5]
+    """
+    rest = batches % accumulate
+    return accumulate / rest if at >= batches - rest else 1.0
 
 
 def moving_average(network: nn.Module, *, decay: float) -> AveragedModel:

@@ -162,6 +162,33 @@ def test_training_ends_after_its_steps_within_an_epoch_and_validates_then(
         assert history["learning_rate"].iloc[-1] == pytest.approx(0, abs=1e-12)
 
 
+def test_the_gradient_of_each_step_is_the_mean_over_the_batches_of_its_group(
+    bench: Callable, quick: ModelSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A group of three batches and one of two in each epoch."""
+    changes = {"batch_size": 1, "accumulate": 3, "patches_per_epoch": 5, "precision": "float32"}
+    group: list[list[torch.Tensor]] = []
+    taken: list[int] = []
+    original = Training._share
+
+    def share(self: Training, loss: torch.Tensor, patches: int) -> torch.Tensor:
+        parameters = [each for each in self.network.parameters() if each.requires_grad]
+        group.append([each.clone() for each in torch.autograd.grad(loss, parameters, retain_graph=True)])
+        return original(self, loss, patches)
+
+    def compare(self: Training, _: Any) -> None:
+        found = torch.cat([each.grad.flatten() for each in self.network.parameters() if each.requires_grad])
+        expected = torch.stack([torch.cat([each.flatten() for each in parts]) for parts in group]).mean(dim=0)
+        assert float((found - expected).norm() / expected.norm()) < 0.01
+        taken.append(len(group))
+        group.clear()
+
+    monkeypatch.setattr(Training, "_share", share)
+    monkeypatch.setattr(Training, "on_before_optimizer_step", compare)
+    bench().train("groups", settings=quick.model_copy(update=changes))
+    assert taken == [3, 2] * quick.epochs
+
+
 def test_the_average_is_kept_and_not_the_last_weights(bench: Callable, quick: ModelSettings) -> None:
     tiny = bench()
     plain, averaged = (
