@@ -26,6 +26,7 @@ LONGEST = 60
 """Most characters shown of a value."""
 NARROWEST = 110
 """Width of the tables, even on a narrower terminal, so that no number is cut."""
+FIGURES = "Figures, B less A, means over the images that both measured, on the grid of the original images"
 NAMED = 5
 """Most images named."""
 STYLE: dict[str, Any] = {
@@ -61,7 +62,7 @@ def _results_of(folder: Path, *, model: str | None, fusion: str | None) -> tuple
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    from pipeline.report.origins import changes, compared_images, origins  # It imports torch.
+    from pipeline.report.origins import changes, compared_images, images_of_other_grids, origins  # It imports torch.
 
     folders: tuple[Path, Path] = (arguments.first, arguments.second)
     named: list[str | None] = arguments.model or [None]
@@ -90,7 +91,15 @@ def _compare(arguments: argparse.Namespace) -> int:
         for folder, (model, fusion) in zip(folders, chosen, strict=True)
     ]
     _print_figures(console, paired_differences(tables[0], tables[1]))
+    _warn_of_other_grids(console, images_of_other_grids(*folders, tables))
     return 0
+
+
+def _warn_of_other_grids(console: Console, images: Sequence[str]) -> None:
+    """Warning of slides, which are measured on the normalised grid alone: two rescalings have other pixels."""
+    if images:
+        said = f"Slides rescaled differently are compared on different pixels: {first_names(images, most=NAMED)}"
+        console.print(said, style="yellow", highlight=False, markup=False)
 
 
 def _warn_of_other_maps(console: Console, folder: Path, *, letter: str, model: str, fusion: str) -> None:
@@ -127,7 +136,7 @@ def _print_figures(console: Console, found: Sequence[PairedDifference]) -> None:
         console.print("No image was measured in both.")
         return
     with_interval = any(each.low is not None for each in found)
-    table = Table(title="Figures, B less A, means over the images that both measured", **STYLE)
+    table = Table(title=FIGURES, **STYLE)
     for name in ("split", "class", "measure"):
         table.add_column(name, no_wrap=True)
     for name in (

@@ -29,7 +29,7 @@ def experiments_page(run: RunConfig, runs: Iterable[DatasetRun]) -> dict[str, An
     dict
         ``experiments``: name → ``arms``, each with its data set, its models, seed by seed and fold by fold, and those of
         them that were ``trained``, and the
-        page's facts on the comparison, including ``encoders``; ``record``: data set → facts; ``draws`` and ``seed`` of
+        page's facts on the comparison, including ``encoders`` and whether ``rescaled_alike``; ``record``: data set → facts; ``draws`` and ``seed`` of
         the bootstrap.
     """
     found = [(arm, each) for each in runs for arm in each.arms]
@@ -46,6 +46,7 @@ def experiments_page(run: RunConfig, runs: Iterable[DatasetRun]) -> dict[str, An
         name: {
             "arms": [plain(arm) for arm in arms],
             "folds": datasets[id(arms[0])].config.model.folds,
+            "rescaled_alike": len({datasets[id(arm)].config.normalized.rescale for arm in arms}) == 1,
             "encoders": sorted({each for arm in arms for each in _encoders(datasets[id(arm)].config.model, arm)}),
             **run.experiments[name].model_dump(mode="json", include={"design", "seeds", "published"}),
         }

@@ -3,7 +3,7 @@
 Each result carries them (``provenance``). Two folders are compared stage by stage.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ from pipeline.config.recorded import named_values
 from pipeline.errors import MissingDataError
 from pipeline.model.card import read_card
 from pipeline.model.ensemble import members_of
+from pipeline.report.measures.summary import ORIGINAL, grids_of
 from pipeline.report.store_notes import store_provenance
 from pipeline.stores.documents import read_json
+from pipeline.stores.image_store import image_notes
 from pipeline.stores.tables import read_table, table_metadata
 
-__all__ = ["Change", "ImagesCompared", "changes", "compared_images", "origins"]
+__all__ = ["Change", "ImagesCompared", "changes", "compared_images", "images_of_other_grids", "origins"]
 
 NOTHING = "nothing"
 
@@ -131,6 +133,38 @@ def compared_images(first: Path, second: Path) -> ImagesCompared:
         other_content=content,
         other_split=split,
     )
+
+
+def images_of_other_grids(first: Path, second: Path, tables: Sequence[pd.DataFrame]) -> tuple[str, ...]:
+    """Images whose figures in two results are of grids of other sizes: of slides that were rescaled differently.
+
+    Parameters
+    ----------
+    first, second
+        Folders of the results, with the normalised images.
+    tables
+        The two tables of images, measured as `pipeline.report.measures.paired.on_originals` says.
+
+    Returns
+    -------
+    tuple of str
+        Ids in text order, of the images that both results measured and whose normalised image is still there.
+    """
+    both = set.intersection(*({str(image) for image in table["image_id"]} for table in tables))
+    sizes = [
+        {image: _measured_size(folder / "normalized" / f"{image}.zarr", table) for image in sorted(both)}
+        for folder, table in zip((first, second), tables, strict=True)
+    ]
+    known = (image for image in sorted(both) if all(each[image] for each in sizes))
+    return tuple(image for image in known if sizes[0][image] != sizes[1][image])
+
+
+def _measured_size(store: Path, table: pd.DataFrame) -> tuple[int, int] | None:
+    if not store.is_dir():
+        return None
+    mapping = image_notes(store)["mapping"]
+    keys = ("source_height", "source_width") if ORIGINAL in grids_of(table) else ("height", "width")
+    return int(mapping[keys[0]]), int(mapping[keys[1]])
 
 
 def _differing(one: "pd.Series[Any]", other: "pd.Series[Any]") -> tuple[str, ...]:

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from pipeline.cli import main
-from pipeline.report.origins import changes, compared_images, origins
+from pipeline.report.origins import changes, compared_images, images_of_other_grids, origins
+from pipeline.stores.create import create_group
 from pipeline.stores.documents import read_json, write_json
 from pipeline.stores.tables import read_noted, write_table
 
@@ -97,3 +98,23 @@ def test_a_model_that_is_not_there_names_those_that_are(two, capsys):
 def test_more_than_two_models_are_refused(two, capsys):
     assert main(["compare", *map(str, two), "--model", "unet", "other", "third"]) == 1
     assert "Compare two at a time." in capsys.readouterr().err
+
+
+def test_slides_that_were_rescaled_differently_are_named_and_originals_are_not(tmp_path):
+    folders = tmp_path / "one", tmp_path / "other"
+    for folder, side in zip(folders, (40, 20), strict=True):
+        mapping = {
+            "source_height": 80,
+            "source_width": 80,
+            "height": side,
+            "width": side,
+            "factor_y": side / 80,
+            "factor_x": side / 80,
+        }
+        notes = {"lesionmap": {"image_id": "i1", "mapping": mapping}, "provenance": ORIGIN}
+        create_group(folder / "normalized" / "i1.zarr", attributes=notes)
+    table = pd.DataFrame({"image_id": ["i1", "cleaned_away"], "grid": "normalised"})
+    assert images_of_other_grids(*folders, [table, table]) == ("i1",)
+    assert images_of_other_grids(folders[0], folders[0], [table, table]) == ()
+    measured = pd.concat([table, table.assign(grid="original")])
+    assert images_of_other_grids(*folders, [measured, measured]) == ()

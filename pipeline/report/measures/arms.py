@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.report.measures.paired import image_differences, on_common_grid, paired_differences
+from pipeline.report.measures.paired import image_differences, on_originals, paired_differences
 from pipeline.report.measures.summary import (
     MEASURES,
     NORMALISED,
@@ -20,7 +20,6 @@ from pipeline.report.measures.summary import (
     OVER_LESIONS,
     TRIVIAL,
     grids_of,
-    on_grid,
 )
 
 __all__ = [
@@ -87,9 +86,10 @@ def arm_measures(arm: ArmResult) -> pd.DataFrame:
         Names of the arm, ``split``, ``grid``, ``class_code``, ``average``, ``measure``, ``value`` (mean over models),
         ``spread`` (standard deviation over models, NaN for one), ``low`` and ``high`` (bootstrap 95 % interval over groups,
         of a single model alone), ``trivial`` (the same measure of the answer that marks the whole roi, for Dice),
-        ``models``, ``images``, ``groups``. On the grid of the originals where there is one.
+        ``models``, ``images``, ``groups``. On the grid of the originals, see `paired.on_originals`; ``grid`` is
+        ``original`` if any image was rescaled, else ``normalised``, which is then the same.
     """
-    tables = on_common_grid(arm.summaries)
+    tables = [on_originals(each) for each in arm.summaries]
     rows = pd.concat(tables).astype(dict.fromkeys(PLACE, str))
     grouped = rows.groupby(PLACE, sort=False)["value"]
     found = grouped.agg(["mean", "std"]).reset_index().rename(columns={"mean": "value", "std": "spread"})
@@ -98,9 +98,13 @@ def arm_measures(arm: ArmResult) -> pd.DataFrame:
     found["trivial"] = _trivial(found)
     counts = _counts(arm)
     found[["images", "groups"]] = [counts[split] for split in found["split"]]
-    grid = ORIGINAL if ORIGINAL in grids_of(tables[0]) else NORMALISED
-    named = found.assign(**arm.named, grid=grid, models=len(tables))
+    named = found.assign(**arm.named, grid=_grid(tables), models=len(tables))
     return named[[*arm.named, "split", "grid", *PLACE[1:], "value", "spread", *BOUNDS, *COUNTED]]
+
+
+def _grid(tables: Sequence[pd.DataFrame]) -> str:
+    # With folds one model may have only images that were not rescaled.
+    return ORIGINAL if any(ORIGINAL in grids_of(each) for each in tables if "grid" in each) else NORMALISED
 
 
 def _trivial(found: pd.DataFrame) -> list[float]:
@@ -137,30 +141,26 @@ def arm_row(arm: ArmResult, measures: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 
 def arm_images(arm: ArmResult) -> pd.DataFrame:
-    """Values of the images of an arm, means over its models, with rows of the mean over the lesions of an image.
+    """Values of the images of an arm on the grid of the originals, means over its models, with rows of the mean over lesions.
 
     Returns
     -------
     DataFrame
-        ``split``, ``image_id``, ``class_code``, ``group_id``, ``grid`` and ``COMPARED_BY_IMAGE``; a mean over lesions
+        ``split``, ``image_id``, ``class_code``, ``group_id`` and ``COMPARED_BY_IMAGE``; a mean over lesions
         covers the lesion classes in the image and has the name of the average as its class.
     """
-    tables = [_mean_over_models([on_grid(each, grid) for each in arm.images], grid) for grid in _grids(arm)]
-    return pd.concat([part for table in tables for part in (table, _over_lesions(table, arm.lesions))])
+    table = _mean_over_models([on_originals(each) for each in arm.images])
+    return pd.concat([table, _over_lesions(table, arm.lesions)])
 
 
-def _grids(arm: ArmResult) -> list[str]:
-    return [grid for grid in (ORIGINAL, NORMALISED) if all(grid in grids_of(each) for each in arm.images)]
-
-
-def _mean_over_models(tables: Sequence[pd.DataFrame], grid: str) -> pd.DataFrame:
+def _mean_over_models(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     rows = pd.concat(tables).astype(dict.fromkeys((*KEYS, "group_id"), str))
     how = {"group_id": "first", **dict.fromkeys(COMPARED_BY_IMAGE, "mean")}
-    return rows.groupby(KEYS, sort=False, as_index=False).agg(how).assign(grid=grid)
+    return rows.groupby(KEYS, sort=False, as_index=False).agg(how)
 
 
 def _over_lesions(table: pd.DataFrame, lesions: Sequence[str]) -> pd.DataFrame:
-    how = {"group_id": "first", "grid": "first", **dict.fromkeys(COMPARED_BY_IMAGE, "mean")}
+    how = {"group_id": "first", **dict.fromkeys(COMPARED_BY_IMAGE, "mean")}
     rows = table[table["class_code"].isin(lesions)].groupby(["split", "image_id"], sort=False, as_index=False).agg(how)
     return rows.assign(class_code=OVER_LESIONS)
 

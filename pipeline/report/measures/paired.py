@@ -1,4 +1,7 @@
-"""Paired differences of two results: for each image measured in both, the value of one minus that of the other."""
+"""Paired differences of two results: for each image measured in both, the value of one minus that of the other.
+
+Both values are of the grid of the original image, so results of other rescalings can be held against each other.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,10 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.report.measures.intervals import bootstrap_interval
-from pipeline.report.measures.summary import NORMALISED, ORIGINAL, grids_of, on_grid
+from pipeline.report.measures.summary import grids_of, on_grid
 from pipeline.seeds import stream
 
-__all__ = ["MEASURES", "PairedDifference", "image_differences", "on_common_grid", "paired_differences"]
+__all__ = ["MEASURES", "PairedDifference", "image_differences", "on_originals", "paired_differences"]
 
 MEASURES = ("dice", "ap")
 """Compared columns of a table of images."""
@@ -82,7 +85,7 @@ def image_differences(first: pd.DataFrame, second: pd.DataFrame, *, measures: Se
     ----------
     first, second
         Tables ``report/{model}.{fusion}.images.parquet``: ``split``, ``image_id``, ``group_id``, ``class_code``, the
-        measures, and perhaps ``grid``. They are compared on the grid of the originals where both have it. Rows in only
+        measures, and perhaps ``grid``. They are compared on the grid of the originals, see `on_originals`. Rows in only
         one table, and images without a value in one of them, are left out.
     measures
         Columns to compare.
@@ -94,8 +97,8 @@ def image_differences(first: pd.DataFrame, second: pd.DataFrame, *, measures: Se
         second less the first), ``everywhere_first`` and ``everywhere_second``, what marking everything scores; by
         split, class in the order of the first table, and measure.
     """
-    tables = on_common_grid([first, second])
-    joined = _texts(tables[0]).merge(_texts(tables[1]), on=KEYS, suffixes=("_first", "_second"))
+    tables = [_texts(on_originals(table)) for table in (first, second)]
+    joined = tables[0].merge(tables[1], on=KEYS, suffixes=("_first", "_second"))
     parts = [
         rows.assign(
             measure=measure,
@@ -112,12 +115,16 @@ def image_differences(first: pd.DataFrame, second: pd.DataFrame, *, measures: Se
     return found.assign(difference=found["second"] - found["first"]).reset_index(drop=True)
 
 
-def on_common_grid(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
-    """Rows of tables of images on one grid: the originals' if all have it. Other grids repeat the images."""
-    if not all("grid" in table for table in tables):
-        return list(tables)
-    grid = ORIGINAL if all(ORIGINAL in grids_of(table) for table in tables) else NORMALISED
-    return [on_grid(table, grid) for table in tables]
+def on_originals(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a table of measures on the grid of the original images, each image once.
+
+    They are the rows of the grid ``original``, which a table has if any image was rescaled. In a table without them
+    nothing was rescaled, so its other rows are of that grid already. Only slides are never measured there: two of them
+    that were rescaled differently cannot be held against each other.
+    """
+    if "grid" not in table or not len(table):
+        return table
+    return on_grid(table, grids_of(table)[0])
 
 
 def _texts(table: pd.DataFrame) -> pd.DataFrame:

@@ -38,7 +38,13 @@ STUDY_ENCODER = "efficientnet-b0 (imagenet)"
 
 
 def statements(
-    results: pd.DataFrame, *, seeds: Sequence[int], folds: int, encoders: Sequence[str], sample: bool
+    results: pd.DataFrame,
+    *,
+    seeds: Sequence[int],
+    folds: int,
+    encoders: Sequence[str],
+    sample: bool,
+    other_pixels: bool = False,
 ) -> list[str]:
     """Sentences on what the figures of a comparison can and cannot show.
 
@@ -54,6 +60,8 @@ def statements(
         Encoders of the arms, each with the source of its weights in brackets.
     sample
         Whether the images are synthetic.
+    other_pixels
+        Whether arms were measured on different grids: slides, rescaled differently.
     """
     steps = sorted(set(results["steps"]))
     said = [
@@ -61,6 +69,7 @@ def statements(
         if len(steps) == 1
         else f"The arms were trained for {steps[0]:,} to {steps[-1]:,} steps: what comes of more steps is in the differences."
     ]
+    said += _grids_said(results, other_pixels=other_pixels)
     said.append(
         f"{'Encoders' if len(encoders) > 1 else 'Encoder'}, with the source of the weights: {', '.join(encoders)}."
     )
@@ -96,6 +105,17 @@ def statements(
     return said + (
         ["The images are synthetic: the figures speak of the code, not of eyes or tissue."] if sample else []
     )
+
+
+def _grids_said(results: pd.DataFrame, *, other_pixels: bool) -> list[str]:
+    if other_pixels:
+        text = "Slides are measured on the grid of their normalised image, and these arms rescale them differently"
+        return [f"{text}: their figures are of different pixels, and no difference comes of the arms alone."]
+    if len(set(results["grid"])) > 1:
+        return [
+            "All figures and differences are on the grid of the original images; an arm that rescales none has no other."
+        ]
+    return []
 
 
 def _splits(results: pd.DataFrame) -> list[str]:
@@ -148,6 +168,7 @@ def _section(
             folds=experiment["folds"],
             encoders=experiment["encoders"],
             sample=record.adaptor == "phantom",
+            other_pixels=record.adaptor == "slide" and not experiment["rescaled_alike"],
         ),
         "published": published_table(experiment["published"], tables.measures, split=splits[0], codes=codes),
         "parts": [

@@ -52,10 +52,11 @@ def summary_of(values, *, grids=GRIDS):
     return pd.DataFrame(rows)
 
 
-def arm(name, images, summaries, *, groups=3, base=False):
+def arm(name, images, summaries, *, groups=3, base=False, grids=GRIDS):
     named = {"experiment": "study", "arm": name, "base": base, "dataset": "tiny", **dict.fromkeys(LEVELS, "")}
-    tables = [images_of(each, groups=groups) for each in images]
-    return ArmResult(named, tables, [summary_of(each) for each in summaries], LESIONS, (100,), {"train_seconds": 2.0})
+    tables = [images_of(each, groups=groups, grids=grids) for each in images]
+    classes = [summary_of(each, grids=grids) for each in summaries]
+    return ArmResult(named, tables, classes, LESIONS, (100,), {"train_seconds": 2.0})
 
 
 @pytest.fixture
@@ -125,6 +126,27 @@ def test_differences_are_of_images_whose_values_are_means_over_models(two):
     )
     assert rows.loc[(OVER_LESIONS, "ap"), "difference"] == pytest.approx(lesions[:, 1].mean())
     assert set(found.differences["arm"]) == {"guided"}
+
+
+def test_an_arm_that_is_not_rescaled_is_compared_on_the_grid_of_the_originals_with_one_that_is(two):
+    images, classes = two
+    arms = [
+        arm(name, images[at], classes[at], base=not at, grids=grids)
+        for at, (name, grids) in enumerate((("plain", GRIDS[:1]), ("small", GRIDS)))
+    ]
+    found, expected = experiment_tables(arms, draws=200, seed=0), tables_of(two)
+    for name in ("differences", "image_differences"):
+        one, other = (getattr(each, name).drop(columns="arm") for each in (found, expected))
+        pd.testing.assert_frame_equal(one, other)
+    values = [each.results.filter(like=".").to_numpy() for each in (found, expected)]
+    np.testing.assert_array_equal(*values)
+    assert found.results["grid"].tolist() == ["normalised", "original"]
+    facts = {"seeds": (), "folds": 0, "encoders": ["resnet18 (none)"], "sample": False}
+    assert "on the grid of the original images" in " ".join(statements(found.results, **facts))
+    assert "grid of the original images" not in " ".join(statements(expected.results, **facts))
+    assert "different pixels" in " ".join(statements(found.results, **facts, other_pixels=True))
+    cost = dict.fromkeys(("train_memory_mb", "maps_seconds", "maps_memory_mb"), math.nan)
+    assert "grid of the original images, which is" in arms_table(found.results.assign(**cost), split="test").caption
 
 
 @pytest.mark.parametrize(("groups", "known"), [(9, False), (10, True)])

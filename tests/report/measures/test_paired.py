@@ -79,9 +79,27 @@ def test_an_image_counts_once_whatever_the_number_of_grids():
     (found,) = paired_differences(one, other)
     assert (found.images, found.first) == (2, GRIDS["original"])
     assert found.difference == pytest.approx(0.3)
-    alone = one[one["grid"] == "normalised"]
-    (found,) = paired_differences(alone, other)
-    assert (found.images, found.first) == (2, GRIDS["normalised"])
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("named", [False, True], ids=["no grid named", "normalised alone"])
+def test_a_result_that_was_not_rescaled_is_held_against_the_original_grid_of_one_that_was(named, swapped):
+    plain, rescaled = {"i1": 0.5, "i2": 0.7}, {"i1": 0.6, "i2": 0.9}
+    one = table(plain).assign(grid="normalised") if named else table(plain)
+    other = pd.concat(
+        [table({"i1": 0.1, "i2": 0.1}).assign(grid="normalised"), table(rescaled).assign(grid="original")]
+    )
+    (found,) = paired_differences(other, one) if swapped else paired_differences(one, other)
+    assert (found.images, found.groups) == (2, 2)
+    assert found.difference == pytest.approx(-0.15 if swapped else 0.15)
+    assert sorted([found.first, found.second]) == pytest.approx([0.6, 0.75])
+
+
+def test_two_results_that_were_not_rescaled_are_held_against_each_other_as_they_are():
+    one = table({"i1": 0.25}).assign(grid="normalised")
+    for other in (one.assign(dice=0.5), table({"i1": 0.5})):
+        (found,) = paired_differences(one, other)
+        assert (found.images, found.difference) == (1, 0.25)
 
 
 def test_the_trivial_answer_is_meant_over_the_same_images_and_is_known_of_the_dice_alone():

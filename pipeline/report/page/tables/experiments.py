@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from pipeline.report.measures.summary import MEASURES, OVER_LESIONS
+from pipeline.report.measures.summary import MEASURES, ORIGINAL, OVER_LESIONS
 from pipeline.report.page.tables.cells import DASH, Cell, Table, counted, headings, number, text_cell
 
 __all__ = ["arms_table", "class_tables", "difference_table", "image_difference_table", "published_table"]
@@ -80,8 +80,15 @@ def _caption(own: pd.DataFrame, split: str) -> str:
     spread = "; ± standard deviation over models" if own["models"].max() > 1 else ""
     return (
         f"{split.capitalize()}, images: {first['images']}, groups: {first['groups']}; pixels pooled, then the named mean"
-        f" (grid of the {first['grid']} images){spread}"
+        f" ({_grid_said(own)}){spread}"
     )
+
+
+def _grid_said(own: pd.DataFrame) -> str:
+    grids = set(own["grid"])
+    if len(grids) > 1:
+        return f"grid of the {ORIGINAL} images, which is that of the normalised ones where an arm rescales none"
+    return f"grid of the {grids.pop()} images"
 
 
 def _trivial_notes(own: pd.DataFrame) -> tuple[str, ...]:
