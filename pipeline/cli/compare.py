@@ -20,10 +20,12 @@ from pipeline.stores.tables import read_table
 if TYPE_CHECKING:
     from pipeline.report.origins import Change, ImagesCompared
 
-__all__ = ["add_compare"]
+__all__ = ["add_compare", "around_difference"]
 
 LONGEST = 60
 """Most characters shown of a value."""
+BEFORE = 20
+"""Characters shown before the first that differs."""
 NARROWEST = 110
 """Width of the tables, even on a narrower terminal, so that no number is cut."""
 FIGURES = "Figures, B less A, means over the images that both measured, on the grid of the original images"
@@ -118,7 +120,7 @@ def _warn_of_other_maps(console: Console, folder: Path, *, letter: str, model: s
 def _print_changes(console: Console, found: "Sequence[Change]", images: "ImagesCompared") -> None:
     table = Table("stage", "what", "A", "B", title="What differs", **STYLE)
     for each in found:
-        table.add_row(each.stage, each.what, *(value[:LONGEST] for value in (each.first, each.second)))
+        table.add_row(each.stage, each.what, *around_difference(each.first, each.second))
     console.print(table if found else "Configuration, code and versions are the same.")
     console.print(f"the same: {number_of(images.same, 'image')}.", highlight=False)
     for what, names in (
@@ -129,6 +131,27 @@ def _print_changes(console: Console, found: "Sequence[Change]", images: "ImagesC
     ):
         if names:
             console.print(f"{what}: {first_names(names, most=NAMED)}", highlight=False, markup=False)
+
+
+def around_difference(first: str, second: str) -> tuple[str, str]:
+    """Two different values, of long ones at most 60 characters around the first that differs, with … for what is cut.
+
+    Examples
+    --------
+    >>> around_difference("a" * 70 + "b", "a" * 70 + "c")
+    ('…aaaaaaaaaaaaaaaaaaaab', '…aaaaaaaaaaaaaaaaaaaac')
+    """
+    if max(len(first), len(second)) <= LONGEST:
+        return first, second
+    pairs = enumerate(zip(first, second, strict=False))
+    same = next((at for at, (one, other) in pairs if one != other), min(len(first), len(second)))
+    start = same - BEFORE if same > LONGEST - BEFORE else 0
+    return _shown(first, start), _shown(second, start)
+
+
+def _shown(value: str, start: int) -> str:
+    text = f"…{value[start:]}" if start else value
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def _print_figures(console: Console, found: Sequence[PairedDifference]) -> None:

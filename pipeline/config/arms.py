@@ -4,6 +4,8 @@ An arm needs an ordinary model of the configuration, named by its differences fr
 arms of equal settings share a model, even across comparisons.
 """
 
+import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -17,7 +19,7 @@ from pipeline.config.validation import Tree, nearest, validate
 from pipeline.config.values import Fusion
 from pipeline.errors import ConfigurationError
 
-__all__ = ["Arm", "arms_in", "check_steps", "with_arms"]
+__all__ = ["Arm", "arms_in", "check_steps", "known_steps", "with_arms"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Arm:
     length: str
     """Length of the training in words, the same for all arms."""
     base: bool
+    patches: str = ""
+    """Settings that the number of training patches follows from, where the steps depend on it; else empty."""
 
 
 def _smoothed(name: str, experiment: Experiment, choice: Choice, *, blocks: dict[str, Any], source: str) -> str:
@@ -76,14 +80,32 @@ def _model_name(template: str, own: ModelSettings, arm: ModelSettings, choice: C
     return "-".join([*parts, *([f"seed{arm.seed}"] if arm.seed != own.seed else [])])
 
 
+def known_steps(settings: ModelSettings) -> int | None:
+    """Steps of a training, those of `pipeline.model.recipe.training_length`; None where they depend on the index."""
+    if settings.steps or not settings.patches_per_epoch:
+        return settings.steps
+    whole, rest = divmod(settings.patches_per_epoch, settings.batch_size)
+    batches = max(1, whole + (rest >= max(2, settings.devices) or not whole))
+    return settings.epochs * math.ceil(batches / settings.accumulate)
+
+
 def _length(settings: ModelSettings) -> str:
-    """Length of a training in words; equal words mean equal numbers of steps."""
-    if settings.steps:
-        text = f"{settings.steps} steps"
-    else:
-        taken = str(settings.patches_per_epoch or f"all patches of {settings.sampling}")
-        text = f"{settings.epochs} epochs of {taken}, {settings.batch_size * settings.accumulate} patches a step"
+    """Length of a training in words: its steps, or where these depend on the index, what they are made of."""
+    text = f"{known_steps(settings)} steps"
+    if known_steps(settings) is None:
+        taken = settings.batch_size * settings.accumulate
+        text = f"{settings.epochs} epochs of all patches of {settings.sampling}, {taken} patches a step"
     return f"at most {text}" if settings.patience else text
+
+
+def _patches(settings: ModelSettings, plain: StageConfig) -> str:
+    """Settings that the number of training patches follows from, as text; empty where the steps do not depend on it."""
+    sampling = plain.index.samplings.get(settings.sampling)
+    if sampling is None or known_steps(settings) is not None:
+        return ""
+    parts = (sampling, plain.normalized.rescale, plain.raw)
+    batches = (settings.batch_size, settings.devices)
+    return json.dumps([*(each.model_dump(mode="json") for each in parts), *batches])
 
 
 def _models_of(experiment: Experiment, choice: Choice, *, values: Tree) -> Iterator[dict[str, Any]]:
@@ -108,7 +130,7 @@ def with_arms(
     plain
         The same values, validated.
     experiments
-        Comparisons of the run.
+        Comparisons that run: those of the data sets of the run.
     entry
         The data set, ``name`` or ``name@recipe``.
 
@@ -155,7 +177,8 @@ def _arms(
             names.append(_smoothed(model, experiment, choice, blocks=blocks, source=source))
         levels = {"network": arm.network, "sampling": arm.sampling, **choice, "fusion": fusion}
         title, base = _arm_name(experiment, choice), choice == experiment.base_choice
-        yield Arm(name, title, levels, tuple(names), fusion, _length(arm), base)  # type: ignore[arg-type]
+        length, patches = _length(arm), _patches(arm, plain)
+        yield Arm(name, title, levels, tuple(names), fusion, length, base, patches)  # type: ignore[arg-type]
 
 
 def _refuse_name(name: str, *, source: str) -> NoReturn:
@@ -183,8 +206,18 @@ def arms_in(experiments: Mapping[str, Experiment], found: Sequence[Arm]) -> dict
     return {name: each for name, each in ordered.items() if each and each[0].base}
 
 
+def _lengths(arms: Sequence[Arm]) -> list[str]:
+    """Different lengths in words; where the words are the same and the indexes differ, each with an arm of that index."""
+    words = sorted({arm.length for arm in arms})
+    by_index = {arm.patches: f"{arm.length} for {arm.name}" for arm in reversed(arms)}
+    return list(reversed(by_index.values())) if len(words) == 1 < len(by_index) else words
+
+
 def check_steps(experiments: Mapping[str, Experiment], found: Sequence[Arm]) -> None:
     """Check that all arms of a comparison are trained for the same number of steps, unless others are allowed.
+
+    Steps that depend on the index are not known yet: they count as the same where the epochs and all that the number of
+    patches follows from are. The page of experiments shows those that were trained.
 
     Raises
     ------
@@ -192,7 +225,7 @@ def check_steps(experiments: Mapping[str, Experiment], found: Sequence[Arm]) -> 
         Lengths differ; the text names them.
     """
     for name, arms in arms_in(experiments, found).items():
-        lengths = sorted({arm.length for arm in arms})
+        lengths = _lengths(arms)
         if not experiments[name].unequal_steps and (len(lengths) > 1 or lengths[0].startswith("at most")):
             raise ConfigurationError(
                 "Arms would not be trained for the same number of steps.",

@@ -9,15 +9,19 @@ from pydantic import Field, model_validator
 from pipeline.config.loss_term import LossTerm
 from pipeline.config.model import Network
 from pipeline.config.segmentation import Smoothing
+from pipeline.config.validation import nearest
 from pipeline.config.values import Fusion, SafeName, Seed, Strict
+from pipeline.errors import ConfigurationError
 
-__all__ = ["PLAIN", "Axis", "Choice", "Experiment", "Published", "entries_of"]
+__all__ = ["AVERAGES", "PLAIN", "Axis", "Choice", "Experiment", "Published", "active", "check_published", "entries_of"]
 
 PLAIN = "plain"
 """Level of the recipes that means the data set without a recipe."""
 Axis: TypeAlias = Literal["network", "sampling", "loss", "settings", "recipe", "smoothing", "fusion"]
 Choice: TypeAlias = Mapping[str, str]
 """Axis → level, for the given lists."""
+AVERAGES = ("mean over lesions", "mean over classes", "mean over classes with background")
+"""Names of averages, those of ``pipeline.report.measures.averages``."""
 OWN_LIST = {"network": "networks", "sampling": "samplings", "loss": "losses", "seed": "seeds", "fold": "model.folds"}
 """Key of a model → the list that varies it."""
 
@@ -132,7 +136,41 @@ class Experiment(Strict):
         return found | self.settings.get(choice.get("settings", ""), {})
 
 
+def active(experiments: Mapping[str, Experiment], *, run: Sequence[str]) -> dict[str, Experiment]:
+    """Comparisons that run: those whose data set is an entry of ``datasets``. A variant of it alone is not enough."""
+    return {name: each for name, each in experiments.items() if each.dataset in run}
+
+
 def entries_of(experiments: Mapping[str, Experiment], *, run: Sequence[str]) -> tuple[str, ...]:
     """Entries of ``datasets`` with the variants that comparisons of them need, each once."""
-    active = [each for each in experiments.values() if each.dataset in run]
-    return tuple(dict.fromkeys([*run, *(each.entry(choice) for each in active for choice in each.choices())]))
+    found = active(experiments, run=run).values()
+    return tuple(dict.fromkeys([*run, *(each.entry(choice) for each in found for choice in each.choices())]))
+
+
+def check_published(experiments: Mapping[str, Experiment], codes: Mapping[str, Sequence[str]]) -> None:
+    """Check that published figures are of classes of the data set, or of averages that are measured.
+
+    Parameters
+    ----------
+    experiments
+        Comparisons, by name.
+    codes
+        Data set without recipe → its class codes; comparisons of others are left out.
+
+    Raises
+    ------
+    ConfigurationError
+        Names the first value of another class or average.
+    """
+    for name, each in experiments.items():
+        own = codes.get(each.dataset.partition("@")[0])
+        known = () if own is None else (*own, *AVERAGES)
+        for place, row in enumerate(each.published):
+            for unknown in [key for key in row.values if known and key not in known]:
+                raise ConfigurationError(
+                    "Unknown class or average.",
+                    where=f"experiments.{name}.published.{place}.values",
+                    found=unknown,
+                    expected=f"one of {', '.join(known)}",
+                    remedy=nearest(unknown, known),
+                )

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from pipeline.config import SafeName, Sampling, StageConfig
 from pipeline.config.arms import Arm, check_steps, with_arms
-from pipeline.config.experiments import Experiment, entries_of
+from pipeline.config.experiments import Experiment, active, check_published, entries_of
 from pipeline.config.layers import Layer, blocks_of, known_samplings, merge, merged_parts, parts_of
 from pipeline.config.manifest import DatasetRecord, load_manifest, resolved_corrections, resolved_root
 from pipeline.config.manifest_file import manifest_file
@@ -238,8 +238,10 @@ def plan_run(
     # The shipped configuration has parts for the shipped data sets; they do no harm with a user's manifest.
     _check_names(run, known={**load_manifest(shipped_manifest).datasets, **records})
     _check_parts(tree, run=run)
-    runs = []
-    for entry in entries_of(run.experiments, run=run.datasets or _with_known_folder(records, run=run)):
+    check_published(run.experiments, {name: each.codes for name, each in records.items()})
+    listed = run.datasets or _with_known_folder(records, run=run)
+    experiments, runs = active(run.experiments, run=listed), []
+    for entry in entries_of(experiments, run=listed):
         name, recipe = _split_entry(entry, run=run, known=records)
         config, arms = _dataset_config(
             [("stages/config.yaml", shipped), ("own", own)],
@@ -247,7 +249,7 @@ def plan_run(
             name=name,
             recipe=recipe,
             modality=records[name].modality,
-            experiments=run.experiments,
+            experiments=experiments,
         )
         root = resolved_root(records[name], manifest=path, given=run.roots.get(name))
         corrections = resolved_corrections(records[name], manifest=path, given=run.corrections.get(name))

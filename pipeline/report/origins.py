@@ -1,16 +1,20 @@
 """Origins of a model's results: configuration, code, versions and images behind them, and differences between two.
 
-Each result carries them (``provenance``). Two folders are compared stage by stage.
+Each result carries them (``provenance``). Two folders are compared stage by stage, and image by image in stages that
+write a store for each: after a run that was interrupted and continued otherwise, these may differ in a folder.
 """
 
+import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 
 from pipeline.config.recorded import named_values
+from pipeline.counts import number_of
 from pipeline.errors import MissingDataError
 from pipeline.model.card import read_card
 from pipeline.model.ensemble import members_of
@@ -23,6 +27,10 @@ from pipeline.stores.tables import read_table, table_metadata
 __all__ = ["Change", "ImagesCompared", "changes", "compared_images", "images_of_other_grids", "origins"]
 
 NOTHING = "nothing"
+WHOLE = ""
+"""In place of an image: the one result of a stage for all images."""
+Origin: TypeAlias = Mapping[str, Any]
+"""Record of origin of one result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +54,8 @@ class ImagesCompared:
     other_split: tuple[str, ...]
 
 
-def origins(results: Path, *, model: str, fusion: str) -> dict[str, Mapping[str, Any]]:
-    """Origin of each stage behind the figures of a model, by the name of the stage.
+def origins(results: Path, *, model: str, fusion: str) -> dict[str, dict[str, Origin]]:
+    """Origins of the results behind the figures of a model: name of the stage → image, or ``""`` for all → origin.
 
     Parameters
     ----------
@@ -71,51 +79,80 @@ def origins(results: Path, *, model: str, fusion: str) -> dict[str, Mapping[str,
             expected=f"{model}.{fusion}",
             remedy="Name a model and a fusion that are there, or run the report first.",
         )
-    found: dict[str, Mapping[str, Any]] = {"raw": table_metadata(results / "raw" / "images.parquet")["provenance"]}
+    found = {"raw": {WHOLE: table_metadata(results / "raw" / "images.parquet")["provenance"]}}
     for place in ("normalized", f"probability/{model}/{fusion}"):
         stores = sorted((results / place).glob("*.zarr"))
-        found |= {place.partition("/")[0]: store_provenance(stores[0])} if stores else {}
+        found |= {place.partition("/")[0]: {path.stem: store_provenance(path) for path in stores}} if stores else {}
     for member in members_of(results / "model" / model):
         card = read_card(member)
         index = results / "index" / f"{card.settings.sampling}.parquet"
-        found |= {f"index {card.settings.sampling}": table_metadata(index)["provenance"]} if index.is_file() else {}
-        found[f"model {member.name}"] = card.provenance
+        if index.is_file():
+            found[f"index {card.settings.sampling}"] = {WHOLE: table_metadata(index)["provenance"]}
+        found[f"model {member.name}"] = {WHOLE: card.provenance}
     thresholds = results / "segmentation" / model / fusion / "thresholds.json"
-    found |= {"segmentation": read_json(thresholds)["provenance"]} if thresholds.is_file() else {}
+    found |= {"segmentation": {WHOLE: read_json(thresholds)["provenance"]}} if thresholds.is_file() else {}
     return found
 
 
-def changes(first: Mapping[str, Mapping[str, Any]], second: Mapping[str, Mapping[str, Any]]) -> tuple[Change, ...]:
+def changes(
+    first: Mapping[str, Mapping[str, Origin]], second: Mapping[str, Mapping[str, Origin]]
+) -> tuple[Change, ...]:
     """Differences between the origins of two results: values of the configuration, seed, code, versions.
 
-    Where each folder has one model, the two are compared even under different names.
+    Models and indexes of the same name are held against each other, in whatever order; the others in the order of their
+    names, if each side has as many. Images are those of both folders; a difference in some of them says in how many.
+
+    Parameters
+    ----------
+    first, second
+        See `origins`.
     """
     renamed = _renamed(second, like=first)
     return tuple(change for stage in dict.fromkeys([*first, *renamed]) for change in _of_stage(stage, first, renamed))
 
 
-def _renamed(origin: Mapping[str, Mapping[str, Any]], *, like: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def _renamed(found: Mapping[str, Mapping[str, Origin]], *, like: Mapping[str, Any]) -> dict[str, Mapping[str, Origin]]:
     names: dict[str, str] = {}
     for kind in ("index ", "model "):
-        mine, theirs = ([key for key in each if key.startswith(kind)] for each in (origin, like))
+        mine, theirs = (
+            sorted(key for key in each if key.startswith(kind) and key not in other)
+            for each, other in ((found, like), (like, found))
+        )
         names |= dict(zip(mine, theirs, strict=True)) if len(mine) == len(theirs) else {}
-    return {names.get(key, key): value for key, value in origin.items()}
+    return {names.get(key, key): value for key, value in found.items()}
 
 
-def _of_stage(stage: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Change]:
+def _of_stage(
+    stage: str, first: Mapping[str, Mapping[str, Origin]], second: Mapping[str, Mapping[str, Origin]]
+) -> Iterator[Change]:
     if stage not in first or stage not in second:
         yield Change(stage, "stage", *("there" if stage in each else NOTHING for each in (first, second)))
         return
-    one, other = ({**dict(named_values(_settings(each[stage])))} for each in (first, second))
-    for name in dict.fromkeys([*one, *other]):
-        if one.get(name) != other.get(name):
-            yield Change(stage, name, one.get(name, NOTHING), other.get(name, NOTHING))
-    codes = [str(each[stage]["code"]) for each in (first, second)]
-    if codes[0] != codes[1]:
-        yield Change(stage, "code", *codes)
+    one, other = first[stage], second[stage]
+    both = [image for image in one if image in other]
+    pairs = [(one[image], other[image]) for image in both] or [(next(iter(one.values())), next(iter(other.values())))]
+    counts: Counter[tuple[str, str, str]] = Counter()
+    known: dict[str, list[tuple[str, str, str]]] = {}
+    for pair in pairs:
+        # Most images of a folder have one origin: only their inputs differ.
+        key = json.dumps([(_settings(each), each["code"]) for each in pair], sort_keys=True)
+        if key not in known:
+            known[key] = _differences(*pair)
+        counts.update(known[key])
+    for (what, one_value, other_value), count in counts.items():
+        share = f" ({count} of {number_of(len(pairs), 'image')})" if count < len(pairs) else ""
+        yield Change(stage, f"{what}{share}", one_value, other_value)
 
 
-def _settings(origin: Mapping[str, Any]) -> dict[str, Any]:
+def _differences(first: Origin, second: Origin) -> list[tuple[str, str, str]]:
+    one, other = (dict(named_values(_settings(each))) for each in (first, second))
+    names = [name for name in dict.fromkeys([*one, *other]) if one.get(name) != other.get(name)]
+    found = [(name, one.get(name, NOTHING), other.get(name, NOTHING)) for name in names]
+    codes = str(first["code"]), str(second["code"])
+    return [*found, ("code", *codes)] if codes[0] != codes[1] else found
+
+
+def _settings(origin: Origin) -> dict[str, Any]:
     return {**origin["config"], "seed": origin["seed"], "versions": origin["versions"]}
 
 

@@ -4,9 +4,13 @@ import itertools
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pipeline.config.arms import arms_in
+from pipeline.config.arms import arms_in, known_steps
 from pipeline.config.depends_experiments import experiments_page
+from pipeline.config.experiments import AVERAGES
+from pipeline.config.model import ModelSettings
 from pipeline.config.run import merge, plan_run
 from pipeline.config.yaml_file import load_yaml
 from pipeline.errors import ConfigurationError
@@ -150,7 +154,68 @@ def test_a_comparison_of_a_data_set_that_is_not_run_waits():
     assert models_of(planned) == {"histology_sample": {"unet"}}
 
 
+def test_a_comparison_adds_models_to_a_variant_only_where_it_runs():
+    planned = plan(study(recipes=["plain", "clahe_only"]), {"datasets": ["fundus_sample@clahe_only"]})
+    assert arms_of(planned) == {}
+    assert models_of(planned) == {"fundus_sample@clahe_only": {"unet"}}
+    assert planned[1][0].arms == ()
+
+
+@given(
+    steps=st.none() | st.integers(1, 500),
+    epochs=st.integers(1, 9),
+    patches=st.integers(1, 200),
+    batch=st.integers(1, 9),
+    accumulate=st.integers(1, 4),
+    devices=st.integers(1, 4),
+)
+def test_known_steps_are_those_of_the_training(steps, epochs, patches, batch, accumulate, devices):
+    from pipeline.model.recipe import training_length
+
+    values = {"steps": steps, "epochs": epochs, "batch_size": batch, "accumulate": accumulate, "devices": devices}
+    settings = ModelSettings(**values, patches_per_epoch=patches)
+    assert known_steps(settings) == training_length(settings, rows=7).steps
+    assert known_steps(ModelSettings(**values)) == steps
+
+
+def test_averages_have_the_names_of_those_that_are_measured():
+    from pipeline.report.measures import averages, summary
+
+    assert set(AVERAGES) == {summary.OVER_LESIONS, summary.OVER_CLASSES, averages.OVER_ALL}
+
+
+EPOCHS = {"overrides": {"fundus_sample": {"model": {"models": {"unet": {"steps": None, "epochs": 3}}}}}}
+HALF = {"recipes": {"half": {"index": {"samplings": {"guided": {"total": 50}}}}}}
+SMALL = {"recipes": {"small": {"normalized": {"rescale": {"factor": 0.5}}}}}
+
+
+def recipes(*names, **keys):
+    return study(networks=[], samplings=[], recipes=["plain", *names], **keys)
+
+
+def test_epochs_of_all_patches_are_one_length_where_the_indexes_are_alike():
+    arms = arms_of(plan(EPOCHS, recipes("clahe_only")))["study"]
+    assert {arm.length for arm in arms} == {"3 epochs of all patches of guided, 8 patches a step"}
+    assert len(arms_of(plan(EPOCHS, HALF, recipes("half", unequal_steps=True)))["study"]) == 2
+    assert len(arms_of(plan(HALF, recipes("half")))["study"]) == 2  # 100 steps, whatever the index
+
+
+def test_epochs_of_a_number_of_patches_are_compared_as_steps():
+    same = {"settings": {"own": {}, "long": {"steps": None, "epochs": 5, "patches_per_epoch": 160}}}
+    assert {arm.length for arm in arms_of(plan(study(**same)))["study"]} == {"100 steps"}
+
+
 WRONG = [
+    (EPOCHS | HALF | recipes("half"), ["study", "guided", "for plain", "for half", "`steps`"]),
+    (EPOCHS | SMALL | recipes("small"), ["study", "for plain", "for small", "`steps`"]),
+    (
+        study(published=[{"name": "x", "source": "y", "measure": "dice_pooled", "values": {"MAA": 0.5}}]),
+        ["study.published.0.values", "MAA", "'MA'", "mean over lesions"],
+    ),
+    (
+        study(published=[{"name": "x", "source": "y", "measure": "dice_pooled", "values": {"mean over lesion": 0.5}}]),
+        ["mean over lesion", "'mean over lesions'"],
+    ),
     (study(dataset="fundus_sampl"), ["experiments", "fundus_sampl", "'fundus_sample'"]),
     (study(model="unett"), ["study.model", "unett", "'unet'"]),
     (

@@ -5,11 +5,15 @@ import shutil
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.cli import main
+from pipeline.cli.compare import LONGEST, around_difference
 from pipeline.report.origins import changes, compared_images, images_of_other_grids, origins
 from pipeline.stores.create import create_group
 from pipeline.stores.documents import read_json, write_json
+from pipeline.stores.record import seal
 from pipeline.stores.tables import read_noted, write_table
 
 ORIGIN = {"config": {"sigma": 2.0, "storage": {"chunk": 32}}, "seed": 0, "versions": {"numpy": "2"}, "code": "a"}
@@ -17,7 +21,8 @@ ORIGIN = {"config": {"sigma": 2.0, "storage": {"chunk": 32}}, "seed": 0, "versio
 
 def test_what_differs_is_named_stage_by_stage():
     other = ORIGIN | {"config": {"sigma": 3.0, "storage": {"chunk": 32}}, "code": "b", "versions": {"numpy": "3"}}
-    found = changes({"raw": ORIGIN, "normalized": ORIGIN, "report": ORIGIN}, {"raw": ORIGIN, "normalized": other})
+    first = {"raw": ORIGIN, "normalized": ORIGIN, "report": ORIGIN}
+    found = changes(whole(first), whole({"raw": ORIGIN, "normalized": other}))
     assert [(each.stage, each.what, each.first, each.second) for each in found] == [
         ("normalized", "sigma", "2.0", "3.0"),
         ("normalized", "versions.numpy", '"2"', '"3"'),
@@ -29,8 +34,51 @@ def test_what_differs_is_named_stage_by_stage():
 def test_models_of_other_names_are_held_against_each_other():
     one = {"index guided": ORIGIN, "model unet": ORIGIN}
     other = {"index grid": ORIGIN | {"config": {"sigma": 1.0}}, "model deeplab": ORIGIN | {"seed": 7}}
-    found = {(each.stage, each.what) for each in changes(one, other)}
+    found = {(each.stage, each.what) for each in changes(whole(one), whole(other))}
     assert found == {("index guided", "sigma"), ("index guided", "storage.chunk"), ("model unet", "seed")}
+
+
+def test_members_in_another_order_are_the_same_members():
+    members = {f"model {name}": ORIGIN | {"seed": seed} for seed, name in enumerate(("unet", "fpn", "pspnet"))}
+    backwards = dict(reversed(members.items()))
+    assert changes(whole(members), whole(backwards)) == ()
+    renamed = {f"model b{name[6:]}": value for name, value in backwards.items()}
+    numbered = {f"model a{name[6:]}": value for name, value in members.items()}
+    assert changes(whole(numbered), whole(renamed)) == ()
+
+
+def test_every_image_of_a_stage_is_compared_with_the_same_image_and_others_are_left_out():
+    other = ORIGIN | {"config": {"sigma": 3.0, "storage": {"chunk": 32}}}
+    one = {f"i{at}": ORIGIN | {"inputs": {"image": str(at)}} for at in range(5)}
+    mixed = {**one, "i3": other, "i1": other, "i9": other}
+    assert [tuple(vars_of(each)) for each in changes({"normalized": one}, {"normalized": mixed})] == [
+        ("normalized", "sigma (2 of 5 images)", "2.0", "3.0")
+    ]
+    assert changes({"normalized": mixed}, {"normalized": dict(reversed(mixed.items()))}) == ()
+    exchanged = {"i0": other, "i1": ORIGIN}
+    found = changes({"normalized": {"i0": ORIGIN, "i1": other}}, {"normalized": exchanged})
+    assert {tuple(vars_of(each)[1:]) for each in found} == {
+        ("sigma (1 of 2 images)", "2.0", "3.0"),
+        ("sigma (1 of 2 images)", "3.0", "2.0"),
+    }
+
+
+@given(st.text("ab", max_size=150), st.text("ab", max_size=150))
+def test_two_values_that_differ_are_shown_different_and_short(one, other):
+    shown = around_difference(one, other)
+    assert (shown[0] == shown[1]) == (one == other)
+    assert max(map(len, shown)) <= LONGEST
+    if max(len(one), len(other)) <= LONGEST:
+        assert shown == (one, other)
+
+
+def whole(stages):
+    """Stages with one result each."""
+    return {stage: {"": origin} for stage, origin in stages.items()}
+
+
+def vars_of(change):
+    return change.stage, change.what, change.first, change.second
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +133,8 @@ def test_figures_and_images_that_differ_are_named(two, capsys):
     assert compared_images(*two).other_split
     found = origins(two[0], model="unet", fusion="gaussian")
     assert {"raw", "normalized", "index guided", "model unet", "probability", "segmentation"} == set(found)
-    assert json.dumps(found["model unet"]["config"]["model"])
+    assert set(found["probability"]) == {path.stem for path in (two[0] / "probability/unet/gaussian").glob("*.zarr")}
+    assert json.dumps(found["model unet"][""]["config"]["model"])
 
 
 def test_a_model_that_is_not_there_names_those_that_are(two, capsys):
@@ -113,6 +162,7 @@ def test_slides_that_were_rescaled_differently_are_named_and_originals_are_not(t
         }
         notes = {"lesionmap": {"image_id": "i1", "mapping": mapping}, "provenance": ORIGIN}
         create_group(folder / "normalized" / "i1.zarr", attributes=notes)
+        seal(folder / "normalized" / "i1.zarr")
     table = pd.DataFrame({"image_id": ["i1", "cleaned_away"], "grid": "normalised"})
     assert images_of_other_grids(*folders, [table, table]) == ("i1",)
     assert images_of_other_grids(folders[0], folders[0], [table, table]) == ()

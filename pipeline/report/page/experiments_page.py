@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config.manifest import DatasetRecord
-from pipeline.counts import number_of
+from pipeline.counts import first_names, number_of
 from pipeline.report.experiments import ArmTables, experiment_tables, read_arm, write_tables
 from pipeline.report.measures.intervals import LEAST_GROUPS
 from pipeline.report.measures.summary import OVER_LESIONS
@@ -32,7 +32,8 @@ from pipeline.stores.provenance import Provenance
 __all__ = ["statements", "write_experiments"]
 
 MEASURED = ("test", "validation")
-
+NAMED = 6
+"""Most arms of a number of steps that are named."""
 
 STUDY_ENCODER = "efficientnet-b0 (imagenet)"
 
@@ -63,12 +64,7 @@ def statements(
     other_pixels
         Whether arms were measured on different grids: slides, rescaled differently.
     """
-    steps = sorted(set(results["steps"]))
-    said = [
-        f"All arms were trained for the same number of steps: {steps[0]:,}."
-        if len(steps) == 1
-        else f"The arms were trained for {steps[0]:,} to {steps[-1]:,} steps: what comes of more steps is in the differences."
-    ]
+    said = [_steps_said(results)]
     said += _grids_said(results, other_pixels=other_pixels)
     said.append(
         f"{'Encoders' if len(encoders) > 1 else 'Encoder'}, with the source of the weights: {', '.join(encoders)}."
@@ -98,13 +94,21 @@ def statements(
         said.append("No test image was measured: the figures are of images that chose the weights or the thresholds.")
     if len(set(results["smoothing"])) > 1:
         said.append(
-            "Smoothing changes masks, and so Dice; AUPR is of the maps before it, and is the same in all these arms."
+            "Smoothing changes masks, and so Dice; AUPR is of the maps before it, and is the same in arms that differ in smoothing alone."
         )
     if (others := results["arm"].nunique() - 1) > 1:
         said.append(f"{others} arms are held against one: by chance alone the best of so many looks better than it is.")
     return said + (
         ["The images are synthetic: the figures speak of the code, not of eyes or tissue."] if sample else []
     )
+
+
+def _steps_said(results: pd.DataFrame) -> str:
+    arms = results.drop_duplicates("arm").groupby("steps")["arm"].agg(list)
+    if len(arms) == 1:
+        return f"All arms were trained for the same number of steps: {arms.index[0]:,}."
+    each = "; ".join(f"{steps:,} ({first_names(names, most=NAMED)})" for steps, names in arms.items())
+    return f"The arms were trained for different numbers of steps, so what comes of more steps is in the differences: {each}."
 
 
 def _grids_said(results: pd.DataFrame, *, other_pixels: bool) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
+from pipeline.config.experiments import AVERAGES
 from pipeline.report.measures.summary import MEASURES, ORIGINAL, OVER_LESIONS
 from pipeline.report.page.tables.cells import DASH, Cell, Table, counted, headings, number, text_cell
 
@@ -28,7 +29,7 @@ IMAGE_MEASURES = {"dice": "Dice", "ap": "AUPR", "aupr11": "AUPR-11"}
 COST = (
     ("Training, s", "train_seconds", "seconds of one training, mean over its models"),
     ("MiB", "train_memory_mb", "largest memory of a training"),
-    ("Maps, s", "maps_seconds", "seconds for the maps of all images by one model, all fusions in one pass"),
+    ("Maps, s", "maps_seconds", "seconds for the maps of all measured images, each once, all fusions in one pass"),
     ("MiB", "maps_memory_mb", "largest memory of the maps of an image"),
 )
 ByArm: TypeAlias = dict[tuple[str, str], dict[str, Any]]
@@ -192,6 +193,8 @@ def published_table(
 ) -> Table | None:
     """Table of published figures, and ours of the nearest measure under them; None where none are given.
 
+    Averages have columns where a published row has one.
+
     Parameters
     ----------
     published
@@ -206,15 +209,16 @@ def published_table(
     if not published:
         return None
     rows = []
+    columns = [*(name for name in AVERAGES if any(name in each["values"] for each in published)), *codes]
     for measure in dict.fromkeys(each["measure"] for each in published):
         for each in (each for each in published if each["measure"] == measure):
-            cells = [Cell(number(each["values"].get(code, math.nan))) for code in codes]
+            cells = [Cell(number(each["values"].get(column, math.nan))) for column in columns]
             said = Cell("; ".join(filter(None, (each["source"], each["differs"]))), kind="flags")
             rows.append((text_cell(each["name"], note="published"), text_cell(measure), *cells, said))
-        own = measures[(measures["split"] == split) & (measures["measure"] == measure) & (measures["average"] == "")]
-        part = _by_arm(own)
+        own = measures[(measures["split"] == split) & (measures["measure"] == measure)]
+        part = _by_arm(own.assign(class_code=own["class_code"].where(own["average"] == "", own["average"])))
         for arm in dict.fromkeys(own["arm"]):
-            cells = [_class_cell(part, arm, code) for code in codes]
+            cells = [_class_cell(part, arm, column) for column in columns]
             rows.append(
                 (
                     text_cell(arm, strong=True, note="ours"),
@@ -226,7 +230,7 @@ def published_table(
     head = (
         Cell("Method", kind="text"),
         Cell("Measure", kind="text"),
-        *map(Cell, codes),
+        *map(Cell, columns),
         Cell("Source, and what differs", kind="text"),
     )
     return Table(
