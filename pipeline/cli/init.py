@@ -18,8 +18,9 @@ from pipeline.raw.datasets.listing import found_images
 from pipeline.raw.inspection.classes import Described, described
 from pipeline.raw.inspection.fingerprint import Fingerprint, Lesions, fingerprint, lesions_of
 from pipeline.raw.inspection.layout import Layout, inspected_layout, patient_pattern
-from pipeline.raw.inspection.manifest import manifest_text, stray_note, unused_notes
+from pipeline.raw.inspection.manifest import manifest_text, unused_notes
 from pipeline.raw.inspection.settings import settings_text, this_machine
+from pipeline.raw.inspection.truth_notes import stray_note, truth_notes
 
 __all__ = ["add_init"]
 
@@ -151,6 +152,9 @@ def _say(
         )
         if note := stray_note(each):
             console.print(f"  {escape(note)}", style="yellow")
+    for truth in {each.truth.pattern: each.truth for each in classes.classes}.values():
+        for note in truth_notes(truth):
+            console.print(f"  {escape(truth.pattern)}: {escape(note)}", style="yellow")
     if not classes.classes:
         console.print(
             "  no truth was found: the images can be normalised and predicted, not learned from", style="yellow"

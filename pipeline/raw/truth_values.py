@@ -232,7 +232,8 @@ def mask_cut(source: ValueSource, counts: ValueCounts, *, path: Path, ignore: Co
             path,
             found=str(counts),
             expected=f"0 and one other value, or noise and thin rims around 0 and {scale}",
-            remedy="Export 0 and 255. Several classes in one file are a label image: declare its values.",
+            remedy="Export 0 and 255. Several classes in one file are a label image: declare its values"
+            + ("; as PNG or TIFF, because a lossy file cannot hold them." if source.lossy else "."),
         )
     return middle
 

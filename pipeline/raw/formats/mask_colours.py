@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.project import document
 from pipeline.raw.formats.source import unusable
 
-__all__ = ["check_one_colour"]
+__all__ = ["OWN_DATA", "check_one_colour"]
 
 NAMES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white or grey")
 """Names by the bits of the channels that are on: red 1, green 2, blue 4."""
+OWN_DATA = f"{document('docs/own_data.md')}, section Classes in colours"
 OTHER_SHARE = 0.01
 """Largest share of pixels of other colours, relative to set pixels, in a mask of one colour."""
 
@@ -50,5 +52,6 @@ def check_one_colour(
             path,
             f"a mask of several colours: {found} of what is not black",
             expected="one colour on black",
-            remedy="Export one class alone, 255 on 0. Several classes in one file are a label image: declare its values.",
+            remedy="Export one class alone, 255 on 0. Several classes in one file are a label image, with a number for each "
+            f"colour: {OWN_DATA}.",
         )

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pipeline.config.raw import LARGEST_DECODE
 from pipeline.raw.formats.jpeg_file import jpeg_remarks
-from pipeline.raw.formats.mask_colours import check_one_colour
+from pipeline.raw.formats.mask_colours import OWN_DATA, check_one_colour
 from pipeline.raw.formats.pillow_file import upright, wide_png
 from pipeline.raw.formats.source import unusable
 
@@ -61,7 +61,12 @@ def decode_values(
             path, "black on a transparent ground", expected="a mask that is white, or any colour, where it is set"
         )
     if lossy and not labels and 0 < values.max() <= JPEG_THRESHOLD:
-        raise unusable(path, f"a lossy file with values up to {values.max()}", expected="0 and 255 in JPEG, or PNG")
+        raise unusable(
+            path,
+            f"a lossy file with values up to {values.max()}",
+            expected="0 and 255 in JPEG, or PNG",
+            remedy="Export it anew as PNG or TIFF: lossy compression changes small values and numbers of classes.",
+        )
     return values, lossy
 
 
@@ -92,7 +97,12 @@ def one_value(stored: NDArray[Any], *, alpha: bool, labels: bool, lossy: bool, p
         return stored
     colours = stored[:, :, : -1 if alpha else 3]
     if labels and colours.shape[2] > 1 and (colours != colours[:, :, :1]).any():
-        raise unusable(path, "a label image in colour", expected="one value a pixel: grey, or the indices of a palette")
+        raise unusable(
+            path,
+            "a label image in colour",
+            expected="one value a pixel: grey, or the indices of a palette",
+            remedy=f"Write a number for each colour: {OWN_DATA}.",
+        )
     values = np.asarray(colours.max(axis=2))
     if alpha:
         opaque = stored[:, :, -1] > (0 if stored.dtype == np.bool_ else np.iinfo(stored.dtype).max // 2)

@@ -9,5 +9,7 @@ manifest     manifest of an inspected folder, with its reasons and open lines
 own_results  results of this package, which are not data
 settings     parameters for an inspected folder, with their reasons
 strays       stray values of masks: few pixels or thin rims beside the value that holds the foreground
+truth_notes  notes on truth: stray values, two ways to write a mask, empty and unread files
+values       values of truth files as the readers see them, with what holds them
 world        modality of images, fundus or H&E, from their appearance
 """

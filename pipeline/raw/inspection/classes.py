@@ -80,7 +80,7 @@ def _of_polygons(truth: Truth) -> list[FoundClass]:
 
 def _two_valued(truth: Truth) -> bool:
     values = [value for value in truth.contents.values if value]
-    return len(values) <= 1 or (truth.strays is not None and truth.strays.are_cut)
+    return len(values) <= 1 or bool(truth.contents.encodings) or (truth.strays is not None and truth.strays.are_cut)
 
 
 def _mask_class(code: str, truth: Truth) -> FoundClass:

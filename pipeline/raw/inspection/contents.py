@@ -1,7 +1,7 @@
 """Contents of a family of files, from a few of them: images, masks or label images, slides, polygons."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
@@ -17,39 +17,35 @@ from pipeline.raw.datasets.left_over import POLYGONS
 from pipeline.raw.features import features
 from pipeline.raw.formats.reader import file_size, open_picture, open_values
 from pipeline.raw.formats.suffixes import SLIDES
-from pipeline.raw.truth_values import count_values
+from pipeline.raw.inspection.values import LARGEST, MOST_VALUES, TWO_VALUED, Held, file_values, held_values, two_values
 
-__all__ = ["Contents", "Held", "Kind", "contents_of", "of_readable", "small_picture", "spread", "together"]
+__all__ = [
+    "LARGEST",
+    "MOST_VALUES",
+    "Contents",
+    "Held",
+    "Kind",
+    "contents_of",
+    "of_readable",
+    "small_picture",
+    "spread",
+    "together",
+]
 
 Kind: TypeAlias = Literal["picture", "truth", "slide", "polygons", "unreadable"]
 Found = TypeVar("Found")
-LARGEST = 2**27
-"""Most pixels of a file without a pyramid that is decoded; a larger one counts as a slide."""
 SAMPLED, VALUES_SAMPLED = 3, 12
 """Files examined to distinguish images from truth, and the least truth files whose values are counted."""
 MOST_VALUES_SAMPLED, PIXELS_COUNTED = 400, 2**26
 """Most truth files whose values are counted, and the pixels of them for which it takes about a second."""
-MOST_VALUES = 32
-"""Most values of a label image; a mask may have more by JPEG noise if two of them hold nearly all pixels."""
-TWO_VALUED = 0.9
-NOISE, BYTE = 16, 255
 GREY = 8
 """Difference of the channels of a grey picture at most, by the rounding of JPEG."""
-LEAST_OBJECTS, MOSTLY, DENSE = 5, 0.9, 0.5
-"""Least objects that are numbered, share of values of one component, and of the numbers up to the last that occur."""
-MOST_NUMBERS = 2**12
+LEAST_OBJECTS, MOSTLY = 5, 0.9
+"""Least objects that are numbered, and share of values of one component."""
+ENCODINGS = {1, 255, 65535}
+"""Values that programs write for what a mask sets."""
 SIDE = 768
 """Pixels of the longer side of a picture that is looked at, about."""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Value of truth files, with what holds it."""
-
-    value: int
-    pixels: int
-    paths: tuple[str, ...]
-    """Files with such pixels, in text order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +56,12 @@ class Contents:
     held: tuple[Held, ...] = ()
     """Values of ``looked_at`` truth files, ascending. Masks with the noise of JPEG count as 0 and 255."""
     looked_at: int = 0
+    empty: int = 0
+    """Files of these that are 0 everywhere."""
     problem: str = ""
-    """Reason why the contents are unknown."""
+    """Reason why the contents are unknown; beside values, why those of the first of ``unread`` files are."""
+    unread: int = 0
+    """Truth files that could not be read."""
     words: tuple[str, ...] = ()
     """Classes named by polygons, those with most features first."""
     numbered: bool = False
@@ -71,6 +71,14 @@ class Contents:
     def values(self) -> tuple[int, ...]:
         """Values of truth files, ascending."""
         return tuple(each.value for each in self.held)
+
+    @property
+    def encodings(self) -> tuple[Held, ...]:
+        """Values for one and the same, such as 1 in some masks and 255 in others; empty where a file holds two of them."""
+        held = [each for each in self.held if each.value]
+        paths = [path for each in held for path in each.paths]
+        apart = len(paths) == len(set(paths)) and ENCODINGS.issuperset(each.value for each in held)
+        return tuple(held) if len(held) > 1 and apart else ()
 
     def share(self, value: int) -> float:
         """Share of a value in the pixels that are not 0."""
@@ -103,16 +111,19 @@ def contents_of(root: Path, paths: Sequence[str]) -> Contents:
         return Contents("unreadable", problem=problem)
     if "truth" not in kinds.values():
         return Contents("slide" if "slide" in kinds.values() else "picture")
-    found, problem = of_readable(_values, root, spread(paths, _affordable(root, list(kinds))))
+    chosen = spread(paths, _affordable(root, list(kinds)))
+    found, problem = of_readable(file_values, root, chosen)
     if not found:
         return Contents("unreadable", problem=problem)
-    held = _held(found)
+    held = held_values(found)
     numbered = _may_be_numbers(held, len(found)) and _are_numbers(
         [root / path for path in spread(list(found), SAMPLED)]
     )
     if not numbered:
-        held = _held({path: each if len(each) <= MOST_VALUES else _two(each) for path, each in found.items()})
-    return Contents("truth", held, len(found), numbered=numbered)
+        found = {path: each if len(each) <= MOST_VALUES else two_values(each) for path, each in found.items()}
+        held = held_values(found)
+    empty = sum(set(each) == {0} for each in found.values())
+    return Contents("truth", held, len(found), empty, problem, len(chosen) - len(found), numbered=numbered)
 
 
 def together(parts: Sequence[Contents]) -> Contents:
@@ -123,26 +134,15 @@ def together(parts: Sequence[Contents]) -> Contents:
         every = [each[value] for each in counts if value in each]
         paths = tuple(sorted({path for each in every for path in each.paths}))
         held.append(Held(value, sum(each.pixels for each in every), paths))
-    return replace(parts[0], held=tuple(held), looked_at=sum(each.looked_at for each in parts))
+    looked_at, empty, unread = (sum(getattr(each, name) for each in parts) for name in ("looked_at", "empty", "unread"))
+    problem = next((each.problem for each in parts if each.problem), "")
+    return replace(parts[0], held=tuple(held), looked_at=looked_at, empty=empty, problem=problem, unread=unread)
 
 
 def _affordable(root: Path, paths: Sequence[str]) -> int:
     """Number of files whose values can be counted soon, by the sizes of some."""
     largest = max(height * width for height, width in (file_size(root / path) for path in paths))
     return min(MOST_VALUES_SAMPLED, max(VALUES_SAMPLED, PIXELS_COUNTED // max(1, largest)))
-
-
-def _held(found: Mapping[str, Mapping[int, int]]) -> tuple[Held, ...]:
-    """Values of files, from path → value → pixels."""
-    values = sorted({value for each in found.values() for value in each})
-    return tuple(
-        Held(
-            value,
-            sum(each.get(value, 0) for each in found.values()),
-            tuple(sorted(path for path, each in found.items() if value in each)),
-        )
-        for value in values
-    )
 
 
 def of_readable(
@@ -157,8 +157,15 @@ def of_readable(
         try:
             found[path] = look(root / path)
         except ImageRejected as problem:
-            problems.append(str(problem).splitlines()[0])
+            problems.append(_in_one_line(str(problem)))
     return found, problems[0] if problems else ""
+
+
+def _in_one_line(problem: str) -> str:
+    """Message of an error in one line, without its place, which is said beside it."""
+    what, *rows = problem.splitlines()
+    said = [" ".join(row.split()) for row in rows if not row.lstrip().startswith("where:")]
+    return "; ".join([what.rstrip("."), *said])
 
 
 def _polygons(root: Path, paths: Sequence[str]) -> Contents:
@@ -236,26 +243,3 @@ def small_picture(path: Path) -> NDArray[np.uint8]:
         step = max(1, round(max(height, width) / SIDE))
         pixels = np.asarray(source.read(Box.of_shape(height, width), level=level))[::step, ::step]
     return pixels.astype(np.uint8) if pixels.dtype == np.uint8 else (pixels // 257).astype(np.uint8)
-
-
-def _values(path: Path) -> dict[int, int]:
-    """Value → pixels."""
-    height, width = file_size(path)
-    if height * width > LARGEST:
-        return {}
-    with open_values(path, labels=True) as source:
-        counts = count_values(source, path=path)
-    found = {int(value): int(pixels) for value, pixels in zip(counts.values, counts.pixels, strict=True)}
-    top = max(found, default=0)
-    if sum(value > 0 for value in found) > DENSE * top and len(found) <= MOST_NUMBERS:
-        return found  # Numbers from 1 on, as noise does not have them.
-    low, high = counts.values <= NOISE, counts.values >= top - NOISE
-    mostly = counts.pixels[low | high].sum() >= TWO_VALUED * counts.pixels.sum()
-    noisy = top > 2 * NOISE and min(np.count_nonzero(low), np.count_nonzero(high)) > 1 and mostly
-    return _two(found) if noisy or len(found) > MOST_VALUES else found
-
-
-def _two(found: Mapping[int, int]) -> dict[int, int]:
-    """Value → pixels of a mask whose values around 0 and the maximum come from JPEG."""
-    middle = sum(pixels for value, pixels in found.items() if 2 * value > max(found))
-    return {0: sum(found.values()) - middle, BYTE: middle}

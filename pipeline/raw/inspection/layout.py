@@ -11,6 +11,7 @@ from pipeline.counts import number_of
 from pipeline.errors import ManifestError
 from pipeline.project import document
 from pipeline.raw.datasets.files import visible_files
+from pipeline.raw.datasets.folder import expression
 from pipeline.raw.datasets.tables import named_and_counted
 from pipeline.raw.inspection.contents import Contents, contents_of, together
 from pipeline.raw.inspection.families import Family, families, merged_folders, name_around, of_others
@@ -119,7 +120,7 @@ def inspected_layout(root: Path) -> Layout:
         for each in merged_folders(elsewhere)
     ]
     notes += [
-        f"{number_of(len(each.names), 'file')} like {each.paths[0]}, not read: {contents[each].problem}"
+        f"{number_of(len(each.names), 'file')} like {each.paths[0]}, not read: {contents[each].problem}{_taken(each, images)}"
         for each in found
         if contents[each].kind == "unreadable"
     ]
@@ -137,10 +138,22 @@ def inspected_layout(root: Path) -> Layout:
         kind,
         tuple(name if place == "{group}" else name.rpartition("/")[2] for name in names),
         tuple(images.names[name] for name in names),
-        tuple(replace(each, strays=stray_values(root, each.contents.held)) for each in _distinct(truths)),
+        tuple(_with_strays(root, each) for each in _distinct(truths)),
         test,
         tuple(notes),
     )
+
+
+def _taken(unread: Family, images: Family) -> str:
+    """Words on unread files that the pattern of the images takes in, too."""
+    found = expression(images.pattern(_siblings(images)[0]))
+    if not any(found.fullmatch(path) for path in unread.paths):
+        return ""
+    return ". Their names fit the pattern of the images, too, which they count as: convert or move them, and call init again"
+
+
+def _with_strays(root: Path, truth: Truth) -> Truth:
+    return truth if truth.contents.encodings else replace(truth, strays=stray_values(root, truth.contents.held))
 
 
 def _said(results: Mapping[str, Sequence[str]]) -> list[str]:

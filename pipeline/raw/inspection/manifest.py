@@ -9,14 +9,15 @@ from pathlib import Path
 
 from pipeline.config.colours import COLOURS
 from pipeline.config.validation import OPEN
-from pipeline.counts import first_names, number_of
+from pipeline.counts import number_of
 from pipeline.project import document
 from pipeline.raw.inspection.classes import NOT_SURE, Described, FoundClass
 from pipeline.raw.inspection.contents import MOST_VALUES
 from pipeline.raw.inspection.fingerprint import Fingerprint
 from pipeline.raw.inspection.layout import Layout, Truth, patient_pattern
+from pipeline.raw.inspection.truth_notes import stray_note, truth_notes
 
-__all__ = ["manifest_text", "stray_note", "unused_notes"]
+__all__ = ["manifest_text", "unused_notes"]
 
 
 def manifest_text(name: str, layout: Layout, found: Fingerprint, *, root: Path, classes: Described) -> str:
@@ -212,6 +213,7 @@ def _places(layout: Layout, classes: Described) -> list[str]:
         values = ", ".join(f"{each.code}: {json.dumps(_one_or_range(each.values))}" for each in truths)
         seen += "; each object has a number, and all are one class" if first.contents.numbered else ""
         lines += [
+            *(f"      # {note}" for note in truth_notes(first)),
             f"      label: {json.dumps(first.pattern, ensure_ascii=False)}   # {seen}",
             f"      values: {{{values}}}",
         ]
@@ -246,22 +248,8 @@ def _mask_lines(found: FoundClass, *, images: int) -> list[str]:
     truth = found.truth
     seen = f"{truth.images} of {images} images; values {_values(truth)} in {truth.contents.looked_at} files looked at"
     line = f"        {found.code}: {json.dumps(truth.pattern, ensure_ascii=False)}   # {seen}"
-    return [*([f"        # {stray_note(found)}"] if truth.strays else []), line]
-
-
-def stray_note(found: FoundClass) -> str:
-    """Sentences on the stray values of a class, and what becomes of them."""
-    strays = found.truth.strays
-    if strays is None:
-        return ""
-    kind = "thin rims of other values" if strays.rim else "few pixels of other values"
-    said = f"{found.code}: beside {strays.main} there are {kind}: {strays.said()}."
-    if strays.are_cut:
-        return f"{said} A mask is cut in the middle. If one is a class of its own: label and values in place of masks."
-    refused = first_names(strays.refused, most=3)
-    if found.values is None:
-        return f"{said} Refused because of them until they are mended, and their images left out: {refused}."
-    return f"{said} As masks these would be refused, so what the values mean is asked: {refused}."
+    notes = [*([stray_note(found)] if truth.strays else []), *truth_notes(truth)]
+    return [*(f"        # {note}" for note in notes), line]
 
 
 def _values(truth: Truth) -> str:

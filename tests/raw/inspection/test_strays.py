@@ -15,7 +15,8 @@ from pipeline.raw.inspection.classes import described
 from pipeline.raw.inspection.contents import MOST_VALUES_SAMPLED, VALUES_SAMPLED
 from pipeline.raw.inspection.fingerprint import fingerprint
 from pipeline.raw.inspection.layout import inspected_layout
-from pipeline.raw.inspection.manifest import manifest_text, stray_note
+from pipeline.raw.inspection.manifest import manifest_text
+from pipeline.raw.inspection.truth_notes import stray_note
 from pipeline.raw.truth_values import check_labels, count_values, mask_cut
 from pipeline.seeds import stream
 
