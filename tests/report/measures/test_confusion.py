@@ -30,3 +30,6 @@ def test_matrix_mean_and_table_are_those_of_all_pixels_of_the_split(world, eyes)
     assert [row[-1].text for row in table.rows] == [
         "–" if np.isnan(ious[code]) else f"{ious[code]:.3f}" for code in [*codes, BACKGROUND]
     ]
+    assert "not that of the other tables" in table.notes[1]
+    binary = confusion_table(kept, world.record.model_copy(update={"task": "multilabel"}), split="test")
+    assert "a pixel in two masks counts for both classes" in binary.notes[1]

@@ -17,6 +17,21 @@ BY = {
     True: "The label of a pixel is the most probable one, background having the probability 1 − Σp, without thresholds.",
     False: "The label of a pixel comes from the written masks; where they overlap, the first by the priority of the manifest.",
 }
+UNLIKE = {
+    True: (
+        "Why this mIoU with background is not that of the other tables: here each pixel has one label, chosen by probability "
+        "alone, as in most papers on multiclass segmentation. There the written masks are compared, after the threshold of "
+        "each class and the removal of small regions, each class by itself, and background is what no mask covers. A threshold "
+        "below .5 marks pixels whose most probable label is background, and a removed region keeps its label here. Compare a "
+        "paper with this one; judge the masks that you use by the others."
+    ),
+    False: (
+        "Why this mIoU with background may differ from that of the other tables: here each pixel has one label. There each "
+        "mask is compared by itself, so a pixel in two masks counts for both classes. Where no masks and no truths overlap, the "
+        "two are equal."
+    ),
+}
+"""Sentences that tell the two kinds of mIoU apart, for a multiclass task and for the others."""
 
 
 def confusion_table(kept: Mapping[str, Any], record: DatasetRecord, *, split: str, where: str = "") -> Table:
@@ -58,7 +73,9 @@ def confusion_table(kept: Mapping[str, Any], record: DatasetRecord, *, split: st
     head = headings(
         "Truth", "Pixels", *[(f"→ {names[at]}", "share of the truth's pixels") for at in order], "IoU of labels"
     )
-    return Table(f"Confusion of classes, {split} images{where}", head, tuple(rows), (note,))
+    return Table(
+        f"Confusion of classes, {split} images{where}", head, tuple(rows), (note, UNLIKE[record.task == "multiclass"])
+    )
 
 
 def _name(code: str, record: DatasetRecord) -> Cell:
