@@ -1,4 +1,8 @@
-"""Last line of a run that failed, in place of Snakemake's: the images that were left out, or the jobs that failed."""
+"""Words on a run that failed: the images that were left out, or the jobs that failed, in place of Snakemake's last line.
+
+The terminal and Snakemake's own log show of each failed job its rule, its first files and the end of its log. The calls
+that ended without success are not shown: they say nothing of the reason.
+"""
 
 import logging
 import re
@@ -16,12 +20,14 @@ SNAKEMAKES = "At least one job did not complete successfully"
 """Snakemake's last words on any run with a failed job."""
 INTERRUPTED = "Terminating processes on user request"
 """Snakemake's words on a run that its user stops, after which it ends as one with a failed job."""
+CALL = re.compile(r"RuleException:\s+CalledProcessError in file .*returned non-zero exit status 1\.\s*$", re.DOTALL)
+"""Snakemake's record of the call of a stage script that failed by an error; one that was killed has another status."""
 DAMAGED = "A result is damaged."
 """Beginning of the message in the log of a job that came upon a damaged result."""
 COMPLETE = re.compile(r"\.complete/(?P<dataset>[^/]+)/")
 ROW = re.compile(r"\s+(?:where|found):\s+(?P<value>.*)")
-SHOWN = 5
-"""Most images or jobs named."""
+SHOWN, FILES = 5, 3
+"""Most images or jobs named, and most inputs or outputs of a job."""
 MEND = (
     "To do: mend the files and run again, which makes only what depends on them; or take the images off the list, by"
     " moving their files, image and truth, out of the folder of the data set."
@@ -42,7 +48,7 @@ class FailedJob:
 
 
 class SaidFailure(logging.Filter):
-    """Filter of Snakemake's logger that passes every record, and replaces the last one of a run that failed or was stopped."""
+    """Filter of Snakemake's logger that shortens what is said of a failed job, and replaces the last words of a run."""
 
     def __init__(self, results: Path, *, keep_going: bool) -> None:
         """Begin without a failed job.
@@ -60,11 +66,14 @@ class SaidFailure(logging.Filter):
         self._interrupted = False
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Pass every record; note failed jobs, and forget one that succeeds when it is tried again."""
+        """Test for a record that is shown; failed jobs are noted, and one that succeeds when it is tried again is forgotten."""
         event = getattr(record, "event", None)
         self._interrupted |= INTERRUPTED in str(record.msg)
         if event == "job_error":
             self._failed[vars(record).get("jobid")] = _failed_job(vars(record))
+            vars(record).update({name: _few(vars(record).get(name)) for name in ("input", "output")})
+        elif CALL.match(str(record.msg)):
+            return False
         elif event == "job_finished":
             self._failed.pop(vars(record).get("job_id"), None)
         elif self._failed and SNAKEMAKES in str(record.msg):
@@ -78,6 +87,13 @@ class SaidFailure(logging.Filter):
 
 def _failed_job(said: Mapping[str, object]) -> FailedJob:
     return FailedJob(str(said.get("rule_name")), _first(said.get("output")), _first(said.get("log")))
+
+
+def _few(paths: object) -> object:
+    """First of several files, and the number of the others."""
+    if not isinstance(paths, Sequence) or isinstance(paths, str) or len(paths) <= FILES:
+        return paths
+    return [*map(str, paths[:FILES]), f"and {len(paths) - FILES:,} more"]
 
 
 def _first(paths: object) -> str:

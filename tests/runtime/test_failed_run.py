@@ -116,3 +116,36 @@ def test_a_run_that_its_user_stopped_says_so_and_claims_nothing_of_all_else(logg
     failed(log, END)
     log.error(f"WorkflowError:\n{SNAKEMAKES}.")
     assert lines[-1].startswith("The run was stopped before its end.\n1 image was left out:")
+
+
+def test_of_a_failed_job_the_first_files_are_shown_and_not_its_call(logger):
+    log, lines = logger
+    seen = []
+    log.handlers[0].emit = lambda record: (lines.append(record.getMessage()), seen.append(vars(record)))
+    files = [f"results/mine/normalized/e{at}.zarr" for at in range(48)]
+    extra = {
+        "event": "job_error",
+        "jobid": 1,
+        "rule_name": "fit",
+        "output": files[:3],
+        "log": ["a.log"],
+        "input": files,
+    }
+    log.error(
+        "RuleException:\nCalledProcessError in file 3_model.smk, line 40:\nCommand 'python x.py' returned non-zero exit status 1."
+    )
+    log.error("Error in rule", extra=extra)
+    log.error(
+        "RuleException:\nCalledProcessError in file 3_model.smk, line 40:\nCommand 'python x.py' died with <Signals.SIGKILL: 9>."
+    )
+    log.error("RuleException:\nMissingOutputException in rule fit")
+    log.error(SNAKEMAKES)
+    assert seen[0]["input"] == [*files[:3], "and 45 more"]
+    assert seen[0]["output"] == files[:3]
+    assert [line.splitlines()[0] for line in lines] == [
+        "Error in rule",
+        "RuleException:",
+        "RuleException:",
+        "1 job failed:",
+    ]
+    assert "a.log" in lines[-1]
