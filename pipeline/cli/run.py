@@ -11,13 +11,16 @@ from pipeline.model.refusals import refuse_models
 from pipeline.project import PROJECT
 from pipeline.raw.datasets.listing import images_of_run
 
-__all__ = ["add_run", "snakemake_call", "with_jobs"]
+__all__ = ["add_run", "snakemake_call", "with_counts_only", "with_jobs"]
 
 CORES = re.compile(r"-(?!-)[a-zA-Z]*[jc]|--(jobs|cores)\b")
 """Arguments that say how many jobs there are at a time."""
+DRY, LISTING = re.compile(r"-[Fkpf]*n|--dry-?run$"), re.compile(r"-[Fknf]*p|--(printshellcmds|quiet|verbose)\b|-q")
+"""Arguments that ask what would be made, and those that say how much of it is listed."""
 PROFILE = re.compile(r"--(workflow-)?profile\b")
 EXAMPLES = f"""examples:
-  lesionmap run -n all --configfile mine.yaml     what would be made, and why
+  lesionmap run -n all --configfile mine.yaml     how many jobs of each kind would run, and why
+  lesionmap run -np all --configfile mine.yaml    each of them, with its reason
   lesionmap run -j8 all --configfile mine.yaml --config datasets='["idrid"]'
   lesionmap run -j200 all --workflow-profile slurm
 
@@ -39,13 +42,19 @@ def _run(arguments: argparse.Namespace) -> int:
     # A module in the working folder, such as a pipeline.py, must not replace one of the installation.
     environment = {**os.environ, "PYTHONSAFEPATH": "1"}  # noqa: TID251
     # Replaces this process, so that signals reach the workflow itself.
-    os.execve(sys.executable, snakemake_call(given), environment)  # noqa: S606
+    os.execve(sys.executable, snakemake_call(with_counts_only(given)), environment)  # noqa: S606
 
 
 def with_jobs(given: Sequence[str]) -> list[str]:
     """Arguments with ``-j`` and the number of processors before them, where neither they nor a profile say a number."""
     told = any(CORES.match(each) or PROFILE.match(each) for each in given) or "SNAKEMAKE_PROFILE" in os.environ  # noqa: TID251
     return [*given] if told else [f"-j{len(os.sched_getaffinity(0))}", *given]
+
+
+def with_counts_only(given: Sequence[str]) -> list[str]:
+    """Arguments that list no job one by one where they ask what would be made, unless they say how much is listed."""
+    short = any(DRY.match(each) for each in given) and not any(LISTING.match(each) for each in given)
+    return [*(["--quiet=rules"] if short else []), *given]
 
 
 def snakemake_call(given: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from pipeline.cli import main
-from pipeline.cli.run import snakemake_call, with_jobs
+from pipeline.cli.run import snakemake_call, with_counts_only, with_jobs
 from pipeline.project import PROJECT
 
 
@@ -54,6 +54,22 @@ def test_without_a_number_of_jobs_there_are_as_many_as_processors_and_it_is_said
 )
 def test_a_number_of_jobs_or_a_profile_that_is_given_counts(given):
     assert with_jobs(["all", *given]) == ["all", *given]
+
+
+@pytest.mark.parametrize("given", [["-n"], ["--dry-run"], ["--dryrun", "all"], ["-nj", "8"], ["-Fn"]])
+def test_a_dry_run_counts_jobs_and_lists_them_only_where_that_is_asked(given):
+    cli = pytest.importorskip("snakemake.cli")
+    from snakemake.settings.enums import Quietness
+
+    assert with_counts_only(given) == ["--quiet=rules", *given]
+    assert cli.parse_args(with_counts_only(given))[1].quiet == {Quietness.RULES}
+    for asked in (["-p"], ["--printshellcmds"], ["-q"], ["--quiet", "all"], ["--quiet=host"], ["--verbose"]):
+        assert with_counts_only([*given, *asked]) == [*given, *asked]
+
+
+@pytest.mark.parametrize("given", [["all"], ["-np"], ["-j8", "report"], ["--notemp"], ["--config", "seed=1"]])
+def test_other_runs_are_as_talkative_as_snakemake(given):
+    assert with_counts_only(given) == given
 
 
 @pytest.mark.parametrize("profile", ["default", "slurm"])
