@@ -44,21 +44,20 @@ def _predict(arguments: argparse.Namespace) -> int:
     used = ModelInUse.of(arguments.model, _options(arguments))
     console, problems = Console(soft_wrap=True), dict[Path, str]()
     for number, each in enumerate(predict_images(files, used=used, out=arguments.out), start=1):
-        if len(files) > 1:
-            console.print(
-                f"{number} of {len(files)}: {printable(each.file)}", style="bold", markup=False, highlight=False
-            )
+        of_all = f"{number} of {len(files)}: " if len(files) > 1 else ""
         if each.problem:
             problems[each.file] = each.problem
-            print(each.problem, file=sys.stderr)
+            unnamed = "" if printable(each.file) in each.problem else f"{printable(each.file)}: "
+            print(f"{of_all}{unnamed}{each.problem}", file=sys.stderr)
+        elif of_all:
+            console.print(f"{of_all}{printable(each.file)}", style="bold", markup=False, highlight=False)
         for found in each.found:
             _say(found, console)
     if len(problems) < len(files) or arguments.out.is_dir():
         page = write_predictions_page(arguments.out, problems=problems)
         console.print(f"page: {page}", markup=False, highlight=False)
-    if problems:
-        names = ", ".join(map(printable, problems))
-        print(f"{len(problems)} of {len(files)} files without a result: {names}", file=sys.stderr)
+    if problems and len(files) > 1:
+        print(f"{len(problems)} of {len(files)} files without a result: their reasons stand above", file=sys.stderr)
     return 1 if problems else 0
 
 

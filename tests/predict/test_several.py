@@ -49,7 +49,8 @@ def test_one_unreadable_file_stops_no_other_and_is_named(eyes: TinyRun, tmp_path
     assert called(inbox, model=eyes.model(), out=out) == 1
     said = capsys.readouterr()
     assert "1 of 3 files without a result" in said.err
-    assert "a torn.png" in said.err
+    assert (said.out + said.err).count("a torn.png") == 1, "it is said once"
+    assert "1 of 3: The file cannot be used." in said.err
     assert sorted(path.name for path in out.iterdir()) == ["index.html", "tiny_2", TEST]
     assert not folders_without_content(out)
     assert not list(tmp_path.rglob(".partial"))
@@ -66,6 +67,14 @@ def test_one_unreadable_file_stops_no_other_and_is_named(eyes: TinyRun, tmp_path
     assert "a torn.png" in page
     assert not re.search(r"""(src|href)=["']https?:""", page), "nothing is fetched"
     assert main(["verify", str(out)]) == 0
+
+
+def test_of_one_unreadable_file_only_its_reason_is_said(eyes: TinyRun, tmp_path: Path, capsys) -> None:
+    (tmp_path / "torn.png").write_bytes((eyes.files / f"{TEST}.png").read_bytes()[:500])
+    assert called(tmp_path / "torn.png", model=eyes.model(), out=tmp_path / "out") == 1
+    said = capsys.readouterr()
+    assert said.err.count("torn.png") == 1
+    assert "without a result" not in said.err
 
 
 def test_files_of_one_name_are_refused_before_one_replaces_the_other(eyes: TinyRun, tmp_path: Path) -> None:
