@@ -22,6 +22,7 @@ from pipeline.report.measures.summary import ORIGINAL, grids_of
 from pipeline.report.store_notes import store_provenance
 from pipeline.stores.documents import read_json
 from pipeline.stores.image_store import image_notes
+from pipeline.stores.model_files import ENSEMBLE
 from pipeline.stores.tables import read_table, table_metadata
 
 __all__ = ["Change", "ImagesCompared", "changes", "compared_images", "images_of_other_grids", "origins"]
@@ -83,6 +84,8 @@ def origins(results: Path, *, model: str, fusion: str) -> dict[str, dict[str, Or
     for place in ("normalized", f"probability/{model}/{fusion}"):
         stores = sorted((results / place).glob("*.zarr"))
         found |= {place.partition("/")[0]: {path.stem: store_provenance(path) for path in stores}} if stores else {}
+    together = results / "model" / model / ENSEMBLE
+    found |= {"ensemble": {WHOLE: read_json(together)["provenance"]}} if together.is_file() else {}
     for member in members_of(results / "model" / model):
         card = read_card(member)
         index = results / "index" / f"{card.settings.sampling}.parquet"

@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 
 from pipeline.cli import main
 from pipeline.cli.compare import LONGEST, around_difference
+from pipeline.model.ensemble import write_ensemble
 from pipeline.report.origins import changes, compared_images, images_of_other_grids, origins
 from pipeline.stores.create import create_group
 from pipeline.stores.documents import read_json, write_json
+from pipeline.stores.job import Job
 from pipeline.stores.record import seal
 from pipeline.stores.tables import read_noted, write_table
+from tests.scenes.tiny_run import bare, copied
 
 ORIGIN = {"config": {"sigma": 2.0, "storage": {"chunk": 32}}, "seed": 0, "versions": {"numpy": "2"}, "code": "a"}
 
@@ -45,6 +48,21 @@ def test_members_in_another_order_are_the_same_members():
     renamed = {f"model b{name[6:]}": value for name, value in backwards.items()}
     numbered = {f"model a{name[6:]}": value for name, value in members.items()}
     assert changes(whole(numbered), whole(renamed)) == ()
+
+
+def test_weights_of_the_members_belong_to_the_origin_of_an_ensemble(finished_run, tmp_path):
+    run = copied(finished_run("fundus"), tmp_path)
+    shutil.copytree(run.model(), run.model("wide"))
+    found = []
+    for name, first in (("even", 1.0), ("odd", 3.0)):
+        weights = {code: [first, 1.0] for code in run.record.codes}
+        job = Job(bare(run.record), run.origin("model", {"weights": weights}))
+        write_ensemble([run.model(), run.model("wide")], name=name, weights=weights, job=job, output=run.model(name))
+        measured = run.root / "report" / f"{name}.gaussian.images.parquet"
+        measured.parent.mkdir(exist_ok=True)
+        measured.touch()
+        found.append({"ensemble": origins(run.root, model=name, fusion="gaussian")["ensemble"]})
+    assert {each.what for each in changes(*found)} == {f"weights.{code}" for code in run.record.codes}
 
 
 def test_every_image_of_a_stage_is_compared_with_the_same_image_and_others_are_left_out():
