@@ -69,6 +69,10 @@ def _export(arguments: argparse.Namespace) -> int:
     for name in LOUD:
         logging.getLogger(name).setLevel(logging.ERROR)
     model = open_for_export(arguments.model)
+    if form != "torch":
+        from pipeline.model.export_onnx import for_onnx
+
+        model = for_onnx(model)
     sample = sample_window(model, arguments.sample)
     origin = f"the middle of {arguments.sample.stem}" if arguments.sample else "ramps of grey values, no image"
     difference = _write(model, output, form=form, sample=sample, origin=origin, licence=arguments.licence)

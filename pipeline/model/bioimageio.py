@@ -97,7 +97,8 @@ def _problems(path: Path) -> list[str]:
 
 
 def _description(model: Exported, folder: Path, *, licence: str | None) -> dict[str, Any]:
-    size = {axis: {"min": model.step, "step": model.step} for axis in "yx"}
+    sides = model.step if model.is_fixed else {"min": model.step, "step": model.step}
+    size = dict.fromkeys("yx", sides)
     same = {axis: {"tensor_id": INPUT, "axis_id": axis} for axis in "yx"}
     title = re.sub(r"[^A-Za-z0-9_+\- ()]", "-", f"lesionmap {model.card.dataset} {model.name}")
     return {

@@ -1,13 +1,14 @@
 """Export of a trained model: input scaling, network and probabilities as one graph that loads without this package.
 
 The input is values 0…255 of a normalised image, the output class probabilities. Batch, rows and columns are free; rows
-and columns are multiples of a step that the network can halve five times.
+and columns are multiples of a step that the network can halve five times. Where a format cannot express that, they are
+those of a patch.
 """
 
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,9 @@ __all__ = [
     "check_probabilities",
     "facts_text",
     "graph_of",
+    "of_one_size",
     "open_for_export",
+    "pools_to_a_grid",
     "quiet",
     "sample_window",
     "write_torch",
@@ -79,6 +82,8 @@ class Exported:
     """Divisor of rows and columns."""
     facts: Mapping[str, Any]
     """Cards, figures, thresholds and warnings, as JSON values."""
+    is_fixed: bool = False
+    """Whether rows and columns are exactly one step, not any multiple of it."""
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -121,8 +126,7 @@ def _facts(folder: Path, cards: Mapping[str, Card], *, step: int) -> dict[str, A
     said += [text for each in measures.values() for text in each["warnings"]]
     return {
         "name": folder.resolve().name,
-        "input": f"{INPUT}: (n, {CHANNELS}, h, w) float32 of 0…255, RGB, normalised as `normalisation` says; "
-        f"h and w are multiples of {step}",
+        "input": _input_words(f"multiples of {step}"),
         "output": f"{OUTPUT}: (n, {len(card.codes)}, h, w) float32 of 0…1, of `classes` in order, background left out",
         "classes": list(card.codes),
         "task": card.task,
@@ -138,6 +142,25 @@ def _facts(folder: Path, cards: Mapping[str, Card], *, step: int) -> dict[str, A
         },
         "cards": {name: each.model_dump(mode="json", exclude=set(LEFT_OUT)) for name, each in cards.items()},
     }
+
+
+def _input_words(sizes: str) -> str:
+    said = f"{INPUT}: (n, {CHANNELS}, h, w) float32 of 0…255, RGB, normalised as `normalisation` says"
+    return f"{said}; h and w are {sizes}"
+
+
+def of_one_size(model: Exported) -> Exported:
+    """Model for rows and columns of exactly its patch, for formats that cannot express its steps at every size."""
+    side = model.card.patch
+    words = _input_words(f"{side}, no other size, because the network pools to a fixed grid")
+    return replace(model, step=side, is_fixed=True, facts={**model.facts, "input": words})
+
+
+def pools_to_a_grid(network: nn.Module) -> bool:
+    """Test for a network that pools its features to a fixed grid of several cells, as PSPNet and UPerNet do."""
+    pools = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
+    grids = [each.output_size for each in network.modules() if isinstance(each, pools)]
+    return any(grid not in (1, (1, 1)) for grid in grids)
 
 
 def _by_fusion(folder: Path, pattern: Path) -> list[tuple[str, Path]]:
@@ -158,15 +181,18 @@ def quiet() -> Iterator[None]:
 
 
 def graph_of(model: Exported) -> ExportedProgram:
-    """Graph of torch.export with free batch, rows and columns, without references to source files.
+    """Graph of torch.export with free batch, rows and columns unless fixed, without references to source files.
 
     Raises
     ------
     ModelError
         The steps of the network depend on its input in a way that a graph cannot express.
     """
-    pixels = torch.zeros(2, CHANNELS, 2 * model.step, 3 * model.step)
-    sizes = {0: Dim("batch", min=1), 2: model.step * Dim("rows"), 3: model.step * Dim("columns")}
+    sizes: dict[int, Any] = {0: Dim("batch", min=1)}
+    if not model.is_fixed:
+        sizes |= {2: model.step * Dim("rows"), 3: model.step * Dim("columns")}
+    height, width = (1, 1) if model.is_fixed else (2, 3)
+    pixels = torch.zeros(2, CHANNELS, height * model.step, width * model.step)
     try:
         with quiet():
             graph = torch.export.export(model.network, (pixels,), dynamic_shapes=(sizes,), strict=False)

@@ -1,5 +1,6 @@
 """Export to ONNX: one file of graph and weights, compared with the network by ONNX Runtime."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,18 +9,33 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.errors import ModelError
-from pipeline.model.export import INPUT, OUTPUT, Exported, check_probabilities, facts_text, graph_of, quiet
+from pipeline.model.export import (
+    INPUT,
+    OUTPUT,
+    Exported,
+    check_probabilities,
+    facts_text,
+    graph_of,
+    of_one_size,
+    pools_to_a_grid,
+    quiet,
+)
 from pipeline.stores.flush import write_whole
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["OPSET", "run_onnx", "write_onnx"]
+__all__ = ["OPSET", "for_onnx", "run_onnx", "write_onnx"]
 
 OPSET = 18
 """Version of the operator set, supported by ONNX Runtime since 1.14."""
 FACTS = "lesionmap"
 """Key of the facts in the metadata of the file."""
+
+
+def for_onnx(model: Exported) -> Exported:
+    """Model as ONNX can hold it: of one size where it pools to a grid, for the exporter writes the cells as constants."""
+    return of_one_size(model) if pools_to_a_grid(model.network) else model
 
 
 def write_onnx(model: Exported, output: Path, *, sample: NDArray[np.float32]) -> float:
@@ -39,7 +55,7 @@ def write_onnx(model: Exported, output: Path, *, sample: NDArray[np.float32]) ->
 
     content = _converted(model)
     _forget_places(content)
-    _name_sizes(content)
+    _name_sizes(content, free=("batch",) if model.is_fixed else ("batch", "rows", "columns"))
     notes = {FACTS: facts_text(model), "classes": ",".join(model.codes), "warnings": "\n".join(model.warnings)}
     onnx.helper.set_model_props(content, notes)
     onnx.checker.check_model(content)
@@ -77,10 +93,10 @@ def _forget_places(content: "ModelProto") -> None:
     del graph.value_info[:]
 
 
-def _name_sizes(content: "ModelProto") -> None:
+def _name_sizes(content: "ModelProto", *, free: Sequence[str]) -> None:
     """Readable names for the free axes; the facts state the multiple."""
     for tensor in (*content.graph.input, *content.graph.output):
-        for axis, name in ((0, "batch"), (2, "rows"), (3, "columns")):
+        for axis, name in zip((0, 2, 3), free, strict=False):
             tensor.type.tensor_type.shape.dim[axis].dim_param = name
 
 

@@ -1,5 +1,6 @@
 """An exported model gives the network's probabilities, in any batch and size, and takes its facts along."""
 
+import dataclasses
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import yaml
 from torch import nn
 
 from pipeline.cli import main
+from pipeline.config import ModelSettings
 from pipeline.errors import ModelError, StoreError
 from pipeline.model.bioimageio import check_description, write_bioimageio
 from pipeline.model.card import read_card
@@ -25,12 +27,14 @@ from pipeline.model.export import (
     TOLERANCE,
     Exported,
     check_probabilities,
+    of_one_size,
     open_for_export,
+    pools_to_a_grid,
     sample_window,
     write_torch,
 )
-from pipeline.model.export_onnx import run_onnx, write_onnx
-from pipeline.model.network import ScaledNetwork, probabilities
+from pipeline.model.export_onnx import for_onnx, run_onnx, write_onnx
+from pipeline.model.network import ScaledNetwork, build_network, probabilities
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
 from tests.scenes.tiny_run import QUICK, TinyRun, bare, copied
@@ -151,6 +155,55 @@ def test_the_code_of_the_page_runs(small, folder, tmp_path, monkeypatch):
         np.testing.assert_allclose(np.asarray(names["probabilities"]), expected, atol=1e-5)
     assert found[0]["classes"] == list(small.codes)
     assert found[1]["facts"]["warnings"] == [WARNING]
+
+
+class Pooled(Small):
+    """The same, with the mean over each cell of a grid of 3 by 3 added, as in PSPNet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d((3, 3))
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        means = nn.functional.interpolate(self.pool(pixels / 255), size=pixels.shape[-2:], mode="bilinear")
+        return (super().forward(pixels) + means[:, :2]) / 2
+
+
+def test_a_network_that_pools_to_a_grid_is_exported_for_the_size_of_its_patch(small, tmp_path):
+    import onnx
+
+    torch.manual_seed(0)
+    whole = Exported("pooled", Pooled().eval(), small.card, 32, small.facts)
+    assert for_onnx(small) is small
+    model, side = for_onnx(whole), whole.card.patch
+    sample = sample_window(model, None)
+    assert write_bioimageio(model, tmp_path / "pooled", sample=sample, origin="ramps") <= TOLERANCE
+    path = tmp_path / "pooled" / "weights.onnx"
+    found = run_onnx(path.read_bytes(), patches(2, side, side))
+    np.testing.assert_allclose(found, whole.predict(patches(2, side, side)), atol=TOLERANCE)
+    shape = onnx.load(path).graph.input[0].type.tensor_type.shape.dim
+    assert [each.dim_param or each.dim_value for each in shape] == ["batch", 3, side, side]
+    notes = {each.key: each.value for each in onnx.load(path).metadata_props}
+    assert f"h and w are {side}, no other size" in json.loads(notes["lesionmap"])["input"]
+    axes = yaml.safe_load((tmp_path / "pooled" / "rdf.yaml").read_text())["inputs"][0]["axes"]
+    assert [each["size"] for each in axes[2:]] == [side, side]
+    write_torch(whole, tmp_path / "pooled.pt2", sample=sample)
+    free = torch.export.load(tmp_path / "pooled.pt2").module()
+    for size in SIZES:
+        expected = whole.predict(patches(*size))
+        np.testing.assert_allclose(free(torch.from_numpy(patches(*size))).detach().numpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("network", "pools"), [("pspnet", True), ("upernet", True), ("unet", False), ("manet", False)])
+def test_networks_that_pool_to_a_grid_are_known(network, pools):
+    settings = ModelSettings(network=network, encoder="resnet18", encoder_weights="none")
+    assert pools_to_a_grid(build_network(settings, classes=1, task="binary")) == pools
+
+
+def test_an_image_smaller_than_the_only_size_is_refused(small, finished_run):
+    model = of_one_size(dataclasses.replace(small, card=small.card.model_copy(update={"patch": 1024})))
+    with pytest.raises(StoreError, match=r"(?s)too small.*at least 1024"):
+        sample_window(model, finished_run("fundus").store("tiny_0"))
 
 
 @pytest.mark.slow
