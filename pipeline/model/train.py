@@ -28,7 +28,7 @@ from pipeline.model.rows import choose_rows, soft_sides
 from pipeline.model.session import choose_device, session
 from pipeline.model.together import train_together
 from pipeline.model.trained_files import write_model
-from pipeline.model.trainer import build_trainer, delete_states, last_state
+from pipeline.model.trainer import build_trainer, delete_states, discarded, last_state
 from pipeline.seeds import derived_seed
 from pipeline.stores import read_table, table_metadata
 from pipeline.stores.atomic import folder_in_progress
@@ -73,6 +73,8 @@ def train(inputs: Inputs, *, name: str, settings: ModelSettings, patch: int, job
         if len(part):
             check_rows(part, normalized=inputs.normalized, record=job.record, side=patch)
     check_batches(settings, name=name, patches=task.length.patches, validation=len(rows.validation))
+    if lost := discarded(output, origin=job.provenance):
+        log.warning("model %s: %s", name, lost)
     with folder_in_progress(output, digest=job.provenance.digest) as folder:
         log.info("model %s: %s and %s of each epoch lie in %s", name, HISTORY_CSV, CURVES, folder)
         if not is_trained(folder):  # The card is written last: where it exists, only the rename was missing.

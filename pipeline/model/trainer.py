@@ -1,25 +1,30 @@
 """Trainer of a model: Lightning's, with a checkpoint of the whole state after each epoch."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from pipeline.config import ModelSettings
+from pipeline.counts import number_of
 from pipeline.model.operators import prepare_torchvision
 from pipeline.model.order import ALONE, Part
 from pipeline.model.progress import TrainingBar, write_progress
 from pipeline.model.together import SeveralProcesses
+from pipeline.stores.atomic import is_claimed
 from pipeline.stores.flush import NEW, replace_whole
-from pipeline.stores.provenance import file_digest
+from pipeline.stores.model_files import HISTORY_CSV
+from pipeline.stores.provenance import Provenance, file_digest
+from pipeline.words import partial_path
 
 prepare_torchvision()  # Lightning imports it.
 from lightning.pytorch import Callback, Trainer  # noqa: E402
 from lightning.pytorch.callbacks import Checkpoint  # noqa: E402
 from lightning.pytorch.plugins.environments import LightningEnvironment  # noqa: E402
 
-__all__ = ["build_trainer", "delete_states", "last_state"]
+__all__ = ["build_trainer", "delete_states", "discarded", "last_state"]
 
 LAST = "last.{digest}.ckpt"
 """Name of the checkpoint of the last finished epoch, including the SHA-256 of the file."""
@@ -61,6 +66,30 @@ def delete_states(folder: Path) -> None:
     """Delete the checkpoints of a finished training."""
     for path in _states(folder):
         path.unlink()
+
+
+def discarded(output: Path, *, origin: Provenance) -> str | None:
+    """Sentence on an unfinished training that this one cannot continue and deletes; None where there is none.
+
+    Parameters
+    ----------
+    output
+        Folder of the model.
+    origin
+        Record of origin of this training, with its resolved precision.
+    """
+    partial = partial_path(output)
+    if is_claimed(partial, digest=origin.digest) or not _states(partial):
+        return None
+    history = partial / HISTORY_CSV
+    epochs = max(0, len(history.read_text().splitlines()) - 1) if history.is_file() else 0
+    lost = f"{partial}: {number_of(epochs, 'finished epoch')} deleted, and it starts anew, because"
+    model = origin.config.get("model", {})
+    for began in PRECISION:
+        config = {**origin.config, "model": {**model, "precision": began}}
+        if is_claimed(partial, digest=replace(origin, config=config).digest):
+            return f"{lost} it began in {began} and now computes in {model['precision']}"
+    return f"{lost} configuration, code or inputs changed since it began"
 
 
 def build_trainer(
