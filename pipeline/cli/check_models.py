@@ -1,4 +1,4 @@
-"""Models before a run: networks that cannot be built, missing devices, and images smaller than a window.
+"""Models before a run: networks that cannot be built or take no patches of a side, missing devices, and images smaller than a window.
 
 `pipeline.model.refusals` handles faults that show without a network, in the plan of the workflow too. This module
 imports torch, but only if the configuration requires it.
@@ -17,20 +17,30 @@ __all__ = ["check_networks", "check_windows", "missing_devices"]
 
 
 def check_networks(run: DatasetRun) -> None:
-    """Check that each network can be built on its encoder; with packaged encoders all can.
+    """Check that each network can be built on its encoder and takes its patches and windows; with packaged encoders all can.
 
     Raises
     ------
     ModelError
         As from the job that would train it.
     """
-    chosen = {(each.network, each.encoder): each for each in run.config.model.models.values()}
-    others = [each for each in chosen.values() if each.encoder not in PACKAGED_ENCODERS]
-    if others:
-        from pipeline.model.network import check_buildable
+    models = {name: each for name, each in run.config.model.models.items() if each.encoder not in PACKAGED_ENCODERS}
+    sides: dict[tuple[str, str, int], set[int]] = {}
+    for name, each in models.items():
+        sides.setdefault((each.network, each.encoder, each.downsample), set()).update(_sides(run, name))
+    chosen = {(each.network, each.encoder, each.downsample): each for each in models.values()}
+    if chosen:
+        from pipeline.model.buildable import check_buildable
 
-        for each in others:
-            check_buildable(each, classes=len(run.record.codes), task=run.record.task)
+        for key, each in chosen.items():
+            check_buildable(each, classes=len(run.record.codes), task=run.record.task, sides=sides[key])
+
+
+def _sides(run: DatasetRun, model: str) -> set[int]:
+    """Sides of the patches that a model learns from, and of the windows that it is asked for, alone or in an ensemble."""
+    config = run.config
+    asked = [name for name in config.model.predictors if model in config.model.members(name)]
+    return {config.index.samplings[config.model.models[model].sampling].patch, *map(config.window, asked)}
 
 
 def missing_devices(run: DatasetRun) -> Iterator[PipelineError]:

@@ -3,6 +3,7 @@
 assignment    assignment of one training: inputs, settings, rows, and warnings of what it lacks
 augment       data augmentation: random changes of a patch and its target, by name
 bioimageio    export as a model of bioimage.io, checked by its validator
+buildable     check whether a network can be built and takes patches of a side
 card          model card: description of a trained model, read without torch
 changes       random changes one by one: geometry and colour
 checkpoint    checkpoint of a trained model, loaded: card and weights

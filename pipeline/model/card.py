@@ -21,6 +21,7 @@ from pipeline.stores.provenance import file_digest
 __all__ = [
     "Card",
     "InputScaling",
+    "check_encoder",
     "is_trained",
     "read_card",
     "stain_target",
@@ -157,6 +158,40 @@ def read_card(folder: Path) -> Card:
             expected="a card of this version",
             remedy="Train the model again with this version, or read it with the version that wrote it.",
         ) from error
+
+
+def check_encoder(weights: Path, *, encoder: str) -> bool:
+    """Check of encoder weights from a file against the card beside it; whether there is one that names their encoder.
+
+    Encoders of the same names and shapes may compute other features: ``tu-tf_efficientnet_lite0`` pads as TensorFlow does,
+    ``tu-efficientnet_lite0`` evenly.
+
+    Parameters
+    ----------
+    weights
+        The file. Only a model's own ``weights.pt`` has a card; nothing says for which encoder another file was made.
+    encoder
+        Encoder that is to take them.
+
+    Raises
+    ------
+    ModelError
+        The card names another encoder.
+    """
+    try:
+        named = read_card(weights.parent).settings.encoder if weights.name == WEIGHTS else None
+    except PipelineError:  # A card of another program, or of another version.
+        return False
+    if named not in (None, encoder):
+        raise ModelError(
+            "The file holds weights of another encoder.",
+            where=weights,
+            found=f"{named}, by the {CARD} beside it",
+            expected=encoder,
+            remedy="Check encoder and encoder_weights; they belong together: another encoder may take the same tensors "
+            "and compute other features.",
+        )
+    return named is not None
 
 
 def is_trained(folder: Path) -> bool:

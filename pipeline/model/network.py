@@ -5,6 +5,7 @@ with the constants that the encoder was made for. The constants are buffers, so 
 """
 
 import difflib
+import logging
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 from pipeline.config import BUILT_IN_WEIGHTS, ModelSettings
 from pipeline.config.manifest import Task
 from pipeline.errors import ModelError
+from pipeline.model.card import check_encoder
 from pipeline.model.encoder_file import load_encoder_file
 from pipeline.model.operators import prepare_torchvision
 from pipeline.model.precision import computes_bfloat16
@@ -27,10 +29,13 @@ __all__ = [
     "CHANNELS",
     "ScaledNetwork",
     "build_network",
-    "check_buildable",
+    "check_encoder_name",
     "output_count",
     "probabilities",
+    "random_body",
 ]
+
+log = logging.getLogger(__name__)
 
 CHANNELS = 3
 """Channels of an image: red, green, blue."""
@@ -151,53 +156,22 @@ def build_network(
     ModelError
         The encoder is unknown, or its weights are out of reach or do not fit.
     """
-    prepare_torchvision()
-    import segmentation_models_pytorch as smp
-
-    _check_encoder(settings.encoder, known=[*smp.encoders.get_encoder_names()])
+    check_encoder_name(settings.encoder)
     outputs, weights = output_count(classes, task=task), settings.encoder_weights
     packaged = packaged_encoder_state(settings.encoder) if weights == "package" else None
     hub = weights == "imagenet"
-    body = _from_hub(settings, outputs=outputs) if hub else _built(settings, outputs=outputs)
-    scaling = published_scaling(settings.encoder, hub=hub)
+    body = _from_hub(settings, outputs=outputs) if hub else random_body(settings, outputs=outputs)
+    scaling = published_scaling(settings.encoder, hub=hub, file=weights not in BUILT_IN_WEIGHTS)
     if packaged is not None:
         body.encoder.load_state_dict(packaged)
         scaling = PACKAGED_SCALING
     elif weights not in BUILT_IN_WEIGHTS:
-        need = size_of_state(body)
+        need, known = size_of_state(body), check_encoder(Path(weights), encoder=settings.encoder)
         scaling = load_encoder_file(body.encoder, Path(weights), need=need, digest=encoder_digest) or scaling
+        if not known:
+            log.warning("%s fits %s; no card beside it says for which encoder it was made", weights, settings.encoder)
     _quicken_statistics(body)
     return ScaledNetwork(body, outputs=outputs, scaling=scaling, downsample=settings.downsample)
-
-
-def check_buildable(settings: ModelSettings, *, classes: int, task: Task) -> None:
-    """Check that the network can be built on its encoder, on the device ``meta``, which needs no memory for weights.
-
-    Parameters
-    ----------
-    settings
-        Names network and encoder.
-    classes
-        Number of classes without background, at least 1.
-    task
-        Decides whether background is an output of its own.
-
-    Raises
-    ------
-    ModelError
-        As for ``build_network``, but weights are not looked for.
-    """
-    prepare_torchvision()
-    import segmentation_models_pytorch as smp
-
-    _check_encoder(settings.encoder, known=[*smp.encoders.get_encoder_names()])
-    outputs = output_count(classes, task=task)
-    try:
-        with torch.device("meta"):
-            _built(settings, outputs=outputs)
-    except ModelError:
-        # While being built some encoders read values of their own tensors, which this device does not have.
-        _built(settings, outputs=outputs)
 
 
 def _quicken_statistics(body: nn.Module) -> None:
@@ -221,7 +195,14 @@ def _created(settings: ModelSettings, *, outputs: int, weights: str | bool | Non
     )
 
 
-def _built(settings: ModelSettings, *, outputs: int) -> Any:  # noqa: ANN401 untyped library
+def random_body(settings: ModelSettings, *, outputs: int) -> Any:  # noqa: ANN401 untyped library
+    """Network of the library with random weights.
+
+    Raises
+    ------
+    ModelError
+        It cannot be built on this encoder.
+    """
     try:
         return _created(settings, outputs=outputs, weights=None)
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -234,7 +215,18 @@ def _built(settings: ModelSettings, *, outputs: int) -> Any:  # noqa: ANN401 unt
         ) from error
 
 
-def _check_encoder(encoder: str, *, known: list[str]) -> None:
+def check_encoder_name(encoder: str) -> None:
+    """Check of the name of an encoder.
+
+    Raises
+    ------
+    ModelError
+        The library has no such encoder; names its nearest relatives.
+    """
+    prepare_torchvision()
+    import segmentation_models_pytorch as smp
+
+    known = [*smp.encoders.get_encoder_names()]
     if encoder in known or encoder.startswith("tu-"):
         return
     near = difflib.get_close_matches(encoder, known, n=3) or ["efficientnet-b0", "resnet34"]

@@ -5,12 +5,14 @@
 planning machine need not be the training machine.
 """
 
+from pathlib import Path
 from typing import get_args
 
-from pipeline.config import LossTerm, ModelSettings
+from pipeline.config import BUILT_IN_WEIGHTS, LossTerm, ModelSettings
 from pipeline.config.manifest import Task
 from pipeline.config.run import DatasetRun
 from pipeline.errors import ModelError
+from pipeline.model.card import check_encoder
 from pipeline.runtime.tracking import check_tracking
 
 __all__ = ["DIVISOR", "LOSS_TASKS", "check_batches", "check_loss", "check_side", "refuse_float16", "refuse_models"]
@@ -32,7 +34,7 @@ def refuse_models(run: DatasetRun) -> None:
     Raises
     ------
     ModelError
-        Sides, batches, losses or a precision that cannot be trained.
+        Sides, batches, losses, encoder weights or a precision that cannot be trained.
     ConfigurationError
         The program that tracks models is not installed.
     """
@@ -45,6 +47,8 @@ def refuse_models(run: DatasetRun) -> None:
             check_loss(term, task=run.record.task, weighted=bool(model.class_weights), where=f"{where}.loss")
         patches = model.batch_size if model.steps else model.patches_per_epoch or model.batch_size
         check_batches(model, name=name, patches=patches, validation=0)
+        if model.encoder_weights not in BUILT_IN_WEIGHTS:
+            check_encoder(Path(model.encoder_weights), encoder=model.encoder)
         if model.device == "cpu":
             refuse_float16(model, where=f"{where}.precision")
     for name in config.model.predictors:

@@ -16,7 +16,8 @@ import pipeline.model
 from pipeline.config import ModelSettings
 from pipeline.config.model import Network
 from pipeline.errors import ModelError
-from pipeline.model.network import ScaledNetwork, build_network, check_buildable, output_count, probabilities
+from pipeline.model.buildable import check_buildable
+from pipeline.model.network import ScaledNetwork, build_network, output_count, probabilities
 from pipeline.model.precision import depthwise_in_float32
 from pipeline.model.refusals import check_side
 from pipeline.model.scaling import MEAN, STD

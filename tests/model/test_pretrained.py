@@ -10,10 +10,11 @@ import pipeline.model.pretrained as pretrained
 from pipeline.config import ModelSettings
 from pipeline.config.model import PACKAGED_ENCODERS
 from pipeline.errors import ModelError
+from pipeline.model.card import Card, check_encoder
 from pipeline.model.network import build_network
 from pipeline.model.operators import prepare_torchvision
 from pipeline.model.pretrained import PACKAGED_SCALING, packaged_encoder_state
-from pipeline.model.scaling import published_scaling, scaling_of_buffers
+from pipeline.model.scaling import MEAN, STD, Scaling, published_scaling, scaling_of_buffers
 
 LITE0 = ModelSettings(encoder="tu-tf_efficientnet_lite0", encoder_weights="package")
 
@@ -116,6 +117,61 @@ def test_constants_of_the_input_come_from_the_encoder() -> None:
     assert published_scaling("tu-tf_efficientnet_lite0", hub=False) == ((0.5,) * 3, (0.5,) * 3)
     assert published_scaling("tu-resnet18", hub=False)[0] == (0.485, 0.456, 0.406)
     assert published_scaling("efficientnet-b0", hub=False)[0] == (0.485, 0.456, 0.406)
+
+
+HALF, DPN = ((0.5,) * 3, (0.5,) * 3), ((124 / 255, 117 / 255, 104 / 255), (1 / (0.0167 * 255),) * 3)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "expected"),
+    [
+        *[(name, HALF) for name in ("inceptionv4", "inceptionresnetv2", "xception", "timm-tf_efficientnet_lite0")],
+        *[(name, DPN) for name in ("dpn68", "dpn68b", "dpn92", "dpn98", "dpn107", "dpn131")],
+        *[(name, (MEAN, STD)) for name in ("resnet34", "efficientnet-b0", "mit_b0", "vgg16", "senet154")],
+    ],
+)
+def test_weights_of_a_file_get_the_constants_published_for_their_encoder_and_nothing_is_fetched(
+    encoder: str, expected: Scaling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import segmentation_models_pytorch.encoders as encoders
+
+    monkeypatch.setattr(encoders, "hf_hub_download", None)
+    found = published_scaling(encoder, hub=False, file=True)
+    assert found == (pytest.approx(expected[0]), pytest.approx(expected[1]))
+
+
+@pytest.mark.parametrize("encoder", ["tu-xception41", "tu-inception_v4", "tu-resnet18", "tu-tf_efficientnet_lite0"])
+def test_constants_of_timms_encoders_are_those_of_the_library(encoder: str) -> None:
+    from segmentation_models_pytorch.encoders import get_preprocessing_params
+
+    published = get_preprocessing_params(encoder)
+    for sources in ({"hub": True}, {"hub": False}, {"hub": False, "file": True}):
+        assert published_scaling(encoder, **sources) == (tuple(published["mean"]), tuple(published["std"]))
+
+
+def test_a_card_beside_weights_refuses_another_encoder_that_would_take_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, even = tmp_path / "weights.pt", ModelSettings(encoder="tu-efficientnet_lite0")
+    torch.save(build_network(LITE0, classes=1, task="binary").state_dict(), path)
+    settings = even.model_copy(update={"encoder_weights": str(path)})
+    build_network(settings, classes=1, task="binary")  # of the same names and shapes
+    assert "no card beside it says" in caplog.text
+    caplog.clear()
+    card = Card.model_construct(settings=LITE0.model_copy(update={"encoder_weights": "none"}))
+    monkeypatch.setattr("pipeline.model.card.read_card", lambda folder: {tmp_path: card}[folder])
+    with pytest.raises(ModelError, match=r"(?s)another encoder.*weights\.pt.*tu-tf_efficientnet_lite0, by the card"):
+        build_network(settings, classes=1, task="binary")
+    build_network(LITE0.model_copy(update={"encoder_weights": str(path)}), classes=1, task="binary")
+    assert not caplog.text
+    assert check_encoder(path, encoder=LITE0.encoder)
+
+
+def test_a_card_says_nothing_of_other_files_and_a_foreign_one_of_none(tmp_path: Path) -> None:
+    assert not check_encoder(tmp_path / "weights.pt", encoder="resnet18")
+    (tmp_path / "card.json").write_text('{"title": "a model card of another program"}')
+    assert not check_encoder(tmp_path / "weights.pt", encoder="resnet18")
+    assert not check_encoder(tmp_path / "resnet18.pth", encoder="resnet18")
 
 
 def test_a_network_of_ones_own_hands_on_its_constants(tmp_path: Path) -> None:
