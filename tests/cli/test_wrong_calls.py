@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -130,6 +131,7 @@ VALUES = [
     ("recipes={x: {modl: {}}}", "modl"),
 ]
 NETWORKS = [
+    ("model={models: {unet: {encoder: tu-swin_tiny_patch4_window7_224}}}", "does not take patches"),
     ("model={models: {unet: {encoder: resnet999}}}", "no such encoder"),
     ("model={models: {unet: {network: unetplusplus, encoder: mit_b0}}}", "cannot be built"),
     ("model={models: {unet: {device: cuda}}}", "There is no GPU"),
@@ -224,10 +226,20 @@ def test_a_history_is_refused_where_its_program_is_not_installed(folder, capsys,
 
 def test_a_check_of_packaged_encoders_imports_no_torch(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.delitem(sys.modules, "pipeline.model.network", raising=False)
+    for name in ("pipeline.model.network", "pipeline.model.buildable"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     assert main(["check", "--configfile", "run.yaml"]) == 0
     with pytest.raises(ImportError):  # this one would need it
         main(["check", "--configfile", "run.yaml", "--config", NETWORKS[0][0]])
+
+
+def test_weights_whose_card_names_another_encoder_are_refused_alike(folder, capsys, monkeypatch):
+    (folder / "weights.pt").touch()
+    card = SimpleNamespace(settings=SimpleNamespace(encoder="resnet34"))
+    monkeypatch.setattr("pipeline.model.card.read_card", lambda _: card)
+    given = "model={models: {unet: {encoder: resnet18, encoder_weights: weights.pt}}}"
+    is_one_message(said := checked(capsys, "--config", given), "resnet34, by the card.json beside it")
+    assert planned(given) == said
 
 
 @pytest.mark.parametrize(("text", "word"), FILES, ids=range(len(FILES)))
