@@ -130,13 +130,12 @@ class MovingCrops:
             return False
         if self.positive[row]:
             return True
-        region = masks.roi.read(wish) > 0
-        if masks.ignored is not None:
-            unsure = masks.ignored.read(wish) > 0
-            if unsure.mean() > MOST_IGNORED:
-                return False
-            region &= ~unsure  # Ignored pixels do not count in the index's share either.
-        return float(region.mean()) >= self.roi_fraction[row] - ROUNDING
+        roi = masks.roi.read(wish)
+        unsure = np.zeros_like(roi) if masks.ignored is None else masks.ignored.read(wish)
+        if float((unsure > 0).mean()) > MOST_IGNORED:
+            return False
+        inside = (roi > 0) & (unsure == 0)  # Ignored pixels do not count in the index's share either.
+        return bool(inside.mean() >= self.roi_fraction[row] - ROUNDING)
 
 
 def epoch_boxes(
