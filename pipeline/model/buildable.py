@@ -10,10 +10,11 @@ from torch import nn
 
 from pipeline.config import ModelSettings
 from pipeline.config.manifest import Task
+from pipeline.config.model import PACKAGED_ENCODERS
 from pipeline.errors import ModelError
 from pipeline.model.network import CHANNELS, ScaledNetwork, check_encoder_name, output_count, random_body
 
-__all__ = ["check_buildable"]
+__all__ = ["check_buildable", "check_takes"]
 
 REFUSALS = (AssertionError, IndexError, RuntimeError, TypeError, ValueError)
 """Errors of a network that does not take a side."""
@@ -50,6 +51,18 @@ def check_buildable(settings: ModelSettings, *, classes: int, task: Task, sides:
     network = ScaledNetwork(body, outputs=outputs, downsample=settings.downsample).to("meta").eval()
     for side in sorted(set(sides)):
         _check_takes(network, side, settings=settings)
+
+
+def check_takes(settings: ModelSettings, side: int, *, classes: int, task: Task) -> None:
+    """Check in a job that a network takes a side; with a packaged encoder every one does, and nothing is built.
+
+    Raises
+    ------
+    ModelError
+        See `check_buildable`.
+    """
+    if settings.encoder not in PACKAGED_ENCODERS:
+        check_buildable(settings, classes=classes, task=task, sides=(side,))
 
 
 def _check_takes(network: nn.Module, side: int, *, settings: ModelSettings) -> None:

@@ -17,6 +17,7 @@ from pipeline.config import ModelSettings
 from pipeline.errors import ModelError
 from pipeline.model.assignment import Assignment, Inputs
 from pipeline.model.augment import build_augmenter
+from pipeline.model.buildable import check_takes
 from pipeline.model.card import is_trained
 from pipeline.model.module import Training
 from pipeline.model.network import build_network
@@ -65,6 +66,7 @@ def train(inputs: Inputs, *, name: str, settings: ModelSettings, patch: int, job
         Sizes, rows, classes, losses, weights or devices do not fit together, or training diverges.
     """
     check_side(patch, where="index.samplings.*.patch", downsample=settings.downsample)
+    check_takes(settings, patch, classes=len(job.record.codes), task=job.record.task)
     precision = resolved_precision(settings.precision, device=settings.device)
     settings = settings.model_copy(update={"precision": precision})
     rows = choose_rows(read_table(inputs.index), fold=settings.fold)

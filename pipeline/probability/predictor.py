@@ -145,8 +145,17 @@ class NetworkPredictor:
         from pipeline.model.network import probabilities
         from pipeline.model.precision import computing_in
 
-        with computing_in(self.precision, device=self.device):
-            logits: Tensor = self.network(pixels).float()
+        try:
+            with computing_in(self.precision, device=self.device):
+                logits: Tensor = self.network(pixels).float()
+        except AssertionError as error:  # The library's transformers say so that they are made for one side.
+            raise ModelError(
+                "The encoder does not take windows of this side.",
+                where="probability.window",
+                found=f"{pixels.shape[-1]} pixels: {str(error).splitlines()[0] if str(error) else 'refused'}",
+                expected="the side of the patches that the model learned from, or another that suits its encoder",
+                remedy="Leave probability.window out, or set it to that side.",
+            ) from error
         if self.activation == "none":
             return probabilities(logits, self.task)
         return logits.log_softmax(dim=1) if self.activation == "softmax" else logits

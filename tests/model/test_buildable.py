@@ -8,7 +8,7 @@ import torch
 
 from pipeline.config import ModelSettings
 from pipeline.errors import ModelError
-from pipeline.model.buildable import check_buildable
+from pipeline.model.buildable import check_buildable, check_takes
 from pipeline.model.network import build_network
 
 USUAL = ["efficientnet-b0", "resnet34", "mit_b0", "mobilenet_v2", "tu-convnext_atto", "tu-tf_efficientnet_lite0"]
@@ -46,6 +46,15 @@ def test_an_encoder_of_a_fixed_side_is_refused_at_another_in_one_message(encoder
     check_buildable(settings(encoder, downsample=2), classes=1, task="binary", sides=[2 * fit])
     with pytest.raises(ModelError, match=rf"(?s)does not take.*{encoder}, {unfit} pixels.*probability\.window"):
         check_buildable(settings(encoder), classes=1, task="binary", sides=[fit, unfit])
+
+
+def test_a_job_refuses_what_check_would_and_builds_nothing_for_a_packaged_encoder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(ModelError, match="does not take"):
+        check_takes(settings("tu-swin_tiny_patch4_window7_224"), 256, classes=1, task="binary")
+    monkeypatch.setattr("pipeline.model.buildable.random_body", None)
+    check_takes(settings("tu-tf_efficientnet_lite0"), 256, classes=1, task="binary")
 
 
 def test_what_only_the_device_without_values_lacks_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,9 @@ import threading
 import numpy as np
 import pytest
 
+from pipeline.config import ModelSettings
 from pipeline.errors import ModelError
+from pipeline.model.network import build_network
 from pipeline.probability.predictor import NetworkPredictor
 
 torch = pytest.importorskip("torch")
@@ -56,3 +58,14 @@ def test_what_did_not_fit_once_is_not_tried_again(caplog: pytest.LogCaptureFixtu
 def test_a_device_that_holds_not_one_window_is_an_error_that_says_what_to_do() -> None:
     with pytest.raises(ModelError, match=r"one window[\s\S]*Tried to allocate 2 GiB[\s\S]*smaller window"):
         predictor(0)(windows(3))
+
+
+def test_an_encoder_of_another_side_is_an_error_that_names_the_window() -> None:
+    wish = ModelSettings(encoder="tu-swin_tiny_patch4_window7_224", encoder_weights="none")
+    network = build_network(wish, classes=1, task="binary").eval()
+    ours = NetworkPredictor(network, "binary", torch.device("cpu"), "float32")
+    with (
+        torch.inference_mode(),
+        pytest.raises(ModelError, match=r"windows of this side[\s\S]*64 pixels[\s\S]*probability\.window"),
+    ):
+        ours(np.zeros((1, 3, 64, 64), np.uint8))
