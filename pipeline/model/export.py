@@ -156,11 +156,24 @@ def of_one_size(model: Exported) -> Exported:
     return replace(model, step=side, is_fixed=True, facts={**model.facts, "input": words})
 
 
-def pools_to_a_grid(network: nn.Module) -> bool:
-    """Test for a network that pools its features to a fixed grid of several cells, as PSPNet and UPerNet do."""
-    pools = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
-    grids = [each.output_size for each in network.modules() if isinstance(each, pools)]
-    return any(grid not in (1, (1, 1)) for grid in grids)
+def pools_to_a_grid(network: nn.Module, *, side: int) -> bool:
+    """Test for a network that pools its features to a fixed grid of several cells, as PSPNet and UPerNet do.
+
+    It is run once on a patch of this side, because encoders may hold pools of their classifier that never run.
+    """
+    found: list[bool] = []
+    pools = [each for each in network.modules() if isinstance(each, (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d))]
+    hooks = [
+        each.register_forward_hook(lambda pool, *_: found.append(pool.output_size not in (1, (1, 1)))) for each in pools
+    ]
+    try:
+        if hooks:
+            with torch.inference_mode():
+                network(torch.zeros(1, CHANNELS, side, side))
+    finally:
+        for each in hooks:
+            each.remove()
+    return any(found)
 
 
 def _by_fusion(folder: Path, pattern: Path) -> list[tuple[str, Path]]:

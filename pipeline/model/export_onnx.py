@@ -35,7 +35,7 @@ FACTS = "lesionmap"
 
 def for_onnx(model: Exported) -> Exported:
     """Model as ONNX can hold it: of one size where it pools to a grid, for the exporter writes the cells as constants."""
-    return of_one_size(model) if pools_to_a_grid(model.network) else model
+    return of_one_size(model) if pools_to_a_grid(model.network, side=model.card.patch) else model
 
 
 def write_onnx(model: Exported, output: Path, *, sample: NDArray[np.float32]) -> float:

@@ -194,10 +194,19 @@ def test_a_network_that_pools_to_a_grid_is_exported_for_the_size_of_its_patch(sm
         np.testing.assert_allclose(free(torch.from_numpy(patches(*size))).detach().numpy(), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize(("network", "pools"), [("pspnet", True), ("upernet", True), ("unet", False), ("manet", False)])
-def test_networks_that_pool_to_a_grid_are_known(network, pools):
-    settings = ModelSettings(network=network, encoder="resnet18", encoder_weights="none")
-    assert pools_to_a_grid(build_network(settings, classes=1, task="binary")) == pools
+@pytest.mark.parametrize(
+    ("network", "encoder", "pools"),
+    [
+        ("pspnet", "resnet18", True),
+        ("upernet", "resnet18", True),
+        ("unet", "resnet18", False),
+        ("manet", "resnet18", False),
+        ("unet", "vgg11", False),  # Its classifier's pool is there, and nothing runs it.
+    ],
+)
+def test_networks_that_pool_to_a_grid_are_known(network, encoder, pools):
+    settings = ModelSettings(network=network, encoder=encoder, encoder_weights="none")
+    assert pools_to_a_grid(build_network(settings, classes=1, task="binary").eval(), side=64) == pools
 
 
 def test_an_image_smaller_than_the_only_size_is_refused(small, finished_run):

@@ -28,6 +28,7 @@ def stores(folder: Path, change: Callable[[str], dict[str, Any]]) -> dict[str, P
         }
         changed = change(image)
         origin["config"]["probability"] |= changed.get("probability", {})
+        origin["config"]["record"] |= changed.get("record", {})
         origin["inputs"] |= changed.get("inputs", {})
         path = folder / f"{image}.zarr"
         path.mkdir(parents=True)
@@ -37,7 +38,7 @@ def stores(folder: Path, change: Callable[[str], dict[str, Any]]) -> dict[str, P
 
 
 def result(folder: Path, change: Callable[[str], dict[str, Any]]) -> Result:
-    maps = stores(folder / "maps", change)
+    maps = stores(folder / "probability" / "unet" / "mean", change)
     none = folder / "none"
     return Result("unet", "mean", maps, {}, none, none, none)
 
@@ -62,6 +63,23 @@ def test_the_fewer_are_named_with_what_differs(tmp_path: Path, changed: dict, wo
     assert warning.sentence.startswith("maps of unet, mean: 1 of 4 differ")
     assert words in warning.sentence
     assert (warning.names, warning.serious) == (("c",), serious)
+
+
+def test_maps_of_the_folds_beside_those_of_their_ensemble_are_of_other_models(tmp_path: Path) -> None:
+    folds = [
+        stores(tmp_path / f"m.fold{at}" / "mean", lambda image, at=at: {"inputs": {"weights": str(at)}})
+        for at in (0, 1)
+    ]
+    held = {f"{image}{at}": path for at, fold in enumerate(folds) for image, path in fold.items()}
+    none = tmp_path / "none"
+    assert mixed_warnings({}, [Result("m", "mean", held, held, none, none, none)]) == []
+
+
+def test_corrected_images_and_unreadable_stores_are_no_mixture(tmp_path: Path) -> None:
+    found = stores(tmp_path / "normalized", lambda image: {"record": {"names": "own"}} if image == "a" else {})
+    (found["b"] / "zarr.json").write_bytes(b'{"attributes"')
+    (found["c"] / "zarr.json").write_bytes(b"\xff")
+    assert mixed_warnings(found, []) == []
 
 
 def test_a_finished_run_is_not_mixed_and_one_changed_map_is(

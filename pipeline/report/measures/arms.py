@@ -104,7 +104,7 @@ def arm_measures(arm: ArmResult) -> pd.DataFrame:
 
 def _grid(tables: Sequence[pd.DataFrame]) -> str:
     # With folds one model may have only images that were not rescaled.
-    return ORIGINAL if any(ORIGINAL in grids_of(each) for each in tables if "grid" in each) else NORMALISED
+    return ORIGINAL if any(ORIGINAL in grids_of(each) for each in tables) else NORMALISED
 
 
 def _trivial(found: pd.DataFrame) -> list[float]:
@@ -133,7 +133,8 @@ def arm_row(arm: ArmResult, measures: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for split, own in measures.groupby("split", sort=False):
         first = own.iloc[0]
         row = {**arm.named, "split": split, "grid": first["grid"], "models": first["models"]}
-        row |= {"images": first["images"], "groups": first["groups"], "steps": max(arm.steps), **arm.cost}
+        row |= {"images": first["images"], "groups": first["groups"], "steps": max(arm.steps)}
+        row |= {"steps_least": min(arm.steps), **arm.cost}
         for each in own[own["measure"].isin(COLUMNS)].to_dict("records"):
             name = f"{each['measure']}.{SHORT.get(each['average'], each['average']) or each['class_code']}"
             row |= {name: each["value"], f"{name}.spread": each["spread"]}

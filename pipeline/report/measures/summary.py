@@ -161,7 +161,9 @@ def on_grid(table: pd.DataFrame, grid: str = NORMALISED) -> pd.DataFrame:
 
 
 def grids_of(table: pd.DataFrame) -> tuple[str, ...]:
-    """Grids of a table of measures: the original's first, where there is one."""
+    """Grids of a table of measures: the original's first, where there is one; older tables name none and have one."""
+    if "grid" not in table:
+        return (NORMALISED,)
     found = set(table["grid"].astype(str))
     return tuple(grid for grid in (ORIGINAL, NORMALISED) if grid in found)
 

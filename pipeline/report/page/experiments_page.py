@@ -104,11 +104,12 @@ def statements(
 
 
 def _steps_said(results: pd.DataFrame) -> str:
-    arms = results.drop_duplicates("arm").groupby("steps")["arm"].agg(list)
-    if len(arms) == 1:
-        return f"All arms were trained for the same number of steps: {arms.index[0]:,}."
-    each = "; ".join(f"{steps:,} ({first_names(names, most=NAMED)})" for steps, names in arms.items())
-    return f"The arms were trained for different numbers of steps, so what comes of more steps is in the differences: {each}."
+    arms = results.drop_duplicates("arm").groupby(["steps_least", "steps"])["arm"].agg(list)
+    numbers = [f"{least:,}" if least == most else f"{least:,} to {most:,}" for least, most in arms.index]
+    if len(arms) == 1 and arms.index[0][0] == arms.index[0][1]:
+        return f"All arms were trained for the same number of steps: {numbers[0]}."
+    each = "; ".join(f"{said} ({first_names(names, most=NAMED)})" for said, names in zip(numbers, arms, strict=True))
+    return f"The models were trained for different numbers of steps, so what comes of more steps is in the differences: {each}."
 
 
 def _grids_said(results: pd.DataFrame, *, other_pixels: bool) -> list[str]:
