@@ -22,6 +22,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
+	@echo "Ready. Next: . .venv/bin/activate && lesionmap check, or make run"
 
 run: setup                 ## the whole way on the built-in samples
 	$(BIN)/snakemake -j$(JOBS) all

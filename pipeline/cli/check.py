@@ -223,7 +223,10 @@ def _say(console: Console, found: _Found, *, results: str, deep: bool) -> None:
             f"{number_of(found.warned, 'warning')}: what is used as it stands, but seldom meant so.", style="yellow"
         )
     if count := len(found.problems):
-        console.print(f"{number_of(count, 'image')} would be left out. To do: mend or remove the files named above.")
+        console.print(
+            f"{number_of(count, 'image')} would be left out, and a run goes on without. "
+            "To do: mend or remove the files named above."
+        )
     elif not found.refused and not found.unseen:
         console.print(_fit(found, deep=deep))
 

@@ -34,9 +34,8 @@ def _clean(arguments: argparse.Namespace) -> int:
     if lock is not None:
         lock.give_back()
     if apart := _apart(results, [each.entry for each in datasets]):
-        console.print(
-            escape(f"not looked at, of no data set of this configuration: {named_and_counted(apart)}"), highlight=False
-        )
+        said = f"not looked at, of no data set of this configuration: {named_and_counted(apart)}"
+        console.print(escape(f"{said}. To do: give the --configfile of their run."), highlight=False)
     what = "result" if len(found) == 1 else "results"
     console.print(f"{len(found)} {what} that the configuration does not name{' were removed' if lock else ''}.")
     return 0

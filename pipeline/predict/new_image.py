@@ -79,7 +79,9 @@ class ModelInUse:
         inference = beside.probability({**usual, **options.probability})
         cleaning = beside.segmentation(options.segmentation)
         for said in dict.fromkeys(said for fusion in options.fusions for said in beside.warnings(fusion)):
-            log.warning("%s: %s", beside.model.name, said)
+            log.warning("of the run that trained %s: %s", beside.model.name, said)
+        if options.threshold is not None:
+            beside.say_without_areas(cleaning)
         window = inference.window or beside.window or read_card(members_of(beside.model)[0]).patch
         return cls(beside, recipe, inference, cleaning, window, options, files)
 

@@ -87,18 +87,15 @@ class RunBeside:
 
     def minimum_areas(self, fusion: str, config: SegmentationConfig) -> dict[str, int]:
         """Minimum areas found in the truth of the run, where the configuration asks for them; they hold at any threshold."""
-        if config.minimum_areas != "percentile":
-            return {}
-        fitted = self.thresholds(fusion)
-        found = fitted_areas(fitted) if fitted else {}
-        if not found:
-            log.warning(
-                "%s: minimum_areas is percentile, and no areas were found for %s: regions below %d pixels are removed",
-                self.model.name,
-                fusion,
-                config.minimum_area,
-            )
-        return found
+        fitted = self.thresholds(fusion) if config.minimum_areas == "percentile" else None
+        return fitted_areas(fitted) if fitted else {}
+
+    def say_without_areas(self, config: SegmentationConfig) -> None:
+        """Warning of each requested fusion for which the configuration asks for areas of the truth, and there are none."""
+        for fusion in self.fusions if config.minimum_areas == "percentile" else ():
+            if not self.minimum_areas(fusion, config):
+                said = "%s: minimum_areas is percentile, and no areas were found for %s: regions below %d pixels are removed"
+                log.warning(said, self.model.name, fusion, config.minimum_area)
 
     def warnings(self, fusion: str) -> tuple[str, ...]:
         """Warnings for the reader: of the card, or of the members, and of the measures where they exist."""
