@@ -65,7 +65,8 @@ def expected_splits(
         {} if known is None else dict(zip(known["image_id"].astype(str), known["rejected"].astype(str), strict=True))
     )
     known = _of_truth(entries, sheets, codes=codes, unfit=unfit) if known is None else known
-    splits = check_splits(entries, codes=codes, config=run.config.raw, seed=run.config.seed, known=known)
+    config, left_out = run.config.raw, {*unfit, *(sheet["image_id"] for sheet in sheets if sheet.get("rejected"))}
+    splits = check_splits(entries, codes=codes, config=config, seed=run.config.seed, known=known, unfit=left_out)
     given = given_splits(run.config.raw).keys()
     return ExpectedSplits(
         splits,

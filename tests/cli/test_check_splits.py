@@ -121,6 +121,19 @@ def test_an_image_that_stage_raw_left_out_is_named_though_its_truth_is_not_in_th
     assert "1 image would be left out" in said
 
 
+def test_an_image_that_is_known_to_be_left_out_is_no_training_image(run, folder):
+    entries = images_of_run(run)
+    whole = expected_splits(run, entries, [], results=folder / "results")
+    image = next(name for name, split in whole.splits.items() if split == "train")
+    sheets = [{"image_id": image, "rejected": "Broken."}]
+    for found in (
+        expected_splits(run, entries, sheets, results=folder / "results"),
+        expected_splits(run, entries, [], results=folder / "results", unfit=frozenset({image})),
+    ):
+        assert (found.exact, found.splits[image]) == (False, "rejected")
+        assert sum(split == "rejected" for split in found.splits.values()) == 1
+
+
 def test_what_is_nearly_known_is_said_to_be_so(folder, capsys):
     arguments = ["check", "--config", "manifest=mine.yaml", "datasets=[mine]"]
     arguments.append("index={samplings: {guided: {patch: 32, total: 12, jitter: 4, background_share: 0.0}}}")

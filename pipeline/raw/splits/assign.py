@@ -5,12 +5,13 @@ of them defines a test set, it is drawn, as is the rest. A group with images fix
 table lists some of its images, the others follow.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline.config import RawConfig
@@ -109,6 +110,7 @@ def check_splits(
     config: RawConfig,
     seed: int,
     known: pd.DataFrame | None = None,
+    unfit: Collection[str] = (),
 ) -> dict[str, str]:
     """Splits before a run, fixed by the table, the held-out centre and the official test set, or drawn.
 
@@ -121,6 +123,8 @@ def check_splits(
         As for ``assign_splits``.
     known
         Contents of images: columns image_id, rejected and pixels_<CODE>, and for phantoms group_id and centre.
+    unfit
+        Images that are known to be left out where the contents of the others are not known.
 
     Returns
     -------
@@ -142,8 +146,9 @@ def check_splits(
     if not rows:
         return {}
     frame = pd.DataFrame(rows)
-    if known is None:  # Contents of images refuse nothing, so each gets every class.
-        frame = frame.assign(rejected="", **{f"pixels_{code}": 1 for code in codes})
+    if known is None:  # Contents of the other images refuse nothing, so each gets every class.
+        rejected = np.where(frame["image_id"].isin(list(unfit)), "left out", "")
+        frame = frame.assign(rejected=rejected, **{f"pixels_{code}": 1 for code in codes})
     else:
         phantoms = any(entry.image is None for entry in entries)
         frame = frame.drop(columns=["group_id", "centre"]) if phantoms else frame
