@@ -152,9 +152,9 @@ def _say(
         )
         if note := stray_note(each):
             console.print(f"  {escape(note)}", style="yellow")
-    for truth in {each.truth.pattern: each.truth for each in classes.classes}.values():
-        for note in truth_notes(truth):
-            console.print(f"  {escape(truth.pattern)}: {escape(note)}", style="yellow")
+    for each in {each.truth.pattern: each for each in classes.classes}.values():
+        for note in truth_notes(each):
+            console.print(f"  {escape(each.truth.pattern)}: {escape(note)}", style="yellow")
     if not classes.classes:
         console.print(
             "  no truth was found: the images can be normalised and predicted, not learned from", style="yellow"

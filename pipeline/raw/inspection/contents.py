@@ -1,7 +1,7 @@
 """Contents of a family of files, from a few of them: images, masks or label images, slides, polygons."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
@@ -17,7 +17,18 @@ from pipeline.raw.datasets.left_over import POLYGONS
 from pipeline.raw.features import features
 from pipeline.raw.formats.reader import file_size, open_picture, open_values
 from pipeline.raw.formats.suffixes import SLIDES
-from pipeline.raw.inspection.values import LARGEST, MOST_VALUES, TWO_VALUED, Held, file_values, held_values, two_values
+from pipeline.raw.inspection.values import (
+    LARGEST,
+    MOST_VALUES,
+    TWO_VALUED,
+    FileValues,
+    Held,
+    LookedAt,
+    file_values,
+    in_one_line,
+    looked_at,
+    two_values,
+)
 
 __all__ = [
     "LARGEST",
@@ -44,6 +55,7 @@ LEAST_OBJECTS, MOSTLY = 5, 0.9
 """Least objects that are numbered, and share of values of one component."""
 ENCODINGS = {1, 255, 65535}
 """Values that programs write for what a mask sets."""
+NONE = LookedAt()
 SIDE = 768
 """Pixels of the longer side of a picture that is looked at, about."""
 
@@ -53,11 +65,10 @@ class Contents:
     """Contents of the files of a family."""
 
     kind: Kind
-    held: tuple[Held, ...] = ()
-    """Values of ``looked_at`` truth files, ascending. Masks with the noise of JPEG count as 0 and 255."""
-    looked_at: int = 0
-    empty: int = 0
-    """Files of these that are 0 everywhere."""
+    plain: LookedAt = NONE
+    """Files that may be label images or masks. Masks with the noise of JPEG count as 0 and 255."""
+    masks: LookedAt = NONE
+    """Files that are masks or nothing, in colour or lossy: 0 and 255."""
     problem: str = ""
     """Reason why the contents are unknown; beside values, why those of the first of ``unread`` files are."""
     unread: int = 0
@@ -66,6 +77,21 @@ class Contents:
     """Classes named by polygons, those with most features first."""
     numbered: bool = False
     """Whether values number the objects of one class: many values, nearly each of one connected component."""
+
+    @property
+    def judged(self) -> LookedAt:
+        """Files that say what the truth is: those that may be label images, and all where these set nothing."""
+        return self.plain if any(each.value for each in self.plain.held) else self.plain + self.masks
+
+    @property
+    def beside(self) -> LookedAt:
+        """Files that are masks or nothing, where other files say what the truth is."""
+        return self.masks if any(each.value for each in self.plain.held) else NONE
+
+    @property
+    def held(self) -> tuple[Held, ...]:
+        """Values of the judged files, ascending."""
+        return self.judged.held
 
     @property
     def values(self) -> tuple[int, ...]:
@@ -115,28 +141,28 @@ def contents_of(root: Path, paths: Sequence[str]) -> Contents:
     found, problem = of_readable(file_values, root, chosen)
     if not found:
         return Contents("unreadable", problem=problem)
-    held = held_values(found)
-    numbered = _may_be_numbers(held, len(found)) and _are_numbers(
-        [root / path for path in spread(list(found), SAMPLED)]
+    return replace(_truth(root, found), problem=problem, unread=len(chosen) - len(found))
+
+
+def _truth(root: Path, found: Mapping[str, FileValues]) -> Contents:
+    """Contents of truth files, those apart that are masks or nothing."""
+    plain = {path: each.pixels for path, each in found.items() if not each.no_labels}
+    numbered = _may_be_numbers(looked_at(plain)) and _are_numbers(
+        [root / path for path in spread(list(plain), SAMPLED)]
     )
     if not numbered:
-        found = {path: each if len(each) <= MOST_VALUES else two_values(each) for path, each in found.items()}
-        held = held_values(found)
-    empty = sum(set(each) == {0} for each in found.values())
-    return Contents("truth", held, len(found), empty, problem, len(chosen) - len(found), numbered=numbered)
+        plain = {path: each if len(each) <= MOST_VALUES else two_values(each) for path, each in plain.items()}
+    masks = {path: each.pixels for path, each in found.items() if each.no_labels}
+    reason = next((each.no_labels for each in found.values() if each.no_labels), "")
+    return Contents("truth", looked_at(plain), looked_at(masks, no_labels=reason), numbered=numbered)
 
 
 def together(parts: Sequence[Contents]) -> Contents:
     """Contents of several families of one kind: those of the first, with the values of all."""
-    counts = [{each.value: each for each in part.held} for part in parts]
-    held = []
-    for value in sorted({value for each in counts for value in each}):
-        every = [each[value] for each in counts if value in each]
-        paths = tuple(sorted({path for each in every for path in each.paths}))
-        held.append(Held(value, sum(each.pixels for each in every), paths))
-    looked_at, empty, unread = (sum(getattr(each, name) for each in parts) for name in ("looked_at", "empty", "unread"))
+    plain = sum((each.plain for each in parts), NONE)
+    masks = sum((each.masks for each in parts), NONE)
     problem = next((each.problem for each in parts if each.problem), "")
-    return replace(parts[0], held=tuple(held), looked_at=looked_at, empty=empty, problem=problem, unread=unread)
+    return replace(parts[0], plain=plain, masks=masks, problem=problem, unread=sum(each.unread for each in parts))
 
 
 def _affordable(root: Path, paths: Sequence[str]) -> int:
@@ -157,31 +183,26 @@ def of_readable(
         try:
             found[path] = look(root / path)
         except ImageRejected as problem:
-            problems.append(_in_one_line(str(problem)))
+            problems.append(in_one_line(problem))
     return found, problems[0] if problems else ""
 
 
-def _in_one_line(problem: str) -> str:
-    """Message of an error in one line, without its place, which is said beside it."""
-    what, *rows = problem.splitlines()
-    said = [" ".join(row.split()) for row in rows if not row.lstrip().startswith("where:")]
-    return "; ".join([what.rstrip("."), *said])
-
-
 def _polygons(root: Path, paths: Sequence[str]) -> Contents:
-    looked_at, words = spread(paths, VALUES_SAMPLED), Counter[str]()
-    for path in looked_at:
+    chosen, words = spread(paths, VALUES_SAMPLED), Counter[str]()
+    for path in chosen:
         try:
             found = [each for each in features((root / path).read_bytes()) if each.areas and not each.is_core]
         except ValueError as problem:
             return Contents("unreadable", problem=f"{path}: {problem}")
         words.update(each.names[0] if each.names else each.title for each in found)
-    return Contents("polygons", looked_at=len(looked_at), words=tuple(word for word, _ in words.most_common() if word))
+    return Contents("polygons", words=tuple(word for word, _ in words.most_common() if word))
 
 
-def _may_be_numbers(held: Sequence[Held], files: int) -> bool:
+def _may_be_numbers(of: LookedAt) -> bool:
     """Test for enough values to be numbers of objects, and not the same in every file, as those of classes are."""
-    return len(held) > LEAST_OBJECTS and (files < 2 or any(len(each.paths) < files for each in held if each.value))
+    return len(of.held) > LEAST_OBJECTS and (
+        of.files < 2 or any(len(each.paths) < of.files for each in of.held if each.value)
+    )
 
 
 def _are_numbers(paths: Sequence[Path]) -> bool:

@@ -167,7 +167,7 @@ def _held(found: FoundClass) -> str:
     held = next(each for each in contents.held if each.value == found.values[0])
     said = (
         f"Value {held.value} holds {_percent(contents.share(held.value))} of what is not 0, "
-        f"in {len(held.paths)} of {number_of(contents.looked_at, 'file')} looked at"
+        f"in {len(held.paths)} of {number_of(contents.judged.files, 'file')} looked at"
     )
     unsure = held.value == NOT_SURE and found.truth.strays is None
     return (
@@ -208,12 +208,12 @@ def _places(layout: Layout, classes: Described) -> list[str]:
     if not truths:
         return lines
     first = truths[0].truth
-    seen = f"{first.images} of {len(layout.files)} images; values {_values(first)} in {first.contents.looked_at} files looked at"
+    seen = f"{first.images} of {len(layout.files)} images; values {_values(first)} in {first.contents.judged.files} files looked at"
     if truths[0].values:
         values = ", ".join(f"{each.code}: {json.dumps(_one_or_range(each.values))}" for each in truths)
         seen += "; each object has a number, and all are one class" if first.contents.numbered else ""
         lines += [
-            *(f"      # {note}" for note in truth_notes(first)),
+            *(f"      # {note}" for note in truth_notes(truths[0])),
             f"      label: {json.dumps(first.pattern, ensure_ascii=False)}   # {seen}",
             f"      values: {{{values}}}",
         ]
@@ -246,9 +246,11 @@ def _one_or_range(values: tuple[int, ...] | None) -> int | str:
 
 def _mask_lines(found: FoundClass, *, images: int) -> list[str]:
     truth = found.truth
-    seen = f"{truth.images} of {images} images; values {_values(truth)} in {truth.contents.looked_at} files looked at"
+    seen = (
+        f"{truth.images} of {images} images; values {_values(truth)} in {truth.contents.judged.files} files looked at"
+    )
     line = f"        {found.code}: {json.dumps(truth.pattern, ensure_ascii=False)}   # {seen}"
-    notes = [*([stray_note(found)] if truth.strays else []), *truth_notes(truth)]
+    notes = [*([stray_note(found)] if truth.strays else []), *truth_notes(found)]
     return [*(f"        # {note}" for note in notes), line]
 
 

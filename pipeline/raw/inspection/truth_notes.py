@@ -2,40 +2,44 @@
 
 from pipeline.counts import first_names, number_of
 from pipeline.raw.inspection.classes import FoundClass
-from pipeline.raw.inspection.layout import Truth
 
 __all__ = ["stray_note", "truth_notes"]
 
 
-def truth_notes(truth: Truth) -> list[str]:
-    """Sentences on the files of a kind of truth as a whole.
+def truth_notes(of: FoundClass) -> list[str]:
+    """Sentences on the files of the truth of a class as a whole.
 
     Empty files are examined and hold no lesion: that is what the reader of truth takes them for.
     """
-    found, notes = truth.contents, list[str]()
-    files = number_of(found.looked_at, "file")
+    found, notes = of.truth.contents, list[str]()
+    judged, beside = found.judged, found.beside
+    files = number_of(judged.files, "file")
     if found.encodings:
         said = " and ".join(f"0 and {each.value} in {number_of(len(each.paths), 'file')}" for each in found.encodings)
         notes.append(
             f"One mask, written in {len(found.encodings)} ways: {said}, and no file has both. Any value above 0 is set. "
             "If they mean different things: label and values in place of masks."
         )
-    if found.empty == found.looked_at and found.empty:
+    if judged.empty == judged.files and judged.empty:
         notes.append(
             f"All {files} looked at are 0 everywhere: they hold no class, so nothing can be learned from them. "
             "Compare them with what they should show."
         )
-    elif found.empty:
+    elif judged.empty:
         notes.append(
-            f"{found.empty} of {files} looked at hold no class: they are 0 everywhere. Their images count as examined and "
+            f"{judged.empty} of {files} looked at hold no class: they are 0 everywhere. Their images count as examined and "
             "free of it. Take the files of images that nobody examined out of the folder."
         )
-    if found.unread:
-        unread = number_of(found.unread, "file")
-        notes.append(
-            f"{unread} of {found.unread + found.looked_at} cannot be read, the first because of: {found.problem}."
-        )
-    return notes
+    every, labels = judged.files + beside.files + found.unread, of.values is not None
+    if beside.files and not labels:
+        some = number_of(beside.files, "file")
+        notes.append(f"In one colour or lossy, and read as masks like the others: {some} of {every}.")
+    unread = [(found.unread, found.problem), (beside.files if labels else 0, beside.no_labels)]
+    return notes + [
+        f"{number_of(count, 'file')} of {every} cannot be read, the first because of: {reason}."
+        for count, reason in unread
+        if count
+    ]
 
 
 def stray_note(found: FoundClass) -> str:

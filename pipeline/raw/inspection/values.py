@@ -8,9 +8,21 @@ import numpy as np
 
 from pipeline.errors import ImageRejected
 from pipeline.raw.formats.reader import file_size, open_values
+from pipeline.raw.formats.source import unusable
 from pipeline.raw.truth_values import ValueCounts, count_values, mask_cut
 
-__all__ = ["LARGEST", "MOST_VALUES", "TWO_VALUED", "Held", "file_values", "held_values", "two_values"]
+__all__ = [
+    "LARGEST",
+    "MOST_VALUES",
+    "TWO_VALUED",
+    "FileValues",
+    "Held",
+    "LookedAt",
+    "file_values",
+    "in_one_line",
+    "looked_at",
+    "two_values",
+]
 
 LARGEST = 2**27
 """Most pixels of a file without a pyramid that is decoded; a larger one counts as a slide."""
@@ -32,10 +44,37 @@ class Held:
     """Files with such pixels, in text order."""
 
 
-def held_values(found: Mapping[str, Mapping[int, int]]) -> tuple[Held, ...]:
-    """Values of files, ascending, from path → value → pixels."""
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """Truth files whose values were counted."""
+
+    held: tuple[Held, ...] = ()
+    """Their values, ascending."""
+    files: int = 0
+    empty: int = 0
+    """Files that are 0 everywhere."""
+    no_labels: str = ""
+    """Reason why the first cannot be a label image; empty where all can."""
+
+    def __add__(self, other: "LookedAt") -> "LookedAt":
+        """Files of both."""
+        values = sorted({each.value for each in (*self.held, *other.held)})
+        parts = [[each for each in (*self.held, *other.held) if each.value == value] for value in values]
+        held = tuple(
+            Held(
+                part[0].value,
+                sum(each.pixels for each in part),
+                tuple(sorted({p for each in part for p in each.paths})),
+            )
+            for part in parts
+        )
+        return LookedAt(held, self.files + other.files, self.empty + other.empty, self.no_labels or other.no_labels)
+
+
+def looked_at(found: Mapping[str, Mapping[int, int]], *, no_labels: str = "") -> LookedAt:
+    """Files from path → value → pixels."""
     values = sorted({value for each in found.values() for value in each})
-    return tuple(
+    held = tuple(
         Held(
             value,
             sum(each.get(value, 0) for each in found.values()),
@@ -43,10 +82,21 @@ def held_values(found: Mapping[str, Mapping[int, int]]) -> tuple[Held, ...]:
         )
         for value in values
     )
+    return LookedAt(held, len(found), sum(set(each) == {0} for each in found.values()), no_labels)
 
 
-def file_values(path: Path) -> dict[int, int]:
-    """Value → pixels of a truth file; empty for one that is too large to be decoded.
+@dataclass(frozen=True, slots=True)
+class FileValues:
+    """Values of a truth file."""
+
+    pixels: Mapping[int, int]
+    """Value → pixels; empty for a file that is too large to be decoded."""
+    no_labels: str = ""
+    """Reason why it is a mask and no label image, in one line; empty where it may be either."""
+
+
+def file_values(path: Path) -> FileValues:
+    """Values of a truth file.
 
     Raises
     ------
@@ -55,14 +105,26 @@ def file_values(path: Path) -> dict[int, int]:
     """
     height, width = file_size(path)
     if height * width > LARGEST:
-        return {}
+        return FileValues({})
     try:
         with open_values(path, labels=True) as source:
             if source.lossy:
-                return _mask_values(path)
-            return _stored(count_values(source, path=path))
-    except ImageRejected:
-        return _mask_values(path)
+                raise unusable(
+                    path,
+                    "a lossy file, which is no label image",
+                    expected="PNG or TIFF: lossy compression changes numbers of classes",
+                    remedy="Export it anew as PNG or TIFF.",
+                )
+            return FileValues(_stored(count_values(source, path=path)))
+    except ImageRejected as problem:
+        return FileValues(_mask_values(path), in_one_line(problem))
+
+
+def in_one_line(problem: ImageRejected) -> str:
+    """Message in one line, without its place, which is said beside it, and without a full stop."""
+    what, *rows = str(problem).splitlines()
+    said = [" ".join(row.split()) for row in rows if not row.lstrip().startswith("where:")]
+    return "; ".join([what.rstrip("."), *said]).rstrip(".")
 
 
 def _mask_values(path: Path) -> dict[int, int]:

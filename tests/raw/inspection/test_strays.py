@@ -152,7 +152,7 @@ def test_a_value_in_one_of_many_files_is_seen(tmp_path):
     truths[7] = with_few(area(1), 7, 5)
     write(tmp_path, truths)
     (truth,) = inspected_layout(tmp_path).truths
-    assert truth.contents.looked_at == count
+    assert truth.contents.judged.files == count
     assert {each.value: len(each.paths) for each in truth.contents.held} == {0: count, 1: count, 7: 1}
 
 

@@ -43,7 +43,7 @@ def told(root):
     layout = inspected_layout(root)
     classes = described(layout)
     text = manifest_text("mine", layout, fingerprint(root, layout.files, slides=False), root=root, classes=classes)
-    notes = [*layout.notes, *(note for each in classes.classes[:1] for note in truth_notes(each.truth))]
+    notes = [*layout.notes, *(note for each in classes.classes[:1] for note in truth_notes(each))]
     assert all(note in text for note in notes), "what the command says stands in the manifest"
     return classes, notes, yaml.safe_load(text)["datasets"]["mine"]
 
@@ -137,6 +137,87 @@ def test_some_unread_files_beside_others_are_counted_with_the_first_reason(tmp_p
     classes, notes, _ = told(tmp_path)
     assert classes.by_masks
     assert re.search("1 file of 4 cannot be read, .*several colours", notes[0])
+
+
+def numbered(count):
+    found = np.zeros((SIDE, SIDE), np.uint8)
+    for at in range(count):
+        found[2 + 10 * (at // 8) : 9 + 10 * (at // 8), 2 + 11 * (at % 8) : 10 + 11 * (at % 8)] = at + 1
+    return found
+
+
+RED = coloured((255, 0, 0))
+LABELS = {
+    "numbers": [numbered(8 + at) for at in range(3)],
+    "labels": [area(1, 2)] * 3,
+    "files of two classes": [area(1), area(2), area(2)],
+    "one empty": [area(1, 2), area(1, 2), area()],
+}
+
+
+def questions(root):
+    """Classes, the values of the manifest, and its open lines."""
+    classes, _, record = told(root)
+    folder = record["folder"]
+    return [each.values for each in classes.classes], folder.get("values"), folder.get("ignore")
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("kind", LABELS)
+def test_masks_in_colour_beside_label_images_change_no_class_and_are_counted_with_what_to_do(tmp_path, kind, first):
+    write(tmp_path / "alone", LABELS[kind])
+    write(tmp_path / "both", [RED] * 2 + LABELS[kind] if first else LABELS[kind] + [RED] * 2)
+    assert questions(tmp_path / "both") == questions(tmp_path / "alone")
+    note = told(tmp_path / "both")[1][-1]
+    assert re.search(r"^2 files of 5 cannot be read, .*a label image in colour.*Write a number for each colour", note)
+    assert note.endswith("Classes in colours.")
+
+
+@pytest.mark.parametrize("value", [1, 128, 200, 255])
+@pytest.mark.parametrize("empty", [0, 1, 3])
+def test_masks_in_colour_beside_masks_are_masks_whatever_these_set(tmp_path, value, empty):
+    write(tmp_path, [area()] * empty + [area(value)] * (3 - empty) + [RED] * 2)
+    classes, notes, record = told(tmp_path)
+    assert [each.values for each in classes.classes] == [None]
+    assert record["folder"]["masks"] == {"LESION": "masks/{image}.png"}
+    assert OPEN not in json.dumps(record)
+    files = 5 if empty == 3 else 3
+    said = [f"{empty} of {files} files looked at hold no class"] if empty else []
+    said += ["In one colour or lossy, and read as masks like the others: 2 files of 5."] if empty < 3 else []
+    assert [note[: len(each)] for note, each in zip(notes, said, strict=True)] == said
+    for at in range(5):
+        path = tmp_path / f"masks/e{at}.png"
+        with open_values(path) as source:
+            assert mask_cut(source, count_values(source, path=path), path=path) == 0
+
+
+@pytest.mark.parametrize("colours", [["red"], ["labels"], ["labels", "red"], ["red", "labels"]])
+def test_folders_of_patients_are_judged_together(tmp_path, colours):
+    for patient, what in enumerate(colours * 2):
+        write(tmp_path / f"p{patient}", [RED] * 3 if what == "red" else [area(1, 2)] * 3)
+    values, _, ignored = questions(tmp_path)
+    assert values == ([(1,), (2,)] if "labels" in colours else [None])
+    assert ignored is None
+
+
+def test_lossy_files_are_no_label_images(tmp_path):
+    write(tmp_path, [area(1, 2)] * 3, name="masks/e{}.tif")
+    for at in (0, 2):
+        Image.fromarray(area(255)).save(tmp_path / f"masks/e{at}.tif", compression="jpeg")
+    classes, notes, _ = told(tmp_path)
+    assert [each.values for each in classes.classes] == [(1,), (2,)]
+    assert re.search(r"^2 files of 3 cannot be read, .*a lossy file.*Export it anew as PNG or TIFF\.$", notes[0])
+
+
+def test_no_sentence_ends_in_two_stops(tmp_path):
+    several = coloured((255, 0, 0), (0, 255, 0))
+    for at, kind in enumerate(([several, area(255)], [several, area(1, 2)], [RED, area(1, 2)], [several, several])):
+        for name in ("masks/e{}.png", "images/e{}_mask.png"):
+            root = tmp_path / f"{at}{name[0]}"
+            write(root, kind * 2, name=name)
+            notes = told(root)[1]
+            assert notes
+            assert not any(".." in note.replace(str(PROJECT), "") for note in notes)
 
 
 def test_the_loop_of_the_manual_makes_a_label_image_that_is_recognised(tmp_path, monkeypatch):
