@@ -1,6 +1,6 @@
 """Schema of the patch index: its columns as data, their types, and the rules for every row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,7 +131,7 @@ def row_groups(frame: pd.DataFrame, *, least: int = 8192) -> list[int]:
     return [*ends, len(frame)]
 
 
-def problems(frame: pd.DataFrame, *, sizes: Mapping[str, tuple[int, int]]) -> list[str]:
+def problems(frame: pd.DataFrame, *, sizes: Mapping[str, tuple[int, int]], anatomy: Collection[str] = ()) -> list[str]:
     """Violations of the schema, in words; empty where there are none.
 
     Parameters
@@ -140,6 +140,8 @@ def problems(frame: pd.DataFrame, *, sizes: Mapping[str, tuple[int, int]]) -> li
         An index.
     sizes
         Image → height and width.
+    anatomy
+        Codes of classes that are no lesions, which may be unknown in a patch without lesions.
     """
     expected = {column.name: column.dtype for column in columns(class_codes(frame))}
     found = {str(name): str(dtype) for name, dtype in frame.dtypes.items()}
@@ -150,7 +152,9 @@ def problems(frame: pd.DataFrame, *, sizes: Mapping[str, tuple[int, int]]) -> li
     nullable = frame.drop(columns="target_class")
     rules = {"null values": nullable.isna().any(axis=1), "unknown image": ~frame["image_id"].isin(list(sizes))}
     rules |= {"repeated patch_id": frame["patch_id"].duplicated()}
-    rules |= {} if any(bad.any() for bad in rules.values()) else {**_box_rules(frame, sizes), **_truth_rules(frame)}
+    rules |= (
+        {} if any(bad.any() for bad in rules.values()) else {**_box_rules(frame, sizes), **_truth_rules(frame, anatomy)}
+    )
     return [f"{name}: {int(bad.sum())} rows, first {int(np.argmax(bad))}" for name, bad in rules.items() if bad.any()]
 
 
@@ -176,9 +180,10 @@ def _ranks(frame: pd.DataFrame) -> NDArray[np.int64]:
     return text.sort_values(list(ORDER), kind="stable").index.to_numpy()
 
 
-def _truth_rules(frame: pd.DataFrame) -> dict[str, pd.Series]:
+def _truth_rules(frame: pd.DataFrame, anatomy: Collection[str]) -> dict[str, pd.Series]:
     area = frame["height"].astype("int64") * frame["width"]
     pixels = frame.filter(regex=f"^{PIXELS}")
+    lesions = pixels.drop(columns=[f"{PIXELS}{code}" for code in anatomy])
     shares = frame[["truth_fraction", "roi_fraction", "structure", "draw_weight"]]
     drawn = frame["strategy"] != "grid"
     splits = frame["split"].cat.codes.groupby(frame["group_id"], observed=True).transform("nunique")
@@ -189,7 +194,7 @@ def _truth_rules(frame: pd.DataFrame) -> dict[str, pd.Series]:
         "drawn outside train": drawn & (frame["split"] != "train"),
         "target_class wrong": drawn != frame["target_class"].isin([*class_codes(frame), BACKGROUND]),
         "pixels beyond the box": (pixels < -1).any(axis=1) | pixels.gt(area, axis=0).any(axis=1),
-        "background where a class is unknown": (frame["target_class"] == BACKGROUND) & (pixels < 0).any(axis=1),
+        "background where a lesion is unknown": (frame["target_class"] == BACKGROUND) & (lesions < 0).any(axis=1),
         "is_positive wrong": (frame["is_positive"] != (pixels > 0).any(axis=1))
         | (frame["is_positive"] != (frame["truth_fraction"] > 0)),
         "share outside 0 to 1": (shares < 0).any(axis=1) | (shares > 1).any(axis=1),

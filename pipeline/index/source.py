@@ -22,8 +22,8 @@ class Source:
     """train, validation or test."""
     fold: int
     """Validation fold, −1 for none."""
-    annotated: bool
-    """Whether annotators looked for every class: only then does a pixel without truth mean background."""
+    lesions_known: bool
+    """Whether annotators looked for every lesion: only then does a patch without truth hold none. A disc does no harm."""
     store: Path
     """Its store of stage normalized."""
     candidates: Candidates

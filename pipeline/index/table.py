@@ -69,7 +69,8 @@ def write_index(inputs: Inputs, *, dataset: str, sampling: Sampling, job: Job, o
     job
         Facts of the data set, record of origin with the seed, number of images at a time.
     output
-        The Parquet file. Its metadata notes are schema_version, config, summary and provenance.
+        The Parquet file. Its metadata notes are schema_version, config, summary and provenance, and the
+        codes of anatomy where there are any.
 
     Raises
     ------
@@ -96,8 +97,10 @@ def write_index(inputs: Inputs, *, dataset: str, sampling: Sampling, job: Job, o
     summary = summarise(frame, sources=sources, parts=parts, plan=plan, sampling=sampling)
     for note in summary["notes"]:
         log.warning("%s", note)
-    _refuse(problems(frame, sizes=_sizes(summary)), where=output)
+    anatomy = [code for code in job.record.codes if code not in job.record.lesion_codes]
+    _refuse(problems(frame, sizes=_sizes(summary), anatomy=anatomy), where=output)
     notes = {"schema_version": SCHEMA_VERSION, "config": {**sampling.model_dump(mode="json"), "seed": job.seed}}
+    notes |= {"anatomy": anatomy} if anatomy else {}
     with file_in_progress(output) as partial:
         extra = {**notes, "summary": summary}
         write_table(frame, partial, provenance=job.provenance.as_attributes(), extra=extra, ends=row_groups(frame))
@@ -151,7 +154,8 @@ def _sources(inputs: Inputs, *, record: DatasetRecord, fold: int) -> list[Source
             expected="at least one",
             remedy="Look at the columns split and rejected of this table.",
         )
-    known = used[[f"pixels_{code}" for code in record.codes]] >= 0
+    # Where the disc is unknown, a patch without lesions is still known to hold none.
+    known = used[[f"pixels_{code}" for code in record.lesion_codes]] >= 0
     used = used.assign(known=known.all(axis=1))
     return [_source(row, inputs, record=record) for row in used.to_dict("records")]
 
@@ -170,7 +174,7 @@ def _source(row: Mapping[Any, Any], inputs: Inputs, *, record: DatasetRecord) ->
             remedy="Delete it and run the stage index again.",
         )
     facts: dict[str, Any] = {"group_id": str(row["group_id"]), "split": str(row["split"]), "fold": int(row["fold"])}
-    return Source(image_id, **facts, annotated=bool(row["known"]), store=store, candidates=found)
+    return Source(image_id, **facts, lesions_known=bool(row["known"]), store=store, candidates=found)
 
 
 def _plan(sources: Sequence[Source], *, sampling: Sampling, listed: Path | None, job: Job) -> SamplingPlan:
@@ -220,5 +224,5 @@ def read_index(path: Path | str) -> pd.DataFrame:
     frame, notes = read_noted(path)
     if notes.get("schema_version") != SCHEMA_VERSION or "summary" not in notes:
         _refuse([f"schema version {notes.get('schema_version')}, expected {SCHEMA_VERSION}"], where=path)
-    _refuse(problems(frame, sizes=_sizes(notes["summary"])), where=path)
+    _refuse(problems(frame, sizes=_sizes(notes["summary"]), anatomy=notes.get("anatomy", ())), where=path)
     return frame

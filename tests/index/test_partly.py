@@ -66,4 +66,27 @@ def test_a_background_patch_where_a_class_is_unknown_is_no_sound_index(data):
     assert problems(frame, sizes=sizes) == []
     wrong = frame.assign(pixels_SE=np.where(frame["target_class"] == "background", -1, frame["pixels_SE"]))
     wrong = wrong.astype({"pixels_SE": "int32"})
-    assert any("background where a class is unknown" in each for each in problems(wrong, sizes=sizes))
+    assert any("background where a lesion is unknown" in each for each in problems(wrong, sizes=sizes))
+
+
+@pytest.mark.parametrize("negatives", ["guided", "anywhere", "images"])
+def test_an_unknown_disc_takes_no_background_patch_away(make, picture, scatter, negatives):
+    """An image without lesions, in which nobody looked for the disc, gives the patches of one that has none."""
+    sampling = SAMPLINGS["guided"]
+    if negatives != "guided":
+        sampling = SAMPLINGS["balanced"].model_copy(update={"negatives": negatives, "total": 400})
+    lesions = scatter(3, height=100, width=130, count=4)
+    lesions[2] = 0
+    free = np.zeros_like(lesions)
+
+    def drawn(*unknown, anatomy=("SE",)):
+        data = make({"a": picture(lesions), "free": picture(free, unknown=unknown)}, anatomy=anatomy)
+        rows = data.index(sampling)
+        return rows[rows["image_id"] == "free"].drop(columns="pixels_SE"), rows, data.summary()["notes"]
+
+    known, unknown, lesion = drawn()[0], drawn("SE"), drawn("SE", anatomy=())
+    assert (known["target_class"] == "background").any()
+    assert unknown[0].equals(known)
+    assert set(unknown[1].loc[unknown[1]["image_id"] == "free", "pixels_SE"]) == {-1}
+    assert not any("give no negatives" in note for note in unknown[2])
+    assert (lesion[0]["target_class"] == "background").sum() == 0

@@ -105,7 +105,7 @@ class _Draw:
         negatives = bool(sampling.ratio[1]) and "negatives" in sides
         gives = {
             "positives": bool(sampling.ratio[0]) and "positives" in sides,
-            "hard": negatives and source.annotated and sampling.hard_negatives.use == "draw",
+            "hard": negatives and source.lesions_known and sampling.hard_negatives.use == "draw",
             "negatives": negatives and source.image_id in self.givers,
         }
         return candidate_pools(
@@ -181,7 +181,7 @@ def _givers(
     training: Sequence[Source], *, codes: tuple[str, ...], sampling: BalancedSampling
 ) -> tuple[list[str], list[str]]:
     """Images that negatives come from, and a note if they differ from the request."""
-    known = [source for source in training if source.annotated]
+    known = [source for source in training if source.lesions_known]
     if sampling.negatives == "anywhere":
         return [source.image_id for source in known], []
     free = [source.image_id for source in known if not any(len(source.candidates.lesions[code]) for code in codes)]

@@ -60,7 +60,7 @@ def draw_guided(
     """
     eligible = {source.image_id: source.eligible(sampling) for source in training}
     quotas = guided_quotas(eligible, codes=job.record.codes, sampling=sampling, groups=groups_of(training))
-    pool = [source for source in training if source.annotated] if quotas.requested[BACKGROUND] else []
+    pool = [source for source in training if source.lesions_known] if quotas.requested[BACKGROUND] else []
     background = _background(pool, total=quotas.requested[BACKGROUND], sampling=sampling, listed=listed, job=job)
     drawn = {
         image_id: ImagePlan(own, quotas.population, background.get(image_id, ()))
@@ -156,7 +156,7 @@ def _class_notes(
     have = sum(len(part.boxes) for each in drawn.values() for part in each.fixed)
     if have < wanted:
         notes.append(
-            f"Background: {have} of {wanted} patches; no further place in the roi of a fully annotated training image"
-            " has a box without truth, within the quotas."
+            f"Background: {have} of {wanted} patches; no further place in the roi of a training image"
+            " in which every lesion was looked for has a box without truth, within the quotas."
         )
     return notes

@@ -108,9 +108,9 @@ def hard_notes(images: Mapping[str, ImagePlan], sampling: DrawnSampling, *, want
 def input_notes(training: Sequence[Source], *, listed: Mapping[str, HardBoxes], negatives: bool) -> list[str]:
     """Notes on training images that give no negatives, and on listed boxes that lie elsewhere."""
     notes = []
-    unknown = [source.image_id for source in training if not source.annotated]
+    unknown = [source.image_id for source in training if not source.lesions_known]
     if unknown and negatives:
-        why = "because some class was not looked for"
+        why = "because some lesion was not looked for"
         notes.append(f"{len(unknown)} training images give no negatives, {why} ({first_names(unknown)}).")
     if foreign := sorted(set(listed) - {source.image_id for source in training}):
         boxes = sum(len(listed[image_id]) for image_id in foreign)
