@@ -6,32 +6,34 @@ from typing import Any
 import numpy as np
 
 from pipeline.arrays.confusion import label_ious
-from pipeline.config.manifest import DatasetRecord
+from pipeline.config.manifest import DatasetRecord, Task
 from pipeline.counts import number_of
 from pipeline.report.page.tables.cells import Cell, Table, chips, counted, headings, number, text_cell
 from pipeline.words import BACKGROUND
 
 __all__ = ["confusion_table"]
 
-BY = {
-    True: "The label of a pixel is the most probable one, background having the probability 1 − Σp, without thresholds.",
-    False: "The label of a pixel comes from the written masks; where they overlap, the first by the priority of the manifest.",
+BY: Mapping[Task, str] = {
+    "multiclass": "The label of a pixel is the most probable one, background having the probability 1 − Σp, without thresholds.",
+    "multilabel": "The label of a pixel comes from the written masks; where they overlap, the first by the priority of the manifest.",
+    "binary": "The label of a pixel comes from the written masks.",
 }
-UNLIKE = {
-    True: (
+UNLIKE: Mapping[Task, str] = {
+    "multiclass": (
         "Why this mIoU with background is not that of the other tables: here each pixel has one label, chosen by probability "
         "alone, as in most papers on multiclass segmentation. There the written masks are compared, after the threshold of "
-        "each class and the removal of small regions, each class by itself, and background is what no mask covers. A threshold "
-        "below .5 marks pixels whose most probable label is background, and a removed region keeps its label here. Compare a "
-        "paper with this one; judge the masks that you use by the others."
+        "each class and the removal of small regions, each class by itself in the images in which it is annotated, and "
+        "background is what no mask covers. A threshold below .5 marks pixels whose most probable label is background, and a "
+        "removed region keeps its label here. Compare a paper with this one; judge the masks that you use by the others."
     ),
-    False: (
+    "multilabel": (
         "Why this mIoU with background may differ from that of the other tables: here each pixel has one label. There each "
-        "mask is compared by itself, so a pixel in two masks counts for both classes. Where no masks and no truths overlap, the "
-        "two are equal."
+        "mask is compared by itself, so a pixel in two masks counts for both classes, and in all images in which its class is "
+        "annotated. Where no masks and no truths overlap and every image is annotated for every class, the two are equal."
     ),
+    "binary": "This mIoU with background is that of the other tables: with one class both compare its written masks.",
 }
-"""Sentences that tell the two kinds of mIoU apart, for a multiclass task and for the others."""
+"""Sentences that tell the two kinds of mIoU apart."""
 
 
 def confusion_table(kept: Mapping[str, Any], record: DatasetRecord, *, split: str, where: str = "") -> Table:
@@ -69,13 +71,11 @@ def confusion_table(kept: Mapping[str, Any], record: DatasetRecord, *, split: st
         if defined
         else ""
     )
-    note = f"{mean}{BY[record.task == 'multiclass']} Over {number_of(kept['images'], 'image')} in which every class is annotated."
+    note = f"{mean}{BY[record.task]} Over {number_of(kept['images'], 'image')} in which every class is annotated."
     head = headings(
         "Truth", "Pixels", *[(f"→ {names[at]}", "share of the truth's pixels") for at in order], "IoU of labels"
     )
-    return Table(
-        f"Confusion of classes, {split} images{where}", head, tuple(rows), (note, UNLIKE[record.task == "multiclass"])
-    )
+    return Table(f"Confusion of classes, {split} images{where}", head, tuple(rows), (note, UNLIKE[record.task]))
 
 
 def _name(code: str, record: DatasetRecord) -> Cell:
