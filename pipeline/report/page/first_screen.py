@@ -16,7 +16,8 @@ COLUMNS = (
     ("Found", "regions of the truth found / all of them", "lesion_sensitivity_pooled", 3),
     ("False per image", "false predicted regions / images measured", "false_lesions_per_image", 1),
 )
-NOTE = "Nothing marked has Dice 0. A row in colour is not above the trivial answer that marks the whole region as the class."
+NOTE = "Nothing marked has Dice 0."
+NOT_ABOVE = "On amber ground: not above the trivial answer that marks the whole region as the class."
 
 
 def _scores(facts: Facts) -> Table:
@@ -42,7 +43,7 @@ def _scores(facts: Facts) -> Table:
         *[(text, hint) for text, hint, _, _ in COLUMNS],
     )
     caption = f"{facts.split.capitalize()} images{grid_text(summary, facts.grid)}, pixels of all of them pooled"
-    return Table(caption, head, tuple(rows), (NOTE,), frozenset(marked))
+    return Table(caption, head, tuple(rows), (NOTE, NOT_ABOVE) if marked else (NOTE,), frozenset(marked))
 
 
 def first_screen(facts: Facts, contents: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Any] | None:

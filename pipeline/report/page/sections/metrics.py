@@ -10,6 +10,7 @@ import pandas as pd
 from pipeline import stores
 from pipeline.config import ReportConfig
 from pipeline.config.manifest import DatasetRecord
+from pipeline.report.measures.intervals import LEAST_GROUPS
 from pipeline.report.measures.out_of_fold import OUT_OF_FOLD, read_curves, read_measures
 from pipeline.report.measures.summary import grids_of, on_grid
 from pipeline.report.page.choice import MEASURED_SPLITS, Choice, validated_alike
@@ -31,7 +32,7 @@ from pipeline.report.pictures.reliability import reliability_plot
 from pipeline.report.pictures.store_pictures import Shot
 from pipeline.stores.documents import read_json
 
-__all__ = ["Measured", "compared", "measured", "metrics_section", "origin_of_thresholds"]
+__all__ = ["Measured", "compared", "measured", "metrics_section", "no_interval", "origin_of_thresholds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +247,17 @@ def _comparable(facts: Facts, split: str) -> bool:
     return facts.alike or split != "validation"
 
 
+def no_interval(summary: pd.DataFrame, *, draws: int) -> str:
+    """Words on why a result has no interval on any split."""
+    if not draws:
+        return "No intervals: none were asked for (report: bootstrap is 0)."
+    groups = {split: int(summary.loc[summary["split"] == split, "groups"].max()) for split in _measured_splits(summary)}
+    if any(count >= LEAST_GROUPS for count in groups.values()):
+        return "No intervals: no measure has a value."
+    found = ", ".join(f"{split} {count}" for split, count in groups.items())
+    return f"No intervals: they need at least {LEAST_GROUPS} groups (patients) in a split, and there are: {found}."
+
+
 def _results(facts: Facts, choice: Choice) -> dict[str, Any]:
     """Content about results where some were measured."""
     summary = facts.summaries[choice.result.name]
@@ -269,6 +281,7 @@ def _results(facts: Facts, choice: Choice) -> dict[str, Any]:
         "thresholds": origin_of_thresholds(choice.result.thresholds),
         "rescaled": len(grids_of(summary)) > 1,
         "interval": bool(summary["low"].notna().any()),
+        "no_interval": no_interval(summary, draws=facts.config.bootstrap),
         "unseen": _unseen(choice.result),
     }
 
@@ -277,5 +290,6 @@ def metrics_section(facts: Facts) -> dict[str, Any]:
     """Content of the section on metrics, its plots written."""
     context = {"inference": window_table(facts.results)}
     if facts.choice is None or not facts.split:
-        return {**context, "comparisons": [], "thresholds": "", "interval": False, "rescaled": False, "unseen": None}
+        empty = {"thresholds": "", "interval": False, "no_interval": "", "rescaled": False, "unseen": None}
+        return {**context, "comparisons": [], **empty}
     return context | _results(facts, facts.choice)
