@@ -155,7 +155,10 @@ def _check_dataset(console: Console, run: DatasetRun, found: _Found, *, results:
     named = unfit | {sheet["image_id"] for sheet in looked.sheets if sheet["rejected"]}
     raw = [f"{image}: {reason}" for image, reason in expected.rejected.items() if image not in named]
     found.problems += [f"{run.entry}/{problem}" for problem in problems + looked.problems + raw]
-    unsplit = split_warnings(splits.values()) if run.config.model.models else []
+    models = run.config.model.models.values()
+    unsplit = split_warnings(splits.values()) if models else []
+    # Where folds validate, another image validates for each.
+    unsplit += expected.class_warnings() if models and all(each.fold < 0 for each in models) else []
     random = encoder_warnings(run.config.model.untrained_encoders)
     found.warned += _warn(console, [*looked.warnings, *unsplit, *random], dataset=run.entry)
     if run.config.model.models and not any(each.annotated for each in entries):

@@ -10,6 +10,7 @@ import pandas as pd
 from pipeline.config import depends
 from pipeline.config.run import DatasetRun
 from pipeline.errors import StoreError
+from pipeline.raw.data_warnings import DataWarning, class_split_warnings
 from pipeline.raw.datasets.changed_files import ImageInputs
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.splits.assign import check_splits, given_splits
@@ -29,6 +30,14 @@ class ExpectedSplits:
     """Whether the run will draw exactly these, which depend on the classes in the images."""
     rejected: Mapping[str, str] = field(default_factory=dict)
     """Image id → why stage raw, which read these very files, left it out."""
+    known: pd.DataFrame | None = None
+    """Columns image_id and pixels_<CODE>; None where the truth of some image is not known."""
+
+    def class_warnings(self) -> list[DataWarning]:
+        """Warnings of classes without truth in validation images, for models without folds; none where truth is not known."""
+        if self.known is None:
+            return []
+        return class_split_warnings(self.known.assign(split=self.known["image_id"].astype(str).map(self.splits)))
 
 
 def expected_splits(
@@ -72,6 +81,7 @@ def expected_splits(
         splits,
         known is not None or all(each.image_id in given for each in entries if each.annotated),
         {image: reason for image, reason in rejected.items() if reason},
+        known,
     )
 
 

@@ -8,16 +8,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self, TypeAlias
 
+import pandas as pd
+
 from pipeline.config.model import PACKAGED_ENCODERS
 from pipeline.raw.datasets.tables import SHOWN, named_and_counted
+from pipeline.words import TRUTH_SPLITS
 
 __all__ = [
     "DataWarning",
     "Kind",
+    "class_split_warnings",
     "encoder_warnings",
+    "held_classes",
     "most_of",
     "random_encoder",
     "split_warnings",
+    "unvalidated_class",
 ]
 
 Kind: TypeAlias = Literal[
@@ -38,6 +44,7 @@ Kind: TypeAlias = Literal[
     "left_out",  # images that could not be used
     "few_patches",  # samplings that drew less than half of what was asked for
     "not_validated",  # models without validation images
+    "class_not_validated",  # a class that is learned, without truth in validation images
     "not_tested",  # no image that tests
     "old_results",  # results that the configuration does not name
     "mixed",  # results of one kind that were made of different values
@@ -66,6 +73,7 @@ REMEDIES: Mapping[Kind, str] = {
     "few_patches": "Ask for fewer, or make room: a smaller patch or least_roi, negatives: anywhere, more images.",
     "not_tested": "Give patients that are tested: an official test, raw: test_share, holdout_centre or splits_csv.",
     "not_validated": "Give more patients, or raise raw: validation_share.",
+    "class_not_validated": "Give more patients who have it, put one of them among the validation images (raw: splits_csv), or cross-validate (model: folds).",
     "old_results": "With the same configuration, lesionmap clean --dry-run lists them and lesionmap clean removes them.",
     "mixed": "Delete those that are not as wanted; the next run makes them anew. Until then the figures mix both.",
     "random_encoder": f"Choose {' or '.join(PACKAGED_ENCODERS)}, or give encoder_weights a file or imagenet.",
@@ -76,6 +84,8 @@ REMEDIES: Mapping[Kind, str] = {
 }
 """Kind → remedy."""
 HALF = 0.5
+PIXELS = "pixels_"
+"""Beginning of the columns with the truth pixels of a class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +158,46 @@ def split_warnings(splits: Iterable[str]) -> list[DataWarning]:
         *([] if "test" in found else [DataWarning("not_tested", None, 1, (), untested)]),
         *([] if "validation" in found else [DataWarning("not_validated", None, 1, (), unvalidated, serious=True)]),
     ]
+
+
+def held_classes(images: pd.DataFrame) -> frozenset[str]:
+    """Classes with truth in some image of a table of images, whose columns ``pixels_{code}`` are −1 where nobody looked."""
+    columns = [str(name) for name in images if str(name).startswith(PIXELS)]
+    return frozenset(name.removeprefix(PIXELS) for name in columns if (images[name] > 0).any())
+
+
+def unvalidated_class(code: str, *, images: int, tested: bool, measured: str | None = None) -> DataWarning:
+    """Warning of a class that is learned, but of which no validation image holds truth.
+
+    Parameters
+    ----------
+    code
+        Class code.
+    images
+        Number of validation images.
+    tested
+        Whether test images hold it.
+    measured
+        Where results lie: words on where the class was predicted without truth, or none. None before a run.
+    """
+    fitted = "is not fitted" if measured is None else "was not fitted"
+    judged = "only test images judge it" if tested else "no figure judges it"
+    said = f"{code}: no truth in any validation image: its threshold {fitted} and {judged}{measured or ''}"
+    return DataWarning("class_not_validated", code, images, (), said, serious=True)
+
+
+def class_split_warnings(images: pd.DataFrame) -> list[DataWarning]:
+    """Warnings of classes with truth in training images and none in validation images; none if no image validates.
+
+    Parameters
+    ----------
+    images
+        Columns split and pixels_<CODE>, as in ``raw/images.parquet``; for models of the split validation, without folds.
+    """
+    parts = {split: images[images["split"] == split] for split in TRUTH_SPLITS}
+    held, validating = {split: held_classes(part) for split, part in parts.items()}, len(parts["validation"])
+    lacking = sorted(held["train"] - held["validation"]) if validating else []
+    return [unvalidated_class(code, images=validating, tested=code in held["test"]) for code in lacking]
 
 
 def random_encoder(encoder: str) -> str:

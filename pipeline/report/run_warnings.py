@@ -19,12 +19,19 @@ from pipeline.arrays.trivial import Region, Verdict, trivial_dice, verdict
 from pipeline.counts import number_of
 from pipeline.index.summary import patches_asked
 from pipeline.normalized.data_warnings import read_warnings
-from pipeline.raw.data_warnings import DataWarning, encoder_warnings, split_warnings
+from pipeline.raw.data_warnings import (
+    DataWarning,
+    class_split_warnings,
+    encoder_warnings,
+    held_classes,
+    split_warnings,
+    unvalidated_class,
+)
 from pipeline.raw.datasets.tables import named_and_counted
 from pipeline.report.measures.mismatches import Mismatch, doubted, mismatches
 from pipeline.report.measures.summary import on_grid
 from pipeline.stores import read_table, table_metadata
-from pipeline.words import BACKGROUND
+from pipeline.words import BACKGROUND, LEARNED_SPLITS
 
 __all__ = [
     "NoModel",
@@ -124,19 +131,57 @@ def mismatch_warnings(found: Sequence[Mismatch]) -> list[DataWarning]:
     ]
 
 
-def validation_warnings(measured: pd.DataFrame) -> list[DataWarning]:
-    """Warning if nothing was validated; not for an ensemble of folds alone, because its members are validated.
+def validation_warnings(measured: pd.DataFrame, images: pd.DataFrame) -> list[DataWarning]:
+    """Warning if nothing was validated, or one for each class that was learned and of which no validation image holds truth.
+
+    Not for an ensemble of folds alone, because its members are validated. An image that validates one of several models
+    validates: with folds some member validates each class.
 
     Parameters
     ----------
     measured
-        Rows with the columns `measures.image_rows.IMAGE_COLUMNS`, of all models or of one that is not an ensemble.
+        Rows with the columns `measures.image_rows.IMAGE_COLUMNS`, of all models or of one that is not an ensemble. If
+        there are none, the splits of the table of images count; where it has folds nothing is said, because any of its
+        images may validate.
+    images
+        Columns image_id, split, fold and pixels_<CODE> of ``raw/images.parquet``.
     """
-    if not len(measured) or (measured["split"] == "validation").any():
-        return []
+    if not len(measured):
+        return [] if (images["fold"] >= 0).any() else class_split_warnings(images)
+    if (measured["split"] == "validation").any():
+        return _unvalidated(on_grid(measured), images)
     said = "no image validates: the last epoch was taken, thresholds were not fitted, and nothing says how good it is"
     models = ", ".join(sorted(set(measured["model"].astype(str))))
     return [DataWarning("not_validated", None, 1, (), f"{models}: {said}", serious=True)]
+
+
+def _unvalidated(rows: pd.DataFrame, images: pd.DataFrame) -> list[DataWarning]:
+    """Warnings of classes that were learned, but of which no measured validation image holds truth."""
+    validating = set(rows.loc[rows["split"] == "validation", "image_id"].astype(str))
+    learned = images[images["split"].isin(LEARNED_SPLITS) & ~images["image_id"].astype(str).isin(validating)]
+    truth = rows[rows["truth_pixels"] > 0]
+    held = {split: {*truth.loc[truth["split"] == split, "class_code"]} for split in ("validation", "test")}
+    lacking = sorted(held_classes(learned) - held["validation"])
+    return [
+        unvalidated_class(
+            code, images=len(validating), tested=code in held["test"], measured=_without_truth(rows, code)
+        )
+        for code in lacking
+    ]
+
+
+def _without_truth(rows: pd.DataFrame, code: str) -> str:
+    """Words on the result that predicts a class in most images without truth; empty where none predicts it."""
+    own = rows[(rows["class_code"] == code) & (rows["truth_pixels"] == 0)]
+    own = own.assign(predicted=own["fp"] > 0, share=own["fp"] / own["pixels"])
+    results = own.groupby(["model", "fusion"], sort=True, observed=True)
+    found = results.agg(predicted=("predicted", "sum"), images=("predicted", "size"), share=("share", "max"))
+    found = found[found["predicted"] > 0].sort_values(["predicted", "share"], ascending=False, kind="stable")
+    if found.empty:
+        return ""
+    (model, fusion), best = found.index[0], found.iloc[0]
+    where = f"{int(best['predicted'])} of {number_of(int(best['images']), 'measured image')} without truth of it"
+    return f"; {model} / {fusion} predicts it in {where}, on up to {best['share']:.1%} of an image"
 
 
 def sampling_warnings(notes: Mapping[str, Mapping[str, Any]]) -> list[DataWarning]:
@@ -191,7 +236,7 @@ def read_run_warnings(
     found = [
         *(mismatch_warnings(mismatches(joined)) if tables else ()),
         *(model_warnings(joined) if tables else ()),
-        *(validation_warnings(joined) if tables else ()),
+        *validation_warnings(joined, table),
         *sampling_warnings({name: table_metadata(path) for name, path in indexes.items()}),
         *encoder_warnings(encoders),
         *left_out(table),

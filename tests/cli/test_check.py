@@ -422,6 +422,32 @@ def test_classes_of_which_no_pixel_is_seen_are_named_beside_the_patches(folder, 
     assert "if the other training images have none of it" in text
 
 
+def test_a_class_that_no_validation_image_holds_is_said_where_all_truth_is_known(folder, capsys):
+    (folder / "splits.csv").write_text("image_id,split\na,train\nb,validation\nc,test\n")
+    configured(folder, raw={"splits_csv": "splits.csv"})
+    Image.fromarray(np.zeros((40, 60), np.uint8)).save(folder / "b_EX.png")
+    assert check() == 0
+    said = (
+        "mine: warning: EX: no truth in any validation image: its threshold is not fitted and only test images judge it"
+    )
+    assert said in capsys.readouterr().out
+    configured(folder, raw={"splits_csv": "splits.csv", "folds": 2}, model={"folds": 2})
+    assert check() == 0
+    assert "no truth in any validation image" not in capsys.readouterr().out
+    configured(folder, raw={}, model={})
+    for at in range(12):
+        for suffix in (".jpg", "_EX.png"):
+            (folder / f"d{at:02}{suffix}").write_bytes((folder / f"a{suffix}").read_bytes())
+    (folder / "splits.csv").write_text(
+        "image_id,split\nb,validation\n" + "".join(f"d{at:02},train\n" for at in range(12))
+    )
+    configured(folder, raw={"splits_csv": "splits.csv", "validation_share": 0.0}, model={})
+    assert check() == 0
+    assert "no truth in any validation image" not in capsys.readouterr().out, "a sample shows no absence"
+    assert check("--deep") == 0
+    assert "no truth in any validation image" in capsys.readouterr().out
+
+
 def test_deep_decodes_all_images_and_finds_one_that_is_cut_off(folder, capsys):
     noise = stream(0, "cut").integers(0, 256, (300, 300, 3)).astype(np.uint8)
     Image.fromarray(noise).save(folder / "cut.jpg")

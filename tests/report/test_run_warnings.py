@@ -112,10 +112,77 @@ def test_a_good_model_warns_of_nothing():
 
 def test_a_run_that_nothing_validated_is_said_but_not_an_ensemble_whose_members_were():
     tested = rows(("gaussian", "test", 50, 5, 10))
-    (found,) = validation_warnings(tested)
+    images = pd.DataFrame({"image_id": ["a", "b"], "split": ["test", "train"], "fold": -1, "pixels_GL": 9})
+    (found,) = validation_warnings(tested, images)
     assert (found.kind, found.serious) == ("not_validated", True)
     member = rows(("gaussian", "validation", 55, 5, 5)).assign(model="unet.fold0")
-    assert validation_warnings(pd.concat([tested, member])) == []
+    assert validation_warnings(pd.concat([tested, member]), images) == []
+
+
+TRUTH = ("image_id", "split", "fold", "pixels_MA", "pixels_SE")
+
+
+def measured_of(images, *, model="unet", fold=-1, predicted=()):
+    """Rows as a model's images are measured, for classes that somebody looked for; ``predicted`` are images with false pixels."""
+    made = []
+    for image in images.to_dict("records"):
+        split = image["split"] if fold < 0 or image["split"] == "test" else "train"
+        split = "validation" if fold >= 0 and image["fold"] == fold else split
+        for code in ("MA", "SE") if split in ("validation", "test") else ():
+            truth, fp = image[f"pixels_{code}"], 50 * (image["image_id"] in predicted)
+            row = {"model": model, "fusion": "mean", "split": split, "grid": "normalised", "class_code": code}
+            row |= {"image_id": image["image_id"], "truth_pixels": truth, "fp": fp, "pixels": 100}
+            made += [row] if truth >= 0 else []
+    return pd.DataFrame(made)
+
+
+@pytest.mark.parametrize("validating", [0, -1])
+@pytest.mark.parametrize("tested", [4, 0, -1])
+def test_a_class_that_is_learned_and_that_no_validation_image_holds_is_said_looked_for_or_not(validating, tested):
+    images = pd.DataFrame(
+        [("a", "train", -1, 5, 5), ("b", "validation", -1, 5, validating), ("c", "test", -1, 5, tested)], columns=TRUTH
+    )
+    (before,) = validation_warnings(pd.DataFrame(), images)
+    (found,) = validation_warnings(measured_of(images), images)
+    judged = "only test images judge it" if tested > 0 else "no figure judges it"
+    assert found.sentence == f"SE: no truth in any validation image: its threshold was not fitted and {judged}"
+    assert before.sentence == found.sentence.replace("was not", "is not")
+    for each in (before, found):
+        assert (each.kind, each.code, each.serious) == ("class_not_validated", "SE", True)
+        assert "raw: splits_csv" in each.advice
+
+
+def test_where_such_a_class_is_predicted_without_truth_is_said_of_the_result_that_does_so_most():
+    images = pd.DataFrame(
+        [("a", "train", -1, 5, 5), *((name, "validation", -1, 5, 0) for name in "bc"), ("d", "test", -1, 5, -1)],
+        columns=TRUTH,
+    )
+    seen = [measured_of(images, predicted="b"), measured_of(images, model="other", predicted="bcd")]
+    (found,) = validation_warnings(pd.concat(seen), images)
+    said = "; other / mean predicts it in 2 of 2 measured images without truth of it, on up to 50.0% of an image"
+    assert found.sentence.endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("training", "validating"),
+    [(5, 5), (0, 0), (-1, 0), (-1, -1), (0, 5)],
+)
+def test_a_class_that_is_validated_or_not_learned_is_not_said_to_lack_validation(training, validating):
+    images = pd.DataFrame(
+        [("a", "train", -1, 5, training), ("b", "validation", -1, 5, validating), ("c", "validation", -1, 0, 0)],
+        columns=TRUTH,
+    )
+    assert validation_warnings(pd.DataFrame(), images) == []
+    assert validation_warnings(measured_of(images), images) == []
+
+
+def test_folds_validate_a_class_together_and_one_fold_alone_may_not():
+    images = pd.DataFrame([(name, "train", at, 5, 5 * (at == 0)) for at, name in enumerate("abc")], columns=TRUTH)
+    members = [measured_of(images, model=f"unet.fold{fold}", fold=fold) for fold in range(3)]
+    assert validation_warnings(pd.concat(members), images) == []
+    assert validation_warnings(pd.DataFrame(), images) == [], "before a run nobody knows which folds validate"
+    assert [each.code for each in validation_warnings(members[1], images)] == ["SE"]
+    assert validation_warnings(members[0], images) == []
 
 
 @pytest.mark.parametrize(("drawn", "said"), [(119, 1), (120, 0)])

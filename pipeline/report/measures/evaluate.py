@@ -281,7 +281,7 @@ def write_metrics(
     if folder is not None:  # Before the tables: once these exist, nothing makes the measures anew.
         warnings = [*mismatch_warnings(mismatches(typed)), *model_warnings(typed)]
         warnings += [*left_out(table), *outside_warnings(normalized)]
-        warnings += validation_warnings(typed) if len(folds) == 1 else []
+        warnings += validation_warnings(typed, table) if len(set(folds)) == 1 else []
         whole = _typed(summary, SUMMARY_COLUMNS)
         kinds: dict[str, Any] = {"fusion": result.fusion, "provenance": attributes, "members": held.values()}
         write_model_measures(folder, whole, warnings, **kinds)

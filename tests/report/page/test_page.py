@@ -18,6 +18,7 @@ from pipeline.config import NormalizedConfig, ReportConfig, StageConfig
 from pipeline.report.measures.borders import write_borders
 from pipeline.report.page.page import SUMMARY_FIELDS, Outputs, write_index, write_report
 from pipeline.report.page.sections.images import flags_by_kind
+from pipeline.report.page.sections.metrics import no_interval
 from pipeline.report.page.sections.normalisation import PAIRS
 from pipeline.report.page.sections.table import SECTIONS
 from pipeline.report.page.times_page import Noted
@@ -281,6 +282,24 @@ def test_the_first_screen_holds_the_scores_beside_the_trivial_answer_and_leads_t
     assert len(linked) == 2
     assert {link[1:] for link in linked} <= set(page.ids)
     assert {"Best", "Worst"} <= set(first.text)
+    above = (part["dice_pooled"] > part["dice_everywhere_pooled"])[part["dice_pooled"].notna()]
+    assert ("On amber ground" in " ".join(first.text)) == (not above.all()), "said only of rows that are there"
+
+
+@pytest.mark.parametrize(
+    ("groups", "draws", "said"),
+    [
+        (
+            {"test": 4, "validation": 3},
+            50,
+            "at least 10 groups (patients) in a split, and there are: test 4, validation 3.",
+        ),
+        ({"test": 40}, 0, "none were asked for"),
+    ],
+)
+def test_the_page_says_why_there_is_no_interval(groups, draws, said):
+    summary = pd.DataFrame({"split": list(groups), "groups": list(groups.values())})
+    assert said in no_interval(summary, draws=draws)
 
 
 def test_images_that_are_named_come_first_and_take_no_place_of_the_others():
@@ -460,10 +479,23 @@ def test_a_model_that_is_none_stands_in_a_box_of_its_own_above_all_else(make, ma
     page = report(made, folder)
     text = " ".join(page.text)
     assert "serious" in page.ids
+    assert "On amber ground: not above the trivial answer" in text
     assert text.index("EX: unet is no better than a trivial answer (none, test images)") < text.index(
         "Rejections: none."
     )
     assert pd.read_parquet(folder / "summary.parquet").serious.item() >= 4
+
+
+def test_a_class_that_nothing_validates_is_said_on_top_and_in_the_summary(make, make_eye, tmp_path):
+    absent = {"train": (), "validation": ("SE",), "test": ("SE",)}
+    eyes = [make_eye(n, split, height=40, width=40, absent=absent[split]) for n, split in enumerate(absent)]
+    made, folder = make(tmp_path / "in", eyes, models=("unet",), fusions=("none",)), tmp_path / "out" / "report"
+    text = " ".join(report(made, folder).text)
+    said = "SE: no truth in any validation image: its threshold was not fitted and no figure judges it"
+    assert text.index(said) < text.index("Rejections: none.")
+    found = [each for each in json.loads((folder / "summary.json").read_text())["warnings"] if each["class"] == "SE"]
+    assert [(each["kind"], each["serious"]) for each in found] == [("class_not_validated", True)]
+    assert found[0]["said"].startswith(said)
 
 
 def test_a_name_with_markup_is_shown_as_text(make, make_eye, world, tmp_path):
