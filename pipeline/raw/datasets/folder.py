@@ -11,7 +11,7 @@ from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.datasets.files import visible_files
 from pipeline.words import distinct_ids
 
-__all__ = ["expression", "list_folder", "truth_without_image"]
+__all__ = ["expression", "list_folder", "matches", "truth_without_image"]
 
 TOKENS = re.compile(r"\{image\}|\{group\}|\*\*/|\*|\?")
 SUFFIX = re.compile(r"(?:\.ome)?\.[A-Za-z0-9]+$")
@@ -47,7 +47,8 @@ def expression(pattern: str) -> re.Pattern[str]:
     return re.compile(f"{text}{re.escape(rest[:end])}(?i:{re.escape(rest[end:])})")
 
 
-def _matches(paths: list[str], pattern: str) -> dict[str, list[str]]:
+def matches(paths: list[str], pattern: str) -> dict[str, list[str]]:
+    """Name of the image, with its group → the files that fit a pattern."""
     compiled = expression(pattern)
     found: dict[str, list[str]] = {}
     for path in paths:
@@ -61,7 +62,7 @@ def _matches(paths: list[str], pattern: str) -> dict[str, list[str]]:
 
 
 def _one_each(paths: list[str], pattern: str, *, what: str) -> dict[str, str]:
-    found = _matches(paths, pattern)
+    found = matches(paths, pattern)
     for name, several in found.items():
         if len(several) > 1:
             raise ManifestError(

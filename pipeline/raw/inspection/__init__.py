@@ -4,8 +4,10 @@ classes      classes of the truth, from its names and values
 contents     contents of files of one kind: pictures, masks or label images, slides, polygons
 families     families of files: names that differ only in the image
 fingerprint  fingerprint of a data set: sizes, modality, lesions
+formats      formats of truth: files that differ in nothing but their suffix, as one class
 layout       layout of a folder: patterns of images and truth, classes, patients
 manifest     manifest of an inspected folder, with its reasons and open lines
+matching     match of truth and images by their names
 own_results  results of this package, which are not data
 settings     parameters for an inspected folder, with their reasons
 strays       stray values of masks: few pixels or thin rims beside the value that holds the foreground

@@ -16,7 +16,7 @@ from pipeline.raw.formats.reader import open_picture, open_values
 from pipeline.raw.inspection.contents import LARGEST, of_readable, spread
 from pipeline.raw.inspection.world import World, world_of
 
-__all__ = ["Fingerprint", "Lesions", "fingerprint", "lesions_of"]
+__all__ = ["LOOKED_AT", "Fingerprint", "Lesions", "fingerprint", "lesions_of"]
 
 LOOKED_AT = 5
 """Images examined for pixel sizes, and truth files of each class examined for sizes of lesions."""

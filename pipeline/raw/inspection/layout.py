@@ -14,14 +14,14 @@ from pipeline.raw.datasets.files import visible_files
 from pipeline.raw.datasets.folder import expression
 from pipeline.raw.datasets.tables import named_and_counted
 from pipeline.raw.inspection.contents import Contents, contents_of, together
-from pipeline.raw.inspection.families import Family, families, merged_folders, name_around, of_others
+from pipeline.raw.inspection.families import Family, families, merged_folders, of_others
+from pipeline.raw.inspection.formats import in_formats
+from pipeline.raw.inspection.matching import names_of, of_images, place_of, siblings, without_common
 from pipeline.raw.inspection.own_results import own_results
 from pipeline.raw.inspection.strays import Strays, stray_values
 
 __all__ = ["Layout", "Truth", "inspected_layout", "patient_pattern"]
 
-SPLIT = re.compile(r"(?:^|[^a-z])(train|training|test|testing|val|valid|validation)(?:[^a-z]|$)", re.IGNORECASE)
-TEST = re.compile(r"(?:^|[^a-z])(test|testing)(?:[^a-z]|$)", re.IGNORECASE)
 MEANINGLESS = re.compile(
     r"(?:masks?|labels?|label(?:l?ed|map)s?|seg\w*|gts?|truths?|ground\w*|anno\w*|manual\w*|binary|bw|target|output|y|images?)$",
     re.IGNORECASE,
@@ -44,6 +44,8 @@ class Truth:
     """Class according to its names; empty where they name none."""
     named: frozenset[str]
     """Names of the images that have one."""
+    notes: tuple[str, ...] = ()
+    """Sentences on the formats of its files."""
     strays: Strays | None = None
     """Stray values beside the one of a mask; None for one value, or several that mean something."""
 
@@ -102,7 +104,9 @@ def inspected_layout(root: Path) -> Layout:
     images = max(pictures, key=lambda each: len(each.names))
     drawn = [each for each in found if contents[each].kind in ("truth", "polygons")]
     elsewhere = of_others(drawn, images=images, pictures=shown)
-    images, truths, strangers = _matched(images, [each for each in drawn if each not in elsewhere], contents=contents)
+    images, truths, strangers = _matched(
+        images, [each for each in drawn if each not in elsewhere], contents=contents, paths=paths
+    )
     notes = [
         f"{number_of(len(each.names), 'further picture')} like {each.paths[0]}"
         for each in pictures
@@ -131,7 +135,7 @@ def inspected_layout(root: Path) -> Layout:
     ]
     notes += _said(results)
     kind: Literal["picture", "slide"] = "slide" if _first(images, contents).kind == "slide" else "picture"
-    place, test = _siblings(images)
+    place, test = siblings(images)
     names = sorted(images.names)
     return Layout(
         images.pattern(place),
@@ -146,7 +150,7 @@ def inspected_layout(root: Path) -> Layout:
 
 def _taken(unread: Family, images: Family) -> str:
     """Words on unread files that the pattern of the images takes in, too."""
-    found = expression(images.pattern(_siblings(images)[0]))
+    found = expression(images.pattern(siblings(images)[0]))
     if not any(found.fullmatch(path) for path in unread.paths):
         return ""
     return ". Their names fit the pattern of the images, too, which they count as: convert or move them, and call init again"
@@ -172,80 +176,33 @@ def _counted(found: Sequence[Family], contents: Mapping[Family, Contents]) -> st
     )
 
 
-def _siblings(images: Family) -> tuple[str, str | None]:
-    """Token for sibling folders, and the expression of the test set: folders of splits, or of patients."""
-    if not images.differs:
-        return "*", None
-    if all(SPLIT.search(part) for part in images.differs):
-        tests = [part for part in images.differs if TEST.search(part)]
-        return "*", "|".join(f"(?:^|/){re.escape(part)}/" for part in tests) or None
-    return "{group}", None
-
-
 def _matched(
-    images: Family, rest: Sequence[Family], *, contents: Mapping[Family, Contents]
+    images: Family, rest: Sequence[Family], *, contents: Mapping[Family, Contents], paths: Sequence[str]
 ) -> tuple[Family, tuple[Truth, ...], list[Family]]:
     """Images, named to match truth, their truth, and the families that match no image."""
-    shorter = _without_common(images)
+    shorter = without_common(images)
     for named in (images, shorter) if shorter else (images,):
-        by_place: dict[tuple[str, str, str], list[Family]] = {}
-        for each in rest:
-            for part in _split_by_name(each, images=named):
-                by_place.setdefault((part.before, part.after, part.suffix.lower()), []).append(part)
-        fitting = [each for group in by_place.values() for each in _joined(group, images=named)]
-        truths = [truth for each in fitting if (truth := _truth(each, images=named, contents=contents))]
+        fitting = in_formats(of_images(rest, images=named), images=named, paths=paths)
+        truths = [
+            replace(truth, notes=(said,) if said else ())
+            for each, said in fitting.items()
+            if (truth := _truth(each, images=named, contents=contents))
+        ]
         if truths:
             used = {path for each in fitting for path in each.paths}
             return named, tuple(truths), [each for each in rest if not used & set(each.paths)]
     return images, (), list(rest)
 
 
-def _without_common(images: Family) -> Family | None:
-    """The same images without the common prefix of their names: img_001 is named 001."""
-    stems = [name.rpartition("/")[2] for name in images.names]
-    common = re.match(r"[^\W\d_]+[^0-9A-Za-z]*", stems[0])
-    if len(stems) < 2 or common is None or not all(s.startswith(common[0]) and len(s) > common.end() for s in stems):
-        return None
-    cut = {_renamed(name, name.rpartition("/")[2][common.end() :]): path for name, path in images.names.items()}
-    before = images.before + common[0]
-    return Family(images.folder, before, images.after, images.suffix, cut, images.differs)
-
-
-def _renamed(name: str, stem: str) -> str:
-    folder = name.rpartition("/")[0]
-    return f"{folder}/{stem}" if folder else stem
-
-
-def _split_by_name(family: Family, *, images: Family) -> list[Family]:
-    """Parts of a family of truth, by the text around the names of images; files that match none are left out."""
-    stems = {name.rpartition("/")[2] for name in images.names}
-    parts: dict[tuple[str, str], dict[str, str]] = {}
-    for name, path in family.names.items():
-        around = ("", "") if name in stems else name_around(name, stems)
-        inner = name[len(around[0]) : len(name) - len(around[1])]
-        if inner in stems:
-            parts.setdefault((family.before + around[0], around[1] + family.after), {})[inner] = path
-    return [Family(family.folder, *around, family.suffix, names) for around, names in parts.items()]
-
-
-def _joined(group: Sequence[Family], *, images: Family) -> list[Family]:
-    """Truth of sibling folders as one family if the images lie in such folders; else each folder holds one class."""
-    return merged_folders(group) if images.differs else list(group)
-
-
 def _truth(family: Family, *, images: Family, contents: Mapping[Family, Contents]) -> Truth | None:
-    place = _siblings(images)[0] if family.differs else "*"
-    fitting = _names(family, grouped=place == "{group}") & _names(images, grouped=place == "{group}")
+    place = place_of(family, images=images)
+    fitting = names_of(family, grouped=place == "{group}") & names_of(images, grouped=place == "{group}")
     if not fitting or (images.differs and not family.differs):
         return None
     parents = [each for each in contents if set(family.paths) & set(each.paths)]
     return Truth(
         family.pattern(place), together([contents[each] for each in parents]), _word(family), frozenset(fitting)
     )
-
-
-def _names(family: Family, *, grouped: bool) -> set[str]:
-    return {name if grouped else name.rpartition("/")[2] for name in family.names}
 
 
 def _word(family: Family) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pipeline.config import ModelSettings
 from pipeline.counts import number_of
 from pipeline.project import document
-from pipeline.raw.inspection.fingerprint import Fingerprint, Lesions
+from pipeline.raw.inspection.fingerprint import LOOKED_AT, Fingerprint, Lesions
 from pipeline.runtime.measured import TORCH, activations_of
 
 __all__ = ["Machine", "settings_text", "this_machine"]
@@ -99,7 +99,7 @@ def settings_text(
         [
             f"# Parameters for {name}: a start, with its reasons. All others and their defaults: {document('docs/reference.md')}",
             f"# {number_of(found.images, 'image')} of {found.width}×{found.height} pixels (median); {_machine(machine)}.",
-            *(["# Lesions of the files looked at, in pixels of the images:", *told] if told else []),
+            *([_told_of(), *told] if told else []),
             f"manifest: {manifest}   # relative to the folder in which commands are called",
             f"datasets: [{name}]{'' if found.world else NEITHER.format(name=name)}",
             "",
@@ -149,6 +149,13 @@ def _batch(machine: Machine, patch: int) -> tuple[int, str]:
         batch //= 2
     needs = f"a step needs about {(fixed + batch * per_patch) / 2**30:.1f} GB"
     return batch, needs if batch == BATCH[machine.gpu] else f"{needs}; more would need over half of the memory"
+
+
+def _told_of() -> str:
+    return (
+        f"# Lesions, measured in at most {LOOKED_AT} truth files of each class, evenly spread, in pixels of the images "
+        "(the values that the manifest names were counted in more files):"
+    )
 
 
 def _told(found: Lesions) -> str:

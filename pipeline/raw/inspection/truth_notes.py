@@ -11,7 +11,7 @@ def truth_notes(of: FoundClass) -> list[str]:
 
     Empty files are examined and hold no lesion: that is what the reader of truth takes them for.
     """
-    found, notes = of.truth.contents, list[str]()
+    found, notes = of.truth.contents, [*of.truth.notes]
     judged, beside = found.judged, found.beside
     files = number_of(judged.files, "file")
     if found.encodings:
