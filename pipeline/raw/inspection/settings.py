@@ -154,7 +154,7 @@ def _batch(machine: Machine, patch: int) -> tuple[int, str]:
 def _told_of() -> str:
     return (
         f"# Lesions, measured in at most {LOOKED_AT} truth files of each class, evenly spread, in pixels of the images "
-        "(the values that the manifest names were counted in more files):"
+        "(the values in the manifest come from a sample of their own):"
     )
 
 
