@@ -92,12 +92,14 @@ def test_a_finished_run_is_not_mixed_and_one_changed_map_is(
     whole = Result("unet", "gaussian", maps, {}, none, none, none)
     assert len(maps) > 1
     assert mixed_warnings(normalized, [whole]) == []
-    name = min(maps)
-    content = json.loads((maps[name] / "zarr.json").read_bytes())
-    content["attributes"]["provenance"]["config"]["probability"]["overlap"] = 0.9
-    other = tmp_path / f"{name}.zarr"
-    other.mkdir()
-    write_json(content, other / "zarr.json")
-    [warning] = mixed_warnings(normalized, [replace(whole, probability={**maps, name: other})])
+    folder = tmp_path / "unet" / "gaussian"
+    for image, path in maps.items():
+        (folder / f"{image}.zarr").mkdir(parents=True)
+        content = json.loads((path / "zarr.json").read_bytes())
+        if image == min(maps):
+            content["attributes"]["provenance"]["config"]["probability"]["overlap"] = 0.9
+        write_json(content, folder / f"{image}.zarr" / "zarr.json")
+    changed = {image: folder / f"{image}.zarr" for image in maps}
+    [warning] = mixed_warnings(normalized, [replace(whole, probability=changed)])
     assert "probability.overlap (" in warning.sentence
     assert "0.9" in warning.sentence
