@@ -20,7 +20,7 @@ from pipeline.config import NormalizedConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.normalized.fundus.image import normalise_fundus
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.report.zoom.files import _whole_levels, even_jpeg_bytes, jpeg_bytes
+from pipeline.report.zoom.files import _whole_levels, even_jpeg_bytes, jpeg_bytes, pixels_of
 from pipeline.report.zoom.levels import Planes
 from pipeline.report.zoom.stacks import picture_stack
 from pipeline.stores import open_array
@@ -71,8 +71,8 @@ def encoded(planes: Planes, setting: str) -> bytes:
     """JPEG file of a picture by a setting."""
     quality, _, rest = setting.partition(":")
     if quality == "even":
-        return even_jpeg_bytes(planes, step=int(rest))
-    return jpeg_bytes(planes, quality=int(quality), halved_colour=rest == "420")
+        return even_jpeg_bytes(pixels_of(planes), step=int(rest))
+    return jpeg_bytes(pixels_of(planes), quality=int(quality), halved_colour=rest == "420")
 
 
 def measured(planes: Planes, field: NDArray[np.bool_], setting: str) -> str:

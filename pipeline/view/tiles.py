@@ -17,7 +17,7 @@ from pipeline.arrays.raster import Raster
 from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import Box, strips
 from pipeline.normalized.pyramid import level_shapes
-from pipeline.report.zoom.files import TILE, jpeg_bytes, png_bytes
+from pipeline.report.zoom.files import TILE, jpeg_bytes, pixels_of, png_bytes
 from pipeline.report.zoom.levels import ROWS, Halving, Planes, halve_highest, highest_of
 from pipeline.report.zoom.stacks import Palette, Stack, overlay_stacks, picture_stack, probability_stack
 from pipeline.runtime.array_cache import ArrayCache
@@ -28,8 +28,6 @@ DIRECT = 3
 """Levels halved at once: for a tile at most 8 × 8 tiles are read, in strips of one row of tiles."""
 QUALITY = 95
 """JPEG quality: an enhanced photograph differs by at most 3 grey levels on average."""
-EFFORT = 1
-"""PNG compression level, low because a tile is sent once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +207,6 @@ def render_tile(layer: Layer, tile: Tile, *, number: int | None, cache: ArrayCac
         raise KeyError(tile)
     planes = layer.planes(tile, cache=cache)
     if not layer.palettes:
-        return jpeg_bytes(planes, quality=QUALITY, halved_colour=False)
+        return jpeg_bytes(pixels_of(planes), quality=QUALITY, halved_colour=False)
     at = layer.numbers.index(number)
-    return png_bytes(planes[at], palette=layer.palettes[at], effort=EFFORT)
+    return png_bytes(planes[at], palette=layer.palettes[at])

@@ -48,9 +48,16 @@ def error_kinds(truth: NDArray[np.bool_], masks: NDArray[np.bool_]) -> NDArray[n
 
     For a pixel with several errors missed truth counts, unless another class was predicted in its place.
     """
-    missed, false = (truth & ~masks).any(axis=0), (masks & ~truth).any(axis=0)
-    hit = (truth & masks).any(axis=0) & ~missed & ~false
-    return np.stack([hit, false & ~missed, missed & ~false, missed & false])
+    hit, false, missed = (np.zeros(truth.shape[1:], np.bool_) for _ in range(3))
+    for true, predicted in zip(truth, masks, strict=True):  # In place: several times as fast as over the class axis.
+        if not (true.any() or predicted.any()):  # As in most blocks.
+            continue
+        both = true & predicted
+        hit |= both
+        false |= predicted ^ both
+        missed |= true ^ both
+    wrong = missed | false
+    return np.stack([hit & ~wrong, false & ~missed, missed & ~false, missed & false])
 
 
 def _targets(start: int, stop: int, *, length: int, size: int) -> tuple[slice, NDArray[np.int64]]:

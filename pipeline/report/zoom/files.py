@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -19,7 +19,12 @@ from pipeline.normalized.pyramid import level_shapes
 from pipeline.report.zoom.levels import ROWS, Planes, pyramid_strips
 from pipeline.report.zoom.stacks import Palette, Stack
 
-__all__ = ["FINEST", "TILE", "WHOLE", "even_jpeg_bytes", "jpeg_bytes", "png_bytes", "write_stack"]
+__all__ = ["FINEST", "TILE", "WHOLE", "even_jpeg_bytes", "jpeg_bytes", "pixels_of", "png_bytes", "write_stack"]
+
+Pixels: TypeAlias = NDArray[np.uint8]
+"""``(y, x, 3)``."""
+Values: TypeAlias = NDArray[np.uint8]
+"""Values of a stack: pixels of a picture, or planes ``(n, y, x)`` of layers over it."""
 
 WHOLE = 40_000_000
 """Pixels of the largest image whose levels are one file each; browsers decode hardly larger ones."""
@@ -32,8 +37,9 @@ size: an enhanced photograph is within 3 grey levels in every window, for which 
 (benchmarks/zoom.md)."""
 QUALITY = 75
 """Quality of its coarser levels, with colour at half the size, so that 12 Mpx take 6 MB."""
-EFFORT = 9
-"""PNG compression level; it costs little time, because masks are mostly background."""
+RUNS = 3
+"""Strategy of zlib for PNG: runs of equal bytes alone. Masks and steps of probability are hardly larger so, and take a
+third of the time of level 9 (benchmarks/zoom.md)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,8 +47,8 @@ class _Layer:
     kind: str
     number: int | None
     palette: Palette | None
-    planes: slice
-    """Its planes in the stack."""
+    plane: int = 0
+    """Its plane in the stack, where the stack has one for each layer."""
     result: int | None = None
 
     @property
@@ -57,73 +63,81 @@ class _Layer:
         own = {"kind": self.kind, "class": self.number}
         return own if self.result is None else {**own, "result": self.result}
 
-    def seen(self, planes: Planes) -> bool:
+    def seen(self, values: Values) -> bool:
         """Visibility: whether there is anything but transparent background."""
-        return self.palette is None or bool(planes[self.planes].any())
+        return self.palette is None or bool(values[self.plane].any())
 
-    def write(self, planes: Planes, folder: Path, place: tuple[int, ...]) -> str:
-        """Picture file of planes ``(n, y, x)`` of the stack; its name in the folder. The place begins with the level."""
-        own, named = planes[self.planes], ".".join(map(str, place))
-        name = f"{self.name}.{named}.{'jpg' if self.palette is None else 'png'}"
+    def write(self, values: Values, folder: Path, place: tuple[int, ...]) -> str:
+        """Picture file of values of the stack; its name in the folder. The place begins with the level."""
+        name = f"{self.name}.{'.'.join(map(str, place))}.{'jpg' if self.palette is None else 'png'}"
         if self.palette is not None:
-            picture = png_bytes(own[0], palette=self.palette)
-        elif place[0] == 0:
-            picture = even_jpeg_bytes(own)
+            picture = png_bytes(values[self.plane], palette=self.palette)
         else:
-            picture = jpeg_bytes(own)
+            picture = jpeg_bytes(values) if place[0] else even_jpeg_bytes(values)
         (folder / name).write_bytes(picture)
         return name
 
 
 def _layers(stack: Stack) -> list[_Layer]:
     if not stack.palettes:
-        return [_Layer(stack.kind, None, None, slice(None))]
+        return [_Layer(stack.kind, None, None)]
     pairs = enumerate(zip(stack.numbers, stack.palettes, strict=True))
-    return [_Layer(stack.kind, number, palette, slice(at, at + 1), stack.result) for at, (number, palette) in pairs]
+    return [_Layer(stack.kind, number, palette, at, stack.result) for at, (number, palette) in pairs]
 
 
-def jpeg_bytes(planes: Planes, *, quality: int = QUALITY, halved_colour: bool = True) -> bytes:
-    """JPEG file of a picture ``(3, y, x)``, its colour at half the size or not."""
-    pixels = np.ascontiguousarray(np.moveaxis(planes[::-1], 0, 2))
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
-    if not halved_colour:
-        options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
-    _, data = cv2.imencode(".jpg", pixels, options)
-    return bytes(data)
+def pixels_of(planes: Planes) -> Pixels:
+    """Pixels ``(y, x, 3)`` of a picture ``(3, y, x)``."""
+    return np.asarray(cv2.merge([*planes]), dtype=np.uint8)  # Several times as fast as NumPy.
 
 
-def even_jpeg_bytes(planes: Planes, *, step: int = FINEST) -> bytes:
-    """JPEG file of a picture ``(3, y, x)``, all frequencies of luminance and colour in equal steps, the colour not halved."""
-    picture = Image.fromarray(np.ascontiguousarray(np.moveaxis(planes, 0, 2)))
+def jpeg_bytes(pixels: Pixels, *, quality: int = QUALITY, halved_colour: bool = True) -> bytes:
+    """JPEG file of pixels ``(y, x, 3)``, the colour at half the size or not."""
+    return _jpeg(pixels, quality=quality, subsampling=2 if halved_colour else 0)
+
+
+def even_jpeg_bytes(pixels: Pixels, *, step: int = FINEST) -> bytes:
+    """JPEG file of pixels ``(y, x, 3)``, all frequencies of luminance and colour in equal steps, the colour not halved."""
+    return _jpeg(pixels, qtables=[[step] * 64] * 2, subsampling=0)
+
+
+def _jpeg(pixels: Pixels, **options: int | list[list[int]]) -> bytes:
+    picture = Image.fromarray(pixels)
     for optimised in (True, False):  # If it takes more than two bytes per pixel, Pillow has no room to optimise.
         stream = BytesIO()
         with suppress(OSError):
-            picture.save(stream, format="JPEG", qtables=[[step] * 64] * 2, subsampling=0, optimize=optimised)
+            picture.save(stream, format="JPEG", optimize=optimised, **options)
             break
     return stream.getvalue()
 
 
-def png_bytes(indices: NDArray[np.uint8], *, palette: Palette, effort: int = EFFORT) -> bytes:
+def png_bytes(indices: NDArray[np.uint8], *, palette: Palette) -> bytes:
     """PNG file of indices ``(y, x)`` of a palette: lossless."""
     picture = Image.fromarray(np.ascontiguousarray(indices))
     picture.putpalette(bytes(value for colour in palette for value in colour[:3]))
     bits = next(bits for bits in (1, 2, 4, 8) if len(palette) <= 2**bits)
     opacity, stream = bytes(colour[3] for colour in palette), BytesIO()
-    picture.save(stream, format="PNG", transparency=opacity, bits=bits, compress_level=effort)
+    picture.save(stream, format="PNG", transparency=opacity, bits=bits, compress_type=RUNS)
     return stream.getvalue()
 
 
-def _whole_levels(stack: Stack) -> Iterator[tuple[int, Planes]]:
+def _values(stack: Stack, planes: Planes) -> Values:
+    return planes if stack.palettes else pixels_of(planes)
+
+
+def _whole_levels(stack: Stack) -> Iterator[tuple[int, Values]]:
     """Levels of a stack, each whole: all of a picture, every second one of layers over it."""
     shapes = level_shapes(*stack.raster.shape, smallest=SMALLEST_WHOLE, most=12, least=1)
     wanted = set(range(0, len(shapes), 2 if stack.palettes else 1))
-    held: dict[int, Planes] = {}
+    held: dict[int, Values] = {}
+    rows = (slice(None),) if stack.palettes else ()
     for strip in pyramid_strips(stack.raster, halve=stack.halve, shapes=shapes):
         if strip.level in wanted:
             count, (height, width) = strip.planes.shape[0], shapes[strip.level]
-            planes = held.setdefault(strip.level, np.empty((count, height, width), np.uint8))
+            if strip.level not in held:
+                shape = (count, height, width) if stack.palettes else (height, width, count)
+                held[strip.level] = np.empty(shape, np.uint8)
             end = strip.y0 + strip.planes.shape[1]
-            planes[:, strip.y0 : end] = strip.planes
+            held[strip.level][(*rows, slice(strip.y0, end))] = _values(stack, strip.planes)
             if end == height:
                 yield strip.level, held.pop(strip.level)
 
@@ -131,11 +145,11 @@ def _whole_levels(stack: Stack) -> Iterator[tuple[int, Planes]]:
 def _write_whole(stack: Stack, folder: Path) -> list[dict[str, Any]]:
     layers = _layers(stack)
     levels: list[list[dict[str, Any]]] = [[] for _ in layers]
-    for level, planes in _whole_levels(stack):
-        size = {"width": planes.shape[2], "height": planes.shape[1]}
+    for level, values in _whole_levels(stack):
+        height, width = values.shape[1:] if stack.palettes else values.shape[:2]
         for layer, found in zip(layers, levels, strict=True):
-            if layer.seen(planes):
-                found.append({"url": layer.write(planes, folder, (level,)), **size})
+            if layer.seen(values):
+                found.append({"url": layer.write(values, folder, (level,)), "width": width, "height": height})
     pairs = zip(layers, levels, strict=True)
     return [{**layer.facts, "levels": found} for layer, found in pairs if found]
 
@@ -147,7 +161,7 @@ def _write_tiles(stack: Stack, folder: Path) -> list[dict[str, Any]]:
     for strip in pyramid_strips(stack.raster, halve=stack.halve, shapes=shapes):
         columns = -(-strip.planes.shape[2] // TILE)
         for column in range(columns):
-            part, row = strip.planes[..., column * TILE : (column + 1) * TILE], strip.y0 // TILE
+            part, row = _values(stack, strip.planes[..., column * TILE : (column + 1) * TILE]), strip.y0 // TILE
             for layer, found in zip(layers, tiles, strict=True):
                 if layer.seen(part):
                     layer.write(part, folder, (strip.level, row, column))

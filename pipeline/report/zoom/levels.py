@@ -110,7 +110,7 @@ def pyramid_strips(
             held = sum(each.shape[-2] for each in waiting[level])
             if held < rows and done[level] + held < height:
                 break
-            planes = np.concatenate(waiting[level], axis=-2)
+            planes = waiting[level][0] if len(waiting[level]) == 1 else np.concatenate(waiting[level], axis=-2)
             yield Strip(level, done[level], planes)
             done[level] += held
             waiting[level] = []

@@ -1,11 +1,13 @@
 """Page of one image in deep zoom, and the folder that holds it and its picture files; it opens from disk."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline import stores
 from pipeline.arrays.raster import Raster
@@ -13,7 +15,7 @@ from pipeline.config import NormalizedConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import grid_pixel_um
 from pipeline.normalized.image import open_view
-from pipeline.raw.datasets.entry import ImageEntry
+from pipeline.raw.datasets.entry import Checked, ImageEntry
 from pipeline.report.page.render import rendered
 from pipeline.report.pictures.colours import colour_code
 from pipeline.report.pictures.overlays import ERROR_COLOURS
@@ -66,13 +68,19 @@ def _judged(entry: ImageEntry, job: Job) -> list[int]:
 
 
 def _planar(raster: Raster[np.uint8]) -> Raster[np.uint8]:
-    return raster.map(lambda pixels: np.moveaxis(pixels, -1, 0))
+    def planes(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        found = np.empty((3, *pixels.shape[:2]), np.uint8)
+        cv2.split(pixels, [*found])  # Several times as fast as NumPy.
+        return found
+
+    return raster.map(planes)
 
 
 def _pictures(
     entry: ImageEntry, store: Path, *, config: NormalizedConfig, job: Job, folder: Path, whole: int
 ) -> Iterator[dict[str, Any]]:
-    with open_view(entry, record=job.record, config=config, workers=job.workers) as opened:
+    checked = replace(entry, checked=Checked(()))  # Stage raw has examined the file; here its pixels are shown alone.
+    with open_view(checked, record=job.record, config=config, workers=job.workers) as opened:
         yield from write_stack(picture_stack("original", _planar(opened.eight_bit)), folder, whole=whole)
     yield from write_stack(
         picture_stack("normalised", stores.raster_of(stores.open_array(store, "0"))), folder, whole=whole

@@ -16,7 +16,7 @@ from pipeline.config import NormalizedConfig
 from pipeline.config.manifest import ClassRecord
 from pipeline.normalized.pyramid import halve, level_shapes
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.report.zoom.files import FINEST, even_jpeg_bytes, jpeg_bytes, write_stack
+from pipeline.report.zoom.files import FINEST, even_jpeg_bytes, jpeg_bytes, pixels_of, write_stack
 from pipeline.report.zoom.levels import halve_highest, highest_of, pyramid_strips
 from pipeline.report.zoom.page import ImageStores, Pages, write_viewer
 from pipeline.report.zoom.stacks import BORDER, INSIDE, STEPS, Stack, mask_indices
@@ -199,7 +199,7 @@ def test_every_control_is_one_that_a_keyboard_reaches_and_that_has_a_name(viewer
 
 def test_a_picture_at_its_full_size_is_near_its_pixels_in_one_file_and_in_tiles(tmp_path):
     planes = stream(0, *RNG, "noise").integers(100, 160, (3, 512, 512)).astype(np.uint8)
-    coarser = np.frombuffer(jpeg_bytes(planes), np.uint8)
+    coarser = np.frombuffer(jpeg_bytes(pixels_of(planes)), np.uint8)
 
     def off(data: np.ndarray) -> float:
         pixels = cv2.imdecode(data, cv2.IMREAD_COLOR)[:, :, ::-1]
@@ -216,7 +216,7 @@ def test_a_picture_at_its_full_size_is_near_its_pixels_in_one_file_and_in_tiles(
 
 def test_a_picture_that_no_table_makes_small_is_written_all_the_same():
     noise = stream(0, *RNG, "black and white").choice([0, 255], (3, 64, 64)).astype(np.uint8)
-    data = even_jpeg_bytes(noise, step=1)
+    data = even_jpeg_bytes(pixels_of(noise), step=1)
     assert len(data) > 2 * noise[0].size  # where Pillow has no room to optimise
     back = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1]
     assert np.abs(back.astype(int) - np.moveaxis(noise, 0, 2)).max() <= 4
