@@ -37,12 +37,17 @@ def first_names(names: Sequence[str], *, most: int = 5) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
-def region_noun(kinds: Iterable[str]) -> str:
-    """Noun for the connected components of classes of the given kinds: lesion where all are lesions, else region.
+def region_noun(kinds: Iterable[str], *, modality: str) -> str:
+    """Noun for the connected components of classes of the given kinds.
+
+    ``lesion`` where all are lesions; ``region`` with anatomy, and in histology, where a gland or nucleus is none and a
+    tumour is more than one.
 
     Examples
     --------
-    >>> region_noun(["lesion", "lesion"]), region_noun(["lesion", "anatomy"])
+    >>> region_noun(["lesion"], modality="fundus"), region_noun(["lesion", "anatomy"], modality="fundus")
     ('lesion', 'region')
+    >>> region_noun(["lesion"], modality="histology")
+    'region'
     """
-    return "lesion" if all(kind == "lesion" for kind in kinds) else "region"
+    return "lesion" if modality != "histology" and all(kind == "lesion" for kind in kinds) else "region"

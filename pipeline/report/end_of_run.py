@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.counts import number_of
 from pipeline.raw.data_warnings import DataWarning
+from pipeline.report.measures.average_words import named_measure
 from pipeline.report.page.tables.cells import number
 from pipeline.report.page.tables.measured import trivial_note
 from pipeline.stores import read_table
@@ -30,7 +31,7 @@ def headline(summary: Path) -> list[str]:
         trivial = trivial_note(float(row["dice_everywhere"]))
         beside = f" ({trivial})" if trivial else ""
         measured = number_of(int(row["images_measured"]), f"{row['split']} image")
-        said = f"Dice, {row['average'].removeprefix('mean over ')}, {measured}, {row['result']}"
+        said = f"{named_measure('Dice', row['average'], short=True)}, {measured}, {row['result']}"
         lines.append(f"{said}: {number(float(row['dice_lesions']))}{beside}")
     return lines
 

@@ -254,7 +254,7 @@ def test_the_folder_of_the_model_holds_its_measures_and_warnings(make, make_eye,
 
 def test_the_end_of_a_run_says_report_headline_what_is_left_over_and_warnings(tmp_path, capsys):
     row = dict.fromkeys(SUMMARY_FIELDS, 0) | {"dataset": "d", "title": "", "modality": "", "thumbnail": ""}
-    row |= {"result": "unet / gaussian", "split": "test", "images_measured": 3, "average": "mean over lesions"}
+    row |= {"result": "unet / gaussian", "split": "test", "images_measured": 3, "average": "mean over lesion classes"}
     row |= {"dice_lesions": 0.756, "dice_everywhere": 0.748}
     path = tmp_path / "summary.parquet"
     stores.write_table(pd.DataFrame([row]).astype(SUMMARY_FIELDS), path, provenance={})
@@ -262,7 +262,7 @@ def test_the_end_of_a_run_says_report_headline_what_is_left_over_and_warnings(tm
     say_at_the_end(headline(path), ["2 files"], warnings, dataset="d")
     assert capsys.readouterr().err.splitlines() == [
         f"d: report: {tmp_path / 'index.html'}",
-        "d: Dice, lesions, 3 test images, unet / gaussian: 0.756 (all marked 0.748, none 0)",
+        "d: Dice, lesion classes, 3 test images, unet / gaussian: 0.756 (all marked 0.748, none 0)",
         "d: left over: 2 files",
         f"d: warning: {warnings[0].advice}",
     ]

@@ -1,6 +1,7 @@
 """Measures of segmentations: Dice, IoU, average precision, bootstrap intervals, window borders.
 
 arms        measures and paired differences of the arms of an experiment
+average_words   words for the named averages
 averages    named averages over classes and images
 borders     seam error at window borders, and lonely false positives, per fusion
 coarse_places   places of frequent mistakes, in a small image: vessels, blank, uneven, rim

@@ -37,7 +37,7 @@ PLACES: Mapping[str, str] = {
     "anatomy": "Truth of anatomy",
     "vessels": "Vessels (estimated)",
     "blank": "Blank area",
-    "uneven": "Unevenly stained",
+    "uneven": "Unevenly stained, or dense",
     "roi_rim": "Rim of the roi",
     "window": "Beside a window border",
     "none": "Anywhere else",

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pipeline import stores
+from pipeline.config.manifest import DatasetRecord
+from pipeline.report.measures.average_words import average_words, named_measure
 from pipeline.report.measures.out_of_fold import OUT_OF_FOLD, read_measures
 from pipeline.report.measures.summary import OVER_CLASSES, OVER_LESIONS, average_of
 from pipeline.report.paths import Result
@@ -40,7 +42,12 @@ def validated_alike(results: Sequence[Result]) -> bool:
 
 
 def choose(
-    results: Sequence[Result], summaries: Mapping[str, pd.DataFrame], *, shown: tuple[str, str], alike: bool = True
+    results: Sequence[Result],
+    summaries: Mapping[str, pd.DataFrame],
+    *,
+    shown: tuple[str, str],
+    record: DatasetRecord,
+    alike: bool = True,
 ) -> Choice | None:
     """Result to show in full, and a sentence on it and on the best one in validation; None without results.
 
@@ -52,6 +59,8 @@ def choose(
         Name of a result → its table of classes and averages.
     shown
         Model and fusion that the configuration shows first.
+    record
+        Classes, for the words.
     alike
         Whether all were validated on the same images; else the sentence says that their scores do not rank them.
     """
@@ -63,7 +72,8 @@ def choose(
         scores = {each.name: _validated(summaries[each.name], average=average) for each in results}
         ranked = {name: score for name, score in scores.items() if not math.isnan(score)}
         if ranked:
-            return Choice(chosen, f"{said} {_best(ranked, chosen=chosen.name, average=average, alike=alike)}", average)
+            dice = named_measure("Dice", average_words(average, record))
+            return Choice(chosen, f"{said} {_best(ranked, chosen=chosen.name, dice=dice, alike=alike)}", average)
     return Choice(chosen, f"{said} Nothing could be validated.", OVER_LESIONS)
 
 
@@ -72,15 +82,13 @@ def _validated(summary: pd.DataFrame, *, average: str) -> float:
     return average_of(summary, split=split, average=average, measure="dice_pooled")
 
 
-def _best(ranked: Mapping[str, float], *, chosen: str, average: str, alike: bool) -> str:
+def _best(ranked: Mapping[str, float], *, chosen: str, dice: str, alike: bool) -> str:
     own = ranked.get(chosen, math.nan)
     if not alike:
-        said = "" if math.isnan(own) else f"Its pooled validation Dice ({average}) is {own:.3f}. "
+        said = "" if math.isnan(own) else f"Pooled over its validation images, {dice}, is {own:.3f}. "
         return f"{said}Models of different folds were validated on different images, which ranks none."
     best = max(ranked, key=lambda name: ranked[name])
     if len(ranked) == 1 or own == ranked[best]:
-        return (
-            f"Its pooled validation Dice ({average}) is {ranked[best]:.3f}{', the highest' if len(ranked) > 1 else ''}."
-        )
+        return f"Pooled over its validation images, {dice}, is {ranked[best]:.3f}{', the highest' if len(ranked) > 1 else ''}."
     other = f"has {own:.3f}" if not math.isnan(own) else "was not validated"
-    return f"The highest pooled validation Dice ({average}) is that of {best}, {ranked[best]:.3f}; {chosen} {other}."
+    return f"Pooled over validation images, {dice}, is highest for {best}, {ranked[best]:.3f}; {chosen} {other}."

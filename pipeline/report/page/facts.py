@@ -111,7 +111,7 @@ def facts_of(
         table=table,
         summaries=summaries,
         alike=alike,
-        choice=choose(results, summaries, shown=stages.shown_result, alike=alike),
+        choice=choose(results, summaries, shown=stages.shown_result, record=job.record, alike=alike),
         warnings=[
             *read_run_warnings(
                 inputs.sheets,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.report.measures.average_words import average_words, named_measure
 from pipeline.report.measures.summary import OVER_CLASSES, TRIVIAL
 from pipeline.report.page.facts import Facts
 from pipeline.report.page.tables.cells import counted, number
@@ -33,7 +34,8 @@ def _keys(facts: Facts) -> list[_Key]:
     )
     for average, measure, text in measures:
         trivial = trivial_note(facts.average(average, TRIVIAL[measure], grid=facts.grid)) if measure in TRIVIAL else ""
-        what = f"{text}, {average}, pooled over {split} images{grid} ({name})" + (f"; {trivial}" if trivial else "")
+        said = named_measure(text, average_words(average, facts.record))
+        what = f"{said}, pooled over {split} images{grid} ({name})" + (f"; {trivial}" if trivial else "")
         keys.append(_Key(number(facts.average(average, measure, grid=facts.grid)), what))
     return keys
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from pipeline import stores
 from pipeline.counts import number_of
+from pipeline.report.measures.average_words import average_words, named_measure
 from pipeline.report.measures.summary import OVER_CLASSES
 from pipeline.report.page.facts import Facts, facts_of
 from pipeline.report.page.first_screen import first_screen
@@ -83,7 +84,7 @@ def _summary(facts: Facts, *, thumbnail: str) -> dict[str, Any]:
         "rejected": len(facts.table) - usable,
         "patches": sum(len(stores.read_table(path)) for path in facts.inputs.indexes.values()),
         "result": choice.result.name if choice else "",
-        "average": choice.average if choice else "",
+        "average": average_words(choice.average, facts.record) if choice else "",
         "split": facts.split,
         "images_measured": int(summary.loc[summary["split"] == facts.split, "images"].max()) if facts.split else 0,
         "dice_lesions": facts.average(lesions, "dice_pooled", grid=facts.grid),
@@ -176,10 +177,10 @@ def _card(entry: str, row: Mapping[str, Any], *, report: Path, summary: Path, ou
     if row["result"]:
         numbers.append(("Model / fusion", row["result"]))
     if split := row["split"]:
-        over = row["average"].removeprefix("mean over ")
-        numbers.append((f"Dice, {over}, {split}", number(row["dice_lesions"])))
+        dice, precision = (named_measure(name, row["average"], short=True) for name in ("Dice", "AUPR"))
+        numbers.append((f"{dice}, {split}", number(row["dice_lesions"])))
         numbers.append(("All marked / none marked", f"{number(row['dice_everywhere'])} / 0"))
-        numbers.append((f"AUPR, {over}, {split}", number(row["ap_lesions"])))
+        numbers.append((f"{precision}, {split}", number(row["ap_lesions"])))
     if row["old"]:
         numbers.append(("Results not of this run", counted(row["old"])))
     more = row["old"] - len(row["old_names"].split(", "))
@@ -196,7 +197,7 @@ def _card(entry: str, row: Mapping[str, Any], *, report: Path, summary: Path, ou
 
 
 def _side_by_side(rows: Mapping[str, Mapping[str, Any]]) -> Table:
-    over = "pixels pooled, mean over lesions, or over classes where none is a lesion"
+    over = "pixels pooled, mean over lesion classes, or over all classes where none is a lesion"
     head = (
         text_cell("Data set"),
         Cell("Images"),
@@ -209,7 +210,7 @@ def _side_by_side(rows: Mapping[str, Mapping[str, Any]]) -> Table:
             hint="that Dice of the trivial answer that marks the whole roi, or image; none marked gives 0",
         ),
         Cell("AUPR", hint=over),
-        Cell("Dice, classes", hint="pixels pooled, mean over classes"),
+        Cell("Dice, all classes", hint="pixels pooled, mean over classes"),
         Cell("mIoU", hint="pixels pooled, mean over classes without background"),
     )
     found = tuple(

@@ -126,8 +126,9 @@ def test_the_tables_of_the_page_name_the_grid(made, record):
         dice = value(summary[summary["grid"] == grid], "test", "dice_pooled", code="OD")
         assert rows.caption == f"Classes, test images, grid of the {grid} images"
         assert rows.rows[-1][1].text == f"{dice:.3f}"
-        assert grid in averages_table(summary, split="test", grid=grid).caption
-        assert grid in comparison_table({"unet": summary}, split="test", shown="unet", grid=grid).caption
+        assert grid in averages_table(summary, record, split="test", grid=grid).caption
+        compared = comparison_table({"unet": summary}, split="test", shown="unet", record=record, grid=grid)
+        assert grid in compared.caption
     alone = summary[summary["grid"] == "normalised"]
     assert "grid" not in classes_table(alone, record, split="test", reasons=reasons).caption
 

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from pipeline.config import NormalizedConfig, ReportConfig, StageConfig
+from pipeline.report.measures.average_words import average_words
 from pipeline.report.measures.borders import write_borders
 from pipeline.report.page.page import SUMMARY_FIELDS, Outputs, write_index, write_report
 from pipeline.report.page.sections.images import flags_by_kind
@@ -153,11 +154,11 @@ def test_every_number_of_the_class_tables_is_that_of_the_parquet_file(world, cho
             )
 
 
-def test_every_average_stands_by_its_name_and_classes_with_the_value_of_the_parquet_file(chosen, written):
+def test_every_average_stands_by_its_name_and_classes_with_the_value_of_the_parquet_file(chosen, written, world):
     averages = chosen[(chosen.split == "test") & (chosen.measure == "iou_pooled") & (chosen.average != "")]
     assert len(averages) == 3
     for row in averages.itertuples():
-        name = f"{row.average.capitalize()} over "
+        name = f"{average_words(row.average, world.record).capitalize()} over "
         found = next(each for each in written[1].rows if each and each[0].startswith(name) and each[2])
         assert found[2].startswith(f"{row.value:.3f}"), name
         without = found[2].partition("without ")[2].replace(",", "").split()
@@ -435,7 +436,7 @@ def test_without_test_images_validation_stands_alone_and_rejections_say_none(mak
         tmp_path / "in", [make_eye(0, "train"), make_eye(1, "validation"), make_eye(2, "validation")], fusions=("none",)
     )
     text = " ".join(report(made, tmp_path / "out" / "report").text)
-    assert "Rejections: none." in text
+    assert "No image was left out." in text
     assert "on the validation images" in text
     assert "on the test images" not in text
 
@@ -468,7 +469,7 @@ def test_warnings_of_the_data_stand_above_the_sections(make, make_eye, tmp_path)
     assert "3 warnings of the data" in text
     assert "no image tests" in text
     first, second = (text.index(said) for said in ("EX: no pixel in 1 image", "2 × odd bytes; images: 1 (<b>a)"))
-    assert first < second < text.index("Rejections: none.")
+    assert first < second < text.index("No image was left out.")
 
 
 def test_a_model_that_is_none_stands_in_a_box_of_its_own_above_all_else(make, make_eye, tmp_path):
@@ -481,7 +482,7 @@ def test_a_model_that_is_none_stands_in_a_box_of_its_own_above_all_else(make, ma
     assert "serious" in page.ids
     assert "On amber ground: not above the trivial answer" in text
     assert text.index("EX: unet is no better than a trivial answer (none, test images)") < text.index(
-        "Rejections: none."
+        "No image was left out."
     )
     assert pd.read_parquet(folder / "summary.parquet").serious.item() >= 4
 
@@ -492,7 +493,7 @@ def test_a_class_that_nothing_validates_is_said_on_top_and_in_the_summary(make, 
     made, folder = make(tmp_path / "in", eyes, models=("unet",), fusions=("none",)), tmp_path / "out" / "report"
     text = " ".join(report(made, folder).text)
     said = "SE: no truth in any validation image: its threshold was not fitted and no figure judges it"
-    assert text.index(said) < text.index("Rejections: none.")
+    assert text.index(said) < text.index("No image was left out.")
     found = [each for each in json.loads((folder / "summary.json").read_text())["warnings"] if each["class"] == "SE"]
     assert [(each["kind"], each["serious"]) for each in found] == [("class_not_validated", True)]
     assert found[0]["said"].startswith(said)

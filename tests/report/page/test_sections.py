@@ -9,6 +9,7 @@ import pytest
 import zarr
 
 from pipeline.config import StageConfig
+from pipeline.config.manifest import DatasetRecord
 from pipeline.predict.options import PredictOptions
 from pipeline.report import page
 from pipeline.report.measures.mismatches import Mismatch
@@ -27,6 +28,19 @@ from pipeline.stores import read_table, table_metadata, write_table
 from pipeline.stores.documents import json_text
 from pipeline.stores.record import seal
 from pipeline.view.catalogue import Dataset
+
+RECORD = DatasetRecord.model_validate(
+    {
+        "title": "Eyes",
+        "adaptor": "idrid",
+        "modality": "fundus",
+        "task": "multilabel",
+        "classes": [
+            {"code": "MA", "name": "Microaneurysms"},
+            {"code": "OD", "name": "Optic disc", "kind": "anatomy", "colour": "magenta"},
+        ],
+    }
+)
 
 
 def result(model):
@@ -60,10 +74,10 @@ def test_what_the_configuration_shows_first_is_shown_and_the_best_on_validation_
         "good_on_test / none": summary(validation=0.4, test=0.9),
         "good_on_validation / none": summary(validation=0.5, test=0.1),
     }
-    first = choose(results, tables, shown=("good_on_test", "none"))
+    first = choose(results, tables, shown=("good_on_test", "none"), record=RECORD)
     assert first.result.model == "good_on_test"
-    assert "is that of good_on_validation / none, 0.500; good_on_test / none has 0.400" in first.reason
-    best = choose(results, tables, shown=("good_on_validation", "none"))
+    assert "is highest for good_on_validation / none, 0.500; good_on_test / none has 0.400" in first.reason
+    best = choose(results, tables, shown=("good_on_validation", "none"), record=RECORD)
     assert best.result.model == "good_on_validation"
     assert "0.500, the highest" in best.reason
 
@@ -92,8 +106,8 @@ def test_scores_on_different_images_rank_nothing_and_the_page_says_so(tmp_path):
     assert not validated_alike(results)
     assert validated_alike(results[:1])
     tables = {each.name: summary(validation=value, test=0.5) for each, value in zip(results, (0.4, 0.6), strict=True)}
-    assert "ranks none" in choose(results, tables, shown=("a", "none"), alike=False).reason
-    assert "ranks none" not in choose(results, tables, shown=("a", "none")).reason
+    assert "ranks none" in choose(results, tables, shown=("a", "none"), record=RECORD, alike=False).reason
+    assert "ranks none" not in choose(results, tables, shown=("a", "none"), record=RECORD).reason
 
 
 @pytest.mark.parametrize(
@@ -120,12 +134,12 @@ def test_images_that_a_model_of_a_fold_learned_from_are_not_shown_as_validation(
 
 def test_the_mean_over_classes_decides_where_no_lesion_was_measured():
     table = {"a / none": summary(validation=0.4, test=0.4, average="mean over classes")}
-    assert choose([result("a")], table, shown=("a", "none")).average == "mean over classes"
+    assert choose([result("a")], table, shown=("a", "none"), record=RECORD).average == "mean over classes"
 
 
 def test_without_validation_the_first_is_shown_and_the_page_says_so():
     tables = {f"{name} / none": summary(validation=float("nan"), test=0.5) for name in "ab"}
-    choice = choose([result("a"), result("b")], tables, shown=("a", "none"))
+    choice = choose([result("a"), result("b")], tables, shown=("a", "none"), record=RECORD)
     assert choice.result.model == "a"
     assert "Nothing could be validated" in choice.reason
 
@@ -153,7 +167,7 @@ def test_one_image_is_not_several(count, said):
 
 
 def test_without_results_nothing_is_chosen():
-    assert choose([], {}, shown=("a", "none")) is None
+    assert choose([], {}, shown=("a", "none"), record=RECORD) is None
 
 
 def test_rejections_are_those_of_the_table(world):

@@ -24,7 +24,7 @@ def test_totals_per_split_count_holding_and_annotated_images(world):
     assert rows["test"]["SE"] == "0 / 2"
     assert rows["test"]["EX"] == "1 / 2"
     assert rows["predict"]["MA"] == "–"
-    assert rows["rejected"]["Images"] == "1"
+    assert rows["left out"]["Images"] == "1"
     assert rows["all usable"]["Images"] == "6"
 
 

@@ -168,7 +168,7 @@ def measured(
                         image_wise_table(summary, record, split=split, grid=grid),
                         *_confusion(kept["confusion"], summary, record, split=split, grid=grid),
                     ),
-                    averages_table(summary, split=split, grid=grid),
+                    averages_table(summary, record, split=split, grid=grid),
                 )
                 for grid in grids_of(summary)
             ),
@@ -266,6 +266,7 @@ def _results(facts: Facts, choice: Choice) -> dict[str, Any]:
             facts.summaries,
             split=split,
             shown=choice.result.name,
+            record=facts.record,
             comparable=_comparable(facts, split),
             grid=grid,
         )

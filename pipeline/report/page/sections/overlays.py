@@ -93,7 +93,9 @@ class Extreme:
 def _extremes(
     named: Mapping[str, ImageScore], shots: Sequence[gallery.Overlay], record: DatasetRecord
 ) -> list[Extreme]:
-    noun = region_noun(each.kind for each in record.classes if each.code in record.lesion_codes)
+    noun = region_noun(
+        (each.kind for each in record.classes if each.code in record.lesion_codes), modality=record.modality
+    )
     by_image = {each.image_id: each.whole for each in shots}
     found = []
     for name, score in named.items():

@@ -27,8 +27,8 @@ RULES = {
     ),
     "blank": f"Blank: mean grey level of the {BLANK_WINDOW} pixels around at least {BLANK_GREY}, in a small picture.",
     "uneven": (
-        f"Unevenly stained: the mean optical density of the tissue within {EVEN_WINDOW} pixels of a small picture differs from "
-        f"the median of all tissue by more than {100 * UNEVEN:.0f} % of it."
+        f"Unevenly stained, or dense: the mean optical density of the tissue within {EVEN_WINDOW} pixels of a small picture differs from "
+        f"the median of all tissue by more than {100 * UNEVEN:.0f} % of it. Crowded nuclei do that, too."
     ),
     "roi_rim": f"Rim of the roi: within {100 * RIM_SHARE:.0f} % of the longer side of the image of what is outside.",
     "window": f"Beside a window border: fewer than {NEAR_BORDER} pixels from where other windows begin to speak.",

@@ -13,9 +13,9 @@ from pipeline.report.page.tables.cells import DASH, Cell, Table, counted, headin
 __all__ = ["arms_table", "class_tables", "difference_table", "image_difference_table", "published_table"]
 
 ARM_COLUMNS = (
-    ("AUPR, lesions", "ap_pooled.lesions"),
-    ("AUPR-11, lesions", "aupr11_pooled.lesions"),
-    ("Dice, lesions", "dice_pooled.lesions"),
+    ("AUPR, lesion classes", "ap_pooled.lesions"),
+    ("AUPR-11, lesion classes", "aupr11_pooled.lesions"),
+    ("Dice, lesion classes", "dice_pooled.lesions"),
     ("mIoU", "iou_pooled.classes"),
 )
 CLASS_MEASURES = {

@@ -13,6 +13,8 @@ from pipeline.words import SPLITS
 __all__ = ["classes_cell", "images_table", "ordered", "size_text", "splits_table"]
 
 ORDER = (*SPLITS, "rejected")
+LEFT_OUT = "left out"
+"""Word for images that could not be used."""
 
 
 def images_table(table: pd.DataFrame, record: DatasetRecord, *, pages: Mapping[str, str] | None = None) -> Table:
@@ -20,7 +22,7 @@ def images_table(table: pd.DataFrame, record: DatasetRecord, *, pages: Mapping[s
     rows = [
         (
             text_cell(str(row["image_id"]), strong=True, href=(pages or {}).get(str(row["image_id"]), "")),
-            text_cell(str(row["split"])),
+            text_cell(LEFT_OUT if row["rejected"] else str(row["split"])),
             text_cell(str(row["centre"]) or DASH, hint="" if row["centre"] else "unknown"),
             text_cell(str(row["group_id"]) or DASH),
             Cell(size_text(row), hint="width × height in original pixels"),
@@ -83,7 +85,14 @@ def splits_table(table: pd.DataFrame, record: DatasetRecord) -> Table:
             Cell(counted(part["centre"].nunique())),
         ]
         held = [Cell(DASH) if name == "rejected" else _held(part, code, codes=record.codes) for code in record.codes]
-        rows.append((text_cell(name, strong=True), *plain, Cell(f"{megapixels:,.1f}"), *held))
+        rows.append(
+            (
+                text_cell(LEFT_OUT if name == "rejected" else name, strong=True),
+                *plain,
+                Cell(f"{megapixels:,.1f}"),
+                *held,
+            )
+        )
     classes = [(each.code, f"images that hold {each.name} / images annotated for it") for each in record.classes]
     head = headings("Split", "Images", ("Groups", "patients"), "Centres", ("Mpx", "original megapixels"), *classes)
     return Table("Images per split; per class: images that hold it / images annotated for it", head, tuple(rows))

@@ -73,7 +73,7 @@ def lesions_table(
         rows.append((class_cell(each, record), *numbers, *cells))
     named = [(text, hint) for text, hint, _ in LESION_METRICS]
     head = headings("Class", *LESION_COUNTS.values(), *named)
-    noun = region_noun(each.kind for each in record.classes)
+    noun = region_noun((each.kind for each in record.classes), modality=record.modality)
     caption = f"{noun.capitalize()}s, {split} images{grid_text(summary, grid)}"
     return Table(caption, head, tuple(rows), (matching_rule(match, noun=noun),))
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from pipeline.config.manifest import DatasetRecord
-from pipeline.report.measures.summary import COMPARED, NORMALISED, TRIVIAL, average_of, on_grid
+from pipeline.report.measures.average_words import average_words, compared_columns
+from pipeline.report.measures.summary import NORMALISED, OVER_CLASSES, OVER_LESIONS, TRIVIAL, average_of, on_grid
 from pipeline.report.page.tables.cells import DASH, Cell, Table, counted, headings, number, text_cell
 from pipeline.report.page.tables.measured import NO_TRUTH, class_cell, grid_text, value_cell
 
@@ -92,21 +93,25 @@ def classes_table(
     notes += [f"{code}: threshold not fitted. {reason}" for code, reason in reasons.items() if reason]
     named = [(text, hint) for text, hint, _ in METRICS]
     head = headings(
-        "Class", *named, ("Images", IMAGES_HINT), ("FP area, px", FALSE_HINT), ("Threshold", THRESHOLD_HINT)
+        "Class", *named, ("Images", IMAGES_HINT), ("False where absent, px", FALSE_HINT), ("Threshold", THRESHOLD_HINT)
     )
     return Table(f"Classes, {split} images{grid_text(summary, grid)}", head, tuple(rows), tuple(notes))
 
 
-def averages_table(summary: pd.DataFrame, *, split: str, grid: str = NORMALISED) -> Table:
-    """Table of the named averages of one split on one grid."""
+def averages_table(summary: pd.DataFrame, record: DatasetRecord, *, split: str, grid: str = NORMALISED) -> Table:
+    """Table of the named averages of one split on one grid, without those that repeat a class or another average."""
     shown = summary["measure"].isin([measure for _, _, measure in METRICS])
     part = on_grid(summary[(summary["split"] == split) & (summary["average"] != "") & shown], grid)
-    rows = []
+    rows, said = [], set()
     for average in dict.fromkeys(part["average"].astype(str)):
+        words = average_words(average, record)
+        if words in said or (len(record.codes) == 1 and average in (OVER_LESIONS, OVER_CLASSES)):
+            continue
+        said.add(words)
         own = part[part["average"] == average]
         behind = max(own["classes"].astype(str), key=len) or "no class"
         cells = [_average_cell(own, measure, of=behind.split()) for _, _, measure in METRICS]
-        rows.append((text_cell(average[0].upper() + average[1:], strong=True, note=f"over {behind}"), *cells))
+        rows.append((text_cell(words[0].upper() + words[1:], strong=True, note=f"over {behind}"), *cells))
     head = headings("Average", *[(text, hint) for text, hint, _ in METRICS])
     note = "A class without a defined value is left out of an average; the small print says which."
     return Table(f"Averages, {split} images{grid_text(summary, grid)}", head, tuple(rows), (note,))
@@ -127,14 +132,16 @@ def comparison_table(
     *,
     split: str,
     shown: str,
+    record: DatasetRecord,
     comparable: bool = True,
     grid: str = NORMALISED,
 ) -> Table:
     """Comparison of models and fusions by the main averages of a split on a grid; the best of a column is strong."""
+    columns = compared_columns(record)
     values = {
         name: [
             average_of(table, split=split, average=average, measure=measure, grid=grid)
-            for _, average, measure in COMPARED
+            for _, average, measure in columns
         ]
         for name, table in summaries.items()
     }
@@ -156,18 +163,23 @@ def comparison_table(
         )
         for name, row in values.items()
     )
-    head = headings("Model / fusion", *[(text, f"{measure}, {average}") for text, average, measure in COMPARED])
-    notes = _trivial_notes(summaries[shown], split=split, grid=grid) if comparable else ()
+    head = headings(
+        "Model / fusion",
+        *[(text, f"{measure}, {average_words(average, record)}") for text, average, measure in columns],
+    )
+    notes = _trivial_notes(summaries[shown], columns, split=split, grid=grid) if comparable else ()
     note = "" if comparable else "; each on the images that it did not learn from"
     where = grid_text(summaries[shown], grid)
     return Table(f"{split.capitalize()} images{where}: pixels pooled, then the named mean{note}", head, rows, notes)
 
 
-def _trivial_notes(summary: pd.DataFrame, *, split: str, grid: str) -> tuple[str, ...]:
+def _trivial_notes(
+    summary: pd.DataFrame, columns: Sequence[tuple[str, str, str]], *, split: str, grid: str
+) -> tuple[str, ...]:
     """Words on what trivial answers reach on the images that all results were measured on."""
     found = {
         text: average_of(summary, split=split, average=average, measure=TRIVIAL[measure], grid=grid)
-        for text, average, measure in COMPARED
+        for text, average, measure in columns
         if measure in TRIVIAL
     }
     said = ", ".join(f"{text} {number(value)}" for text, value in found.items() if not math.isnan(value))

@@ -16,10 +16,10 @@ HEAD = (
     ("Groups", "patients"),
     ("Images", "measured images"),
     (
-        "Dice, lesions",
+        "Dice, lesion classes",
         "pixels of the images pooled, mean over the lesion classes that they hold; below, trivial answers",
     ),
-    ("AUPR, lesions", "the same of step-wise average precision"),
+    ("AUPR, lesion classes", "the same of step-wise average precision"),
     ("Found", "share of the lesions that are found, mean over lesion classes"),
     ("False per image", "false predicted lesions of a class per image, mean over lesion classes"),
 )

@@ -156,7 +156,7 @@ def lesions_missed(summary: Mapping[str, Any], record: DatasetRecord) -> Table |
 
 
 def _noun(codes: Iterable[str], record: DatasetRecord) -> str:
-    return region_noun(each.kind for each in record.classes if each.code in set(codes))
+    return region_noun((each.kind for each in record.classes if each.code in set(codes)), modality=record.modality)
 
 
 def missed_sentence(summary: Mapping[str, Any], record: DatasetRecord) -> str:

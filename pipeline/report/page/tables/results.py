@@ -107,7 +107,9 @@ def results_table(
     doubtful
         Image ids whose truth is in doubt: their rows stand out.
     """
-    noun = region_noun(each.kind for each in record.classes if each.code in record.lesion_codes)
+    noun = region_noun(
+        (each.kind for each in record.classes if each.code in record.lesion_codes), modality=record.modality
+    )
     scored = {each.image: each for each in scores}
     rows = {str(row["image_id"]): row for row in ordered(table).to_dict("records")}
     order = [*(image for image in scored if image in rows), *(image for image in rows if image not in scored)]

@@ -1,0 +1,53 @@
+"""Words for the named averages: over which classes a mean is taken, or the class where it is of a single one."""
+
+from pipeline.config.manifest import DatasetRecord
+from pipeline.report.measures.summary import COMPARED, OVER_CLASSES, OVER_LESIONS
+
+__all__ = ["average_words", "compared_columns", "named_measure"]
+
+MEAN, OF = "mean over ", "of "
+
+
+def average_words(average: str, record: DatasetRecord) -> str:
+    """Words for a named average of a data set.
+
+    ``of Gland`` where it is of one class, ``mean over lesion classes`` where anatomy is left out, else the name of the
+    average.
+    """
+    codes = {OVER_LESIONS: record.lesion_codes, OVER_CLASSES: record.codes}.get(average, ())
+    if len(codes) == 1:
+        return OF + next(each.name for each in record.classes if each.code == codes[0])
+    if average != OVER_LESIONS:
+        return average
+    return f"{MEAN}lesion classes" if _anatomy(record) else OVER_CLASSES
+
+
+def named_measure(measure: str, words: str, *, short: bool = False) -> str:
+    """Measure with the words for its average.
+
+    Examples
+    --------
+    >>> named_measure("Dice", "of Gland"), named_measure("Dice", "mean over lesion classes", short=True)
+    ('Dice of Gland', 'Dice, lesion classes')
+    """
+    return (
+        f"{measure} {words}" if words.startswith(OF) else f"{measure}, {words.removeprefix(MEAN) if short else words}"
+    )
+
+
+def compared_columns(record: DatasetRecord) -> tuple[tuple[str, str, str], ...]:
+    """Columns that compare results: head, average, measure; without those that repeat another one for want of anatomy."""
+    anatomy = _anatomy(record)
+    named = {OVER_LESIONS: ", lesion classes", OVER_CLASSES: ", all classes"}
+    found = []
+    for text, average, measure in COMPARED:
+        name, _, over = text.partition(", ")
+        if anatomy and over:
+            found.append((f"{name}{named[average]}", average, measure))
+        elif anatomy or (average, measure) != (OVER_CLASSES, "dice_pooled"):
+            found.append((name, average, measure))
+    return tuple(found)
+
+
+def _anatomy(record: DatasetRecord) -> bool:
+    return any(each.kind == "anatomy" for each in record.classes)

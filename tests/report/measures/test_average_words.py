@@ -1,0 +1,51 @@
+"""Words for averages say which classes are behind them, and tables repeat no average."""
+
+import pytest
+
+from pipeline.config.manifest import DatasetRecord
+from pipeline.report.measures.average_words import average_words, compared_columns, named_measure
+from pipeline.report.measures.summary import COMPARED, OVER_CLASSES, OVER_LESIONS
+
+ANATOMY = {"code": "OD", "name": "Optic disc", "kind": "anatomy", "colour": "magenta"}
+MICRO = {"code": "MA", "name": "Microaneurysms"}
+HARD = {"code": "EX", "name": "Hard exudates", "colour": "blue"}
+
+
+def record(*classes):
+    return DatasetRecord.model_validate(
+        {"title": "Eyes", "adaptor": "idrid", "modality": "fundus", "task": "multilabel", "classes": list(classes)}
+    )
+
+
+@pytest.mark.parametrize(
+    ("classes", "lesions", "every"),
+    [
+        ([MICRO], "of Microaneurysms", "of Microaneurysms"),
+        ([MICRO, ANATOMY], "of Microaneurysms", "mean over classes"),
+        ([MICRO, HARD], "mean over classes", "mean over classes"),
+        ([MICRO, HARD, ANATOMY], "mean over lesion classes", "mean over classes"),
+        ([ANATOMY], "of Optic disc", "of Optic disc"),
+    ],
+)
+def test_the_words_say_over_which_classes_a_mean_is_taken(classes, lesions, every):
+    known = record(*classes)
+    assert average_words(OVER_LESIONS, known) == lesions
+    assert average_words(OVER_CLASSES, known) == every
+    assert average_words("mean over classes with background", known) == "mean over classes with background"
+
+
+@pytest.mark.parametrize("classes", [[MICRO], [MICRO, HARD], [MICRO, ANATOMY], [MICRO, HARD, ANATOMY]])
+def test_no_column_of_a_comparison_repeats_another_and_none_is_lost(classes):
+    known = record(*classes)
+    columns = compared_columns(known)
+    assert len({text for text, _, _ in columns}) == len(columns)
+    assert {each[1:] for each in columns} <= {each[1:] for each in COMPARED}
+    behind = [(average_words(average, known), measure) for _, average, measure in columns]
+    assert len(set(behind)) == len(behind)
+    assert set(behind) == {(average_words(average, known), measure) for _, average, measure in COMPARED}
+
+
+def test_a_measure_is_of_a_class_or_over_classes():
+    assert named_measure("Dice", "of Gland", short=True) == "Dice of Gland"
+    assert named_measure("AUPR", "mean over lesion classes") == "AUPR, mean over lesion classes"
+    assert named_measure("AUPR", "mean over lesion classes", short=True) == "AUPR, lesion classes"
