@@ -17,7 +17,7 @@ __all__ = ["SUFFIX", "corrected_entries", "corrections_without_image"]
 
 SUFFIX = ".geojson"
 WHAT = "corrections"
-MISNAMED = (".json", ".xml", ".txt")
+MISNAMED = (".json", ".xml", ".txt", ".zip", ".gz")
 """Suffixes of files that are named like an image and can only be intended as corrections."""
 
 
@@ -77,7 +77,7 @@ def corrected_entries(entries: Iterable[ImageEntry], *, folder: Path | None) -> 
                 where=folder,
                 found=wrong,
                 expected=f"{entry.image_id}{SUFFIX}",
-                remedy="Export it as GeoJSON, or name it so; what ends otherwise corrects nothing.",
+                remedy="Export it as GeoJSON without compression, or name it so; what ends otherwise corrects nothing.",
             )
         own = _own(entry, files, folder=folder)
         corrected.append(_corrected(entry, own) if own else entry)
