@@ -3,9 +3,10 @@
 from pipeline.config.manifest import DatasetRecord
 from pipeline.report.measures.summary import COMPARED, OVER_CLASSES, OVER_LESIONS
 
-__all__ = ["average_words", "compared_columns", "named_measure"]
+__all__ = ["OF", "average_words", "compared_columns", "named_measure"]
 
 MEAN, OF = "mean over ", "of "
+"""Start of the words for an average of several classes, and for that of one."""
 
 
 def average_words(average: str, record: DatasetRecord) -> str:

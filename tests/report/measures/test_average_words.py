@@ -1,10 +1,12 @@
 """Words for averages say which classes are behind them, and tables repeat no average."""
 
+import pandas as pd
 import pytest
 
 from pipeline.config.manifest import DatasetRecord
 from pipeline.report.measures.average_words import average_words, compared_columns, named_measure
 from pipeline.report.measures.summary import COMPARED, OVER_CLASSES, OVER_LESIONS
+from pipeline.report.page.tables.metrics import averages_table
 
 ANATOMY = {"code": "OD", "name": "Optic disc", "kind": "anatomy", "colour": "magenta"}
 MICRO = {"code": "MA", "name": "Microaneurysms"}
@@ -49,3 +51,19 @@ def test_a_measure_is_of_a_class_or_over_classes():
     assert named_measure("Dice", "of Gland", short=True) == "Dice of Gland"
     assert named_measure("AUPR", "mean over lesion classes") == "AUPR, mean over lesion classes"
     assert named_measure("AUPR", "mean over lesion classes", short=True) == "AUPR, lesion classes"
+
+
+@pytest.mark.parametrize(
+    ("classes", "shown"),
+    [
+        ([MICRO], []),
+        ([MICRO, ANATOMY], ["Mean over classes"]),
+        ([MICRO, HARD], ["Mean over classes"]),
+        ([MICRO, HARD, ANATOMY], ["Mean over classes", "Mean over lesion classes"]),
+    ],
+)
+def test_no_row_of_the_averages_repeats_a_class_or_another_average(classes, shown):
+    row = {"grid": "normalised", "split": "test", "measure": "dice_pooled", "value": 0.5, "low": 0.4, "high": 0.6}
+    rows = [{**row, "average": each, "label": each, "classes": "MA"} for each in (OVER_CLASSES, OVER_LESIONS)]
+    table = averages_table(pd.DataFrame(rows), record(*classes), split="test")
+    assert [cells[0].text for cells in table.rows] == shown

@@ -10,7 +10,7 @@ from pipeline.counts import number_of
 from pipeline.report.page.tables.cells import DASH, Cell, Table, chips, counted, headings, text_cell
 from pipeline.words import SPLITS
 
-__all__ = ["classes_cell", "images_table", "ordered", "size_text", "splits_table"]
+__all__ = ["classes_cell", "images_table", "ordered", "size_text", "split_text", "splits_table"]
 
 ORDER = (*SPLITS, "rejected")
 LEFT_OUT = "left out"
@@ -22,7 +22,7 @@ def images_table(table: pd.DataFrame, record: DatasetRecord, *, pages: Mapping[s
     rows = [
         (
             text_cell(str(row["image_id"]), strong=True, href=(pages or {}).get(str(row["image_id"]), "")),
-            text_cell(LEFT_OUT if row["rejected"] else str(row["split"])),
+            text_cell(split_text(row)),
             text_cell(str(row["centre"]) or DASH, hint="" if row["centre"] else "unknown"),
             text_cell(str(row["group_id"]) or DASH),
             Cell(size_text(row), hint="width × height in original pixels"),
@@ -40,6 +40,11 @@ def ordered(table: pd.DataFrame) -> pd.DataFrame:
     order = {split: at for at, split in enumerate(ORDER)}
     ranked = table.assign(order=table["split"].map(order).fillna(len(order)))
     return ranked.sort_values(["order", "image_id"]).drop(columns="order")
+
+
+def split_text(row: Mapping[Any, Any]) -> str:
+    """Split of an image, or that it was left out."""
+    return LEFT_OUT if row["rejected"] else str(row["split"])
 
 
 def size_text(row: Mapping[Any, Any]) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from pipeline.config.manifest import DatasetRecord
-from pipeline.report.measures.average_words import average_words, compared_columns
-from pipeline.report.measures.summary import NORMALISED, OVER_CLASSES, OVER_LESIONS, TRIVIAL, average_of, on_grid
+from pipeline.report.measures.average_words import OF, average_words, compared_columns
+from pipeline.report.measures.summary import NORMALISED, TRIVIAL, average_of, on_grid
 from pipeline.report.page.tables.cells import DASH, Cell, Table, counted, headings, number, text_cell
 from pipeline.report.page.tables.measured import NO_TRUTH, class_cell, grid_text, value_cell
 
@@ -105,7 +105,7 @@ def averages_table(summary: pd.DataFrame, record: DatasetRecord, *, split: str, 
     rows, said = [], set()
     for average in dict.fromkeys(part["average"].astype(str)):
         words = average_words(average, record)
-        if words in said or (len(record.codes) == 1 and average in (OVER_LESIONS, OVER_CLASSES)):
+        if words in said or words.startswith(OF):
             continue
         said.add(words)
         own = part[part["average"] == average]

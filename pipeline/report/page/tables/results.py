@@ -12,7 +12,7 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.counts import number_of, region_noun
 from pipeline.report.measures.summary import grids_of, on_grid
 from pipeline.report.page.tables.cells import DASH, Cell, Table, counted, number, text_cell
-from pipeline.report.page.tables.images import classes_cell, ordered, size_text
+from pipeline.report.page.tables.images import classes_cell, ordered, size_text, split_text
 
 __all__ = ["ImageScore", "Places", "extremes", "image_scores", "results_table"]
 
@@ -154,7 +154,7 @@ def _facts(
     size = f"{size_text(row)} px" if row["height"] else ""
     name = Cell(image, kind="text", strong=True, href=href, picture=places.pictures.get(image, ""), note=size)
     group = text_cell(str(row["group_id"]) or DASH, note=f"centre {centre}" if centre else "")
-    return name, text_cell(score.split if score else str(row["split"])), group, classes_cell(row, record)
+    return name, text_cell(score.split if score else split_text(row)), group, classes_cell(row, record)
 
 
 def _numbers(each: ImageScore | None) -> tuple[Cell, ...]:
