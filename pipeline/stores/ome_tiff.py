@@ -27,6 +27,8 @@ TILE = 512
 BYTES = 255
 MEANING = {"uint8": "bytes of 1/255: 255 is probability 1", "float32": "probabilities as float32"}
 """Image description for each value type of a map."""
+RGB = ("Red", "Green", "Blue")
+"""Names by which QuPath takes three channels of bytes for a coloured picture, with its stains and one contrast for all."""
 LARGEST_CLASSIC = 2**31
 """Bytes of pixels above which the file is a BigTIFF."""
 
@@ -79,6 +81,8 @@ def write_ome_tiff(
     is_map = "probability" in store.resolve().parts[:-1]
     dtype = np.dtype(values if is_map else "uint8")
     channels, um = _channels(notes, classes), _pixel_size(scales)
+    if not is_map:
+        channels = _named_as_coloured(channels)
     described = {"Description": MEANING[values]} if is_map else {}
     partial = output.with_name(output.name + NEW)
     with tifffile.TiffWriter(partial, bigtiff=_is_big(levels[0], dtype), ome=True) as file:
@@ -122,6 +126,13 @@ def _channels(notes: dict[str, Any], classes: Sequence[ClassRecord]) -> list[tup
         number = int(own.get(str(each.get("label")), each.get("color", "FFFFFF")), 16) << 8 | 0xFF
         found.append((str(each.get("label", "")), number - 2**32 if number >= 2**31 else number))
     return found
+
+
+def _named_as_coloured(channels: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Channels of an image, the names of red, green and blue as in `RGB`."""
+    if [name for name, _ in channels] != [name.lower() for name in RGB]:
+        return channels
+    return [(name, colour) for name, (_, colour) in zip(RGB, channels, strict=True)]
 
 
 def _pixel_size(scales: dict[str, Any]) -> float | None:

@@ -14,13 +14,14 @@ def stored(
     shape: tuple[int, int, int] = (2, 700, 530),
     dtype: str = "float16",
     um: float | None = None,
+    channels: tuple[str, ...] = (),
 ) -> Path:
-    """The store ``{folder}/{stage}/a.zarr``: channels ``C0``, ``C1``, …; float16 in 0…1 or bytes."""
+    """The store ``{folder}/{stage}/a.zarr``: channels ``C0``, ``C1``, … or as named; float16 in 0…1 or bytes."""
     path = folder / stage / "a.zarr"
     shapes = [shape[1:], (-(-shape[1] // 2), -(-shape[2] // 2))]
     group = create_pyramid(
         path,
-        channels=[f"C{at}" for at in range(shape[0])],
+        channels=channels or [f"C{at}" for at in range(shape[0])],
         shapes=shapes,
         dtype=dtype,
         storage=Storage(chunk=128, shard=256),

@@ -57,6 +57,18 @@ def test_a_normalised_image_keeps_its_bytes_its_colours_and_its_pixel_size(tmp_p
         assert numerator / denominator == pytest.approx(20_000)
 
 
+@pytest.mark.parametrize(("stage", "named"), [("normalized", str.capitalize), ("probability/unet/mean", str)])
+def test_red_green_and_blue_of_an_image_have_the_names_by_which_qupath_sees_a_coloured_picture(tmp_path, stage, named):
+    names = ("red", "green", "blue")
+    path = stored(tmp_path, stage=stage, shape=(3, 40, 30), dtype="uint8", channels=names)
+    found = write_ome_tiff(path, tmp_path / "a.ome.tiff")
+    with tifffile.TiffFile(tmp_path / "a.ome.tiff") as file:
+        told = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]["Pixels"]["Channel"]
+    assert found["channels"] == [named(name) for name in names]
+    signed = [int(each[:8], 16) - (2**32 if each[0] == "F" else 0) for each in ("FF0000FF", "00FF00FF", "0000FFFF")]
+    assert [(each["Name"], int(each["Color"])) for each in told] == list(zip(map(named, names), signed, strict=True))
+
+
 @pytest.mark.parametrize(
     ("values", "said"), [("uint8", "bytes of 1/255: 255 is probability 1"), ("float32", "float32")]
 )

@@ -7,6 +7,8 @@ __all__ = ["OF", "average_words", "compared_columns", "named_measure"]
 
 MEAN, OF = "mean over ", "of "
 """Start of the words for an average of several classes, and for that of one."""
+OF_ONE = {"mIoU": "IoU", "mIoU without background": "IoU"}
+"""Names of a mean over classes → of the measure of a single class."""
 
 
 def average_words(average: str, record: DatasetRecord) -> str:
@@ -31,9 +33,9 @@ def named_measure(measure: str, words: str, *, short: bool = False) -> str:
     >>> named_measure("Dice", "of Gland"), named_measure("Dice", "mean over lesion classes", short=True)
     ('Dice of Gland', 'Dice, lesion classes')
     """
-    return (
-        f"{measure} {words}" if words.startswith(OF) else f"{measure}, {words.removeprefix(MEAN) if short else words}"
-    )
+    if words.startswith(OF):
+        return f"{OF_ONE.get(measure, measure)} {words}"
+    return f"{measure}, {words.removeprefix(MEAN) if short else words}"
 
 
 def compared_columns(record: DatasetRecord) -> tuple[tuple[str, str, str], ...]:

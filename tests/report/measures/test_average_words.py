@@ -49,6 +49,8 @@ def test_no_column_of_a_comparison_repeats_another_and_none_is_lost(classes):
 
 def test_a_measure_is_of_a_class_or_over_classes():
     assert named_measure("Dice", "of Gland", short=True) == "Dice of Gland"
+    assert named_measure("mIoU without background", "of Gland") == "IoU of Gland"
+    assert named_measure("mIoU without background", "mean over classes") == "mIoU without background, mean over classes"
     assert named_measure("AUPR", "mean over lesion classes") == "AUPR, mean over lesion classes"
     assert named_measure("AUPR", "mean over lesion classes", short=True) == "AUPR, lesion classes"
 
