@@ -15,14 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.arrays.raster import Raster
 from pipeline.config import NormalizedConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.normalized.fundus.image import normalise_fundus
+from pipeline.normalized.pyramid import halve, level_shapes
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.report.zoom.files import _whole_levels, even_jpeg_bytes, jpeg_bytes, pixels_of
+from pipeline.report.zoom.files import SMALLEST_WHOLE, even_jpeg_bytes, jpeg_bytes, pixels_of
 from pipeline.report.zoom.levels import Planes
-from pipeline.report.zoom.stacks import picture_stack
 from pipeline.stores import open_array
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
@@ -86,8 +85,11 @@ def measured(planes: Planes, field: NDArray[np.bool_], setting: str) -> str:
 
 def coarser(planes: Planes) -> int:
     """Bytes of the levels below the full size, as they are written."""
-    stack = picture_stack("normalised", Raster.of(planes))
-    return sum(len(jpeg_bytes(found)) for level, found in _whole_levels(stack) if level)
+    size = 0
+    for _ in level_shapes(*planes.shape[1:], smallest=SMALLEST_WHOLE, most=12, least=1)[1:]:
+        planes = halve(planes)
+        size += len(jpeg_bytes(pixels_of(planes)))
+    return size
 
 
 def main() -> None:

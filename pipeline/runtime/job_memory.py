@@ -150,9 +150,9 @@ def fact_sheet_mb(picture: Picture) -> int:
 
 
 def zoom_mb(config: StageConfig, picture: Picture, *, classes: int) -> int:
-    """Memory of a job that writes images in deep zoom, in MiB: the levels of one kind of layers, or strips of a large one."""
+    """Memory of a job that writes images in deep zoom, in MiB: the levels of the layers of one pass, or strips of a large one."""
     height, width = scaled_size(config.normalized.rescale, picture)
-    layers = max(3, classes)
+    layers = max(4, 2 * classes + 1)  # Pixels with a spare byte; or truth, prediction and errors.
     levels = (LEVELS * layers + ENCODED) * min(height * width, ONE_FILE)
     strips = STRIPS * ZOOM_ROWS * width * layers
     return _mebibytes(MARGIN * (INTERPRETER + PIECES + picture.held + levels + strips))

@@ -3,9 +3,9 @@
 Pictures are JPEG. Layers over them are PNG of few colours with a transparent ground: lossless.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,25 +16,35 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.normalized.pyramid import level_shapes
-from pipeline.report.zoom.levels import ROWS, Planes, pyramid_strips
+from pipeline.report.zoom.levels import ROWS, Planes, Strip, pyramid_strips
 from pipeline.report.zoom.stacks import Palette, Stack
 
-__all__ = ["FINEST", "TILE", "WHOLE", "even_jpeg_bytes", "jpeg_bytes", "pixels_of", "png_bytes", "write_stack"]
+__all__ = [
+    "TILE",
+    "WHOLE",
+    "even_jpeg_bytes",
+    "finest_step",
+    "jpeg_bytes",
+    "pixels_of",
+    "png_bytes",
+    "write_stacks",
+]
 
 Pixels: TypeAlias = NDArray[np.uint8]
-"""``(y, x, 3)``."""
+"""``(y, x, 4)``: red, green, blue and a byte without meaning. So Pillow keeps pixels, and need not copy these."""
 Values: TypeAlias = NDArray[np.uint8]
-"""Values of a stack: pixels of a picture, or planes ``(n, y, x)`` of layers over it."""
+"""Values of a layer: pixels of a picture, or indices ``(y, x)`` of a layer over it."""
 
 WHOLE = 40_000_000
 """Pixels of the largest image whose levels are one file each; browsers decode hardly larger ones."""
 SMALLEST_WHOLE = 1200
 """Longer side at which the levels of one file end."""
 TILE = ROWS
-FINEST = 10
-"""Step of all frequencies of luminance and colour at full size. Equal steps give the least mean difference for their
-size: an enhanced photograph is within 3 grey levels in every window, for which the usual tables need a tenth more bytes
-(benchmarks/zoom.md)."""
+FINEST, FINER, FINER_TO = 10, 8, 6_000_000
+"""Step of all frequencies of luminance and colour at full size, that of smaller images, and their pixels at most. Equal
+steps give the least mean difference for their size: an enhanced photograph is within 3 grey levels in every window, for
+which the usual tables need a tenth more bytes (benchmarks/zoom.md). One that was made smaller has finer grain, and bytes
+to spare."""
 QUALITY = 75
 """Quality of its coarser levels, with colour at half the size, so that 12 Mpx take 6 MB."""
 RUNS = 3
@@ -47,8 +57,6 @@ class _Layer:
     kind: str
     number: int | None
     palette: Palette | None
-    plane: int = 0
-    """Its plane in the stack, where the stack has one for each layer."""
     result: int | None = None
 
     @property
@@ -63,17 +71,13 @@ class _Layer:
         own = {"kind": self.kind, "class": self.number}
         return own if self.result is None else {**own, "result": self.result}
 
-    def seen(self, values: Values) -> bool:
-        """Visibility: whether there is anything but transparent background."""
-        return self.palette is None or bool(values[self.plane].any())
-
-    def write(self, values: Values, folder: Path, place: tuple[int, ...]) -> str:
-        """Picture file of values of the stack; its name in the folder. The place begins with the level."""
+    def write(self, values: Values, folder: Path, place: tuple[int, ...], *, step: int) -> str:
+        """Picture file of pixels, or of indices ``(y, x)``; its name in the folder. The place begins with the level."""
         name = f"{self.name}.{'.'.join(map(str, place))}.{'jpg' if self.palette is None else 'png'}"
         if self.palette is not None:
-            picture = png_bytes(values[self.plane], palette=self.palette)
+            picture = png_bytes(values, palette=self.palette)
         else:
-            picture = jpeg_bytes(values) if place[0] else even_jpeg_bytes(values)
+            picture = jpeg_bytes(values) if place[0] else even_jpeg_bytes(values, step=step)
         (folder / name).write_bytes(picture)
         return name
 
@@ -81,32 +85,39 @@ class _Layer:
 def _layers(stack: Stack) -> list[_Layer]:
     if not stack.palettes:
         return [_Layer(stack.kind, None, None)]
-    pairs = enumerate(zip(stack.numbers, stack.palettes, strict=True))
-    return [_Layer(stack.kind, number, palette, at, stack.result) for at, (number, palette) in pairs]
+    pairs = zip(stack.numbers, stack.palettes, strict=True)
+    return [_Layer(stack.kind, number, palette, stack.result) for number, palette in pairs]
 
 
 def pixels_of(planes: Planes) -> Pixels:
-    """Pixels ``(y, x, 3)`` of a picture ``(3, y, x)``."""
-    return np.asarray(cv2.merge([*planes]), dtype=np.uint8)  # Several times as fast as NumPy.
+    """Pixels ``(y, x, 4)`` of a picture ``(3, y, x)``."""
+    return np.asarray(cv2.merge([*planes, planes[0]]), dtype=np.uint8)  # Several times as fast as NumPy.
+
+
+def finest_step(height: int, width: int) -> int:
+    """Step of the frequencies of a picture at full size, by the size of its image."""
+    return FINER if height * width <= FINER_TO else FINEST
 
 
 def jpeg_bytes(pixels: Pixels, *, quality: int = QUALITY, halved_colour: bool = True) -> bytes:
-    """JPEG file of pixels ``(y, x, 3)``, the colour at half the size or not."""
+    """JPEG file of pixels ``(y, x, 4)``, the colour at half the size or not."""
+    # The usual codes take a hundredth more bytes than the best ones, and a third of the time.
     return _jpeg(pixels, quality=quality, subsampling=2 if halved_colour else 0)
 
 
-def even_jpeg_bytes(pixels: Pixels, *, step: int = FINEST) -> bytes:
-    """JPEG file of pixels ``(y, x, 3)``, all frequencies of luminance and colour in equal steps, the colour not halved."""
-    return _jpeg(pixels, qtables=[[step] * 64] * 2, subsampling=0)
+def even_jpeg_bytes(pixels: Pixels, *, step: int) -> bytes:
+    """JPEG file of pixels ``(y, x, 4)``, all frequencies of luminance and colour in equal steps, the colour not halved."""
+    options: dict[str, int | list[list[int]]] = {"qtables": [[step] * 64] * 2, "subsampling": 0}
+    with suppress(OSError):  # If it takes more than two bytes per pixel, Pillow has no room to optimise.
+        return _jpeg(pixels, optimize=True, **options)
+    return _jpeg(pixels, **options)
 
 
 def _jpeg(pixels: Pixels, **options: int | list[list[int]]) -> bytes:
-    picture = Image.fromarray(pixels)
-    for optimised in (True, False):  # If it takes more than two bytes per pixel, Pillow has no room to optimise.
-        stream = BytesIO()
-        with suppress(OSError):
-            picture.save(stream, format="JPEG", optimize=optimised, **options)
-            break
+    height, width = pixels.shape[:2]
+    picture = Image.frombuffer("RGBX", (width, height), np.ascontiguousarray(pixels), "raw", "RGBX", 0, 1)
+    stream = BytesIO()
+    picture.save(stream, format="JPEG", **options)
     return stream.getvalue()
 
 
@@ -120,74 +131,91 @@ def png_bytes(indices: NDArray[np.uint8], *, palette: Palette) -> bytes:
     return stream.getvalue()
 
 
-def _values(stack: Stack, planes: Planes) -> Values:
-    return planes if stack.palettes else pixels_of(planes)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Whole:
+    """Files of a stack, one for each level: all levels of a picture, every second one of layers over it."""
+
+    stack: Stack
+    shapes: Sequence[tuple[int, int]]
+    folder: Path
+    held: dict[int, dict[int, Values]] = field(default_factory=dict)
+    """Level → plane → its values. A picture is plane 0; planes that show nothing take no memory."""
+    written: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    """Number of the layer → its levels."""
+
+    def put(self, strip: Strip) -> None:
+        """Keep a strip; with the last one of its level write the files."""
+        step = 2 if self.stack.palettes else 1
+        if strip.level % step:
+            return
+        height, width = self.shapes[strip.level]
+        rows = slice(strip.y0, strip.y0 + strip.planes.shape[1])
+        held = self.held.setdefault(strip.level, {})
+        if self.stack.palettes:
+            for at, plane in enumerate(strip.planes):
+                if plane.any():
+                    held.setdefault(at, np.zeros((height, width), np.uint8))[rows] = plane
+        else:
+            held.setdefault(0, np.empty((height, width, 4), np.uint8))[rows] = pixels_of(strip.planes)
+        if rows.stop == height:
+            for at, values in self.held.pop(strip.level).items():
+                step = finest_step(*self.shapes[0])
+                url = _layers(self.stack)[at].write(values, self.folder, (strip.level,), step=step)
+                self.written.setdefault(at, []).append({"url": url, "width": width, "height": height})
+
+    def facts(self) -> list[dict[str, Any]]:
+        """Facts of the layers that show anything."""
+        layers = _layers(self.stack)
+        return [{**layers[at].facts, "levels": self.written[at]} for at in sorted(self.written)]
 
 
-def _whole_levels(stack: Stack) -> Iterator[tuple[int, Values]]:
-    """Levels of a stack, each whole: all of a picture, every second one of layers over it."""
-    shapes = level_shapes(*stack.raster.shape, smallest=SMALLEST_WHOLE, most=12, least=1)
-    wanted = set(range(0, len(shapes), 2 if stack.palettes else 1))
-    held: dict[int, Values] = {}
-    rows = (slice(None),) if stack.palettes else ()
-    for strip in pyramid_strips(stack.raster, halve=stack.halve, shapes=shapes):
-        if strip.level in wanted:
-            count, (height, width) = strip.planes.shape[0], shapes[strip.level]
-            if strip.level not in held:
-                shape = (count, height, width) if stack.palettes else (height, width, count)
-                held[strip.level] = np.empty(shape, np.uint8)
-            end = strip.y0 + strip.planes.shape[1]
-            held[strip.level][(*rows, slice(strip.y0, end))] = _values(stack, strip.planes)
-            if end == height:
-                yield strip.level, held.pop(strip.level)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tiles:
+    """Files of a stack, in tiles."""
 
+    stack: Stack
+    shapes: Sequence[tuple[int, int]]
+    folder: Path
+    written: dict[int, list[list[int]]] = field(default_factory=dict)
+    """Number of the layer → numbers of its tiles by level, row by row."""
 
-def _write_whole(stack: Stack, folder: Path) -> list[dict[str, Any]]:
-    layers = _layers(stack)
-    levels: list[list[dict[str, Any]]] = [[] for _ in layers]
-    for level, values in _whole_levels(stack):
-        height, width = values.shape[1:] if stack.palettes else values.shape[:2]
-        for layer, found in zip(layers, levels, strict=True):
-            if layer.seen(values):
-                found.append({"url": layer.write(values, folder, (level,)), "width": width, "height": height})
-    pairs = zip(layers, levels, strict=True)
-    return [{**layer.facts, "levels": found} for layer, found in pairs if found]
-
-
-def _write_tiles(stack: Stack, folder: Path) -> list[dict[str, Any]]:
-    shapes = level_shapes(*stack.raster.shape, smallest=TILE, most=24, least=1)
-    layers = _layers(stack)
-    tiles: list[list[list[int]]] = [[[] for _ in shapes] for _ in layers]
-    for strip in pyramid_strips(stack.raster, halve=stack.halve, shapes=shapes):
-        columns = -(-strip.planes.shape[2] // TILE)
+    def put(self, strip: Strip) -> None:
+        """Write the tiles of a strip."""
+        columns, row = -(-strip.planes.shape[2] // TILE), strip.y0 // TILE
         for column in range(columns):
-            part, row = _values(stack, strip.planes[..., column * TILE : (column + 1) * TILE]), strip.y0 // TILE
-            for layer, found in zip(layers, tiles, strict=True):
-                if layer.seen(part):
-                    layer.write(part, folder, (strip.level, row, column))
+            part = strip.planes[..., column * TILE : (column + 1) * TILE]
+            for at, layer in enumerate(_layers(self.stack)):
+                values = part[at] if self.stack.palettes else pixels_of(part)
+                if not self.stack.palettes or values.any():
+                    layer.write(values, self.folder, (strip.level, row, column), step=finest_step(*self.shapes[0]))
+                    found = self.written.setdefault(at, [[] for _ in self.shapes])
                     found[strip.level].append(row * columns + column)
-    height, width = shapes[0]
-    size = {"width": width, "height": height, "tile": TILE, "last": len(shapes) - 1}
-    return [
-        {
-            **layer.facts,
-            **size,
-            "name": layer.name,
-            "suffix": "jpg" if layer.palette is None else "png",
-            "tiles": None if layer.palette is None else found,
-        }
-        for layer, found in zip(layers, tiles, strict=True)
-        if any(found)
-    ]
+
+    def facts(self) -> list[dict[str, Any]]:
+        """Facts of the layers that show anything."""
+        (height, width), layers = self.shapes[0], _layers(self.stack)
+        size = {"width": width, "height": height, "tile": TILE, "last": len(self.shapes) - 1}
+        suffix, every = ("png", False) if self.stack.palettes else ("jpg", True)
+        return [
+            {
+                **layers[at].facts,
+                **size,
+                "name": layers[at].name,
+                "suffix": suffix,
+                "tiles": None if every else self.written[at],
+            }
+            for at in sorted(self.written)
+        ]
 
 
-def write_stack(stack: Stack, folder: Path, *, whole: int = WHOLE) -> list[dict[str, Any]]:
-    """Picture files of all layers of a stack that show anything, written.
+def write_stacks(stacks: Sequence[Stack], folder: Path, *, whole: int = WHOLE) -> list[dict[str, Any]]:
+    """Picture files of all layers of some stacks that show anything, written.
 
     Parameters
     ----------
-    stack
-        One pass is made over its raster.
+    stacks
+        Of rasters of one size. They are read together, strip by strip, in one pass: what several of them read of a
+        store is read once, if their rasters share a `held` one.
     folder
         Where the files go.
     whole
@@ -199,5 +227,13 @@ def write_stack(stack: Stack, folder: Path, *, whole: int = WHOLE) -> list[dict[
         Facts of each layer for the viewer: ``kind``, ``class``, ``result`` if it has one, and its ``levels`` (url,
         width, height) or the size, name and numbers of its tiles, by level and row by row; None if all tiles exist.
     """
-    height, width = stack.raster.shape
-    return (_write_whole if height * width <= whole else _write_tiles)(stack, folder)
+    height, width = stacks[0].raster.shape
+    made: type[_Whole] | type[_Tiles] = _Whole if height * width <= whole else _Tiles
+    most, smallest = (12, SMALLEST_WHOLE) if made is _Whole else (24, TILE)
+    shapes = level_shapes(height, width, smallest=smallest, most=most, least=1)
+    files = [made(stack, shapes, folder) for stack in stacks]
+    passes = [pyramid_strips(stack.raster, halve=stack.halve, shapes=shapes) for stack in stacks]
+    for strips in zip(*passes, strict=True):
+        for each, strip in zip(files, strips, strict=True):
+            each.put(strip)
+    return [layer for each in files for layer in each.facts()]

@@ -2,19 +2,21 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.arrays.raster import Raster
-from pipeline.geometry import strips
+from pipeline.geometry import Box, strips
 
-__all__ = ["ROWS", "Halving", "Planes", "Strip", "halve_highest", "highest_of", "pyramid_strips"]
+__all__ = ["ROWS", "Halving", "Planes", "Strip", "halve_highest", "held", "highest_of", "pyramid_strips"]
 
 Planes: TypeAlias = NDArray[np.uint8]
 """``(n, y, x)``."""
 Halving: TypeAlias = Callable[[Planes], Planes]
+
+Value = TypeVar("Value", bound=np.generic)
 
 ROWS = 512
 """Rows of a strip of every level, even, so that strips halve like the whole; also the side of a tile."""
@@ -78,6 +80,19 @@ def highest_of(block: Planes, *, times: int) -> Planes:
         part = rows[..., column::side]
         np.maximum(small[..., : part.shape[-1]], part, out=small[..., : part.shape[-1]])
     return small
+
+
+def held(raster: Raster[Value]) -> Raster[Value]:
+    """Raster that holds the box read last: what lies inside it is a view, so that several readers of a strip read once."""
+    last: list[tuple[Box, NDArray[Value]]] = []
+
+    def read(box: Box) -> NDArray[Value]:
+        if not (last and last[0][0].contains(box)):
+            last[:] = [(box, raster.read(box))]
+        whole, pixels = last[0]
+        return pixels[(..., *box.shift(-whole.y0, -whole.x0).slices)]
+
+    return Raster(raster.shape, read)
 
 
 def pyramid_strips(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from pipeline.raw.datasets.entry import Checked, ImageEntry
 from pipeline.report.page.render import rendered
 from pipeline.report.pictures.colours import colour_code
 from pipeline.report.pictures.overlays import ERROR_COLOURS
+from pipeline.report.pictures.store_pictures import mask_raster
 from pipeline.report.store_notes import store_notes
-from pipeline.report.zoom.files import WHOLE, write_stack
+from pipeline.report.zoom.files import WHOLE, write_stacks
+from pipeline.report.zoom.levels import held
 from pipeline.report.zoom.stacks import Stack, overlay_stacks, picture_stack
 from pipeline.stores.atomic import folder_in_progress
 from pipeline.stores.job import Job
@@ -81,10 +84,19 @@ def _pictures(
 ) -> Iterator[dict[str, Any]]:
     checked = replace(entry, checked=Checked(()))  # Stage raw has examined the file; here its pixels are shown alone.
     with open_view(checked, record=job.record, config=config, workers=job.workers) as opened:
-        yield from write_stack(picture_stack("original", _planar(opened.eight_bit)), folder, whole=whole)
-    yield from write_stack(
-        picture_stack("normalised", stores.raster_of(stores.open_array(store, "0"))), folder, whole=whole
-    )
+        yield from write_stacks([picture_stack("original", _planar(opened.eight_bit))], folder, whole=whole)
+    normalised = picture_stack("normalised", stores.raster_of(stores.open_array(store, "0")))
+    yield from write_stacks([normalised], folder, whole=whole)
+
+
+def _masks(path: Path, name: str) -> Raster[np.bool_] | None:
+    raster = mask_raster(path, name)
+    return None if raster is None else held(raster)
+
+
+def _together(stack: Stack) -> tuple[tuple[int, int], int]:
+    """Size of the raster and number of the result of a stack: what has both in common is read in one pass."""
+    return stack.raster.shape, stack.result or 0
 
 
 def _patch_boxes(indexes: Sequence[Path], image: str) -> list[list[int]]:
@@ -171,8 +183,10 @@ def _layers(entry: ImageEntry, found: ImageStores, pages: Pages, folder: Path) -
         record=job.record,
         judged=_judged(entry, job),
         others=list(found.others.values()),
+        opened=_masks,
     )
-    return layers + [layer for stack in stacks for layer in write_stack(stack, folder, whole=whole)]
+    passes = [list(own) for _, own in groupby(stacks, key=_together)]
+    return layers + [layer for own in passes for layer in write_stacks(own, folder, whole=whole)]
 
 
 def write_page(entry: ImageEntry, found: ImageStores, *, pages: Pages, folder: Path) -> None:

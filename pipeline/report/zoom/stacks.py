@@ -4,7 +4,7 @@ Layers over the image have few values, each with a colour and an opacity: truth 
 prediction filled, errors by kind, probability in steps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -25,7 +25,16 @@ from pipeline.report.pictures.store_pictures import mask_raster
 from pipeline.report.zoom.levels import Halving, Planes, halve_highest
 from pipeline.stores.probability_store import as_float16
 
-__all__ = ["STEPS", "Palette", "Stack", "mask_indices", "overlay_stacks", "picture_stack", "probability_stack"]
+__all__ = [
+    "STEPS",
+    "Palette",
+    "Stack",
+    "mask_indices",
+    "overlay_stacks",
+    "picture_stack",
+    "probability_stack",
+    "probability_steps",
+]
 
 Palette: TypeAlias = tuple[tuple[int, int, int, int], ...]
 """Red, green, blue and opacity of each value, 0 to 255; value 0 is transparent."""
@@ -94,9 +103,27 @@ def _error_indices(
     return Raster(truth.shape, read)
 
 
+def _steps(stored: NDArray[Any]) -> NDArray[np.uint8]:
+    found = np.clip(np.nan_to_num(as_float16(stored).astype(np.float32)), 0, 1)
+    return np.rint(found * STEPS).astype(np.uint8)
+
+
+_STEPS_OF_BYTES = _steps(np.arange(256, dtype=np.uint8))
+_STEPS_OF_HALVES = _steps(np.arange(2**16, dtype=np.uint16).view(np.float16))
+"""Step of each byte, and of each float16 by its bits."""
+
+
+def probability_steps(stored: NDArray[Any]) -> NDArray[np.uint8]:
+    """Steps of stored probabilities, 0 to ``STEPS``, looked up, which is faster than computing each."""
+    if stored.dtype == np.uint8:
+        return np.asarray(cv2.LUT(stored, _STEPS_OF_BYTES))
+    bits = np.ascontiguousarray(stored).view(np.uint16)
+    return np.asarray(_STEPS_OF_HALVES[bits])
+
+
 def probability_stack(stored: Raster[Any], classes: int) -> Stack:
     """Probabilities ``(class, y, x)`` of one level of a map as a stack of a layer for each class, in ``STEPS`` steps."""
-    indices = stored.map(lambda values: np.rint(as_float16(values).astype(np.float32) * STEPS).astype(np.uint8))
+    indices = stored.map(probability_steps)
     return Stack("probability", indices, halve, (_heat_palette(),) * classes, tuple(range(classes)), result=0)
 
 
@@ -124,6 +151,7 @@ def overlay_stacks(
     record: DatasetRecord,
     judged: Sequence[int],
     others: Sequence[Path] = (),
+    opened: Callable[[Path, str], Raster[np.bool_] | None] = mask_raster,
 ) -> list[Stack]:
     """Stacks over the image, as far as their stores exist: probability, truth, prediction, errors.
 
@@ -137,18 +165,20 @@ def overlay_stacks(
         Numbers of the classes that somebody looked for; the others have no truth.
     others
         Segmentations of other models and fusions, which give only prediction and errors.
+    opened
+        Reader of the masks of a store by their name.
     """
     every = tuple(range(len(record.classes)))
-    truth = mask_raster(normalized, "truth") if judged else None
+    truth = opened(normalized, "truth") if judged else None
     found = []
     if probability:
         found.append(probability_stack(_shown_map(probability), len(every)))
     if truth:
         outlined = _class_palettes(record, FAINT, FULL)
         found.append(Stack("truth", mask_indices(truth), halve_highest, outlined, every))
-    filled, ignored = _class_palettes(record, FILLED), mask_raster(normalized, "ignore")
+    filled, ignored = _class_palettes(record, FILLED), opened(normalized, "ignore")
     for result, path in enumerate([segmentation, *others]):
-        masks = mask_raster(path, "masks") if path else None
+        masks = opened(path, "masks") if path else None
         if masks:
             found.append(Stack("prediction", masks.map(_of_masks), halve_highest, filled, every, result))
         if truth and masks:

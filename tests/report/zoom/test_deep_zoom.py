@@ -16,10 +16,10 @@ from pipeline.config import NormalizedConfig
 from pipeline.config.manifest import ClassRecord
 from pipeline.normalized.pyramid import halve, level_shapes
 from pipeline.raw.datasets.entry import ImageEntry
-from pipeline.report.zoom.files import FINEST, even_jpeg_bytes, jpeg_bytes, pixels_of, write_stack
-from pipeline.report.zoom.levels import halve_highest, highest_of, pyramid_strips
+from pipeline.report.zoom.files import even_jpeg_bytes, finest_step, jpeg_bytes, pixels_of, write_stacks
+from pipeline.report.zoom.levels import halve_highest, held, highest_of, pyramid_strips
 from pipeline.report.zoom.page import ImageStores, Pages, write_viewer
-from pipeline.report.zoom.stacks import BORDER, INSIDE, STEPS, Stack, mask_indices
+from pipeline.report.zoom.stacks import BORDER, INSIDE, STEPS, Stack, mask_indices, probability_steps
 from pipeline.seeds import stream
 from pipeline.stores.job import Job
 from pipeline.stores.provenance import Provenance
@@ -70,16 +70,47 @@ def values(path):
     return np.asarray(Image.open(path))
 
 
+def test_a_step_of_every_probability_is_that_which_is_nearest():
+    halves = np.arange(np.float16(1).view(np.uint16) + 1, dtype=np.uint16).view(np.float16)
+    assert np.array_equal(probability_steps(halves), np.rint(halves.astype(float) * STEPS))
+    of_bytes = np.arange(256, dtype=np.uint8).reshape(2, 4, 32)
+    assert np.array_equal(probability_steps(of_bytes), probability_steps((of_bytes / 255).astype(np.float16)))
+    assert probability_steps(np.array([-0.0, np.nan, np.inf], np.float16)).tolist() == [0, 0, STEPS]
+
+
+def test_stacks_of_one_pass_have_the_files_of_each_alone_and_their_source_is_read_once(tmp_path):
+    planes = (stream(0, *RNG, "together").random((2, 1300, 1100)) > 0.999).astype(np.uint8)
+    read = []
+
+    def masks(box):
+        read.append(box)
+        return planes[(..., *box.slices)].view(np.bool_)
+
+    for whole in (10**7, 1000):
+        shared = held(Raster(planes.shape[1:], masks))
+        palettes = (((0, 0, 0, 0), (9, 8, 7, 40), (9, 8, 7, 255)),) * 2
+        stacks = [
+            Stack("truth", mask_indices(shared), halve_highest, palettes, (0, 1)),
+            Stack("prediction", shared.map(lambda found: found.view(np.uint8)), halve_highest, palettes, (0, 1), 0),
+        ]
+        alone = [layer for each in stacks for layer in write_stacks([each], tmp_path, whole=whole)]
+        files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+        read.clear()
+        assert write_stacks(stacks, tmp_path, whole=whole) == alone
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
+        assert len(read) == 3, "strips"
+
+
 def test_layers_are_lossless_in_one_file_and_in_tiles_and_what_is_empty_has_no_file(tmp_path):
     planes = np.zeros((2, 700, 1300), np.uint8)
     planes[0, 600:650, 30:80] = 1
     stack = Stack("truth", Raster.of(planes), halve_highest, (((0, 0, 0, 0), (9, 8, 7, 255)),) * 2, (0, 1))
-    (whole,) = write_stack(stack, tmp_path)
+    (whole,) = write_stacks([stack], tmp_path)
     assert (whole["kind"], whole["class"]) == ("truth", 0)
     assert np.array_equal(values(tmp_path / whole["levels"][0]["url"]), planes[0])
     assert Image.open(tmp_path / "truth.0.0.png").convert("RGBA").getpixel((40, 620)) == (9, 8, 7, 255)
     assert Image.open(tmp_path / "truth.0.0.png").convert("RGBA").getpixel((0, 0))[3] == 0
-    (tiled,) = write_stack(stack, tmp_path, whole=1000)
+    (tiled,) = write_stacks([stack], tmp_path, whole=1000)
     assert tiled["tiles"] == [[3], [0], [0]]
     assert (tiled["width"], tiled["height"], tiled["last"]) == (1300, 700, 2)
     assert np.array_equal(values(tmp_path / "truth.0.0.1.0.png"), planes[0, 512:, :512])
@@ -206,12 +237,16 @@ def test_a_picture_at_its_full_size_is_near_its_pixels_in_one_file_and_in_tiles(
         return float(np.abs(pixels.astype(int) - np.moveaxis(planes, 0, 2)).mean())
 
     for whole in (planes[0].size, 0):
-        (layer,) = write_stack(Stack("normalised", Raster.of(planes), halve), tmp_path, whole=whole)
+        (layer,) = write_stacks([Stack("normalised", Raster.of(planes), halve)], tmp_path, whole=whole)
         file = tmp_path / (layer["levels"][0]["url"] if whole else "normalised.0.0.0.jpg")
         with Image.open(file) as picture:
             assert [sampling[1:3] for sampling in picture.layer] == [(1, 1)] * 3, "colour is not halved"
-            assert {step for steps in picture.quantization.values() for step in steps} == {FINEST}
+            assert {step for steps in picture.quantization.values() for step in steps} == {finest_step(512, 512)}
         assert off(np.fromfile(file, np.uint8)) < 0.7 * off(coarser)
+
+
+def test_a_smaller_image_has_finer_steps_for_its_finer_grain():
+    assert finest_step(1424, 2144) < finest_step(2848, 4288) == finest_step(30_000, 40_000)
 
 
 def test_a_picture_that_no_table_makes_small_is_written_all_the_same():
@@ -226,8 +261,8 @@ def test_a_photograph_of_12_mpx_with_five_classes_takes_at_most_60_files(tmp_pat
     shape = (2848, 4288)
     picture = Raster(shape, lambda box: np.zeros((3, box.height, box.width), np.uint8))
     mask = Raster(shape, lambda box: np.ones((1, box.height, box.width), np.uint8))
-    (base,) = write_stack(Stack("original", picture, halve), tmp_path)
-    (layer,) = write_stack(Stack("truth", mask, halve_highest, (((0, 0, 0, 0), (9, 8, 7, 255)),), (0,)), tmp_path)
+    (base,) = write_stacks([Stack("original", picture, halve)], tmp_path)
+    (layer,) = write_stacks([Stack("truth", mask, halve_highest, (((0, 0, 0, 0), (9, 8, 7, 255)),), (0,))], tmp_path)
     pictures, overlays = len(base["levels"]), len(layer["levels"])
     assert [each["width"] for each in base["levels"]] == [4288, 2144, 1072]
     assert 2 * pictures + (3 * 5 + 1) * overlays + 1 <= 60

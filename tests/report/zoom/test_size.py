@@ -6,7 +6,7 @@ import pytest
 from pipeline.arrays.raster import Raster
 from pipeline.config import ModelConfig, ModelSettings, ProbabilityConfig, ReportConfig, StageConfig
 from pipeline.normalized.pyramid import halve
-from pipeline.report.zoom.files import write_stack
+from pipeline.report.zoom.files import write_stacks
 from pipeline.report.zoom.levels import halve_highest
 from pipeline.report.zoom.size import page_size, zoom_size
 from pipeline.report.zoom.stacks import Stack
@@ -37,13 +37,13 @@ def test_files_are_those_that_are_written_where_each_class_is_everywhere(tmp_pat
     one = Raster(shape, lambda box: np.ones((1, box.height, box.width), np.uint8))
     palettes = ((CLEAR, BLACK),) * classes
     for kind in ("original", "normalised"):
-        write_stack(Stack(kind, planes, halve), tmp_path, whole=whole)
+        write_stacks([Stack(kind, planes, halve)], tmp_path, whole=whole)
     for kind in ("truth", "probability", "prediction"):
-        write_stack(Stack(kind, full, halve_highest, palettes, (0, 1)), tmp_path, whole=whole)
-    write_stack(Stack("errors", one, halve_highest, palettes[:1]), tmp_path, whole=whole)
+        write_stacks([Stack(kind, full, halve_highest, palettes, (0, 1))], tmp_path, whole=whole)
+    write_stacks([Stack("errors", one, halve_highest, palettes[:1])], tmp_path, whole=whole)
     for kind, raster, count in (("prediction", full, classes), ("errors", one, 1)):
         numbers = (0, 1) if count > 1 else (None,)
-        write_stack(Stack(kind, raster, halve_highest, palettes[:count], numbers, result=1), tmp_path, whole=whole)
+        write_stacks([Stack(kind, raster, halve_highest, palettes[:count], numbers, result=1)], tmp_path, whole=whole)
     found = page_size(*shape, classes=classes, results=2, mapped=True, whole=whole)
     assert found.files == len(list(tmp_path.iterdir())) + 1, "index.html"
 
