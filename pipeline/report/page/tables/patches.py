@@ -205,7 +205,7 @@ def spread_table(frame: pd.DataFrame, summary: Mapping[str, Any]) -> Table | Non
             (SPREAD_TEXTS.get(key, key.replace("_", " ")), _spread_text(key, value)) for key, value in spread.items()
         ]
     cells = tuple((text_cell(name), Cell(value)) for name, value in rows)
-    return Table("How the patches are spread", (text_cell("What"), Cell("")), cells)
+    return Table("How the patches are spread", (text_cell("What"), Cell("Value")), cells)
 
 
 def notes_of(summary: Mapping[str, Any]) -> tuple[str, ...]:
