@@ -155,7 +155,7 @@ def split_warnings(splits: Iterable[str]) -> list[DataWarning]:
     )
     unvalidated = "no image validates: the last epoch is taken, and thresholds are not fitted"
     return [
-        *([] if "test" in found else [DataWarning("not_tested", None, 1, (), untested)]),
+        *([] if "test" in found else [DataWarning("not_tested", None, 1, (), untested, serious=True)]),
         *([] if "validation" in found else [DataWarning("not_validated", None, 1, (), unvalidated, serious=True)]),
     ]
 

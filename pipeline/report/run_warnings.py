@@ -240,7 +240,7 @@ def read_run_warnings(
         *sampling_warnings({name: table_metadata(path) for name, path in indexes.items()}),
         *encoder_warnings(encoders),
         *left_out(table),
-        *(each for each in split_warnings(table["split"].astype(str)) if not (tables and each.serious)),
+        *(each for each in split_warnings(table["split"].astype(str)) if not (tables and each.kind == "not_validated")),
         *read_warnings(sheets, images=images, normalized=normalized),
     ]
     return sorted(found, key=lambda each: not each.serious)
