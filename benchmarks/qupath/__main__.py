@@ -17,6 +17,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,23 +45,25 @@ ROUNDED = 0.005
 
 @dataclass
 class Java:
-    """QuPath's core and ``Trial``, compiled."""
+    """QuPath's core and a trial, compiled."""
 
     folder: Path
     classpath: str
 
     @classmethod
-    def compiled(cls, checkout: Path, jars: str, folder: Path) -> "Java":
-        """All of ``qupath-core``, unchanged, then the trial."""
+    def compiled(
+        cls, checkout: Path, jars: str, folder: Path, *, more: Sequence[Path] = (), trial: str = "Trial.java"
+    ) -> "Java":
+        """All of ``qupath-core`` and more of its sources, unchanged, then the trial."""
         classes = folder / "classes"
         classes.mkdir(parents=True)
-        sources = sorted(map(str, (checkout / "qupath-core/src/main/java").rglob("*.java")))
+        sources = sorted(map(str, [*(checkout / "qupath-core/src/main/java").rglob("*.java"), *more]))
         (folder / "sources.txt").write_text("\n".join(f'"{each}"' for each in sources))
         call = ["javac", "-nowarn", "-proc:none", "-encoding", "UTF-8", "-d", str(classes), "-cp", jars]
         subprocess.run([*call, f"@{folder / 'sources.txt'}"], check=True)
         joined = os.pathsep.join([str(classes), jars])
-        subprocess.run([*call[:-1], joined, str(Path(__file__).with_name("Trial.java"))], check=True)
-        print(f"{len(sources)} files of qupath-core compiled")
+        subprocess.run([*call[:-1], joined, str(Path(__file__).with_name(trial))], check=True)
+        print(f"{len(sources)} files of QuPath compiled")
         return cls(folder, joined)
 
     def trial(self, what: str, path: Path, size: tuple[int, int], name: str) -> Path:

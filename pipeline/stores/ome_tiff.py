@@ -20,15 +20,15 @@ from pipeline.stores.arrays import open_array, open_group, raster_of
 from pipeline.stores.flush import NEW, replace_whole
 from pipeline.stores.probability_store import as_float16
 
-__all__ = ["MEANING", "Values", "write_ome_tiff"]
+__all__ = ["MEANING", "RGB", "Values", "write_ome_tiff"]
 
 Values: TypeAlias = Literal["uint8", "float32"]
 TILE = 512
 BYTES = 255
 MEANING = {"uint8": "bytes of 1/255: 255 is probability 1", "float32": "probabilities as float32"}
 """Image description for each value type of a map."""
-RGB = ("Red", "Green", "Blue")
-"""Names by which QuPath takes three channels of bytes for a coloured picture, with its stains and one contrast for all."""
+RGB = ("red", "green", "blue")
+"""Channels of a coloured picture. It is written with its three samples in each pixel: QuPath then separates its stains."""
 LARGEST_CLASSIC = 2**31
 """Bytes of pixels above which the file is a BigTIFF."""
 
@@ -81,23 +81,23 @@ def write_ome_tiff(
     is_map = "probability" in store.resolve().parts[:-1]
     dtype = np.dtype(values if is_map else "uint8")
     channels, um = _channels(notes, classes), _pixel_size(scales)
-    if not is_map:
-        channels = _named_as_coloured(channels)
+    names = tuple(name for name, _ in channels)
+    coloured = names == RGB and not is_map
     described = {"Description": MEANING[values]} if is_map else {}
     partial = output.with_name(output.name + NEW)
     with tifffile.TiffWriter(partial, bigtiff=_is_big(levels[0], dtype), ome=True) as file:
         for at, level in enumerate(levels):
             place = (
-                {"subifds": len(levels) - 1, "metadata": _metadata(channels, um) | described}
+                {"subifds": len(levels) - 1, "metadata": _metadata(channels, um, coloured=coloured) | described}
                 if at == 0
                 else {"subfiletype": 1}
             )
             file.write(
-                _tiles(level, dtype, is_map=is_map),
-                shape=level.shape,
+                _coloured_tiles(level) if coloured else _tiles(level, dtype, is_map=is_map),
+                shape=(*level.shape[1:], len(RGB)) if coloured else level.shape,
                 dtype=dtype,
                 tile=(TILE, TILE),
-                photometric="minisblack",
+                photometric="rgb" if coloured else "minisblack",
                 compression="zlib",
                 predictor=bool(dtype == np.uint8),
                 resolutionunit="CENTIMETER" if um else None,
@@ -105,12 +105,11 @@ def write_ome_tiff(
                 **place,
             )
     replace_whole(partial, output)
-    names = [name for name, _ in channels]
     return {
         "shape": levels[0].shape,
         "dtype": str(dtype),
         "levels": len(levels),
-        "channels": names,
+        "channels": list(names),
         "pixel_size_um": um,
     }
 
@@ -128,23 +127,18 @@ def _channels(notes: dict[str, Any], classes: Sequence[ClassRecord]) -> list[tup
     return found
 
 
-def _named_as_coloured(channels: list[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Channels of an image, the names of red, green and blue as in `RGB`."""
-    if [name for name, _ in channels] != [name.lower() for name in RGB]:
-        return channels
-    return [(name, colour) for name, (_, colour) in zip(RGB, channels, strict=True)]
-
-
 def _pixel_size(scales: dict[str, Any]) -> float | None:
     known = any(axis.get("unit") == "micrometer" for axis in scales["axes"])
     first = scales["datasets"][0]["coordinateTransformations"][0]
     return float(first["scale"][-1]) if known else None
 
 
-def _metadata(channels: Sequence[tuple[str, int]], um: float | None) -> dict[str, Any]:
+def _metadata(channels: Sequence[tuple[str, int]], um: float | None, *, coloured: bool) -> dict[str, Any]:
     size = (
         {"PhysicalSizeX": um, "PhysicalSizeY": um, "PhysicalSizeXUnit": "µm", "PhysicalSizeYUnit": "µm"} if um else {}
     )
+    if coloured:
+        return {"axes": "YXS", **size}
     told = {"Name": [name for name, _ in channels], "Color": [colour for _, colour in channels]}
     return {"axes": "CYX", **size, **({"Channel": told} if channels else {})}
 
@@ -158,6 +152,14 @@ def _tiles(level: zarr.Array[Any], dtype: np.dtype[Any], *, is_map: bool) -> Ite
             found = plane.read(box)
             tile[: box.height, : box.width] = _written(found, dtype) if is_map else found
             yield tile
+
+
+def _coloured_tiles(level: zarr.Array[Any]) -> Iterator[NDArray[Any]]:
+    planes = raster_of(level)
+    for box in aligned_boxes(*planes.shape, TILE):
+        tile = np.zeros((TILE, TILE, len(RGB)), np.uint8)
+        tile[: box.height, : box.width] = np.moveaxis(planes.read(box), 0, 2)
+        yield tile
 
 
 def _written(stored: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

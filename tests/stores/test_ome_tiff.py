@@ -13,7 +13,7 @@ from pipeline.cli import main
 from pipeline.config import Storage
 from pipeline.errors import StoreError
 from pipeline.stores import create_group, create_plane, open_array, seal
-from pipeline.stores.ome_tiff import write_ome_tiff
+from pipeline.stores.ome_tiff import RGB, write_ome_tiff
 from tests.scenes.random_pyramid import stored
 
 
@@ -57,16 +57,29 @@ def test_a_normalised_image_keeps_its_bytes_its_colours_and_its_pixel_size(tmp_p
         assert numerator / denominator == pytest.approx(20_000)
 
 
-@pytest.mark.parametrize(("stage", "named"), [("normalized", str.capitalize), ("probability/unet/mean", str)])
-def test_red_green_and_blue_of_an_image_have_the_names_by_which_qupath_sees_a_coloured_picture(tmp_path, stage, named):
-    names = ("red", "green", "blue")
-    path = stored(tmp_path, stage=stage, shape=(3, 40, 30), dtype="uint8", channels=names)
-    found = write_ome_tiff(path, tmp_path / "a.ome.tiff")
+@settings(max_examples=8, deadline=None)
+@given(st.integers(1, 1100), st.integers(1, 600))
+def test_red_green_and_blue_of_an_image_are_samples_of_each_pixel_at_every_level(tmp_path_factory, height, width):
+    folder = tmp_path_factory.mktemp("a")
+    path = stored(folder, stage="normalized", shape=(3, height, width), dtype="uint8", um=0.5, channels=RGB)
+    found = write_ome_tiff(path, folder / "a.ome.tiff")
+    assert (found["shape"], found["channels"]) == ((3, height, width), list(RGB))
+    with tifffile.TiffFile(folder / "a.ome.tiff") as file:
+        series = file.series[0]
+        assert (series.axes, len(series.levels)) == ("YXS", 2)
+        for at, level in enumerate(series.levels):
+            assert level.pages[0].photometric == tifffile.PHOTOMETRIC.RGB
+            assert np.array_equal(np.moveaxis(level.asarray(), 2, 0), open_array(path, str(at))[:])
+        pixels = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]["Pixels"]
+        assert (pixels["Channel"]["SamplesPerPixel"], pixels["PhysicalSizeX"]) == (3, 0.5)
+
+
+def test_classes_named_like_colours_stay_channels_of_a_map(tmp_path):
+    path = stored(tmp_path, shape=(3, 40, 30), dtype="uint8", channels=RGB)
+    write_ome_tiff(path, tmp_path / "a.ome.tiff")
     with tifffile.TiffFile(tmp_path / "a.ome.tiff") as file:
         told = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]["Pixels"]["Channel"]
-    assert found["channels"] == [named(name) for name in names]
-    signed = [int(each[:8], 16) - (2**32 if each[0] == "F" else 0) for each in ("FF0000FF", "00FF00FF", "0000FFFF")]
-    assert [(each["Name"], int(each["Color"])) for each in told] == list(zip(map(named, names), signed, strict=True))
+    assert [each["Name"] for each in told] == list(RGB)
 
 
 @pytest.mark.parametrize(

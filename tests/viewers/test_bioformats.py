@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.stores import open_array, open_group
-from pipeline.stores.ome_tiff import write_ome_tiff
+from pipeline.stores.ome_tiff import RGB, write_ome_tiff
 from tests.scenes.random_pyramid import stored
 
 jpype = pytest.importorskip("jpype")
@@ -101,6 +101,20 @@ def test_an_image_has_its_bytes_at_every_level_and_its_names_colours_and_pixel_s
     assert colours(notes) == shown_colours(store)
     assert pixel_sizes(notes) == [UM, UM]
     assert notes.getImageDescription(0) is None
+
+
+def test_a_coloured_image_has_its_bytes_at_every_level_as_samples_of_its_pixels(opened, tmp_path):
+    store = stored(tmp_path, stage="normalized", shape=SHAPE, dtype="uint8", um=UM, channels=RGB)
+    write_ome_tiff(store, tmp_path / "a.ome.tiff")
+    reader, notes = opened(tmp_path / "a.ome.tiff")
+    assert (reader.getSeriesCount(), reader.getResolutionCount(), reader.getImageCount()) == (1, 2, 1)
+    assert reader.isRGB()
+    assert not reader.isInterleaved()  # It gives samples as planes.
+    for at in range(2):
+        reader.setResolution(at)
+        planes = np.frombuffer(bytes(reader.openBytes(0)), np.uint8).reshape(3, reader.getSizeY(), reader.getSizeX())
+        np.testing.assert_array_equal(planes, open_array(store, str(at))[:])
+    assert pixel_sizes(notes) == [UM, UM]
 
 
 @pytest.mark.parametrize(
