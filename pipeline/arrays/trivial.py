@@ -10,13 +10,27 @@ from typing import Literal, TypeAlias
 
 from pipeline.arrays.metrics import Counts
 
-__all__ = ["NEARLY_ALL", "Region", "Verdict", "dice_everywhere", "everywhere", "nowhere", "trivial_dice", "verdict"]
+__all__ = [
+    "NEARLY_ALL",
+    "Region",
+    "Verdict",
+    "dice_everywhere",
+    "everywhere",
+    "hardly_above",
+    "nowhere",
+    "trivial_dice",
+    "verdict",
+]
 
 NEARLY_ALL = 0.95
 """Share of the region from which a class counts as everywhere."""
 
-Verdict: TypeAlias = Literal["nowhere", "everywhere", "not_above"]
-"""Verdicts against a model: its class is predicted nowhere or everywhere, or its Dice does not exceed a trivial one."""
+HARDLY, RARE = 1.5, 0.2
+"""Factor up to which a Dice is hardly above a trivial one, and the largest trivial one that is judged so."""
+
+Verdict: TypeAlias = Literal["nowhere", "everywhere", "not_above", "hardly_above"]
+"""Verdicts against a model: its class is predicted nowhere or everywhere, or its Dice does not exceed a trivial one, or
+hardly so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +82,21 @@ def trivial_dice(counts: Counts, region: Region) -> float:
     return max(dice_everywhere(counts, region), nowhere(counts).dice) if counts.truth else math.nan
 
 
+def hardly_above(dice: float, trivial: float) -> bool:
+    """Test for a Dice that exceeds a trivial one by less than half of it, where marking everything is a poor answer.
+
+    Of a rare class a network that has learned nothing still gains that much: it leaves out a rim, or vessels.
+
+    Examples
+    --------
+    >>> hardly_above(0.007, 0.006), hardly_above(0.07, 0.006), hardly_above(0.8, 0.75)
+    (True, False, False)
+    """
+    return trivial <= RARE and trivial < dice < HARDLY * trivial
+
+
 def verdict(counts: Counts, region: Region) -> Verdict | None:
-    """Verdict on a prediction no better than a trivial answer; None for a better one and for a class without truth.
+    """Verdict on a prediction no or hardly better than a trivial answer; None for a better one and for a class without truth.
 
     Examples
     --------
@@ -84,4 +111,7 @@ def verdict(counts: Counts, region: Region) -> Verdict | None:
     enough = NEARLY_ALL * region.pixels
     if region.pixels and region.predicted >= enough > region.truth:
         return "everywhere"
-    return None if counts.dice > trivial_dice(counts, region) else "not_above"
+    trivial = trivial_dice(counts, region)
+    if counts.dice > trivial:
+        return "hardly_above" if hardly_above(counts.dice, trivial) else None
+    return "not_above"

@@ -50,29 +50,34 @@ OTHERS = 3
 SAID: Mapping[Verdict, Callable[[Counts, Region], str]] = {
     "nowhere": lambda counts, region: f"no pixel is marked, and {counts.truth:,} are truth",  # noqa: ARG005
     "everywhere": lambda counts, region: (
-        f"{region.predicted / region.pixels:.0%} of the region is marked, and {region.truth / region.pixels:.0%} is truth"
+        f"{region.predicted / region.pixels:.0%} of the region is marked, and {region.truth / region.pixels:.1%} is truth"
         f" (Dice {counts.dice:.3f}, all marked {trivial_dice(counts, region):.3f})"
     ),
     "not_above": lambda counts, region: (
         f"Dice {counts.dice:.3f} is not above the {trivial_dice(counts, region):.3f} of marking everything"
+    ),
+    "hardly_above": lambda counts, region: (
+        f"Dice {counts.dice:.3g} is hardly above the {trivial_dice(counts, region):.3g} of marking everything"
     ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class NoModel:
-    """Class for which a model is no better than a trivial answer."""
+    """Class for which a model is no better than a trivial answer, or hardly so."""
 
     model: str
     code: str
     found: tuple[tuple[str, str], ...]
-    """Place, and the verdict."""
+    """Place, and what is said of it."""
     misled: tuple[str, ...]
     """Images of doubtful truth used to fit its threshold."""
+    hardly: bool = False
+    """Whether it is better everywhere, if hardly."""
 
 
 def no_models(measured: pd.DataFrame) -> list[NoModel]:
-    """Classes for which models are no better than a trivial answer, without images of doubtful truth.
+    """Classes for which models are no or hardly better than a trivial answer, without images of doubtful truth.
 
     Parameters
     ----------
@@ -87,12 +92,17 @@ def no_models(measured: pd.DataFrame) -> list[NoModel]:
     names = ["model", "class_code", "split", "fusion"]
     sums = rows[~unsure].groupby(names, sort=True, observed=True)[[*COUNTS, *REGION]].sum()
     found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    worse: set[tuple[str, str]] = set()
     for (model, code, split, fusion), *numbers in sums.itertuples(name=None):
         counts, region = Counts(*map(int, numbers[:4])), Region(*map(int, numbers[4:]))
         if said := verdict(counts, region):
             found.setdefault((model, code), []).append((f"{fusion}, {split} images", SAID[said](counts, region)))
+            worse |= {(model, code)} if said != "hardly_above" else set()
     misled = {key: sorted(set(part["image_id"].astype(str))) for key, part in fitted.groupby(names[:2], observed=True)}
-    return [NoModel(*key, found=tuple(each), misled=tuple(misled.get(key, ()))) for key, each in found.items()]
+    return [
+        NoModel(*key, found=tuple(each), misled=tuple(misled.get(key, ())), hardly=key not in worse)
+        for key, each in found.items()
+    ]
 
 
 def model_warnings(measured: pd.DataFrame) -> list[DataWarning]:
@@ -104,7 +114,8 @@ def _no_model(each: NoModel) -> DataWarning:
     (place, said), *others = each.found
     more = f"; likewise {'; '.join(where for where, _ in others[:OTHERS])}" if others else ""
     more += f" and {len(others) - OTHERS} more" if len(others) > OTHERS else ""
-    sentence = f"{each.code}: {each.model} is no better than a trivial answer ({place}): {said}{more}"
+    no = "hardly" if each.hardly else "no"
+    sentence = f"{each.code}: {each.model} is {no} better than a trivial answer ({place}): {said}{more}"
     if not each.misled:
         return DataWarning("no_model", each.code, len(each.found), (), sentence, serious=True)
     sentence += f"; its threshold was fitted with truth that is in doubt, of {named_and_counted(each.misled)}"

@@ -58,6 +58,8 @@ def test_marking_the_picture_counts_where_truth_lies_beyond_the_region():
         (Counts(tp=55, fp=5, fn=5, tn=35), Region(100, 60, 60), None),
         (Counts(tp=90, fn=8, tn=2), Region(100, 98, 90), "not_above"),  # nearly all is truth: marking it all is better
         (Counts(tp=98, fp=1, tn=1), Region(100, 98, 99), None),
+        (Counts(tp=4, fp=700, tn=296), Region(1000, 4, 704), "hardly_above"),  # 0.0113, marking everything 0.008
+        (Counts(tp=3, fp=300, fn=1, tn=696), Region(1000, 4, 303), None),  # 0.0195: a poor model, and none the less one
         (Counts(fp=99, tn=1), Region(100, 0, 99), None),  # an absent class has no Dice that could be compared
     ],
 )

@@ -47,8 +47,19 @@ def rows(*counted, roi=100, truth=60, predicted=None):
 def test_a_class_that_is_marked_everywhere_is_said_though_its_dice_is_above_the_trivial_one():
     (found,) = model_warnings(rows(("gaussian", "test", 60, 38, 0), ("gaussian", "validation", 55, 5, 5)))
     assert (found.kind, found.code, found.serious) == ("no_model", "GL", True)
-    assert "98% of the region is marked, and 60% is truth (Dice 0.759, all marked 0.750)" in found.sentence
+    assert "98% of the region is marked, and 60.0% is truth (Dice 0.759, all marked 0.750)" in found.sentence
     assert "gaussian, test images" in found.sentence
+
+
+def test_a_rare_class_with_a_dice_hardly_above_the_trivial_one_is_said():
+    hardly = rows(("gaussian", "test", 2, 80, 0), ("gaussian", "validation", 2, 75, 0), truth=2)
+    (found,) = model_warnings(hardly)
+    assert (found.kind, found.serious) == ("no_model", True)
+    assert (
+        "unet is hardly better than a trivial answer (gaussian, test images): Dice 0.0476 is hardly" in found.sentence
+    )
+    (worse,) = model_warnings(pd.concat([hardly, rows(("mean", "test", 0, 0, 2), truth=2)]))
+    assert "unet is no better than a trivial answer" in worse.sentence
 
 
 def test_one_warning_a_model_and_class_names_the_other_results_too():

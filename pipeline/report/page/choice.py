@@ -18,6 +18,9 @@ __all__ = ["MEASURED_SPLITS", "Choice", "choose", "summaries_of", "validated_ali
 MEASURED_SPLITS = ("test", "validation", OUT_OF_FOLD)
 """In the order of a page."""
 
+CLEAR = 0.02
+"""Dice by which another result is clearly better in validation."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -27,6 +30,8 @@ class Choice:
     reason: str
     average: str
     """The average shown with it."""
+    better: str = ""
+    """A sentence on a result that was clearly better in validation; empty without one."""
 
 
 def summaries_of(results: Sequence[Result]) -> dict[str, pd.DataFrame]:
@@ -73,7 +78,9 @@ def choose(
         ranked = {name: score for name, score in scores.items() if not math.isnan(score)}
         if ranked:
             dice = named_measure("Dice", average_words(average, record))
-            return Choice(chosen, f"{said} {_best(ranked, chosen=chosen.name, dice=dice, alike=alike)}", average)
+            scored = _best(ranked, chosen=chosen.name, dice=dice, alike=alike)
+            clear = alike and max(ranked.values()) - ranked.get(chosen.name, 0.0) > CLEAR
+            return Choice(chosen, said, average, scored) if clear else Choice(chosen, f"{said} {scored}", average)
     return Choice(chosen, f"{said} Nothing could be validated.", OVER_LESIONS)
 
 

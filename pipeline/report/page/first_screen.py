@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.arrays.trivial import hardly_above
 from pipeline.report.measures.summary import on_grid
 from pipeline.report.page.facts import Facts
 from pipeline.report.page.tables.cells import Cell, Table, headings, number
@@ -17,7 +18,7 @@ COLUMNS = (
     ("False per image", "false predicted regions / images measured", "false_lesions_per_image", 1),
 )
 NOTE = "Nothing marked has Dice 0."
-NOT_ABOVE = "On amber ground: not above the trivial answer that marks the whole region as the class."
+NOT_ABOVE = "On amber ground: not or hardly above the trivial answer that marks the whole region as the class."
 
 
 def _scores(facts: Facts) -> Table:
@@ -29,7 +30,7 @@ def _scores(facts: Facts) -> Table:
         own = part[part["class_code"] == each.code]
         values = {str(row["measure"]): float(row["value"]) for row in own.to_dict("records")}
         dice, trivial = (values.get(name, math.nan) for name in ("dice_pooled", "dice_everywhere_pooled"))
-        if dice <= max(trivial, 0.0):
+        if dice <= max(trivial, 0.0) or hardly_above(dice, trivial):
             marked.add(at)
         cells = [value_cell(own, measure, digits=digits) for _, _, measure, digits in COLUMNS]
         beside = Cell(number(trivial))
@@ -56,6 +57,7 @@ def first_screen(facts: Facts, contents: Mapping[str, Mapping[str, Any] | None])
         "shown": name,
         "model": models.get(facts.choice.result.model, ""),
         "reason": facts.choice.reason,
+        "better": facts.choice.better,
         "scores": _scores(facts),
         "extremes": (contents["overlays"] or {}).get("extremes", ()),
         "extremes_legend": (contents["overlays"] or {}).get("extremes_legend", ()),

@@ -76,10 +76,15 @@ def test_what_the_configuration_shows_first_is_shown_and_the_best_on_validation_
     }
     first = choose(results, tables, shown=("good_on_test", "none"), record=RECORD)
     assert first.result.model == "good_on_test"
-    assert "is highest for good_on_validation / none, 0.500; good_on_test / none has 0.400" in first.reason
+    assert "is highest for good_on_validation / none, 0.500; good_on_test / none has 0.400" in first.better
+    near = tables | {"good_on_test / none": summary(validation=0.49, test=0.9)}
+    alike = choose(results, near, shown=("good_on_test", "none"), record=RECORD)
+    assert "good_on_test / none has 0.490" in alike.reason
+    assert alike.better == ""
     best = choose(results, tables, shown=("good_on_validation", "none"), record=RECORD)
     assert best.result.model == "good_on_validation"
     assert "0.500, the highest" in best.reason
+    assert best.better == ""
 
 
 def test_one_rule_says_what_is_shown_first_in_pages_of_images_view_and_predict(tmp_path):
