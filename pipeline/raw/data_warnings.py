@@ -15,6 +15,7 @@ from pipeline.raw.datasets.tables import SHOWN, named_and_counted
 from pipeline.words import TRUTH_SPLITS
 
 __all__ = [
+    "NAMED",
     "DataWarning",
     "Kind",
     "class_split_warnings",
@@ -83,6 +84,8 @@ REMEDIES: Mapping[Kind, str] = {
     "inverted": "Look at the mask, and invert it where it marks the background.",
 }
 """Kind → remedy."""
+NAMED = "; images: "
+"""What stands between a sentence and the number and names of its images."""
 HALF = 0.5
 PIXELS = "pixels_"
 """Beginning of the columns with the truth pixels of a class."""
@@ -122,7 +125,7 @@ class DataWarning:
         serious: bool = False,
     ) -> Self:
         """Warning about some images; the sentence ends with their number and names; ``count`` defaults to that."""
-        sentence = f"{f'{code}: ' if code else ''}{said}; images: {named_and_counted(images)}"
+        sentence = f"{f'{code}: ' if code else ''}{said}{NAMED}{named_and_counted(images)}"
         return cls(kind, code, len(images) if count is None else count, tuple(images[:SHOWN]), sentence, serious)
 
 

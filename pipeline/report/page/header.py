@@ -1,8 +1,11 @@
 """Header of the page of one data set: title, facts of the run, key figures."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.raw.data_warnings import NAMED, DataWarning
 from pipeline.report.measures.average_words import average_words, named_measure
 from pipeline.report.measures.summary import OVER_CLASSES, TRIVIAL
 from pipeline.report.page.facts import Facts
@@ -55,6 +58,19 @@ def _run_facts(facts: Facts) -> list[tuple[str, str]]:
     ]
 
 
+def _linked(warning: DataWarning, pages: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Pieces of a warning, each with a link or none: the names of images lead to their pages."""
+    said, mark, named = warning.sentence.partition(NAMED)
+    if not (mark and pages):
+        return [(warning.advice, "")]
+    count, opened, names = named.partition("(")
+    longest_first = sorted(pages, key=len, reverse=True)
+    pattern = re.compile(rf"(?<![\w.-])({'|'.join(map(re.escape, longest_first))})(?![\w.-])")
+    pieces = [(text, pages.get(text, "") if at % 2 else "") for at, text in enumerate(pattern.split(names))]
+    todo = warning.advice.removeprefix(warning.sentence)
+    return [(f"{said}{mark}{count}{opened}", ""), *pieces, (todo, "")]
+
+
 def page_header(facts: Facts) -> dict[str, Any]:
     """Content of the header and the footer of a page."""
     record = facts.record
@@ -63,7 +79,7 @@ def page_header(facts: Facts) -> dict[str, Any]:
         "title": record.title,
         "facts": _run_facts(facts),
         "keys": _keys(facts),
-        "serious": [each.advice for each in facts.warnings if each.serious],
-        "warnings": [each.advice for each in facts.warnings if not each.serious],
+        "serious": [_linked(each, facts.inputs.pages) for each in facts.warnings if each.serious],
+        "warnings": [_linked(each, facts.inputs.pages) for each in facts.warnings if not each.serious],
         "footer": f"Source: {record.source or 'not given'}. Licence of the data: {record.licence}.",
     }

@@ -371,7 +371,8 @@ def test_the_summary_as_json_holds_the_figures_of_the_tables(chosen, written):
         kept = found["measures"][each.class_code or each.average]["ap_pooled"]
         for name in ("value", "low", "high"):
             assert kept[name] == (None if math.isnan(getattr(each, name)) else getattr(each, name))
-    assert {each["said"] for each in found["warnings"]} <= set(written[1].text)
+    said = " ".join(written[1].text)  # Names of images are links: pieces of their own.
+    assert all(re.sub(r"\s+", "", each["said"]) in re.sub(r"\s+", "", said) for each in found["warnings"])
     assert set(found["extremes"]) == {"best", "worst"}
     assert "NaN" not in path.read_text()
 
@@ -480,7 +481,7 @@ def test_a_model_that_is_none_stands_in_a_box_of_its_own_above_all_else(make, ma
     page = report(made, folder)
     text = " ".join(page.text)
     assert "serious" in page.ids
-    assert "On amber ground: not above the trivial answer" in text
+    assert "On amber ground: not or hardly above the trivial answer" in text
     assert text.index("EX: unet is no better than a trivial answer (none, test images)") < text.index(
         "No image was left out."
     )

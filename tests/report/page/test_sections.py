@@ -11,10 +11,11 @@ import zarr
 from pipeline.config import StageConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.predict.options import PredictOptions
+from pipeline.raw.data_warnings import DataWarning
 from pipeline.report import page
 from pipeline.report.measures.mismatches import Mismatch
 from pipeline.report.page.choice import choose, validated_alike
-from pipeline.report.page.header import _keys
+from pipeline.report.page.header import _keys, _linked
 from pipeline.report.page.sections.images import flags, leaks, rejections
 from pipeline.report.page.sections.metrics import origin_of_thresholds
 from pipeline.report.page.sections.patches import samplings
@@ -85,6 +86,23 @@ def test_what_the_configuration_shows_first_is_shown_and_the_best_on_validation_
     assert best.result.model == "good_on_validation"
     assert "0.500, the highest" in best.reason
     assert best.better == ""
+
+
+@pytest.mark.parametrize(
+    ("names", "pages", "linked"),
+    [
+        (["eye_1", "eye_11"], {"eye_1": "a", "eye_11": "b"}, ["eye_1", "eye_11"]),
+        (["eye_1 (MA, OD)"], {"eye_1": "a"}, ["eye_1"]),
+        (["1", "2"], {"1": "a", "3": "c"}, ["1"]),  # the number of images is no name
+        (["x.1"], {"1": "a", "x": "b"}, []),
+        (["a (b"], {}, []),
+    ],
+)
+def test_names_of_images_in_a_warning_lead_to_their_pages_and_its_words_stay(names, pages, linked):
+    warned = DataWarning.of_images("mismatched", "1 thing (odd) in eye_1", names)
+    pieces = _linked(warned, pages)
+    assert "".join(text for text, _ in pieces) == warned.advice
+    assert [(text, pages[text]) for text in linked] == [(text, href) for text, href in pieces if href]
 
 
 def test_one_rule_says_what_is_shown_first_in_pages_of_images_view_and_predict(tmp_path):
