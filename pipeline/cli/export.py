@@ -64,7 +64,8 @@ def _export(arguments: argparse.Namespace) -> int:
     if form == "geojson":
         return _export_truth(arguments, output)
     # Torch takes seconds to import, and `check` must not wait for it.
-    from pipeline.model.export import open_for_export, sample_window
+    from pipeline.model.export import open_for_export
+    from pipeline.model.export_input import sample_window
 
     for name in LOUD:
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -11,6 +11,7 @@ crops         moving crops: the box of a training patch in an epoch
 encoder_file  encoder weights from a state-dict file
 ensemble      ensemble: mean probability of several models
 export        export of a trained model: network and probabilities as one graph
+export_input  sample to compare an exported model on
 export_onnx   export to ONNX, compared by ONNX Runtime
 hardest       hardest patches by loss, and labels that are in doubt
 held_out      held-out images: those that a model was not trained on

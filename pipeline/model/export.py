@@ -20,14 +20,13 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from pipeline.config.manifest import Task
-from pipeline.errors import ModelError, StoreError
+from pipeline.errors import ModelError
 from pipeline.model.card import Card, read_card
 from pipeline.model.ensemble import load_networks, members_of
 from pipeline.model.network import CHANNELS, probabilities
 from pipeline.model.refusals import DIVISOR
 from pipeline.stores.documents import json_text, read_json
 from pipeline.stores.flush import write_whole
-from pipeline.stores.image_store import open_normalized
 from pipeline.stores.model_files import measures_file, thresholds_file
 
 __all__ = [
@@ -42,7 +41,6 @@ __all__ = [
     "open_for_export",
     "pools_to_a_grid",
     "quiet",
-    "sample_window",
     "write_torch",
 ]
 
@@ -245,41 +243,6 @@ def write_torch(model: Exported, output: Path, *, sample: NDArray[np.float32]) -
     difference = check_probabilities(found, model.predict(sample), path=output)
     write_whole(output, [stream.getbuffer()])
     return difference
-
-
-def sample_window(model: Exported, store: Path | None) -> NDArray[np.float32]:
-    """Window ``(1, 3, h, w)`` float32 of 0…255 to compare probabilities on.
-
-    Parameters
-    ----------
-    model
-        Its patch sets the largest side.
-    store
-        ``normalized/{image}.zarr``, whose middle is taken; with None three ramps of grey values.
-
-    Raises
-    ------
-    StoreError
-        The image is smaller than the network's smallest window.
-    """
-    side = model.card.patch
-    if store is None:
-        ramp = np.linspace(0, 255, side, dtype=np.float32)
-        rows, columns = np.meshgrid(ramp, ramp, indexing="ij")
-        return np.stack([rows, columns, (rows + columns) / 2])[None]
-    image = open_normalized(store).image
-    height, width = (min(side, each) // model.step * model.step for each in image.shape)
-    if not height or not width:
-        raise StoreError(
-            "The image is too small for a sample.",
-            where=store,
-            found=f"{image.shape} pixels",
-            expected=f"at least {model.step} a side",
-            remedy="Give a larger image.",
-        )
-    y0, x0 = (image.height - height) // 2, (image.width - width) // 2
-    box = type(image.box)(y0, x0, y0 + height, x0 + width)
-    return image.read(box)[None].astype(np.float32)
 
 
 def check_probabilities(found: NDArray[np.float32], expected: NDArray[np.float32], *, path: Path) -> float:

@@ -30,9 +30,9 @@ from pipeline.model.export import (
     of_one_size,
     open_for_export,
     pools_to_a_grid,
-    sample_window,
     write_torch,
 )
+from pipeline.model.export_input import sample_window
 from pipeline.model.export_onnx import for_onnx, run_onnx, write_onnx
 from pipeline.model.network import ScaledNetwork, build_network, probabilities
 from pipeline.stores.job import Job
