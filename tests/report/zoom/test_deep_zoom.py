@@ -75,6 +75,8 @@ def test_a_step_of_every_probability_is_that_which_is_nearest():
     assert np.array_equal(probability_steps(halves), np.rint(halves.astype(float) * STEPS))
     of_bytes = np.arange(256, dtype=np.uint8).reshape(2, 4, 32)
     assert np.array_equal(probability_steps(of_bytes), probability_steps((of_bytes / 255).astype(np.float16)))
+    narrow = of_bytes.reshape(2, 128, 1)
+    assert np.array_equal(probability_steps(narrow), probability_steps(of_bytes).reshape(2, 128, 1)), "one pixel wide"
     assert probability_steps(np.array([-0.0, np.nan, np.inf], np.float16)).tolist() == [0, 0, STEPS]
 
 
