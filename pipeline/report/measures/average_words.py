@@ -22,7 +22,7 @@ def average_words(average: str, record: DatasetRecord) -> str:
         return OF + next(each.name for each in record.classes if each.code == codes[0])
     if average != OVER_LESIONS:
         return average
-    return f"{MEAN}lesion classes" if _anatomy(record) else OVER_CLASSES
+    return f"{MEAN}lesion classes" if _both_kinds(record) else OVER_CLASSES
 
 
 def named_measure(measure: str, words: str, *, short: bool = False) -> str:
@@ -39,18 +39,22 @@ def named_measure(measure: str, words: str, *, short: bool = False) -> str:
 
 
 def compared_columns(record: DatasetRecord) -> tuple[tuple[str, str, str], ...]:
-    """Columns that compare results: head, average, measure; without those that repeat another one for want of anatomy."""
-    anatomy = _anatomy(record)
+    """Columns that compare results: head, average, measure.
+
+    Without lesions or without anatomy all columns are over all classes, and those that repeat another one are left out.
+    """
+    both, none = _both_kinds(record), all(each.kind == "anatomy" for each in record.classes)
     named = {OVER_LESIONS: ", lesion classes", OVER_CLASSES: ", all classes"}
     found = []
     for text, average, measure in COMPARED:
         name, _, over = text.partition(", ")
-        if anatomy and over:
-            found.append((f"{name}{named[average]}", average, measure))
-        elif anatomy or (average, measure) != (OVER_CLASSES, "dice_pooled"):
-            found.append((name, average, measure))
+        if both:
+            found.append((f"{name}{named[average]}" if over else name, average, measure))
+        elif (average, measure) != (OVER_CLASSES, "dice_pooled"):
+            # Without lesions their mean has no value.
+            found.append((name, OVER_CLASSES if none and average == OVER_LESIONS else average, measure))
     return tuple(found)
 
 
-def _anatomy(record: DatasetRecord) -> bool:
-    return any(each.kind == "anatomy" for each in record.classes)
+def _both_kinds(record: DatasetRecord) -> bool:
+    return len({each.kind for each in record.classes}) > 1

@@ -78,6 +78,7 @@ def choose(
         ranked = {name: score for name, score in scores.items() if not math.isnan(score)}
         if ranked:
             dice = named_measure("Dice", average_words(average, record))
+            dice += "," if "," in dice else ""  # The second one of a pair around the words for the average.
             scored = _best(ranked, chosen=chosen.name, dice=dice, alike=alike)
             clear = alike and max(ranked.values()) - ranked.get(chosen.name, 0.0) > CLEAR
             return Choice(chosen, said, average, scored) if clear else Choice(chosen, f"{said} {scored}", average)
@@ -92,10 +93,10 @@ def _validated(summary: pd.DataFrame, *, average: str) -> float:
 def _best(ranked: Mapping[str, float], *, chosen: str, dice: str, alike: bool) -> str:
     own = ranked.get(chosen, math.nan)
     if not alike:
-        said = "" if math.isnan(own) else f"Pooled over its validation images, {dice}, is {own:.3f}. "
+        said = "" if math.isnan(own) else f"Pooled over its validation images, {dice} is {own:.3f}. "
         return f"{said}Models of different folds were validated on different images, which ranks none."
     best = max(ranked, key=lambda name: ranked[name])
     if len(ranked) == 1 or own == ranked[best]:
-        return f"Pooled over its validation images, {dice}, is {ranked[best]:.3f}{', the highest' if len(ranked) > 1 else ''}."
+        return f"Pooled over its validation images, {dice} is {ranked[best]:.3f}{', the highest' if len(ranked) > 1 else ''}."
     other = f"has {own:.3f}" if not math.isnan(own) else "was not validated"
-    return f"Pooled over validation images, {dice}, is highest for {best}, {ranked[best]:.3f}; {chosen} {other}."
+    return f"Pooled over validation images, {dice} is highest for {best}, {ranked[best]:.3f}; {chosen} {other}."

@@ -9,6 +9,7 @@ from pipeline.report.measures.summary import COMPARED, OVER_CLASSES, OVER_LESION
 from pipeline.report.page.tables.metrics import averages_table
 
 ANATOMY = {"code": "OD", "name": "Optic disc", "kind": "anatomy", "colour": "magenta"}
+FOVEA = {"code": "FO", "name": "Fovea", "kind": "anatomy", "colour": "green"}
 MICRO = {"code": "MA", "name": "Microaneurysms"}
 HARD = {"code": "EX", "name": "Hard exudates", "colour": "blue"}
 
@@ -27,6 +28,7 @@ def record(*classes):
         ([MICRO, HARD], "mean over classes", "mean over classes"),
         ([MICRO, HARD, ANATOMY], "mean over lesion classes", "mean over classes"),
         ([ANATOMY], "of Optic disc", "of Optic disc"),
+        ([ANATOMY, FOVEA], "mean over classes", "mean over classes"),
     ],
 )
 def test_the_words_say_over_which_classes_a_mean_is_taken(classes, lesions, every):
@@ -47,6 +49,15 @@ def test_no_column_of_a_comparison_repeats_another_and_none_is_lost(classes):
     assert set(behind) == {(average_words(average, known), measure) for _, average, measure in COMPARED}
 
 
+@pytest.mark.parametrize("classes", [[ANATOMY], [ANATOMY, FOVEA]])
+def test_where_no_class_is_a_lesion_all_columns_of_a_comparison_are_over_all_classes(classes):
+    columns = compared_columns(record(*classes))
+    assert [text for text, _, _ in columns] == ["Dice", "AUPR", "AUPR-11", "mIoU", "mIoU with background"]
+    assert OVER_LESIONS not in {average for _, average, _ in columns}, "it has no value"
+    lesions = compared_columns(record(*({**each, "kind": "lesion"} for each in classes)))
+    assert [(text, measure) for text, _, measure in lesions] == [(text, measure) for text, _, measure in columns]
+
+
 def test_a_measure_is_of_a_class_or_over_classes():
     assert named_measure("Dice", "of Gland", short=True) == "Dice of Gland"
     assert named_measure("mIoU without background", "of Gland") == "IoU of Gland"
@@ -62,6 +73,7 @@ def test_a_measure_is_of_a_class_or_over_classes():
         ([MICRO, ANATOMY], ["Mean over classes"]),
         ([MICRO, HARD], ["Mean over classes"]),
         ([MICRO, HARD, ANATOMY], ["Mean over classes", "Mean over lesion classes"]),
+        ([ANATOMY, FOVEA], ["Mean over classes"]),
     ],
 )
 def test_no_row_of_the_averages_repeats_a_class_or_another_average(classes, shown):

@@ -160,6 +160,16 @@ def test_the_mean_over_classes_decides_where_no_lesion_was_measured():
     assert choose([result("a")], table, shown=("a", "none"), record=RECORD).average == "mean over classes"
 
 
+def test_the_sentence_on_the_shown_result_reads_whether_its_dice_is_of_one_class_or_of_several():
+    """Words for an average stand between two commas, the name of a class between none."""
+    table = {"a / none": summary(validation=0.4, test=0.4)}
+    several = RECORD.model_copy(update={"classes": (*RECORD.classes, RECORD.classes[0].model_copy(update={"code": "EX"}))})
+    one = choose([result("a")], table, shown=("a", "none"), record=RECORD).reason
+    assert "Pooled over its validation images, Dice of Microaneurysms is 0.400." in one
+    mean = choose([result("a")], table, shown=("a", "none"), record=several).reason
+    assert "Pooled over its validation images, Dice, mean over lesion classes, is 0.400." in mean
+
+
 def test_without_validation_the_first_is_shown_and_the_page_says_so():
     tables = {f"{name} / none": summary(validation=float("nan"), test=0.5) for name in "ab"}
     choice = choose([result("a"), result("b")], tables, shown=("a", "none"), record=RECORD)
