@@ -24,6 +24,7 @@ __all__ = [
     "WHOLE",
     "even_jpeg_bytes",
     "finest_step",
+    "is_whole",
     "jpeg_bytes",
     "pixels_of",
     "png_bytes",
@@ -37,6 +38,8 @@ Values: TypeAlias = NDArray[np.uint8]
 
 WHOLE = 40_000_000
 """Pixels of the largest image whose levels are one file each; browsers decode hardly larger ones."""
+LONGEST = 2**15 - 1
+"""Longer side of such an image at most: browsers draw hardly longer ones, and JPEG holds 65 500 pixels."""
 SMALLEST_WHOLE = 1200
 """Longer side at which the levels of one file end."""
 TILE = ROWS
@@ -92,6 +95,11 @@ def _layers(stack: Stack) -> list[_Layer]:
 def pixels_of(planes: Planes) -> Pixels:
     """Pixels ``(y, x, 4)`` of a picture ``(3, y, x)``."""
     return np.asarray(cv2.merge([*planes, planes[0]]), dtype=np.uint8)  # Several times as fast as NumPy.
+
+
+def is_whole(height: int, width: int, *, whole: int = WHOLE) -> bool:
+    """Whether each level of an image is one file; else it is cut into tiles. ``whole`` is in pixels, as `WHOLE`."""
+    return height * width <= whole and max(height, width) <= LONGEST
 
 
 def finest_step(height: int, width: int) -> int:
@@ -228,7 +236,7 @@ def write_stacks(stacks: Sequence[Stack], folder: Path, *, whole: int = WHOLE) -
         width, height) or the size, name and numbers of its tiles, by level and row by row; None if all tiles exist.
     """
     height, width = stacks[0].raster.shape
-    made: type[_Whole] | type[_Tiles] = _Whole if height * width <= whole else _Tiles
+    made: type[_Whole] | type[_Tiles] = _Whole if is_whole(height, width, whole=whole) else _Tiles
     most, smallest = (12, SMALLEST_WHOLE) if made is _Whole else (24, TILE)
     shapes = level_shapes(height, width, smallest=smallest, most=most, least=1)
     files = [made(stack, shapes, folder) for stack in stacks]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pipeline.config import StageConfig
 from pipeline.normalized.pyramid import level_shapes
-from pipeline.report.zoom.files import SMALLEST_WHOLE, TILE, WHOLE
+from pipeline.report.zoom.files import SMALLEST_WHOLE, TILE, WHOLE, is_whole
 from pipeline.runtime.job_memory import Picture, scaled_size
 
 __all__ = ["ZoomSize", "page_size", "zoom_size"]
@@ -46,7 +46,7 @@ def page_size(height: int, width: int, *, classes: int, results: int, mapped: bo
         Pixels up to which a level is one file.
     """
     pixels, overlays = height * width, classes + (classes + 1) * results if mapped else classes
-    if pixels <= whole:
+    if is_whole(height, width, whole=whole):
         levels = len(level_shapes(height, width, smallest=SMALLEST_WHOLE, most=12, least=1))
         pictures, each = levels, (levels + 1) // 2
     else:
@@ -75,7 +75,7 @@ def zoom_size(pictures: Sequence[Picture], *, classes: int, evaluated_share: flo
     sizes = [scaled_size(config.normalized.rescale, each) for each in pictures]
     mapped = round(evaluated_share * len(sizes)) if results else 0
     if config.report.worst:
-        sizes = [(height, width) for height, width in sizes if height * width <= WHOLE]
+        sizes = [(height, width) for height, width in sizes if is_whole(height, width)]
         mapped = written = min(config.report.worst + EXTREMES, mapped, len(sizes))
     else:
         written = len(sizes) if config.report.zoom == "all" else 0

@@ -116,7 +116,9 @@ _STEPS_OF_HALVES = _steps(np.arange(2**16, dtype=np.uint16).view(np.float16))
 def probability_steps(stored: NDArray[Any]) -> NDArray[np.uint8]:
     """Steps of stored probabilities, 0 to ``STEPS``, looked up, which is faster than computing each."""
     if stored.dtype == np.uint8:
-        return np.asarray(cv2.LUT(stored, _STEPS_OF_BYTES)).reshape(stored.shape)  # OpenCV drops a last axis of length 1.
+        return np.asarray(cv2.LUT(stored, _STEPS_OF_BYTES)).reshape(
+            stored.shape
+        )  # OpenCV drops a last axis of length 1.
     bits = np.ascontiguousarray(stored).view(np.uint16)
     return np.asarray(_STEPS_OF_HALVES[bits])
 

@@ -12,7 +12,7 @@ from pipeline.config.manifest import DatasetRecord
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.report.page.choice import MEASURED_SPLITS
 from pipeline.report.page.tables.results import extremes, image_scores
-from pipeline.report.zoom.files import WHOLE
+from pipeline.report.zoom.files import WHOLE, is_whole
 from pipeline.report.zoom.page import ImageStores, Pages, write_page
 from pipeline.stores.atomic import folder_in_progress
 
@@ -44,9 +44,11 @@ def chosen_images(rows: pd.DataFrame, record: DatasetRecord, *, count: int, offe
 def _small_enough(found: Mapping[str, ImageStores], *, whole: int) -> set[str]:
     """Images whose levels are one file each; a slide's thousands of files are written only on request."""
     sizes = {image: stores.open_array(each.normalized, "0").shape for image, each in found.items()}
-    small = {image for image, (*_, height, width) in sizes.items() if height * width <= whole}
+    small = {image for image, (*_, height, width) in sizes.items() if is_whole(height, width, whole=whole)}
     if large := len(sizes) - len(small):
-        log.info("%d images of more than %d pixels get no page here: lesionmap view shows them", large, whole)
+        log.info(
+            "%d images of more than %d pixels, or too long, get no page here: lesionmap view shows them", large, whole
+        )
     return small
 
 

@@ -163,7 +163,9 @@ def test_the_mean_over_classes_decides_where_no_lesion_was_measured():
 def test_the_sentence_on_the_shown_result_reads_whether_its_dice_is_of_one_class_or_of_several():
     """Words for an average stand between two commas, the name of a class between none."""
     table = {"a / none": summary(validation=0.4, test=0.4)}
-    several = RECORD.model_copy(update={"classes": (*RECORD.classes, RECORD.classes[0].model_copy(update={"code": "EX"}))})
+    several = RECORD.model_copy(
+        update={"classes": (*RECORD.classes, RECORD.classes[0].model_copy(update={"code": "EX"}))}
+    )
     one = choose([result("a")], table, shown=("a", "none"), record=RECORD).reason
     assert "Pooled over its validation images, Dice of Microaneurysms is 0.400." in one
     mean = choose([result("a")], table, shown=("a", "none"), record=several).reason

@@ -19,6 +19,7 @@ from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.report.zoom.files import even_jpeg_bytes, finest_step, jpeg_bytes, pixels_of, write_stacks
 from pipeline.report.zoom.levels import halve_highest, held, highest_of, pyramid_strips
 from pipeline.report.zoom.page import ImageStores, Pages, write_viewer
+from pipeline.report.zoom.size import page_size
 from pipeline.report.zoom.stacks import BORDER, INSIDE, STEPS, Stack, mask_indices, probability_steps
 from pipeline.seeds import stream
 from pipeline.stores.job import Job
@@ -245,6 +246,14 @@ def test_a_picture_at_its_full_size_is_near_its_pixels_in_one_file_and_in_tiles(
             assert [sampling[1:3] for sampling in picture.layer] == [(1, 1)] * 3, "colour is not halved"
             assert {step for steps in picture.quantization.values() for step in steps} == {finest_step(512, 512)}
         assert off(np.fromfile(file, np.uint8)) < 0.7 * off(coarser)
+
+
+@pytest.mark.parametrize("shape", [(2, 66_000), (66_000, 2)])
+def test_an_image_longer_than_a_jpeg_can_be_is_cut_into_tiles_though_its_pixels_are_few(tmp_path, shape):
+    planes = Raster(shape, lambda box: np.full((3, box.height, box.width), 90, np.uint8))
+    (layer,) = write_stacks([Stack("original", planes, halve)], tmp_path)
+    assert (layer["height"], layer["width"], layer["tile"]) == (*shape, 512)
+    assert page_size(*shape, classes=0, results=0, mapped=False).files == 1 + 2 * len(list(tmp_path.iterdir()))
 
 
 def test_a_smaller_image_has_finer_steps_for_its_finer_grain():
