@@ -11,6 +11,9 @@ from pipeline.report.measures.parts import PART_COLUMNS
 from pipeline.report.page.tables.parts import parts_tables
 from pipeline.stores import read_table
 
+FOUND = ["Found", "False per image"]
+"""Columns of the mean over lesions that no class has."""
+
 
 @pytest.fixture(scope="module")
 def several(make, make_eye, tmp_path_factory):
@@ -80,3 +83,21 @@ def test_tables_are_shown_where_they_say_more_than_that_of_the_images(several, t
     assert parts_tables(table[table["by"] == "centre"], world.record, split="validation") == ()
     alone = table[(table["by"] == "group") & (table["images"] == 1)]
     assert parts_tables(alone, world.record, split="test") == ()
+
+
+@pytest.mark.parametrize(
+    ("kinds", "means"),
+    [
+        (("lesion", "lesion", "lesion", "anatomy"), ["Dice, lesion classes", "AUPR, lesion classes", *FOUND]),
+        (("lesion",) * 4, ["Dice", "AUPR", *FOUND]),
+        (("lesion", "anatomy", "anatomy", "anatomy"), FOUND),
+        (("anatomy",) * 4, []),
+    ],
+)
+def test_a_mean_that_has_no_value_or_repeats_a_class_has_no_column(several, table, kinds, means):
+    pairs = zip(several[0].record.classes, kinds, strict=True)
+    classes = tuple(each.model_copy(update={"kind": kind}) for each, kind in pairs)
+    record = several[0].record.model_copy(update={"classes": classes})
+    centres, _ = parts_tables(table, record, split="test")
+    assert [each.text for each in centres.head] == ["Centre", "Groups", "Images", *means, *record.codes]
+    assert {len(row) for row in centres.rows} == {len(centres.head)}

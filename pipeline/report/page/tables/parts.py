@@ -12,21 +12,37 @@ from pipeline.report.page.tables.measured import grid_text, trivial_note
 __all__ = ["parts_tables"]
 
 FOUND, FALSE = "lesion_sensitivity_pooled", "false_lesions_per_image"
-HEAD = (
-    ("Groups", "patients"),
-    ("Images", "measured images"),
-    (
-        "Dice, lesion classes",
-        "pixels of the images pooled, mean over the lesion classes that they hold; below, trivial answers",
-    ),
-    ("AUPR, lesion classes", "the same of step-wise average precision"),
-    ("Found", "share of the lesions that are found, mean over lesion classes"),
-    ("False per image", "false predicted lesions of a class per image, mean over lesion classes"),
-)
+HEAD = (("Groups", "patients"), ("Images", "measured images"))
 NOTES = {
     "centre": "Of each class: Dice, below AUPR and the Dice of trivial answers. Parts of few groups differ by chance: see how many there are.",
     "group": "Only shown where a group has several images; otherwise the table of images says the same.",
 }
+
+
+def _means(record: DatasetRecord) -> dict[str, tuple[str, str]]:
+    """Measures of the mean over lesions → head and hint of their columns.
+
+    None where no class is a lesion, which has no such mean; no Dice and AUPR of a single one, whose own column says them.
+    """
+    lesions = [each for each in record.classes if each.kind == "lesion"]
+    over = "classes" if len(lesions) == len(record.classes) else "lesion classes"
+    named = f", {over}" if over == "lesion classes" else ""
+    pooled = f"pixels of the images pooled, mean over the {over} that they hold"
+    scores = {
+        "dice_pooled": (f"Dice{named}", f"{pooled}; below, trivial answers"),
+        "ap_pooled": (f"AUPR{named}", "the same of step-wise average precision"),
+    }
+    regions = {
+        FOUND: ("Found", f"share of the regions of the truth that are found, mean over {over}"),
+        FALSE: ("False per image", f"false predicted regions of a class per image, mean over {over}"),
+    }
+    return (scores if len(lesions) > 1 else {}) | (regions if lesions else {})
+
+
+def _mean_cell(mean: pd.Series, measure: str) -> Cell:
+    if measure == "dice_pooled":
+        return _dice(mean, note=_trivial(mean))
+    return Cell(number(float(mean[measure]), digits=1 if measure == FALSE else 3))
 
 
 def _score(row: pd.Series) -> Cell:
@@ -50,10 +66,7 @@ def _row(part: str, own: pd.DataFrame, record: DatasetRecord) -> tuple[Cell, ...
         text_cell(part, strong=True),
         Cell(counted(mean["groups"])),
         Cell(counted(mean["images"])),
-        _dice(mean, note=_trivial(mean)),
-        Cell(number(float(mean["ap_pooled"]))),
-        Cell(number(float(mean[FOUND]))),
-        Cell(number(float(mean[FALSE]), digits=1)),
+        *(_mean_cell(mean, measure) for measure in _means(record)),
         *(by_class.get(code, Cell("–", hint="not annotated")) for code in record.codes),
     )
 
@@ -82,6 +95,7 @@ def parts_tables(rows: pd.DataFrame, record: DatasetRecord, *, split: str) -> tu
             head = headings(
                 title,
                 *HEAD,
+                *_means(record).values(),
                 *[(each.code, f"{each.name}: Dice, below AUPR and trivial answers") for each in record.classes],
             )
             caption = f"By {by}, {split} images{grid_text(rows, grid)}"
