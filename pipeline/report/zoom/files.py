@@ -98,7 +98,7 @@ def pixels_of(planes: Planes) -> Pixels:
 
 
 def is_whole(height: int, width: int, *, whole: int = WHOLE) -> bool:
-    """Whether each level of an image is one file; else it is cut into tiles. ``whole`` is in pixels, as `WHOLE`."""
+    """Test whether each level of an image is one file; else it is cut into tiles. ``whole`` is in pixels, as `WHOLE`."""
     return height * width <= whole and max(height, width) <= LONGEST
 
 
