@@ -60,15 +60,19 @@ def framed(planes: NDArray[np.uint8], border: NDArray[np.float64]) -> tuple[slic
     sides = (planes, planes[:, ::-1], planes.swapaxes(1, 2), planes.swapaxes(1, 2)[:, ::-1])
     top, bottom, left, right = (_frame_lines(side, border) for side in sides)
     height, width = planes.shape[1:]
-    return _within(top, height - bottom, left, width - right) if top + bottom + left + right else None
+    return _within(top, height - bottom, left, width - right, planes.shape[1:]) if top + bottom + left + right else None
 
 
 def rectangle(mask: NDArray[np.bool_]) -> tuple[slice, slice] | None:
-    """Interior of a mask that fills its bounding box but not the image; None for other masks."""
+    """Interior of a mask that fills its bounding box, which is not the whole image; None for other masks.
+
+    A mask whose box is the image is a crop of a field of view, of which a corner is dark.
+    """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if mask.all() or rows.size == 0 or mask.sum() < _RECTANGLE * (np.ptp(rows) + 1) * (np.ptp(columns) + 1):
+    if rows.size == 0 or mask.sum() < _RECTANGLE * (np.ptp(rows) + 1) * (np.ptp(columns) + 1):
         return None
-    return _within(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
+    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    return None if (bottom - top, right - left) == mask.shape else _within(top, bottom, left, right, mask.shape)
 
 
 def middle(grey: NDArray[Any]) -> tuple[slice, slice]:
@@ -107,8 +111,9 @@ def _frame_lines(planes: NDArray[np.uint8], border: NDArray[np.float64]) -> int:
     return int(np.logical_and.accumulate(frame).sum())
 
 
-def _within(top: int, bottom: int, left: int, right: int) -> tuple[slice, slice] | None:
-    # The pixels along an edge are a mixture of both sides.
-    rows, columns = slice(top + _RIM, bottom - _RIM), slice(left + _RIM, right - _RIM)
-    wide = min(rows.stop - rows.start, columns.stop - columns.start) >= _LEAST_SIDE
-    return (rows, columns) if wide else None
+def _within(top: int, bottom: int, left: int, right: int, size: tuple[int, ...]) -> tuple[slice, slice] | None:
+    # The pixels along an edge are a mixture of both sides; the border of the image is no such edge.
+    first = [at + _RIM if at else 0 for at in (top, left)]
+    last = [at - _RIM if at < whole else at for at, whole in zip((bottom, right), size, strict=True)]
+    wide = min(end - begin for begin, end in zip(first, last, strict=True)) >= _LEAST_SIDE
+    return (slice(first[0], last[0]), slice(first[1], last[1])) if wide else None
