@@ -53,7 +53,7 @@ Values = dict[str, Any]
 
 ESTIMATE_FREE = ("target", "outside", "most_gain", "concentrations")
 """Keys of ``normalized.stain`` that an estimate does not depend on."""
-FUNDUS_ONLY = ("clahe", "gaussian", "difference", "outside")
+FUNDUS_ONLY = ("clahe", "gaussian", "difference", "outside", "field_of_view")
 """Keys of ``normalized`` that only the fundus chain uses."""
 HISTOLOGY_ONLY = ("stain", "roi_holes")
 """Keys of ``normalized`` that only the histology chain uses."""

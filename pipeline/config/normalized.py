@@ -152,6 +152,11 @@ class NormalizedConfig(Strict):
         description="Fundus: pixels outside the field of view. Neutral is the value of a uniform area: the offset "
         "of the difference, or black without the difference step.",
     )
+    field_of_view: Literal["found", "whole"] = Field(
+        "found",
+        description="Fundus: region of interest found by the border around the disc, or the whole picture, for pictures of "
+        "another kind and for crops whose border is not as it should be.",
+    )
     stain: Stain = Field(Stain(), description="Histology: stain normalisation.")
     roi_holes: Annotated[float, Field(ge=0, le=1)] = Field(
         0.05,

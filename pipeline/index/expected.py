@@ -22,9 +22,9 @@ from pipeline.geometry import Box
 from pipeline.index.candidates import write_candidates
 from pipeline.index.summary import patches_asked
 from pipeline.index.table import Inputs, write_index
+from pipeline.normalized.fundus.image import fundus_region
 from pipeline.normalized.image import Content, Opened, open_view, write_image
 from pipeline.normalized.region import Region
-from pipeline.normalized.roi import field_of_view
 from pipeline.normalized.stain.image import tissue_of
 from pipeline.normalized.stain.tissue import fill_holes, foreign_mask
 from pipeline.raw.datasets.entry import ImageEntry
@@ -138,7 +138,7 @@ def _region(opened: Opened, run: DatasetRun) -> Region:
     """Region of interest as found by the data set's preprocessing chain."""
     size = {"height": opened.height, "width": opened.width}
     if run.config.normalized.chain == "fundus":
-        return Region.found(field_of_view, opened.thumbnail(), **size)
+        return fundus_region(opened, run.config.normalized)
     tissue, foreign = tissue_of(opened), Region.found(foreign_mask, opened.thumbnail(), **size)
     holes = run.config.normalized.roi_holes
     return replace(tissue, mask=fill_holes(tissue.mask, foreign=foreign.mask, largest_share=holes))

@@ -14,7 +14,7 @@ from pipeline.errors import GeometryError
 from pipeline.geometry import Box
 from pipeline.normalized.border import DARK_BORDER, LEAST_RISE, border_colour, difference, framed, middle, rectangle
 
-__all__ = ["field_of_view", "fov_diameter", "thumbnail_factor", "thumbnail_rows", "without_rim"]
+__all__ = ["field_of_view", "fov_diameter", "thumbnail_factor", "thumbnail_rows", "whole_picture", "without_rim"]
 
 # Field of view: the 99th percentile of a black image, in grey levels; the threshold of lit pixels, as a share of the
 # centre.
@@ -78,6 +78,11 @@ def _disc(differing: NDArray[np.float32], *, solid: bool) -> NDArray[np.bool_]:
     if not solid or 0 < _SOLID * np.count_nonzero(hull) <= np.count_nonzero(ndimage.binary_fill_holes(disc)):
         return hull
     return np.ones_like(hull)
+
+
+def whole_picture(thumbnail: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Region of interest ``(y, x)`` of all pixels of a thumbnail ``(y, x, 3)``, whatever its border."""
+    return np.ones(thumbnail.shape[:2], np.bool_)
 
 
 def fov_diameter(mask: NDArray[np.bool_]) -> float:

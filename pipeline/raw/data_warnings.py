@@ -60,7 +60,7 @@ REMEDIES: Mapping[Kind, str] = {
     "not_trained": "Fix the splits (raw: splits_csv) so that training images hold it, or take the class out.",
     "covering": "Look at the masks, and invert those that mark the background.",
     "outside_picture": "Compare level and origin of the polygons with the picture (key origin of annotations).",
-    "outside_roi": "Look at the region in the report: change what finds it (normalized), or the truth.",
+    "outside_roi": "Look at the region in the report, and correct the truth; of fundus photographs whose region is wrong take the whole picture (normalized: {field_of_view: whole}).",
     "turned": "Save image and truth with the same orientation.",
     "erased": "Rescale less (normalized: rescale).",
     "no_h_and_e": "Set normalized: {stain: {method: none}} for another stain.",

@@ -77,6 +77,7 @@ CHANGES = [
     ({"normalized": {"gaussian": {"sigma": 3.0}}}, IMAGES, PAGE),
     ({"normalized": {"difference": {"omega": -4.0, "theta": 4.0}}}, IMAGES, PAGE),
     ({"normalized": {"outside": "keep"}}, IMAGES, PAGE),
+    ({"normalized": {"field_of_view": "whole"}}, IMAGES, PAGE),
     ({"normalized": {"roi_holes": 0.0}}, PAGE, IMAGES),
     ({"normalized": {"workers": 3}}, PAGE, PAGE),
     ({"normalized": {"strip_rows": 4096, "strip_columns": 2048}}, PAGE, PAGE),

@@ -108,6 +108,15 @@ def test_an_image_without_field_of_view_goes_through_with_a_flag(tmp_path):
     assert (group["0"][:] == 128).all()
 
 
+def test_pictures_of_another_kind_keep_every_pixel_where_the_whole_picture_is_asked_for(tmp_path):
+    masks = {code: PHANTOM.masks[code] for code in CODES}
+    plain = {name: {"apply": False} for name in ("clahe", "gaussian", "difference")}
+    group = normalised(tmp_path, PHANTOM.image, masks, settings(**plain, field_of_view="whole"))
+    assert group["roi"][:].all()
+    assert np.array_equal(np.moveaxis(group["0"][:], 0, 2), PHANTOM.image)
+    assert dict(group.attrs)["lesionmap"]["roi_share"] == 1
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (7, 130)])
 def test_tiny_and_thin_images_go_through(tmp_path, shape):
     image = np.full((*shape, 3), 120, np.uint8)

@@ -6,13 +6,19 @@ import numpy as np
 
 from pipeline.config import NormalizedConfig
 from pipeline.normalized.fundus.chain import block_chain
-from pipeline.normalized.image import Content, open_view, write_image
+from pipeline.normalized.image import Content, Opened, open_view, write_image
 from pipeline.normalized.region import Region
-from pipeline.normalized.roi import field_of_view
+from pipeline.normalized.roi import field_of_view, whole_picture
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.stores.job import Job
 
-__all__ = ["normalise_fundus"]
+__all__ = ["fundus_region", "normalise_fundus"]
+
+
+def fundus_region(opened: Opened, config: NormalizedConfig) -> Region:
+    """Field of view of an opened fundus photograph, or the whole picture, as configured."""
+    find = field_of_view if config.field_of_view == "found" else whole_picture
+    return Region.found(find, opened.thumbnail(), height=opened.height, width=opened.width)
 
 
 def normalise_fundus(entry: ImageEntry, *, config: NormalizedConfig, job: Job, output: Path) -> None:
@@ -34,7 +40,7 @@ def normalise_fundus(entry: ImageEntry, *, config: NormalizedConfig, job: Job, o
         job.files.steady(folders=False),
         open_view(entry, record=job.record, config=config, workers=job.workers) as opened,
     ):
-        region = Region.found(field_of_view, opened.thumbnail(), height=opened.height, width=opened.width)
+        region = fundus_region(opened, config)
         enhanced = block_chain(opened.view.raster, region=region, config=config, workers=job.workers)
         write_image(
             opened,

@@ -82,7 +82,7 @@ def _modality(found: Fingerprint) -> str:
         return f"{found.world}   # fundus | histology; {found.reason}"
     return (
         f'"{OPEN}"   # QUESTION: fundus, or histology (H&E)? {found.reason}. '
-        "If they are neither: fundus, and the recipe unprocessed in the configuration, where a line says how"
+        "If they are neither: fundus, and the recipe unprocessed and the whole picture in the configuration, where a line says how"
     )
 
 

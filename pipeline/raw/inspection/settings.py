@@ -26,7 +26,8 @@ BATCH = {False: 4, True: 8}
 """Patches per step if memory allows; else it is halved."""
 TOTAL = 4800
 NEITHER = (
-    "   # of pictures that are neither fundus nor H&E: [{name}@unprocessed], which leaves their pixels as they are"
+    "   # of pictures that are neither fundus nor H&E: [{name}@unprocessed], and normalized: {{field_of_view: whole}} "
+    "below; their pixels are left as they are"
 )
 A_TRAINING_IMAGE = 120
 """Approximate maximum of patches per image; with moving crops their places differ at every visit."""

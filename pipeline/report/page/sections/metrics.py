@@ -236,7 +236,7 @@ def _unseen(result: Result) -> Table | None:
         )
         for row in rows.to_dict("records")
     ]
-    caption = "Truth pixels outside the region of interest; they count as missed where no window reached them"
+    caption = "Truth pixels outside the region of interest; they count as missed where maps are 0: where no window reached, or with outside_roi: zero"
     return plain_table(caption, ("Image", "Class", "Pixels", "Share of the class"), found)
 
 
