@@ -83,7 +83,7 @@ def write_ome_tiff(
     channels, um = _channels(notes, classes), _pixel_size(scales)
     names = tuple(name for name, _ in channels)
     coloured = names == RGB and not is_map
-    described = {"Description": MEANING[values]} if is_map else {}
+    described = {"Name": store.resolve().stem, **({"Description": MEANING[values]} if is_map else {})}
     partial = output.with_name(output.name + NEW)
     with tifffile.TiffWriter(partial, bigtiff=_is_big(levels[0], dtype), ome=True) as file:
         for at, level in enumerate(levels):

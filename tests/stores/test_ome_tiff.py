@@ -72,6 +72,7 @@ def test_red_green_and_blue_of_an_image_are_samples_of_each_pixel_at_every_level
             assert np.array_equal(np.moveaxis(level.asarray(), 2, 0), open_array(path, str(at))[:])
         pixels = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]["Pixels"]
         assert (pixels["Channel"]["SamplesPerPixel"], pixels["PhysicalSizeX"]) == (3, 0.5)
+        assert tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]["Name"] == path.stem
 
 
 def test_classes_named_like_colours_stay_channels_of_a_map(tmp_path):

@@ -48,6 +48,7 @@ def compared_columns(record: DatasetRecord) -> tuple[tuple[str, str, str], ...]:
     found = []
     for text, average, measure in COMPARED:
         name, _, over = text.partition(", ")
+        name = OF_ONE.get(name, name) if len(record.classes) == 1 else name
         if both:
             found.append((f"{name}{named[average]}" if over else name, average, measure))
         elif (average, measure) != (OVER_CLASSES, "dice_pooled"):

@@ -58,6 +58,12 @@ def test_where_no_class_is_a_lesion_all_columns_of_a_comparison_are_over_all_cla
     assert [(text, measure) for text, _, measure in lesions] == [(text, measure) for text, _, measure in columns]
 
 
+def test_the_intersection_over_union_of_a_single_class_is_called_no_mean():
+    texts = [[text for text, _, _ in compared_columns(record(*classes))] for classes in ([MICRO], [MICRO, HARD])]
+    assert ["IoU" in each for each in texts] == [True, False]
+    assert ["mIoU" in each for each in texts] == [False, True]
+
+
 def test_a_measure_is_of_a_class_or_over_classes():
     assert named_measure("Dice", "of Gland", short=True) == "Dice of Gland"
     assert named_measure("mIoU without background", "of Gland") == "IoU of Gland"
