@@ -39,7 +39,9 @@ def _files(folder: Path) -> dict[str, Path]:
 def _misnamed(folder: Path) -> dict[str, Path]:
     """Files with the name of a correction but a wrong suffix, by the id in their names."""
     paths = [folder / each for each in visible_files(folder) if each.lower().endswith(MISNAMED)]
-    return {safe_id(path.name[: -len(path.suffix)].removesuffix(SUFFIX)): path for path in paths}
+    stems = [path.name[: -len(path.suffix)] for path in paths]
+    bare = [stem[: -len(SUFFIX)] if stem.lower().endswith(SUFFIX) else stem for stem in stems]
+    return {safe_id(name): path for name, path in zip(bare, paths, strict=True)}
 
 
 def _own(entry: ImageEntry, files: dict[str, Path], *, folder: Path) -> Path | None:

@@ -52,7 +52,8 @@ def test_no_column_of_a_comparison_repeats_another_and_none_is_lost(classes):
 @pytest.mark.parametrize("classes", [[ANATOMY], [ANATOMY, FOVEA]])
 def test_where_no_class_is_a_lesion_all_columns_of_a_comparison_are_over_all_classes(classes):
     columns = compared_columns(record(*classes))
-    assert [text for text, _, _ in columns] == ["Dice", "AUPR", "AUPR-11", "mIoU", "mIoU with background"]
+    union = "IoU" if len(classes) == 1 else "mIoU"
+    assert [text for text, _, _ in columns] == ["Dice", "AUPR", "AUPR-11", union, "mIoU with background"]
     assert OVER_LESIONS not in {average for _, average, _ in columns}, "it has no value"
     lesions = compared_columns(record(*({**each, "kind": "lesion"} for each in classes)))
     assert [(text, measure) for text, _, measure in lesions] == [(text, measure) for text, _, measure in columns]
