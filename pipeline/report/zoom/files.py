@@ -20,6 +20,7 @@ from pipeline.report.zoom.levels import ROWS, Planes, Strip, pyramid_strips
 from pipeline.report.zoom.stacks import Palette, Stack
 
 __all__ = [
+    "FINER_TO",
     "TILE",
     "WHOLE",
     "even_jpeg_bytes",

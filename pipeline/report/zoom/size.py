@@ -5,16 +5,17 @@ from dataclasses import dataclass
 
 from pipeline.config import StageConfig
 from pipeline.normalized.pyramid import level_shapes
-from pipeline.report.zoom.files import SMALLEST_WHOLE, TILE, WHOLE, is_whole
+from pipeline.report.zoom.files import FINER_TO, SMALLEST_WHOLE, TILE, WHOLE, is_whole
 from pipeline.runtime.job_memory import Picture, scaled_size
 
 __all__ = ["ZoomSize", "page_size", "zoom_size"]
 
-PICTURES, MASK, PROBABILITY, PAGE = 0.6, 0.0015, 0.01, 8e3
-"""Bytes per pixel of both images with all levels; per pixel of a mask layer; per pixel and class of probability; per page.
+PICTURES, FINER_PICTURES = 0.5, 0.75
+"""Bytes per pixel of both images with all levels, and where their full size has finer steps.
 
-Pictures of IDRiD at half their size took 0.51 to 0.69, those of the fundus sample 0.62 to 0.67, of the histology sample
-0.76 to 0.86, those of IDRiD_12 at full size 0.45 (benchmarks/zoom.md)."""
+Those of IDRiD_12 at full size took 0.45; those of IDRiD at half their size 0.56 to 0.78 (benchmarks/zoom.md)."""
+MASK, PROBABILITY, PAGE = 0.0015, 0.01, 8e3
+"""Bytes per pixel of a mask layer; per pixel and class of probability; per page."""
 
 EXTREMES = 2
 """Pages beside those of the worst images: the best and the median one."""
@@ -53,7 +54,8 @@ def page_size(height: int, width: int, *, classes: int, results: int, mapped: bo
         shapes = level_shapes(height, width, smallest=TILE, most=24, least=1)
         pictures = each = sum(-(-tall // TILE) * -(-wide // TILE) for tall, wide in shapes)
     layers = overlays + classes * mapped
-    size = pixels * (PICTURES + MASK * overlays + PROBABILITY * classes * mapped)
+    both = FINER_PICTURES if pixels <= FINER_TO else PICTURES
+    size = pixels * (both + MASK * overlays + PROBABILITY * classes * mapped)
     return ZoomSize(1, 1 + 2 * pictures + layers * each, PAGE + size)
 
 

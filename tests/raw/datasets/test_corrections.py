@@ -133,7 +133,9 @@ def test_a_correction_without_areas_is_not_guessed_to_be_negative(folders, text,
     assert found["b"]["rejected"] == ""
 
 
-@pytest.mark.parametrize("name", ["a.json", "a.png.json", "a.xml", "a.geojson.txt", "b.JSON", "a.zip", "a.geojson.gz", "a.GEOJSON.GZ"])
+@pytest.mark.parametrize(
+    "name", ["a.json", "a.png.json", "a.xml", "a.geojson.txt", "b.JSON", "a.zip", "a.geojson.gz", "a.GEOJSON.GZ"]
+)
 def test_a_correction_with_another_ending_is_refused_and_not_passed_over(folders, name):
     (folders[1] / name).write_text(collection(square("EX", 1, 1, 3)))
     with pytest.raises(ManifestError, match=rf"another ending(.|\n)*{name}(.|\n)*{name[0]}\.geojson"):
