@@ -99,8 +99,13 @@
     shown.forEach(({ item, layer }) => item.setOpacity(opacity(layer)));
     viewers.forEach(drawBoxes);
   };
+  // A layer of half the size covers two pixels each: of an image of odd width it reaches one beyond.
+  const extent = (layer) => {
+    const own = layer.levels ? Math.max(...layer.levels.map((level) => level.width)) : layer.width;
+    return own * Math.round(facts.width / own) / facts.width;
+  };
   viewers.forEach((viewer, pane) => facts.panes[pane].layers.forEach((layer, number) => viewer.addTiledImage({
-    tileSource: source(layer), x: 0, y: 0, width: 1, opacity: opacity(layer),
+    tileSource: source(layer), x: 0, y: 0, width: extent(layer), opacity: opacity(layer),
     success: (event) => {
       shown.push({ item: event.item, layer });
       if (pane === 0 && number === 0 && location.hash === "#1:1") toOne();
