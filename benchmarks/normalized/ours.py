@@ -6,12 +6,12 @@ from numpy.typing import NDArray
 from pipeline.config import NormalizedConfig, Stain
 from pipeline.geometry import Box
 from pipeline.normalized.blocks import work_blocks
-from pipeline.normalized.image import Opened
-from pipeline.normalized.region import read_thumbnail
+from pipeline.normalized.opened import Opened
 from pipeline.normalized.rescale import Rescaling
 from pipeline.normalized.stain.image import estimate_image, tissue_of
 from pipeline.normalized.stain.method import normalise
 from pipeline.normalized.stain.record import Estimate
+from pipeline.normalized.thumbnail import read_thumbnail
 from pipeline.normalized.view import View
 from pipeline.raw.formats.source import ArraySource
 from pipeline.runtime.threads import each

@@ -23,7 +23,8 @@ from pipeline.index.candidates import write_candidates
 from pipeline.index.summary import patches_asked
 from pipeline.index.table import Inputs, write_index
 from pipeline.normalized.fundus.image import fundus_region
-from pipeline.normalized.image import Content, Opened, open_view, write_image
+from pipeline.normalized.image import Content, write_image
+from pipeline.normalized.opened import Opened, open_view
 from pipeline.normalized.region import Region
 from pipeline.normalized.stain.image import tissue_of
 from pipeline.normalized.stain.tissue import fill_holes, foreign_mask

@@ -6,13 +6,11 @@ from functools import partial
 from typing import Any
 
 from pipeline.arrays.raster import Raster
-from pipeline.arrays.resample import resampled_picture
 from pipeline.config import Rescale
 from pipeline.errors import ConfigurationError
 from pipeline.geometry import Box
-from pipeline.normalized.region import Thumbnail
 from pipeline.normalized.rescale import Rescaling
-from pipeline.normalized.roi import field_of_view, fov_diameter
+from pipeline.normalized.thumbnail import Thumbnail
 from pipeline.raw.formats.source import ImageSource, Pixels
 
 __all__ = ["View", "rescaling_of"]
@@ -41,7 +39,12 @@ class View:
     def raster(self) -> Raster[Any]:
         """Raster of the pixels ``(h, w, 3)``, uint8 or uint16 as the file has them; the same for any partition."""
         stored: Raster[Any] = Raster(self.source.levels[self.level], partial(self.source.read, level=self.level))
-        return resampled_picture(stored, (self.rescaling.height, self.rescaling.width))
+        size = (self.rescaling.height, self.rescaling.width)
+        if stored.shape == size:
+            return stored
+        from pipeline.arrays.resample import resampled_picture  # Compiled by numba, which is slow to import.
+
+        return resampled_picture(stored, size)
 
     def read(self, box: Box) -> Pixels:
         """Pixels ``(h, w, 3)`` of a box."""
@@ -103,6 +106,9 @@ def rescaling_of(
             )
         return Rescaling.of_factor(height, width, pixel_size_um / rescale.um_per_pixel)
     if rescale.fov_diameter is not None:
+        # Only needed here, and slow to import: numba, and scipy.ndimage.
+        from pipeline.normalized.roi import field_of_view, fov_diameter
+
         small = thumbnail()
         diameter = fov_diameter(field_of_view(small.pixels)) * small.cell_of(height, width)
         whole = float(min(height, width))

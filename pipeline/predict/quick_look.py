@@ -13,7 +13,7 @@ from pipeline.config import NormalizedConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.errors import printable
 from pipeline.geometry import BLOCK, aligned_boxes
-from pipeline.normalized.image import open_view
+from pipeline.normalized.opened import open_view
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.report.pictures import overlays
 from pipeline.report.pictures.lettering import Label, lettered, text_width

@@ -16,7 +16,7 @@ import numpy as np
 
 from pipeline.config import NormalizedConfig
 from pipeline.config.manifest import DatasetRecord
-from pipeline.normalized.image import Opened, open_view
+from pipeline.normalized.opened import Opened, open_view
 from pipeline.normalized.rescale import Rescaling
 from pipeline.normalized.view import View
 from pipeline.raw.datasets.entry import ImageEntry

@@ -9,8 +9,8 @@ from PIL import Image
 from pipeline.config import NormalizedConfig, Rescale, Storage
 from pipeline.config.manifest import DatasetRecord
 from pipeline.normalized.fundus.image import normalise_fundus
-from pipeline.normalized.region import Thumbnail
 from pipeline.normalized.rescale import Vanished
+from pipeline.normalized.thumbnail import Thumbnail
 from pipeline.normalized.truth_counts import flags_of
 from pipeline.normalized.view import rescaling_of
 from pipeline.raw.datasets.entry import ImageEntry

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from pipeline.errors import StoreError
 from pipeline.geometry import Box, strips
-from pipeline.normalized import region as module
-from pipeline.normalized.region import Region, read_thumbnail
+from pipeline.normalized import thumbnail as module
+from pipeline.normalized.region import Region
+from pipeline.normalized.thumbnail import read_thumbnail
 from pipeline.raw.formats.source import ArraySource
 from pipeline.seeds import stream
 

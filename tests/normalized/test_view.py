@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pipeline.config import Rescale
 from pipeline.errors import ConfigurationError
 from pipeline.geometry import Box, strips
-from pipeline.normalized.region import Thumbnail
 from pipeline.normalized.rescale import Rescaling
+from pipeline.normalized.thumbnail import Thumbnail
 from pipeline.normalized.view import View, rescaling_of
 from pipeline.raw.formats.source import ArraySource
 from pipeline.seeds import stream

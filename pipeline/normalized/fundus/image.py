@@ -6,7 +6,8 @@ import numpy as np
 
 from pipeline.config import NormalizedConfig
 from pipeline.normalized.fundus.chain import block_chain
-from pipeline.normalized.image import Content, Opened, open_view, write_image
+from pipeline.normalized.image import Content, write_image
+from pipeline.normalized.opened import Opened, open_view
 from pipeline.normalized.region import Region
 from pipeline.normalized.roi import field_of_view, whole_picture
 from pipeline.raw.datasets.entry import ImageEntry

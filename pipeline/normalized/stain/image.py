@@ -18,7 +18,8 @@ from pipeline.config import NormalizedConfig
 from pipeline.errors import StoreError
 from pipeline.geometry import Box
 from pipeline.normalized.blocks import work_blocks
-from pipeline.normalized.image import Content, Opened, open_view, write_image
+from pipeline.normalized.image import Content, write_image
+from pipeline.normalized.opened import Opened, open_view
 from pipeline.normalized.region import Region
 from pipeline.normalized.stain.colour_table import COLOURS, colour_table, count_colours, ordered_sample, sample_pixels
 from pipeline.normalized.stain.method import block_concentrations, estimate, normalise

@@ -7,12 +7,12 @@ from typing import Any
 from pipeline.config import NormalizedConfig
 from pipeline.config.raw import LARGEST_DECODE
 from pipeline.errors import ConfigurationError
-from pipeline.normalized.image import Opened
-from pipeline.normalized.region import read_thumbnail
+from pipeline.normalized.opened import Opened
 from pipeline.normalized.rescale import Rescaling
 from pipeline.normalized.stain.image import estimate_image, tissue_of
 from pipeline.normalized.stain.method import median_target
 from pipeline.normalized.stain.record import REFERENCE, Estimate, read_estimate
+from pipeline.normalized.thumbnail import read_thumbnail
 from pipeline.normalized.view import View
 from pipeline.raw.formats.light import Showing
 from pipeline.raw.formats.reader import open_picture

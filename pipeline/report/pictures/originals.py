@@ -11,7 +11,7 @@ from pipeline.config import NormalizedConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.config.raw import LARGEST_DECODE
 from pipeline.geometry import Box
-from pipeline.normalized.image import open_view
+from pipeline.normalized.opened import open_view
 from pipeline.raw.datasets.entry import ImageEntry
 from pipeline.raw.formats.source import to_eight_bit
 from pipeline.report.paths import Look, Original

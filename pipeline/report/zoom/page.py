@@ -15,7 +15,7 @@ from pipeline.arrays.raster import Raster
 from pipeline.config import NormalizedConfig
 from pipeline.config.manifest import DatasetRecord
 from pipeline.geometry import grid_pixel_um
-from pipeline.normalized.image import open_view
+from pipeline.normalized.opened import open_view
 from pipeline.raw.datasets.entry import Checked, ImageEntry
 from pipeline.report.page.render import rendered
 from pipeline.report.pictures.colours import colour_code

@@ -8,7 +8,7 @@ from pipeline.config import NormalizedConfig
 from pipeline.config.manifest import load_manifest
 from pipeline.geometry import Box
 from pipeline.normalized.fundus.chain import block_chain
-from pipeline.normalized.image import open_view
+from pipeline.normalized.opened import open_view
 from pipeline.normalized.region import Region
 from pipeline.normalized.roi import field_of_view
 from pipeline.raw.datasets.listing import list_images
