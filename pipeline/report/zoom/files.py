@@ -44,7 +44,7 @@ LONGEST = 2**15 - 1
 SMALLEST_WHOLE = 1200
 """Longer side at which the levels of one file end."""
 TILE = ROWS
-FINEST, FINER, FINER_TO = 10, 8, 6_000_000
+FINEST, FINER, FINER_TO = 10, 7, 6_000_000
 """Step of all frequencies of luminance and colour at full size, that of smaller images, and their pixels at most. Equal
 steps give the least mean difference for their size: an enhanced photograph is within 3 grey levels in every window, for
 which the usual tables need a tenth more bytes (benchmarks/zoom.md). One that was made smaller has finer grain, and bytes

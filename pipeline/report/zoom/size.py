@@ -10,10 +10,10 @@ from pipeline.runtime.job_memory import Picture, scaled_size
 
 __all__ = ["ZoomSize", "page_size", "zoom_size"]
 
-PICTURES, FINER_PICTURES = 0.5, 0.75
+PICTURES, FINER_PICTURES = 0.5, 0.8
 """Bytes per pixel of both images with all levels, and where their full size has finer steps.
 
-Those of IDRiD_12 at full size took 0.45; those of IDRiD at half their size 0.56 to 0.78 (benchmarks/zoom.md)."""
+Those of IDRiD_12 at full size took 0.45; those of IDRiD at half their size 0.62 to 0.86 (benchmarks/zoom.md)."""
 MASK, PROBABILITY, PAGE = 0.0015, 0.01, 8e3
 """Bytes per pixel of a mask layer; per pixel and class of probability; per page."""
 
