@@ -163,9 +163,13 @@ class _Whole:
         if self.stack.palettes:
             for at, plane in enumerate(strip.planes):
                 if plane.any():
-                    held.setdefault(at, np.zeros((height, width), np.uint8))[rows] = plane
+                    if at not in held:
+                        held[at] = np.zeros((height, width), np.uint8)
+                    held[at][rows] = plane
         else:
-            held.setdefault(0, np.empty((height, width, 4), np.uint8))[rows] = pixels_of(strip.planes)
+            if 0 not in held:
+                held[0] = np.empty((height, width, 4), np.uint8)
+            held[0][rows] = pixels_of(strip.planes)
         if rows.stop == height:
             for at, values in self.held.pop(strip.level).items():
                 step = finest_step(*self.shapes[0])
